@@ -1,0 +1,74 @@
+"""Readings on their way: what a driver hands over, and what the writer appends.
+
+Both are columns, not rows: a list of times and a list of values per channel. Per-sample work can then be done by
+built-ins that loop in C (min, max, map, slice assignment), which is what lets a pure-Python pipeline keep up.
+All times are integer microseconds since 1970-01-01T00:00Z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Sample(NamedTuple):
+    """One line, frame or poll: a time and the channels it carried.
+
+    ``time_us`` None means "stamp it now". NaN is a value the device reported as missing.
+    """
+
+    time_us: int | None
+    values: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Many samples of one sensor, by column.
+
+    ``times_us``: N times. ``values``: channel -> N values; None = this sample did not carry the channel (no reading),
+    NaN = the device said "missing" (a reading with flag 9). ``device_time``: the times come from the device's clock.
+    """
+
+    times_us: list[int]
+    values: dict[str, list[float | None]]
+    device_time: bool = False
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], now_us: int, *, device_time: bool = False) -> Batch:
+        """The batch that holds ``samples`` in order; a sample without a time gets ``now_us``."""
+        channels: dict[str, list[float | None]] = {}
+        for sample in samples:
+            for channel in sample.values:
+                if channel not in channels:
+                    channels[channel] = []
+        for channel, column in channels.items():
+            column.extend(sample.values.get(channel) for sample in samples)
+        return cls([now_us if s.time_us is None else s.time_us for s in samples], channels, device_time)
+
+
+@dataclass(slots=True)
+class Column:
+    """Readings of one series, ready to be stored: ``times_us[i]``, ``values[i]`` and a quality.
+
+    ``quality`` is one integer for all, or a list of N. A None value is stored as NULL and has flag 9.
+    Columns of one block that were sampled together share the *same* list object ``times_us``.
+    """
+
+    channel: str
+    times_us: list[int]
+    values: list[float | None]
+    quality: int | list[int]
+
+
+@dataclass(slots=True)
+class Block:
+    """One hand-over of one sensor to the writer."""
+
+    sensor: str
+    columns: list[Column]
+    device_time: bool = False
+    rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = sum(len(column.times_us) for column in self.columns)

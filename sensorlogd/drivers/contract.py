@@ -1,0 +1,77 @@
+"""What a driver is: options, ``open``, ``read``, ``close``. Nothing else.
+
+The daemon gives every driver a thread of its own and does the rest: retry with backoff, staleness, scaling, quality
+checks, storage. A driver therefore has no threads, no retries, no globals, and never sleeps: it waits in ``read`` on
+its device and on ``context.wake_fd`` (or on ``context.wait``), so that it can be stopped at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.config.models import SensorOptions
+
+
+class DriverError(Exception):
+    """The device cannot be used now; the daemon closes the driver, waits and tries again.
+
+    ``str(error)`` is one line that says what was found; ``hint`` says what to do about it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class EndOfData(Exception):
+    """The source is exhausted for good (a replay that ended); the sensor stops without an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverContext:
+    """What the daemon lends a driver.
+
+    wake_fd  a descriptor that becomes readable when the driver must return from ``read`` (never read from it)
+    wait     wait(seconds) sleeps until then or until the stop; True means stop
+    now_us   wall clock, microseconds UTC
+    count    count(name, n, example) adds n to a counter of this sensor, e.g. count("bad_lines", 1, repr(line)).
+             Counters are shown in ``status``; everything a driver discards must pass here.
+    event    event(kind, detail) records something that happened once (e.g. "device_reset")
+    """
+
+    sensor: str
+    wake_fd: int
+    wait: Callable[[float], bool]
+    now_us: Callable[[], int]
+    count: Callable[[str, int, str], None]
+    event: Callable[[str, str], None]
+
+
+class Driver(ABC):
+    """One sensor. Made once per connection attempt: ``__init__`` never touches the device."""
+
+    Options: ClassVar[type[SensorOptions]]
+    summary: ClassVar[str] = ""
+
+    def __init__(self, options: Any, context: DriverContext) -> None:
+        self.options = options
+        self.context = context
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect. Raises DriverError (or OSError, ValueError) when that is not possible now."""
+
+    @abstractmethod
+    def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """What arrived, waiting at most ``timeout_s``; empty when nothing did or when woken for a stop.
+
+        Raises DriverError or OSError when the device is lost, EndOfData when there will never be more.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the device. Called once after every ``open``, also after a failed one; must not raise."""

@@ -1,0 +1,92 @@
+"""The quality of a reading: a QARTOD flag in the low four bits, the tests that raised it above them.
+
+Flags and test names follow the QARTOD manuals of the U.S. Integrated Ocean Observing System
+("Manual for Real-Time Quality Control", flag scheme of UNESCO IOC 54:V3). In the database a quality is one
+integer; people see words: ``good``, ``suspect:rate_of_change``, ``fail:gross_range``.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+FLAG_MASK = 0xF
+
+
+class Flag(IntEnum):
+    """QARTOD primary flag of a reading."""
+
+    GOOD = 1
+    NOT_EVALUATED = 2
+    SUSPECT = 3
+    FAIL = 4
+    MISSING = 9
+
+
+class Test(IntFlag):
+    """The reason for a flag. Values are stored: never renumber, only append."""
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    GROSS_RANGE = 1 << 4
+    RATE_OF_CHANGE = 1 << 5
+    FLAT_LINE = 1 << 6
+    CLOCK_UNSYNCED = 1 << 7
+    OPERATOR = 1 << 8
+
+
+# How bad a flag is; the worst of several tests wins (QARTOD "roll-up" of test flags).
+_SEVERITY = {Flag.GOOD: 0, Flag.NOT_EVALUATED: 1, Flag.SUSPECT: 2, Flag.FAIL: 3, Flag.MISSING: 4}
+
+GOOD = int(Flag.GOOD)
+NOT_EVALUATED = int(Flag.NOT_EVALUATED)
+MISSING = int(Flag.MISSING)
+
+
+def flag_of(quality: int) -> int:
+    """The bare QARTOD flag (1, 2, 3, 4 or 9) of a stored quality."""
+    return quality & FLAG_MASK
+
+
+def combine(a: int, b: int) -> int:
+    """The quality that carries the worse flag of both and the tests of both."""
+    fa, fb = Flag(a & FLAG_MASK), Flag(b & FLAG_MASK)
+    worse = fa if _SEVERITY[fa] >= _SEVERITY[fb] else fb
+    return int(worse) | ((a | b) & ~FLAG_MASK)
+
+
+def describe(quality: int) -> str:
+    """Words for a stored quality, e.g. ``good`` or ``fail:gross_range+flat_line``.
+
+    An unknown flag or test (written by a newer release) is shown by its number, never hidden.
+    """
+    low = quality & FLAG_MASK
+    try:
+        word = Flag(low).name.lower()
+    except ValueError:
+        word = f"flag{low}"
+    high = quality & ~FLAG_MASK
+    tests = [str(test.name).lower() for test in Test if high & test]
+    rest = high & ~sum(int(test) for test in Test)
+    if rest > 0:
+        tests.append(f"test{rest:#x}")
+    return f"{word}:{'+'.join(tests)}" if tests else word
+
+
+def parse(words: str) -> int:
+    """The stored quality for words that ``describe`` prints.
+
+    Raises ValueError naming the allowed words.
+    """
+    head, _, tail = words.strip().lower().partition(":")
+    try:
+        quality = int(Flag[head.upper()])
+    except KeyError:
+        allowed = ", ".join(flag.name.lower() for flag in Flag)
+        raise ValueError(f"unknown quality {head!r}; allowed: {allowed}") from None
+    for name in filter(None, tail.split("+")):
+        try:
+            quality |= int(Test[name.upper()])
+        except KeyError:
+            allowed = ", ".join(str(test.name).lower() for test in Test)
+            raise ValueError(f"unknown quality test {name!r}; allowed: {allowed}") from None
+    return quality
