@@ -1,0 +1,324 @@
+"""Append readings: the hot insert.
+
+Readings arrive by column (``Block``), are interleaved into one flat parameter list by slice assignment and stored by
+multi-row INSERT statements on the driver-level connection. One statement per few thousand rows matters twice: it costs
+a quarter of ``executemany``, and sqlite3 releases the GIL once per statement instead of once per row, so busy threads
+beside the writer do not slow it to a crawl.
+
+Where a reading goes depends on its time (see ``Frontier``). Nearly all are newer than everything that needs care and
+take the fast way; the rest, and any statement that fails, go row by row through ``_Careful``, which gives the same
+result.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sensorlogd.batch import Block, Column
+
+MINUTE_US = 60_000_000
+
+# Rows per statement: powers of two, so that any number of rows needs few statements and all stay in the statement
+# cache. 4 parameters a row; SQLite allows 32766 parameters (SQLITE_MAX_VARIABLE_NUMBER since 3.32).
+_SIZES = tuple(1 << power for power in range(12, -1, -1))
+_INSERT = {
+    size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size)
+    for size in _SIZES
+}  # fmt: skip
+_ONE = {
+    table: f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?) ON CONFLICT DO NOTHING"
+    for table in ("recent", "history")
+}
+_FIND = {table: f"SELECT value FROM {table} WHERE series_id = ? AND ts = ?" for table in ("recent", "history")}
+_MARK = (
+    "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
+    "ON CONFLICT(series_id, start) DO UPDATE SET generation = excluded.generation"
+)
+# What a single bad row can raise: constraint failures (IntegrityError) and values that cannot be bound. Anything else
+# (full, locked, corrupt) concerns the database, not the row, and is the caller's to handle.
+_ROW_ERRORS = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(slots=True)
+class Frontier:
+    """The times that decide where a reading goes. Owned by the writer thread.
+
+    moved_until_us  below: the reading belongs to ``history``; from it on: to ``recent``
+    copying         the block [a, b) the mover is copying now: a reading inside goes to both tables
+    edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
+    cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused
+    generation      grows with every transaction that marks, so that a mark newer than a snapshot is told apart
+    """
+
+    moved_until_us: int = 0
+    copying: tuple[int, int] | None = None
+    edge_us: int = 0
+    cuts_us: dict[int, int] = field(default_factory=dict)
+    generation: int = 0
+
+    def plain_from_us(self) -> int:
+        """Readings at or after this time need no care at all."""
+        floor = max(self.moved_until_us, self.edge_us)
+        if self.copying is not None:
+            floor = max(floor, self.copying[1])
+        if self.cuts_us:
+            floor = max(floor, max(self.cuts_us.values()))
+        return floor
+
+
+@dataclass(slots=True)
+class Appended:
+    """What became of the readings of one call. ``rows`` = the sum of all other counts but ``shifted`` and ``late``."""
+
+    rows: int = 0
+    stored: int = 0
+    shifted: int = 0  # stored under the next free microsecond (host-stamped only)
+    late: int = 0  # stored below the edge: their minutes are marked dirty
+    repeated: int = 0  # the same reading again: nothing to do
+    conflicts: dict[str, int] = field(default_factory=dict)  # sensor -> same time, other value: the first stays
+    too_old: dict[str, int] = field(default_factory=dict)  # sensor -> older than the retention cut
+    poisoned: dict[str, int] = field(default_factory=dict)  # sensor -> rows the database cannot hold, set aside
+    poison_example: str = ""
+    unknown: dict[str, int] = field(default_factory=dict)  # sensor -> readings of a channel that is not in the catalog
+    by_sensor: dict[str, int] = field(default_factory=dict)  # sensor -> stored
+    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)  # series -> (ts, value, quality)
+
+
+def append(
+    conn: sqlite3.Connection,
+    blocks: Iterable[Block],
+    ids: Mapping[tuple[str, str], int],
+    frontier: Frontier,
+    *,
+    retrying: bool = False,
+) -> Appended:
+    """Store all readings of ``blocks``; the caller owns the transaction.
+
+    ``ids`` maps (sensor, channel) to a series id. ``retrying`` says that an earlier attempt may have been committed
+    after all: an identical host-stamped reading is then the same reading, not a second one.
+
+    Identity is (series, ts). Host-stamped: a taken microsecond gives the next free one. Device-stamped: the same value
+    again is the same reading; another value never overwrites, it is counted in ``conflicts``.
+
+    Raises sqlite3.Error when the database itself is in trouble (the transaction is then the caller's to roll back).
+    A row that the database refuses is set aside and counted, never the batch.
+    """
+    result = Appended()
+    careful = _Careful(conn, frontier, result, retrying)
+    plain_from = frontier.plain_from_us()
+    host = _Plain(careful, device_time=False)
+    device = _Plain(careful, device_time=True)
+    for block in blocks:
+        result.rows += block.rows
+        known: list[tuple[int, Column]] = []
+        for column in block.columns:
+            series = ids.get((block.sensor, column.channel))
+            if series is None:
+                _count(result.unknown, block.sensor, len(column.times_us))
+            elif column.times_us:
+                known.append((series, column))
+        if not known:
+            continue
+        try:
+            is_plain = all(min(column.times_us) >= plain_from for _, column in _distinct_times(known))
+        except TypeError:  # a time that is no number: the careful way finds and sets aside that row
+            is_plain = False
+        target = device if block.device_time else host
+        if is_plain:
+            target.add(block.sensor, known)
+        else:
+            target.flush()  # keeps the order of arrival where both ways meet in one call
+            careful.store_columns(block.sensor, known, device_time=block.device_time)
+    host.flush()
+    device.flush()
+    careful.mark_dirty()
+    return result
+
+
+def _distinct_times(known: Sequence[tuple[int, Column]]) -> list[tuple[int, Column]]:
+    """One column per distinct list of times (columns sampled together share the list object)."""
+    if len(known) > 1 and all(column.times_us is known[0][1].times_us for _, column in known):
+        return [known[0]]
+    return list(known)
+
+
+def _count(counts: dict[str, int], sensor: str, n: int = 1) -> None:
+    counts[sensor] = counts.get(sensor, 0) + n
+
+
+class _Plain:
+    """Collects columns into one flat parameter list and stores it in large statements."""
+
+    def __init__(self, careful: _Careful, *, device_time: bool) -> None:
+        self.careful = careful
+        self.device_time = device_time
+        self.flat: list[object] = []
+        self.owners: list[tuple[int, str, list[tuple[int, Column]]]] = []  # (first row, sensor, columns)
+
+    def add(self, sensor: str, known: list[tuple[int, Column]]) -> None:
+        for series, column in known:
+            if not len(column.times_us) == len(column.values) or (
+                not isinstance(column.quality, int) and len(column.quality) != len(column.times_us)
+            ):
+                result = self.careful.result
+                _count(result.poisoned, sensor, sum(len(other.times_us) for _, other in known))
+                result.poison_example = f"series {series}: {len(column.times_us)} times, {len(column.values)} values"
+                return
+        self.owners.append((len(self.flat) // 4, sensor, known))
+        times = known[0][1].times_us
+        if all(column.times_us is times for _, column in known):
+            # Row order is time-major: the key of ``recent`` is (ts, series), so these rows append at its end.
+            self._add_together(times, known)
+        else:
+            for series, column in known:
+                self._add_together(column.times_us, [(series, column)])
+
+    def _add_together(self, times: list[int], known: list[tuple[int, Column]]) -> None:
+        n, stride = len(times), 4 * len(known)
+        flat: list[object] = [None] * (n * stride)
+        for position, (series, column) in enumerate(known):
+            at = 4 * position
+            flat[at::stride] = [series] * n
+            flat[at + 1 :: stride] = times
+            flat[at + 2 :: stride] = column.values
+            quality = column.quality
+            flat[at + 3 :: stride] = [quality] * n if isinstance(quality, int) else quality
+        self.flat += flat
+
+    def flush(self) -> None:
+        if not self.flat:
+            return
+        conn, flat, rows = self.careful.conn, self.flat, len(self.flat) // 4
+        at = 0
+        refused: list[tuple[int, int]] = []
+        for size in _SIZES:
+            statement = _INSERT[size]
+            while rows - at >= size:
+                chunk = flat if size == rows else flat[4 * at : 4 * (at + size)]
+                try:
+                    conn.execute(statement, chunk)
+                except _ROW_ERRORS:
+                    refused.append((at, at + size))  # SQLite undoes the statement as a whole
+                at += size
+        self._account(refused)
+        self.flat, self.owners = [], []
+
+    def _account(self, refused: list[tuple[int, int]]) -> None:
+        result = self.careful.result
+        ends = [first for first, _, _ in self.owners[1:]] + [len(self.flat) // 4]
+        for (first, sensor, known), end in zip(self.owners, ends, strict=True):
+            stored = end - first
+            for lo, hi in refused:
+                a, b = max(lo, first), min(hi, end)
+                if a < b:
+                    stored -= b - a
+                    self.careful.store_rows(sensor, self.flat[4 * a : 4 * b], device_time=self.device_time)
+            if not stored:
+                continue
+            result.stored += stored
+            _count(result.by_sensor, sensor, stored)
+            for series, column in known:
+                quality = column.quality if isinstance(column.quality, int) else column.quality[-1]
+                result.newest[series] = (column.times_us[-1], column.values[-1], quality)
+
+
+class _Careful:
+    """Row by row, for readings that are late, collide, or cannot be stored."""
+
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, result: Appended, retrying: bool) -> None:
+        self.conn = conn
+        self.frontier = frontier
+        self.result = result
+        self.retrying = retrying
+        self.marks: set[tuple[int, int]] = set()
+
+    def store_columns(self, sensor: str, known: list[tuple[int, Column]], *, device_time: bool) -> None:
+        for series, column in known:
+            quality = column.quality
+            qualities = [quality] * len(column.times_us) if isinstance(quality, int) else quality
+            for ts, value, q in zip(column.times_us, column.values, qualities, strict=True):
+                self.store(sensor, series, ts, value, q, device_time=device_time)
+
+    def store_rows(self, sensor: str, flat: list[object], *, device_time: bool) -> None:
+        for at in range(0, len(flat), 4):
+            series, ts, value, quality = flat[at : at + 4]
+            self.store(sensor, series, ts, value, quality, device_time=device_time)  # type: ignore[arg-type]  # as flattened by _Plain
+
+    def store(self, sensor: str, series: int, ts: int, value: float | None, quality: int, *, device_time: bool) -> None:
+        result = self.result
+        try:
+            cut = self.frontier.cuts_us.get(series)
+            if cut is not None and ts < cut:
+                _count(result.too_old, sensor)
+                return
+            stored_at = self._insert(series, ts, value, quality)
+            if stored_at is None:
+                stored_at = self._collided(sensor, series, ts, value, quality, device_time)
+            if stored_at is None:
+                return
+        except _ROW_ERRORS as error:
+            _count(result.poisoned, sensor)
+            result.poison_example = f"series {series}, ts {ts!r}, value {value!r}, quality {quality!r}: {error}"
+            return
+        result.stored += 1
+        _count(result.by_sensor, sensor)
+        result.newest[series] = (stored_at, value, quality)
+        if stored_at < self.frontier.edge_us:
+            result.late += 1
+            self.marks.add((series, stored_at - stored_at % MINUTE_US))
+
+    def _tables(self, ts: int) -> tuple[str, ...]:
+        if ts < self.frontier.moved_until_us:
+            return ("history",)
+        copying = self.frontier.copying
+        if copying is not None and copying[0] <= ts < copying[1]:
+            return ("recent", "history")
+        return ("recent",)
+
+    def _insert(self, series: int, ts: int, value: float | None, quality: int) -> int | None:
+        """Insert unless (series, ts) is taken; the time it was stored at, or None."""
+        tables = self._tables(ts)
+        # The first table is the one that readers ask; only if it took the row does the copy follow.
+        if self.conn.execute(_ONE[tables[0]], (series, ts, value, quality)).rowcount != 1:
+            return None
+        for table in tables[1:]:
+            self.conn.execute(_ONE[table], (series, ts, value, quality))
+        return ts
+
+    def _collided(
+        self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool
+    ) -> int | None:
+        row = self.conn.execute(_FIND[self._tables(ts)[0]], (series, ts)).fetchone()
+        same = row is not None and row[0] == value
+        if same and (device_time or self.retrying):
+            self.result.repeated += 1
+            return None
+        if device_time:
+            _count(self.result.conflicts, sensor)
+            return None
+        # After a backward clock step a dense stream may have taken many microseconds in a row: look ever further.
+        step = 1
+        for attempt in range(1, 1000):
+            ts += step
+            stored_at = self._insert(series, ts, value, quality)
+            if stored_at is not None:
+                self.result.shifted += 1
+                return stored_at
+            if attempt % 16 == 0:
+                step *= 2
+        raise ValueError(f"no free microsecond found up to {ts}")
+
+    def mark_dirty(self) -> None:
+        if self.marks:
+            self.frontier.generation += 1
+            generation = self.frontier.generation
+            self.conn.executemany(_MARK, [(series, start, generation) for series, start in sorted(self.marks)])
