@@ -1,0 +1,97 @@
+"""Upkeep of the database between commits: moving, expiring, trimming. One small slice a call.
+
+Runs on the writer thread only, on the writer's connection, and keeps the writer's ``Frontier`` true: whatever a slice
+changes about where readings belong is in the frontier before the next reading is appended.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from typing import Literal
+
+from sensorlogd.storage import catalog, events
+from sensorlogd.storage.append import MINUTE_US, Frontier
+from sensorlogd.storage.mover import Mover
+from sensorlogd.storage.retention import Retention
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+TRIM_EVERY_S = 600.0
+
+
+class Upkeep:
+    """``busy``: another slice is waiting. ``due``: monotonic time of the next look when not busy."""
+
+    def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
+        self.mover = mover
+        self.retention = retention
+        self.when_full = when_full
+        self.busy = False
+        self.due = 0.0
+        self._expire_due = 0.0
+        self._trim_due = 0.0
+
+    def recover(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """Bring an unfinished move to a known state and read the frontier. Own transactions."""
+        self.mover.recover(conn)
+        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+        frontier.moved_until_us = int(meta.get("moved_until_us") or 0)
+        frontier.copying = None
+        edge = int(meta.get("edge_us") or 0)
+        if not edge:
+            (first,) = conn.execute("SELECT min(ts) FROM recent").fetchone()
+            edge = min(now_us, now_us if first is None else first)
+            edge -= edge % MINUTE_US
+            conn.execute(
+                "INSERT INTO meta(key, value) VALUES ('edge_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+                (str(edge),),
+            )
+        frontier.edge_us = edge
+        frontier.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+        (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
+        frontier.generation = generation
+
+    def use_catalog(self, synced: catalog.Catalog) -> None:
+        """The configured sensors changed: what expires when is planned anew."""
+        self._expire_due = 0.0
+
+    def database_replaced(self) -> None:
+        """Another file is open now: nothing of the old one's progress holds."""
+        self.busy = False
+        self.due = 0.0
+
+    def postpone(self) -> None:
+        """Upkeep failed for a reason of its own: leave it alone for a while."""
+        self.busy = False
+        self.due = time.monotonic() + 60.0
+
+    def slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """At most one slice (about 40 ms) of whatever is due. Own transaction."""
+        now = time.monotonic()
+        if not self.busy and now < self.due:
+            return
+        self.busy = self.mover.step(conn, now_us)
+        frontier.moved_until_us = self.mover.moved_until_us
+        frontier.copying = self.mover.copying_range
+        if not self.busy and now >= self._expire_due:
+            self.busy = self.retention.step(conn, now_us)
+            frontier.cuts_us = self.retention.cuts_us
+            if not self.busy:
+                self._expire_due = now + 300.0
+        if not self.busy and now >= self._trim_due:
+            self.busy = events.trim(conn)
+            if not self.busy:
+                self._trim_due = now + TRIM_EVERY_S
+        if not self.busy:
+            self.due = now + LOOK_EVERY_S
+
+    def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:
+        """The disk is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if it helped."""
+        if self.when_full != "drop_oldest" or conn is None:
+            return False
+        dropped = self.retention.drop_oldest(conn)
+        frontier.cuts_us = self.retention.cuts_us
+        return dropped
