@@ -95,7 +95,15 @@ class Port:
 class Daemon:
     """``sensorlogd run`` as a child process; its notifications arrive on a real NOTIFY_SOCKET."""
 
-    def __init__(self, config: Path, data_dir: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        data_dir: Path,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        fast: tuple[float, int] | None = None,
+    ) -> None:
+        """``fast``: (factor, epoch in microseconds) of a wall clock that runs faster, see tests/fast_daemon.py."""
         self.config = config
         self.data_dir = data_dir
         self.log = config.with_suffix(".log")
@@ -106,8 +114,12 @@ class Daemon:
         self._notify.bind(str(notify))
         self._notify.settimeout(0)
         self.messages: list[str] = []
+        command = ["sensorlogd", "run", "-c", str(config), *arguments]
+        if fast is not None:
+            command = ["tests.fast_daemon", str(config), str(fast[0]), str(fast[1])]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sensorlogd", "run", "-c", str(config), *arguments],
+            [sys.executable, "-m", *command],
+            cwd=Path(__file__).parents[1],
             env=os.environ | {"NOTIFY_SOCKET": str(notify)} | (env or {}),
             stdin=subprocess.DEVNULL,
             stdout=self._log_file,

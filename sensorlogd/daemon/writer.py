@@ -85,8 +85,11 @@ class _Job(Generic[T]):
     future: Future[T]
 
 
-class DatabaseRefused(Exception):
-    """The database must not be touched (foreign, or of a newer schema)."""
+@dataclass(slots=True)
+class _Flush(Block):
+    """Not a reading: whoever waits for ``done`` learns that all before it is committed."""
+
+    done: Future[None] = field(init=False)
 
 
 class Writer:
@@ -131,6 +134,7 @@ class Writer:
         self._failing_since = 0.0
         self._retry_at = 0.0
         self._stopping = threading.Event()
+        self._flushes: list[_Flush] = []
         self._draining_since: float | None = None
         self.drain_s = 60.0
         self._refusal: Exception | None = None
@@ -164,6 +168,17 @@ class Writer:
         self._jobs.append(_Job(name, run, transaction, future))
         self.inbox.wake()
         return future
+
+    def flush(self) -> Future[None]:
+        """Commit soon; done once everything the inbox held at this moment is committed.
+
+        The request travels through the inbox like a reading, so all that came before it is stored with or before it.
+        """
+        flush = _Flush("", [])
+        flush.done = Future()
+        if not self.inbox.put(flush, 0.0):
+            flush.done.set_exception(RuntimeError("the inbox is closed or full"))
+        return flush.done
 
     def stats(self) -> WriterStats:
         """A copy of the totals."""
@@ -251,13 +266,14 @@ class Writer:
         if room > 0:
             blocks = self.inbox.get_all(room, timeout, min_rows=room if self._pending_rows else 1)
             if blocks:
-                if not self._pending_rows:
+                if not self._pending:
                     self._commit_at = time.monotonic() + self.settings.commit_interval_s
                 self._pending.extend(blocks)
+                self._flushes += [block for block in blocks if isinstance(block, _Flush)]
                 self._pending_rows = sum(block.rows for block in self._pending)
 
     def _commit_is_due(self, now: float) -> bool:
-        if self._failures or self._stopping.is_set():
+        if self._failures or self._stopping.is_set() or self._flushes:
             return True
         if self._pending_rows >= self.settings.commit_rows:
             return True
@@ -330,6 +346,9 @@ class Writer:
         for _ in range(events_written):
             self._events.popleft()
         self._pending, self._pending_rows, self._retrying = [], 0, False
+        for flush in self._flushes:
+            flush.done.set_result(None)
+        self._flushes = []
         with self._lock:
             stats = self._stats
             stats.committed += result.stored

@@ -1,0 +1,73 @@
+"""``sensorlogd run``: the daemon in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from sensorlogd.cli import exits
+from sensorlogd.config import find, light
+from sensorlogd.config.loader import ConfigErrors, load
+from sensorlogd.config.models import Config
+from sensorlogd.daemon import logs
+from sensorlogd.daemon.lock import LockHeld
+from sensorlogd.daemon.supervisor import LAST_GOOD, Supervisor
+from sensorlogd.drivers.registry import options_for
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd run -c sensorlogd.yaml     log until Ctrl-C (a second Ctrl-C leaves at once)
+  sensorlogd run --strict               do not fall back to last-good.yaml if the configuration is broken
+  kill -HUP $(pidof -x sensorlogd)      read the configuration again; only what changed restarts
+\b
+Exit status: 0 stopped as asked; 1 failure (another daemon owns the data directory); 78 bad configuration or a
+database that is not ours to touch.
+"""
+)
+@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="the configuration file")
+@click.option("--strict", is_flag=True, help="exit 78 on a broken configuration instead of using last-good.yaml")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="default: info, or the configuration's")
+def run(config_file: Path | None, strict: bool, log_level: str | None) -> None:
+    """Run the daemon in the foreground (systemd starts this).
+
+    Logs every sensor of the configuration until SIGTERM or Ctrl-C. SIGHUP reloads the configuration.
+    """
+    path = find(config_file)
+    config, problems = _load_or_last_good(path, strict)
+    logs.setup(log_level or config.daemon.log_level)
+    supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems)
+    try:
+        status = supervisor.run()
+    except LockHeld as error:
+        click.echo(f"sensorlogd: {error}", err=True)
+        sys.exit(exits.FAILURE)
+    except OSError as error:
+        click.echo(f"sensorlogd: {error}", err=True)
+        sys.exit(exits.FAILURE)
+    sys.exit(status)
+
+
+def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
+    """The configuration and, if it is last-good.yaml, the errors of the file that was asked for. Exits 78 if neither."""
+    try:
+        return load(path, options_for), []
+    except ConfigErrors as rejected:
+        problems = [str(error) for error in rejected.errors]
+    for problem in problems:
+        click.echo(problem, err=True)
+    if not strict:
+        last_good = light.data_dir(path) / LAST_GOOD
+        if last_good.exists():
+            try:
+                config = load(last_good, options_for)
+            except ConfigErrors as error:
+                click.echo(f"sensorlogd: {last_good} cannot be used either: {error.errors[0]}", err=True)
+            else:
+                click.echo(f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True)
+                return config, problems
+    click.echo(f"sensorlogd: {len(problems)} errors in {path}; mend them (try: sensorlogd check {path})", err=True)
+    sys.exit(exits.BAD_CONFIG)
