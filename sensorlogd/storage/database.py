@@ -1,0 +1,188 @@
+"""The database file: is it ours, is it current, and how the writer opens it.
+
+One SQLite file, application_id 0x534C4F47 ("SLOG"), schema created and upgraded by Alembic migrations. Alembic and
+SQLAlchemy cost 25 MB and half a second, so they run in a child process and only when there is something to do; the
+daemon itself looks at two numbers with plain sqlite3.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from enum import Enum
+from pathlib import Path
+
+APPLICATION_ID = 0x534C4F47  # "SLOG"
+REVISION = "0001"  # the newest migration; a test compares it with the folder of migrations
+
+# A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
+# commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.
+CHECKPOINT_PAGES = 2000
+PAGE_SIZE = 2048
+
+
+class Failure(Enum):
+    """What kind of trouble an sqlite3.Error means, told by its code and never by its text."""
+
+    BUSY = "busy"
+    FULL = "full"
+    IOERR = "ioerr"
+    READONLY = "readonly"
+    CORRUPT = "corrupt"
+    NOTADB = "notadb"
+    CONSTRAINT = "constraint"
+    OTHER = "other"
+
+
+_FAILURES = {
+    sqlite3.SQLITE_BUSY: Failure.BUSY,
+    sqlite3.SQLITE_LOCKED: Failure.BUSY,
+    sqlite3.SQLITE_FULL: Failure.FULL,
+    sqlite3.SQLITE_IOERR: Failure.IOERR,
+    sqlite3.SQLITE_CANTOPEN: Failure.IOERR,
+    sqlite3.SQLITE_NOMEM: Failure.IOERR,
+    sqlite3.SQLITE_PROTOCOL: Failure.BUSY,
+    sqlite3.SQLITE_READONLY: Failure.READONLY,
+    sqlite3.SQLITE_PERM: Failure.READONLY,
+    sqlite3.SQLITE_AUTH: Failure.READONLY,
+    sqlite3.SQLITE_CORRUPT: Failure.CORRUPT,
+    sqlite3.SQLITE_NOTADB: Failure.NOTADB,
+    sqlite3.SQLITE_CONSTRAINT: Failure.CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH: Failure.CONSTRAINT,
+    sqlite3.SQLITE_TOOBIG: Failure.CONSTRAINT,
+}
+
+
+def classify(error: sqlite3.Error) -> Failure:
+    """The kind of failure, by the primary result code (the low byte of ``sqlite_errorcode``)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return Failure.OTHER
+    return _FAILURES.get(code & 0xFF, Failure.OTHER)
+
+
+class DatabaseError(Exception):
+    """Root of what this module raises; the text says what was found and what to do."""
+
+
+class ForeignDatabase(DatabaseError):
+    """An SQLite file of some other program: refused, never moved, never written."""
+
+
+class NewerSchema(DatabaseError):
+    """Written by a newer release: refused."""
+
+
+class DatabaseCorrupt(DatabaseError):
+    """Not an SQLite file, or a damaged one."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """Cannot be opened or changed now (locked, read-only, full, forbidden)."""
+
+
+def ensure_schema(path: Path) -> None:
+    """Make ``path`` a database of the current schema: created when missing or empty, upgraded when older.
+
+    Raises ForeignDatabase, NewerSchema, DatabaseCorrupt or DatabaseUnavailable.
+    """
+    revision = _revision_of(path)
+    if revision == REVISION:
+        return
+    if revision is not None and revision > REVISION:
+        raise NewerSchema(
+            f"{path} has schema {revision}, this release knows {REVISION}; install the sensorlogd that wrote it, or a newer one"
+        )
+    _migrate_in_child(path)
+
+
+def _revision_of(path: Path) -> str | None:
+    """The Alembic revision of an existing database of ours; None for a file that is missing or empty."""
+    try:
+        if path.stat().st_size == 0:
+            return None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DatabaseUnavailable(f"{path}: {error.strerror}; check the folder's owner and mode") from error
+    try:
+        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(f"{path}: {error}; check owner and mode of the file and its folder") from error
+    try:
+        (application,) = conn.execute("PRAGMA application_id").fetchone()
+        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if application == 0 and not tables:
+            return None  # a migration that was cut off before its commit
+        if application != APPLICATION_ID:
+            raise ForeignDatabase(
+                f"{path} is a database of another program (application_id {application:#x}); it is left as it is; "
+                "name another file under storage.url"
+            )
+        if "alembic_version" not in tables:
+            raise DatabaseCorrupt(f"{path}: the table alembic_version is missing")
+        row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
+    except sqlite3.Error as error:
+        if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
+            raise DatabaseCorrupt(f"{path}: {error}") from error
+        raise DatabaseUnavailable(f"{path}: {error}") from error
+    finally:
+        conn.close()
+
+
+def _migrate_in_child(path: Path) -> None:
+    command = [sys.executable, "-m", "sensorlogd.storage.migrations", str(path)]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise DatabaseUnavailable(f"{path}: the migration could not be started: {error}") from error
+    if done.returncode == 0:
+        return
+    lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or [f"exit status {done.returncode}"]
+    if done.returncode == 3:
+        raise DatabaseCorrupt(f"{path}: {lines[-1]}")
+    raise DatabaseUnavailable(f"{path}: could not be created or upgraded: {lines[-1]}")
+
+
+def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
+    """The one connection that writes; for the thread that calls. Raises sqlite3.Error."""
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=1.0, cached_statements=64
+    )
+    try:
+        conn.execute("PRAGMA journal_mode = WAL").fetchone()
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+        conn.execute(f"PRAGMA journal_size_limit = {2 * checkpoint_pages * PAGE_SIZE}")
+        conn.execute("PRAGMA temp_store = MEMORY")
+        conn.execute("PRAGMA mmap_size = 0")
+        conn.execute("PRAGMA cache_size = -8000")
+        conn.execute("PRAGMA foreign_keys = OFF")  # the hot path checks nothing; the catalog hands out the ids
+        conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def close_cleanly(conn: sqlite3.Connection) -> None:
+    """Leave one file behind if nobody reads: everything checkpointed, no WAL. Then close."""
+    try:
+        conn.execute("PRAGMA busy_timeout = 200")
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        conn.execute("PRAGMA journal_mode = DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        # A reader is still there: the WAL stays, and with it everything that was committed.
+        if classify(error) is not Failure.BUSY:
+            raise
+    finally:
+        conn.close()
+
+
+def file_identity(path: Path) -> tuple[int, int]:
+    """(device, inode), to notice that the file was removed or replaced. Raises OSError."""
+    stat = os.stat(path)
+    return stat.st_dev, stat.st_ino
