@@ -50,7 +50,8 @@ class Upkeep:
                 (str(edge),),
             )
         frontier.edge_us = edge
-        frontier.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+        self.retention.recover(conn)
+        frontier.cuts_us = self.retention.cuts_us
         (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
         frontier.generation = generation
 

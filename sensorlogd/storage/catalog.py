@@ -1,0 +1,212 @@
+"""Sensors and series: what the configuration names, what the database remembers.
+
+Names are identity. Nothing is ever deleted here: a sensor or channel that leaves the configuration is retired with its
+history, and un-retired when it comes back; ``was`` carries history over a rename.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesSpec:
+    """A configured channel. ``unit_change``: what to do with history in another unit (relabel or new_series)."""
+
+    channel: str
+    unit: str = ""
+    kind: str = "gauge"
+    heartbeat_us: int = 60_000_000
+    scale: float = 1.0
+    offset: float = 0.0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    was: str | None = None
+    unit_change: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSpec:
+    """A configured sensor."""
+
+    name: str
+    driver: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    was: str | None = None
+    series: Sequence[SeriesSpec] = ()
+
+
+@dataclass(slots=True)
+class Catalog:
+    """What the writer needs to place readings. ``notes``: (kind, sensor, detail) events worth recording."""
+
+    ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    sensor_ids: dict[str, int] = field(default_factory=dict)
+    heartbeats_us: dict[int, int] = field(default_factory=dict)
+    notes: list[tuple[str, str | None, str]] = field(default_factory=list)
+
+
+# Exact linear conversions for `unit_change: convert`: new = old * factor + shift. Temperatures only; other units are
+# converted when asked for, not in what is stored.
+_CONVERSIONS = {
+    ("°C", "K"): (1.0, 273.15),
+    ("K", "°C"): (1.0, -273.15),
+    ("°C", "°F"): (1.8, 32.0),
+    ("°F", "°C"): (1 / 1.8, -32.0 / 1.8),
+}
+
+
+def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> Catalog:
+    """Make the database know ``specs``; the caller owns the transaction. Running it again changes nothing."""
+    catalog = Catalog()
+    for spec in specs:
+        sensor_id = _sensor(conn, spec, now_us, catalog)
+        catalog.sensor_ids[spec.name] = sensor_id
+        for series in spec.series:
+            series_id = _series(conn, sensor_id, spec.name, series, now_us, catalog)
+            catalog.ids[spec.name, series.channel] = series_id
+            catalog.heartbeats_us[series_id] = series.heartbeat_us
+            _calibration(conn, series_id, series, now_us)
+    _retire(conn, catalog, now_us)
+    return catalog
+
+
+def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
+    labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
+    row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
+    if row is None and spec.was is not None:
+        row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.was,)).fetchone()
+        if row is not None:
+            conn.execute("UPDATE sensor SET name = ? WHERE id = ?", (spec.name, row[0]))
+            catalog.notes.append(("renamed", spec.name, f"was {spec.was}; its history goes on under the new name"))
+    if row is None:
+        cursor = conn.execute(
+            "INSERT INTO sensor(name, driver, labels, created_us) VALUES (?,?,?,?)",
+            (spec.name, spec.driver, labels, now_us),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+    conn.execute(
+        "UPDATE sensor SET driver = ?2, labels = ?3, retired_us = NULL WHERE id = ?1"
+        " AND (driver <> ?2 OR labels <> ?3 OR retired_us IS NOT NULL)",
+        (row[0], spec.driver, labels),
+    )
+    return int(row[0])
+
+
+def _series(
+    conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
+) -> int:
+    find = "SELECT id, unit, kind FROM series WHERE sensor_id = ? AND channel = ?"
+    row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
+    if row is None and spec.was is not None:
+        row = conn.execute(find, (sensor_id, spec.was)).fetchone()
+        if row is not None:
+            conn.execute("UPDATE series SET channel = ? WHERE id = ?", (spec.channel, row[0]))
+            detail = f"channel {spec.was} is now {spec.channel}; its history goes on under the new name"
+            catalog.notes.append(("renamed", sensor, detail))
+    labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
+    if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
+        row = None
+    if row is None:
+        cursor = conn.execute(
+            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, labels, created_us) VALUES (?,?,?,?,?,?,?)",
+            (sensor_id, spec.channel, spec.unit, spec.kind, spec.heartbeat_us, labels, now_us),
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+    series_id, _, kind = row
+    if kind != spec.kind:
+        detail = f"{spec.channel}: kind {kind} becomes {spec.kind}; roll-ups are computed anew"
+        catalog.notes.append(("kind_changed", sensor, detail))
+        _recompute(conn, series_id)
+    conn.execute(
+        "UPDATE series SET kind = ?2, heartbeat_us = ?3, labels = ?4, retired_us = NULL WHERE id = ?1"
+        " AND (kind <> ?2 OR heartbeat_us <> ?3 OR labels <> ?4 OR retired_us IS NOT NULL)",
+        (series_id, spec.kind, spec.heartbeat_us, labels),
+    )
+    return int(series_id)
+
+
+def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
+    return any(
+        conn.execute(f"SELECT 1 FROM {table} WHERE series_id = ? LIMIT 1", (series_id,)).fetchone()
+        for table in ("latest", "history", "rollup")
+    )
+
+
+def _change_unit(
+    conn: sqlite3.Connection, series_id: int, old: str, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
+) -> bool:
+    """Apply ``unit_change``. False: the series was set aside and a new one is to be made."""
+    what = spec.unit_change
+    if what is None and not _has_readings(conn, series_id):
+        what = "relabel"  # nothing was stored yet: nothing can become wrong
+    factors = _CONVERSIONS.get((old, spec.unit))
+    if what == "convert" and factors is not None:
+        factor, shift = factors
+        for table in ("recent", "history", "latest"):
+            conn.execute(f"UPDATE {table} SET value = value * ? + ? WHERE series_id = ?", (factor, shift, series_id))
+        _recompute(conn, series_id)
+    elif what != "relabel":
+        if what == "convert":
+            detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
+            catalog.notes.append(("unit_change_refused", sensor, detail + "; a new series was begun"))
+        number = 1
+        while conn.execute(
+            "SELECT 1 FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?) AND channel = ?",
+            (series_id, f"{spec.channel}~{number}"),
+        ).fetchone():
+            number += 1
+        conn.execute(
+            "UPDATE series SET channel = ?, retired_us = ? WHERE id = ?", (f"{spec.channel}~{number}", now_us, series_id)
+        )
+        detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {spec.channel}~{number} now"
+        catalog.notes.append(("unit_changed", sensor, detail))
+        return False
+    conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
+    catalog.notes.append(("unit_changed", sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
+    return True
+
+
+def _recompute(conn: sqlite3.Connection, series_id: int) -> None:
+    """Mark every minute that has raw readings: the aggregator computes its roll-ups anew."""
+    (generation,) = conn.execute("SELECT coalesce(max(generation), 0) + 1 FROM dirty").fetchone()
+    for table in ("history", "recent"):
+        conn.execute(
+            f"INSERT INTO dirty(series_id, start, generation) SELECT DISTINCT series_id, ts - ts % 60000000, ?2"
+            f" FROM {table} WHERE series_id = ?1"
+            " ON CONFLICT(series_id, start) DO UPDATE SET generation = excluded.generation",
+            (series_id, generation),
+        )
+
+
+def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:
+    newest = conn.execute(
+        'SELECT scale, "offset" FROM calibration WHERE series_id = ? ORDER BY valid_from DESC LIMIT 1', (series_id,)
+    ).fetchone()
+    if newest == (spec.scale, spec.offset) or (newest is None and (spec.scale, spec.offset) == (1.0, 0.0)):
+        return
+    conn.execute(
+        "INSERT INTO calibration VALUES (?,?,?,?) ON CONFLICT(series_id, valid_from)"
+        ' DO UPDATE SET scale = excluded.scale, "offset" = excluded."offset"',
+        (series_id, now_us, spec.scale, spec.offset),
+    )
+
+
+def _retire(conn: sqlite3.Connection, catalog: Catalog, now_us: int) -> None:
+    live = set(catalog.ids.values())
+    for series_id, sensor, channel in conn.execute(
+        "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id"
+        " WHERE series.retired_us IS NULL"
+    ).fetchall():
+        if series_id not in live:
+            conn.execute("UPDATE series SET retired_us = ? WHERE id = ?", (now_us, series_id))
+            catalog.notes.append(("retired", sensor, f"{channel} is not configured any more; its history stays"))
+    names = set(catalog.sensor_ids)
+    for sensor_id, name in conn.execute("SELECT id, name FROM sensor WHERE retired_us IS NULL").fetchall():
+        if name not in names:
+            conn.execute("UPDATE sensor SET retired_us = ? WHERE id = ?", (now_us, sensor_id))
+            conn.execute("DELETE FROM sensor_status WHERE sensor_id = ?", (sensor_id,))

@@ -1,0 +1,57 @@
+"""The status tables: what the daemon and each sensor are doing, readable while the daemon is down."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SensorRow:
+    """One row of ``sensor_status``. ``since_us``: when ``state`` began. ``counters``: since the daemon's start."""
+
+    sensor: str
+    state: str
+    since_us: int
+    last_reading_us: int | None
+    last_error: str | None
+    counters: Mapping[str, int]
+
+
+_SENSOR = (
+    "INSERT INTO sensor_status(sensor_id, state, since_us, last_reading_us, last_error, counters, updated_us)"
+    " VALUES (?,?,?,?,?,?,?) ON CONFLICT(sensor_id) DO UPDATE SET state = excluded.state,"
+    " since_us = excluded.since_us, last_reading_us = excluded.last_reading_us, last_error = excluded.last_error,"
+    " counters = excluded.counters, updated_us = excluded.updated_us"
+)
+_DAEMON = "INSERT INTO daemon_status(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+
+
+def save_sensors(
+    conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int
+) -> None:
+    """Store the current state of every sensor the catalog knows; the caller owns the transaction."""
+    conn.executemany(
+        _SENSOR,
+        [
+            (
+                sensor_ids[row.sensor],
+                row.state,
+                row.since_us,
+                row.last_reading_us,
+                row.last_error,
+                json.dumps(dict(row.counters), sort_keys=True),
+                now_us,
+            )
+            for row in rows
+            if row.sensor in sensor_ids
+        ],
+    )
+
+
+def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
+    """Store the daemon's facts, JSON a value; the caller owns the transaction."""
+    conn.executemany(_DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
