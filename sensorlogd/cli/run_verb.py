@@ -30,7 +30,11 @@ database that is not ours to touch.
 )
 @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="the configuration file")
 @click.option("--strict", is_flag=True, help="exit 78 on a broken configuration instead of using last-good.yaml")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="default: info, or the configuration's")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="default: info, or the configuration's",
+)
 def run(config_file: Path | None, strict: bool, log_level: str | None) -> None:
     """Run the daemon in the foreground (systemd starts this).
 
@@ -67,7 +71,9 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
             except ConfigErrors as error:
                 click.echo(f"sensorlogd: {last_good} cannot be used either: {error.errors[0]}", err=True)
             else:
-                click.echo(f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True)
+                click.echo(
+                    f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True
+                )
                 return config, problems
     click.echo(f"sensorlogd: {len(problems)} errors in {path}; mend them (try: sensorlogd check {path})", err=True)
     sys.exit(exits.BAD_CONFIG)

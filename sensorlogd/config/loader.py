@@ -105,7 +105,9 @@ class _Loading:
         data = self.tree.data
         for key in data:
             if key not in TOP_LEVEL:
-                self.error((key,), f"unknown key{closest(key, TOP_LEVEL)}; known: {', '.join(TOP_LEVEL[:-1])}", key=True)
+                self.error(
+                    (key,), f"unknown key{closest(key, TOP_LEVEL)}; known: {', '.join(TOP_LEVEL[:-1])}", key=True
+                )
         named = data.get("base_dir")
         if isinstance(named, str):
             self.base_dir = light.resolve(named, self.base_dir)
@@ -206,7 +208,9 @@ class _Loading:
             whole["templates"] = templates
         if sensors:
             whole["sensors"] = sensors
-        if "data_dir" not in (whole.get("daemon") or {}) and (whole.get("daemon") is None or isinstance(whole["daemon"], dict)):
+        if "data_dir" not in (whole.get("daemon") or {}) and (
+            whole.get("daemon") is None or isinstance(whole["daemon"], dict)
+        ):
             default = str(light.default_data_dir(self.path)).replace("$", "$$")
             whole["daemon"] = {**(whole.get("daemon") or {}), "data_dir": default}
         return yaml.dump(whole, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
@@ -224,7 +228,9 @@ class _Loading:
                         data[key] = light.expand(value)
                     except KeyError as error:
                         name = error.args[0]
-                        self.error(here, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
+                        self.error(
+                            here, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+                        )
             else:
                 self._expand(value, here)
 
@@ -278,7 +284,9 @@ class _Loading:
         for name, entry in raw.items():
             where: Where = ("sensors", name)
             if not NAME.fullmatch(name):
-                self.error(where, "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks", key=True)
+                self.error(
+                    where, "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks", key=True
+                )
             if not isinstance(entry, dict):
                 self.error(where, "must be a mapping with at least driver:", key=True)
                 continue

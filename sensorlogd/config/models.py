@@ -43,7 +43,9 @@ def _rate(value: Any) -> Any:
     except ValueError:
         amount, per_us = math.nan, 0
     if not slash or not amount > 0 or math.isinf(amount) or per_us <= 0:
-        raise ValueError(f"{value!r} is not a rate; write a positive number, a slash and a unit of time, e.g. 5/min or 0.1/s")
+        raise ValueError(
+            f"{value!r} is not a rate; write a positive number, a slash and a unit of time, e.g. 5/min or 0.1/s"
+        )
     return amount / (per_us / 1e6)
 
 
@@ -55,7 +57,9 @@ def _finite(value: float) -> float:
 
 def _name(value: str) -> str:
     if not NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
+        raise ValueError(
+            f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks"
+        )
     return value
 
 
@@ -75,12 +79,19 @@ def _text_length(value: str) -> str:
 
 
 DurationUs = Annotated[
-    int, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["1s", "15min"]})
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["1s", "15min"]}),
 ]
 SizeBytes = Annotated[
-    int, BeforeValidator(_size), WithJsonSchema({"type": "string", "examples": ["500MB", "64MiB"]}), Field(ge=0, le=2**62)
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "examples": ["500MB", "64MiB"]}),
+    Field(ge=0, le=2**62),
 ]
-RatePerSecond = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})]
+RatePerSecond = Annotated[
+    float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})
+]
 Finite = Annotated[float, AfterValidator(_finite)]
 Name = Annotated[str, AfterValidator(_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -99,16 +110,16 @@ class ChannelOptions(Section):
 
     unit: ShortText = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
     kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
-    source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
+    source: ShortText | None = Field(
+        None, description="the field's name in the device's data, if it is not the channel's"
+    )
     scale: Finite = Field(1.0, description="stored value = device value * scale + offset")
     offset: Finite = Field(0.0, description="see scale")
     valid: tuple[Finite | None, Finite | None] | None = Field(
         None, description="[lowest, highest] possible value; outside: fail:gross_range"
     )
     max_rate: RatePerSecond | None = Field(None, description="fastest possible change; above: suspect:rate_of_change")
-    stuck_after: DurationUs | None = Field(
-        None, gt=0, description="the same value for so long is suspect:flat_line"
-    )
+    stuck_after: DurationUs | None = Field(None, gt=0, description="the same value for so long is suspect:flat_line")
     deadband: Finite | None = Field(
         None, ge=0, description="store a reading only if it differs by more than this, or once a heartbeat"
     )
@@ -170,11 +181,17 @@ class DaemonOptions(Section):
 
 class StorageOptions(Section):
     url: str | None = Field(None, description="sqlite:///PATH; default: sensorlogd.db in data_dir")
-    commit_interval: DurationUs = Field(1_000_000, ge=10_000, le=600_000_000, description="at most this much is lost on power cut")
+    commit_interval: DurationUs = Field(
+        1_000_000, ge=10_000, le=600_000_000, description="at most this much is lost on power cut"
+    )
     min_free: SizeBytes = Field(500_000_000, description="stop writing when the disk has less left")
     when_full: Literal["stop", "drop_oldest"] = Field("stop", description="what to do then")
-    inbox_limit: int = Field(200_000, ge=1_000, le=10_000_000, description="readings held in memory while the database cannot write")
-    rollup_interval: DurationUs = Field(900_000_000, ge=100_000, description="how often roll-ups are computed; answers are current anyway")
+    inbox_limit: int = Field(
+        200_000, ge=1_000, le=10_000_000, description="readings held in memory while the database cannot write"
+    )
+    rollup_interval: DurationUs = Field(
+        900_000_000, ge=100_000, description="how often roll-ups are computed; answers are current anyway"
+    )
 
     @model_validator(mode="after")
     def _only_sqlite(self) -> StorageOptions:
@@ -205,7 +222,9 @@ class RetentionTiers(Section):
 
 
 class RetentionOptions(RetentionTiers):
-    sensors: dict[str, RetentionTiers] = Field(default_factory=dict, description="overrides by glob of the sensor's name")
+    sensors: dict[str, RetentionTiers] = Field(
+        default_factory=dict, description="overrides by glob of the sensor's name"
+    )
 
 
 class WebOptions(Section):

@@ -64,7 +64,7 @@ def _line(peer: socket.socket) -> bytes:
     return bytes(data)
 
 
-class _short_path:  # noqa: N801  # reads as a function where it is used
+class _short_path:  # reads as a function where it is used
     """A name of at most 107 bytes for a socket anywhere (sun_path): through /proc/self/fd when it is longer."""
 
     def __init__(self, path: Path) -> None:

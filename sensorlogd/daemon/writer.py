@@ -328,7 +328,9 @@ class Writer:
             self._database_failed(error)
             return
         except Exception:  # a fault of ours: never let one block hold all others back
-            log.exception("writer: a batch of %d readings could not be stored; trying block by block", self._pending_rows)
+            log.exception(
+                "writer: a batch of %d readings could not be stored; trying block by block", self._pending_rows
+            )
             self._rollback()
             self._status_now.set()
             self._isolate()

@@ -108,7 +108,11 @@ def _series(
             detail = f"channel {spec.was} is now {spec.channel}; its history goes on under the new name"
             catalog.notes.append(("renamed", sensor, detail))
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
-    if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
+    if (
+        row is not None
+        and row[1] != spec.unit
+        and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog)
+    ):
         row = None
     if row is None:
         cursor = conn.execute(
@@ -161,7 +165,8 @@ def _change_unit(
         ).fetchone():
             number += 1
         conn.execute(
-            "UPDATE series SET channel = ?, retired_us = ? WHERE id = ?", (f"{spec.channel}~{number}", now_us, series_id)
+            "UPDATE series SET channel = ?, retired_us = ? WHERE id = ?",
+            (f"{spec.channel}~{number}", now_us, series_id),
         )
         detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {spec.channel}~{number} now"
         catalog.notes.append(("unit_changed", sensor, detail))

@@ -160,7 +160,8 @@ class Mover:
 
     def _delete_slice(self, conn: sqlite3.Connection) -> bool:
         row = conn.execute(
-            "SELECT ts FROM recent WHERE ts < ? ORDER BY ts LIMIT 1 OFFSET ?", (self.moved_until_us, int(self._delete_rows))
+            "SELECT ts FROM recent WHERE ts < ? ORDER BY ts LIMIT 1 OFFSET ?",
+            (self.moved_until_us, int(self._delete_rows)),
         ).fetchone()
         until = self.moved_until_us if row is None else min(row[0] + 1, self.moved_until_us)
         began = time.perf_counter()

@@ -19,7 +19,12 @@ def _table(name: str, *columns: Any, rowid: bool = True) -> Table:
 
 def _integer(name: str, *, primary: bool = False, null: bool = False, default: str | None = None) -> Column[Any]:
     return Column(
-        name, Integer, primary_key=primary, nullable=null, autoincrement=False, server_default=text(default) if default else None
+        name,
+        Integer,
+        primary_key=primary,
+        nullable=null,
+        autoincrement=False,
+        server_default=text(default) if default else None,
     )
 
 
@@ -114,7 +119,11 @@ dirty = _table(
     "dirty", _integer("series_id", primary=True), _integer("start", primary=True), _integer("generation"), rowid=False
 )
 retention_cut = _table(
-    "retention_cut", _integer("series_id", primary=True), _integer("tier", primary=True), _integer("cut_us"), rowid=False
+    "retention_cut",
+    _integer("series_id", primary=True),
+    _integer("tier", primary=True),
+    _integer("cut_us"),
+    rowid=False,
 )
 event = _table(
     "event",

@@ -1,0 +1,30 @@
+"""How long to wait before the next attempt: doubling, capped, jittered."""
+
+from __future__ import annotations
+
+import random
+
+
+class Backoff:
+    """Attempts are frequent at first, so that a replugged cable is noticed within a second for the first half minute."""
+
+    def __init__(
+        self, rng: random.Random | None = None, *, first_s: float = 0.1, quick_s: float = 1.0, quick_for: int = 30, cap_s: float = 30.0
+    ) -> None:
+        self.rng = rng or random.Random()
+        self.first_s, self.quick_s, self.quick_for, self.cap_s = first_s, quick_s, quick_for, cap_s
+        self.attempts = 0
+
+    def next_s(self) -> float:
+        """Seconds to wait now; each call is one more failed attempt."""
+        n = self.attempts
+        self.attempts += 1
+        if n < self.quick_for:
+            delay = min(self.first_s * 2.0 ** min(n, 10), self.quick_s)
+        else:
+            delay = min(self.quick_s * 2.0 ** min(n - self.quick_for + 1, 10), self.cap_s)
+        return float(delay * self.rng.uniform(0.75, 1.0))
+
+    def reset(self) -> None:
+        """It worked."""
+        self.attempts = 0

@@ -1,0 +1,64 @@
+"""Tell systemd how we are: datagrams to $NOTIFY_SOCKET, as sd_notify(3) describes. Without systemd nothing is sent."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+
+log = logging.getLogger(__name__)
+
+
+class Notifier:
+    """``address``: a path, or ``@name`` for an abstract socket; None = nobody listens."""
+
+    def __init__(self, address: str | None, watchdog_us: int = 0) -> None:
+        self.address = address
+        self.watchdog_us = watchdog_us
+
+    @classmethod
+    def from_environment(cls) -> Notifier:
+        """As systemd set it: NOTIFY_SOCKET, WATCHDOG_USEC (for WATCHDOG_PID, if that is set)."""
+        pid = os.environ.get("WATCHDOG_PID")
+        text = os.environ.get("WATCHDOG_USEC", "")
+        watchdog = int(text) if text.isdigit() and pid in (None, "", str(os.getpid())) else 0
+        return cls(os.environ.get("NOTIFY_SOCKET") or None, watchdog)
+
+    def watchdog_interval_s(self) -> float:
+        """Seconds within which systemd wants a sign of life; 0 = none wanted."""
+        return self.watchdog_us / 1e6
+
+    def ready(self, status: str) -> None:
+        self._send("READY=1", f"STATUS={_line(status)}")
+
+    def reloading(self) -> None:
+        """systemd 253 and later want the moment with it; older ones ignore that line."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def status(self, text: str) -> None:
+        self._send(f"STATUS={_line(text)}")
+
+    def watchdog(self) -> None:
+        self._send("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def extend(self, us: int) -> None:
+        """Ask for more time to stop."""
+        self._send(f"EXTEND_TIMEOUT_USEC={us}")
+
+    def _send(self, *lines: str) -> None:
+        if self.address is None:
+            return
+        address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                out.sendto("\n".join(lines).encode(), address)
+        except OSError as error:
+            log.debug("sd_notify: %s", error)
+
+
+def _line(text: str) -> str:
+    return text.replace("\n", " ")[:500]
