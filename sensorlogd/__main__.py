@@ -1,0 +1,6 @@
+"""``python -m sensorlogd``."""
+
+if __name__ == "__main__":
+    from sensorlogd.cli.main import main
+
+    main()

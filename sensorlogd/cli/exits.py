@@ -1,0 +1,8 @@
+"""Exit statuses, by name."""
+
+OK = 0
+FAILURE = 1
+USAGE = 2  # a mistake on the command line, an unknown series included
+NO_DATA = 3  # known, but there is nothing to show
+STALE = 4  # from status and latest: some series is older than its heartbeat
+BAD_CONFIG = 78  # EX_CONFIG of sysexits.h: systemd does not restart on it

@@ -1,0 +1,94 @@
+"""The ``sensorlogd`` command. Verbs are listed without importing them: ``--help`` must not cost what ``run`` needs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from sensorlogd import __version__
+
+# verb -> (module, attribute, one line for --help)
+VERBS = {
+    "run": ("run_verb", "run", "Run the daemon in the foreground (systemd starts this)."),
+    "check": ("config_verbs", "check", "Validate a configuration and say what it will cost."),
+    "schema": ("config_verbs", "schema", "Print the JSON Schema of the configuration, for editors."),
+    "init": ("config_verbs", "init", "Write a commented starter configuration."),
+    "try": ("driver_verbs", "try_", "Read a sensor once, without storing anything."),
+    "ports": ("driver_verbs", "ports", "List serial ports with their stable names."),
+    "latest": ("read_verbs", "latest", "Show the newest value of every series."),
+    "query": ("read_verbs", "query", "Readings or roll-ups over a range of time."),
+    "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
+    "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
+    "status": ("status_verb", "status", "Show the daemon and each sensor."),
+    "version": ("main", "version", "Print the version."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module, attribute, _ = VERBS[name]
+        if module == "main":
+            return version
+        command: click.Command = getattr(importlib.import_module(f"sensorlogd.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in VERBS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from sensorlogd.config.names import closest
+
+            ctx.fail(f"no such verb: {args[0]}{closest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  sensorlogd init && sensorlogd check       write a starter configuration and look at it
+  sensorlogd run                            start logging
+  sensorlogd latest                         what is it now?
+  sensorlogd query 'greenhouse.*' --since -1h --every 5min
+  sensorlogd status                         is everything well?
+\b
+The configuration is -c FILE, else $SENSORLOGD_CONFIG, else ./sensorlogd.yaml, else /etc/sensorlogd/sensorlogd.yaml.
+Completion for bash: eval "$(_SENSORLOGD_COMPLETE=bash_source sensorlogd)"  (zsh_source, fish_source likewise)
+Exit status: 0 ok; 1 failure; 2 usage; 3 no data; 4 stale; 78 bad configuration.
+""",
+)
+@click.version_option(__version__, message="sensorlogd %(version)s")
+def cli() -> None:
+    """A sensor data logger: serial and simulated sensors into SQLite, nothing lost in silence."""
+
+
+@click.command()
+def version() -> None:
+    """Print the version of sensorlogd, Python and SQLite."""
+    import platform
+    import sqlite3
+
+    click.echo(f"sensorlogd {__version__} (Python {platform.python_version()}, SQLite {sqlite3.sqlite_version})")
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    try:
+        cli(prog_name="sensorlogd")
+    except BrokenPipeError:
+        # The reader of our output left (`sensorlogd tail | head`): end quietly, as every filter does.
+        sys.stderr.close()
+        sys.exit(0)
