@@ -143,7 +143,9 @@ def main() -> None:
         for name, work in (("executemany", executemany), ("one statement of 4096 rows", multirow)):
             alone = work(path, ROWS)
             busy = _beside_busy_threads(4, lambda work=work: work(path, ROWS // 5))  # type: ignore[misc]
-            print(f"2. {name:<28} alone {alone:>9,.0f} rows/s, beside four busy threads {busy:>8,.0f} ({alone / busy:.0f}x slower)")
+            print(
+                f"2. {name:<28} alone {alone:>9,.0f} rows/s, beside four busy threads {busy:>8,.0f} ({alone / busy:.0f}x slower)"
+            )
         quiet = _commits(path, 3)
         thread = threading.Thread(target=_aggregate, args=(4.0,))
         thread.start()
@@ -156,7 +158,9 @@ def main() -> None:
         process.join()
     for name, took in (("nothing", quiet), ("a thread", beside_thread), ("a process", beside_process)):
         p99 = sorted(took)[int(len(took) * 0.99)]
-        print(f"3. commit of 64 rows beside {name:<10} that aggregates: median {statistics.median(took) * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms")
+        print(
+            f"3. commit of 64 rows beside {name:<10} that aggregates: median {statistics.median(took) * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms"
+        )
 
 
 if __name__ == "__main__":

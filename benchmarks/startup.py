@@ -1,6 +1,6 @@
 """How soon: first reading committed after start, --help, latest.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 from __future__ import annotations

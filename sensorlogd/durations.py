@@ -72,9 +72,7 @@ def parse_size(text: str) -> int:
     """Bytes in a size such as ``500MB`` (10^6) or ``64MiB`` (2^20). Raises ValueError."""
     match = _SIZE.fullmatch(text.strip().lower())
     if match is None or match[2] not in _SIZES:
-        raise ValueError(
-            f"{text!r} is not a size; write a number and a unit: B, kB, MB, GB, TB, KiB, MiB, GiB (e.g. 500MB)"
-        )
+        raise ValueError(f"{text!r} is not a size; write a number and a unit: B, kB, MB, GB, TB, KiB, MiB, GiB (e.g. 500MB)")
     return round(float(match[1]) * _SIZES[match[2]])
 
 

@@ -71,9 +71,7 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
             except ConfigErrors as error:
                 click.echo(f"sensorlogd: {last_good} cannot be used either: {error.errors[0]}", err=True)
             else:
-                click.echo(
-                    f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True
-                )
+                click.echo(f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True)
                 return config, problems
     click.echo(f"sensorlogd: {len(problems)} errors in {path}; mend them (try: sensorlogd check {path})", err=True)
     sys.exit(exits.BAD_CONFIG)

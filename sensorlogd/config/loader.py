@@ -105,9 +105,7 @@ class _Loading:
         data = self.tree.data
         for key in data:
             if key not in TOP_LEVEL:
-                self.error(
-                    (key,), f"unknown key{closest(key, TOP_LEVEL)}; known: {', '.join(TOP_LEVEL[:-1])}", key=True
-                )
+                self.error((key,), f"unknown key{closest(key, TOP_LEVEL)}; known: {', '.join(TOP_LEVEL[:-1])}", key=True)
         named = data.get("base_dir")
         if isinstance(named, str):
             self.base_dir = light.resolve(named, self.base_dir)
@@ -208,9 +206,7 @@ class _Loading:
             whole["templates"] = templates
         if sensors:
             whole["sensors"] = sensors
-        if "data_dir" not in (whole.get("daemon") or {}) and (
-            whole.get("daemon") is None or isinstance(whole["daemon"], dict)
-        ):
+        if "data_dir" not in (whole.get("daemon") or {}) and (whole.get("daemon") is None or isinstance(whole["daemon"], dict)):
             default = str(light.default_data_dir(self.path)).replace("$", "$$")
             whole["daemon"] = {**(whole.get("daemon") or {}), "data_dir": default}
         return yaml.dump(whole, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True)
@@ -228,9 +224,7 @@ class _Loading:
                         data[key] = light.expand(value)
                     except KeyError as error:
                         name = error.args[0]
-                        self.error(
-                            here, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}"
-                        )
+                        self.error(here, f"the environment variable {name} is not set; set it, or write ${{{name}:-default}}")
             else:
                 self._expand(value, here)
 
@@ -240,7 +234,8 @@ class _Loading:
         if not isinstance(data, dict):
             self.error((key,), "must be a mapping")
             return None
-        return self._validate(model, data, (key,))
+        section: Section | None = self._validate(model, data, (key,))
+        return section
 
     def _validate(self, model: type[Any], data: dict[str, Any], where: Where) -> Any:
         try:
@@ -276,17 +271,13 @@ class _Loading:
 
     # ---- sensors ---------------------------------------------------------------------------------------------------
 
-    def _sensors(
-        self, raw: dict[str, Any], templates: dict[str, Any], daemon: Section | None
-    ) -> dict[str, SensorOptions]:
+    def _sensors(self, raw: dict[str, Any], templates: dict[str, Any], daemon: Section | None) -> dict[str, SensorOptions]:
         sensors: dict[str, SensorOptions] = {}
         shared = dict(daemon.labels) if isinstance(daemon, DaemonOptions) else {}
         for name, entry in raw.items():
             where: Where = ("sensors", name)
             if not NAME.fullmatch(name):
-                self.error(
-                    where, "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks", key=True
-                )
+                self.error(where, "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks", key=True)
             if not isinstance(entry, dict):
                 self.error(where, "must be a mapping with at least driver:", key=True)
                 continue

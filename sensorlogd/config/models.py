@@ -43,9 +43,7 @@ def _rate(value: Any) -> Any:
     except ValueError:
         amount, per_us = math.nan, 0
     if not slash or not amount > 0 or math.isinf(amount) or per_us <= 0:
-        raise ValueError(
-            f"{value!r} is not a rate; write a positive number, a slash and a unit of time, e.g. 5/min or 0.1/s"
-        )
+        raise ValueError(f"{value!r} is not a rate; write a positive number, a slash and a unit of time, e.g. 5/min or 0.1/s")
     return amount / (per_us / 1e6)
 
 
@@ -57,9 +55,7 @@ def _finite(value: float) -> float:
 
 def _name(value: str) -> str:
     if not NAME.fullmatch(value):
-        raise ValueError(
-            f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks"
-        )
+        raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
     return value
 
 
@@ -89,9 +85,7 @@ SizeBytes = Annotated[
     WithJsonSchema({"type": "string", "examples": ["500MB", "64MiB"]}),
     Field(ge=0, le=2**62),
 ]
-RatePerSecond = Annotated[
-    float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})
-]
+RatePerSecond = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})]
 Finite = Annotated[float, AfterValidator(_finite)]
 Name = Annotated[str, AfterValidator(_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -110,9 +104,7 @@ class ChannelOptions(Section):
 
     unit: ShortText = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
     kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
-    source: ShortText | None = Field(
-        None, description="the field's name in the device's data, if it is not the channel's"
-    )
+    source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
     scale: Finite = Field(1.0, description="stored value = device value * scale + offset")
     offset: Finite = Field(0.0, description="see scale")
     valid: tuple[Finite | None, Finite | None] | None = Field(
@@ -222,9 +214,7 @@ class RetentionTiers(Section):
 
 
 class RetentionOptions(RetentionTiers):
-    sensors: dict[str, RetentionTiers] = Field(
-        default_factory=dict, description="overrides by glob of the sensor's name"
-    )
+    sensors: dict[str, RetentionTiers] = Field(default_factory=dict, description="overrides by glob of the sensor's name")
 
 
 class WebOptions(Section):

@@ -140,7 +140,8 @@ def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
     """Look at the events, which needs no recursion, before nodes are composed, which does."""
     depth = documents = 0
     for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
-        mark = Mark(file, event.start_mark.line + 1, event.start_mark.column + 1)
+        at = event.start_mark
+        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:

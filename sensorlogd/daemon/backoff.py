@@ -9,7 +9,13 @@ class Backoff:
     """Attempts are frequent at first, so that a replugged cable is noticed within a second for the first half minute."""
 
     def __init__(
-        self, rng: random.Random | None = None, *, first_s: float = 0.1, quick_s: float = 1.0, quick_for: int = 30, cap_s: float = 30.0
+        self,
+        rng: random.Random | None = None,
+        *,
+        first_s: float = 0.1,
+        quick_s: float = 1.0,
+        quick_for: int = 30,
+        cap_s: float = 30.0,
     ) -> None:
         self.rng = rng or random.Random()
         self.first_s, self.quick_s, self.quick_for, self.cap_s = first_s, quick_s, quick_for, cap_s

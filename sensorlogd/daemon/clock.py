@@ -31,7 +31,7 @@ class Clock:
 class _Timex(ctypes.Structure):
     """struct timex of adjtimex(2); only what is before and including maxerror and status is read."""
 
-    _fields_ = [  # noqa: RUF012  # ctypes wants a plain list
+    _fields_ = [  # ctypes wants a plain list
         ("modes", ctypes.c_uint),
         ("offset", ctypes.c_long),
         ("freq", ctypes.c_long),

@@ -41,7 +41,13 @@ class ReaderState(Enum):
 
 
 _MOVES = {
-    ReaderState.STARTING: {ReaderState.READING, ReaderState.STALE, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
+    ReaderState.STARTING: {
+        ReaderState.READING,
+        ReaderState.STALE,
+        ReaderState.BACKING_OFF,
+        ReaderState.FINISHED,
+        ReaderState.STOPPED,
+    },
     ReaderState.READING: {ReaderState.STALE, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
     ReaderState.STALE: {ReaderState.READING, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
     ReaderState.BACKING_OFF: {ReaderState.STARTING, ReaderState.STOPPED},
@@ -177,7 +183,12 @@ class Reader:
     def _session(self) -> None:
         """From open to close. Returns when stopped, raises when the device is lost."""
         context = DriverContext(
-            self.name, self._wake_r, self._wait, self.clock.now_us, self.count, lambda kind, detail: self.emit(kind, self.name, detail)
+            self.name,
+            self._wake_r,
+            self._wait,
+            self.clock.now_us,
+            self.count,
+            lambda kind, detail: self.emit(kind, self.name, detail),
         )
         driver = self.make_driver(context)
         try:
@@ -200,7 +211,9 @@ class Reader:
         block = self.treatment.process(batch, clock_synced=self.clock_synced())
         self._heard_at = time.monotonic()
         with self._lock:
-            self._last_reading_us = max(batch.times_us[-1], self._last_reading_us or 0) if batch.device_time else batch.times_us[-1]
+            self._last_reading_us = (
+                max(batch.times_us[-1], self._last_reading_us or 0) if batch.device_time else batch.times_us[-1]
+            )
         if self._state is not ReaderState.READING:
             self._arrived()
         if block is not None and not self.inbox.put(block):

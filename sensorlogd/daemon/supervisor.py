@@ -110,7 +110,7 @@ class Supervisor:
         self.load = load
         self.problems = problems or []
         self.clock = clock or Clock()
-        self.data_dir = Path(config.daemon.data_dir)
+        self.data_dir = config.data_dir()
         self.notifier = Notifier.from_environment()
         self.watch = ClockWatch(self.clock)
         self.readers: dict[str, Reader] = {}
@@ -263,9 +263,7 @@ class Supervisor:
                 continue
             now = reader.status()
             counters = {**now.counters, **stored.get(name, {})}
-            rows.append(
-                status.SensorRow(name, now.state.value, now.since_us, now.last_reading_us, now.last_error, counters)
-            )
+            rows.append(status.SensorRow(name, now.state.value, now.since_us, now.last_reading_us, now.last_error, counters))
         for name, reason in self.config.failed_sensors.items():
             rows.append(status.SensorRow(name, "failed", self._started_us, None, reason, {}))
         return rows
@@ -402,9 +400,7 @@ class Supervisor:
                 self.writer.emit("config_rejected", None, problem)
             return problems
         old = self.config
-        kept = {
-            name for name, sensor in new.sensors.items() if name in self.readers and old.sensors.get(name) == sensor
-        }
+        kept = {name for name, sensor in new.sensors.items() if name in self.readers and old.sensors.get(name) == sensor}
         for part in ("daemon", "storage", "web"):
             if getattr(old, part) != getattr(new, part):
                 message = f"changes under '{part}:' take effect at the next restart"

@@ -22,7 +22,7 @@ from sensorlogd.quality import GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
 GROSS_RANGE = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 RATE_OF_CHANGE = int(Flag.SUSPECT) | int(Test.RATE_OF_CHANGE)
 FLAT_LINE = int(Flag.SUSPECT) | int(Test.FLAT_LINE)
-CLOCK_UNSYNCED = int(Flag.SUSPECT) | int(Test.CLOCK_UNSYNCED)
+CLOCK_UNSYNCED = int(Test.CLOCK_UNSYNCED)  # a mark beside the flag: the time is in doubt, not the value
 
 # A wall clock that goes back by more than this was set; readings then follow it. Less is jitter or many lines in one
 # read, and gets the next free microsecond.
@@ -67,9 +67,9 @@ class _Channel:
             values, quality = self._slow(times, raw)
         if not clock_synced:
             if isinstance(quality, int):
-                quality = combine(quality, CLOCK_UNSYNCED)
+                quality |= CLOCK_UNSYNCED
             else:
-                quality = [combine(q, CLOCK_UNSYNCED) for q in quality]
+                quality = [q | CLOCK_UNSYNCED for q in quality]
         return values, quality
 
     def _fast(self, times: list[int], values: list[float | None], shortest_us: int) -> int | None:
@@ -88,7 +88,7 @@ class _Channel:
             if len(values) > 1 and (shortest_us <= 0 or high - low > self.per_us * shortest_us):
                 if shortest_us <= 0:
                     return None
-                steepest = max(map(abs, map(sub, values[1:], values)))  # type: ignore[arg-type]
+                steepest = max(map(abs, map(sub, values[1:], values)))
                 if steepest > self.per_us * shortest_us:
                     return None
         if self.stuck_us is not None:
@@ -176,9 +176,7 @@ class Treatment:
     ) -> None:
         self.sensor = sensor
         self.count = count
-        self._by_source = {
-            options.source or name: _Channel(name, options, heartbeat_us) for name, options in channels.items()
-        }
+        self._by_source = {options.source or name: _Channel(name, options, heartbeat_us) for name, options in channels.items()}
         self._newest_us: int | None = None
 
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:

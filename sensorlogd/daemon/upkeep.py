@@ -25,9 +25,7 @@ TRIM_EVERY_S = 600.0
 class Upkeep:
     """``busy``: another slice is waiting. ``due``: monotonic time of the next look when not busy."""
 
-    def __init__(
-        self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop"
-    ) -> None:
+    def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
         self.mover = mover
         self.retention = retention
         self.when_full = when_full

@@ -254,7 +254,7 @@ class Writer:
         blocked = self._conn is None or self._failures > 0
         if blocked:
             # Hold the one batch; the inbox holds the rest and, when full, drops its oldest and counts.
-            self.inbox.wait(timeout=min(max(self._retry_at - now, 0.0), 1.0) if not self._stopping.is_set() else 0.05)
+            self.inbox.wait(min(max(self._retry_at - now, 0.0), 1.0) if not self._stopping.is_set() else 0.05)
             return
         if self._jobs or self.upkeep.busy or self._stopping.is_set():
             timeout = 0.0
@@ -328,9 +328,7 @@ class Writer:
             self._database_failed(error)
             return
         except Exception:  # a fault of ours: never let one block hold all others back
-            log.exception(
-                "writer: a batch of %d readings could not be stored; trying block by block", self._pending_rows
-            )
+            log.exception("writer: a batch of %d readings could not be stored; trying block by block", self._pending_rows)
             self._rollback()
             self._status_now.set()
             self._isolate()

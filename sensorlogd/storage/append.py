@@ -166,7 +166,7 @@ class _Plain:
 
     def add(self, sensor: str, known: list[tuple[int, Column]]) -> None:
         for series, column in known:
-            if not len(column.times_us) == len(column.values) or (
+            if len(column.times_us) != len(column.values) or (
                 not isinstance(column.quality, int) and len(column.quality) != len(column.times_us)
             ):
                 result = self.careful.result
@@ -294,9 +294,7 @@ class _Careful:
             self.conn.execute(_ONE[table], (series, ts, value, quality))
         return ts
 
-    def _collided(
-        self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool
-    ) -> int | None:
+    def _collided(self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool) -> int | None:
         row = self.conn.execute(_FIND[self._tables(ts)[0]], (series, ts)).fetchone()
         same = row is not None and row[0] == value
         if same and (device_time or self.retrying):

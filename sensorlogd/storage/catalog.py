@@ -96,9 +96,7 @@ def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Ca
     return int(row[0])
 
 
-def _series(
-    conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
-) -> int:
+def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
     find = "SELECT id, unit, kind FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
     if row is None and spec.was is not None:
@@ -108,11 +106,7 @@ def _series(
             detail = f"channel {spec.was} is now {spec.channel}; its history goes on under the new name"
             catalog.notes.append(("renamed", sensor, detail))
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
-    if (
-        row is not None
-        and row[1] != spec.unit
-        and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog)
-    ):
+    if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
         row = None
     if row is None:
         cursor = conn.execute(
@@ -204,8 +198,7 @@ def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now
 def _retire(conn: sqlite3.Connection, catalog: Catalog, now_us: int) -> None:
     live = set(catalog.ids.values())
     for series_id, sensor, channel in conn.execute(
-        "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id"
-        " WHERE series.retired_us IS NULL"
+        "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
     ).fetchall():
         if series_id not in live:
             conn.execute("UPDATE series SET retired_us = ? WHERE id = ?", (now_us, series_id))

@@ -88,8 +88,7 @@ class _Fresh:
 
     def between(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
         found: dict[int, RollUp | None] = {
-            row[0]: RollUp(*row[1:])
-            for row in self.snapshot.conn.execute(_STORED, (self.series, tier, start_us, end_us))
+            row[0]: RollUp(*row[1:]) for row in self.snapshot.conn.execute(_STORED, (self.series, tier, start_us, end_us))
         }
         if tier != DAY:
             width = tier * SECOND_US

@@ -26,4 +26,4 @@ def trim(conn: sqlite3.Connection, keep: int = KEEP) -> bool:
     conn.execute("BEGIN IMMEDIATE")
     conn.execute("DELETE FROM event WHERE id < ?", (min(below, oldest + _TRIM_SLICE),))
     conn.execute("COMMIT")
-    return oldest + _TRIM_SLICE < below
+    return bool(oldest + _TRIM_SLICE < below)

@@ -14,14 +14,10 @@ _UPSERT = (
     "ON CONFLICT(series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value, quality = excluded.quality, "
     "arrived_us = excluded.arrived_us"
 )
-_WRITTEN = (
-    "INSERT INTO meta(key, value) VALUES ('latest_written_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-)
+_WRITTEN = "INSERT INTO meta(key, value) VALUES ('latest_written_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
-def save(
-    conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None, int]], now_us: int, back_us: int
-) -> None:
+def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None, int]], now_us: int, back_us: int) -> None:
     """Store ``newest`` (series id -> ts, value, quality); the caller owns the transaction.
 
     ``back_us``: how far back of ``now_us`` readers must look for readings that were stamped before this call but are

@@ -185,8 +185,6 @@ class Retention:
 
 def day_start(ts_us: int, zone: str, days: int = 0) -> int:
     """The start (microseconds UTC) of the local day that holds ``ts_us``, or of the ``days``-th day after it."""
-    local = datetime.fromtimestamp(max(ts_us, 0) / 1e6, ZoneInfo(zone)).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
+    local = datetime.fromtimestamp(max(ts_us, 0) / 1e6, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
     local = (local.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=ZoneInfo(zone))
     return int(local.timestamp()) * 1_000_000

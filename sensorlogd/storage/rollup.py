@@ -55,13 +55,11 @@ class RollUp(NamedTuple):
         return self.n_good + self.n_not_evaluated + self.n_suspect + self.n_fail + self.n_missing
 
 
-def of(
-    times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int], kind: str, heartbeat_us: int
-) -> RollUp:
+def of(times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int], kind: str, heartbeat_us: int) -> RollUp:
     """The roll-up of readings in time order. ``qualities`` as stored (flag and test bits). At least one reading."""
     total = len(times)
     first_quality = qualities[0]
-    if first_quality & 0xF not in (FAIL, MISSING) and qualities.count(first_quality) == total:  # type: ignore[attr-defined]
+    if first_quality & 0xF not in (FAIL, MISSING) and qualities.count(first_quality) == total:
         flag = first_quality & 0xF
         counts = [total if flag == counted else 0 for counted in _COUNTED]
         used_times, used = times, values
@@ -129,7 +127,7 @@ def merge(a: RollUp, b: RollUp, heartbeat_us: int) -> RollUp:
     counts = [x + y for x, y in zip(a[15:], b[15:], strict=True)]
     if not a.n or not b.n:
         some = b if b.n else a
-        return RollUp(*some[:15], *counts)  # type: ignore[arg-type]  # a slice of a NamedTuple loses its types
+        return RollUp(*some[:15], *counts)
     assert a.mean is not None and b.mean is not None and a.m2 is not None and b.m2 is not None  # noqa: PT018
     assert a.min is not None and b.min is not None and a.max is not None and b.max is not None  # noqa: PT018
     assert a.last is not None and b.first is not None and a.last_ts is not None and b.first_ts is not None  # noqa: PT018

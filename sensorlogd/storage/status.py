@@ -30,9 +30,7 @@ _SENSOR = (
 _DAEMON = "INSERT INTO daemon_status(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
-def save_sensors(
-    conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int
-) -> None:
+def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int) -> None:
     """Store the current state of every sensor the catalog knows; the caller owns the transaction."""
     conn.executemany(
         _SENSOR,

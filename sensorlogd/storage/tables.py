@@ -115,9 +115,7 @@ rollup = _table(
     *[_integer(name, default="0") for name in ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")],
     rowid=False,
 )
-dirty = _table(
-    "dirty", _integer("series_id", primary=True), _integer("start", primary=True), _integer("generation"), rowid=False
-)
+dirty = _table("dirty", _integer("series_id", primary=True), _integer("start", primary=True), _integer("generation"), rowid=False)
 retention_cut = _table(
     "retention_cut",
     _integer("series_id", primary=True),

@@ -38,7 +38,9 @@ def table(conn: sqlite3.Connection, name: str) -> list[tuple[int, int, float | N
     return conn.execute(f"SELECT series_id, ts, value, quality FROM {name} ORDER BY series_id, ts").fetchall()
 
 
-def block(ts: list[int], x: list[float | None], *, sensor: str = "a", quality: int | list[int] = 1, device: bool = False) -> Block:
+def block(
+    ts: list[int], x: list[float | None], *, sensor: str = "a", quality: int | list[int] = 1, device: bool = False
+) -> Block:
     return Block(sensor, [Column("x", ts, x, quality)], device_time=device)
 
 
@@ -151,9 +153,7 @@ _block = st.builds(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(_block, max_size=4), max_size=5), st.integers(0, 14), st.integers(0, 14))
-def test_every_reading_is_accounted_for(
-    conn: sqlite3.Connection, calls: list[list[Block]], moved: int, edge: int
-) -> None:
+def test_every_reading_is_accounted_for(conn: sqlite3.Connection, calls: list[list[Block]], moved: int, edge: int) -> None:
     """Whatever collides: rows in = stored + repeated + conflicts, nothing host-stamped is lost, nothing overwritten."""
     for name in ("recent", "history", "dirty"):
         conn.execute(f"DELETE FROM {name}")

@@ -1,0 +1,173 @@
+"""What a serial sensor may say in the configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from sensorlogd.config.models import ChannelOptions, DurationUs, Name, Section, SensorOptions, Zone
+from sensorlogd.drivers.serial.checksums import CHECKSUMS
+
+_ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\0": "\0", r"\\": "\\"}
+
+
+def _escapes(value: Any) -> Any:
+    """``\\r\\n`` written in a plain YAML scalar means CR LF; ``\\x02`` a byte by its number."""
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"\\x([0-9a-fA-F]{2})|\\[rnt0\\]", lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES[m[0]], value)
+
+
+def _pattern(value: str) -> str:
+    try:
+        groups = re.compile(value).groupindex
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    if not groups:
+        raise ValueError("has no named group; write (?P<channel>...) for each value to log")
+    return value
+
+
+def _encoding(value: str) -> str:
+    import codecs
+
+    try:
+        codecs.lookup(value)
+        "x".encode(value)
+    except (LookupError, ValueError, TypeError):
+        raise ValueError(f"{value!r} is not a known encoding; e.g. ascii, utf-8, latin-1") from None
+    return value
+
+
+Escaped = Annotated[str, BeforeValidator(_escapes)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class TimeOptions(Section):
+    """The device's own time stamp."""
+
+    field: str = Field(description="field (or regex group, JSON path) that holds it; several joined by '+' are put together with a blank")
+    format: str = Field("iso", description="iso, epoch, epoch_ms, or a strptime pattern, e.g. '%d %b %Y %H:%M:%S'")
+    zone: Zone = Field("UTC", description="zone of a time that carries none")
+
+
+class ChecksumOptions(Section):
+    """A checksum at the end of each line. A line whose checksum is wrong is counted, never stored."""
+
+    type: str = Field(description=f"one of {', '.join(sorted(CHECKSUMS))}")
+    start: Escaped = Field("", description="what precedes the covered bytes, e.g. $ (not covered itself)")
+    before: Escaped = Field("*", description="what separates the covered bytes from the checksum, e.g. *")
+    required: bool = Field(True, description="false: lines without a checksum are taken too")
+
+    @model_validator(mode="after")
+    def _known(self) -> ChecksumOptions:
+        if self.type not in CHECKSUMS:
+            raise ValueError(f"type: unknown checksum {self.type!r}; known: {', '.join(sorted(CHECKSUMS))}")
+        return self
+
+
+class FormatOptions(Section):
+    """How a line becomes values."""
+
+    type: Literal["csv", "keyvalue", "json", "regex"] = "csv"
+    fields: tuple[str | None, ...] = Field((), description="csv: the fields in order; null or _ skips one")
+    separator: Escaped = Field(",", description="csv: any text; 'whitespace' = runs of blanks. keyvalue: between pairs")
+    equals: Escaped = Field("=", min_length=1, description="keyvalue: between key and value")
+    pattern: Pattern | None = Field(None, description="regex: with a named group per value; must match somewhere in the line")
+    prefix: Escaped = Field("", description="a line must begin with this, which is taken off")
+    comment: Escaped = Field("", description="lines that begin with this are skipped and counted as comments")
+    missing: tuple[str, ...] = Field(("nan", "na", "n/a", "null", "none", "", "---"), description="texts that mean 'no value' (any case)")
+    decimal_comma: bool = Field(False, description="1,5 is one and a half")
+    extra_fields: bool = Field(False, description="csv: further fields than named are ignored instead of making the line bad")
+
+    @model_validator(mode="after")
+    def _complete(self) -> FormatOptions:
+        if self.type == "regex" and self.pattern is None:
+            raise ValueError("type: regex needs pattern:")
+        if self.type == "csv":
+            names = [name for name in self.fields if name not in (None, "_", "")]
+            if not names:
+                raise ValueError("type: csv needs fields:, the names of the values in order, e.g. [temperature, humidity]")
+            if len(set(names)) != len(names):
+                raise ValueError("fields: a name is there twice")
+            if not self.separator:
+                raise ValueError("separator: must not be empty; 'whitespace' is runs of blanks")
+            if self.decimal_comma and self.separator == ",":
+                raise ValueError("decimal_comma: needs another separator than ','")
+        return self
+
+
+class PollOptions(Section):
+    """A device that wants a command before it answers."""
+
+    command: Escaped = Field(min_length=1, description="what to send, e.g. 'MEAS?\\r\\n'")
+    turnaround: DurationUs = Field(1_000_000, ge=1_000, le=60_000_000, description="how long the answer may take")
+
+
+class SerialOptions(SensorOptions):
+    """Keys of ``driver: serial``."""
+
+    port: str = Field(min_length=1, description="/dev/serial/by-id/..., or a pySerial URL: socket://host:port, rfc2217://host:port")
+    baudrate: int = Field(9600, ge=50, le=4_000_000)
+    bytesize: Literal[5, 6, 7, 8] | Annotated[int, BeforeValidator(int), Field(ge=5, le=8)] = 8
+    parity: Literal["none", "even", "odd", "mark", "space"] = "none"
+    stopbits: Annotated[float, BeforeValidator(float)] = Field(1, description="1, 1.5 or 2")
+    flow: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
+    dtr: bool | None = Field(None, description="level of DTR after opening; false keeps an Arduino from resetting")
+    rts: bool | None = Field(None, description="level of RTS after opening")
+    rs485: bool = Field(False, description="the driver chip's direction is switched by RTS (kernel RS-485 mode)")
+    ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
+    exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
+    settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
+    encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
+    terminator: Escaped = Field("\n", min_length=1, max_length=8, description="ends a line: \\n (a CR before it is dropped), \\r, ...; 'any' = CR or LF")
+    max_line: int = Field(4096, ge=8, le=1_000_000, description="longer lines are discarded and counted")
+    format: FormatOptions
+    checksum: ChecksumOptions | None = None
+    time: TimeOptions | None = Field(None, description="take the device's time stamp instead of the time of arrival")
+    poll: PollOptions | None = Field(None, description="send a command every interval")
+    channels: Mapping[Name, ChannelOptions] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SerialOptions:
+        if self.stopbits not in (1, 1.5, 2):
+            raise ValueError(f"stopbits: {self.stopbits:g} is not 1, 1.5 or 2")
+        if self.poll is not None and not self.interval:
+            raise ValueError("poll: needs interval:, the time between commands")
+        if self.format.type in ("keyvalue", "json") and not self.channels:
+            raise ValueError(f"format: {self.format.type} names no fields; list the channels to log under channels:")
+        known = self.field_names()
+        if known is not None:
+            for name, channel in self.channels.items():
+                source = channel.source or name
+                if source not in known:
+                    raise ValueError(
+                        f"channels.{name}: the format gives no field {source!r}; it gives {', '.join(sorted(known))}"
+                    )
+        if self.time is not None:
+            ZoneInfo(self.time.zone)
+        return self
+
+    def field_names(self) -> list[str] | None:
+        """The fields that the format gives, in order; None when only the device knows."""
+        if self.format.type == "csv":
+            names = [name for name in self.format.fields if name not in (None, "_", "")]
+        elif self.format.type == "regex" and self.format.pattern is not None:
+            names = list(re.compile(self.format.pattern).groupindex)
+        else:
+            return None
+        return [str(name) for name in names]
+
+    def channel_options(self) -> dict[str, ChannelOptions]:
+        """Fields that no channel names are logged under their own name, so ``fields:`` alone is enough to begin."""
+        options = dict(self.channels)
+        used = {channel.source or name for name, channel in options.items()}
+        time_fields = set(self.time.field.split("+")) if self.time else set()
+        for name in self.field_names() or ():
+            if not self.channels and name not in used and name not in time_fields:
+                options[name] = ChannelOptions()
+        return options
