@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 SUFFIXES = ("", "-wal", "-shm")
 _CHUNK = 5_000
@@ -61,14 +62,15 @@ def salvage(path: Path) -> Iterator[Salvaged]:
             ).fetchall()
         except sqlite3.Error:
             return
-        for series, *names in catalog:
+        for series, *named in catalog:
+            names: tuple[Any, ...] = tuple(named)
             for rows in _history(conn, series):
-                yield Salvaged(*names, rows=rows)
-        by_id = {series: names for series, *names in catalog}
+                yield Salvaged(*names, rows)
+        by_id: dict[int, tuple[Any, ...]] = {series: tuple(named) for series, *named in catalog}
         for found in _recent(conn):
             for series, rows in found.items():
                 if series in by_id:
-                    yield Salvaged(*by_id[series], rows=rows)
+                    yield Salvaged(*by_id[series], rows)
     finally:
         conn.close()
 

@@ -50,7 +50,9 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 class TimeOptions(Section):
     """The device's own time stamp."""
 
-    field: str = Field(description="field (or regex group, JSON path) that holds it; several joined by '+' are put together with a blank")
+    field: str = Field(
+        description="field (or regex group, JSON path) that holds it; several joined by '+' are put together with a blank"
+    )
     format: str = Field("iso", description="iso, epoch, epoch_ms, or a strptime pattern, e.g. '%d %b %Y %H:%M:%S'")
     zone: Zone = Field("UTC", description="zone of a time that carries none")
 
@@ -80,7 +82,9 @@ class FormatOptions(Section):
     pattern: Pattern | None = Field(None, description="regex: with a named group per value; must match somewhere in the line")
     prefix: Escaped = Field("", description="a line must begin with this, which is taken off")
     comment: Escaped = Field("", description="lines that begin with this are skipped and counted as comments")
-    missing: tuple[str, ...] = Field(("nan", "na", "n/a", "null", "none", "", "---"), description="texts that mean 'no value' (any case)")
+    missing: tuple[str, ...] = Field(
+        ("nan", "na", "n/a", "null", "none", "", "---"), description="texts that mean 'no value' (any case)"
+    )
     decimal_comma: bool = Field(False, description="1,5 is one and a half")
     extra_fields: bool = Field(False, description="csv: further fields than named are ignored instead of making the line bad")
 
@@ -111,7 +115,9 @@ class PollOptions(Section):
 class SerialOptions(SensorOptions):
     """Keys of ``driver: serial``."""
 
-    port: str = Field(min_length=1, description="/dev/serial/by-id/..., or a pySerial URL: socket://host:port, rfc2217://host:port")
+    port: str = Field(
+        min_length=1, description="/dev/serial/by-id/..., or a pySerial URL: socket://host:port, rfc2217://host:port"
+    )
     baudrate: int = Field(9600, ge=50, le=4_000_000)
     bytesize: Literal[5, 6, 7, 8] | Annotated[int, BeforeValidator(int), Field(ge=5, le=8)] = 8
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
@@ -124,7 +130,9 @@ class SerialOptions(SensorOptions):
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
     settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
     encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
-    terminator: Escaped = Field("\n", min_length=1, max_length=8, description="ends a line: \\n (a CR before it is dropped), \\r, ...; 'any' = CR or LF")
+    terminator: Escaped = Field(
+        "\n", min_length=1, max_length=8, description="ends a line: \\n (a CR before it is dropped), \\r, ...; 'any' = CR or LF"
+    )
     max_line: int = Field(4096, ge=8, le=1_000_000, description="longer lines are discarded and counted")
     format: FormatOptions
     checksum: ChecksumOptions | None = None

@@ -1,0 +1,96 @@
+"""Serial ports of this machine: what is connected, its stable name, who holds it. No pySerial needed but for the list."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_LINKS = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path"))
+
+
+@dataclass(frozen=True, slots=True)
+class PortInfo:
+    """``stable``: the name to put into a configuration. ``shared``: another adapter has the same by-id name."""
+
+    device: str
+    stable: str
+    description: str
+    held_by: str
+    shared: bool = False
+
+
+def connected() -> list[PortInfo]:
+    """The serial ports that exist now, in order of their device names."""
+    from serial.tools import list_ports
+
+    found = []
+    for port in sorted(list_ports.comports(), key=lambda port: port.device):
+        stable, shared = stable_name(port.device)
+        text = " ".join(filter(None, (port.manufacturer, port.product))) or port.description or ""
+        found.append(PortInfo(port.device, stable, "" if text == "n/a" else text, holder(port.device), shared))
+    return found
+
+
+def stable_name(device: str, links: tuple[Path, ...] = _LINKS) -> tuple[str, bool]:
+    """The by-id name of a device, else its by-path name, else itself; and whether by-id names are ambiguous here.
+
+    Two adapters without a serial number share one by-id name: it points to whichever was plugged in last, so the
+    by-path name (which socket it is in) is the stable one then.
+    """
+    target = os.path.realpath(device)
+    by_id = _names(links[0], target)
+    by_path = _names(links[1], target)
+    serial_numberless = bool(by_id) and _ambiguous(by_id[0])
+    if by_id and not serial_numberless:
+        return by_id[0], False
+    if by_path:
+        return by_path[0], serial_numberless
+    return (by_id[0], serial_numberless) if by_id else (device, False)
+
+
+def _names(folder: Path, target: str) -> list[str]:
+    try:
+        return sorted(str(link) for link in folder.iterdir() if os.path.realpath(link) == target)
+    except OSError:
+        return []
+
+
+def _ambiguous(link: str) -> bool:
+    """Whether several USB devices would get this by-id name: same vendor and product, no serial number in it."""
+    device = Path(os.path.realpath(link)).name
+    mine = _usb(device)
+    if mine is None:
+        return False
+    others = [_usb(other.name) for other in Path("/sys/class/tty").glob("tty[UA]*") if other.name != device]
+    return not mine[2] and any(other is not None and other[:2] == mine[:2] for other in others)
+
+
+def _usb(name: str) -> tuple[str, str, str] | None:
+    """(vendor, product, serial number) of a USB tty."""
+    try:
+        node = Path(f"/sys/class/tty/{name}/device").resolve()
+    except OSError:
+        return None
+    for folder in (node, *node.parents):
+        if (folder / "idVendor").exists():
+            return tuple(
+                (folder / part).read_text().strip() if (folder / part).exists() else ""
+                for part in ("idVendor", "idProduct", "serial")
+            )  # type: ignore[return-value]
+    return None
+
+
+def holder(port: str) -> str:
+    """``name (pid N)`` of a process that has the port open, as far as we may see; else nothing."""
+    target = os.path.realpath(port)
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) == os.getpid():
+            continue
+        try:
+            for descriptor in (process / "fd").iterdir():
+                if os.path.realpath(descriptor) == target:
+                    return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:
+            continue  # another user's process, or one that has just ended
+    return ""

@@ -1,0 +1,89 @@
+"""The ``serial`` driver: transport, lines, format; and for polled devices the command that asks for a line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.drivers.contract import Driver, DriverContext
+from sensorlogd.drivers.serial.formats import LineParser
+from sensorlogd.drivers.serial.lines import LineSplitter
+from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.transport import Transport
+
+
+class SerialDriver(Driver):
+    """See the module."""
+
+    Options = SerialOptions
+    summary = "line protocols over a serial port or network serial server"
+
+    def __init__(self, options: SerialOptions, context: DriverContext) -> None:
+        super().__init__(options, context)
+        self.options: SerialOptions = options
+        self.transport = Transport(options, context)
+        terminator = b"any" if options.terminator == "any" else options.terminator.encode("latin-1")
+        self.lines = LineSplitter(terminator, options.max_line, context.count)
+        self.parser = LineParser(options, context.count)
+        self.bytes_seen = 0
+        self._next_poll = 0.0
+        self._answer_until = 0.0
+        self._echo = b""
+
+    def open(self) -> None:
+        self.transport.open()
+        self._next_poll = time.monotonic()
+
+    def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        if self.options.poll is not None:
+            timeout_s = self._poll(timeout_s)
+        arrived = self.transport.read(timeout_s)
+        if arrived is None:
+            return []
+        now_us, data = arrived
+        if not data:
+            return []
+        self.bytes_seen += len(data)
+        if self._echo:
+            data = self._without_echo(data)
+        lines = self.lines.feed(data)
+        if not lines:
+            return []
+        batch = self.parser.parse(lines, now_us)
+        if batch is not None:
+            self._answer_until = 0.0
+        return batch if batch is not None else []
+
+    def _poll(self, timeout_s: float) -> float:
+        """Send the command when it is due; how long to listen now."""
+        poll, interval = self.options.poll, self.options.interval
+        assert poll is not None
+        assert interval is not None
+        now = time.monotonic()
+        if self._answer_until and now >= self._answer_until:
+            self._answer_until = 0.0
+            self.context.count("unanswered", 1, "")
+        if now >= self._next_poll and not self._answer_until:
+            command = poll.command.encode("latin-1")
+            self.transport.write(command)
+            self._echo = command if self.options.ignore_echo else b""
+            self._answer_until = now + poll.turnaround / 1e6
+            behind = (now - self._next_poll) // (interval / 1e6)
+            self._next_poll += (behind + 1) * interval / 1e6
+        due = self._answer_until or self._next_poll
+        return float(max(min(timeout_s, due - time.monotonic()), 0.0))
+
+    def _without_echo(self, data: bytes) -> bytes:
+        """On a half-duplex line our own command comes back first."""
+        same = 0
+        while same < min(len(data), len(self._echo)) and data[same] == self._echo[same]:
+            same += 1
+        if same < len(data) and same < len(self._echo):
+            self._echo = b""  # something else came: this adapter has no echo
+            return data
+        self._echo = self._echo[same:]
+        return data[same:]
+
+    def close(self) -> None:
+        self.transport.close()
