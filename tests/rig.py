@@ -84,6 +84,22 @@ class Port:
             except BlockingIOError:
                 continue
 
+    def opened(self) -> bool:
+        """True once somebody else has the port open (pySerial discards what came before it opened)."""
+        target = os.ttyname(self._slave)
+        for process in Path("/proc").iterdir():
+            if process.name.isdigit() and int(process.name) != os.getpid():
+                with contextlib.suppress(OSError):
+                    if any(os.readlink(entry) == target for entry in (process / "fd").iterdir()):
+                        return self._flushed()
+        return False
+
+    def _flushed(self) -> bool:
+        """Opening flushes the input: send a lone line end until the reader takes it, so that nothing real is flushed."""
+        self.send(b"\n")
+        until(self.drained, "the reader to listen")
+        return True
+
     def drained(self) -> bool:
         """True once the reader has taken everything that was sent."""
         import fcntl

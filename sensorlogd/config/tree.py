@@ -184,7 +184,7 @@ class _Builder:
             self.error(node, where, "an alias contains itself")
             return None
         if isinstance(node, yaml.ScalarNode):
-            if node.tag == "tag:yaml.org,2002:null" and node.style is None:
+            if node.tag == "tag:yaml.org,2002:null" and not node.style:  # a plain one; "null" in quotes is a word
                 return None
             if not str(node.tag).startswith("tag:yaml.org,2002:"):
                 self.error(node, where, f"the tag {node.tag} is not allowed")

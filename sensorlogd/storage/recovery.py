@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 SUFFIXES = ("", "-wal", "-shm")
 _CHUNK = 5_000
@@ -62,15 +61,15 @@ def salvage(path: Path) -> Iterator[Salvaged]:
             ).fetchall()
         except sqlite3.Error:
             return
-        for series, *named in catalog:
-            names: tuple[Any, ...] = tuple(named)
+        for series, sensor, driver, channel, unit, kind, heartbeat in catalog:
             for rows in _history(conn, series):
-                yield Salvaged(*names, rows)
-        by_id: dict[int, tuple[Any, ...]] = {series: tuple(named) for series, *named in catalog}
+                yield Salvaged(sensor, driver, channel, unit, kind, heartbeat, rows)
+        by_id = {row[0]: row for row in catalog}
         for found in _recent(conn):
             for series, rows in found.items():
                 if series in by_id:
-                    yield Salvaged(*by_id[series], rows)
+                    _, sensor, driver, channel, unit, kind, heartbeat = by_id[series]
+                    yield Salvaged(sensor, driver, channel, unit, kind, heartbeat, rows)
     finally:
         conn.close()
 

@@ -220,7 +220,9 @@ class _DeviceTime:
             return self._strict(f"{head}:59{tail}") + timedelta(seconds=1)
 
     def _strict(self, text: str) -> datetime:
-        return datetime.fromisoformat(text) if self.format == "iso" else datetime.strptime(text, self.format)
+        if self.format == "iso":
+            return datetime.fromisoformat(text)
+        return datetime.strptime(text, self.format)  # noqa: DTZ007  # the caller gives it the configured zone
 
 
 def _csv(form: FormatOptions) -> Callable[[str], Fields]:

@@ -1,0 +1,52 @@
+"""Every test: no warning, and no thread, child process or descriptor left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None)  # nothing may depend on being fast
+settings.load_profile("default")
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found[int(entry.name)] = os.readlink(entry)
+        except OSError:
+            continue  # the descriptor of this very listing
+    return found
+
+
+def _children() -> set[int]:
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fails the test that leaks a thread, a child process or a descriptor."""
+    threads, descriptors, children = set(threading.enumerate()), _descriptors(), _children()
+    yield
+    deadline = time.monotonic() + 10
+    while True:
+        gc.collect()
+        new_threads = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
+        now = _descriptors()
+        new_descriptors = [f"{number} -> {target}" for number, target in now.items() if number not in descriptors]
+        new_children = _children() - children
+        if not (new_threads or new_descriptors or new_children):
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"left behind: threads {new_threads}, descriptors {new_descriptors}, processes {sorted(new_children)}")
+        time.sleep(0.01)
