@@ -160,6 +160,7 @@ class Daemon:
         return self
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
+        self.notified()  # so that the daemon never finds this socket full
         return control.ask(self.data_dir, {"do": do} | more, timeout_s=DEADLINE_S)
 
     def commit(self) -> None:

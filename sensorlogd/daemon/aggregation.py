@@ -33,6 +33,7 @@ from sensorlogd.storage.append import MINUTE_US
 log = logging.getLogger(__name__)
 
 GRACE_US = 5_000_000  # readings this late still count as on time; later ones mark their minute dirty
+BLOCK_US = 86_400_000_000  # a run closes at most a day's buckets, so that its memory is bounded after a long absence
 HUNG_AFTER_S = 900.0  # a slice of work that takes longer than this is a hung process
 ROWS_TRIGGER = 300_000  # so many new readings make a roll-up due before its interval has passed
 
@@ -70,6 +71,7 @@ class Aggregation:
         self._new_edge_us = 0
         self._rows_seen = 0
         self._want = False
+        self._marks_left = False
         self._outcomes: list[tuple[str, Future[Any]]] = []  # futures to look at in tick()
         self.wake: Callable[[], None] = lambda: None  # set by the supervisor; called from the writer thread
 
@@ -169,8 +171,9 @@ class Aggregation:
                 apply.pull_back_edge(conn, edge)
                 stored = edge
             apply.use_day_zone(conn, zone)
-            frontier.edge_us = edge
-            return stored, edge
+            target = min(edge, stored + BLOCK_US)
+            frontier.edge_us = target
+            return stored, target
 
         self.state = AggregationState.EDGE
         self._submit("edge", take_edge)
@@ -193,6 +196,8 @@ class Aggregation:
             self._send(("ok",))
         elif name == "finish" and self.state is AggregationState.FINISHING:
             self.runs += 1
+            behind = self.now_us() - GRACE_US - self._new_edge_us >= BLOCK_US
+            self._want = self._want or behind or self._marks_left
             self.state = AggregationState.IDLE
 
     def _send(self, message: tuple[Any, ...]) -> None:
@@ -218,7 +223,7 @@ class Aggregation:
 
             self._submit("rows", store)
         elif kind == "done":
-            self.last_seconds = message[1]
+            self.last_seconds, self._marks_left = message[1], message[2]
             self.last_error = ""
             edge = self._new_edge_us
             self.state = AggregationState.FINISHING

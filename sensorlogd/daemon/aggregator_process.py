@@ -4,7 +4,7 @@ It has no right to write; every row goes back through the pipe and is stored by 
 gets a path and never a connection, imports the standard library only (a Pi has 512 MB), and ends with its parent.
 
 Messages, parent to child: ``("work", old_edge_us, new_edge_us, zone)``, ``("ok",)``, ``("exit",)``.
-Child to parent: ``("rows", rows, deletes, marks)`` answered by ok, then ``("done", seconds)`` or ``("failed", text)``.
+Child to parent: ``("rows", rows, deletes, marks)`` answered by ok, then ``("done", seconds, marks are left)`` or ``("failed", text)``.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def main(pipe: Connection, path: str) -> None:
                 return
             started = time.monotonic()
             try:
-                _work(pipe, parent.sentinel, path, *message[1:])
+                more = _work(pipe, parent.sentinel, path, *message[1:])
             except (sqlite3.Error, OSError) as error:
                 pipe.send(("failed", f"{type(error).__name__}: {error}"))
             else:
-                pipe.send(("done", time.monotonic() - started))
+                pipe.send(("done", time.monotonic() - started, more))
     except (_ParentGone, EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -60,26 +60,29 @@ def _receive(pipe: Connection, sentinel: int) -> tuple[Any, ...]:
     raise _ParentGone
 
 
-def _work(pipe: Connection, sentinel: int, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> None:
+def _work(pipe: Connection, sentinel: int, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> bool:
+    """True if dirty marks are left for another run."""
     conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
     try:
         conn.execute("PRAGMA query_only = 1")
-        conn.execute("BEGIN")  # one snapshot, taken after the writer acknowledged the edge
-        for rows, deletes, marks in _results(conn, old_edge_us, new_edge_us, zone):
-            pipe.send(("rows", rows, deletes, marks))
-            if _receive(pipe, sentinel)[0] != "ok":
-                raise _ParentGone
-        conn.execute("COMMIT")
+        # Two snapshots, both taken after the writer acknowledged the edge. The second one sees the rows of the first
+        # phase, all of them acknowledged: healing an hour merges minutes that may have been closed just now.
+        for phase in (_block(conn, old_edge_us, new_edge_us, zone), compute.compute_dirty(conn, new_edge_us, zone)):
+            conn.execute("BEGIN")
+            for rows, deletes, marks in phase:
+                pipe.send(("rows", rows, deletes, marks))
+                if _receive(pipe, sentinel)[0] != "ok":
+                    raise _ParentGone
+            conn.execute("COMMIT")
+        return conn.execute("SELECT 1 FROM dirty LIMIT 1").fetchone() is not None
     finally:
         conn.close()
 
 
-def _results(
+def _block(
     conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, zone: str
 ) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
     if new_edge_us > old_edge_us:
         for rows in compute.compute_block(conn, old_edge_us, new_edge_us, zone):
             for at in range(0, len(rows), ROWS_PER_MESSAGE):
                 yield rows[at : at + ROWS_PER_MESSAGE], [], []
-    for rows, deletes, marks in compute.compute_dirty(conn, new_edge_us, zone):
-        yield rows, deletes, marks

@@ -190,6 +190,7 @@ class Reader:
             self.count,
             lambda kind, detail: self.emit(kind, self.name, detail),
         )
+        self.count("attempts", 1, "")
         driver = self.make_driver(context)
         try:
             driver.open()

@@ -55,6 +55,7 @@ class Notifier:
         address = "\0" + self.address[1:] if self.address.startswith("@") else self.address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                out.settimeout(1.0)  # nobody reading there must not stop us: the message is lost then
                 out.sendto("\n".join(lines).encode(), address)
         except OSError as error:
             log.debug("sd_notify: %s", error)

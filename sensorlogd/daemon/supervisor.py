@@ -34,6 +34,7 @@ from sensorlogd.daemon.control import ControlServer
 from sensorlogd.daemon.inbox import Inbox
 from sensorlogd.daemon.lock import DataDirLock
 from sensorlogd.daemon.reader import Reader
+from sensorlogd.daemon.salvage import Salvage
 from sensorlogd.daemon.sdnotify import Notifier
 from sensorlogd.daemon.sensors import make_reader, retention_plan, sensor_specs
 from sensorlogd.daemon.upkeep import Upkeep
@@ -118,8 +119,8 @@ class Supervisor:
         self._asked = _Asked()
         self._started_us = self.clock.now_us()
         self._gone: list[Reader] = []  # stopped by a reload but still hanging in their driver
+        self._salvages: list[Salvage] = []
         self._status_line = ""
-        self._writer_progress = (0.0, 0.0)
 
     # ---- life ------------------------------------------------------------------------------------------------------
 
@@ -204,6 +205,10 @@ class Supervisor:
             self.aggregation.on_readable()
             self.aggregation.tick()
             self._look_at_clock()
+            while self.writer.set_aside:
+                salvage = Salvage(self.writer.set_aside.popleft(), self.writer)
+                self._salvages.append(salvage)
+                salvage.start()
             if self._asked.reload_by_signal or self._asked.reloads:
                 self._reload()
             now = time.monotonic()
@@ -224,8 +229,12 @@ class Supervisor:
         log.info("stopping: %d sensors, %d readings to store", len(self.readers), self.inbox.depth)
         self.notifier.stopping()
         self.notifier.extend(int((STOP_READERS_S + DRAIN_S + 10) * 1e6))
+        for salvage in self._salvages:
+            salvage.stop()
         for reader in self.readers.values():
             reader.stop()
+        for salvage in self._salvages:
+            salvage.join()
         deadline = time.monotonic() + STOP_READERS_S
         for name, reader in self.readers.items():
             if not reader.join(max(deadline - time.monotonic(), 0.05)):

@@ -125,6 +125,7 @@ class Writer:
         self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=10_000)
         self._stats = WriterStats()
         self._lock = threading.Lock()  # guards _stats only
+        self.set_aside: deque[Path] = deque()  # damaged databases, for the supervisor to salvage
         self._newest: dict[int, tuple[int, float | None, int]] = {}
         self._latest_due = 0.0
         self._status_due = 0.0
@@ -570,10 +571,8 @@ class Writer:
         self.upkeep.database_replaced()
         self._newest = {}
         self._retry_at = 0.0
-        self.salvage_wanted = aside
+        self.set_aside.append(aside)
         self._try_open()
-
-    salvage_wanted: Path | None = None
 
     def _file_was_replaced(self) -> bool:
         try:

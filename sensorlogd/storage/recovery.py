@@ -10,8 +10,11 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.storage.append import Frontier, append
 
 SUFFIXES = ("", "-wal", "-shm")
 _CHUNK = 5_000
@@ -140,3 +143,29 @@ def _recent(conn: sqlite3.Connection) -> Iterator[dict[int, list[tuple[int, floa
                 high = rows[-1][1]
         if not damaged:
             return
+
+
+def part_of(found: Salvaged, start: int, end: int) -> Salvaged:
+    """Some of its rows."""
+    return replace(found, rows=found.rows[start:end])
+
+
+def restore(conn: sqlite3.Connection, found: Salvaged, frontier: Frontier, now_us: int) -> int:
+    """Store salvaged readings in the fresh database, as late ones; the caller owns the transaction.
+
+    Returns how many were not there yet. Sensors and channels that are not configured any more come back as retired.
+    """
+    conn.execute(
+        "INSERT INTO sensor(name, driver, created_us, retired_us) VALUES (?,?,?,?) ON CONFLICT(name) DO NOTHING",
+        (found.sensor, found.driver, now_us, now_us),
+    )
+    (sensor,) = conn.execute("SELECT id FROM sensor WHERE name = ?", (found.sensor,)).fetchone()
+    conn.execute(
+        "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, created_us, retired_us) VALUES (?,?,?,?,?,?,?)"
+        " ON CONFLICT(sensor_id, channel) DO NOTHING",
+        (sensor, found.channel, found.unit, found.kind, found.heartbeat_us, now_us, now_us),
+    )
+    (series,) = conn.execute("SELECT id FROM series WHERE sensor_id = ? AND channel = ?", (sensor, found.channel)).fetchone()
+    times, values, qualities = (list(column) for column in zip(*found.rows, strict=True))
+    block = Block(found.sensor, [Column(found.channel, times, values, qualities)], device_time=True)
+    return append(conn, [block], {(found.sensor, found.channel): series}, frontier).stored

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage.tiers import DEFAULT_RESOLUTIONS  # noqa: F401  # the tiers this test relies on exist
 from tests.rig import Daemon, reading, until
 
 KILLS = 20
+FACTOR = 400  # of the wall clock: an hour, and with it the mover's block, passes in nine seconds
 SENSORS = 3
 MINUTE_US = 60_000_000
 
@@ -118,7 +118,7 @@ def test_twenty_kills_lose_nothing_committed(tmp_path: Path, seed: int) -> None:
     epoch_us = time.time_ns() // 1000
     before: dict[int, tuple[int, int]] = {}
     for kill in range(KILLS):
-        with Daemon(config, tmp_path / "data", fast=(60, epoch_us)) as daemon:
+        with Daemon(config, tmp_path / "data", fast=(FACTOR, epoch_us)) as daemon:
             daemon.wait_ready()
             rounds = rng.randrange(1, 25)
             with reading(database) as conn:
@@ -133,11 +133,13 @@ def test_twenty_kills_lose_nothing_committed(tmp_path: Path, seed: int) -> None:
             assert after[series][0] >= count, f"kill {kill}: series {series} lost committed readings"
             assert after[series][1] >= newest
         before = after
-    with Daemon(config, tmp_path / "data", fast=(60, epoch_us)) as daemon:
+    with Daemon(config, tmp_path / "data", fast=(FACTOR, epoch_us)) as daemon:
         daemon.wait_ready()
         until(lambda: rollups_settled(database), "roll-ups after the last restart")
         assert daemon.stop() == 0
-    assert rollups_equal_raw(database) > 3 * 2 * 5
+    assert rollups_equal_raw(database) > 3 * 2 * 60
+    with reading(database) as conn:
+        assert conn.execute("SELECT count(*) FROM history").fetchone()[0] > 0, "the mover had work, too"
     _counters_are_whole(database)
 
 
@@ -170,6 +172,6 @@ def _counters_are_whole(path: Path) -> None:
             restarts = 0
             for a, b in pairwise(values):
                 if b != a + 1:
-                    assert b <= 1, f"series {series}: {b} follows {a}"
+                    assert b == 0, f"series {series}: {b} follows {a}"
                     restarts += 1
-            assert restarts == KILLS
+            assert restarts <= KILLS
