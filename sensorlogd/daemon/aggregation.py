@@ -72,6 +72,7 @@ class Aggregation:
         self._rows_seen = 0
         self._want = False
         self._marks_left = False
+        self._not_before = 0.0
         self._outcomes: list[tuple[str, Future[Any]]] = []  # futures to look at in tick()
         self.wake: Callable[[], None] = lambda: None  # set by the supervisor; called from the writer thread
 
@@ -140,6 +141,8 @@ class Aggregation:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _is_due(self, now: float) -> bool:
+        if now < self._not_before:
+            return False
         rows = self.writer.stats().committed
         return self._want or now >= self._due or rows - self._rows_seen >= ROWS_TRIGGER
 
@@ -159,6 +162,7 @@ class Aggregation:
         """Step 1: tell the writer the edge."""
         self._want = False
         self._due = now + self.interval_s
+        self._not_before = now + min(1.0, self.interval_s)  # late data that never ends must not keep a core busy
         self._rows_seen = self.writer.stats().committed
         edge = self.now_us() - GRACE_US
         edge -= edge % MINUTE_US

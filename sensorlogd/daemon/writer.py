@@ -114,6 +114,7 @@ class Writer:
         self.daemon_facts: Callable[[], dict[str, Any]] = dict
         self.ready = threading.Event()  # the database is open (or refused)
         self._specs = list(specs)
+        self._new_specs: list[catalog.SensorSpec] | None = None
         self._catalog = catalog.Catalog()
         self._conn: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -205,15 +206,11 @@ class Writer:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    def replace_specs(self, specs: Sequence[catalog.SensorSpec]) -> Future[None]:
-        """Make the catalog know ``specs`` (after a reload); their readings may be put once the future is done."""
-
-        def sync(conn: sqlite3.Connection) -> None:
-            synced = catalog.sync(conn, specs, self.now_us())
-            self._specs = list(specs)
-            self._use_catalog(synced)
-
-        return self.submit("catalog", sync)
+    def replace_specs(self, specs: Sequence[catalog.SensorSpec]) -> None:
+        """The configured sensors changed (a reload). The next commit makes the catalog know them before it stores
+        anything, so their readings may be put at once."""
+        self._new_specs = list(specs)
+        self.inbox.wake()
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
@@ -274,7 +271,7 @@ class Writer:
                 self._pending_rows = sum(block.rows for block in self._pending)
 
     def _commit_is_due(self, now: float) -> bool:
-        if self._failures or self._stopping.is_set() or self._flushes:
+        if self._failures or self._stopping.is_set() or self._flushes or self._new_specs is not None:
             return True
         if self._pending_rows >= self.settings.commit_rows:
             return True
@@ -307,9 +304,12 @@ class Writer:
         self._status_now.clear()
         with_latest = False
         in_commit = False
+        specs = self._new_specs
         try:
             conn.execute("BEGIN IMMEDIATE")
-            result = append(conn, self._pending, self._catalog.ids, self.frontier, retrying=self._retrying)
+            synced = None if specs is None else catalog.sync(conn, specs, self.now_us())
+            ids = (synced or self._catalog).ids
+            result = append(conn, self._pending, ids, self.frontier, retrying=self._retrying)
             for ts, kind, sensor, detail in events_now:
                 events.record(conn, ts, kind, sensor, detail)
             self._account(conn, result)
@@ -334,6 +334,11 @@ class Writer:
             self._status_now.set()
             self._isolate()
             return
+        if specs is not None and synced is not None:
+            self._specs = specs
+            self._use_catalog(synced)
+            if self._new_specs is specs:
+                self._new_specs = None
         self._newest = {} if with_latest else newest
         if with_latest:
             self._latest_due = started + self.settings.latest_interval_s

@@ -7,8 +7,11 @@ daemon itself looks at two numbers with plain sqlite3.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from enum import Enum
@@ -83,67 +86,106 @@ class DatabaseUnavailable(DatabaseError):
     """Cannot be opened or changed now (locked, read-only, full, forbidden)."""
 
 
+_HINTS = {
+    Failure.BUSY: "another program holds it; close it there (`fuser -v FILE` names it)",
+    Failure.FULL: "the disk is full; make room",
+    Failure.READONLY: "check owner and mode of the file and its folder, and that the file system is not mounted read-only",
+    Failure.IOERR: "check owner and mode of the file and its folder, and the disk (`dmesg`)",
+}
+
+
+def explain(path: Path, error: sqlite3.Error) -> str:
+    """A sentence for whoever reads the log: which file, what happened, what to do."""
+    hint = _HINTS.get(classify(error))
+    return f"{path}: {error}; {hint}" if hint else f"{path}: {error}"
+
+
 def ensure_schema(path: Path) -> None:
     """Make ``path`` a database of the current schema: created when missing or empty, upgraded when older.
 
     Raises ForeignDatabase, NewerSchema, DatabaseCorrupt or DatabaseUnavailable.
     """
-    revision = _revision_of(path)
+    if not _has_content(path):
+        _migrate_in_child(path)
+        return
+    try:
+        with contextlib.closing(_connect_existing(path)) as conn:
+            revision, written_by = _revision_of(path, conn)
+    except sqlite3.Error as error:
+        if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
+            raise DatabaseCorrupt(f"{path}: {error}") from error
+        raise DatabaseUnavailable(explain(path, error)) from error
     if revision == REVISION:
         return
     if revision is not None and revision > REVISION:
         raise NewerSchema(
-            f"{path} has schema {revision}, this release knows {REVISION}; install the sensorlogd that wrote it, or a newer one"
+            f"{path} has schema {revision}, this sensorlogd knows only up to {REVISION}; install sensorlogd"
+            f" {written_by or 'of a newer release'}, which wrote it, or a newer one"
         )
     _migrate_in_child(path)
 
 
-def _revision_of(path: Path) -> str | None:
-    """The Alembic revision of an existing database of ours; None for a file that is missing or empty."""
+def _has_content(path: Path) -> bool:
     try:
-        if path.stat().st_size == 0:
-            return None
+        status = path.stat()
     except FileNotFoundError:
-        return None
+        if not path.parent.is_dir():
+            raise DatabaseUnavailable(f"{path}: the folder {path.parent} does not exist; create it") from None
+        return False
     except OSError as error:
-        raise DatabaseUnavailable(f"{path}: {error.strerror}; check the folder's owner and mode") from error
-    try:
-        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)
-    except sqlite3.Error as error:
-        raise DatabaseUnavailable(f"{path}: {error}; check owner and mode of the file and its folder") from error
-    try:
-        (application,) = conn.execute("PRAGMA application_id").fetchone()
-        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if application == 0 and not tables:
-            return None  # a migration that was cut off before its commit
-        if application != APPLICATION_ID:
-            raise ForeignDatabase(
-                f"{path} is a database of another program (application_id {application:#x}); it is left as it is; "
-                "name another file under storage.url"
-            )
-        if "alembic_version" not in tables:
-            raise DatabaseCorrupt(f"{path}: the table alembic_version is missing")
-        row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else None
-    except sqlite3.Error as error:
-        if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
-            raise DatabaseCorrupt(f"{path}: {error}") from error
-        raise DatabaseUnavailable(f"{path}: {error}") from error
-    finally:
-        conn.close()
+        raise DatabaseUnavailable(f"{path}: {error.strerror}; check owner and mode of its folder") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise DatabaseUnavailable(f"{path} is not a file; name another one under storage.url")
+    return status.st_size > 0
+
+
+def _connect_existing(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)
+
+
+def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str | None]:
+    """The Alembic revision, and the release that wrote last. (None, None) for a database without anything in it."""
+    (application,) = conn.execute("PRAGMA application_id").fetchone()
+    tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if application == 0 and not tables:
+        return None, None  # a migration that was cut off before its commit
+    if application != APPLICATION_ID:
+        raise ForeignDatabase(
+            f"{path} is a database of another program (application_id {application:#x}, tables "
+            f"{', '.join(sorted(tables)[:5]) or 'none'}); it is left as it is; name another file under storage.url"
+        )
+    if "alembic_version" not in tables:
+        raise DatabaseCorrupt(f"{path}: the table alembic_version is missing")
+    row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        raise DatabaseCorrupt(f"{path}: the table alembic_version is empty")
+    written_by = None
+    if "daemon_status" in tables:
+        found = conn.execute("SELECT value FROM daemon_status WHERE key = 'version'").fetchone()
+        with contextlib.suppress(ValueError, TypeError):
+            written_by = str(json.loads(found[0])) if found else None
+    return str(row[0]), written_by
 
 
 def _migrate_in_child(path: Path) -> None:
-    command = [sys.executable, "-m", "sensorlogd.storage.migrations", str(path)]
+    # -P and our own PYTHONPATH: what lies in the current folder (a folder called alembic, say) is not imported.
+    command = [sys.executable, "-P", "-m", "sensorlogd.storage.migrations", str(path)]
+    home = str(Path(__file__).parents[2])
+    inherited = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=environment, check=False
+        )
     except OSError as error:
         raise DatabaseUnavailable(f"{path}: the migration could not be started: {error}") from error
     if done.returncode == 0:
         return
     lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or [f"exit status {done.returncode}"]
     if done.returncode == 3:
-        raise DatabaseCorrupt(f"{path}: {lines[-1]}")
+        raise DatabaseCorrupt(lines[-1])
+    if done.returncode == 4:
+        raise DatabaseUnavailable(lines[-1])
     raise DatabaseUnavailable(f"{path}: could not be created or upgraded: {lines[-1]}")
 
 
@@ -160,7 +202,7 @@ def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqli
         conn.execute("PRAGMA temp_store = MEMORY")
         conn.execute("PRAGMA mmap_size = 0")
         conn.execute("PRAGMA cache_size = -8000")
-        conn.execute("PRAGMA foreign_keys = OFF")  # the hot path checks nothing; the catalog hands out the ids
+        conn.execute("PRAGMA foreign_keys = ON")  # only series have one: readings cost nothing more
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except BaseException:
         conn.close()

@@ -76,7 +76,7 @@ def _nmea(path: Path) -> list[Values]:
 
 
 def _kern(path: Path) -> list[Values]:
-    return [{"weight": float(match)} for match in re.findall(r"^([+-][\d.]+) ?G S", path.read_bytes().decode(), re.M)]
+    return [{"weight": float(match)} for match in re.findall(r"^([+-][\d.]+) ?G S", path.read_bytes().decode(), re.MULTILINE)]
 
 
 INSTRUMENTS = {

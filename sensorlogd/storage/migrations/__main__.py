@@ -1,6 +1,6 @@
 """``python -m sensorlogd.storage.migrations PATH``: bring a database to the newest schema.
 
-Exit status 0 done; 1 not possible now; 3 the file is damaged. The reason is the last line on stderr.
+Exit status 0 done; 3 the file is damaged; 4 not possible now. The reason is the last line on stderr.
 """
 
 from __future__ import annotations
@@ -11,18 +11,22 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.migrations.upgrade import upgrade
 
 
 def main() -> int:
+    path = Path(sys.argv[1])
     try:
-        upgrade(Path(sys.argv[1]))
-    except (sqlite3.Error, DBAPIError, OSError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        print(cause, file=sys.stderr)
-        damaged = isinstance(cause, sqlite3.Error) and classify(cause) in (Failure.CORRUPT, Failure.NOTADB)
-        return 3 if damaged else 1
+        upgrade(path)
+    except DBAPIError as error:
+        if not isinstance(error.orig, sqlite3.Error):
+            raise
+        print(explain(path, error.orig), file=sys.stderr)
+        return 3 if classify(error.orig) in (Failure.CORRUPT, Failure.NOTADB) else 4
+    except sqlite3.Error as error:
+        print(explain(path, error), file=sys.stderr)
+        return 3 if classify(error) in (Failure.CORRUPT, Failure.NOTADB) else 4
     return 0
 
 
