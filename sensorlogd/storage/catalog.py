@@ -10,11 +10,12 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """A configured channel. ``unit_change``: what to do with history in another unit (relabel or new_series)."""
+    """A configured channel. ``unit_change``: convert, relabel or new_series; what to do with history in another unit."""
 
     channel: str
     unit: str = ""
@@ -48,22 +49,41 @@ class Catalog:
     notes: list[tuple[str, str | None, str]] = field(default_factory=list)
 
 
-# Exact linear conversions for `unit_change: convert`: new = old * factor + shift. Temperatures only; other units are
-# converted when asked for, not in what is stored.
+class Linear(NamedTuple):
+    """new = old * factor + shift"""
+
+    factor: float
+    shift: float
+
+
+# Conversions of what is stored (`unit_change: convert`): temperatures only, where the factors are exact by definition.
+_SPELLINGS = {
+    "degC": "°C", "C": "°C", "celsius": "°C", "degF": "°F", "F": "°F", "fahrenheit": "°F", "kelvin": "K",
+}  # fmt: skip
 _CONVERSIONS = {
-    ("°C", "K"): (1.0, 273.15),
-    ("K", "°C"): (1.0, -273.15),
-    ("°C", "°F"): (1.8, 32.0),
-    ("°F", "°C"): (1 / 1.8, -32.0 / 1.8),
+    ("°C", "K"): Linear(1.0, 273.15),
+    ("K", "°C"): Linear(1.0, -273.15),
+    ("°C", "°F"): Linear(1.8, 32.0),
+    ("°F", "°C"): Linear(5 / 9, -160 / 9),
+    ("K", "°F"): Linear(1.8, -459.67),
+    ("°F", "K"): Linear(5 / 9, 459.67 * 5 / 9),
 }
+
+
+def conversion(old: str, new: str) -> Linear | None:
+    """How stored values change with their unit; None = not known exactly. Spellings of one unit convert by (1, 0)."""
+    old, new = _SPELLINGS.get(old, old), _SPELLINGS.get(new, new)
+    return Linear(1.0, 0.0) if old == new else _CONVERSIONS.get((old, new))
 
 
 def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> Catalog:
     """Make the database know ``specs``; the caller owns the transaction. Running it again changes nothing."""
     catalog = Catalog()
+    _rename_sensors(conn, specs, catalog)
     for spec in specs:
         sensor_id = _sensor(conn, spec, now_us, catalog)
         catalog.sensor_ids[spec.name] = sensor_id
+        _rename_channels(conn, sensor_id, spec, catalog)
         for series in spec.series:
             series_id = _series(conn, sensor_id, spec.name, series, now_us, catalog)
             catalog.ids[spec.name, series.channel] = series_id
@@ -73,14 +93,44 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
     return catalog
 
 
+def _rename_sensors(conn: sqlite3.Connection, specs: Sequence[SensorSpec], catalog: Catalog) -> None:
+    """Before anything is looked up by name: a new sensor may carry the old name of a renamed one."""
+    renames = {spec.name: spec.was for spec in specs if spec.was is not None}
+    for new, old in _possible(renames, {name for (name,) in conn.execute("SELECT name FROM sensor")}):
+        conn.execute("UPDATE sensor SET name = ? WHERE name = ?", (new, old))
+        catalog.notes.append(("renamed", new, f"was {old}; its history goes on under the new name"))
+
+
+def _rename_channels(conn: sqlite3.Connection, sensor_id: int, spec: SensorSpec, catalog: Catalog) -> None:
+    renames = {series.channel: series.was for series in spec.series if series.was is not None}
+    if not renames:
+        return
+    known = {channel for (channel,) in conn.execute("SELECT channel FROM series WHERE sensor_id = ?", (sensor_id,))}
+    for new, old in _possible(renames, known):
+        conn.execute("UPDATE series SET channel = ? WHERE sensor_id = ? AND channel = ?", (new, sensor_id, old))
+        detail = f"channel {old} is now {new}; its history goes on under the new name"
+        catalog.notes.append(("renamed", spec.name, detail))
+
+
+def _possible(renames: Mapping[str, str], known: set[str]) -> list[tuple[str, str]]:
+    """(new, old) in an order that works: in ``c: was b, b: was a`` b becomes c before a becomes b.
+
+    A rename whose new name is taken was done at an earlier start: ``was`` may stay in the configuration.
+    """
+    done: list[tuple[str, str]] = []
+    taken = set(known)
+    while True:
+        found = next(((new, old) for new, old in renames.items() if new not in taken and old in taken), None)
+        if found is None:
+            return done
+        done.append(found)
+        taken.remove(found[1])
+        taken.add(found[0])
+
+
 def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
-    if row is None and spec.was is not None:
-        row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.was,)).fetchone()
-        if row is not None:
-            conn.execute("UPDATE sensor SET name = ? WHERE id = ?", (spec.name, row[0]))
-            catalog.notes.append(("renamed", spec.name, f"was {spec.was}; its history goes on under the new name"))
     if row is None:
         cursor = conn.execute(
             "INSERT INTO sensor(name, driver, labels, created_us) VALUES (?,?,?,?)",
@@ -99,12 +149,6 @@ def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Ca
 def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
     find = "SELECT id, unit, kind FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
-    if row is None and spec.was is not None:
-        row = conn.execute(find, (sensor_id, spec.was)).fetchone()
-        if row is not None:
-            conn.execute("UPDATE series SET channel = ? WHERE id = ?", (spec.channel, row[0]))
-            detail = f"channel {spec.was} is now {spec.channel}; its history goes on under the new name"
-            catalog.notes.append(("renamed", sensor, detail))
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
         row = None
@@ -129,9 +173,10 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
 
 
 def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
+    # ``recent`` last: it has to be read through, and only a series never seen before comes that far.
     return any(
         conn.execute(f"SELECT 1 FROM {table} WHERE series_id = ? LIMIT 1", (series_id,)).fetchone()
-        for table in ("latest", "history", "rollup")
+        for table in ("latest", "history", "rollup", "recent")
     )
 
 
@@ -142,16 +187,13 @@ def _change_unit(
     what = spec.unit_change
     if what is None and not _has_readings(conn, series_id):
         what = "relabel"  # nothing was stored yet: nothing can become wrong
-    factors = _CONVERSIONS.get((old, spec.unit))
-    if what == "convert" and factors is not None:
-        factor, shift = factors
-        for table in ("recent", "history", "latest"):
-            conn.execute(f"UPDATE {table} SET value = value * ? + ? WHERE series_id = ?", (factor, shift, series_id))
-        _recompute(conn, series_id)
+    linear = conversion(old, spec.unit)
+    if what == "convert" and linear is not None:
+        _convert(conn, series_id, linear)
     elif what != "relabel":
         if what == "convert":
             detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
-            catalog.notes.append(("unit_change_refused", sensor, detail + "; a new series was begun"))
+            catalog.notes.append(("unit_change_refused", sensor, f"{detail}; a new series was begun"))
         number = 1
         while conn.execute(
             "SELECT 1 FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?) AND channel = ?",
@@ -168,6 +210,24 @@ def _change_unit(
     conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
     catalog.notes.append(("unit_changed", sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
     return True
+
+
+def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear) -> None:
+    """Change every stored value of a series, roll-ups too: those whose readings have expired cannot be computed anew."""
+    if linear == (1.0, 0.0):
+        return
+    key = {"factor": linear.factor, "shift": linear.shift, "series": series_id}
+    value = "{0} = {0} * :factor + :shift"
+    for table in ("recent", "history", "latest"):
+        conn.execute(f"UPDATE {table} SET {value.format('value')} WHERE series_id = :series", key)
+    changed = ", ".join(value.format(name) for name in ("mean", "min", "max", "first", "last"))
+    conn.execute(
+        f"UPDATE rollup SET {changed}, m2 = m2 * :factor * :factor, increase = increase * :factor,"
+        " integral = integral * :factor + :shift * covered_us / 1e6 WHERE series_id = :series",
+        key,
+    )
+    # The aggregator may be computing in the old unit at this moment: what it stores is made good by these marks.
+    _recompute(conn, series_id)
 
 
 def _recompute(conn: sqlite3.Connection, series_id: int) -> None:
