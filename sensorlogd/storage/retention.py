@@ -2,8 +2,11 @@
 
 Cuts fall on edges of the coarsest bucket only (a day in the configured zone), so that no stored roll-up ever loses a
 part of its readings. The cut of a series and tier is stored first; from then on an older arrival is refused and counted
-as too_old, never allowed to replace an exact roll-up; then rows are deleted. Readings that the roll-ups do not cover yet,
-or whose minutes are dirty, are never expired. Space goes back to the file system by incremental vacuum.
+as too_old, never allowed to replace an exact roll-up; then rows are deleted. A crash in between leaves rows older than
+their cut, which the next round deletes.
+
+Never expired: readings that the roll-ups do not cover yet (from ``edge_us`` on), a series from its oldest dirty minute
+on, and what the mover has not moved yet. Space goes back to the file system by incremental vacuum.
 """
 
 from __future__ import annotations
@@ -11,17 +14,20 @@ from __future__ import annotations
 import fnmatch
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
-TIERS = (0, 60, 900, 3600, 86400)  # 0: readings; else the resolution in seconds of a roll-up tier
+from sensorlogd.storage import tiers
+from sensorlogd.storage.mover import transaction
+
+TIERS = (0, *tiers.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
 _CUT = (
     "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?)"
-    " ON CONFLICT(series_id, tier) DO UPDATE SET cut_us = max(cut_us, excluded.cut_us)"
+    " ON CONFLICT(series_id, tier) DO UPDATE SET cut_us = excluded.cut_us WHERE cut_us < excluded.cut_us"
 )
-_VACUUM_PAGES = 500
+_ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
+_DROP_FOR_S = 0.25  # how long a call of drop_oldest may take
+_LEAST_ROWS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class RetentionPlan:
     sensors: Sequence[tuple[str, Mapping[int, int | None]]] = ()
 
     def of(self, sensor: str) -> dict[int, int | None]:
+        """Tier -> how long the tier of this sensor is kept."""
         kept = dict(self.default)
         for glob, override in self.sensors:
             if fnmatch.fnmatchcase(sensor, glob):
@@ -43,9 +50,9 @@ class RetentionPlan:
         return kept
 
     def is_forever(self) -> bool:
-        return not any(kept for kept in self.default.values()) and not any(
-            kept for _, override in self.sensors for kept in override.values()
-        )
+        """True if nothing ever expires."""
+        overrides = [kept for _, override in self.sensors for kept in override.values()]
+        return all(kept is None for kept in (*self.default.values(), *overrides))
 
 
 class Retention:
@@ -54,137 +61,195 @@ class Retention:
     def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
         self.zone = zone
         self.slice_s = slice_s
-        self.cuts_us: dict[int, int] = {}
+        self.cuts_us: dict[int, int] = {}  # series -> older readings are refused; a new dict whenever it changes
         self.deleted = 0
+        self.longest_slice_s = 0.0
         self._plan = RetentionPlan()
-        self._work: list[tuple[int, int, int]] | None = None  # (series, tier, cut) still to delete
+        self._work: list[tuple[int, int, int]] | None = None  # (series, tier, cut) still to delete; None: no round
+        self._dropping: list[tuple[int, int, int]] = []
+        self._done: dict[tuple[int, int], int] = {}  # (series, tier) -> nothing older is left
         self._rows = 2_000.0
+        self._pages = 200.0
 
     def plan(self, plan: RetentionPlan) -> None:
         """Use ``plan`` from the next round on (any thread)."""
         self._plan = plan
 
     def recover(self, conn: sqlite3.Connection) -> None:
-        """Know the cuts of an opened database."""
-        self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+        """Know the cuts of a database that was just opened."""
+        self._read_cuts(conn)
         self._work = None
+        self._dropping = []
+        self._done = {}
 
     def step(self, conn: sqlite3.Connection, now_us: int) -> bool:
         """One slice in its own transaction; True while this round has more to do. Raises sqlite3.Error."""
-        if self._work is None:
-            if self._plan.is_forever():
-                return self._vacuum(conn)
-            self._work = self._begin(conn, now_us)
+        began = time.perf_counter()
+        more = self._step(conn, now_us)
+        self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
+        return more
+
+    def _step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        if self._dropping:
+            self._delete_next(conn, self._dropping)
             return True
+        if self._work is None:
+            self._work = self._begin(conn, now_us)
         if self._work:
-            series, tier, cut = self._work[-1]
-            if not self._delete(conn, series, tier, cut):
-                self._work.pop()
+            self._delete_next(conn, self._work)
             return True
         if self._vacuum(conn):
             return True
         self._work = None
         return False
 
+    # ---- a round ---------------------------------------------------------------------------------------------------
+
     def _begin(self, conn: sqlite3.Connection, now_us: int) -> list[tuple[int, int, int]]:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
-        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
-        edge = int(meta.get("edge_us") or 0)
-        dirty = dict(conn.execute("SELECT series_id, min(start) FROM dirty GROUP BY series_id"))
-        work: list[tuple[int, int, int]] = []
-        for series, sensor in conn.execute(
-            "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
-        ).fetchall():
-            for tier, kept_us in self._plan.of(sensor).items():
-                if kept_us is None:
-                    continue
-                limit = min(now_us - kept_us, edge, dirty.get(series, edge))
-                cut = day_start(limit, self.zone)
-                if cut > 0:
-                    work.append((series, tier, cut))
-        conn.execute("BEGIN IMMEDIATE")
-        conn.executemany(_CUT, work)
-        conn.execute("COMMIT")
-        self.recover(conn)
-        return work
+        plan = self._plan
+        stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
+        cuts = {(series, tier): cut for series, tier, cut in stored}
+        if not plan.is_forever():
+            settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+            days: dict[int, int] = {}
+            for series, sensor in conn.execute(
+                "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
+            ).fetchall():
+                for tier, kept_us in plan.of(sensor).items():
+                    if kept_us is None:
+                        continue
+                    limit = min(now_us - kept_us, settled, dirty.get(series, settled))
+                    cut = days.get(limit)
+                    if cut is None:
+                        cut = days[limit] = tiers.bucket(limit, tiers.DAY, self.zone)[0]
+                    if cut > cuts.get((series, tier), 0):
+                        cuts[series, tier] = cut
+            self._store_cuts(conn, [(*key, cut) for key, cut in cuts.items()], stored)
+        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
+        return [(*key, cut) for key, cut in cuts.items() if self._done.get(key, 0) < cut]
+
+    def _store_cuts(
+        self, conn: sqlite3.Connection, cuts: Iterable[tuple[int, int, int]], stored: Iterable[tuple[int, int, int]]
+    ) -> None:
+        changed = sorted(set(cuts) - set(stored))
+        if changed:
+            with transaction(conn):
+                conn.executemany(_CUT, changed)
+            self._read_cuts(conn)
+
+    def _read_cuts(self, conn: sqlite3.Connection) -> None:
+        self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+
+    def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
+        """One slice of the last entry of ``work``; small entries are taken together."""
+        deadline = time.perf_counter() + self.slice_s / 2
+        while work:
+            series, tier, cut = work[-1]
+            if self._delete(conn, series, tier, cut):
+                return
+            self._done[series, tier] = max(cut, self._done.get((series, tier), 0))
+            work.pop()
+            if time.perf_counter() >= deadline:
+                return
 
     def _delete(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
-        """Delete some rows of one series and tier older than ``cut``; False when there are none left."""
-        count = int(self._rows)
-        began = time.perf_counter()
-        conn.execute("BEGIN IMMEDIATE")
-        if tier == 0:
-            deleted = self._delete_range(conn, "history", "series_id = ?", "ts", (series,), cut, count)
-            if not deleted:
-                deleted = self._delete_recent(conn, series, cut)
-        else:
-            where = "series_id = ? AND resolution = ?"
-            # The last bucket that begins before the cut must end before it too: cuts are edges of a day in the zone,
-            # and coarser buckets than the tier do not exist in it.
-            deleted = self._delete_range(conn, "rollup", where, "start", (series, tier), cut, count)
-        conn.execute("COMMIT")
-        took = time.perf_counter() - began
+        """Delete some rows of one series and tier older than ``cut``; True if more may be left."""
+        key: tuple[int, ...] = (series,)
+        table, where, column = "history", "series_id = ?", "ts"
+        if tier:
+            key = (series, tier)
+            table, where, column = "rollup", "series_id = ? AND resolution = ?", "start"
+        select = f"SELECT {column} FROM {table} WHERE {where} AND {column} < ? ORDER BY {column} LIMIT 1"
+        if conn.execute(select, (*key, cut)).fetchone() is None:
+            return False
+        row = conn.execute(f"{select} OFFSET ?", (*key, cut, int(self._rows))).fetchone()
+        with transaction(conn):
+            began = time.perf_counter()
+            until = cut if row is None else row[0]
+            deleted = conn.execute(f"DELETE FROM {table} WHERE {where} AND {column} < ?", (*key, until)).rowcount
+            took = time.perf_counter() - began
         self.deleted += deleted
-        self._rows = max(self._rows * 0.6, 100.0) if took > self.slice_s else min(self._rows * 1.2, 50_000.0)
-        return deleted > 0
-
-    @staticmethod
-    def _delete_range(
-        conn: sqlite3.Connection, table: str, where: str, column: str, key: tuple[int, ...], cut: int, count: int
-    ) -> int:
-        row = conn.execute(
-            f"SELECT {column} FROM {table} WHERE {where} AND {column} < ? ORDER BY {column} LIMIT 1 OFFSET ?",
-            (*key, cut, count),
-        ).fetchone()
-        until = cut if row is None else row[0]
-        return conn.execute(f"DELETE FROM {table} WHERE {where} AND {column} < ?", (*key, until)).rowcount
-
-    @staticmethod
-    def _delete_recent(conn: sqlite3.Connection, series: int, cut: int) -> int:
-        """Rows the mover has not moved yet are few that old; usually none (the table begins after the cut)."""
-        oldest = conn.execute("SELECT min(ts) FROM recent").fetchone()[0]
-        if oldest is None or oldest >= cut:
-            return 0
-        return conn.execute("DELETE FROM recent WHERE ts < ? AND series_id = ?", (cut, series)).rowcount
+        if took > self.slice_s or row is not None:  # a short rest says nothing about how many could be deleted at once
+            change = min(max(self.slice_s / max(took, 1e-6), 0.3), 1.5)
+            self._rows = min(max(self._rows * change, _LEAST_ROWS), 50_000.0)
+        return row is not None
 
     def _vacuum(self, conn: sqlite3.Connection) -> bool:
         """Give some free pages back to the file system; True while there are many."""
         (free,) = conn.execute("PRAGMA freelist_count").fetchone()
         (total,) = conn.execute("PRAGMA page_count").fetchone()
-        if free < 4 * _VACUUM_PAGES or free < total // 10:
+        if free < 4 * _ENOUGH_FREE_PAGES or free < total // 10:
             return False  # what is left is used again by the next readings
-        conn.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        with transaction(conn):
+            began = time.perf_counter()
+            conn.execute(f"PRAGMA incremental_vacuum({int(self._pages)})").fetchall()
+            took = time.perf_counter() - began
+        self._pages = min(max(self._pages * min(max(self.slice_s / took, 0.3), 1.5), 10.0), 5_000.0)
         return True
+
+    # ---- a disk without room ---------------------------------------------------------------------------------------
 
     def drop_oldest(self, conn: sqlite3.Connection) -> bool:
-        """Make room on a full disk: expire the oldest day of readings of every series. True if pages became free.
+        """Make room in the file: expire the oldest day of readings, in own transactions of a slice each.
 
-        The freed pages are used again by new readings, so the file stops growing.
+        True once there are free pages, which new readings use before the file grows; False while there are not yet any,
+        or nothing to drop: call again. Roll-ups stay. Raises sqlite3.Error.
         """
-        (free,) = conn.execute("PRAGMA freelist_count").fetchone()
-        if free >= _VACUUM_PAGES:
-            return True
-        row = conn.execute(
-            "SELECT min(first) FROM (SELECT (SELECT min(ts) FROM history WHERE series_id = series.id) AS first FROM series)"
-        ).fetchone()
-        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
-        edge = min(int(meta.get("edge_us") or 0), int(meta.get("moved_until_us") or 0))
-        if row[0] is None:
-            return False
-        cut = min(day_start(row[0], self.zone, days=1), day_start(edge, self.zone))
-        if cut <= row[0]:
-            return False
-        series = [identity for (identity,) in conn.execute("SELECT id FROM series").fetchall()]
-        conn.execute("BEGIN IMMEDIATE")
-        conn.executemany(_CUT, [(identity, 0, cut) for identity in series])
-        conn.executemany("DELETE FROM history WHERE series_id = ? AND ts < ?", [(identity, cut) for identity in series])
-        conn.execute("COMMIT")
-        self.recover(conn)
+        deadline = time.perf_counter() + _DROP_FOR_S
+        while not self._has_free_pages(conn):
+            if not self._dropping:
+                self._dropping = self._choose_day(conn)
+                if not self._dropping:
+                    return False
+            self._delete_next(conn, self._dropping)
+            if time.perf_counter() >= deadline:
+                return self._has_free_pages(conn)
         return True
 
+    @staticmethod
+    def _has_free_pages(conn: sqlite3.Connection) -> bool:
+        return bool(conn.execute("PRAGMA freelist_count").fetchone()[0] >= _ENOUGH_FREE_PAGES)
 
-def day_start(ts_us: int, zone: str, days: int = 0) -> int:
-    """The start (microseconds UTC) of the local day that holds ``ts_us``, or of the ``days``-th day after it."""
-    local = datetime.fromtimestamp(max(ts_us, 0) / 1e6, ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    local = (local.replace(tzinfo=None) + timedelta(days=days)).replace(tzinfo=ZoneInfo(zone))
-    return int(local.timestamp()) * 1_000_000
+    def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
+        """Cut every series after the oldest day there is; stored, and returned as work."""
+        settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+        firsts = {
+            series: first
+            for series, first in conn.execute(
+                "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ?) FROM series", (settled,)
+            ).fetchall()
+            if first is not None
+        }
+        latest_cut = tiers.bucket(settled, tiers.DAY, self.zone)[0]
+        # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
+        clean = {series: first for series, first in firsts.items() if dirty.get(series, settled) > first}
+        for candidates in (clean, firsts):
+            if not candidates:
+                continue
+            cut = tiers.bucket(min(candidates.values()), tiers.DAY, self.zone)[1]
+            if cut > latest_cut:
+                continue
+            chosen = [series for series, first in candidates.items() if first < cut]
+            if candidates is clean:
+                chosen = [series for series in chosen if dirty.get(series, cut) >= cut]
+            if not chosen:
+                continue
+            work = [(series, 0, cut) for series in chosen]
+            with transaction(conn):
+                conn.executemany(_CUT, work)
+                # A mark below the cut could only be healed from readings that are going: the roll-ups stay as they are.
+                conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start < ?", [(series, cut) for series in chosen])
+            self._read_cuts(conn)
+            return work
+        return []
+
+
+def _settled_until(conn: sqlite3.Connection) -> int:
+    """Older readings are rolled up and in ``history``."""
+    meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'moved_until_us')").fetchall())
+    return min(int(meta.get("edge_us") or 0), int(meta.get("moved_until_us") or 0))
+
+
+def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:
+    return dict(conn.execute("SELECT series_id, min(start) FROM dirty GROUP BY series_id").fetchall())

@@ -8,7 +8,7 @@ from typing import Any
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
+from sqlalchemy import URL, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from sensorlogd.storage.database import APPLICATION_ID, PAGE_SIZE
@@ -22,7 +22,9 @@ def upgrade(path: Path, to: str = "head") -> None:
     scripts = ScriptDirectory.from_config(config)
     # isolation_level None: the driver begins no transaction by itself, so DDL is inside ours.
     engine = create_engine(
-        f"sqlite:///{path.absolute()}", poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 5.0}
+        URL.create("sqlite", database=str(path.absolute())),
+        poolclass=NullPool,
+        connect_args={"isolation_level": None, "timeout": 5.0},
     )
     event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
     environment = EnvironmentContext(

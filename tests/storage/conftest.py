@@ -1,0 +1,34 @@
+"""A real database file for each test."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.storage import database
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("fresh") / "log.db"
+    database.ensure_schema(path)
+    return path
+
+
+@pytest.fixture
+def path(fresh: Path, tmp_path: Path) -> Path:
+    """An empty database of this test's own."""
+    return Path(shutil.copy(fresh, tmp_path / "log.db"))
+
+
+@pytest.fixture
+def conn(path: Path) -> Iterator[sqlite3.Connection]:
+    """The writer's connection to ``path``."""
+    connection = database.connect_writer(path)
+    yield connection
+    connection.close()

@@ -1,0 +1,250 @@
+"""Opening: what is ours is created and upgraded, what is not is told apart and left alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateTable
+
+from sensorlogd.storage import database, migrations, tables
+from sensorlogd.storage.database import Failure, classify, ensure_schema
+from sensorlogd.storage.schema import VIEWS
+
+
+def objects(path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as conn:
+        return dict(conn.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall())
+
+
+def test_a_missing_file_becomes_a_database_within_a_second(tmp_path: Path) -> None:
+    """Creation is quick (0.4 s where this was written) and sets what can only be set before the first table."""
+    path = tmp_path / "log.db"
+    began = time.perf_counter()
+    ensure_schema(path)
+    assert time.perf_counter() - began < 5.0  # a machine under load; the figure is in docs
+    with closing(sqlite3.connect(path)) as conn:
+        pragma = {
+            name: conn.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("application_id", "page_size", "auto_vacuum", "journal_mode")
+        }
+        assert pragma == {"application_id": 0x534C4F47, "page_size": 2048, "auto_vacuum": 2, "journal_mode": "delete"}
+        strict = dict(conn.execute("SELECT name, strict FROM pragma_table_list WHERE type = 'table' AND schema = 'main'"))
+    assert {name for name, is_strict in strict.items() if not is_strict} == {"alembic_version", "sqlite_schema"}
+
+
+def test_an_empty_file_counts_as_missing(tmp_path: Path) -> None:
+    """Power may fail between creating the file and the first page."""
+    path = tmp_path / "log.db"
+    path.touch()
+    ensure_schema(path)
+    assert "readings" in objects(path)
+
+
+def test_the_second_opening_changes_nothing_and_starts_no_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An up-to-date database costs two queries."""
+    before = path.read_bytes()
+    monkeypatch.setattr(database.subprocess, "run", lambda *_, **__: pytest.fail("a child was started"))
+    ensure_schema(path)
+    assert path.read_bytes() == before
+
+
+def test_names_with_odd_characters_work(tmp_path: Path) -> None:
+    """Percent signs, question marks, spaces and umlauts in a path mean themselves."""
+    path = tmp_path / "50% off?#" / "Fühler 1.db"
+    path.parent.mkdir()
+    ensure_schema(path)
+    database.connect_writer(path).close()
+    assert [entry.name for entry in path.parent.iterdir()] == ["Fühler 1.db"]
+
+
+def test_a_folder_called_alembic_in_the_current_one_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child imports the installed packages, whatever lies where the user happens to be."""
+    (tmp_path / "sqlalchemy").mkdir()
+    (tmp_path / "sqlalchemy" / "__init__.py").write_text("raise SystemExit('the wrong sqlalchemy')")
+    monkeypatch.chdir(tmp_path)
+    ensure_schema(tmp_path / "log.db")
+
+
+def test_description_and_migrations_agree(path: Path) -> None:
+    """tables.py describes what the migrations build: columns, keys, defaults, STRICT and WITHOUT ROWID."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+    with engine.connect() as conn:
+        found = compare_metadata(MigrationContext.configure(conn, opts={"compare_type": True}), tables.metadata)
+    assert found == []
+    built = objects(path)
+    for table in tables.metadata.tables.values():
+        with closing(sqlite3.connect(":memory:")) as conn, closing(sqlite3.connect(":memory:")) as described:
+            described.execute(str(CreateTable(table).compile(engine)))
+            conn.execute(re.sub(r" REFERENCES \w+\(\w+\)", "", built[table.name]))
+            for query in (f"PRAGMA table_info({table.name})", f"SELECT wr, strict FROM pragma_table_list('{table.name}')"):
+                assert described.execute(query).fetchall() == conn.execute(query).fetchall(), table.name
+    assert set(VIEWS) <= set(built)
+
+
+def test_the_newest_revision_is_the_one_the_daemon_knows() -> None:
+    """REVISION is written down in plain Python so that the daemon need not import Alembic; it must not fall behind."""
+    assert ScriptDirectory(str(Path(migrations.__file__).parent)).get_current_head() == database.REVISION
+
+
+def test_a_newer_schema_is_refused_with_the_release_that_wrote_it(path: Path) -> None:
+    """A downgrade must neither damage the data nor leave the reader guessing."""
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute("UPDATE alembic_version SET version_num = '9999'")
+        conn.execute("INSERT INTO daemon_status VALUES ('version', '\"7.5.1\"')")
+    before = path.read_bytes()
+    with pytest.raises(database.NewerSchema, match=r"9999.*0001.*install sensorlogd 7\.5\.1"):
+        ensure_schema(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("application", [0, 0x1234])
+def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, application: int) -> None:
+    """Whoever mistypes storage.url must not lose the address book of their mail program."""
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(f"PRAGMA application_id = {application}")
+        conn.execute("CREATE TABLE addresses(x)")
+    before = path.read_bytes()
+    with pytest.raises(database.ForeignDatabase, match="addresses"):
+        ensure_schema(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"a letter to my aunt\n" * 500, b"\0" * 8192, os.urandom(3000)])
+def test_what_is_no_database_is_reported_as_damaged(tmp_path: Path, content: bytes) -> None:
+    """The writer sets such a file aside and starts a fresh one."""
+    path = tmp_path / "log.db"
+    path.write_bytes(content)
+    with pytest.raises(database.DatabaseCorrupt):
+        ensure_schema(path)
+    assert path.read_bytes() == content
+
+
+def test_a_file_cut_off_in_its_first_page_is_reported_as_damaged(path: Path) -> None:
+    """A header that is right does not make a database."""
+    os.truncate(path, 100)
+    with pytest.raises(database.DatabaseCorrupt):
+        ensure_schema(path)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _no_parent(path: Path) -> None:
+    shutil.rmtree(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "hint"), [(_folder, "not a file"), (_pipe, "not a file"), (_no_parent, "does not exist; create it")]
+)
+def test_what_cannot_be_opened_says_what_to_do(path: Path, prepare: Callable[[Path], None], hint: str) -> None:
+    """No such folder, a folder or a pipe where the file should be."""
+    prepare(path)
+    with pytest.raises(database.DatabaseUnavailable, match=hint):
+        ensure_schema(path)
+
+
+def test_a_locked_database_is_unavailable_not_damaged(path: Path) -> None:
+    """Somebody else's lock passes; nothing may be moved aside because of it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(database.DatabaseUnavailable, match="another program holds it"):
+            ensure_schema(path)
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    """All migrations are one transaction; the reason comes back from the child in one line."""
+    path = tmp_path / "log.db"
+    with closing(sqlite3.connect(path)) as conn, conn:
+        conn.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+        conn.execute("CREATE TABLE alembic_version(version_num VARCHAR(32) NOT NULL)")
+        conn.execute("INSERT INTO alembic_version VALUES ('0000')")
+    before = path.read_bytes()
+    with pytest.raises(database.DatabaseUnavailable, match=r"could not be created or upgraded: .*0000") as caught:
+        ensure_schema(path)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_errors_are_told_apart_by_code(path: Path, tmp_path: Path) -> None:
+    """Real failures of a real SQLite, extended codes included."""
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as conn:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert _failure(conn, "BEGIN IMMEDIATE") is Failure.BUSY
+        assert _failure(conn, "INSERT INTO meta VALUES ('a', NULL)") is Failure.CONSTRAINT
+        assert _failure(conn, "INSERT INTO recent VALUES (1, 1, 'text', 1)") is Failure.CONSTRAINT
+        assert _failure(conn, "SELECT no_such_column") is Failure.OTHER
+        conn.execute(f"PRAGMA max_page_count = {conn.execute('PRAGMA page_count').fetchone()[0]}")
+        assert _failure(conn, "INSERT INTO meta VALUES ('long', hex(zeroblob(100000)))") is Failure.FULL
+        conn.execute("PRAGMA query_only = ON")
+        assert _failure(conn, "INSERT INTO meta VALUES ('b', '')") is Failure.READONLY
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"no database at all" * 100)
+    with closing(sqlite3.connect(garbage)) as conn:
+        assert _failure(conn, "SELECT * FROM sqlite_schema") is Failure.NOTADB
+    assert classify(sqlite3.Error("made by hand")) is Failure.OTHER
+
+
+def _failure(conn: sqlite3.Connection, sql: str) -> Failure:
+    with pytest.raises(sqlite3.Error) as caught:
+        conn.execute(sql)
+    return classify(caught.value)
+
+
+def test_the_writer_connection_is_durable_and_frugal(conn: sqlite3.Connection) -> None:
+    """WAL and FULL are the promise; the rest keeps memory and wear down."""
+    names = ("journal_mode", "synchronous", "mmap_size", "temp_store", "foreign_keys", "journal_size_limit")
+    found = {name: conn.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
+    limit = 2 * database.CHECKPOINT_PAGES * database.PAGE_SIZE
+    assert list(found.values()) == ["wal", 2, 0, 2, 1, limit]
+
+
+def test_a_clean_close_leaves_one_file(path: Path) -> None:
+    """Readers without write access to the folder can open it then."""
+    conn = database.connect_writer(path)
+    conn.execute("INSERT INTO meta VALUES ('a', 'b')")
+    database.close_cleanly(conn)
+    assert [entry.name for entry in path.parent.iterdir()] == ["log.db"]
+
+
+def test_a_reader_does_not_hinder_a_clean_close(path: Path) -> None:
+    """The WAL then stays, with everything committed in it."""
+    conn = database.connect_writer(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM meta").fetchall()
+        conn.execute("INSERT INTO meta VALUES ('a', 'b')")
+        database.close_cleanly(conn)
+        assert reader.execute("SELECT * FROM meta").fetchall() == []
+        reader.execute("COMMIT")
+        assert reader.execute("SELECT * FROM meta").fetchall() == [("a", "b")]
+
+
+def test_a_replaced_file_has_another_identity(path: Path, fresh: Path) -> None:
+    """How the writer notices that somebody removed or swapped the file."""
+    before = database.file_identity(path)
+    other = path.with_name("other")
+    shutil.copy(fresh, other)
+    other.replace(path)
+    assert database.file_identity(path) != before
