@@ -351,6 +351,7 @@ class Writer:
     def _committed(self, result: Appended, events_written: int, started: float) -> None:
         for _ in range(events_written):
             self._events.popleft()
+        self.upkeep.stored(result.stored)
         self._pending, self._pending_rows, self._retrying = [], 0, False
         for flush in self._flushes:
             flush.done.set_result(None)
