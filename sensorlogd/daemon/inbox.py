@@ -34,14 +34,18 @@ class Inbox:
         """Readings waiting now."""
         return self._rows
 
-    def put(self, block: Block, timeout_s: float = 0.5) -> bool:
-        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: closed, nothing was taken."""
+    def put(self, block: Block, timeout_s: float = 0.5, *, drop: bool = True) -> bool:
+        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: nothing was taken, because the
+        inbox is closed or, with ``drop=False``, still full.
+        """
         with self._filled:
             if self._rows + block.rows > self.limit and self._rows and not self.closed:
                 self._room.wait_for(lambda: self.closed or not self._rows or self._rows + block.rows <= self.limit, timeout_s)
             if self.closed:
                 return False
             while self._rows and self._rows + block.rows > self.limit:
+                if not drop:
+                    return False
                 self._drop_oldest()
             self._blocks.append(block)
             self._rows += block.rows

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from sensorlogd.batch import Batch
+from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.clock import Clock
 from sensorlogd.daemon.inbox import Inbox
@@ -106,6 +106,7 @@ class Reader:
         self._examples: dict[str, str] = {}
         self._down_since: float | None = None
         self._heard_at = 0.0
+        self._source_waits = False
         # daemon: a driver that hangs in a system call must not keep the process from ending
         self._thread = threading.Thread(target=self._run, name=f"sensor-{name}", daemon=True)
 
@@ -192,6 +193,7 @@ class Reader:
         )
         self.count("attempts", 1, "")
         driver = self.make_driver(context)
+        self._source_waits = driver.waits
         try:
             driver.open()
             self._heard_at = time.monotonic()
@@ -217,9 +219,18 @@ class Reader:
             )
         if self._state is not ReaderState.READING:
             self._arrived()
-        if block is not None and not self.inbox.put(block):
+        if block is not None and not self._put(block):
             self.count("refused_at_stop", block.rows, "")
             log.warning("%s: %d readings came after the inbox was closed", self.name, block.rows)
+
+    def _put(self, block: Block) -> bool:
+        """False: refused, because the daemon is stopping."""
+        if not self._source_waits:
+            return self.inbox.put(block)
+        while not self.inbox.put(block, 0.2, drop=False):
+            if self.inbox.closed or self._stop.is_set():
+                return self.inbox.put(block, 0.0, drop=False)
+        return True
 
     def _arrived(self) -> None:
         """The first reading of a session, or after silence."""

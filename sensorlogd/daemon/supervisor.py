@@ -130,6 +130,8 @@ class Supervisor:
         Raises LockHeld when another daemon owns the data directory.
         """
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        # The writer gives the GIL away at every statement; a busy driver must not keep it for the default 5 ms each time.
+        sys.setswitchinterval(0.001)
         with DataDirLock(self.data_dir):
             self._wakeup.open()
             restore = self._take_signals()

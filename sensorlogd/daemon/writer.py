@@ -52,7 +52,7 @@ class WriterSettings:
 
     path: Path
     commit_interval_s: float = 1.0
-    commit_rows: int = 20_000
+    commit_rows: int = 50_000
     status_interval_s: float = 10.0
     latest_interval_s: float = 5.0
     min_free_bytes: int = 0

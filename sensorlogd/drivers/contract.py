@@ -56,6 +56,9 @@ class Driver(ABC):
 
     Options: ClassVar[type[SensorOptions]]
     summary: ClassVar[str] = ""
+    # Whether the source waits while it is not read (a simulation, a file, a program). A serial port does not: when the
+    # database cannot keep up, its oldest readings are dropped and counted, because not reading would lose newer ones.
+    waits: ClassVar[bool] = False
 
     def __init__(self, options: Any, context: DriverContext) -> None:
         self.options = options

@@ -20,9 +20,9 @@ from sensorlogd.batch import Block, Column
 
 MINUTE_US = 60_000_000
 
-# Rows per statement: powers of two, so that any number of rows needs few statements and all stay in the statement
-# cache. 4 parameters a row; SQLite allows 32766 parameters (SQLITE_MAX_VARIABLE_NUMBER since 3.32).
-_SIZES = tuple(1 << power for power in range(12, -1, -1))
+# Rows per statement: as many as SQLite allows (4 parameters a row, 32766 parameters: SQLITE_MAX_VARIABLE_NUMBER since
+# 3.32), then powers of two, so that any number of rows needs few statements and all stay in the statement cache.
+_SIZES = (8190, *(1 << power for power in range(12, -1, -1)))
 _INSERT = {
     size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size)
     for size in _SIZES

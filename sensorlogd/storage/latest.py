@@ -9,11 +9,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-_UPSERT = (
-    "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) "
-    "ON CONFLICT(series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value, quality = excluded.quality, "
+# Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
+_SIZES = (256, 16, 1)
+_UPSERT = {
+    size: "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES "
+    + ",".join(["(?,?,?,?,?)"] * size)
+    + " ON CONFLICT(series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value, quality = excluded.quality, "
     "arrived_us = excluded.arrived_us"
-)
+    for size in _SIZES
+}
 _WRITTEN = "INSERT INTO meta(key, value) VALUES ('latest_written_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
@@ -23,6 +27,10 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
     ``back_us``: how far back of ``now_us`` readers must look for readings that were stamped before this call but are
     committed after it.
     """
-    rows = [(series, ts, value, quality, now_us) for series, (ts, value, quality) in sorted(newest.items())]
-    conn.executemany(_UPSERT, rows)
+    flat = [item for series, reading in sorted(newest.items()) for item in (series, *reading, now_us)]
+    at = 0
+    for size in _SIZES:
+        while len(flat) - at >= 5 * size:
+            conn.execute(_UPSERT[size], flat[at : at + 5 * size])
+            at += 5 * size
     conn.execute(_WRITTEN, (str(now_us - back_us),))

@@ -59,6 +59,7 @@ class SimulatedDriver(Driver):
 
     Options = SimulatedOptions
     summary = "signals for trying and testing"
+    waits = True
 
     def __init__(self, options: SimulatedOptions, context: DriverContext) -> None:
         super().__init__(options, context)
