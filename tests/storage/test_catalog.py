@@ -1,0 +1,191 @@
+"""The catalog: names are identity, nothing is deleted, a changed unit never mixes with old values."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, conversion, sync
+
+NOW = 1_750_000_000_000_000
+TEMPERATURE = SeriesSpec("t", unit="°C", heartbeat_us=5_000_000)
+ROOF = SensorSpec("roof", "serial", {"site": "north"}, series=[TEMPERATURE, SeriesSpec("h", unit="%")])
+
+
+def known(conn: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    """(sensor, channel, series id, unit, is retired) of everything."""
+    return set(
+        conn.execute(
+            "SELECT sensor.name, channel, series.id, unit, series.retired_us IS NOT NULL"
+            " FROM series JOIN sensor ON sensor.id = sensor_id"
+        ).fetchall()
+    )
+
+
+def kinds(catalog: Catalog) -> list[str]:
+    return [kind for kind, *_ in catalog.notes]
+
+
+def named(name: str, was: str | None = None, *series: SeriesSpec) -> SensorSpec:
+    return SensorSpec(name, "serial", was=was, series=series or (SeriesSpec("x"),))
+
+
+def store(conn: sqlite3.Connection, series: int, *values: float | None, table: str = "history") -> None:
+    rows = [(series, NOW + n, value, 1) for n, value in enumerate(values)]
+    conn.executemany(f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?)", rows)
+
+
+def test_new_sensors_get_ids(conn: sqlite3.Connection) -> None:
+    """Everything the writer needs to place a reading comes back."""
+    catalog = sync(conn, [ROOF], NOW)
+    assert set(catalog.ids) == {("roof", "t"), ("roof", "h")}
+    assert catalog.heartbeats_us[catalog.ids["roof", "t"]] == 5_000_000
+    assert conn.execute("SELECT name, driver, labels, created_us, retired_us FROM sensor").fetchall() == [
+        ("roof", "serial", '{"site": "north"}', NOW, None)
+    ]
+
+
+def test_the_same_configuration_changes_nothing(conn: sqlite3.Connection) -> None:
+    """Every start syncs; only a difference writes."""
+    first = sync(conn, [ROOF], NOW)
+    before = conn.total_changes
+    second = sync(conn, [ROOF], NOW + 1)
+    assert second == first
+    assert conn.total_changes == before
+
+
+def test_what_leaves_is_retired_and_comes_back_with_its_history(conn: sqlite3.Connection) -> None:
+    """Commenting a sensor out for a week costs nothing."""
+    ids = sync(conn, [ROOF], NOW).ids
+    conn.execute("INSERT INTO sensor_status VALUES (1, 'reading', 0, NULL, NULL, '{}', 0)")
+    gone = sync(conn, [], NOW + 5)
+    assert kinds(gone) == ["retired", "retired"]
+    assert {row[4] for row in known(conn)} == {1}
+    assert conn.execute("SELECT retired_us FROM sensor").fetchone() == (NOW + 5,)
+    assert conn.execute("SELECT count(*) FROM sensor_status").fetchone() == (0,)
+    assert sync(conn, [], NOW + 6).notes == []
+    assert sync(conn, [ROOF], NOW + 7).ids == ids
+    assert {row[4] for row in known(conn)} == {0}
+
+
+def test_was_carries_history_over_a_rename_and_may_stay(conn: sqlite3.Connection) -> None:
+    """A sensor, and a channel of it, under new names keep their series ids."""
+    ids = sync(conn, [ROOF], NOW).ids
+    renamed = replace(ROOF, name="attic", was="roof", series=[replace(TEMPERATURE, channel="temperature", was="t")])
+    catalog = sync(conn, [renamed], NOW + 1)
+    assert catalog.ids == {("attic", "temperature"): ids["roof", "t"]}
+    assert kinds(catalog) == ["renamed", "renamed", "retired"]
+    again = sync(conn, [renamed], NOW + 2)
+    assert (again.ids, again.notes) == (catalog.ids, [])
+
+
+def test_a_new_sensor_may_take_the_old_name_of_a_renamed_one(conn: sqlite3.Connection) -> None:
+    """The order of the sensors in the file does not matter."""
+    (old,) = sync(conn, [named("a")], NOW).ids.values()
+    catalog = sync(conn, [named("a"), named("b", was="a")], NOW + 1)
+    assert catalog.ids["b", "x"] == old
+    assert catalog.ids["a", "x"] != old
+    assert sync(conn, [named("a"), named("b", was="a")], NOW + 2).ids == catalog.ids
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_chain_of_renames_shifts_along(conn: sqlite3.Connection, order: int) -> None:
+    """c was b and b was a: each keeps its own history."""
+    ids = sync(conn, [named("a"), named("b")], NOW).ids
+    catalog = sync(conn, [named("b", was="a"), named("c", was="b")][::order], NOW + 1)
+    assert catalog.ids == {("b", "x"): ids["a", "x"], ("c", "x"): ids["b", "x"]}
+
+
+def test_was_of_something_unknown_is_just_a_new_sensor(conn: sqlite3.Connection) -> None:
+    """A fresh database with an old configuration."""
+    assert kinds(sync(conn, [named("b", "a", SeriesSpec("y", was="x"))], NOW)) == []
+
+
+def test_a_unit_without_readings_is_corrected_in_silence(conn: sqlite3.Connection) -> None:
+    """A typing mistake noticed before the first reading needs no ceremony."""
+    ids = sync(conn, [named("s", None, SeriesSpec("x", unit="mbar"))], NOW).ids
+    assert sync(conn, [named("s", None, SeriesSpec("x", unit="hPa"))], NOW).ids == ids
+    assert {row[3] for row in known(conn)} == {"hPa"}
+
+
+@pytest.mark.parametrize("table", ["history", "recent"])
+@pytest.mark.parametrize("change", [None, "new_series", "convert"])
+def test_readings_in_another_unit_are_never_mixed(conn: sqlite3.Connection, table: str, change: str | None) -> None:
+    """Without a decision, or a conversion that is known, the old readings step aside under a name of their own."""
+    (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="mbar"))], NOW).ids.values()
+    store(conn, old, 1.0, table=table)
+    spec = named("s", None, SeriesSpec("x", unit="°C", unit_change=change))
+    catalog = sync(conn, [spec], NOW + 9)
+    assert catalog.ids["s", "x"] != old
+    assert ("s", "x~1", old, "mbar", 1) in known(conn)
+    assert kinds(catalog) == (["unit_change_refused"] if change == "convert" else []) + ["unit_changed"]
+    assert sync(conn, [spec], NOW + 10).notes == []
+
+
+def test_relabel_says_the_values_were_right_all_along(conn: sqlite3.Connection) -> None:
+    """Only the unit's name changes."""
+    (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="mbar"))], NOW).ids.values()
+    store(conn, old, 1.0)
+    catalog = sync(conn, [named("s", None, SeriesSpec("x", unit="hPa", unit_change="relabel"))], NOW)
+    assert catalog.ids["s", "x"] == old
+    assert conn.execute("SELECT value FROM history").fetchall() == [(1.0,)]
+
+
+def test_convert_changes_readings_and_roll_ups(conn: sqlite3.Connection) -> None:
+    """Roll-ups too, because those whose readings have expired cannot be computed anew."""
+    (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="degC"))], NOW).ids.values()
+    store(conn, old, 20.0, None)
+    store(conn, old, 100.0, table="recent")
+    conn.execute("INSERT INTO latest VALUES (?, ?, 100.0, 1, ?)", (old, NOW, NOW))
+    conn.execute(
+        "INSERT INTO rollup(series_id, resolution, start, n, mean, m2, min, max, first, last, integral, covered_us)"
+        " VALUES (?, 60, 0, 2, 15.0, 50.0, 10.0, 20.0, 10.0, 20.0, 600.0, 60000000)",
+        (old,),
+    )
+    catalog = sync(conn, [named("s", None, SeriesSpec("x", unit="°F", unit_change="convert"))], NOW)
+    assert catalog.ids["s", "x"] == old
+    assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
+    assert conn.execute("SELECT value FROM recent").fetchall() == conn.execute("SELECT value FROM latest").fetchall() == [(212,)]
+    mean, m2, *rest = conn.execute("SELECT mean, m2, min, max, first, last, integral FROM rollup").fetchone()
+    assert (mean, m2) == pytest.approx((59.0, 50.0 * 1.8**2))
+    assert rest == pytest.approx([50.0, 68.0, 50.0, 68.0, 600 * 1.8 + 32 * 60])
+    assert conn.execute("SELECT series_id, start FROM dirty").fetchall() == [(old, NOW - NOW % 60_000_000)]
+
+
+def test_two_spellings_of_a_unit_convert_into_each_other(conn: sqlite3.Connection) -> None:
+    """degC and °C are the same: not a bit of a value changes."""
+    (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="degC"))], NOW).ids.values()
+    store(conn, old, 0.1)
+    assert sync(conn, [named("s", None, SeriesSpec("x", unit="°C", unit_change="convert"))], NOW).ids["s", "x"] == old
+    assert conn.execute("SELECT value FROM history").fetchall() == [(0.1,)]
+
+
+@pytest.mark.parametrize(("old", "new"), [("°C", "K"), ("°C", "°F"), ("K", "°F"), ("degF", "degC")])
+def test_conversions_are_each_others_inverse(old: str, new: str) -> None:
+    """Fixed points of the scales, there and back."""
+    there, back = conversion(old, new), conversion(new, old)
+    assert there is not None
+    assert back is not None
+    for value in (-273.15, 0.0, 37.0, 451.0):
+        assert (value * there.factor + there.shift) * back.factor + back.shift == pytest.approx(value, abs=1e-9)
+
+
+def test_every_calibration_is_remembered_from_when_it_held(conn: sqlite3.Connection) -> None:
+    """A later recalibration needs to know what was applied to what is stored. None is written for 1 and 0."""
+    for now, scale, offset in [(1, 1.0, 0.0), (2, 0.1, 0.0), (3, 0.1, 0.0), (4, 0.1, -2.0), (5, 1.0, 0.0)]:
+        sync(conn, [named("s", None, SeriesSpec("x", scale=scale, offset=offset))], NOW + now)
+    found = conn.execute('SELECT valid_from, scale, "offset" FROM calibration ORDER BY valid_from').fetchall()
+    assert found == [(NOW + 2, 0.1, 0.0), (NOW + 4, 0.1, -2.0), (NOW + 5, 1.0, 0.0)]
+
+
+def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -> None:
+    """A gauge that turns out to be a counter: every minute with readings is marked, newer than any mark before."""
+    (old,) = sync(conn, [named("s")], NOW).ids.values()
+    store(conn, old, 1.0, 2.0)
+    minute = NOW - NOW % 60_000_000
+    conn.execute("INSERT INTO dirty VALUES (?, ?, 7)", (old, minute))
+    assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["kind_changed"]
+    assert conn.execute("SELECT series_id, start, generation FROM dirty").fetchall() == [(old, minute, 8)]
