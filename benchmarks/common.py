@@ -103,6 +103,19 @@ def count_rows(path: Path, table: str) -> int:
         conn.close()
 
 
+def stored_readings(path: Path) -> int:
+    """Readings as a reader sees them: those being moved are in both tables and count once."""
+    conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        row = conn.execute("SELECT value FROM meta WHERE key = 'moved_until_us'").fetchone()
+        moved = int(row[0]) if row else 0
+        (history,) = conn.execute("SELECT count(*) FROM history WHERE ts < ?", (moved,)).fetchone()
+        (recent,) = conn.execute("SELECT count(*) FROM recent WHERE ts >= ?", (moved,)).fetchone()
+        return int(history + recent)
+    finally:
+        conn.close()
+
+
 def machine() -> str:
     model = "unknown CPU"
     for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -90,7 +90,7 @@ def ours(folder: Path, readings: int, busy: int) -> dict[str, float]:
         facts = common.status(folder)["daemon"]
         moved_late = common.count_rows(folder / "data" / "sensorlogd.db", "recent")
     database = folder / "data" / "sensorlogd.db"
-    stored = common.count_rows(database, "recent") + common.count_rows(database, "history")
+    stored = common.stored_readings(database)
     assert stored == total, f"{stored} of {total} readings are in the database"
     return {"rate": rate, "backlog": moved_late, "runs": facts["rollup_runs"], "rollups": common.count_rows(database, "rollup")}
 

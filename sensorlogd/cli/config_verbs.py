@@ -1,0 +1,117 @@
+"""``check``, ``schema``, ``init``: everything about the configuration file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from sensorlogd.cli import exits
+from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.config import ConfigNotFound, find
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd check
+  sensorlogd check config/lab.yaml
+\b
+Exit status: 0 valid (warnings included); 78 not valid.
+"""
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@config_option
+@click.option("--quiet", is_flag=True, help="print errors and warnings only")
+def check(file: Path | None, config_file: Path | None, quiet: bool) -> None:
+    """Validate a configuration: all mistakes at once, then warnings and what it will cost."""
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.config.warnings import warnings
+    from sensorlogd.drivers.ports import stable_name
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        path = find(file or config_file)
+        config = load(path, options_for)
+    except ConfigNotFound as error:
+        fail(str(error), exits.BAD_CONFIG)
+    except ConfigErrors as errors:
+        for error in errors.errors:
+            click.echo(error, err=True)
+        many = len(errors.errors)
+        click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
+        sys.exit(exits.BAD_CONFIG)
+    for warning in warnings(config, stable_name):
+        click.echo(f"warning: {warning}", err=True)
+    if quiet:
+        return
+    _print_cost(config, path)
+
+
+def _print_cost(config: object, path: Path) -> None:
+    from sensorlogd.config.cost import estimate
+    from sensorlogd.config.models import Config
+    from sensorlogd.durations import format_size
+
+    assert isinstance(config, Config)
+    cost = estimate(config)
+    click.echo(f"{path}: valid, {len(config.sensors)} sensors, {cost.series} series, database {config.database_path()}")
+    click.echo(f"readings   {cost.readings_per_day:,.0f} a day")
+    click.echo(f"storage    {format_size(cost.bytes_per_year)} in the first year")
+    click.echo(f"written    {format_size(cost.written_per_day)} a day to the disk")
+    if cost.free_bytes is not None:
+        days = cost.full_after_days()
+        if days is None:
+            when = "not within a century"
+        else:
+            when = f"about {datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+        click.echo(f"full by    {when} ({format_size(cost.free_bytes)} free)")
+    if cost.unknown:
+        click.echo(
+            f"assumed    one reading per {'third of a heartbeat'} for {', '.join(cost.unknown)}, whose rate the device decides"
+        )
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, drivers included, for editors.
+
+    For VS Code and others with a YAML language server, put this on top of the file:
+    # yaml-language-server: $schema=sensorlogd.schema.json
+    """
+    from sensorlogd.config.loader import DriverUnavailable
+    from sensorlogd.config.models import SensorOptions
+    from sensorlogd.config.schema import json_schema
+    from sensorlogd.drivers.registry import names, options_for
+
+    drivers: dict[str, type[SensorOptions]] = {}
+    for name in names():
+        try:
+            drivers[name] = options_for(name, Path())
+        except DriverUnavailable as unavailable:
+            click.echo(f"warning: {unavailable}", err=True)
+    click.echo(json.dumps(json_schema(drivers), indent=1, ensure_ascii=False))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd init && sensorlogd run
+"""
+)
+@click.argument("file", default="sensorlogd.yaml", type=click.Path(path_type=Path))
+def init(file: Path) -> None:
+    """Write a commented starter configuration to FILE (never over an existing one)."""
+    from sensorlogd.config.starter import STARTER
+
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(STARTER)
+    except FileExistsError:
+        fail(f"{file} exists already; name another file")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    click.echo(f"wrote {file}; look at it, then: sensorlogd check {file} && sensorlogd run -c {file}")

@@ -1,0 +1,119 @@
+"""``status``: how the daemon and each sensor are, from the database, so that it is true when the daemon is down."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from sensorlogd import times
+from sensorlogd.cli import exits, output
+from sensorlogd.cli.reading import now_us, reads_the_log
+from sensorlogd.storage.reader import Log, SensorState
+
+HEARTBEAT_US = 30_000_000  # the daemon writes its status every ten seconds, or with its commits if those are rarer
+
+
+def daemon_state(facts: dict[str, Any], now: int) -> tuple[str, str]:
+    """(state, explanation): running, stopped, crashed, hung or never started."""
+    if not facts:
+        return "never started", "no daemon has run on this database"
+    age = now - int(facts.get("heartbeat_us", 0))
+    if facts.get("clean_shutdown"):
+        return "stopped", f"stopped cleanly {times.format_age(age)} ago"
+    pid = int(facts.get("pid", 0))
+    allowed = HEARTBEAT_US + 3 * int(facts.get("commit_interval_us", 0))
+    if age <= allowed:
+        return "running", f"pid {pid}, for {times.format_age(now - int(facts.get('started_us', now)))}"
+    if _alive(pid):
+        return "hung", f"pid {pid} has not written its status for {times.format_age(age)}; see 'sensorlogd events' and its log"
+    return "crashed", f"pid {pid} ended without a clean stop; last sign of life {times.format_age(age)} ago"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return b"sensorlogd" in file.read()
+    except OSError:
+        return False
+
+
+def sensor_row(sensor: SensorState, now: int, running: bool) -> dict[str, Any]:
+    counters = dict(sensor.counters)
+    age = None if sensor.last_reading_us is None else now - sensor.last_reading_us
+    state = sensor.state if running else "not running"
+    lost = {
+        name: counters[name] for name in sorted(counters) if name not in ("readings", "attempts", "reconnects") and counters[name]
+    }
+    return {
+        "sensor": sensor.sensor,
+        "state": state,
+        "last": None if age is None else times.format_age(age),
+        "readings": counters.get("readings", 0),
+        "reconnects": counters.get("reconnects", 0),
+        "counts": " ".join(f"{name}={count}" for name, count in lost.items()),
+        "error": sensor.last_error,
+    }
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd status
+  sensorlogd status --format json | jq .daemon
+\b
+Exit status: 0 all is well; 1 the daemon is not running, cannot write, or runs from last-good.yaml;
+4 a sensor has been silent for longer than its heartbeat.
+"""
+)
+@click.option("--format", "form", type=click.Choice(("table", "json")), help="default: table")
+@reads_the_log
+def status(log: Log, form: str | None) -> None:
+    """Show the daemon and each sensor: state, age of the last reading, counters, last error."""
+    now = now_us()
+    facts = log.daemon()
+    state, explanation = daemon_state(facts, now)
+    running = state == "running"
+    rows = [sensor_row(sensor, now, running) for sensor in log.sensors()]
+    problems = list(facts.get("config_errors") or [])
+    if form == "json":
+        whole = {"daemon": facts | {"state_now": state, "explanation": explanation}, "sensors": rows, "config_errors": problems}
+        click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
+    else:
+        click.echo(f"daemon    {state} ({explanation})")
+        if facts:
+            writing = str(facts.get("state", "")) + (f": {facts['state_reason']}" if facts.get("state_reason") else "")
+            click.echo(f"database  {log.path}, {_size(log)}; {writing if running else 'not being written'}")
+            click.echo(
+                f"stored    {facts.get('committed', 0):,} readings since start; inbox {facts.get('inbox_depth', 0):,} of"
+                f" {facts.get('inbox_limit', 0):,}; last commit took {facts.get('last_commit_ms', 0):.1f} ms"
+            )
+            if facts.get("rollup_error"):
+                click.echo(f"roll-ups  {facts['rollup_error']}")
+            if running and not facts.get("clock_synchronised", True):
+                click.echo("clock     not synchronised: readings are marked clock_unsynced")
+        for problem in problems:
+            click.echo(f"config    {problem}")
+        if problems:
+            click.echo("config    the daemon runs from last-good.yaml; mend the file and reload")
+        click.echo("")
+        output.write(rows, ("sensor", "state", "last", "readings", "reconnects", "counts", "error"), "table")
+    if not running or problems or facts.get("state") != "writing":
+        sys.exit(exits.FAILURE)
+    if any(row["state"] not in ("reading", "finished", "disabled", "starting") for row in rows):
+        sys.exit(exits.STALE)
+
+
+def _size(log: Log) -> str:
+    from sensorlogd.durations import format_size
+
+    total = 0
+    for suffix in ("", "-wal"):
+        try:
+            total += os.stat(f"{log.path}{suffix}").st_size
+        except OSError:
+            continue
+    return format_size(total)

@@ -1,0 +1,80 @@
+"""What a configuration will cost: readings a day, bytes a year, writes a day, and when the disk is full.
+
+The constants are measured by benchmarks/footprint.py on this schema; they are estimates for planning, not promises.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.config.models import Config, SensorOptions
+
+BYTES_PER_READING = 30  # stored, in `history` (series, time, value, quality, and its share of the B-tree)
+BYTES_PER_MINUTE_ROLLUP = 190  # stored, per series and minute; the coarser tiers add a tenth
+WRITTEN_PER_READING = 450  # sent to the device at commit_interval 1s with 100 series, roll-ups and moving included
+WRITTEN_PER_COMMIT = 8_000  # whatever a commit holds, it writes some pages of WAL and later of the database
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``unknown``: sensors whose rate only the device knows; one reading per heartbeat third is assumed for them."""
+
+    series: int
+    readings_per_day: float
+    bytes_per_year: float
+    written_per_day: float
+    free_bytes: int | None
+    unknown: tuple[str, ...]
+
+    def full_after_days(self) -> float | None:
+        """Days until the free space is used up; None where that is more than a century or unknown."""
+        if self.free_bytes is None or not self.bytes_per_year:
+            return None
+        days = self.free_bytes / (self.bytes_per_year / 365)
+        return days if days < 36_500 else None
+
+
+def interval_us(sensor: SensorOptions) -> int | None:
+    """Time between samples, where the configuration says it; 0s (as fast as possible) counts as 1 ms."""
+    if sensor.interval is None:
+        return None
+    return sensor.interval or 1_000
+
+
+def estimate(config: Config) -> Cost:
+    """The cost of everything that is enabled, retention included."""
+    readings = stored_per_year = 0.0
+    series = 0
+    unknown = []
+    for name, sensor in config.sensors.items():
+        if not sensor.enabled:
+            continue
+        every = interval_us(sensor)
+        if every is None:
+            unknown.append(name)
+            every = max(sensor.heartbeat_us() // 3, 1_000)
+        channels = len(sensor.channel_options())
+        series += channels
+        per_day = channels * DAY_US / every
+        readings += per_day
+        kept_us = config.retention.readings or 365 * DAY_US
+        stored_per_year += per_day * min(kept_us / DAY_US, 365) * BYTES_PER_READING
+        minutes = min(channels * 1440, per_day)
+        minutes_kept = (config.retention.minutes or 365 * DAY_US) / DAY_US
+        stored_per_year += minutes * min(minutes_kept, 365) * BYTES_PER_MINUTE_ROLLUP * 1.1
+    commits = min(DAY_US / config.storage.commit_interval, readings)
+    written = max(readings * WRITTEN_PER_READING / 5, commits * WRITTEN_PER_COMMIT, 0) + readings * 150
+    return Cost(series, readings, stored_per_year, written if readings else 0, _free(config.data_dir()), tuple(unknown))
+
+
+def _free(folder: Path) -> int | None:
+    for place in (folder, *folder.parents):
+        if place.exists():
+            try:
+                return shutil.disk_usage(place).free
+            except OSError:
+                return None
+    return None

@@ -1,0 +1,284 @@
+"""The reading side: open a log read-only and ask it things. Plain sqlite3; never writes, never waits for the writer.
+
+``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
+or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.storage.compute import Snapshot
+from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
+
+
+class LogUnavailable(Exception):
+    """The log cannot be read; the text says why and what to do."""
+
+
+class UnknownSeries(Exception):
+    """No series of that name; ``nearest`` are similar ones."""
+
+    def __init__(self, pattern: str, nearest: list[str]) -> None:
+        hint = f"; did you mean {', '.join(nearest)}?" if nearest else "; see 'sensorlogd latest' for all"
+        super().__init__(f"no series matches {pattern!r}{hint}")
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One channel of one sensor. ``retired_us``: when it left the configuration, if it did."""
+
+    id: int
+    sensor: str
+    channel: str
+    unit: str
+    kind: str
+    heartbeat_us: int
+    labels: dict[str, str]
+    retired_us: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.sensor}.{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    series: Series
+    ts_us: int
+    value: float | None
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    ts_us: int
+    kind: str
+    sensor: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SensorState:
+    """A row of ``sensor_status``, as the daemon last wrote it."""
+
+    sensor: str
+    state: str
+    since_us: int
+    last_reading_us: int | None
+    last_error: str | None
+    counters: dict[str, int]
+    updated_us: int
+    heartbeat_us: int
+
+
+class Log:
+    """See the module."""
+
+    def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
+        self.path = path
+        self.conn = conn
+
+    @classmethod
+    def open(cls, path: Path) -> Log:
+        """Raises LogUnavailable."""
+        if not path.exists():
+            raise LogUnavailable(f"{path}: no such database; has the daemon run with this configuration?")
+        uri = path.absolute().as_uri()
+        conn = None
+        try:
+            conn = _connect(f"{uri}?mode=ro")
+            _check(conn, path)
+        except sqlite3.Error as error:
+            if conn is not None:
+                conn.close()
+            conn = _without_wal(path, uri, error)
+        except LogUnavailable:
+            if conn is not None:
+                conn.close()
+            raise
+        return cls(path, conn)
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        self.conn.execute("BEGIN")
+        try:
+            yield self.conn
+        finally:
+            self.conn.execute("ROLLBACK")
+
+    # ---- what there is ---------------------------------------------------------------------------------------------
+
+    def series(self, patterns: Sequence[str] = (), *, retired: bool = False) -> list[Series]:
+        """Series whose ``sensor.channel`` matches any pattern (globs; a bare sensor means all its channels), by name.
+
+        Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
+        """
+        rows = self.conn.execute(
+            "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
+            " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
+        ).fetchall()
+        known = [
+            Series(i, sensor, channel, unit, kind, heartbeat, {**json.loads(outer), **json.loads(own)}, gone)
+            for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
+        ]
+        if not patterns:
+            return [series for series in known if retired or series.retired_us is None]
+        found: dict[int, Series] = {}
+        for pattern in patterns:
+            full = pattern if "." in pattern else f"{pattern}.*"
+            matching = [series for series in known if fnmatch.fnmatchcase(series.name, full)]
+            if not matching:
+                import difflib
+
+                names = [series.name for series in known]
+                raise UnknownSeries(pattern, difflib.get_close_matches(pattern, [*names, *{s.sensor for s in known}], 3, 0.5))
+            found.update((series.id, series) for series in matching)
+        return sorted(found.values(), key=lambda series: series.name)
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.conn.execute("SELECT key, value FROM meta").fetchall())
+
+    # ---- readings --------------------------------------------------------------------------------------------------
+
+    def latest(self, series: Sequence[Series], now_us: int) -> list[Reading | None]:
+        """The newest reading of each series, None where there is none.
+
+        The newest arrival, that is: a reading dated tomorrow does not hide what came after it.
+        """
+        wanted = {one.id: one for one in series}
+        with self._snapshot() as conn:
+            stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
+            meta = self.meta()
+            since = max(int(meta.get("latest_written_us") or 0), int(meta.get("moved_until_us") or 0))
+            for identity, *reading in conn.execute(
+                "SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? ORDER BY ts", (since,)
+            ):
+                known = stored.get(identity)
+                if (
+                    known is None
+                    or (reading[0] >= known[0] and reading[0] <= now_us + 1_000_000)
+                    or known[0] > now_us + 1_000_000
+                ):
+                    stored[identity] = tuple(reading)
+        return [Reading(one, *stored[one.id]) if one.id in stored else None for one in wanted.values()]
+
+    def readings(self, series: Sequence[Series], since_us: int, until_us: int) -> Iterator[Reading]:
+        """All readings in [since, until), in order of time and then of series; streamed."""
+        by_id = {one.id: one for one in series}
+        marks = ",".join("?" * len(by_id))
+        with self._snapshot() as conn:
+            moved = int(self.meta().get("moved_until_us") or 0)
+            if since_us < moved:
+                rows = conn.execute(
+                    f"SELECT series_id, ts, value, quality FROM history WHERE series_id IN ({marks}) AND ts >= ? AND ts < ?"
+                    + (" ORDER BY ts, series_id" if len(by_id) > 1 else " ORDER BY ts"),
+                    (*by_id, since_us, min(until_us, moved)),
+                )
+                for identity, ts, value, quality in rows:
+                    yield Reading(by_id[identity], ts, value, quality)
+            if until_us > moved:
+                rows = conn.execute(
+                    f"SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id IN ({marks})"
+                    " ORDER BY ts, series_id",
+                    (max(since_us, moved), until_us, *by_id),
+                )
+                for identity, ts, value, quality in rows:
+                    yield Reading(by_id[identity], ts, value, quality)
+
+    def snapshot(self, zone: str) -> Snapshot:
+        """For ``buckets``; the caller is inside ``reading_transaction``."""
+        return Snapshot.of(self.conn, zone)
+
+    @contextmanager
+    def reading_transaction(self) -> Iterator[None]:
+        with self._snapshot():
+            yield
+
+    # ---- what happened, how it is ----------------------------------------------------------------------------------
+
+    def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:
+        """The newest ``limit`` events, oldest of them first."""
+        rows = self.conn.execute(
+            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR sensor GLOB ?2)"
+            " AND id > ?3 ORDER BY id DESC LIMIT ?4",
+            (since_us, sensor, after_id, limit),
+        ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
+
+    def daemon(self) -> dict[str, Any]:
+        """What the daemon last wrote about itself; empty if it never ran on this file."""
+        return {key: json.loads(value) for key, value in self.conn.execute("SELECT key, value FROM daemon_status")}
+
+    def sensors(self) -> list[SensorState]:
+        """What the daemon last wrote about each configured sensor, by name."""
+        return [
+            SensorState(name, state, since, last, error, json.loads(counters), updated, heartbeat or 0)
+            for name, state, since, last, error, counters, updated, heartbeat in self.conn.execute(
+                "SELECT sensor.name, state, since_us, last_reading_us, last_error, counters, updated_us,"
+                " (SELECT max(heartbeat_us) FROM series WHERE sensor_id = sensor.id)"
+                " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
+            )
+        ]
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0)
+    conn.execute("PRAGMA query_only = 1")
+    return conn
+
+
+def _check(conn: sqlite3.Connection, path: Path) -> None:
+    (application,) = conn.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x})")
+    row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
+    revision = str(row[0]) if row else ""
+    if revision > REVISION:
+        raise LogUnavailable(f"{path} has schema {revision}, this release knows {REVISION}; use the sensorlogd that wrote it")
+    if revision < REVISION:
+        raise LogUnavailable(f"{path} has the older schema {revision}; start the daemon once, it upgrades the file")
+
+
+def _without_wal(path: Path, uri: str, error: sqlite3.Error) -> sqlite3.Connection:
+    """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
+    failure = classify(error)
+    if failure in (Failure.CORRUPT, Failure.NOTADB):
+        raise LogUnavailable(f"{path}: {error}; if this was a log, start the daemon: it sets the file aside and salvages it")
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() and os.access(path, os.R_OK):
+        conn = None
+        try:
+            conn = _connect(f"{uri}?immutable=1")
+            _check(conn, path)
+        except sqlite3.Error:
+            if conn is not None:
+                conn.close()
+        else:
+            return conn
+    if not os.access(path, os.R_OK):
+        raise LogUnavailable(f"{path}: permission denied; join the group that owns it (ls -l {path})")
+    if failure is Failure.BUSY:
+        raise LogUnavailable(f"{path}: another program has locked it; try again")
+    raise LogUnavailable(
+        f"{path}: {error}; it has a WAL (the daemon crashed or runs as another user): run this as that user, or start the daemon"
+    )

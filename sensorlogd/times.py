@@ -1,0 +1,111 @@
+"""Points in time as people write them, and as we write them.
+
+    now, now-1h, -15m (before now), today, yesterday, now/d (start of the day), now-1d/d
+    2026, 2026-01, 2026-01-31, 2026-01-31T12:30, 2026-01-31 12:30:15.25, ...Z or ...+01:00   (ISO 8601; partial ones
+        mean their start; without an offset they are in the zone asked for)
+    1767225600, 1767225600000, 1767225600000000   (seconds, milliseconds, microseconds since 1970)
+
+All results are integer microseconds UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sensorlogd.durations import parse_duration
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RELATIVE = re.compile(r"(now|today|yesterday)?\s*((?:[+-]\s*[0-9.]+\s*[a-z]+\s*)*)(?:/\s*(min|h|d|w|mo|y))?", re.ASCII)
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{1,2}))?")
+ALLOWED = "now-1h, -15m, today, yesterday, now/d, 2026-01-31, 2026-01-31T12:30, an epoch in s, ms or us"
+
+
+def parse_time(text: str, now_us: int, zone: str = "UTC") -> int:
+    """Microseconds UTC of a point in time. Raises ValueError naming what is allowed."""
+    stripped = text.strip()
+    try:
+        found = _absolute(stripped, zone)
+        if found is None:
+            found = _relative(stripped.lower(), now_us, zone)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text!r} is not a time: {error}; write e.g. {ALLOWED}") from None
+    if found is None:
+        raise ValueError(f"{text!r} is not a time; write e.g. {ALLOWED}")
+    return found
+
+
+def _absolute(text: str, zone: str) -> int | None:
+    if re.fullmatch(r"-?\d{9,17}", text, re.ASCII):
+        digits = len(text.lstrip("-"))
+        return int(text) * (1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1)
+    partial = _PARTIAL.fullmatch(text)
+    if partial:
+        return _us(datetime(int(partial[1]), int(partial[2] or 1), 1, tzinfo=ZoneInfo(zone)))
+    if not re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
+        return None
+    if re.fullmatch(r".*[T ]\d{1,2}", text):
+        text += ":00"
+    at = datetime.fromisoformat(text)
+    return _us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+
+
+def _relative(text: str, now_us: int, zone: str) -> int | None:
+    match = _RELATIVE.fullmatch(text)
+    if match is None or not text:
+        return None
+    at = now_us
+    if match[1] in ("today", "yesterday"):
+        at = _start_of("d", at, zone, back=1 if match[1] == "yesterday" else 0)
+    for sign, duration in re.findall(r"([+-])\s*([0-9.]+\s*[a-z]+)", match[2]):
+        at += parse_duration(duration) * (1 if sign == "+" else -1)
+    return _start_of(match[3], at, zone) if match[3] else at
+
+
+def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
+    local = _EPOCH + timedelta(microseconds=us)
+    local = local.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0)
+    if unit != "min":
+        local = local.replace(minute=0)
+    if unit in ("d", "w", "mo", "y"):
+        local = local.replace(hour=0) - timedelta(days=back)
+    if unit == "w":
+        local -= timedelta(days=local.weekday())
+    elif unit == "mo":
+        local = local.replace(day=1)
+    elif unit == "y":
+        local = local.replace(month=1, day=1)
+    return _us(local.replace(fold=0))
+
+
+def _us(at: datetime) -> int:
+    since = at.astimezone(UTC) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def format_time(us: int, zone: str = "UTC") -> str:
+    """RFC 3339 in the zone, with microseconds where there are any: ``2026-01-31T12:30:15.250000+01:00``."""
+    try:
+        at = (_EPOCH + timedelta(microseconds=us)).astimezone(ZoneInfo(zone))
+    except OverflowError:
+        return f"{us}us"  # outside the years 1 to 9999
+    text = at.isoformat(timespec="microseconds" if at.microsecond else "seconds")
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+
+def format_age(us: int) -> str:
+    """An age for people, two units at most: ``3s``, ``2min10s``, ``5d3h``."""
+    if us < 0:
+        return "in the future"
+    if us < 1_000_000:
+        return f"{us // 1000}ms"
+    seconds = us // 1_000_000
+    parts: list[str] = []
+    for unit, width in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, width)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+        if len(parts) == 2:
+            break
+    return "".join(parts) or "0s"
