@@ -39,8 +39,8 @@ def check(file: Path | None, config_file: Path | None, quiet: bool) -> None:
     except ConfigNotFound as error:
         fail(str(error), exits.BAD_CONFIG)
     except ConfigErrors as errors:
-        for error in errors.errors:
-            click.echo(error, err=True)
+        for mistake in errors.errors:
+            click.echo(mistake, err=True)
         many = len(errors.errors)
         click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
         sys.exit(exits.BAD_CONFIG)
@@ -64,15 +64,10 @@ def _print_cost(config: object, path: Path) -> None:
     click.echo(f"written    {format_size(cost.written_per_day)} a day to the disk")
     if cost.free_bytes is not None:
         days = cost.full_after_days()
-        if days is None:
-            when = "not within a century"
-        else:
-            when = f"about {datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
+        when = "not within a century" if days is None else f"about {datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
         click.echo(f"full by    {when} ({format_size(cost.free_bytes)} free)")
     if cost.unknown:
-        click.echo(
-            f"assumed    one reading per {'third of a heartbeat'} for {', '.join(cost.unknown)}, whose rate the device decides"
-        )
+        click.echo(f"assumed    three readings a heartbeat for {', '.join(cost.unknown)}, whose rate the device decides")
 
 
 @click.command()

@@ -53,6 +53,21 @@ def _finite(value: float) -> float:
     return value
 
 
+def _not_zero(value: float) -> float:
+    if value == 0:
+        raise ValueError("0 would make every reading the same")
+    return value
+
+
+def _range(value: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    low, high = value
+    if low is None and high is None:
+        raise ValueError("[null, null] allows everything; leave it out")
+    if low is not None and high is not None and not low < high:
+        raise ValueError(f"the lowest value {low:g} is not below the highest {high:g}")
+    return value
+
+
 def _name(value: str) -> str:
     if not NAME.fullmatch(value):
         raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
@@ -105,9 +120,9 @@ class ChannelOptions(Section):
     unit: ShortText = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
     kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
-    scale: Finite = Field(1.0, description="stored value = device value * scale + offset")
+    scale: Annotated[Finite, AfterValidator(_not_zero)] = Field(1.0, description="stored value = device value * scale + offset")
     offset: Finite = Field(0.0, description="see scale")
-    valid: tuple[Finite | None, Finite | None] | None = Field(
+    valid: Annotated[tuple[Finite | None, Finite | None], AfterValidator(_range)] | None = Field(
         None, description="[lowest, highest] possible value; outside: fail:gross_range"
     )
     max_rate: RatePerSecond | None = Field(None, description="fastest possible change; above: suspect:rate_of_change")
@@ -120,18 +135,6 @@ class ChannelOptions(Section):
         None, description="what to do with history stored in another unit"
     )
     labels: Labels = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ChannelOptions:
-        if self.valid is not None:
-            low, high = self.valid
-            if low is None and high is None:
-                raise ValueError("valid: [null, null] allows everything; leave it out")
-            if low is not None and high is not None and not low < high:
-                raise ValueError(f"valid: the lowest value {low:g} is not below the highest {high:g}")
-        if self.scale == 0:
-            raise ValueError("scale: 0 would make every reading the same")
-        return self
 
 
 class SensorOptions(Section):

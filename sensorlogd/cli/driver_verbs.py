@@ -1,0 +1,181 @@
+"""``try`` and ``ports``: what is connected, and what does it say."""
+
+from __future__ import annotations
+
+import grp
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd import quality, times
+from sensorlogd.cli import exits, output
+from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.config import ConfigNotFound, find
+from sensorlogd.durations import parse_duration
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd ports
+  sensorlogd ports --format json
+\b
+Put the stable name into the configuration: /dev/ttyUSB0 may be another device after a restart.
+Exit status: 0; 3 no port is connected.
+"""
+)
+@output.format_option
+def ports(form: str | None) -> None:
+    """List serial ports: device, stable name, what it is, who holds it."""
+    from sensorlogd.drivers.ports import connected
+
+    rows = []
+    for port in connected():
+        row = {"device": port.device, "stable_name": port.stable, "description": port.description, "held_by": port.held_by}
+        rows.append(row)
+        if port.shared:
+            click.echo(f"warning: another adapter has the by-id name of {port.device}; its by-path name is shown", err=True)
+    if not output.write(rows, ("device", "stable_name", "description", "held_by"), form):
+        fail("no serial port is connected (is the cable a data cable? see 'dmesg | tail')", exits.NO_DATA)
+
+
+@click.command(
+    "try",
+    epilog="""\b
+Examples:
+  sensorlogd try arduino
+  sensorlogd try --for 30s                    every configured sensor, one after the other
+\b
+Exit status: 0 every sensor gave a reading; 2 no such sensor; 3 a sensor was silent (the likely cause is said);
+78 bad configuration.
+""",
+)
+@click.argument("sensor", required=False)
+@config_option
+@click.option("--for", "duration", default="10s", show_default=True, metavar="DURATION", help="listen at most so long")
+@click.option("--limit", default=5, show_default=True, type=click.IntRange(min=1), help="show so many samples, then end")
+def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int) -> None:
+    """Read SENSOR (default: all) once without storing: decoded values, flags, unmapped fields."""
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.config.names import closest
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        seconds = parse_duration(duration) / 1e6
+        config = load(find(config_file), options_for)
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    except ConfigNotFound as error:
+        fail(str(error), exits.BAD_CONFIG)
+    except ConfigErrors as errors:
+        for mistake in errors.errors:
+            click.echo(mistake, err=True)
+        sys.exit(exits.BAD_CONFIG)
+    if sensor is not None and sensor in config.failed_sensors:
+        fail(f"{sensor}: {config.failed_sensors[sensor]}")
+    if sensor is not None and sensor not in config.sensors:
+        fail(f"no sensor {sensor!r} is configured{closest(sensor, config.sensors)}", exits.USAGE)
+    names = [sensor] if sensor is not None else list(config.sensors)
+    heard = [_try_one(name, config, seconds, limit) for name in names]
+    if not all(heard):
+        sys.exit(exits.NO_DATA)
+
+
+class _Attempt:
+    """What one trial saw."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+
+    def count(self, name: str, n: int, example: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + n
+        if example:
+            self.examples[name] = example
+
+
+def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
+    from sensorlogd.batch import Batch
+    from sensorlogd.daemon.treatment import Treatment
+    from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
+    from sensorlogd.drivers.registry import driver_class
+
+    options = config.sensors[name]
+    attempt = _Attempt()
+    read_end, write_end = os.pipe()
+    stop = threading.Event()
+    context = DriverContext(name, read_end, stop.wait, lambda: time.time_ns() // 1000, attempt.count, lambda kind, detail: None)
+    treatment = Treatment(name, options.channel_options(), options.heartbeat_us(), attempt.count)
+    driver = driver_class(options.driver, config.base_dir)(options, context)
+    units = {channel: entry.unit for channel, entry in options.channel_options().items()}
+    deadline = time.monotonic() + seconds
+    shown = 0
+    problem = ""
+    try:
+        driver.open()
+        while shown < limit and time.monotonic() < deadline:
+            got = driver.read(min(max(deadline - time.monotonic(), 0), 1.0))
+            batch = got if isinstance(got, Batch) else Batch.of(got, context.now_us())
+            block = treatment.process(batch) if batch.times_us else None
+            if block is not None:
+                shown += _show(name, block, units, limit - shown)
+    except EndOfData:
+        problem = "the source has ended"
+    except DriverError as error:
+        problem = f"{error}; {error.hint}" if error.hint else str(error)
+    except KeyboardInterrupt:
+        problem = "interrupted"
+    except Exception as error:  # a driver may raise anything; here it is the answer
+        problem = f"{type(error).__name__}: {error}"
+    finally:
+        driver.close()
+        os.close(read_end)
+        os.close(write_end)
+    for counter, n in sorted(attempt.counts.items()):
+        example = f", e.g. {attempt.examples[counter]}" if counter in attempt.examples else ""
+        click.echo(f"{name}: {counter}: {n}{example}", err=True)
+    if not shown:
+        click.echo(f"{name}: no reading in {seconds:g} s: {problem or _likely_cause(driver, options, attempt)}", err=True)
+    return bool(shown)
+
+
+def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
+    """Print samples; how many."""
+    lines: dict[int, list[str]] = {}
+    for column in block.columns:
+        qualities = [column.quality] * len(column.times_us) if isinstance(column.quality, int) else column.quality
+        for ts, value, q in zip(column.times_us, column.values, qualities, strict=True):
+            text = "-" if value is None else f"{value:.6g}"
+            unit = f" {units[column.channel]}" if units.get(column.channel) else ""
+            lines.setdefault(ts, []).append(f"{column.channel}={text}{unit} ({quality.describe(q)})")
+    shown = sorted(lines.items())[:room]
+    for ts, cells in shown:
+        click.echo(f"{name}  {times.format_time(ts)}  {'  '.join(cells)}")
+    return len(shown)
+
+
+def _likely_cause(driver: Any, options: Any, attempt: _Attempt) -> str:
+    if attempt.counts.get("bad_lines") or attempt.counts.get("partial_first"):
+        return "lines arrive, but none fits the format; compare the example above with format:"
+    seen = getattr(driver, "bytes_seen", None)
+    if seen == 0:
+        port = getattr(options, "port", "the device")
+        poll = "" if getattr(options, "poll", None) else ", or it wants a command first (poll:)"
+        return f"not a byte came from {port}; is it switched on, are TX and RX crossed, is it the right port{poll}?"
+    if seen:
+        return f"{seen} bytes arrived, but no complete line; wrong baudrate ({options.baudrate}) or terminator?"
+    if not _in_dialout():
+        return "nothing arrived; this user is not in the group dialout"
+    return "nothing arrived"
+
+
+def _in_dialout() -> bool:
+    try:
+        return os.geteuid() == 0 or grp.getgrnam("dialout").gr_gid in os.getgroups()
+    except KeyError:
+        return True
