@@ -1,0 +1,84 @@
+# make run    set up, then log simulated sensors into ./run, until Ctrl-C
+# make test   set up, then lint, types, layers and all tests
+# See also: make help
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+PREFIX ?= /opt/sensorlogd
+PYTEST_ARGS ?=
+
+.PHONY: help run test lint types layers unit bench soak format install-service uninstall-service clean
+
+help:
+	@echo 'make run                set up everything and log simulated sensors into ./run'
+	@echo 'make test               set up everything and run all checks and tests'
+	@echo 'make bench              the benchmarks (about 15 minutes)'
+	@echo 'make soak               the longer fault tests (about 10 minutes)'
+	@echo 'make format             format the code'
+	@echo 'make install-service    install under $(PREFIX) as a systemd service (root; DESTDIR= for a package)'
+	@echo 'make uninstall-service  remove it again; configuration and data stay'
+
+# Set up once; again only when the dependencies change.
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'python3 has no venv: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'setting up $(VENV) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: $(STAMP)
+	@mkdir -p run
+	@echo
+	@echo 'Logging the simulated sensors of config/starter.yaml into run/sensorlogd.db.'
+	@echo 'In another terminal, type:'
+	@echo
+	@echo '    $(BIN)/sensorlogd latest -c config/starter.yaml      what is it now?'
+	@echo '    $(BIN)/sensorlogd status -c config/starter.yaml      is everything well?'
+	@echo '    $(BIN)/sensorlogd tail   -c config/starter.yaml      follow the readings'
+	@echo "    $(BIN)/sensorlogd query  -c config/starter.yaml 'greenhouse.*' --every 10s"
+	@echo
+	@echo 'Ctrl-C stops it. Your own sensors: README.md, "From a plugged-in device to numbers".'
+	@echo
+	@$(BIN)/sensorlogd run -c config/starter.yaml
+
+test: lint types layers unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy --strict sensorlogd
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest -m 'not soak' $(PYTEST_ARGS)
+
+soak: $(STAMP)
+	$(BIN)/pytest -m soak $(PYTEST_ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.gil
+	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.footprint --rollups
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Installs and explains; starts nothing, overwrites no configuration.
+install-service:
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
+	@PYTHON='$(PYTHON)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sh systemd/install.sh
+
+uninstall-service:
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' sh systemd/uninstall.sh
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
