@@ -52,7 +52,7 @@ def main() -> None:
     for name, options, spike, jitter_us, alike in (
         ("all tests, good", every, False, 0, float),
         ("all tests, good, jittering times", every, False, 300_000, float),
-        ("all tests, good, values to 0.1", every, False, 0, lambda value: round(value, 1)),
+        ("all tests, good, values to 0.01", every, False, 0, lambda value: round(value, 2)),
         ("valid only, good", ChannelOptions(valid=(-40, 85)), False, 0, float),
         ("no tests", ChannelOptions(), False, 0, float),
         ("all tests, flagged", every, True, 0, float),

@@ -1,170 +1,233 @@
 """Per-sample treatment between driver and inbox: scale, quality tests, deadband.
 
-The tests are QARTOD's (IOOS Quality Control of Real-Time Data manuals): gross range (``valid``, inclusive; fail), rate of
-change (``max_rate`` against the last reading that was not itself a failure; suspect) and flat line (``stuck_after``;
-suspect). A reading with no test configured is ``not_evaluated``, which is the truth; with any test configured and
-passed it is ``good``. NaN and infinities are stored as NULL with the flag ``missing``.
+Batches are treated by column. Each question is first put to the whole column, by built-ins that loop in C ("is the
+largest value below the limit?"); only a column with something to flag is walked sample by sample (``_Channel._slow``,
+which is the definition). Any way of cutting the same samples into batches gives the same readings.
 
-Batches are treated by column. Each test first asks a question that built-ins answer for the whole column in C ("is the
-largest value below the limit?"); only a column with something to flag is walked sample by sample, with the same result.
+The quality tests are QARTOD's (IOOS manuals for real-time quality control):
+
+gross range     ``valid``, inclusive: outside is ``fail:gross_range``.
+rate of change  ``max_rate``, against the newest reading of the channel that did not fail and that was taken at an earlier
+                instant: ``suspect:rate_of_change``. Lines that arrive together were not taken together, and how far apart
+                they were taken nobody knows; so each of them is compared with what came before all of them. Both sides of a
+                spike are suspect: the jump and the return.
+flat line       ``stuck_after``: once the value has not changed for so long it is ``suspect:flat_line``, until it changes.
+missing         NaN, and what no database column of numbers can hold (an infinity, a text): stored as NULL, ``missing``.
+
+A reading with no test configured is ``not_evaluated``, because that is what it is; ``good`` always means that somebody
+said what good is. With any test configured, a reading that none of them objects to is ``good``. A failed test flags, it
+never changes or removes the value.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from operator import lt, sub
+from itertools import compress, islice, repeat
+from operator import gt, is_not, lt, mul, ne, sub
+from typing import Any, cast
 
 from sensorlogd.batch import Batch, Block, Column
 from sensorlogd.config.models import ChannelOptions
-from sensorlogd.quality import GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
+from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
 
 GROSS_RANGE = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 RATE_OF_CHANGE = int(Flag.SUSPECT) | int(Test.RATE_OF_CHANGE)
 FLAT_LINE = int(Flag.SUSPECT) | int(Test.FLAT_LINE)
 CLOCK_UNSYNCED = int(Test.CLOCK_UNSYNCED)  # a mark beside the flag: the time is in doubt, not the value
 
-# A wall clock that goes back by more than this was set; readings then follow it. Less is jitter or many lines in one
+# A wall clock that goes back by more than this was set; readings then follow it. Less is jitter, or many lines in one
 # read, and gets the next free microsecond.
 STEP_BACK_US = 1_000_000
 
+# The years 1 to 9999: what can be shown as a date. A time outside comes from a fault, and is counted, not stored.
+FIRST_US = -62_135_596_800_000_000
+LAST_US = 253_402_300_799_999_999
+
+Values = list[float | None]
+_REAL = {float}
+_NUMBERS = {float, int, bool}
+
 
 class _Channel:
-    """The state of one channel between batches."""
+    """The settings of one channel and what it remembers between batches."""
 
     def __init__(self, name: str, options: ChannelOptions, heartbeat_us: int) -> None:
         self.name = name
         self.scale, self.offset = options.scale, options.offset
+        self.scaled = self.scale != 1.0 or self.offset != 0.0
         low, high = options.valid or (None, None)
         self.low = -math.inf if low is None else low
         self.high = math.inf if high is None else high
         self.per_us = None if options.max_rate is None else options.max_rate / 1e6
         self.stuck_us = options.stuck_after
-        self.deadband = options.deadband
-        self.heartbeat_us = heartbeat_us
         tested = options.valid is not None or options.max_rate is not None or options.stuck_after is not None
         self.passed = GOOD if tested else NOT_EVALUATED
-        self.last: tuple[int, float] | None = None  # newest reading that was not a failure
-        self.run: tuple[int, float] | None = None  # since when the value has been the same
-        self.stored: tuple[int, float | None, int] | None = None  # for the deadband
+        self.deadband = None if options.deadband is None else _Deadband(options.deadband, heartbeat_us)
+        self.last: tuple[int, float] | None = None  # the newest reading that did not fail
+        self.before: tuple[int, float] | None = None  # the same, at an earlier instant than ``last``
+        self.run: tuple[int, float] | None = None  # the value now, and since when it has been the same
 
-    def treat(
-        self, times: list[int], raw: list[float | None], shortest_us: int, clock_synced: bool
-    ) -> tuple[list[float | None], int | list[int]]:
-        """Values after scale and offset, and their quality. ``shortest_us``: least step between times, 0 if unknown."""
-        quality: int | list[int] | None = None
-        values = raw
+    def treat(self, times: list[int], raw: list[Any], steps: tuple[int, int]) -> tuple[Values, int | list[int]]:
+        """Values after scale and offset, and their quality. ``times``: when the samples were taken or arrived.
+
+        ``steps``: the shortest and the longest step between times; (0, 0) if all are one instant.
+        """
+        kinds = set(map(type, raw))
+        floats: list[float] | None = raw if kinds == _REAL else None
         try:
-            finite = math.isfinite(sum(raw))  # type: ignore[arg-type]  # absent values were taken out before
-        except (TypeError, OverflowError):
-            finite = False
-        if finite:
-            if self.scale != 1.0 or self.offset != 0.0:
-                scale, offset = self.scale, self.offset
-                values = [value * scale + offset for value in raw]  # type: ignore[operator]
-            quality = self._fast(times, values, shortest_us)
-        if quality is None:
-            values, quality = self._slow(times, raw)
-        if not clock_synced:
-            if isinstance(quality, int):
-                quality |= CLOCK_UNSYNCED
-            else:
-                quality = [q | CLOCK_UNSYNCED for q in quality]
-        return values, quality
+            if floats is None and kinds <= _NUMBERS:
+                floats = list(map(float, raw))
+            if floats is not None and math.isfinite(sum(floats)):
+                if self.scaled:
+                    scale, offset = self.scale, self.offset
+                    floats = [value * scale + offset for value in floats]
+                quality = self._fast(times, floats, *steps)
+                if quality is not None:
+                    return cast(Values, floats), quality
+        except OverflowError:
+            pass  # an integer beyond all floats: one of the samples is a fault, the slow way finds out which
+        return self._slow(times, raw)
 
-    def _fast(self, times: list[int], values: list[float | None], shortest_us: int) -> int | None:
+    def _fast(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
         """The one quality of all values, or None if some need a closer look. State moves on only if it is not None."""
-        low: float = min(values)  # type: ignore[type-var,assignment]  # all are finite floats here
-        high: float = max(values)  # type: ignore[type-var,assignment]
+        low, high = min(values), max(values)
         if not (self.low <= low and high <= self.high and math.isfinite(low) and math.isfinite(high)):
             return None
-        first: float = values[0]  # type: ignore[assignment]
-        final: float = values[-1]  # type: ignore[assignment]
-        if self.per_us is not None:
-            if self.last is not None:
-                elapsed = times[0] - self.last[0]
-                if elapsed <= 0 or abs(first - self.last[1]) > self.per_us * elapsed:
-                    return None
-            if len(values) > 1 and (shortest_us <= 0 or high - low > self.per_us * shortest_us):
-                if shortest_us <= 0:
-                    return None
-                steepest = max(map(abs, map(sub, values[1:], values)))
-                if steepest > self.per_us * shortest_us:
-                    return None
+        if shortest_us < 0:
+            return None  # times go back: only a device clock does that
+        before = self.last if self.last is None or self.last[0] != times[0] else self.before
+        if self.per_us is not None and not self._slow_enough(before, times, values, low, high, shortest_us, longest_us):
+            return None
+        quality = self.passed
         if self.stuck_us is not None:
-            if len(values) > 1 and shortest_us <= 0:
-                return None
             since = times[0]
-            if self.run is not None and self.run[1] == first:
+            if self.run is not None and self.run[1] == values[0] and self.run[0] <= since:
                 since = self.run[0]
-                if times[0] < since:
-                    return None
-            if times[-1] - since >= self.stuck_us:
-                return None  # may be stuck, may have changed in between: look closer
             if low == high:
-                self.run = (since, final)
+                if times[0] - since >= self.stuck_us:
+                    quality = combine(quality, FLAT_LINE)
+                elif times[-1] - since >= self.stuck_us:
+                    return None  # becomes stuck within this batch
+                self.run = (since, low)
             else:
-                index = len(values) - 1
-                while values[index - 1] == final:
-                    index -= 1
-                self.run = (times[index], final)
-        self.last = (times[-1], final)
-        return self.passed
+                if times[-1] - since >= self.stuck_us and self._holds_still(since, times, values):
+                    return None
+                self.run = (times[_start_of_end(values)], values[-1])
+        if self.per_us is not None:
+            if longest_us:
+                index = _start_of_end(times) - 1
+                before = (times[index], values[index])
+            self.before, self.last = before, (times[-1], values[-1])
+        return quality
 
-    def _slow(self, times: list[int], raw: list[float | None]) -> tuple[list[float | None], list[int]]:
+    def _slow_enough(
+        self,
+        before: tuple[int, float] | None,
+        times: list[int],
+        values: list[float],
+        low: float,
+        high: float,
+        shortest_us: int,
+        longest_us: int,
+    ) -> bool:
+        """Whether surely no value changed too fast; times do not go back."""
+        assert self.per_us is not None
+        if before is not None and times[0] > before[0]:
+            reach = abs(values[0] - before[1]) if longest_us else max(abs(low - before[1]), abs(high - before[1]))
+            if reach > self.per_us * (times[0] - before[0]):
+                return False
+        if not longest_us or high - low <= self.per_us * shortest_us:
+            return True
+        if not shortest_us:
+            return False  # bursts within the batch
+        jumps = list(map(abs, map(sub, islice(values, 1, None), values)))
+        if max(jumps) <= self.per_us * shortest_us:
+            return True
+        elapsed = map(sub, islice(times, 1, None), times)
+        return not any(map(gt, jumps, map(mul, repeat(self.per_us), elapsed)))
+
+    def _holds_still(self, since: int, times: list[int], values: list[float]) -> bool:
+        """Whether some value may have stayed the same for ``stuck_after``; not all values are equal."""
+        assert self.stuck_us is not None
+        changes = compress(islice(times, 1, None), map(ne, islice(values, 1, None), values))
+        edges = [since, *changes, times[-1]]
+        return bool(max(map(sub, islice(edges, 1, None), edges)) >= self.stuck_us)
+
+    def _slow(self, times: list[int], raw: list[Any]) -> tuple[Values, list[int]]:
         """The definition: every sample by itself, in order."""
-        values: list[float | None] = []
+        values: Values = []
         qualities: list[int] = []
         for ts, device_value in zip(times, raw, strict=True):
-            value = None
-            if isinstance(device_value, (int, float)) and math.isfinite(device_value):
-                value = device_value * self.scale + self.offset
-            if value is None or not math.isfinite(value):
+            number = _number(device_value) * self.scale + self.offset
+            if not math.isfinite(number):
                 values.append(None)
                 qualities.append(MISSING)
                 continue
-            quality = self.passed
-            if not self.low <= value <= self.high:
-                quality = combine(quality, GROSS_RANGE)
-            if self.per_us is not None and self.last is not None:
-                elapsed = ts - self.last[0]
-                if elapsed > 0 and abs(value - self.last[1]) > self.per_us * elapsed:
-                    quality = combine(quality, RATE_OF_CHANGE)
-            if self.stuck_us is not None:
-                if self.run is None or self.run[1] != value or ts < self.run[0]:
-                    self.run = (ts, value)
-                elif ts - self.run[0] >= self.stuck_us:
-                    quality = combine(quality, FLAT_LINE)
-            if quality & 0xF != Flag.FAIL:
-                self.last = (ts, value)
-            values.append(value)
-            qualities.append(quality)
+            values.append(number)
+            qualities.append(self._judge(ts, number))
         return values, qualities
 
-    def worth_storing(self, times: list[int], values: list[float | None], quality: int | list[int]) -> list[int]:
-        """Indices of the readings that the deadband lets through: changed enough, flag changed, or a heartbeat since."""
-        assert self.deadband is not None
-        qualities = [quality] * len(times) if isinstance(quality, int) else quality
+    def _judge(self, ts: int, value: float) -> int:
+        quality = self.passed
+        if not self.low <= value <= self.high:
+            quality = combine(quality, GROSS_RANGE)
+        if self.last is not None and self.last[0] != ts:
+            self.before = self.last
+        if self.per_us is not None and self.before is not None:
+            elapsed = ts - self.before[0]
+            if elapsed > 0 and abs(value - self.before[1]) > self.per_us * elapsed:
+                quality = combine(quality, RATE_OF_CHANGE)
+        if self.stuck_us is not None:
+            if self.run is None or self.run[1] != value or ts < self.run[0]:
+                self.run = (ts, value)
+            elif ts - self.run[0] >= self.stuck_us:
+                quality = combine(quality, FLAT_LINE)
+        if quality & FLAG_MASK != Flag.FAIL:
+            self.last = (ts, value)
+        return quality
+
+
+class _Deadband:
+    """Which readings are worth storing: changed by more than ``width``, flagged otherwise, or due as a sign of life.
+
+    A constant value must not look like a dead sensor: two stored readings are never further apart than the heartbeat as
+    long as samples come in time. So a reading is stored when waiting for the next one but one (by the pace of the last
+    two) could be too late.
+    """
+
+    def __init__(self, width: float, heartbeat_us: int) -> None:
+        self.width = width
+        self.heartbeat_us = heartbeat_us
+        self.stored: tuple[int, float | None, int] | None = None
+        self.seen_us: int | None = None
+
+    def keep(self, times: list[int], values: Values, quality: int | list[int]) -> list[int]:
+        """Indices of the readings to store."""
+        qualities = repeat(quality, len(times)) if isinstance(quality, int) else quality
         kept = []
-        for index, (ts, value, q) in enumerate(zip(times, values, qualities, strict=True)):
-            before = self.stored
-            if (
-                before is not None
-                and q == before[2]
-                and 0 <= ts - before[0] < self.heartbeat_us
-                and (value is None) == (before[1] is None)
-                and (value is None or before[1] is None or abs(value - before[1]) <= self.deadband)
-            ):
-                continue
-            self.stored = (ts, value, q)
-            kept.append(index)
+        for index, (ts, value, flags) in enumerate(zip(times, values, qualities, strict=True)):
+            pace_us = 0 if self.seen_us is None else max(ts - self.seen_us, 0)
+            self.seen_us = ts
+            if self.stored is None or self._differs(self.stored, ts, value, flags, pace_us):
+                self.stored = (ts, value, flags)
+                kept.append(index)
         return kept
+
+    def _differs(self, stored: tuple[int, float | None, int], ts: int, value: float | None, flags: int, pace_us: int) -> bool:
+        stored_ts, stored_value, stored_flags = stored
+        if flags != stored_flags or ts < stored_ts or ts + 2 * pace_us - stored_ts > self.heartbeat_us:
+            return True
+        if value is None or stored_value is None:
+            return value is not stored_value
+        return abs(value - stored_value) > self.width
 
 
 class Treatment:
     """All channels of one sensor. Used by the sensor's reader thread only.
 
-    ``count``: called as count(counter, n, example) for what is not stored: ``unmapped`` fields, ``suppressed`` readings.
+    ``count``: called as count(counter, n, example) for whatever is not stored: ``unmapped`` fields, ``suppressed``
+    readings (deadband), samples with a ``bad_time``.
     """
 
     def __init__(
@@ -176,40 +239,68 @@ class Treatment:
     ) -> None:
         self.sensor = sensor
         self.count = count
-        self._by_source = {options.source or name: _Channel(name, options, heartbeat_us) for name, options in channels.items()}
+        self._by_source: dict[str, list[_Channel]] = {}
+        for name, options in channels.items():
+            self._by_source.setdefault(options.source or name, []).append(_Channel(name, options, heartbeat_us))
         self._newest_us: int | None = None
+        self.mapped = 0  # readings of configured channels so far, suppressed ones included
 
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:
-        """What of ``batch`` is to be stored, or None. Any way of cutting samples into batches gives the same readings."""
-        times = batch.times_us
-        if not times:
+        """What of ``batch`` is to be stored, or None.
+
+        Raises ValueError or TypeError for a batch that breaks the contract (lengths differ, times that are no integers).
+        """
+        if not batch.times_us:
             return None
-        if not batch.device_time:
-            times = self._unique(times)
-        shortest = min(map(sub, times[1:], times), default=1)
-        columns = []
-        for field, raw in batch.values.items():
-            channel = self._by_source.get(field)
-            if channel is None:
+        taken, columns = self._checked(batch)
+        if not taken:
+            return None
+        times = taken if batch.device_time else self._unique(taken)
+        mark = 0 if clock_synced or batch.device_time else CLOCK_UNSYNCED
+        rows = _Rows(taken, times)
+        ragged: dict[bytes, _Rows] = {}  # columns with the same samples absent share their times
+        stored = []
+        for field, raw in columns.items():
+            channels = self._by_source.get(field)
+            if channels is None:
                 self.count("unmapped", len(raw) - raw.count(None), f"field {field!r} belongs to no channel")
                 continue
-            column = self._column(channel, times, raw, shortest, clock_synced)
-            if column is not None:
-                columns.append(column)
-        return Block(self.sensor, columns, batch.device_time) if columns else None
+            mine = rows
+            if None in raw:
+                present = bytes(map(is_not, raw, repeat(None)))
+                if not any(present):
+                    continue
+                mine = ragged.get(present) or ragged.setdefault(present, rows.only(present))
+                raw = list(compress(raw, present))
+            for channel in channels:
+                self.mapped += len(raw)
+                column = self._column(channel, mine, raw, mark)
+                if column is not None:
+                    stored.append(column)
+        return Block(self.sensor, stored, batch.device_time) if stored else None
 
-    def _column(
-        self, channel: _Channel, times: list[int], raw: list[float | None], shortest: int, clock_synced: bool
-    ) -> Column | None:
-        if None in raw:
-            kept = [index for index, value in enumerate(raw) if value is not None]
-            if not kept:
-                return None
-            times, raw = [times[index] for index in kept], [raw[index] for index in kept]
-            shortest = min(map(sub, times[1:], times), default=1)
-        values, quality = channel.treat(times, raw, shortest, clock_synced)
+    def _checked(self, batch: Batch) -> tuple[list[int], dict[str, list[float | None]]]:
+        """Times and columns that keep the contract, without the samples whose time cannot be."""
+        times, columns = batch.times_us, batch.values
+        for field, raw in columns.items():
+            if len(raw) != len(times):
+                raise ValueError(f"the driver gave {len(times)} times but {len(raw)} values of {field!r}")
+        if set(map(type, times)) != {int}:
+            wrong = next(ts for ts in times if type(ts) is not int)
+            raise TypeError(f"the driver gave the time {wrong!r}; times are integers, microseconds since 1970 UTC")
+        if min(times) >= FIRST_US and max(times) <= LAST_US:
+            return times, columns
+        possible = [FIRST_US <= ts <= LAST_US for ts in times]
+        self.count("bad_time", possible.count(False), f"{times[possible.index(False)]} µs is no date")
+        return list(compress(times, possible)), {field: list(compress(raw, possible)) for field, raw in columns.items()}
+
+    def _column(self, channel: _Channel, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
+        values, quality = channel.treat(rows.taken, raw, rows.steps)
+        if mark:
+            quality = quality | mark if isinstance(quality, int) else [flags | mark for flags in quality]
+        times = rows.times
         if channel.deadband is not None:
-            kept = channel.worth_storing(times, values, quality)
+            kept = channel.deadband.keep(times, values, quality)
             if len(kept) < len(times):
                 self.count("suppressed", len(times) - len(kept), "")
                 if not kept:
@@ -222,7 +313,8 @@ class Treatment:
     def _unique(self, times: list[int]) -> list[int]:
         """Host-stamped times of one sensor never repeat: a taken microsecond gives the next free one."""
         newest = self._newest_us
-        if (newest is None or times[0] > newest) and all(map(lt, times, times[1:])):
+        free = newest is None or times[0] > newest or times[0] <= newest - STEP_BACK_US
+        if free and all(map(lt, times, islice(times, 1, None))):
             self._newest_us = times[-1]
             return times
         fixed = []
@@ -233,3 +325,36 @@ class Treatment:
             newest = ts
         self._newest_us = newest
         return fixed
+
+
+class _Rows:
+    """The times of some samples: when they were ``taken`` (or arrived), and the ``times`` they are stored under."""
+
+    def __init__(self, taken: list[int], times: list[int]) -> None:
+        self.taken, self.times = taken, times
+        self.steps = (0, 0)
+        if len(taken) > 1:
+            differences = list(map(sub, islice(taken, 1, None), taken))
+            self.steps = (min(differences), max(differences))
+
+    def only(self, present: bytes) -> _Rows:
+        taken = list(compress(self.taken, present))
+        return _Rows(taken, taken if self.times is self.taken else list(compress(self.times, present)))
+
+
+def _start_of_end(items: list[Any]) -> int:
+    """Index of the first of the equal items at the end."""
+    index = len(items) - 1
+    while index and items[index - 1] == items[-1]:
+        index -= 1
+    return index
+
+
+def _number(value: Any) -> float:
+    """A driver's value as a float; NaN if it is none (text, say), or too large to be one."""
+    if isinstance(value, (str, bytes, bytearray)):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
