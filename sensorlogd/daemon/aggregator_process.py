@@ -9,6 +9,7 @@ Child to parent: ``("rows", rows, deletes, marks)`` answered by ok, then ``("don
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -33,7 +34,8 @@ def main(pipe: Connection, path: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    os.nice(5)  # logging first
+    with contextlib.suppress(OSError):  # a sandbox may forbid even that
+        os.nice(5)  # logging first
     parent = multiprocessing.parent_process()
     assert parent is not None
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import time
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,23 @@ class _Timex(ctypes.Structure):
     ]
 
 
+# systemd-timesyncd makes this folder when it runs and the file in it once it has heard a server (systemd-timesyncd(8)).
+TIMESYNC = Path("/run/systemd/timesync")
+
+
+def is_synchronised() -> bool | None:
+    """Whether a time server disciplines the clock; None where nobody tells.
+
+    The kernel is asked first; a sandbox with ProtectClock= denies that, then systemd-timesyncd's mark is looked at.
+    """
+    told = kernel_synchronised()
+    if told is None and TIMESYNC.is_dir():
+        told = (TIMESYNC / "synchronized").exists()
+    return told
+
+
 def kernel_synchronised() -> bool | None:
-    """Whether a time server disciplines the clock; None where the kernel does not tell (a sandbox, a container)."""
+    """The kernel's word (adjtimex); None where it does not tell."""
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         timex = _Timex()
@@ -66,7 +82,7 @@ class ClockWatch:
         self._ask()
 
     def _ask(self) -> None:
-        told = kernel_synchronised() if self.ask_kernel else None
+        told = is_synchronised() if self.ask_kernel else None
         self.synchronised = True if told is None else told
         self._ask_at_us = self.clock.monotonic_us() + 10_000_000
 

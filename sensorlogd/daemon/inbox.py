@@ -1,31 +1,42 @@
 """The bounded queue between the reader threads and the writer.
 
 Bounded by readings, and thereby in memory. A reader that finds it full waits a moment; if the writer still has not
-taken anything, the oldest readings are dropped, counted by sensor. A closed inbox refuses a late hand-over instead of
-losing it in silence.
+taken anything (a database that accepts no writes), readings are dropped, oldest first, counted by sensor, until it
+does. A closed inbox refuses a late hand-over instead of losing it in silence.
+
+One sensor never hurts another here either: what is dropped comes from the sensors that hold most, and the last
+sixteenth is kept for those that hold little, so that they need not wait behind one that babbles.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 
 from sensorlogd.batch import Block
 
+LITTLE = 64  # a sensor that holds at most limit/64 is one that holds little
+RESERVE = 16  # of limit, for those
+
 
 class Inbox:
-    """``limit``: readings held at most (one hand-over larger than that is still taken whole)."""
+    """``limit``: readings held at most (one hand-over larger than that is still taken whole).
+
+    ``put`` is for any thread; ``get_all``, ``wait`` and ``drain_dropped`` are the writer's.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.closed = False
         self._blocks: deque[Block] = deque()
         self._rows = 0
+        self._held: dict[str, int] = {}  # readings inside, by sensor
         self._dropped: dict[str, int] = {}
         self._wanted = 1  # rows the writer waits for
         self._woken = False
-        lock = threading.Lock()
+        self._urgent = False  # a block without readings is inside: somebody waits for the writer to get there
+        self._stalled = False  # a put waited in vain: until the writer takes something, nobody waits again
+        lock = threading.Lock()  # guards all of the above
         self._filled = threading.Condition(lock)
         self._room = threading.Condition(lock)
 
@@ -34,30 +45,55 @@ class Inbox:
         """Readings waiting now."""
         return self._rows
 
-    def put(self, block: Block, timeout_s: float = 0.5, *, drop: bool = True) -> bool:
-        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: nothing was taken, because the
-        inbox is closed or, with ``drop=False``, still full.
-        """
+    def put(self, block: Block, timeout_s: float = 0.5) -> bool:
+        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: closed, nothing was taken."""
         with self._filled:
-            if self._rows + block.rows > self.limit and self._rows and not self.closed:
-                self._room.wait_for(lambda: self.closed or not self._rows or self._rows + block.rows <= self.limit, timeout_s)
+            if block.rows > self._room_for_locked(block) and not self._stalled:
+                self._room.wait_for(
+                    lambda: self.closed or self._stalled or block.rows <= self._room_for_locked(block), timeout_s
+                )
             if self.closed:
                 return False
-            while self._rows and self._rows + block.rows > self.limit:
-                if not drop:
-                    return False
-                self._drop_oldest()
+            if block.rows > self._room_for_locked(block):
+                self._stalled = True
+                self._room.notify_all()
+                self._drop_locked(self._room_for_locked(block) + self._rows - block.rows)
             self._blocks.append(block)
             self._rows += block.rows
+            self._held[block.sensor] = self._held.get(block.sensor, 0) + block.rows
+            self._urgent = self._urgent or not block.rows
             if self._rows >= self._wanted or not block.rows:
                 self._filled.notify()
             return True
 
-    def _drop_oldest(self) -> None:
-        block = self._blocks.popleft()
-        self._rows -= block.rows
-        if block.rows:
-            self._dropped[block.sensor] = self._dropped.get(block.sensor, 0) + block.rows
+    def _room_for_locked(self, block: Block) -> int:
+        """How many readings ``block`` may have now."""
+        if not self._rows:
+            return max(self.limit, block.rows)
+        little = self._held.get(block.sensor, 0) + block.rows <= self.limit // LITTLE
+        return self.limit - self._rows - (0 if little else self.limit // RESERVE)
+
+    def _drop_locked(self, rows: int) -> None:
+        """Drop until about ``rows`` are left: the oldest of whoever holds most, until all of those hold the same.
+
+        One pass for many: a little more goes than is needed now, so that a full inbox is not searched at every put.
+        """
+        left = max(rows - self.limit // LITTLE, 0)
+        level, sensors = left, sorted(self._held.values())
+        for index, held in enumerate(sensors):
+            level = left // (len(sensors) - index)
+            if held > level:
+                break
+            left -= held
+        kept: deque[Block] = deque()
+        for block in self._blocks:
+            if self._held[block.sensor] > level and block.rows:
+                self._held[block.sensor] -= block.rows
+                self._rows -= block.rows
+                self._dropped[block.sensor] = self._dropped.get(block.sensor, 0) + block.rows
+            else:
+                kept.append(block)
+        self._blocks = kept
 
     def get_all(self, max_rows: int, timeout_s: float, min_rows: int = 1) -> list[Block]:
         """Blocks in order, about ``max_rows`` readings, once ``min_rows`` are there or the time has passed.
@@ -66,35 +102,39 @@ class Inbox:
         """
         taken: list[Block] = []
         with self._filled:
-            if timeout_s > 0 and self._rows < min_rows:
+            if timeout_s > 0 and not self._ready_locked(min_rows):
                 self._wanted = min_rows
-                self._filled.wait_for(self._ready, timeout_s)
+                self._filled.wait_for(lambda: self._ready_locked(min_rows), timeout_s)
                 self._wanted = 1
             self._woken = False
             rows = 0
-            while self._blocks and (rows < max_rows):
+            while self._blocks and rows < max_rows:
                 block = self._blocks.popleft()
                 rows += block.rows
+                self._held[block.sensor] -= block.rows
                 taken.append(block)
             self._rows -= rows
+            if not self._blocks:
+                self._held.clear()
+                self._urgent = False
             if taken:
+                self._stalled = False
                 self._room.notify_all()
         return taken
 
-    def _ready(self) -> bool:
-        return self._woken or self.closed or self._rows >= self._wanted or any(not block.rows for block in self._blocks)
+    def _ready_locked(self, rows: int) -> bool:
+        return self._woken or self.closed or self._urgent or self._rows >= rows
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until woken or closed; readings stay where they are."""
-        deadline = time.monotonic() + timeout_s
         with self._filled:
             self._wanted = 1 << 62
-            self._filled.wait_for(lambda: self._woken or self.closed, max(deadline - time.monotonic(), 0))
+            self._filled.wait_for(lambda: self._woken or self.closed, timeout_s)
             self._wanted = 1
             self._woken = False
 
     def wake(self) -> None:
-        """End the writer's wait."""
+        """End the writer's wait, or the next one if it is not waiting."""
         with self._filled:
             self._woken = True
             self._filled.notify()
