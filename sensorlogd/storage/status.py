@@ -27,7 +27,10 @@ _SENSOR = (
     " since_us = excluded.since_us, last_reading_us = excluded.last_reading_us, last_error = excluded.last_error,"
     " counters = excluded.counters, updated_us = excluded.updated_us"
 )
-_DAEMON = "INSERT INTO daemon_status(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+_DAEMON = (
+    "INSERT INTO daemon_status(key, value) VALUES (?,?)"
+    " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
+)
 
 
 def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int) -> None:
@@ -41,7 +44,7 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
                 row.since_us,
                 row.last_reading_us,
                 row.last_error,
-                json.dumps(dict(row.counters), sort_keys=True),
+                json.dumps(dict(row.counters), sort_keys=True, separators=(",", ":")),
                 now_us,
             )
             for row in rows
@@ -51,5 +54,5 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 
 
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-    """Store the daemon's facts, JSON a value; the caller owns the transaction."""
+    """Store the daemon's facts that changed, JSON a value; the caller owns the transaction."""
     conn.executemany(_DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
