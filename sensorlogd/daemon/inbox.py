@@ -48,16 +48,14 @@ class Inbox:
     def put(self, block: Block, timeout_s: float = 0.5) -> bool:
         """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: closed, nothing was taken."""
         with self._filled:
-            if block.rows > self._room_for_locked(block) and not self._stalled:
-                self._room.wait_for(
-                    lambda: self.closed or self._stalled or block.rows <= self._room_for_locked(block), timeout_s
-                )
+            if not self._fits_locked(block):
+                self._room.wait_for(lambda: self.closed or self._stalled or self._fits_locked(block), timeout_s)
             if self.closed:
                 return False
-            if block.rows > self._room_for_locked(block):
+            if not self._fits_locked(block):
                 self._stalled = True
                 self._room.notify_all()
-                self._drop_locked(self._room_for_locked(block) + self._rows - block.rows)
+                self._drop_locked(self._ceiling_locked(block) - block.rows)
             self._blocks.append(block)
             self._rows += block.rows
             self._held[block.sensor] = self._held.get(block.sensor, 0) + block.rows
@@ -66,15 +64,15 @@ class Inbox:
                 self._filled.notify()
             return True
 
-    def _room_for_locked(self, block: Block) -> int:
-        """How many readings ``block`` may have now."""
-        if not self._rows:
-            return max(self.limit, block.rows)
+    def _fits_locked(self, block: Block) -> bool:
+        return not self._rows or not block.rows or self._rows + block.rows <= self._ceiling_locked(block)
+
+    def _ceiling_locked(self, block: Block) -> int:
         little = self._held.get(block.sensor, 0) + block.rows <= self.limit // LITTLE
-        return self.limit - self._rows - (0 if little else self.limit // RESERVE)
+        return self.limit if little else self.limit - self.limit // RESERVE
 
     def _drop_locked(self, rows: int) -> None:
-        """Drop until about ``rows`` are left: the oldest of whoever holds most, until all of those hold the same.
+        """Drop until about ``rows`` are left: the oldest of whoever holds most, until nobody holds more than another.
 
         One pass for many: a little more goes than is needed now, so that a full inbox is not searched at every put.
         """
@@ -123,13 +121,13 @@ class Inbox:
         return taken
 
     def _ready_locked(self, rows: int) -> bool:
-        return self._woken or self.closed or self._urgent or self._rows >= rows
+        return self._woken or self._urgent or self._rows >= rows
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until woken or closed; readings stay where they are."""
+        """Sleep until woken; readings stay where they are."""
         with self._filled:
             self._wanted = 1 << 62
-            self._filled.wait_for(lambda: self._woken or self.closed, timeout_s)
+            self._filled.wait_for(lambda: self._woken, timeout_s)
             self._wanted = 1
             self._woken = False
 
@@ -142,8 +140,8 @@ class Inbox:
     def close(self) -> None:
         """Refuse further hand-overs; what is inside stays for the writer. Idempotent."""
         with self._filled:
-            self.closed = True
-            self._filled.notify_all()
+            self.closed = self._woken = True
+            self._filled.notify()
             self._room.notify_all()
 
     def drain_dropped(self) -> dict[str, int]:
