@@ -45,14 +45,18 @@ class Inbox:
         """Readings waiting now."""
         return self._rows
 
-    def put(self, block: Block, timeout_s: float = 0.5) -> bool:
-        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: closed, nothing was taken."""
+    def put(self, block: Block, timeout_s: float = 0.5, *, drop: bool = True) -> bool:
+        """Hand over. Waits up to ``timeout_s`` for room, then drops the oldest. False: nothing was taken, because the
+        inbox is closed or, with ``drop=False`` (for a source that can wait), has no room still.
+        """
         with self._filled:
             if not self._fits_locked(block):
-                self._room.wait_for(lambda: self.closed or self._stalled or self._fits_locked(block), timeout_s)
+                self._room.wait_for(lambda: self.closed or (self._stalled and drop) or self._fits_locked(block), timeout_s)
             if self.closed:
                 return False
             if not self._fits_locked(block):
+                if not drop:
+                    return False
                 self._stalled = True
                 self._room.notify_all()
                 self._drop_locked(self._ceiling_locked(block) - block.rows)
