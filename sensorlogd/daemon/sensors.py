@@ -38,7 +38,7 @@ def sensor_specs(config: Config) -> list[SensorSpec]:
             ],
         )
         for name, sensor in config.sensors.items()
-    ]
+    ] + [SensorSpec(name=name, driver="unavailable", unread=True) for name in config.failed_sensors]
 
 
 def retention_plan(config: Config) -> RetentionPlan:

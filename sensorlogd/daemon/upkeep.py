@@ -40,7 +40,7 @@ class Upkeep:
         self.mover.recover(conn)
         meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
         frontier.moved_until_us = int(meta.get("moved_until_us") or 0)
-        frontier.copying = None
+        frontier.copying = self.mover.copying_range
         edge = int(meta.get("edge_us") or 0)
         if not edge:
             (first,) = conn.execute("SELECT min(ts) FROM recent").fetchone()

@@ -13,7 +13,7 @@ result.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.batch import Block, Column
@@ -34,7 +34,7 @@ _ONE = {
 _FIND = {table: f"SELECT value FROM {table} WHERE series_id = ? AND ts = ?" for table in ("recent", "history")}
 _MARK = (
     "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
-    "ON CONFLICT(series_id, start) DO UPDATE SET generation = excluded.generation"
+    "ON CONFLICT(series_id, start) DO UPDATE SET generation = max(generation + 1, excluded.generation)"
 )
 # What a single bad row can raise: constraint failures (IntegrityError) and values that cannot be bound. Anything else
 # (full, locked, corrupt) concerns the database, not the row, and is the caller's to handle.
@@ -207,21 +207,29 @@ class _Plain:
                 try:
                     conn.execute(statement, chunk)
                 except _ROW_ERRORS:
-                    refused.append((at, at + size))  # SQLite undoes the statement as a whole
+                    # SQLite undoes the statement as a whole. Row by row at once, before any later row: the first stays.
+                    self._store_refused(at, at + size)
+                    refused.append((at, at + size))
                 at += size
         self._account(refused)
         self.flat, self.owners = [], []
 
-    def _account(self, refused: list[tuple[int, int]]) -> None:
-        result = self.careful.result
+    def _owned(self) -> Iterator[tuple[int, int, str, list[tuple[int, Column]]]]:
+        """(first row, end, sensor, columns) of each hand-over."""
         ends = [first for first, _, _ in self.owners[1:]] + [len(self.flat) // 4]
         for (first, sensor, known), end in zip(self.owners, ends, strict=True):
-            stored = end - first
-            for lo, hi in refused:
-                a, b = max(lo, first), min(hi, end)
-                if a < b:
-                    stored -= b - a
-                    self.careful.store_rows(sensor, self.flat[4 * a : 4 * b], device_time=self.device_time)
+            yield first, end, sensor, known
+
+    def _store_refused(self, low: int, high: int) -> None:
+        for first, end, sensor, _ in self._owned():
+            a, b = max(low, first), min(high, end)
+            if a < b:
+                self.careful.store_rows(sensor, self.flat[4 * a : 4 * b], device_time=self.device_time)
+
+    def _account(self, refused: list[tuple[int, int]]) -> None:
+        result = self.careful.result
+        for first, end, sensor, known in self._owned():
+            stored = end - first - sum(max(min(high, end) - max(low, first), 0) for low, high in refused)
             if not stored:
                 continue
             result.stored += stored

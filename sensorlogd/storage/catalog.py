@@ -30,13 +30,14 @@ class SeriesSpec:
 
 @dataclass(frozen=True, slots=True)
 class SensorSpec:
-    """A configured sensor."""
+    """A configured sensor. ``unread``: its driver cannot be loaded; what is known of it stays as it is."""
 
     name: str
     driver: str
     labels: Mapping[str, str] = field(default_factory=dict)
     was: str | None = None
     series: Sequence[SeriesSpec] = ()
+    unread: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
             catalog.ids[spec.name, series.channel] = series_id
             catalog.heartbeats_us[series_id] = series.heartbeat_us
             _calibration(conn, series_id, series, now_us)
-    _retire(conn, catalog, now_us)
+    _retire(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
     return catalog
 
 
@@ -138,6 +139,8 @@ def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Ca
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+    if spec.unread:
+        return int(row[0])
     conn.execute(
         "UPDATE sensor SET driver = ?2, labels = ?3, retired_us = NULL WHERE id = ?1"
         " AND (driver <> ?2 OR labels <> ?3 OR retired_us IS NOT NULL)",
@@ -255,12 +258,12 @@ def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now
     )
 
 
-def _retire(conn: sqlite3.Connection, catalog: Catalog, now_us: int) -> None:
+def _retire(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us: int) -> None:
     live = set(catalog.ids.values())
     for series_id, sensor, channel in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
     ).fetchall():
-        if series_id not in live:
+        if series_id not in live and sensor not in unread:
             conn.execute("UPDATE series SET retired_us = ? WHERE id = ?", (now_us, series_id))
             catalog.notes.append(("retired", sensor, f"{channel} is not configured any more; its history stays"))
     names = set(catalog.sensor_ids)

@@ -14,7 +14,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.inbox import LITTLE, RESERVE, Inbox
 from tests.rig import until
 
-LONG = 60.0  # never waited for in full
+LONG = 600.0  # a wait that something else must end
+DEADLINE = 60.0  # within which it must have ended
 
 
 def block(sensor: str, rows: int, first: int = 0) -> Block:
@@ -49,7 +50,7 @@ def test_the_writer_sleeps_until_enough_is_there() -> None:
         inbox.put(block("a", 2))
         assert not taken.done()
         inbox.put(block("a", 1))
-        assert sum(one.rows for one in taken.result(LONG)) == 3
+        assert sum(one.rows for one in taken.result(DEADLINE)) == 3
 
 
 @pytest.mark.parametrize("end", [Inbox.wake, Inbox.close, lambda inbox: inbox.put(block("", 0))], ids=["wake", "close", "flush"])
@@ -61,7 +62,7 @@ def test_the_writers_sleep_ends_at_once(end: object) -> None:
         taken = pool.submit(inbox.get_all, 1000, LONG, 500)
         until(lambda: inbox._wanted == 500, "the writer to wait")
         end(inbox)  # type: ignore[operator]
-        assert taken.result(LONG)[0].rows == 1
+        assert taken.result(DEADLINE)[0].rows == 1
 
 
 def test_a_wake_before_the_sleep_is_not_forgotten() -> None:
@@ -80,7 +81,7 @@ def test_wait_leaves_readings_alone() -> None:
         inbox.put(block("a", 5))
         assert not slept.done(), "readings do not end it"
         inbox.wake()
-        slept.result(LONG)
+        slept.result(DEADLINE)
     assert inbox.depth == 5
 
 
@@ -105,7 +106,7 @@ def test_a_closed_inbox_does_not_keep_the_writer_spinning() -> None:
         slept = pool.submit(inbox.get_all, 10, LONG)
         until(lambda: bool(inbox._filled._waiters), "the writer to sleep")  # type: ignore[attr-defined]
         inbox.wake()
-        slept.result(LONG)
+        slept.result(DEADLINE)
 
 
 def test_a_reader_waits_for_room_and_gets_it() -> None:
@@ -115,7 +116,7 @@ def test_a_reader_waits_for_room_and_gets_it() -> None:
         put = pool.submit(inbox.put, block("a", 200), LONG)
         until(lambda: waiting(inbox), "the reader to wait")
         inbox.get_all(1000, 0)
-        assert put.result(LONG) is True
+        assert put.result(DEADLINE) is True
     assert inbox.depth == 200
     assert inbox.drain_dropped() == {}
 
@@ -127,7 +128,7 @@ def test_closing_frees_a_waiting_reader() -> None:
         put = pool.submit(inbox.put, block("a", 200), LONG)
         until(lambda: waiting(inbox), "the reader to wait")
         inbox.close()
-        assert put.result(LONG) is False
+        assert put.result(DEADLINE) is False
     assert inbox.depth == 900
 
 
@@ -149,14 +150,15 @@ def test_once_nobody_takes_anything_readers_do_not_wait_at_every_put() -> None:
     inbox = Inbox(1000)
     inbox.put(block("a", 900))
     inbox.put(block("a", 900), 0)
-    assert inbox.put(block("a", 900), LONG), "does not wait"
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(inbox.put, block("a", 900), LONG).result(DEADLINE), "does not wait"
     inbox.get_all(1000, 0)
     inbox.put(block("a", 900))
     with ThreadPoolExecutor(1) as pool:
         put = pool.submit(inbox.put, block("a", 900), LONG)
         until(lambda: waiting(inbox), "the reader to wait again, now that the writer takes")
         inbox.close()
-        assert put.result(LONG) is False
+        assert put.result(DEADLINE) is False
 
 
 def test_a_babbling_sensor_costs_its_own_readings_only() -> None:
@@ -167,6 +169,21 @@ def test_a_babbling_sensor_costs_its_own_readings_only() -> None:
             assert inbox.put(block("quiet", 1, n), LONG), "and nobody waits behind it"
     assert set(inbox.drain_dropped()) == {"babbler"}
     assert Counter(one.sensor for one in inbox.get_all(10**6, 0))["quiet"] == 50
+
+
+def test_a_quiet_sensor_does_not_wait_behind_one_that_is_as_fast_as_it_can() -> None:
+    inbox = Inbox(6400)
+    with ThreadPoolExecutor(2) as pool:
+        while inbox.depth + 100 <= 6400 - 6400 // RESERVE:
+            inbox.put(block("fast", 100))
+        fast = pool.submit(inbox.put, block("fast", 100), LONG)
+        until(lambda: waiting(inbox), "the fast one to wait")
+        for _ in range(100):
+            assert pool.submit(inbox.put, block("quiet", 1), LONG).result(DEADLINE)
+        assert not fast.done()
+        inbox.get_all(3000, 0)
+        assert fast.result(DEADLINE)
+    assert inbox.drain_dropped() == {}
 
 
 def test_equals_lose_equally() -> None:
@@ -243,8 +260,8 @@ def test_many_threads_lose_nothing() -> None:
         writer = pool.submit(write)
         readers = {sensor: pool.submit(read, sensor) for sensor in "abcd"}
         for sensor, reader in readers.items():
-            put[sensor] = reader.result(LONG)
+            put[sensor] = reader.result(DEADLINE)
         done.set()
-        writer.result(LONG)
+        writer.result(DEADLINE)
     assert inbox.drain_dropped() == {}
     assert out == put

@@ -97,8 +97,8 @@ def test_sysusers_and_tmpfiles_are_understood(tmp_path: Path) -> None:
     (tmp_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (tmp_path / "etc/group").write_text("root:x:0:\ndialout:x:20:\n")
     subprocess.run([sysusers, f"--root={tmp_path}", str(SYSTEMD / "sensorlogd.sysusers.conf")], check=True)
-    assert re.search(r"^sensorlogd:.*:/var/lib/sensorlogd:", (tmp_path / "etc/passwd").read_text(), re.M)
-    assert re.search(r"^dialout:x:20:sensorlogd$", (tmp_path / "etc/group").read_text(), re.M)
+    assert re.search(r"^sensorlogd:.*:/var/lib/sensorlogd:", (tmp_path / "etc/passwd").read_text(), re.MULTILINE)
+    assert re.search(r"^dialout:x:20:sensorlogd$", (tmp_path / "etc/group").read_text(), re.MULTILINE)
     subprocess.run([tmpfiles, f"--root={tmp_path}", "--create", str(SYSTEMD / "sensorlogd.tmpfiles.conf")], check=True)
     assert (tmp_path / "var/lib/sensorlogd").stat().st_mode & 0o777 == 0o750
     assert (tmp_path / "etc/sensorlogd").stat().st_mode & 0o777 == 0o750

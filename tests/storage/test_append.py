@@ -85,6 +85,22 @@ def test_a_device_clock_that_repeats_never_overwrites(conn: sqlite3.Connection) 
     assert table(conn, "recent") == [(1, T0, 1.0, 1), (1, T0 + 1, 3.0, 1)]
 
 
+@pytest.mark.parametrize("rows", range(2, 12))
+def test_of_several_values_for_one_instant_the_first_stays(conn: sqlite3.Connection, rows: int) -> None:
+    """Inside one hand-over too, however its rows fall into statements."""
+    values: list[float | None] = [float(n) for n in range(rows)]
+    result = store(conn, [block([T0 - 1, *[T0] * rows], [-1.0, *values], device=True)])
+    assert table(conn, "recent") == [(1, T0 - 1, -1.0, 1), (1, T0, 0.0, 1)]
+    assert result.conflicts == {"a": rows - 1}
+
+
+def test_a_mark_that_is_renewed_is_newer(conn: sqlite3.Connection) -> None:
+    """Whoever marked it before with whatever generation: a reading after a snapshot outlives the clearing of that snapshot."""
+    conn.execute("INSERT INTO dirty VALUES (1, ?, 41)", (T0,))
+    store(conn, [block([T0], [1.0])], Frontier(edge_us=T0 + MINUTE_US, generation=3))
+    assert conn.execute("SELECT generation FROM dirty").fetchall() == [(42,)]
+
+
 def test_late_readings_go_where_readers_look_and_mark_their_minute(conn: sqlite3.Connection) -> None:
     """Below moved_until: history. Inside the block being copied: both. Below the edge: the minute is dirty."""
     frontier = Frontier(moved_until_us=T0, copying=(T0, T0 + MINUTE_US), edge_us=T0 + 2 * MINUTE_US, generation=7)
