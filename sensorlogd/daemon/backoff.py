@@ -6,7 +6,7 @@ import random
 
 
 class Backoff:
-    """Attempts are frequent at first, so that a replugged cable is noticed within a second for the first half minute."""
+    """Attempts are frequent at first, so that a replugged cable is noticed within a second for the first two minutes."""
 
     def __init__(
         self,
@@ -14,7 +14,7 @@ class Backoff:
         *,
         first_s: float = 0.1,
         quick_s: float = 1.0,
-        quick_for: int = 30,
+        quick_for: int = 120,
         cap_s: float = 30.0,
     ) -> None:
         self.rng = rng or random.Random()

@@ -90,7 +90,7 @@ class _Silent(DriverError):
 class Reader:
     """``make_driver(context)`` gives a fresh driver for every attempt. ``clock_synced``: may times be believed now?
 
-    ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, finished, and for what the
+    ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.
     """
 
@@ -206,14 +206,15 @@ class Reader:
             return None
         return f"the driver does not return from {call}()", for_us
 
-    def _tell(self, kind: str, detail: str) -> None:
+    def _tell(self, kind: str, detail: str, fault: BaseException | None = None) -> None:
         """An event and a line in the log, unless there were too many of them lately."""
         withheld = self._allowance.take()
         if withheld is None:
             return
         if withheld:
             detail = f"{detail} ({withheld} events before this one were too many to record)".strip()
-        log.log(logging.INFO if kind in ("connected", "finished") else logging.WARNING, "%s: %s", self.name, detail or kind)
+        level = logging.INFO if kind in ("connected", "returned", "finished") else logging.WARNING
+        log.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
         self.emit(kind, self.name, detail)
 
     # ---- the reader thread -----------------------------------------------------------------------------------------
@@ -296,7 +297,7 @@ class Reader:
         self._inside = None
         if self._hung_told:
             self._hung_told = False
-            self._tell("connected", "the driver has returned")
+            self._tell("returned", "the driver has returned")
 
     def _hand_over(self, batch: Batch) -> None:
         mapped = self.treatment.mapped
@@ -368,9 +369,8 @@ class Reader:
         new = self._outage.is_new(reason, now_us)
         self._outage.attempts += 1
         if new:
-            if not isinstance(error, (DriverError, OSError)):
-                log.warning("%s: the driver failed", self.name, exc_info=error)
-            self._tell("lost", reason)
+            # The traceback is for whoever writes the driver.
+            self._tell("lost", reason, None if isinstance(error, (DriverError, OSError)) else error)
 
 
 def _in_words(error: BaseException) -> str:

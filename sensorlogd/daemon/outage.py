@@ -1,0 +1,55 @@
+"""What has been said about a sensor's trouble, so that nothing is said each second.
+
+Two bounds: within one outage each distinct cause is told once (``Outage``), and a sensor that comes and goes many times a
+minute fills neither log nor event table (``Allowance``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+CAUSES = 10  # distinct causes told within one outage; a driver that finds new words every second is cut off there
+_VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
+
+
+class Outage:
+    """From the first failure or silence to the next reading. Used by the sensor's reader thread only."""
+
+    def __init__(self) -> None:
+        self.since_us = 0  # monotonic; 0 = no trouble
+        self.attempts = 0
+        self._causes: set[str] = set()
+
+    def is_new(self, cause: str, now_us: int) -> bool:
+        """Whether to tell ``cause``; numbers and addresses in it make no difference."""
+        self.since_us = self.since_us or now_us
+        plain = _VARYING.sub("#", cause)
+        if plain in self._causes or len(self._causes) >= CAUSES:
+            return False
+        self._causes.add(plain)
+        return True
+
+
+class Allowance:
+    """How many events a sensor may still record: ``burst`` at once, then one every ``every_us``. Any thread."""
+
+    def __init__(self, monotonic_us: Callable[[], int], *, burst: int = 60, every_us: int = 60_000_000) -> None:
+        self._monotonic_us = monotonic_us
+        self._burst, self._every_us = burst, every_us
+        self._left = burst
+        self._at_us = monotonic_us()
+        self._withheld = 0
+
+    def take(self) -> int | None:
+        """None: not this one. Otherwise how many were withheld since the last that was allowed."""
+        grown = (self._monotonic_us() - self._at_us) // self._every_us
+        if grown > 0:
+            self._left = min(self._left + grown, self._burst)
+            self._at_us += grown * self._every_us
+        if self._left <= 0:
+            self._withheld += 1
+            return None
+        self._left -= 1
+        withheld, self._withheld = self._withheld, 0
+        return withheld
