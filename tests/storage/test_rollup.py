@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -58,11 +59,11 @@ def test_a_row_equals_exact_arithmetic(rows: list[tuple[int, float | None, int]]
     assert close(found.m2, sum((v - mean) ** 2 for v in values), scale * scale)
     assert (found.min, found.max) == (float(min(values)), float(max(values)))
     assert (found.first_ts, found.first, found.last_ts, found.last) == (used[0][0], values[0], used[-1][0], values[-1])
-    steps = [min(b[0] - a[0], HEARTBEAT) for a, b in zip(used, used[1:], strict=False)]
+    steps = [min(b[0] - a[0], HEARTBEAT) for a, b in itertools.pairwise(used)]
     assert found.covered_us == sum(steps)
     assert close(found.integral, sum(v * step for v, step in zip(values, steps, strict=False)) / 10**6, scale * 60)
     if kind == "counter":
-        pairs = list(zip(values, values[1:], strict=False))
+        pairs = list(itertools.pairwise(values))
         assert close(found.increase, sum(b - a if b >= a else b for a, b in pairs), scale)
         assert found.resets == sum(b < a for a, b in pairs)
     else:
@@ -73,7 +74,7 @@ def test_a_row_equals_exact_arithmetic(rows: list[tuple[int, float | None, int]]
 def test_merged_parts_equal_the_whole(rows: list[tuple[int, float | None, int]], cuts: list[int], kind: str) -> None:
     """An hour from minutes is the hour from readings: counts and extremes exactly, sums within 1e-9."""
     edges = sorted({0, len(rows), *(cut for cut in cuts if cut < len(rows))})
-    parts = [of(rows[a:b], kind) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [of(rows[a:b], kind) for a, b in itertools.pairwise(edges)]
     whole, merged = of(rows, kind), rollup.merge_all(parts, HEARTBEAT)
     scale = max((abs(v) for _, v, _ in rows if v is not None), default=1.0) or 1.0
     for name in ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets"):
@@ -140,7 +141,10 @@ def test_days_are_calendar_days(zone: str, at: str, start: str, end: str, hours:
     assert found[1] - found[0] == hours * 3_600_000_000
 
 
-@given(st.integers(0, 4_000_000_000), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Santiago", "Australia/Lord_Howe"]))
+@given(
+    st.integers(0, 4_000_000_000),
+    st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Santiago", "Australia/Lord_Howe"]),
+)
 def test_days_tile_time(second: int, zone: str) -> None:
     """Every instant is in exactly one day, and the next day begins where it ends."""
     ts = second * 1_000_000

@@ -1,0 +1,224 @@
+"""The command line as a person meets it: output, exit status, and what is imported for it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.storage import apply, catalog, database, latest, status
+from sensorlogd.storage.append import Frontier, append
+
+ROOT = Path(__file__).parents[2]
+MINUTE_US = 60_000_000
+
+
+def run(*arguments: str, cwd: Path | None = None, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "sensorlogd", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd or ROOT,
+        check=False,
+        timeout=120,
+    )
+    if check is not None:
+        assert done.returncode == check, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Path]:
+    """A database with two series, ten minutes of readings a second apart until now, one of them bad."""
+    path = tmp_path / "log.db"
+    database.ensure_schema(path)
+    conn = database.connect_writer(path)
+    now = time.time_ns() // 1000
+    conn.execute("BEGIN IMMEDIATE")
+    specs = [
+        catalog.SensorSpec(
+            "lab",
+            "simulated",
+            series=[catalog.SeriesSpec("t", "°C", heartbeat_us=5_000_000), catalog.SeriesSpec("n", kind="counter")],
+        )
+    ]
+    known = catalog.sync(conn, specs, now)
+    times = [now - n * 1_000_000 for n in range(600, 0, -1)]
+    t: list[float | None] = [20 + n / 64 for n in range(600)]
+    quality = [1] * 600
+    t[5], quality[5] = 999.0, 4 | 16
+    block = Block("lab", [Column("t", times, t, quality), Column("n", times, [float(n) for n in range(600)], 2)])
+    result = append(conn, [block], known.ids, Frontier())
+    latest.save(conn, result.newest, now, 0)
+    apply.set_edge(conn, 0)
+    facts = {
+        "pid": 1,
+        "heartbeat_us": now - 3_600_000_000,
+        "started_us": now,
+        "clean_shutdown": False,
+        "state": "writing",
+        "config_errors": [],
+    }
+    status.save_daemon(conn, facts)
+    status.save_sensors(
+        conn, [status.SensorRow("lab", "reading", now, now, None, {"readings": 1200, "bad_lines": 3})], known.sensor_ids, now
+    )
+    conn.execute("COMMIT")
+    database.close_cleanly(conn)
+    return path
+
+
+def test_latest_is_a_table_of_the_newest(log: Path) -> None:
+    """One row a series, with its age; stale ones make the exit status 4."""
+    rows = json.loads(run("latest", "--db", str(log), "--format", "json", check=None).stdout)
+    assert [(row["sensor"], row["channel"], row["value"], row["unit"], row["quality"]) for row in rows] == [
+        ("lab", "n", 599, "", "not_evaluated"),
+        ("lab", "t", 29.359375, "°C", "good"),
+    ]
+    conn = sqlite3.connect(log)
+    conn.execute("UPDATE latest SET ts = ts - 3600000000")
+    conn.execute("DELETE FROM recent")
+    conn.commit()
+    conn.close()
+    assert run("latest", "--db", str(log), check=4).stdout.count("stale") == 2
+
+
+def test_query_gives_readings_and_buckets(log: Path) -> None:
+    """Readings as they are; buckets leave out what failed and count it not."""
+    rows = [json.loads(line) for line in run("query", "lab.t", "--db", str(log), "--format", "ndjson").stdout.splitlines()]
+    assert len(rows) == 600
+    assert rows[5]["quality"] == "fail:gross_range"
+    assert set(rows[0]) == {"time", "sensor", "channel", "value", "unit", "quality"}
+    buckets = json.loads(
+        run("query", "lab.*", "--db", str(log), "--every", "1min", "--agg", "min,max,count,increase", "--format", "json").stdout
+    )
+    assert sum(bucket["count"] for bucket in buckets if bucket["channel"] == "t") == 599
+    assert max(bucket["max"] for bucket in buckets if bucket["channel"] == "t") == 29.359375
+    assert list(buckets[0]) == ["time", "sensor", "channel", "min", "max", "count", "increase", "coverage"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_status", "message"),
+    [
+        (["query", "lab.x"], 2, "no series matches 'lab.x'; did you mean lab.t"),
+        (["query", "lab.t", "--since", "yesteryear"], 2, "'yesteryear' is not a time; write e.g. now-1h"),
+        (["query", "lab.t", "--since", "now", "--until", "now-1h"], 2, "is not before"),
+        (["query", "lab.t", "--every", "5 parsecs"], 2, "is not a duration"),
+        (["query", "lab.t", "--every", "1ms", "--since", "-1y"], 2, "more than 1,000,000 buckets"),
+        (["query", "lab.t", "--every", "1min", "--agg", "meen"], 2, "unknown aggregate 'meen'; known: mean"),
+        (["query", "lab.t", "--agg", "mean"], 2, "--agg needs --every"),
+        (["query", "lab.t", "--tz", "Mars/Olympus"], 2, "is not a time zone"),
+        (["query", "lab.t", "--since", "2001-01-01", "--until", "2001-01-02"], 3, "no data in this range"),
+        (["events"], 3, "no events"),
+        (["tail", "--format", "json"], 2, "take ndjson"),
+    ],
+)
+def test_mistakes_are_one_line_with_the_cure(log: Path, arguments: list[str], exit_status: int, message: str) -> None:
+    """On stderr; stdout stays for data."""
+    done = run(*arguments, "--db", str(log), check=exit_status)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such database"),
+        (b"", "not a sensorlogd database"),
+        (b"not a database at all, not at all" * 40, "file is not a database"),
+    ],
+)
+def test_files_that_are_no_log(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """Missing, empty, something else: exit 1, one line, nothing created."""
+    path = tmp_path / "x.db"
+    if content is not None:
+        path.write_bytes(content)
+    done = run("latest", "--db", str(path), check=1)
+    assert message in done.stderr
+    assert [entry.name for entry in tmp_path.iterdir()] == ([] if content is None else ["x.db"])
+
+
+def test_status_tells_the_truth_when_the_daemon_is_down(log: Path) -> None:
+    """Its last word was an hour ago and its process is another's: crashed, exit 1."""
+    done = run("status", "--db", str(log), check=1)
+    assert "crashed" in done.stdout
+    assert "not running" in done.stdout
+    assert "bad_lines=3" in done.stdout
+    whole = json.loads(run("status", "--db", str(log), "--format", "json", check=1).stdout)
+    assert whole["daemon"]["state_now"] == "crashed"
+
+
+def test_tail_follows(log: Path) -> None:
+    """What is newer than --since, then what comes."""
+    done = run("tail", "lab.n", "--db", str(log), "--since", "-20s", "--for", "100ms", "--format", "ndjson")
+    assert json.loads(done.stdout.splitlines()[-1])["value"] == 599
+
+
+def test_init_check_run_is_all_it_takes(tmp_path: Path) -> None:
+    """The starter is valid; init never overwrites; the schema knows the drivers."""
+    assert "wrote sensorlogd.yaml" in run("init", cwd=tmp_path).stdout
+    assert "exists already" in run("init", cwd=tmp_path, check=1).stderr
+    done = run("check", cwd=tmp_path)
+    assert "valid, 3 sensors, 5 series" in done.stdout
+    assert "a day" in done.stdout
+    schema = json.loads(run("schema").stdout)
+    assert {"SerialOptions", "SimulatedOptions"} <= set(schema["$defs"])
+    (tmp_path / "bad.yaml").write_text("sensors: {a: {driver: simulatd}}")
+    assert "bad.yaml:1:23: sensors.a.driver: unknown driver" in run("check", "bad.yaml", cwd=tmp_path, check=78).stderr
+    assert "no configuration found" in run("check", cwd=tmp_path / "..", check=78).stderr
+
+
+def test_try_shows_readings_or_the_likely_cause(tmp_path: Path) -> None:
+    """Without storing anything."""
+    run("init", cwd=tmp_path)
+    done = run("try", "meter", "--limit", "1", cwd=tmp_path)
+    assert done.stdout.startswith("meter  ")
+    assert "energy=0 Wh" in done.stdout
+    assert not (tmp_path / "sensorlogd-data").exists()
+    assert "no sensor 'metre' is configured (did you mean 'meter'?)" in run("try", "metre", cwd=tmp_path, check=2).stderr
+    (tmp_path / "s.yaml").write_text("sensors: {a: {driver: serial, port: /dev/nowhere, format: {fields: [x]}}}")
+    assert "no such port; plug the device in" in run("try", "-c", "s.yaml", "--for", "1s", cwd=tmp_path, check=3).stderr
+
+
+def test_reading_verbs_import_neither_pydantic_nor_sqlalchemy(log: Path) -> None:
+    """They must start fast on a Pi."""
+    for arguments in (["latest"], ["query", "lab.t"], ["status"], ["events"], ["tail", "--for", "1ms"]):
+        code = (
+            "import sys\nfrom sensorlogd.cli.main import cli\n"
+            f"try:\n    cli({[*arguments, '--db', str(log)]!r})\nexcept SystemExit:\n    pass\n"
+            "heavy = sorted({name.split('.')[0] for name in sys.modules} & {'pydantic', 'sqlalchemy', 'alembic', 'serial'})\n"
+            "print('HEAVY', heavy)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+        assert done.stdout.splitlines()[-1] == "HEAVY []", arguments
+
+
+def test_every_verb_has_help_with_examples() -> None:
+    """--help teaches by example; an unknown verb gives the nearest."""
+    from sensorlogd.cli.main import VERBS
+
+    assert "latst" not in VERBS
+    assert "no such verb: latst (did you mean 'latest'?)" in run("latst", check=2).stderr
+    listing = run("--help").stdout
+    for verb in VERBS:
+        assert f"  {verb} " in listing
+        text = run(verb, "--help").stdout
+        if verb not in ("version", "schema"):
+            assert "Examples:" in text, verb
+
+
+def test_completion_knows_the_verbs() -> None:
+    """click's protocol for bash."""
+    import os
+
+    env = os.environ | {"_SENSORLOGD_COMPLETE": "bash_complete", "COMP_WORDS": "sensorlogd la", "COMP_CWORD": "1"}
+    done = subprocess.run([Path(sys.executable).with_name("sensorlogd")], env=env, capture_output=True, text=True, check=True)
+    assert "plain,latest" in done.stdout

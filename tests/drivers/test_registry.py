@@ -1,0 +1,66 @@
+"""Which driver a name means, and what happens when it cannot be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.config.loader import DriverUnavailable
+from sensorlogd.drivers.registry import driver_class, names
+from sensorlogd.drivers.serial import SerialDriver
+
+ACME = """
+from collections.abc import Sequence
+from sensorlogd.batch import Sample
+from sensorlogd.config.models import SensorOptions
+from sensorlogd.drivers.contract import Driver
+
+class Acme(Driver):
+    Options = SensorOptions
+    def open(self) -> None: ...
+    def read(self, timeout_s: float) -> Sequence[Sample]:
+        return [Sample(None, {"x": 1.0})]
+    def close(self) -> None: ...
+
+class NotOne: ...
+"""
+
+
+def test_built_in_drivers_are_known() -> None:
+    """Also from a plain checkout, without installed entry points."""
+    assert {"serial", "simulated"} <= set(names())
+    assert driver_class("serial", Path()) is SerialDriver
+
+
+def test_a_driver_is_one_file(tmp_path: Path) -> None:
+    """path.py:Class, relative to the configuration's folder."""
+    (tmp_path / "acme.py").write_text(ACME)
+    assert driver_class("acme.py:Acme", tmp_path).__name__ == "Acme"
+    assert driver_class(f"{tmp_path}/acme.py:Acme", Path("/")) is driver_class("acme.py:Acme", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gone.py:X", "No such file"),
+        ("acme.py:Nope", "has no class 'Nope'"),
+        ("acme.py:NotOne", "is not a subclass"),
+        ("broken.py:X", "cannot be loaded: ZeroDivisionError"),
+        ("open.py:Acme", "is writable by others than its owner; chmod go-w"),
+    ],
+)
+def test_a_file_that_is_no_driver_says_why(tmp_path: Path, name: str, reason: str) -> None:
+    """The reason names the file and the cure."""
+    (tmp_path / "acme.py").write_text(ACME)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "open.py").write_text(ACME)
+    (tmp_path / "open.py").chmod(0o666)
+    with pytest.raises(DriverUnavailable, match=reason):
+        driver_class(name, tmp_path)
+
+
+def test_an_unknown_name_gives_the_nearest() -> None:
+    """'serail' was meant to be 'serial'."""
+    with pytest.raises(ValueError, match="did you mean 'serial'"):
+        driver_class("serail", Path())
