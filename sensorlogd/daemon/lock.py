@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -20,7 +21,10 @@ class LockHeld(Exception):
 
 
 class DataDirLock:
-    """A context manager. Raises LockHeld, or OSError when the file cannot be made."""
+    """A context manager. Raises LockHeld, or OSError when the file cannot be made.
+
+    The lock goes with the process, however it ends; a file left behind means nothing. Children do not inherit it.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -31,20 +35,22 @@ class DataDirLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            text = os.read(descriptor, 32)
+            text = os.pread(descriptor, 32, 0)
             os.close(descriptor)
-            raise LockHeld(self.directory, int(text) if text.strip().isdigit() else 0) from None
+            raise LockHeld(self.directory, int(text) if text.strip().isdigit() else 0) from None  # empty: taken just now
         except OSError:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # a full disk: the number is for people, the lock is the flock
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """The file stays: removing it would let two processes lock two files of one name."""
         if self._descriptor >= 0:
-            os.ftruncate(self._descriptor, 0)
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
 

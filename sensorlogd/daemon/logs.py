@@ -1,15 +1,19 @@
 """Log lines for a terminal, and for journald.
 
 Under systemd stderr goes to the journal, which stamps the time itself and reads a priority from a ``<N>`` prefix
-(sd-daemon(3)). A message that repeats within ten seconds is counted, not printed again.
+(sd-daemon(3)). A message that repeats within ten seconds is counted, not printed again; the count follows.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
 
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
 _COLOURS = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m", "DEBUG": "\x1b[2m"}
@@ -24,37 +28,77 @@ class _Journal(logging.Formatter):
 
 class _Terminal(logging.Formatter):
     def __init__(self, colour: bool) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)-7s %(threadName)s: %(message)s", "%Y-%m-%d %H:%M:%S")
         self.colour = colour
+        self.without_thread = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", self.datefmt)
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
+        # Messages begin with what they are about; which thread says so matters to whoever debugs.
+        debugging = logging.getLogger().isEnabledFor(logging.DEBUG)
+        text = super().format(record) if debugging else self.without_thread.format(record)
         colour = _COLOURS.get(record.levelname) if self.colour else None
         return f"{colour}{text}\x1b[0m" if colour else text
 
 
-class _OncePerWhile(logging.Filter):
-    """Lets a message through once per REPEAT_S and says how often it was held back."""
+class _Handler(logging.StreamHandler[TextIO]):
+    """Prints a message once per REPEAT_S and says afterwards how often it was held back."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: dict[str, tuple[float, int]] = {}
+    def __init__(self, stream: TextIO, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(stream)
+        self.monotonic_s = monotonic_s
+        self._seen: dict[tuple[str, str], _Seen] = {}
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.INFO or record.exc_info:
+    def emit(self, record: logging.LogRecord) -> None:  # under the handler's lock
+        try:
+            now = self.monotonic_s()
+            self._report_held(now)
+            if self._is_news(record, now):
+                super().emit(record)
+        except Exception:  # as every handler: a wrong log line must not end a thread
+            self.handleError(record)
+
+    def _is_news(self, record: logging.LogRecord, now: float) -> bool:
+        if record.levelno < logging.INFO:
             return True
-        text = record.getMessage()
-        now = time.monotonic()
-        since, held = self.seen.get(text, (-REPEAT_S, 0))
-        if now - since < REPEAT_S:
-            self.seen[text] = (since, held + 1)
+        key = (record.name, record.getMessage())
+        seen = self._seen.get(key)
+        if seen is not None:
+            seen.held += 1
+            seen.last = record
             return False
-        if len(self.seen) > 1000:
-            self.seen.clear()
-        self.seen[text] = (now, 0)
-        if held:
-            record.msg, record.args = f"{text} (and {held} times more in the last {now - since:.0f} s)", ()
+        if len(self._seen) < 1000:
+            self._seen[key] = _Seen(now)
         return True
+
+    def _report_held(self, now: float, *, everything: bool = False) -> None:
+        """Forget what was said REPEAT_S ago; it stands first, for a dict keeps the order."""
+        while self._seen:
+            key, seen = next(iter(self._seen.items()))
+            if now - seen.since < REPEAT_S and not everything:
+                return
+            del self._seen[key]
+            if seen.last is not None:
+                again = copy.copy(seen.last)
+                times = f"{seen.held} times" if seen.held > 1 else "once"
+                again.msg, again.args = f"%s ({times} more in {now - seen.since:.0f} s)", (key[1],)
+                again.exc_info = again.exc_text = None
+                super().emit(again)
+
+    def close(self) -> None:
+        """What is held back is said at last."""
+        self.acquire()
+        try:
+            self._report_held(self.monotonic_s(), everything=True)
+        finally:
+            self.release()
+        super().close()
+
+
+@dataclass(slots=True)
+class _Seen:
+    since: float
+    held: int = 0
+    last: logging.LogRecord | None = None
 
 
 def under_journald() -> bool:
@@ -69,12 +113,15 @@ def under_journald() -> bool:
 
 def setup(level: str) -> None:
     """Log to stderr at ``level`` (debug, info, warning, error)."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(sys.stderr)
     if under_journald():
         handler.setFormatter(_Journal("%(message)s"))
     else:
         handler.setFormatter(_Terminal(sys.stderr.isatty()))
-    handler.addFilter(_OncePerWhile())
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    for old in root.handlers[:]:
+        if isinstance(old, _Handler):
+            old.close()
+        root.removeHandler(old)
+    root.addHandler(handler)
     root.setLevel(level.upper())
