@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# How long what a test left behind may take to go; only the test of this very fixture shortens it.
+GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
+
 settings.register_profile("default", deadline=None)  # nothing may depend on being fast
 settings.load_profile("default")
 
@@ -38,7 +41,7 @@ def nothing_is_left_behind() -> Iterator[None]:
     """Fails the test that leaks a thread, a child process or a descriptor."""
     threads, descriptors, children = set(threading.enumerate()), _descriptors(), _children()
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + GRACE_S
     while True:
         gc.collect()
         new_threads = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
