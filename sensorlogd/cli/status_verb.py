@@ -41,9 +41,19 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def sensor_row(sensor: SensorState, now: int, running: bool) -> dict[str, Any]:
+def newest_by_sensor(log: Log, now: int) -> dict[str, int]:
+    """When each sensor's newest reading was, current to the last commit (the status tables are seconds older)."""
+    newest: dict[str, int] = {}
+    for reading in log.latest(log.series(), now):
+        if reading is not None:
+            newest[reading.series.sensor] = max(newest.get(reading.series.sensor, reading.ts_us), reading.ts_us)
+    return newest
+
+
+def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
     counters = dict(sensor.counters)
-    age = None if sensor.last_reading_us is None else now - sensor.last_reading_us
+    last = newest.get(sensor.sensor, sensor.last_reading_us)
+    age = None if last is None else now - last
     state = sensor.state if running else "not running"
     lost = {
         name: counters[name] for name in sorted(counters) if name not in ("readings", "attempts", "reconnects") and counters[name]
@@ -77,7 +87,8 @@ def status(log: Log, form: str | None) -> None:
     facts = log.daemon()
     state, explanation = daemon_state(facts, now)
     running = state == "running"
-    rows = [sensor_row(sensor, now, running) for sensor in log.sensors()]
+    newest = newest_by_sensor(log, now)
+    rows = [sensor_row(sensor, now, running, newest) for sensor in log.sensors()]
     problems = list(facts.get("config_errors") or [])
     if form == "json":
         whole = {"daemon": facts | {"state_now": state, "explanation": explanation}, "sensors": rows, "config_errors": problems}
