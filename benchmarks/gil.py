@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import common
@@ -87,27 +88,28 @@ def multirow(path: Path, rows: int) -> float:
     return rate
 
 
-def _wait_for(descriptor: int) -> None:
-    os.read(descriptor, 1)
+def _wait_for(end: Connection) -> None:
+    end.recv()
 
 
 def reader_cost() -> None:
-    read_end, write_end = os.pipe()
     context = multiprocessing.get_context("spawn")
+    pipes = [context.Pipe() for _ in range(55)]
     before = common.pss_mb(os.getpid())
-    threads = [threading.Thread(target=_wait_for, args=(read_end,)) for _ in range(50)]
+    threads = [threading.Thread(target=_wait_for, args=(ours,)) for ours, _ in pipes[:50]]
     for thread in threads:
         thread.start()
     per_thread = (common.pss_mb(os.getpid()) - before) / 50
-    processes = [context.Process(target=_wait_for, args=(read_end,)) for _ in range(5)]
+    processes = [context.Process(target=_wait_for, args=(ours,)) for ours, _ in pipes[50:]]
     for process in processes:
         process.start()
-    time.sleep(1)
+    time.sleep(2)
     per_process = statistics.mean(common.pss_mb(int(process.pid or 0)) for process in processes)
-    os.write(write_end, b"x" * 55)
+    for _, theirs in pipes:
+        theirs.send("end")
     for waiting in [*threads, *processes]:
         waiting.join()
-    print(f"1. a waiting reader:    as a thread {per_thread:.2f} MB, as a process {per_process:.1f} MB (PSS)")
+    print(f"1. a waiting reader: as a thread {per_thread:.2f} MB, as a process {per_process:.1f} MB (PSS)")
 
 
 def _aggregate(seconds: float) -> None:

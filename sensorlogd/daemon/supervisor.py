@@ -207,6 +207,8 @@ class Supervisor:
             self.aggregation.on_readable()
             self.aggregation.tick()
             self._look_at_clock()
+            for reader in self.readers.values():
+                reader.watch()
             while self.writer.set_aside:
                 salvage = Salvage(self.writer.set_aside.popleft(), self.writer)
                 self._salvages.append(salvage)
