@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import common
+from sensorlogd.storage import rollup
 from sensorlogd.storage.append import _INSERT
-from sensorlogd.storage.rollup import RollUp
 
 ROWS = 200_000
 TABLE = (
@@ -117,7 +117,7 @@ def _aggregate(seconds: float) -> None:
     values: list[float | None] = [float(n % 17) for n in range(len(times))]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        RollUp.of(times, values, [1] * len(times), "gauge", 60_000_000)
+        rollup.of(times, values, [1] * len(times), "gauge", 60_000_000)
 
 
 def _commits(path: Path, seconds: float) -> list[float]:

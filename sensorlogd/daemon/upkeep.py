@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
 TRIM_EVERY_S = 600.0
+BACKLOG_BLOCKS = 3
+CATCH_UP_S = 0.07
 
 
 class Upkeep:
@@ -31,6 +33,7 @@ class Upkeep:
         self.when_full = when_full
         self.busy = False
         self.due = 0.0
+        self.backlog = 0  # readings stored since the start and not moved yet
         self._stored = 0
         self._expire_due = 0.0
         self._trim_due = 0.0
@@ -72,17 +75,26 @@ class Upkeep:
 
     def stored(self, rows: int) -> None:
         """So many readings were committed: a good part of a block makes the next look due at once."""
+        self.backlog += rows
         self._stored += rows
         if self._stored >= self.mover.block_rows // 3:
             self._stored = 0
             self.due = 0.0
 
     def slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
-        """At most one slice (about 40 ms) of whatever is due. Own transaction."""
+        """At most one slice (about 40 ms) of whatever is due, in its own transaction.
+
+        While more than a few blocks wait to be moved (a flat-out source), several slices a turn, so that the mover keeps
+        up and ``recent`` stays small; sources that can wait do so meanwhile.
+        """
         now = time.monotonic()
         if not self.busy and now < self.due:
             return
+        moved = self.mover.moved
         self.busy = self.mover.step(conn, now_us)
+        while self.busy and self.backlog > BACKLOG_BLOCKS * self.mover.block_rows and time.monotonic() - now < CATCH_UP_S:
+            self.busy = self.mover.step(conn, now_us)
+        self.backlog = max(self.backlog - (self.mover.moved - moved), 0)
         frontier.moved_until_us = self.mover.moved_until_us
         frontier.copying = self.mover.copying_range
         if not self.busy and now >= self._expire_due:
