@@ -1,0 +1,118 @@
+"""The documentation is true: examples load, every key and verb is there, links lead somewhere, errors read as shown."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.cli.main import VERBS
+from sensorlogd.config.loader import load_text
+from sensorlogd.config.models import (
+    ChannelOptions,
+    DaemonOptions,
+    RetentionOptions,
+    SensorOptions,
+    StorageOptions,
+    WebOptions,
+)
+from sensorlogd.drivers.registry import driver_class, options_for
+from sensorlogd.drivers.serial.checksums import CHECKSUMS
+from sensorlogd.drivers.serial.options import ChecksumOptions, FormatOptions, PollOptions, SerialOptions, TimeOptions
+from sensorlogd.drivers.simulated.signals import SignalChoice
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_configurations_load(page: Path, tmp_path: Path) -> None:
+    """Every YAML block with sensors is a valid configuration (the driver in the example's file stands beside it)."""
+    for block in _blocks(page, "yaml"):
+        (tmp_path / "load.py").write_text("".join(_blocks(ROOT / "docs/drivers.md", "python")))
+        text = block.replace("/etc/sensorlogd/drivers/load.py", str(tmp_path / "load.py"))
+        config = load_text(text, tmp_path / "example.yaml", options_for)
+        assert not config.failed_sensors
+
+
+def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
+    """The page's Python block is a driver as it stands."""
+    (block,) = _blocks(ROOT / "docs/drivers.md", "python")
+    (tmp_path / "load.py").write_text(block)
+    assert driver_class(f"{tmp_path}/load.py:Load", tmp_path).Options is SensorOptions
+
+
+@pytest.mark.parametrize(
+    ("page", "model"),
+    [
+        ("configuration.md", model)
+        for model in (DaemonOptions, StorageOptions, RetentionOptions, WebOptions, SensorOptions, ChannelOptions)
+    ]
+    + [
+        ("drivers.md", model) for model in (FormatOptions, ChecksumOptions, PollOptions, TimeOptions, SerialOptions, SignalChoice)
+    ],
+)
+def test_every_key_is_explained(page: str, model: type) -> None:
+    """A key that is not on its page is a key nobody finds."""
+    text = (ROOT / "docs" / page).read_text()
+    skipped = set(SensorOptions.model_fields) if model is SerialOptions else set()
+    for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+        if name not in skipped:
+            assert re.search(rf"\b{re.escape(field.alias or name)}\b", text), f"{page} does not mention {field.alias or name}"
+
+
+def test_every_verb_and_checksum_is_explained() -> None:
+    """In docs/cli.md and docs/drivers.md."""
+    for verb in VERBS:
+        assert f"`{verb}`" in (ROOT / "docs/cli.md").read_text()
+    for name in CHECKSUMS:
+        assert f"`{name}`" in (ROOT / "docs/drivers.md").read_text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """To pages, files and tests that exist."""
+    text = page.read_text()
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for target in re.findall(r"`((?:tests|benchmarks|config|systemd)/[\w/.-]+)`", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_errors_shown_are_the_errors_given(tmp_path: Path) -> None:
+    """docs/configuration.md pastes real output."""
+    text = (ROOT / "docs/configuration.md").read_text()
+    (shown,) = re.findall(r"^```\n\$ sensorlogd check broken\.yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "broken.yaml").write_text(
+        "storag: {}\nsensors:\n  boiler:\n    interval: 200\n    driver: simulated\n"
+        "    channels: {t: {signal: {sin: {}}, valid: [5, 1]}}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "sensorlogd", "check", "broken.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 78
+    assert done.stderr == shown
+
+
+def test_the_promise_names_tests_that_exist() -> None:
+    """docs/promise.md points at the test for each promise."""
+    named = re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs/promise.md").read_text())
+    assert len(named) >= 6
+    assert all((ROOT / name).exists() for name in named)
+
+
+def test_nothing_speaks_of_the_machine_it_was_made_on() -> None:
+    """No absolute path of a checkout in what is delivered."""
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    here = "/" + "work/"
+    for name in files:
+        path = ROOT / name
+        if path.suffix in (".py", ".md", ".yaml", ".toml", ".sh", ".service", ".txt") and path.exists():
+            assert here not in path.read_text(), name
