@@ -1,6 +1,6 @@
 """What 100 sensors at 1 Hz cost: CPU, memory (PSS), bytes written to the device per reading.
 
-    python -m benchmarks.footprint [--minutes 5] [--rollups]
+    python -m benchmarks.footprint [--minutes 5] [--rollups] [--sensors 100] [--commit-interval 1s]
 
 Measured on the running daemon and its aggregator together, after a warm-up of 20 s. With --rollups, roll-ups are computed
 every minute and readings moved as soon as they may be, so that their cost falls into the window (a real day does the
@@ -19,6 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--rollups", action="store_true", help="roll-ups every minute instead of every 15")
+    parser.add_argument("--sensors", type=int, default=100)
+    parser.add_argument("--commit-interval", default="1s")
     options = parser.parse_args()
     sensors = {
         f"s{n:03}": {
@@ -27,9 +29,12 @@ def main() -> None:
             "seed": n,
             "channels": {"x": {"signal": {"sine": {"amplitude": 5, "period": "1h", "noise": 0.1}}, "valid": [-50, 50]}},
         }
-        for n in range(100)
+        for n in range(options.sensors)
     }
-    config = {"sensors": sensors, "storage": {"rollup_interval": "1min"} if options.rollups else {}}
+    storage = {"commit_interval": options.commit_interval}
+    if options.rollups:
+        storage["rollup_interval"] = "1min"
+    config = {"sensors": sensors, "storage": storage}
     with common.scratch() as folder, common.daemon(folder, config) as process:
         print(common.machine())
         common.status(folder)

@@ -59,7 +59,7 @@ if [ -z "$root" ]; then
     systemd-tmpfiles --create sensorlogd.conf
     chgrp sensorlogd "$config"
     systemctl daemon-reload
-    if command -v udevadm >/dev/null; then udevadm control --reload || true; fi
+    if command -v udevadm >/dev/null; then udevadm control --reload 2>/dev/null || true; fi
 fi
 
 cat <<TEXT

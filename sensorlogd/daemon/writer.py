@@ -30,6 +30,7 @@ from sensorlogd.daemon.upkeep import Upkeep
 from sensorlogd.storage import catalog, database, events, latest, status
 from sensorlogd.storage.append import Appended, Frontier, append
 from sensorlogd.storage.database import Failure
+from sensorlogd.times import format_time
 
 log = logging.getLogger(__name__)
 
@@ -498,6 +499,8 @@ class Writer:
             self._conn = conn
             self._identity = database.file_identity(self.settings.path)
             self.upkeep.recover(conn, self.frontier, self.now_us())
+            if not self.ready.is_set():
+                self._tell_of_unclean_end(conn)
             conn.execute("BEGIN IMMEDIATE")
             synced = catalog.sync(conn, self._specs, self.now_us())
             conn.execute("COMMIT")
@@ -510,6 +513,15 @@ class Writer:
         self._set_state(WriterState.WRITING, "")
         self._status_due = 0.0
         self.ready.set()
+
+    def _tell_of_unclean_end(self, conn: sqlite3.Connection) -> None:
+        """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings."""
+        end = status.unclean_end(conn)
+        if end is not None:
+            pid, heartbeat_us = end
+            detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
+            self._events.appendleft((self.now_us(), "unclean_end", None, detail + "; what it committed is here"))
+            log.warning("database: %s", detail)
 
     def _use_catalog(self, synced: catalog.Catalog) -> None:
         self._catalog = synced

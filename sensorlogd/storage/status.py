@@ -56,3 +56,11 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Store the daemon's facts that changed, JSON a value; the caller owns the transaction."""
     conn.executemany(_DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
+
+
+def unclean_end(conn: sqlite3.Connection) -> tuple[int, int] | None:
+    """(pid, last heartbeat in µs) of a daemon that ended without closing this database; None if it closed it."""
+    facts = {key: json.loads(value) for key, value in conn.execute("SELECT key, value FROM daemon_status")}
+    if facts.get("clean_shutdown", True):
+        return None
+    return int(facts.get("pid", 0)), int(facts.get("heartbeat_us", 0))

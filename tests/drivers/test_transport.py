@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -132,6 +134,21 @@ def test_a_busy_port_is_refused(lent: Lent, port: Port) -> None:
         second.open()
     second.close()
     first.close()
+
+
+def test_a_closed_port_is_free_even_if_another_program_still_has_it_open(lent: Lent, port: Port) -> None:
+    """TIOCEXCL would outlive the close; root is not held up by it, so the kernel's flag is asked for."""
+    made = driver(lent, port.path)
+    made.open()
+    assert is_exclusive(port)
+    made.close()
+    assert not is_exclusive(port)
+
+
+def is_exclusive(port: Port) -> bool:
+    """TIOCGEXCL, which the termios module does not name."""
+    answer = fcntl.ioctl(port._slave, 0x80045440, b"\0\0\0\0")
+    return bool(int.from_bytes(answer, sys.byteorder))
 
 
 def test_a_network_serial_server(lent: Lent) -> None:

@@ -140,6 +140,9 @@ def test_twenty_kills_lose_nothing_committed(tmp_path: Path, seed: int) -> None:
     assert rollups_equal_raw(database) > 3 * 2 * 60
     with reading(database) as conn:
         assert conn.execute("SELECT count(*) FROM history").fetchone()[0] > 0, "the mover had work, too"
+        kinds = dict(conn.execute("SELECT kind, count(*) FROM event GROUP BY kind"))
+        assert (kinds["started"], kinds["stopped"]) == (KILLS + 1, 1)
+        assert kinds["unclean_end"] == KILLS, "every kill is told of by the next start"
     _counters_are_whole(database)
 
 

@@ -45,6 +45,7 @@ class Transport:
         self._port: Any = None
         self._fd: int | None = None
         self._poll: Any = None
+        self._exclusive = options.exclusive and "://" not in options.port
 
     def open(self) -> None:
         """Raises DriverError with the cause and what to do about it."""
@@ -63,7 +64,7 @@ class Transport:
                 timeout=0.2,
                 write_timeout=5.0,
             )
-            if options.exclusive and "://" not in options.port:
+            if self._exclusive:
                 self._port.exclusive = True
             if options.dtr is not None:
                 self._port.dtr = options.dtr
@@ -76,7 +77,7 @@ class Transport:
             raise self._explained(error) from error
         self._fd = self._descriptor()
         if self._fd is not None:
-            if options.exclusive and "://" not in options.port:
+            if self._exclusive:
                 with contextlib.suppress(OSError):  # not every kind of terminal knows it; flock stands beside it
                     fcntl.ioctl(self._fd, termios.TIOCEXCL)
             os.set_blocking(self._fd, False)
@@ -162,7 +163,10 @@ class Transport:
 
     def close(self) -> None:
         """Never raises."""
-        port, self._port, self._fd, self._poll = self._port, None, None, None
+        port, fd, self._port, self._fd, self._poll = self._port, self._fd, None, None, None
+        if fd is not None and self._exclusive:
+            with contextlib.suppress(OSError, termios.error):
+                fcntl.ioctl(fd, termios.TIOCNXCL)  # else it stays in force as long as anybody else has the port open
         if port is not None:
             with contextlib.suppress(Exception):  # the device may be gone; there is nothing left to release then
                 port.close()
