@@ -28,6 +28,7 @@ from sensorlogd.config.models import (
 )
 from sensorlogd.config.names import closest
 from sensorlogd.config.tree import ConfigError, Mark, Tree, Where, dotted, parse, read
+from sensorlogd.durations import format_duration, format_size, parse_duration, parse_size
 
 SECTIONS: dict[str, type[Section]] = {
     "daemon": DaemonOptions,
@@ -242,10 +243,10 @@ class _Loading:
             return model.model_validate(data)
         except ValidationError as invalid:
             for detail in invalid.errors(include_url=False):
-                self._report(model, detail, where)
+                self._report(model, detail, where, data)
             return None
 
-    def _report(self, model: type[BaseModel], detail: ErrorDetails, where: Where) -> None:
+    def _report(self, model: type[BaseModel], detail: ErrorDetails, where: Where, data: object) -> None:
         loc, kind = detail["loc"], detail["type"]
         if kind == "extra_forbidden":
             known = _fields_at(model, loc[:-1])
@@ -265,6 +266,8 @@ class _Loading:
         problem = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         problem = problem.removeprefix("Input ")
         found = detail.get("input")
+        if isinstance(written := _value_at(data, loc), str):
+            problem, found = _bounds_as_written(problem, detail.get("ctx", {}), written), written
         if isinstance(found, str) and repr(found) not in problem and found not in problem:
             problem += f", found {found[:80]!r}"
         self.error(here, problem)
@@ -370,6 +373,32 @@ class _Loading:
             other = taken.setdefault(sensor.was, name)
             if other != name:
                 self.error(("sensors", name, "was"), f"{sensor.was!r} is claimed by sensor {other!r} too")
+
+
+def _value_at(data: Any, loc: tuple[int | str, ...]) -> Any:
+    """What the file says there; None where ``loc`` names a branch of a union."""
+    for part in loc:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _bounds_as_written(problem: str, bounds: Mapping[str, Any], written: str) -> str:
+    """A limit in the unit of the file: durations and sizes are validated as microseconds and bytes."""
+    if written.strip()[-1:].isdigit():
+        return problem
+    for parse, show in ((parse_duration, format_duration), (parse_size, format_size)):
+        try:
+            parse(written)
+        except ValueError:
+            continue
+        for bound in bounds.values():
+            if isinstance(bound, int):
+                problem = problem.replace(str(bound), show(bound))
+        break
+    return problem
 
 
 class _PlainDumper(yaml.SafeDumper):

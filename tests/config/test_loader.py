@@ -316,3 +316,13 @@ def test_no_text_raises_anything_else(text: str) -> None:
         parse(text)
     except ConfigErrors as caught:
         assert caught.errors
+
+
+def test_limits_are_told_in_the_unit_of_the_file() -> None:
+    """Durations are validated as microseconds; nobody should have to read them."""
+    found = errors("retention: {readings: 5s}\nstorage: {commit_interval: 2h, inbox_limit: 5}\nsensors: {}\n")
+    assert [line.split(": ", 2)[2] for line in found] == [
+        "should be greater than or equal to 1h, found '5s'",
+        "should be less than or equal to 10min, found '2h'",
+        "should be greater than or equal to 1000, found '5'",
+    ]
