@@ -389,9 +389,9 @@ def _bounds_as_written(problem: str, bounds: Mapping[str, Any], written: str) ->
     """A limit in the unit of the file: durations and sizes are validated as microseconds and bytes."""
     if written.strip()[-1:].isdigit():
         return problem
-    for parse, show in ((parse_duration, format_duration), (parse_size, format_size)):
+    for read_unit, show in ((parse_duration, format_duration), (parse_size, format_size)):
         try:
-            parse(written)
+            read_unit(written)
         except ValueError:
             continue
         for bound in bounds.values():
