@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sensorlogd.config import light
+from sensorlogd.config import light, profiles
 from sensorlogd.config.models import (
     NAME,
     Config,
@@ -36,7 +36,7 @@ SECTIONS: dict[str, type[Section]] = {
     "retention": RetentionOptions,
     "web": WebOptions,
 }
-TOP_LEVEL = (*SECTIONS, "templates", "sensors", "include", "base_dir")
+TOP_LEVEL = (*SECTIONS, "templates", "profiles", "sensors", "include", "base_dir")
 INCLUDABLE = ("templates", "sensors")
 
 
@@ -114,7 +114,9 @@ class _Loading:
             self.error(("base_dir",), "must be a path")
         self._include(data)
         raw_templates, raw_sensors = self._mapping(data, "templates"), self._mapping(data, "sensors")
-        text = self._snapshot(data, raw_templates, raw_sensors)
+        self.profiles = dict(self._mapping(data, "profiles"))
+        own = self._read_profiles(raw_templates, raw_sensors)
+        text = self._snapshot(data, raw_templates, raw_sensors, own)
         self._expand(data, ())
         sections = {key: self._section(key, model, data.get(key)) for key, model in SECTIONS.items()}
         sensors = self._sensors(raw_sensors, raw_templates, sections["daemon"])
@@ -199,12 +201,45 @@ class _Loading:
             return {}
         return entries
 
-    def _snapshot(self, data: dict[str, Any], templates: dict[str, Any], sensors: dict[str, Any]) -> str:
+    def _read_profiles(self, templates: dict[str, Any], sensors: dict[str, Any]) -> dict[str, Any]:
+        """Load the profiles that are named somewhere; gives those that are the user's own."""
+        own = dict(self.profiles)
+        known: dict[str, profiles.Profile] | None = None
+        for place, entries in (("templates", templates), ("sensors", sensors)):
+            for name, entry in entries.items():
+                wanted = entry.get("profile") if isinstance(entry, dict) else None
+                if wanted is None or wanted in self.profiles:
+                    continue
+                if known is None:
+                    known = profiles.available(self.base_dir)
+                if not isinstance(wanted, str) or wanted not in known:
+                    hint = closest(str(wanted), known) or "; 'sensorlogd profiles' lists them"
+                    self.error((place, name, "profile"), f"unknown profile {wanted!r}{hint}")
+                    continue
+                found = known[wanted]
+                tree = read(found.path, self.errors)
+                sensor = tree.data.get("sensor") if tree is not None and isinstance(tree.data, dict) else None
+                if tree is None or not isinstance(sensor, dict):
+                    problem = "a profile is a mapping with title:, source: and sensor: (the keys of a sensor)"
+                    self.errors.append(ConfigError(Mark(found.path), "", problem))
+                    continue
+                self.profiles[wanted] = sensor
+                self.tree.graft(("profiles", wanted), tree, ("sensor",))
+                if found.own:
+                    self.sources.append(found.path)
+                    own[wanted] = sensor
+        return own
+
+    def _snapshot(
+        self, data: dict[str, Any], templates: dict[str, Any], sensors: dict[str, Any], own_profiles: dict[str, Any]
+    ) -> str:
         """Everything in one text, before ``${ENV}`` is expanded: no secret gets into it."""
         whole = {key: value for key, value in data.items() if key in SECTIONS}
         whole["base_dir"] = str(self.base_dir).replace("$", "$$")
         if templates:
             whole["templates"] = templates
+        if own_profiles:
+            whole["profiles"] = own_profiles
         if sensors:
             whole["sensors"] = sensors
         if "data_dir" not in (whole.get("daemon") or {}) and (whole.get("daemon") is None or isinstance(whole["daemon"], dict)):
@@ -246,20 +281,25 @@ class _Loading:
                 self._report(model, detail, where, data)
             return None
 
+    def _here(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
+        """The place in the file: a part of ``loc`` that is not there names a branch of a union, but for the last if so told."""
+        here = where
+        for index, part in enumerate(loc):
+            if part == "[key]":
+                break
+            if (*here, part) in self.tree.values or (last and index == len(loc) - 1):
+                here = (*here, part)
+        return here
+
     def _report(self, model: type[BaseModel], detail: ErrorDetails, where: Where, data: object) -> None:
         loc, kind = detail["loc"], detail["type"]
         if kind == "extra_forbidden":
             known = _fields_at(model, loc[:-1])
-            here = (*where, *loc)
+            here = self._here(where, loc, last=True)
             listing = f"; known: {', '.join(sorted(known))}" if known else ""
             self.error(here, f"unknown key{closest(str(loc[-1]), known)}{listing}", key=True)
             return
-        here = where
-        for part in loc:  # a part that is not in the file names a branch of a union
-            if part == "[key]":
-                break
-            if (*here, part) in self.tree.values or kind == "missing":
-                here = (*here, part)
+        here = self._here(where, loc, last=kind == "missing")
         if kind == "missing":
             self.error(here, "is required here")
             return
@@ -285,6 +325,7 @@ class _Loading:
                 self.error(where, "must be a mapping with at least driver:", key=True)
                 continue
             merged = self._with_template(entry, templates, where)
+            merged = self._with_profile(merged, where) if merged is not None else None
             if merged is None:
                 continue
             driver = merged.get("driver")
@@ -324,6 +365,23 @@ class _Loading:
             return None
         return self._lay_over(template, entry, where, ("templates", str(name)))
 
+    def _with_profile(self, entry: dict[str, Any], where: Where) -> dict[str, Any] | None:
+        """``entry`` over its profile. A channel that the entry sets to null is not logged."""
+        name = entry.get("profile")
+        if name is None:
+            return entry
+        profile = self.profiles.get(name) if isinstance(name, str) else None
+        if not isinstance(profile, dict):
+            return None  # told of when it was read
+        merged = self._lay_over(profile, entry, where, ("profiles", name))
+        if isinstance(merged.get("channels"), dict) and isinstance(profile.get("channels"), dict):
+            merged["channels"] = {
+                channel: options
+                for channel, options in merged["channels"].items()
+                if options is not None or channel not in profile["channels"]
+            }
+        return merged
+
     def _lay_over(self, below: dict[str, Any], above: dict[str, Any], where: Where, origin: Where) -> dict[str, Any]:
         """``above`` with what only ``below`` has, mappings merged all the way down; places follow their values."""
         merged = dict(above)
@@ -332,7 +390,7 @@ class _Loading:
                 merged[key] = value
                 self.tree.graft((*where, key), self.tree_part((*origin, key)))
             elif isinstance(value, dict) and isinstance(above[key], dict):
-                if key in ("signal", "format"):
+                if key == "signal" or (key == "format" and "type" in above[key]):
                     continue  # one of several forms: replaced as a whole, never mixed
                 merged[key] = self._lay_over(value, above[key], (*where, key), (*origin, key))
         return merged
@@ -380,7 +438,9 @@ def _value_at(data: Any, loc: tuple[int | str, ...]) -> Any:
     for part in loc:
         try:
             data = data[part]
-        except (KeyError, IndexError, TypeError):
+        except KeyError:
+            continue
+        except (IndexError, TypeError):
             return None
     return data
 
@@ -440,7 +500,7 @@ def _models(annotation: Any) -> list[Any]:
         return []
     # A mapping or list: its next loc part is a name or number, which stays on the same models.
     origin = typing.get_origin(annotation)
-    if isinstance(origin, type) and issubclass(origin, (Mapping, list)):
+    if isinstance(origin, type) and issubclass(origin, (Mapping, list, tuple)):
         return [_Entries(found)]
     return found
 

@@ -142,6 +142,7 @@ class SensorOptions(Section):
 
     driver: str = Field(description="simulated, serial, or /path/file.py:Class")
     template: Name | None = Field(None, description="name of an entry under templates: whose keys are taken over")
+    profile: str | None = Field(None, description="a device that is described already; 'sensorlogd profiles' lists them")
     enabled: bool = Field(True, description="false: known, but not read")
     labels: Labels = Field(default_factory=dict)
     was: Name | None = Field(None, description="the sensor's former name, whose history goes on")

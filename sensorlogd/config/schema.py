@@ -22,7 +22,11 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
     # With a template, what a sensor requires may come from there: only its own keys can be judged.
     by_driver = [
         {
-            "if": {"properties": {"driver": {"const": name}}, "required": ["driver"], "not": {"required": ["template"]}},
+            "if": {
+                "properties": {"driver": {"const": name}},
+                "required": ["driver"],
+                "not": {"anyOf": [{"required": ["template"]}, {"required": ["profile"]}]},
+            },
             "then": ref[model],
         }
         for name, model in sorted(drivers.items())
@@ -41,6 +45,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
             },
             "base_dir": {"type": "string", "description": "what relative paths are relative to (default: this file's folder)"},
             "templates": {"type": "object", **_NAMES, "additionalProperties": {"type": "object"}},
+            "profiles": {"type": "object", "additionalProperties": {"type": "object"}},
             "sensors": {
                 "type": "object",
                 **_NAMES,

@@ -30,6 +30,7 @@ from typing import Any, cast
 from sensorlogd.batch import Batch, Block, Column
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
+from sensorlogd.scaling import divisor
 
 GROSS_RANGE = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 RATE_OF_CHANGE = int(Flag.SUSPECT) | int(Test.RATE_OF_CHANGE)
@@ -55,6 +56,7 @@ class _Channel:
     def __init__(self, name: str, options: ChannelOptions, heartbeat_us: int) -> None:
         self.name = name
         self.scale, self.offset = options.scale, options.offset
+        self.divisor = divisor(self.scale)
         self.scaled = self.scale != 1.0 or self.offset != 0.0
         low, high = options.valid or (None, None)
         self.low = -math.inf if low is None else low
@@ -81,7 +83,11 @@ class _Channel:
             if floats is not None and math.isfinite(sum(floats)):
                 if self.scaled:
                     scale, offset = self.scale, self.offset
-                    floats = [value * scale + offset for value in floats]
+                    if self.divisor is not None:
+                        by = self.divisor
+                        floats = [value / by + offset for value in floats]
+                    else:
+                        floats = [value * scale + offset for value in floats]
                 quality = self._fast(times, floats, *steps)
                 if quality is not None:
                     return cast(Values, floats), quality
@@ -159,7 +165,8 @@ class _Channel:
         values: Values = []
         qualities: list[int] = []
         for ts, device_value in zip(times, raw, strict=True):
-            number = _number(device_value) * self.scale + self.offset
+            number = _number(device_value)
+            number = (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
             if not math.isfinite(number):
                 values.append(None)
                 qualities.append(MISSING)

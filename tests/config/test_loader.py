@@ -78,7 +78,7 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "  w: {driver: serail}\n"
         "  v: [1]\n"
     ) == [
-        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, templates, sensors, include",
+        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, templates, profiles, sensors, include",
         "test.yaml:2:28: storage.commit_interval: '5 parsecs' is not a duration; write a number and a unit: us, ms, s, min, h, d,"
         " w, mo, y (e.g. 1s, 15min)",
         "test.yaml:2:49: storage.min_free: 'lots' is not a size; write a number and a unit: B, kB, MB, GB, TB, KiB, MiB, GiB"

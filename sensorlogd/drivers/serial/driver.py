@@ -1,4 +1,4 @@
-"""The ``serial`` driver: transport, lines, format; and for polled devices the command that asks for a line."""
+"""The ``serial`` driver: transport and decoder; and for polled devices the command that asks for an answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
-from sensorlogd.drivers.serial.formats import LineParser
-from sensorlogd.drivers.serial.lines import LineSplitter
+from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.transport import Transport
 
@@ -17,15 +16,13 @@ class SerialDriver(Driver):
     """See the module."""
 
     Options = SerialOptions
-    summary = "line protocols over a serial port or network serial server"
+    summary = "lines, binary frames, blocks and telegrams over a serial port or network serial server"
 
     def __init__(self, options: SerialOptions, context: DriverContext) -> None:
         super().__init__(options, context)
         self.options: SerialOptions = options
         self.transport = Transport(options, context)
-        terminator = b"any" if options.terminator == "any" else options.terminator.encode("latin-1")
-        self.lines = LineSplitter(terminator, options.max_line, context.count)
-        self.parser = LineParser(options, context.count)
+        self.decoder = decoder_for(options, context.count)
         self.bytes_seen = 0
         self._next_poll = 0.0
         self._answer_until = 0.0
@@ -47,10 +44,7 @@ class SerialDriver(Driver):
         self.bytes_seen += len(data)
         if self._echo:
             data = self._without_echo(data)
-        lines = self.lines.feed(data)
-        if not lines:
-            return []
-        batch = self.parser.parse(lines, now_us)
+        batch = self.decoder.feed(data, now_us)
         if batch is not None:
             self._answer_until = 0.0
         return batch if batch is not None else []
@@ -64,8 +58,9 @@ class SerialDriver(Driver):
         if self._answer_until and now >= self._answer_until:
             self._answer_until = 0.0
             self.context.count("unanswered", 1, "")
+            self.decoder.idle()
         if now >= self._next_poll and not self._answer_until:
-            command = poll.command.encode("latin-1")
+            command = poll.payload()
             self.transport.write(command)
             self._echo = command if self.options.ignore_echo else b""
             self._answer_until = now + poll.turnaround / 1e6

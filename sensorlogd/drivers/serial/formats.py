@@ -15,10 +15,13 @@ from zoneinfo import ZoneInfo
 
 from sensorlogd.batch import Batch
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.options import ChecksumOptions, FormatOptions, SerialOptions, TimeOptions
+from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, NumberOptions, SerialOptions, TimeOptions
+from sensorlogd.scaling import divisor
 
 # What float() takes beyond this (1_000, infinity, digits of other scripts) is no measured value.
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,12}")
 
 Count = Callable[[str, int, str], None]
 Fields = Mapping[str, str]
@@ -32,6 +35,7 @@ class LineParser:
     """All of a sensor's rules for lines. ``parse`` is pure but for ``count``."""
 
     def __init__(self, options: SerialOptions, count: Count) -> None:
+        assert isinstance(options.format, LineFormat)
         self.options = options
         self.format = options.format
         self.count = count
@@ -43,6 +47,8 @@ class LineParser:
         channels = options.channel_options()
         self.sources = {channel.source or name for name, channel in channels.items()}
         self._time_fields = set(options.time.field.split("+")) if options.time else set()
+        self._skip = re.compile(self.format.skip).search if self.format.skip else None
+        self._only = re.compile(self.format.only).search if self.format.only else None
         self.first = True
         self._fast = self._fast_csv()
 
@@ -82,6 +88,9 @@ class LineParser:
         if form.comment and text.startswith(form.comment):
             self.count("comments", 1, "")
             return None
+        if (self._skip is not None and self._skip(text)) or (self._only is not None and not self._only(text)):
+            self.count("other_lines", 1, _shown(line))
+            return None
         if form.prefix:
             if not text.startswith(form.prefix):
                 raise BadLine(f"does not begin with {form.prefix!r}")
@@ -93,15 +102,26 @@ class LineParser:
             if name in self._time_fields:
                 continue
             if name in self.sources:
-                values[name] = self._number(field)
+                special = form.numbers.get(name)
+                try:
+                    values[name] = self._number(field) if special is None else self._special(special, field, fields)
+                except BadLine as bad:
+                    if form.bad_fields == "reject":
+                        raise
+                    self.count("bad_fields", 1, f"{name}={field}: {bad}"[:80])
             elif form.type in ("keyvalue", "json"):
                 self.count("unmapped", 1, f"{name}={field}"[:80])
         if not values:
+            if form.type in ("keyvalue", "json"):
+                self.count("other_lines", 1, _shown(line))  # a gateway tells of other devices, too
+                return None
             raise BadLine("holds none of the channels")
         return ts, values
 
     def _number(self, text: str) -> float:
         text = text.strip()
+        if text in self.format.words:
+            return self.format.words[text]
         if text.lower() in self.missing:
             return math.nan
         if self.format.decimal_comma:
@@ -113,6 +133,32 @@ class LineParser:
             raise BadLine(f"{text[:40]!r} is beyond what a number can hold")
         return value
 
+    def _special(self, options: NumberOptions, text: str, fields: Fields) -> float:
+        """A field that ``numbers:`` names."""
+        text = text.strip()
+        if text in self.format.words or text.lower() in self.missing:
+            return self._number(text)
+        if options.hex:
+            if not _HEX.fullmatch(text):
+                raise BadLine(f"{text[:40]!r} is not hexadecimal")
+            whole = int(text, 16)
+            if options.sign_bit is not None and whole >> options.sign_bit & 1:
+                whole = -(whole & ((1 << options.sign_bit) - 1))
+            if options.bits is not None and whole >> (options.bits - 1) & 1:
+                whole -= 1 << options.bits
+            number = float(whole)
+        else:
+            number = self._number(text)
+        if options.degrees_minutes:
+            degrees, minutes = divmod(number, 100)
+            if not 0 <= degrees <= 180 or minutes >= 60:
+                raise BadLine(f"{text[:40]!r} is not an angle in degrees and minutes")
+            number = degrees + minutes / 60
+        if options.negative_if is not None and fields.get(options.negative_if[0], "").strip() == options.negative_if[1]:
+            number = -number
+        by = divisor(options.scale)
+        return (number * options.scale if by is None else number / by) + options.offset
+
     # ---- many CSV lines at once ------------------------------------------------------------------------------------
 
     def _fast_csv(self) -> Callable[[list[bytes], int], Batch | None] | None:
@@ -120,7 +166,7 @@ class LineParser:
         form, options = self.format, self.options
         if (
             form.type != "csv" or options.checksum or options.time or form.comment or form.prefix or form.decimal_comma
-            or form.extra_fields or len(form.separator) != 1 or not form.separator.isascii() or form.separator in " \t+-.eE0123456789_\"'"
+            or form.extra_fields or form.words or form.numbers or form.skip or form.only or len(form.separator) != 1 or not form.separator.isascii() or form.separator in " \t+-.eE0123456789_\"'"
         ):  # fmt: skip
             return None
         separator = form.separator.encode()
@@ -154,7 +200,7 @@ def _shown(line: bytes) -> str:
 
 class _Check:
     def __init__(self, options: ChecksumOptions) -> None:
-        self.compute = CHECKSUMS[options.type]
+        self.compute = CHECKSUMS[options.type].text
         self.start = options.start.encode("latin-1")
         self.before = options.before.encode("latin-1")
         self.required = options.required
@@ -225,7 +271,7 @@ class _DeviceTime:
         return datetime.strptime(text, self.format)  # noqa: DTZ007  # the caller gives it the configured zone
 
 
-def _csv(form: FormatOptions) -> Callable[[str], Fields]:
+def _csv(form: LineFormat) -> Callable[[str], Fields]:
     separator = None if form.separator == "whitespace" else form.separator
     names = form.fields
     width = len(names)
@@ -239,7 +285,7 @@ def _csv(form: FormatOptions) -> Callable[[str], Fields]:
     return fields
 
 
-def _keyvalue(form: FormatOptions) -> Callable[[str], Fields]:
+def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
     separator = None if form.separator == "whitespace" else form.separator
 
     def fields(text: str) -> Fields:
@@ -255,7 +301,7 @@ def _keyvalue(form: FormatOptions) -> Callable[[str], Fields]:
     return fields
 
 
-def _json(_: FormatOptions) -> Callable[[str], Fields]:
+def _json(_: LineFormat) -> Callable[[str], Fields]:
     def fields(text: str) -> Fields:
         try:
             data = json.loads(text)
@@ -280,7 +326,7 @@ def _json(_: FormatOptions) -> Callable[[str], Fields]:
     return fields
 
 
-def _regex(form: FormatOptions) -> Callable[[str], Fields]:
+def _regex(form: LineFormat) -> Callable[[str], Fields]:
     search = re.compile(form.pattern or "").search
 
     def fields(text: str) -> Fields:
@@ -292,7 +338,7 @@ def _regex(form: FormatOptions) -> Callable[[str], Fields]:
     return fields
 
 
-_FIELDS: dict[str, Callable[[FormatOptions], Callable[[str], Fields]]] = {
+_FIELDS: dict[str, Callable[[LineFormat], Callable[[str], Fields]]] = {
     "csv": _csv,
     "keyvalue": _keyvalue,
     "json": _json,

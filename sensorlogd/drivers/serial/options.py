@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sensorlogd.config.models import ChannelOptions, DurationUs, Name, Section, SensorOptions, Zone
+from sensorlogd.config.models import ChannelOptions, DurationUs, Finite, Name, Section, SensorOptions, Zone
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-
-_ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\0": "\0", r"\\": "\\"}
-
-
-def _escapes(value: Any) -> Any:
-    """``\\r\\n`` written in a plain YAML scalar means CR LF; ``\\x02`` a byte by its number."""
-    if not isinstance(value, str):
-        return value
-    return re.sub(r"\\x([0-9a-fA-F]{2})|\\[rnt0\\]", lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES[m[0]], value)
+from sensorlogd.drivers.serial.escapes import Escaped, Regex, regex
+from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
 
 
 def _pattern(value: str) -> str:
-    try:
-        groups = re.compile(value).groupindex
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    if not groups:
+    if not regex(value).groupindex:
         raise ValueError("has no named group; write (?P<channel>...) for each value to log")
     return value
 
@@ -43,7 +32,6 @@ def _encoding(value: str) -> str:
     return value
 
 
-Escaped = Annotated[str, BeforeValidator(_escapes)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -72,7 +60,19 @@ class ChecksumOptions(Section):
         return self
 
 
-class FormatOptions(Section):
+class NumberOptions(Section):
+    """How the text of one field is read: value = number * scale + offset."""
+
+    hex: bool = Field(False, description="hexadecimal digits")
+    sign_bit: int | None = Field(None, ge=1, le=31, description="this bit set: the number below it is negative (RFLink: 15)")
+    bits: int | None = Field(None, ge=4, le=64, description="two's complement of so many bits")
+    degrees_minutes: bool = Field(False, description="dddmm.mmm, as GPS receivers write an angle")
+    negative_if: tuple[str, str] | None = Field(None, description="[field, text]: negative where that field is that text")
+    scale: Finite = 1.0
+    offset: Finite = 0.0
+
+
+class LineFormat(Section):
     """How a line becomes values."""
 
     type: Literal["csv", "keyvalue", "json", "regex"] = "csv"
@@ -86,10 +86,17 @@ class FormatOptions(Section):
         ("nan", "na", "n/a", "null", "none", "", "---"), description="texts that mean 'no value' (any case)"
     )
     decimal_comma: bool = Field(False, description="1,5 is one and a half")
+    words: Mapping[str, Finite] = Field(default_factory=dict, description="texts that stand for numbers, e.g. {S: 1, U: 0}")
+    numbers: Mapping[str, NumberOptions] = Field(default_factory=dict, description="fields that are no plain decimal numbers")
+    only: Regex | None = Field(None, description="regular expression: lines it is not found in are others' and are only counted")
+    skip: Regex | None = Field(None, description="regular expression: lines it is found in are others' and are only counted")
+    bad_fields: Literal["reject", "skip"] = Field(
+        "reject", description="skip: a field that is no number costs only itself, not the line"
+    )
     extra_fields: bool = Field(False, description="csv: further fields than named are ignored instead of making the line bad")
 
     @model_validator(mode="after")
-    def _complete(self) -> FormatOptions:
+    def _complete(self) -> LineFormat:
         if self.type == "regex" and self.pattern is None:
             raise ValueError("type: regex needs pattern:")
         if self.type == "csv":
@@ -108,12 +115,38 @@ class FormatOptions(Section):
 class PollOptions(Section):
     """A device that wants a command before it answers."""
 
-    command: Escaped = Field(min_length=1, description="what to send, e.g. 'MEAS?\\r\\n'")
+    command: Escaped = Field("", description="what to send, as text, e.g. 'MEAS?\\r\\n'")
+    hex: HexBytes = Field("", description="what to send, as bytes: FF 01 86 00 00 00 00 00 79")
     turnaround: DurationUs = Field(1_000_000, ge=1_000, le=60_000_000, description="how long the answer may take")
 
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.command) == bool(self.hex):
+            raise ValueError("poll: needs either command: (text) or hex: (bytes)")
+        return self
 
-class SerialOptions(SensorOptions):
-    """Keys of ``driver: serial``."""
+    def payload(self) -> bytes:
+        """The bytes to send."""
+        return bytes.fromhex(self.hex) if self.hex else self.command.encode("latin-1", "replace")
+
+
+def _kind(value: Any) -> str:
+    """The model's name, which is also what errors call the branch."""
+    kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
+    return {"frame": "FrameFormat", "block": "BlockFormat", "obis": "ObisFormat"}.get(str(kind), "LineFormat")
+
+
+Format = Annotated[
+    Annotated[LineFormat, Tag("LineFormat")]
+    | Annotated[FrameFormat, Tag("FrameFormat")]
+    | Annotated[BlockFormat, Tag("BlockFormat")]
+    | Annotated[ObisFormat, Tag("ObisFormat")],
+    Discriminator(_kind),
+]
+
+
+class PortOptions(SensorOptions):
+    """Keys of every driver that reads a port."""
 
     port: str = Field(
         min_length=1, description="/dev/serial/by-id/..., or a pySerial URL: socket://host:port, rfc2217://host:port"
@@ -129,12 +162,23 @@ class SerialOptions(SensorOptions):
     ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
     settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
+
+    @model_validator(mode="after")
+    def _real_port(self) -> Self:
+        if self.stopbits not in (1, 1.5, 2):
+            raise ValueError(f"stopbits: {self.stopbits:g} is not 1, 1.5 or 2")
+        return self
+
+
+class SerialOptions(PortOptions):
+    """Keys of ``driver: serial``."""
+
     encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
     terminator: Escaped = Field(
         "\n", min_length=1, max_length=8, description="ends a line: \\n (a CR before it is dropped), \\r, ...; 'any' = CR or LF"
     )
     max_line: int = Field(4096, ge=8, le=1_000_000, description="longer lines are discarded and counted")
-    format: FormatOptions
+    format: Format
     checksum: ChecksumOptions | None = None
     time: TimeOptions | None = Field(None, description="take the device's time stamp instead of the time of arrival")
     poll: PollOptions | None = Field(None, description="send a command every interval")
@@ -142,12 +186,12 @@ class SerialOptions(SensorOptions):
 
     @model_validator(mode="after")
     def _consistent(self) -> SerialOptions:
-        if self.stopbits not in (1, 1.5, 2):
-            raise ValueError(f"stopbits: {self.stopbits:g} is not 1, 1.5 or 2")
         if self.poll is not None and not self.interval:
             raise ValueError("poll: needs interval:, the time between commands")
-        if self.format.type in ("keyvalue", "json") and not self.channels:
+        if self.format.type in ("keyvalue", "json", "block", "obis") and not self.channels:
             raise ValueError(f"format: {self.format.type} names no fields; list the channels to log under channels:")
+        if not isinstance(self.format, LineFormat) and (self.checksum or self.time):
+            raise ValueError(f"format: {self.format.type}: checksum: and time: of this level are for lines only")
         known = self.field_names()
         if known is not None:
             for name, channel in self.channels.items():
@@ -162,6 +206,11 @@ class SerialOptions(SensorOptions):
 
     def field_names(self) -> list[str] | None:
         """The fields that the format gives, in order; None when only the device knows."""
+        if isinstance(self.format, FrameFormat):
+            return self.format.field_names()
+        if not isinstance(self.format, LineFormat):
+            return None
+        names: list[str | None]
         if self.format.type == "csv":
             names = [name for name in self.format.fields if name not in (None, "_", "")]
         elif self.format.type == "regex" and self.format.pattern is not None:

@@ -25,7 +25,7 @@ import serial.rs485
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.ports import holder
-from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.options import PortOptions
 
 READ_BYTES = 65536
 COALESCE_S = 0.002  # a burst's bytes arrive within a character time of each other; fewer wake-ups cost less CPU
@@ -39,7 +39,7 @@ TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError)
 class Transport:
     """One open port. Only the thread that opened it may use and close it."""
 
-    def __init__(self, options: SerialOptions, context: DriverContext) -> None:
+    def __init__(self, options: PortOptions, context: DriverContext) -> None:
         self.options = options
         self.context = context
         self._port: Any = None

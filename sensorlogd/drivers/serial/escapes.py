@@ -1,0 +1,33 @@
+"""Bytes written in YAML text: ``\\r\\n`` in a plain scalar means CR LF, ``\\x02`` a byte by its number."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+_ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\0": "\0", r"\\": "\\"}
+
+
+def _escapes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return re.sub(r"\\x([0-9a-fA-F]{2})|\\[rnt0\\]", lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES[m[0]], value)
+
+
+def regex(value: str) -> re.Pattern[str]:
+    """Compiled. Raises ValueError."""
+    try:
+        return re.compile(value)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+
+
+def _is_regex(value: str) -> str:
+    regex(value)
+    return value
+
+
+Escaped = Annotated[str, BeforeValidator(_escapes)]
+Regex = Annotated[str, AfterValidator(_is_regex)]

@@ -1,0 +1,204 @@
+"""From the bytes of one whole frame to named numbers, as ``FieldOptions`` describe them. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sensorlogd.drivers.serial.frame_options import Condition, FieldOptions, Lookup, Variant
+from sensorlogd.scaling import divisor
+
+NUMBER = re.compile(rb"\s*[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
+
+# Segments of a seven-segment digit as multimeters with an FS9721 send them (bit 7 is the decimal point or the sign).
+_SEGMENTS = {0x7D: 0, 0x05: 1, 0x5B: 2, 0x1F: 3, 0x27: 4, 0x3E: 5, 0x7E: 6, 0x15: 7, 0x7F: 8, 0x3F: 9, 0x00: 0}
+_SEGMENTS_L = 0x68  # the L of "0L": overload
+
+_FLOATS = {("f32", "big"): ">f", ("f32", "little"): "<f", ("f64", "big"): ">d", ("f64", "little"): "<d"}
+
+Frame = bytes
+# The value, NaN for "missing", None where a short frame does not reach so far.
+Read = Callable[[Frame], float | None]
+
+
+class BadFrame(ValueError):
+    """The frame's checksum is right and its content is not; the text says why."""
+
+
+def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
+    """A function that reads one field. It raises BadFrame for content that the options do not allow."""
+    raw = _raw(name, options, options.byte_order or byte_order)
+    missing = frozenset(options.missing)
+    lost = [_condition(condition) for condition in _several(options.missing_if)]
+    factors = [_lookup(name, lookup) for lookup in _several(options.scale_by)]
+    negative = _condition(options.negative_if) if options.negative_if else None
+    table, scale, offset = options.map, options.scale, options.offset
+    by = divisor(scale)
+
+    def read(frame: Frame) -> float | None:
+        found = raw(frame)
+        if found is None:
+            return None
+        if found in missing or any(is_lost(frame) for is_lost in lost):
+            return math.nan
+        if table is not None:
+            if found not in table:
+                raise BadFrame(f"{name}: {found:g} is not in its map")
+            found = table[int(found)]
+        value = found * scale if by is None else found / by
+        for factor in factors:
+            value = factor(frame, value)
+        if negative is not None and negative(frame):
+            value = -value
+        value += offset
+        return value if math.isfinite(value) else math.nan
+
+    return read
+
+
+def variants(options: Iterable[Variant], byte_order: str) -> list[tuple[Callable[[Frame], bool], dict[str, Read]]]:
+    """For each variant: whether a frame is of that kind, and the readers of its fields."""
+    return [
+        (_all([_condition(condition) for condition in _several(variant.when)]), readers(variant.fields, byte_order))
+        for variant in options
+    ]
+
+
+def readers(fields: Mapping[str, FieldOptions], byte_order: str) -> dict[str, Read]:
+    """A reader per field."""
+    return {name: reader(name, options, byte_order) for name, options in fields.items()}
+
+
+def _several(entry: Any) -> tuple[Any, ...]:
+    return () if entry is None else entry if isinstance(entry, tuple) else (entry,)
+
+
+def _all(conditions: list[Callable[[Frame], bool]]) -> Callable[[Frame], bool]:
+    return lambda frame: all(condition(frame) for condition in conditions)
+
+
+def _condition(options: Condition) -> Callable[[Frame], bool]:
+    at, mask = options.at, options.mask
+    wanted = None
+    if options.any_of is not None:
+        wanted = frozenset(options.any_of)
+    elif options.equals is not None:
+        wanted = frozenset((options.equals,))
+
+    def fulfilled(frame: Frame) -> bool:
+        if not -len(frame) <= at < len(frame):
+            return False
+        found = frame[at] & mask
+        return found != 0 if wanted is None else found in wanted
+
+    return fulfilled
+
+
+def _lookup(name: str, options: Lookup) -> Callable[[Frame, float], float]:
+    at, mask = options.at, options.mask
+    table = {raw: (factor, divisor(factor)) for raw, factor in options.table.items()}
+
+    def scaled(frame: Frame, value: float) -> float:
+        if not -len(frame) <= at < len(frame):
+            raise BadFrame(f"{name}: the frame has no byte {at}")
+        found = frame[at] & mask
+        if found not in table:
+            raise BadFrame(f"{name}: {found:#x} in byte {at} is not in its table")
+        factor, by = table[found]
+        return value * factor if by is None else value / by
+
+    return scaled
+
+
+def _raw(name: str, options: FieldOptions, byte_order: str) -> Read:
+    at, size, kind = options.at, options.size(), options.type
+    if kind == "lcd7":
+        size *= 2
+
+    def cut(frame: Frame) -> bytes | None:
+        start = at if at >= 0 else len(frame) + at
+        return frame[start : start + size] if start >= 0 and start + size <= len(frame) else None
+
+    convert = _converter(name, options, byte_order)
+
+    def raw(frame: Frame) -> float | None:
+        piece = cut(frame)
+        return None if piece is None else convert(piece)
+
+    return raw
+
+
+def _converter(name: str, options: FieldOptions, byte_order: str) -> Callable[[bytes], float]:
+    kind = options.type
+    if (kind, byte_order) in _FLOATS:
+        unpack = struct.Struct(_FLOATS[kind, byte_order]).unpack
+        return lambda piece: float(unpack(piece)[0])
+    if kind[0] in "ui" and kind[1:].isdigit():
+        signed = kind[0] == "i"
+        if options.bits is None:
+            return lambda piece: int.from_bytes(piece, byte_order, signed=signed)  # type: ignore[arg-type]
+        low, count = options.bits
+        mask = (1 << count) - 1
+        return lambda piece: int.from_bytes(piece, byte_order) >> low & mask  # type: ignore[arg-type]
+    by_kind = {"bcd": _bcd, "digits": _digits, "ascii": _ascii, "hex": _hex, "lcd7": _lcd7}[kind]
+
+    def convert(piece: bytes) -> float:
+        try:
+            return by_kind(piece[::-1] if kind == "bcd" and byte_order == "little" else piece)
+        except ValueError as error:
+            raise BadFrame(f"{name}: {error}") from None
+
+    return convert
+
+
+def _bcd(piece: bytes) -> float:
+    text = piece.hex()
+    if not text.isdigit():
+        raise ValueError(f"{text} is not BCD")
+    return int(text)
+
+
+def _digits(piece: bytes) -> float:
+    """The low half of each byte is a decimal digit."""
+    total = 0
+    for byte in piece:
+        if byte & 0x0F > 9:
+            raise ValueError(f"{piece.hex(' ')} are not digits")
+        total = total * 10 + (byte & 0x0F)
+    return total
+
+
+def _ascii(piece: bytes) -> float:
+    if not NUMBER.fullmatch(piece):
+        raise ValueError(f"{piece!r} is not a number")
+    return float(piece.replace(b" ", b""))
+
+
+def _hex(piece: bytes) -> float:
+    text = piece.strip()
+    if not text or not all(byte in b"0123456789abcdefABCDEF" for byte in text):
+        raise ValueError(f"{piece!r} is not hex")
+    return int(text, 16)
+
+
+def _lcd7(piece: bytes) -> float:
+    """Digits of a display, two bytes each (low halves: first the high, then the low half of its segments)."""
+    total, point, sign = 0, None, 1
+    count = len(piece) // 2
+    for index in range(count):
+        segments = (piece[2 * index] & 0x0F) << 4 | (piece[2 * index + 1] & 0x0F)
+        if segments & 0x80:
+            if index == 0:
+                sign = -1
+            else:
+                point = count - index
+        segments &= 0x7F
+        if segments == _SEGMENTS_L:
+            return math.nan
+        if segments not in _SEGMENTS:
+            raise ValueError(f"{segments:#x} is no digit of the display")
+        total = total * 10 + _SEGMENTS[segments]
+    return float(sign * total / 10 ** (point or 0))
