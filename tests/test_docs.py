@@ -21,7 +21,7 @@ from sensorlogd.config.models import (
 )
 from sensorlogd.drivers.registry import driver_class, options_for
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.options import ChecksumOptions, FormatOptions, PollOptions, SerialOptions, TimeOptions
+from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, PollOptions, SerialOptions, TimeOptions
 from sensorlogd.drivers.simulated.signals import SignalChoice
 
 ROOT = Path(__file__).parents[1]
@@ -55,9 +55,7 @@ def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
         ("configuration.md", model)
         for model in (DaemonOptions, StorageOptions, RetentionOptions, WebOptions, SensorOptions, ChannelOptions)
     ]
-    + [
-        ("drivers.md", model) for model in (FormatOptions, ChecksumOptions, PollOptions, TimeOptions, SerialOptions, SignalChoice)
-    ],
+    + [("drivers.md", model) for model in (LineFormat, ChecksumOptions, PollOptions, TimeOptions, SerialOptions, SignalChoice)],
 )
 def test_every_key_is_explained(page: str, model: type) -> None:
     """A key that is not on its page is a key nobody finds."""

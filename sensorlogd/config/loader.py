@@ -410,16 +410,24 @@ class _Loading:
         first: dict[str, str] = {}
         for name, sensor in sensors.items():
             port = getattr(sensor, "port", None)
-            if not isinstance(port, str) or not sensor.enabled or "://" in port:
+            shared = bool(getattr(sensor, "shared", False))
+            if not isinstance(port, str) or not sensor.enabled or ("://" in port and not shared):
                 continue
             identity = str(Path(port).resolve()) if port.startswith("/") else port
             other = first.setdefault(identity, name)
-            if other != name:
-                mark = self.tree.place(("sensors", other, "port"), self.start)
-                self.error(
-                    ("sensors", name, "port"),
-                    f"{port} is already read by sensor {other!r} at {mark.file}:{mark.line}; one port, one sensor",
-                )
+            if other == name:
+                continue
+            mark = self.tree.place(("sensors", other, "port"), self.start)
+            where = f"{port} is already read by sensor {other!r} at {mark.file}:{mark.line}"
+            if not (shared and getattr(sensors[other], "shared", False)):
+                self.error(("sensors", name, "port"), f"{where}; if both are meant to read it, write shared: true in both")
+                continue
+            for key in _LINE_KEYS:
+                mine, theirs = getattr(sensor, key), getattr(sensors[other], key)
+                if mine != theirs:
+                    self.error(
+                        ("sensors", name, key), f"{where} with {key}: {theirs}; a shared port has one setting, found {mine}"
+                    )
 
     def _former_names(self, sensors: dict[str, SensorOptions]) -> None:
         taken: dict[str, str] = {}
@@ -431,6 +439,9 @@ class _Loading:
             other = taken.setdefault(sensor.was, name)
             if other != name:
                 self.error(("sensors", name, "was"), f"{sensor.was!r} is claimed by sensor {other!r} too")
+
+
+_LINE_KEYS = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "rs485", "ignore_echo")
 
 
 def _value_at(data: Any, loc: tuple[int | str, ...]) -> Any:

@@ -25,6 +25,10 @@ from sensorlogd.drivers.contract import Driver
 
 GROUP = "sensorlogd.drivers"
 BUILT_IN = {
+    "command": "sensorlogd.drivers.command:CommandDriver",
+    "modbus": "sensorlogd.drivers.modbus:ModbusDriver",
+    "nmea": "sensorlogd.drivers.nmea:NmeaDriver",
+    "sysfs": "sensorlogd.drivers.sysfs:SysfsDriver",
     "serial": "sensorlogd.drivers.serial:SerialDriver",
     "simulated": "sensorlogd.drivers.simulated:SimulatedDriver",
 }

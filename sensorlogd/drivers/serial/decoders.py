@@ -12,7 +12,7 @@ from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, Ob
 from sensorlogd.drivers.serial.frames import FrameDecoder
 from sensorlogd.drivers.serial.lines import LineSplitter
 from sensorlogd.drivers.serial.obis import ObisDecoder
-from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.options import LineOptions
 
 Count = Callable[[str, int, str], None]
 MISSING = ("nan", "na", "n/a", "null", "none", "", "---")
@@ -29,10 +29,11 @@ class Decoder(Protocol):
 class LineDecoder:
     """Lines and their formats."""
 
-    def __init__(self, options: SerialOptions, count: Count) -> None:
+    def __init__(self, options: LineOptions, count: Count, *, whole: bool = False) -> None:
         terminator = b"any" if options.terminator == "any" else options.terminator.encode("latin-1")
         self.lines = LineSplitter(terminator, options.max_line, count)
         self.parser = LineParser(options, count)
+        self.parser.first = not whole
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
         """The good lines that ``data`` completes."""
@@ -43,8 +44,8 @@ class LineDecoder:
         """A late answer is still an answer."""
 
 
-def decoder_for(options: SerialOptions, count: Count) -> Decoder:
-    """The decoder that ``options.format`` describes."""
+def decoder_for(options: LineOptions, count: Count, *, whole: bool = False) -> Decoder:
+    """The decoder that ``options.format`` describes. ``whole``: the first line is not the tail of one that began earlier."""
     wanted = {channel.source or name for name, channel in options.channel_options().items()}
     match options.format:
         case FrameFormat():
@@ -53,4 +54,4 @@ def decoder_for(options: SerialOptions, count: Count) -> Decoder:
             return BlockDecoder(options.format, wanted, MISSING, count)
         case ObisFormat():
             return ObisDecoder(options.format, wanted, count)
-    return LineDecoder(options, count)
+    return LineDecoder(options, count, whole=whole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -9,7 +10,9 @@ from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import SerialOptions
-from sensorlogd.drivers.serial.transport import Transport
+from sensorlogd.drivers.serial.shared import port_for
+
+MAX_WAIT_S = 1.0  # for a shared line to become free, before the daemon is given a chance to stop us
 
 
 class SerialDriver(Driver):
@@ -21,12 +24,13 @@ class SerialDriver(Driver):
     def __init__(self, options: SerialOptions, context: DriverContext) -> None:
         super().__init__(options, context)
         self.options: SerialOptions = options
-        self.transport = Transport(options, context)
+        self.transport = port_for(options, context)
         self.decoder = decoder_for(options, context.count)
         self.bytes_seen = 0
         self._next_poll = 0.0
         self._answer_until = 0.0
         self._echo = b""
+        self._turn = contextlib.ExitStack()  # on a shared port the line is ours until the answer is there
 
     def open(self) -> None:
         self.transport.open()
@@ -45,8 +49,9 @@ class SerialDriver(Driver):
         if self._echo:
             data = self._without_echo(data)
         batch = self.decoder.feed(data, now_us)
-        if batch is not None:
+        if batch is not None and self._answer_until:
             self._answer_until = 0.0
+            self._turn.close()
         return batch if batch is not None else []
 
     def _poll(self, timeout_s: float) -> float:
@@ -57,9 +62,14 @@ class SerialDriver(Driver):
         now = time.monotonic()
         if self._answer_until and now >= self._answer_until:
             self._answer_until = 0.0
+            self._turn.close()
             self.context.count("unanswered", 1, "")
             self.decoder.idle()
         if now >= self._next_poll and not self._answer_until:
+            if not self._turn.enter_context(self.transport.transaction(min(timeout_s, MAX_WAIT_S))):
+                self._turn.close()
+                return 0.0
+            now = time.monotonic()
             command = poll.payload()
             self.transport.write(command)
             self._echo = command if self.options.ignore_echo else b""
@@ -81,4 +91,5 @@ class SerialDriver(Driver):
         return data[same:]
 
     def close(self) -> None:
+        self._turn.close()
         self.transport.close()

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sensorlogd.batch import Batch
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, NumberOptions, SerialOptions, TimeOptions
+from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions, NumberOptions, TimeOptions
 from sensorlogd.scaling import divisor
 
 # What float() takes beyond this (1_000, infinity, digits of other scripts) is no measured value.
@@ -34,7 +34,7 @@ class BadLine(ValueError):
 class LineParser:
     """All of a sensor's rules for lines. ``parse`` is pure but for ``count``."""
 
-    def __init__(self, options: SerialOptions, count: Count) -> None:
+    def __init__(self, options: LineOptions, count: Count) -> None:
         assert isinstance(options.format, LineFormat)
         self.options = options
         self.format = options.format

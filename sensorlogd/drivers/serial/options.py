@@ -161,6 +161,7 @@ class PortOptions(SensorOptions):
     rs485: bool = Field(False, description="the driver chip's direction is switched by RTS (kernel RS-485 mode)")
     ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
+    shared: bool = Field(False, description="several sensors read this port; each of them must say so")
     settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
 
     @model_validator(mode="after")
@@ -170,8 +171,8 @@ class PortOptions(SensorOptions):
         return self
 
 
-class SerialOptions(PortOptions):
-    """Keys of ``driver: serial``."""
+class LineOptions(SensorOptions):
+    """Keys of every driver that reads lines, from a port or from a program."""
 
     encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
     terminator: Escaped = Field(
@@ -181,13 +182,10 @@ class SerialOptions(PortOptions):
     format: Format
     checksum: ChecksumOptions | None = None
     time: TimeOptions | None = Field(None, description="take the device's time stamp instead of the time of arrival")
-    poll: PollOptions | None = Field(None, description="send a command every interval")
     channels: Mapping[Name, ChannelOptions] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _consistent(self) -> SerialOptions:
-        if self.poll is not None and not self.interval:
-            raise ValueError("poll: needs interval:, the time between commands")
+    def _consistent_format(self) -> Self:
         if self.format.type in ("keyvalue", "json", "block", "obis") and not self.channels:
             raise ValueError(f"format: {self.format.type} names no fields; list the channels to log under channels:")
         if not isinstance(self.format, LineFormat) and (self.checksum or self.time):
@@ -228,3 +226,15 @@ class SerialOptions(PortOptions):
             if not self.channels and name not in used and name not in time_fields:
                 options[name] = ChannelOptions()
         return options
+
+
+class SerialOptions(PortOptions, LineOptions):
+    """Keys of ``driver: serial``."""
+
+    poll: PollOptions | None = Field(None, description="send a command every interval")
+
+    @model_validator(mode="after")
+    def _consistent_poll(self) -> Self:
+        if self.poll is not None and not self.interval:
+            raise ValueError("poll: needs interval:, the time between commands")
+        return self

@@ -44,7 +44,7 @@ class Transport:
         self.context = context
         self._port: Any = None
         self._fd: int | None = None
-        self._poll: Any = None
+        self._polls: dict[int, Any] = {}  # by the descriptor that wakes the reader: the readers of a shared port take turns
         self._exclusive = options.exclusive and "://" not in options.port
 
     def open(self) -> None:
@@ -81,9 +81,6 @@ class Transport:
                 with contextlib.suppress(OSError):  # not every kind of terminal knows it; flock stands beside it
                     fcntl.ioctl(self._fd, termios.TIOCEXCL)
             os.set_blocking(self._fd, False)
-            self._poll = select.poll()
-            self._poll.register(self._fd, select.POLLIN | select.POLLERR | select.POLLHUP)
-            self._poll.register(self.context.wake_fd, select.POLLIN)
         if options.settle:
             self._settle(options.settle / 1e6)
 
@@ -100,23 +97,29 @@ class Transport:
             if self.read(left) is None:
                 return
 
-    def read(self, timeout_s: float) -> tuple[int, bytes] | None:
+    def read(self, timeout_s: float, context: DriverContext | None = None) -> tuple[int, bytes] | None:
         """(time of arrival in µs, bytes), or (time, b"") after the timeout; None when a stop was asked for.
 
-        Raises DriverError when the device is gone.
+        ``context``: of the sensor that reads, if not the one that opened. Raises DriverError when the device is gone.
         """
+        context = context or self.context
         try:
             if self._fd is None:
-                return self._read_without_descriptor(timeout_s)
-            return self._read_descriptor(timeout_s)
+                return self._read_without_descriptor(timeout_s, context)
+            return self._read_descriptor(timeout_s, context)
         except TROUBLE as error:
             raise self._explained(error) from error
 
-    def _read_descriptor(self, timeout_s: float) -> tuple[int, bytes] | None:
+    def _read_descriptor(self, timeout_s: float, context: DriverContext) -> tuple[int, bytes] | None:
         assert self._fd is not None
-        ready = dict(self._poll.poll(max(timeout_s, 0) * 1000))
-        now = self.context.now_us()
-        if self.context.wake_fd in ready:
+        poll = self._polls.get(context.wake_fd)
+        if poll is None:
+            poll = self._polls[context.wake_fd] = select.poll()
+            poll.register(self._fd, select.POLLIN | select.POLLERR | select.POLLHUP)
+            poll.register(context.wake_fd, select.POLLIN)
+        ready = dict(poll.poll(max(timeout_s, 0) * 1000))
+        now = context.now_us()
+        if context.wake_fd in ready:
             return None
         if self._fd not in ready:
             return now, b""
@@ -139,19 +142,30 @@ class Transport:
         except BlockingIOError:
             return b""
 
-    def _read_without_descriptor(self, timeout_s: float) -> tuple[int, bytes] | None:
+    def _read_without_descriptor(self, timeout_s: float, context: DriverContext) -> tuple[int, bytes] | None:
         end = time.monotonic() + timeout_s
         while True:
-            if self.context.wait(0):
+            if context.wait(0):
                 return None
             self._port.timeout = min(0.2, max(end - time.monotonic(), 0))
             data = bytes(self._port.read(1))
-            now = self.context.now_us()
+            now = context.now_us()
             if data:
                 waiting = self._port.in_waiting
                 return now, data + (bytes(self._port.read(waiting)) if waiting else b"")
             if time.monotonic() >= end:
                 return now, b""
+
+    def discard_input(self) -> None:
+        """Throw away what has arrived and was not read: before a question, old bytes are no answer. Raises DriverError."""
+        try:
+            if self._fd is None:
+                self._port.reset_input_buffer()
+            else:
+                while self._read_some():
+                    pass
+        except TROUBLE as error:
+            raise self._explained(error) from error
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``. Raises DriverError."""
@@ -163,7 +177,7 @@ class Transport:
 
     def close(self) -> None:
         """Never raises."""
-        port, fd, self._port, self._fd, self._poll = self._port, self._fd, None, None, None
+        port, fd, self._port, self._fd, self._polls = self._port, self._fd, None, None, {}
         if fd is not None and self._exclusive:
             with contextlib.suppress(OSError, termios.error):
                 fcntl.ioctl(fd, termios.TIOCNXCL)  # else it stays in force as long as anybody else has the port open
