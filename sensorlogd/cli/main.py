@@ -19,7 +19,7 @@ VERBS = {
     "try": ("driver_verbs", "try_", "Read a sensor once, without storing anything."),
     "ports": ("driver_verbs", "ports", "List serial ports with their stable names."),
     "latest": ("read_verbs", "latest", "Show the newest value of every series."),
-    "query": ("read_verbs", "query", "Readings or roll-ups over a range of time."),
+    "query": ("query_verb", "query", "Readings or roll-ups over a range of time."),
     "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
     "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
     "status": ("status_verb", "status", "Show the daemon and each sensor."),

@@ -32,6 +32,15 @@ def number(value: float | None) -> float | int | None:
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
+def cell(value: Any) -> Any:
+    """An aggregate as JSON and CSV show it; a mapping (``states``) stays one in JSON and is JSON text elsewhere."""
+    return number(value) if isinstance(value, (int, float)) or value is None else value
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else json.dumps(value) if isinstance(value, dict) else value
+
+
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     from tabulate import tabulate
 
@@ -44,7 +53,7 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(_text(value))
 
 
 def _is_number(text: str) -> bool:
@@ -60,7 +69,7 @@ def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     writer.writerow(columns)
     count = 0
     for row in rows:
-        writer.writerow(["" if row.get(column) is None else row[column] for column in columns])
+        writer.writerow([_text(row.get(column)) for column in columns])
         count += 1
     return count
 

@@ -1,10 +1,10 @@
-"""``latest``, ``query``, ``tail``, ``events``: verbs that only read the log. No pydantic, no SQLAlchemy."""
+"""``latest``, ``tail``, ``events``: verbs that only read the log. No pydantic, no SQLAlchemy."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -63,111 +63,6 @@ def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) 
         fail("nothing is logged yet" if wanted else "no sensor is configured", exits.NO_DATA)
     if stale:
         sys.exit(exits.STALE)
-
-
-@click.command(
-    epilog="""\b
-Examples:
-  sensorlogd query greenhouse.temperature                          the last hour, every reading
-  sensorlogd query 'greenhouse.*' --since -1d --every 15min        mean, min, max, count of each quarter
-  sensorlogd query meter.energy --since 2026-01 --until 2026-02 --every 1d --agg increase --tz Europe/Berlin
-  sensorlogd query '*.*' --since today --format csv > today.csv
-\b
-Times: now-1h, -15m, today, yesterday, now/d, 2026-01-31, 2026-01-31T12:30, or an epoch in s, ms, us.
-A range is [since, until). Buckets are stamped at their start and aligned to the clock.
-Exit status: 0; 2 usage or no such series; 3 no data in the range.
-"""
-)
-@click.argument("series", nargs=-1, required=True)
-@click.option("--since", default="-1h", show_default=True, metavar="TIME")
-@click.option("--until", default="now", show_default=True, metavar="TIME")
-@click.option("--every", metavar="DURATION", help="aggregate into buckets of this length")
-@click.option("--agg", default=None, metavar="NAMES", help="with --every: comma-separated; default mean,min,max")
-@click.option("--limit", type=click.IntRange(min=1), help="stop after so many rows")
-@tz_option
-@output.format_option
-@reads_the_log
-def query(
-    log: Log,
-    series: tuple[str, ...],
-    since: str,
-    until: str,
-    every: str | None,
-    agg: str | None,
-    limit: int | None,
-    tz: str | None,
-    form: str | None,
-) -> None:
-    """Readings, or aggregates with --every, of SERIES (sensor.channel, globs allowed) over a range of time."""
-    zone = zone_of(tz)
-    now = now_us()
-    try:
-        start, end = times.parse_time(since, now, zone), times.parse_time(until, now, zone)
-        if start >= end:
-            raise ValueError(f"--since {since} is not before --until {until}")
-        every_us = None if every is None else parse_duration(every)
-        if every_us is not None and every_us < 1_000:
-            raise ValueError(f"--every {every} is below 1ms")
-        aggregates = _aggregates(agg, every_us)
-        wanted = series_of(log, series)
-        if every_us is None:
-            columns: Sequence[str] = READING_COLUMNS
-            rows: Iterator[Mapping[str, Any]] = (reading_row(reading, zone) for reading in log.readings(wanted, start, end))
-        else:
-            columns = (
-                "time",
-                "sensor",
-                "channel",
-                *aggregates,
-                *(name for name in ("count", "coverage") if name not in aggregates),
-            )
-            rows = _bucket_rows(log, wanted, start, end, every_us, columns, zone)
-        written = output.write(_first(rows, limit), columns, form)
-    except ValueError as error:
-        fail(str(error), exits.USAGE)
-    if not written:
-        fail("no data in this range", exits.NO_DATA)
-
-
-def _first(rows: Iterator[Mapping[str, Any]], limit: int | None) -> Iterator[Mapping[str, Any]]:
-    for count, row in enumerate(rows):
-        if limit is not None and count >= limit:
-            return
-        yield row
-
-
-def _aggregates(names: str | None, every_us: int | None) -> list[str]:
-    from sensorlogd.storage.buckets import AGGREGATES
-
-    if names is not None and every_us is None:
-        raise ValueError("--agg needs --every, the length of a bucket")
-    chosen = [name.strip() for name in (names or "mean,min,max").split(",") if name.strip()]
-    for name in chosen:
-        if name not in AGGREGATES:
-            raise ValueError(f"unknown aggregate {name!r}; known: {', '.join(AGGREGATES)}")
-    return chosen
-
-
-def _bucket_rows(
-    log: Log, wanted: list[Series], start: int, end: int, every_us: int, columns: Sequence[str], zone: str
-) -> Iterator[Mapping[str, Any]]:
-    from sensorlogd.storage.buckets import AGGREGATES, bucket_edges, buckets
-
-    edges = bucket_edges(start, end, every_us, zone)
-    with log.reading_transaction():
-        snapshot = log.snapshot(zone)
-        for one in wanted:
-            for bucket in buckets(snapshot, one.id, start, end, edges):
-                row: dict[str, Any] = {
-                    "time": times.format_time(bucket.start_us, zone),
-                    "sensor": one.sensor,
-                    "channel": one.channel,
-                }
-                for name in columns:
-                    if name in AGGREGATES:
-                        value = bucket.value(name)
-                        row[name] = round(value, 4) if name == "coverage" and value is not None else output.number(value)
-                yield row
 
 
 @click.command(

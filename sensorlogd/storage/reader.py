@@ -14,10 +14,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from sensorlogd.storage import query, units
+from sensorlogd.storage.aggregates import BASE
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
+from sensorlogd.storage.parts import Parts
+from sensorlogd.storage.query import Answer, Ask
+from sensorlogd.storage.units import Conversion, UnitError
 
 
 class LogUnavailable(Exception):
@@ -51,8 +56,9 @@ class Series:
         return f"{self.sensor}.{self.channel}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
+    """``value`` None: the device said it had none. ``quality``: flag and tests as stored (``quality.describe``)."""
+
     series: Series
     ts_us: int
     value: float | None
@@ -182,37 +188,33 @@ class Log:
                     stored[identity] = tuple(reading)
         return [Reading(one, *stored[one.id]) if one.id in stored else None for one in wanted.values()]
 
-    def readings(self, series: Sequence[Series], since_us: int, until_us: int) -> Iterator[Reading]:
-        """All readings in [since, until), in order of time and then of series; streamed."""
+    def readings(
+        self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
+    ) -> Iterator[Reading]:
+        """All readings in [since, until), in order of time and then of series; streamed in constant memory.
+
+        ``after``: (time, series id) of the last row of the page before.
+        """
         by_id = {one.id: one for one in series}
-        marks = ",".join("?" * len(by_id))
         with self._snapshot() as conn:
-            moved = int(self.meta().get("moved_until_us") or 0)
-            if since_us < moved:
-                rows = conn.execute(
-                    f"SELECT series_id, ts, value, quality FROM history WHERE series_id IN ({marks}) AND ts >= ? AND ts < ?"
-                    + (" ORDER BY ts, series_id" if len(by_id) > 1 else " ORDER BY ts"),
-                    (*by_id, since_us, min(until_us, moved)),
-                )
-                for identity, ts, value, quality in rows:
-                    yield Reading(by_id[identity], ts, value, quality)
-            if until_us > moved:
-                rows = conn.execute(
-                    f"SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id IN ({marks})"
-                    " ORDER BY ts, series_id",
-                    (max(since_us, moved), until_us, *by_id),
-                )
-                for identity, ts, value, quality in rows:
-                    yield Reading(by_id[identity], ts, value, quality)
+            for ts, identity, value, flag in query.readings(Snapshot.of(conn, "UTC"), list(by_id), since_us, until_us, after):
+                yield Reading(by_id[identity], ts, value, flag)
 
-    def snapshot(self, zone: str) -> Snapshot:
-        """For ``buckets``; the caller is inside ``reading_transaction``."""
-        return Snapshot.of(self.conn, zone)
+    def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
+        """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""
+        with self._snapshot() as conn:
+            yield from Parts(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
 
-    @contextmanager
-    def reading_transaction(self) -> Iterator[None]:
-        with self._snapshot():
-            yield
+    def buckets(self, series: Sequence[Series], ask: Ask, unit: str | None = None) -> Iterator[tuple[Series, Answer]]:
+        """The answer of each series; read an answer's rows before asking for the next. ``unit``: convert to it.
+
+        Raises ValueError for what cannot be answered (see ``query``), before the first answer where that is possible.
+        """
+        conversions = [None if unit is None else conversion(one, unit) for one in series]
+        with self._snapshot() as conn:
+            snapshot = Snapshot.of(conn, ask.zone)
+            for one, change in zip(series, conversions, strict=True):
+                yield one, query.buckets(snapshot, one.id, ask, change)
 
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
@@ -239,6 +241,14 @@ class Log:
                 " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
             )
         ]
+
+
+def conversion(series: Series, unit: str) -> Conversion | None:
+    """Raises ValueError that names the series."""
+    try:
+        return units.conversion(series.unit, unit)
+    except UnitError as error:
+        raise ValueError(f"{series.name}: {error}") from None
 
 
 def _connect(uri: str) -> sqlite3.Connection:

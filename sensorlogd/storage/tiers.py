@@ -46,11 +46,11 @@ def _day(ts_us: int, zone: str) -> tuple[int, int]:
 def _days(hour: int, zone: str) -> tuple[int, int]:
     """The local day that the first instant of this hour of UTC is in."""
     local = (_EPOCH + timedelta(hours=hour)).astimezone(ZoneInfo(zone)).date()
-    return _midnight(local.toordinal(), zone), _midnight(local.toordinal() + 1, zone)
+    return midnight(local.toordinal(), zone), midnight(local.toordinal() + 1, zone)
 
 
 @lru_cache(maxsize=4096)
-def _midnight(ordinal: int, zone: str) -> int:
+def midnight(ordinal: int, zone: str) -> int:
     """The first instant of a local day. Where midnight does not exist (DST at 00:00) it is the instant of the jump."""
     day = datetime.fromordinal(ordinal).replace(tzinfo=ZoneInfo(zone))
     instant = day.astimezone(UTC)

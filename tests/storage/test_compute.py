@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import apply, buckets, catalog, compute, database, rollup, tiers
+from sensorlogd.storage import apply, catalog, compute, database, rollup, tiers
 from sensorlogd.storage.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.rollup import RollUp
@@ -138,18 +138,6 @@ class Machine:
                     continue
                 same(stored.get((tier, start)), self.expected(series, channel, start, end), (tier, start))
 
-    def check_queries(self, every_us: int, since: int, until: int) -> None:
-        """Buckets made from roll-ups, dirty minutes, borders and what is newer than the edge equal plain recomputation."""
-        edges = buckets.bucket_edges(since, until, every_us, self.zone)
-        self.conn.execute("BEGIN")
-        snapshot = compute.Snapshot.of(self.conn, self.zone)
-        for channel in ("gauge", "counter"):
-            series = self.ids["s", channel]
-            found = {b.start_us: b.rollup for b in buckets.buckets(snapshot, series, since, until, edges)}
-            for start, end in edges:
-                same(found.get(start), self.expected(series, channel, max(start, since), min(end, until)), ("query", start))
-        self.conn.execute("ROLLBACK")
-
     def close(self) -> None:
         self.conn.close()
 
@@ -180,10 +168,8 @@ _step = st.one_of(
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(_step, min_size=2, max_size=12), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]), _edge, _edge)
-def test_rollups_equal_raw_whatever_happens(
-    tmp_path: Path, fresh: Path, steps: list[tuple], zone: str, one: int, other: int
-) -> None:  # type: ignore[type-arg]
+@given(st.lists(_step, min_size=2, max_size=12), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]))
+def test_rollups_equal_raw_whatever_happens(tmp_path: Path, fresh: Path, steps: list[tuple], zone: str) -> None:  # type: ignore[type-arg]
     """Late data, data that arrives while the aggregator computes, its crashes, restarts, moving: all in any order."""
     machine = Machine(tmp_path, fresh, zone)
     now = T0 + 4 * 24 * HOUR_US
@@ -200,9 +186,6 @@ def test_rollups_equal_raw_whatever_happens(
             else:
                 machine.restart()
             machine.check()
-        since, until = min(one, other) + 17, max(one, other) + 4242
-        for every in (5 * MINUTE_US, 2 * HOUR_US, 24 * HOUR_US):
-            machine.check_queries(every, since, until)
         machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
         machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
         assert machine.conn.execute("SELECT count(*) FROM dirty").fetchone() == (0,)

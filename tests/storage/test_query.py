@@ -1,0 +1,248 @@
+"""Every answer equals a plain computation from the readings, in any zone, from whatever roll-ups there are."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensorlogd.storage import query
+from sensorlogd.storage.append import MINUTE_US
+from sensorlogd.storage.compute import Snapshot
+from sensorlogd.storage.query import Ask
+from sensorlogd.storage.steps import LADDER, Step, for_points
+from tests.storage import truth
+from tests.storage.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings, _step
+
+GAUGE = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range", "delta", "twmean", "coverage", "median", "p95")
+COUNTER = ("increase", "resets", "count", "min")
+STEPS = ("7s", "90s", "5min", "15min", "2h", "6h", "24h", "1d", "2d", "1w", "1mo", "1y")
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def ask(machine: Machine, channel: str, wanted: Ask) -> query.Answer:
+    machine.conn.execute("BEGIN")
+    try:
+        answer = query.buckets(Snapshot.of(machine.conn, machine.zone), machine.ids["s", channel], wanted)
+        answer.rows = iter(list(answer.rows))
+        return answer
+    finally:
+        machine.conn.execute("ROLLBACK")
+
+
+def local_edges(step: str, since: int, until: int, zone: str) -> list[tuple[int, int]]:
+    """The buckets by plain calendar arithmetic."""
+    unit = step.lstrip("0123456789")
+    count = int(step[: -len(unit)])
+    if unit in ("s", "min", "h"):
+        width = count * {"s": 1_000_000, "min": MINUTE_US, "h": HOUR_US}[unit]
+        starts = range(since - since % width, until, width)
+        return [(start, start + width) for start in starts]
+    tz = ZoneInfo(zone)
+
+    def us(year: int, month: int, day: int) -> int:
+        return int((datetime(year, month, day, tzinfo=tz).astimezone(UTC) - EPOCH) / timedelta(microseconds=1))
+
+    first = (EPOCH + timedelta(microseconds=since)).astimezone(tz).date()
+    edges = []
+    if unit == "mo":
+        at = (first.year, first.month)
+        while us(*at, 1) < until:
+            following = (at[0] + 1, 1) if at[1] == 12 else (at[0], at[1] + 1)
+            edges.append((us(*at, 1), us(*following, 1)))
+            at = following
+        return edges
+    if unit == "y":
+        return [(us(first.year, 1, 1), us(first.year + 1, 1, 1))]
+    days = count * (7 if unit == "w" else 1)
+    day = first - timedelta(days=(first.toordinal() - 1) % days)
+    while us(day.year, day.month, day.day) < until:
+        following_day = day + timedelta(days=days)
+        edges.append((us(day.year, day.month, day.day), us(following_day.year, following_day.month, following_day.day)))
+        day = following_day
+    return edges
+
+
+def close(name: str, found: Any, expected: Any) -> None:
+    if name == "states":
+        assert found == pytest.approx(expected)
+    elif isinstance(expected, float) and found is not None:
+        assert math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-6), (name, found, expected)
+    else:
+        assert found == expected, (name, found, expected)
+
+
+def check(machine: Machine, channel: str, step: str, since: int, until: int, names: tuple[str, ...]) -> None:
+    answer = ask(machine, channel, Ask(since, until, Step.parse(step), None, names, machine.zone))
+    rows = {row.start_us: row for row in answer.rows}
+    raw = machine.raw(machine.ids["s", channel])
+    for start, end in local_edges(step, since, until, machine.zone):
+        expected = truth.bucket(raw, max(start, since), min(end, until), HEARTBEAT)
+        row = rows.pop(start, None)
+        assert (row is None) == (expected is None), (step, start, row, expected)
+        if row is not None and expected is not None:
+            assert row.readings == expected["count"]
+            for name, value in zip(names, row.values, strict=True):
+                close(name, value, expected[name])
+    assert not rows
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(_step, min_size=2, max_size=8), st.sampled_from(ZONES), st.sampled_from(STEPS), _edge, _edge)
+def test_answers_equal_raw_whatever_happened(
+    tmp_path: Path, fresh: Path, history: list[Any], zone: str, step: str, one: int, other: int
+) -> None:
+    """Late data, crashes, moves and restarts before; any step, any range, borders inside buckets."""
+    machine = Machine(tmp_path, fresh, zone)
+    try:
+        for action in history:
+            if action[0] == "store":
+                machine.store(action[1])
+            elif action[0] == "move":
+                machine.move(action[1], T0 + 4 * 24 * HOUR_US)
+            elif action[0] == "roll_up":
+                machine.roll_up(action[1], action[2], crash_after=action[3])
+                if action[3] is not None:
+                    machine.restart()
+            else:
+                machine.restart()
+        since, until = min(one, other) + 17, max(one, other) + 4242
+        check(machine, "gauge", step, since, until, GAUGE)
+        check(machine, "counter", step, since, until, COUNTER)
+    finally:
+        machine.close()
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(STEPS), st.sampled_from(ZONES), st.integers(-3_000_000_000, 6_000_000_000))
+def test_every_instant_is_in_one_bucket(step: str, zone: str, second: int) -> None:
+    """Buckets tile the line: each begins where the one before ended, wherever one looks from."""
+    ts = second * 1_000_000 + 1
+    one = Step.parse(step)
+    start, end = one.bucket(ts, zone)
+    assert start <= ts < end
+    assert one.bucket(start, zone) == one.bucket(end - 1, zone) == (start, end)
+    assert one.bucket(end, zone)[0] == end
+
+
+@given(st.integers(1, 5000), st.integers(1_000, 20 * 365 * 86_400_000_000), st.integers(0, 10**15))
+def test_a_picture_never_has_more_points_than_asked_for(points: int, span: int, since: int) -> None:
+    """The ladder rounds up, and its finer neighbour would have been too many (but for the range's place in the grid)."""
+    step = for_points(since, since + span, points, "Europe/Berlin")
+    count = sum(1 for _ in step.edges(since, since + span, "Europe/Berlin"))
+    assert count <= points or step is LADDER[-1]
+
+
+def test_zooming_and_scrolling_show_the_same_buckets(tmp_path: Path, fresh: Path) -> None:
+    """With max_points a range grows to whole buckets, so that a bucket says the same wherever the window ends."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + n * MINUTE_US, float(n), 1) for n in range(600)])
+    wide = ask(machine, "gauge", Ask(T0 + 17, T0 + 6 * HOUR_US + 5, None, 30))
+    shifted = ask(machine, "gauge", Ask(T0 + 7 * MINUTE_US, T0 + 6 * HOUR_US + 8 * MINUTE_US, None, 30))
+    machine.close()
+    assert str(wide.step) == str(shifted.step) == "15min"
+    ours, theirs = ({row.start_us: row for row in answer.rows} for answer in (wide, shifted))
+    assert len(ours.keys() & theirs.keys()) == 25
+    assert all(ours[start] == theirs[start] for start in ours.keys() & theirs.keys())
+
+
+def test_the_answer_says_where_it_comes_from(tmp_path: Path, fresh: Path) -> None:
+    """From roll-ups alone, with readings at the borders, or from readings."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + n * MINUTE_US, float(n), 1) for n in range(24 * 60)])
+    machine.roll_up(T0 + 23 * HOUR_US, [])
+
+    def of(since: int, until: int, step: str) -> tuple[str, str]:
+        answer = ask(machine, "gauge", Ask(since, until, Step.parse(step)))
+        return answer.source, answer.resolution
+
+    assert of(T0, T0 + 4 * HOUR_US, "2h") == ("rollups", "1h")
+    assert of(T0 + 5, T0 + 4 * HOUR_US, "30min") == ("rollups+readings", "15min")
+    assert of(T0, T0 + 24 * HOUR_US, "1h") == ("rollups+readings", "1h")
+    assert of(T0, T0 + HOUR_US, "10s") == ("readings", "raw")
+    assert of(T0 + 23 * HOUR_US, T0 + 24 * HOUR_US, "15min") == ("readings", "raw")
+    machine.close()
+
+
+@pytest.mark.parametrize(
+    ("fill", "expected"),
+    [
+        ("none", [(0, 5.0), (3, 8.0)]),
+        ("null", [(0, 5.0), (1, None), (2, None), (3, 8.0), (4, None)]),
+        ("previous", [(0, 5.0), (1, 5.0), (2, 5.0), (3, 8.0), (4, 8.0)]),
+        ("linear", [(0, 5.0), (1, 6.0), (2, 7.0), (3, 8.0), (4, None)]),
+    ],
+)
+def test_fills(tmp_path: Path, fresh: Path, fill: query.Fill, expected: list[tuple[int, float | None]]) -> None:
+    """Hours 1, 2 and 4 are empty; only what is asked for invents values, and the count says 0."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + 60, 5.0, 1), (T0 + 3 * HOUR_US + 60, 8.0, 1)])
+    answer = ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse("1h"), None, ("mean",), "UTC", fill))
+    machine.close()
+    rows = list(answer.rows)
+    assert [((row.start_us - T0) // HOUR_US, row.values[0]) for row in rows] == expected
+    assert [row.readings for row in rows if (row.start_us - T0) // HOUR_US in (1, 2, 4)] in ([], [0, 0, 0])
+
+
+def test_previous_looks_before_the_range(tmp_path: Path, fresh: Path) -> None:
+    """The value that held when the range began."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store([(T0 + 60, 5.0, 1)])
+    answer = ask(
+        machine, "gauge", Ask(T0 + 2 * HOUR_US, T0 + 4 * HOUR_US, Step.parse("1h"), None, ("last", "count"), "UTC", "previous")
+    )
+    machine.close()
+    assert [row.values for row in answer.rows] == [(5.0, 0), (5.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((5, 5, Step.parse("1h")), "ends before it begins"),
+        ((0, 10**15, Step(1000)), "at most 1,000,000"),
+        ((0, 10**15, None), "either a step or max_points"),
+        ((0, 10**15, None, 0), "at least 1"),
+        ((-(10**17), 0, Step.parse("1h")), "years 1 to 9999"),
+        ((0, 1, Step.parse("1h"), None, ("meen",)), "did you mean 'mean'"),
+        ((0, 1, Step.parse("1h"), None, ()), "no aggregate"),
+    ],
+)
+def test_what_cannot_be_answered_says_why(tmp_path: Path, fresh: Path, arguments: Any, message: str) -> None:
+    """One line each."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    try:
+        with pytest.raises(ValueError, match=message):
+            list(ask(machine, "gauge", Ask(*arguments)).rows)
+    finally:
+        machine.close()
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_readings, st.integers(1, 9), st.integers(0, 3))
+def test_pages_put_together_are_the_whole(tmp_path: Path, fresh: Path, stored: Any, size: int, moves: int) -> None:
+    """Keyset paging over two series gives every reading once, in order."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    machine.store(stored)
+    machine.move(moves, T0 + 4 * 24 * HOUR_US)
+    machine.conn.execute("BEGIN")
+    snapshot = Snapshot.of(machine.conn, "UTC")
+    series = [machine.ids["s", "gauge"], machine.ids["s", "counter"]]
+    whole = list(query.readings(snapshot, series, T0, T0 + 4 * 24 * HOUR_US))
+    paged: list[query.Point] = []
+    while True:
+        after = (paged[-1].ts_us, paged[-1].series) if paged else None
+        page = list(itertools.islice(query.readings(snapshot, series, T0, T0 + 4 * 24 * HOUR_US, after), size))
+        if not page:
+            break
+        paged += page
+    machine.close()
+    assert paged == whole == sorted(whole)
+    assert len(whole) == 2 * len({ts for ts, *_ in stored})

@@ -1,0 +1,73 @@
+"""A plain recomputation of answers from readings: slow, short, and without any code of the package but the zone's days."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+Reading = tuple[int, float | None, int]
+
+
+def usable(readings: Sequence[Reading]) -> list[tuple[int, float]]:
+    """What counts: neither failed nor missing."""
+    return [(ts, value) for ts, value, quality in readings if value is not None and quality & 15 not in (4, 9)]
+
+
+def rise(before: float, after: float) -> float:
+    """A counter without dips or wraps."""
+    return after - before if after >= before else after
+
+
+def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) -> dict[str, Any] | None:
+    """Every aggregate of [start, end) of a series, its readings in time order; None where it holds no usable reading."""
+    points = usable(readings)
+    inside = [(ts, value) for ts, value in points if start <= ts < end]
+    covered = 0
+    integral = 0.0
+    states: dict[float, int] = {}
+    for (ts, value), (following, _) in pairwise(points):
+        low, high = max(ts, start), min(following, ts + heartbeat, end)
+        if high > low:
+            covered += high - low
+            integral += value * (high - low) / 1e6
+            states[value] = states.get(value, 0) + high - low
+    if not inside:
+        return None
+    values = [value for _, value in inside]
+    earlier = [value for ts, value in points if ts < start]
+    chain = [*earlier[-1:], *values]
+    x = [math.sin(math.radians(value)) for value in values]
+    y = [math.cos(math.radians(value)) for value in values]
+    ordered = sorted(values)
+
+    def quantile(fraction: float) -> float:
+        at = fraction * (len(ordered) - 1)
+        low = int(at)
+        high = min(low + 1, len(ordered) - 1)
+        return ordered[low] + (ordered[high] - ordered[low]) * (at - low)
+
+    return {
+        "count": len(values),
+        "mean": statistics.fmean(values),
+        "min": min(values),
+        "max": max(values),
+        "first": values[0],
+        "last": values[-1],
+        "sum": math.fsum(values),
+        "stddev": statistics.stdev(values) if len(values) > 1 else None,
+        "range": max(values) - min(values),
+        "delta": values[-1] - values[0],
+        "twmean": integral * 1e6 / covered if covered else values[-1],
+        "coverage": covered / (end - start),
+        "increase": math.fsum(rise(a, b) for a, b in pairwise(chain)),
+        "resets": sum(b < a for a, b in pairwise(chain)),
+        "transitions": sum(b != a for a, b in pairwise(chain)),
+        "states": {str(int(value)): us / 1e6 for value, us in states.items()},
+        "resultant": math.hypot(sum(x), sum(y)) / len(values),
+        "direction": math.degrees(math.atan2(sum(x), sum(y))) % 360,
+        "median": quantile(0.5),
+        "p95": quantile(0.95),
+    }
