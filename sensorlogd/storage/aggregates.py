@@ -12,11 +12,11 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import mul
 from typing import Any
 
 LIMIT_PERCENTILE = 5_000_000  # readings that a percentile may need to hold at once: 40 MB
 QUALITIES = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
+ANGLES = ("sin_sum", "cos_sum")  # of angles only
 BASE = ("start", "n", "first_ts", "last_ts", "covered_us")
 
 
@@ -25,6 +25,7 @@ class Span:
     """One bucket: parts [i:j) of ``columns``, and what only its surroundings tell.
 
     start_us, end_us    the part of the bucket that was asked for
+    n                   usable readings in it
     covered_us          how much of it is covered by readings, each holding until the next, at most for the heartbeat
     integral            unit x seconds over what is covered
     rise, resets        counters: what happened between the reading before the bucket and its first one
@@ -37,6 +38,7 @@ class Span:
     j: int
     start_us: int
     end_us: int
+    n: int = 0
     covered_us: int = 0
     integral: float = 0.0
     rise: float = 0.0
@@ -48,10 +50,6 @@ class Span:
 
     def part(self, name: str) -> Sequence[Any]:
         return self.columns[name][self.i : self.j]
-
-    @property
-    def n(self) -> int:
-        return sum(self.part("n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +64,11 @@ class Aggregate:
 
 
 def _mean(span: Span) -> float | None:
-    if span.columns["sin_sum"][span.i] is not None:
+    if "sin_sum" in span.columns:
         return _direction(span)
-    counts, means = span.part("n"), span.part("mean")
-    if len(counts) == 1:
-        return float(means[0])
-    return math.fsum(map(mul, counts, means)) / float(sum(counts))
+    if span.j == span.i + 1:
+        return float(span.columns["mean"][span.i])
+    return math.fsum(span.columns["_sums"][span.i : span.j]) / span.n
 
 
 def _direction(span: Span) -> float | None:
@@ -84,18 +81,17 @@ def _direction(span: Span) -> float | None:
 
 def _resultant(span: Span) -> float | None:
     """Mean resultant length, 0 (all directions) to 1 (one direction); Mardia and Jupp, Directional Statistics, 2.3."""
-    if span.columns["sin_sum"][span.i] is None:
+    if "sin_sum" not in span.columns:
         return None
     return math.hypot(math.fsum(span.part("sin_sum")), math.fsum(span.part("cos_sum"))) / span.n
 
 
 def _stddev(span: Span) -> float | None:
     """Sample standard deviation; None for fewer than two readings."""
-    counts, means, m2s = span.part("n"), span.part("mean"), span.part("m2")
-    n = sum(counts)
+    counts, means, m2s, n = span.part("n"), span.part("mean"), span.part("m2"), span.n
     if n < 2:
         return None
-    mean = math.fsum(map(mul, counts, means)) / n
+    mean = math.fsum(span.part("_sums")) / n
     m2 = math.fsum(m2s) + math.fsum(count * (one - mean) ** 2 for count, one in zip(counts, means, strict=True))
     return math.sqrt(max(m2, 0.0) / (n - 1))
 
@@ -158,7 +154,7 @@ AGGREGATES: dict[str, Aggregate] = {
     "max": Aggregate(lambda s: max(s.part("max")), ("max",)),
     "first": Aggregate(lambda s: s.columns["first"][s.i], ("first",)),
     "last": Aggregate(lambda s: s.columns["last"][s.j - 1], ("last",)),
-    "sum": Aggregate(lambda s: math.fsum(map(mul, s.part("n"), s.part("mean"))), ("mean",), "never"),
+    "sum": Aggregate(lambda s: math.fsum(s.part("_sums")), ("mean",), "never"),
     "count": Aggregate(lambda s: s.n, (), "none", True),
     "stddev": Aggregate(_stddev, ("mean", "m2"), "difference"),
     "range": Aggregate(lambda s: max(s.part("max")) - min(s.part("min")), ("min", "max"), "difference"),

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sensorlogd.storage import rollup, tiers
-from sensorlogd.storage.aggregates import BASE, LIMIT_PERCENTILE
+from sensorlogd.storage.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.rollup import FAIL, MISSING, RollUp
 from sensorlogd.storage.tiers import DAY, HOUR, MINUTE, QUARTER, SECOND_US
@@ -37,9 +37,9 @@ class Parts:
         self.used: set[int] = set()
         self._at = [RollUp._fields.index(name) for name in fields[1:]]
         columns = ", ".join(fields)
-        self._stored = (
-            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
-        )
+        # Buckets in which everything failed matter to those only who count failures.
+        some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
+        self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
         meta = dict(snapshot.conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'day_zone')").fetchall())
         self.edge_us = int(meta.get("edge_us") or 0)
         self.day_zone: str | None = meta.get("day_zone")

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from sensorlogd.storage import aggregates as aggs
 from sensorlogd.storage import steps, tiers
-from sensorlogd.storage.aggregates import BASE, QUALITIES, Aggregate
+from sensorlogd.storage.aggregates import ANGLES, BASE, QUALITIES, Aggregate
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.parts import COARSE_TO_FINE, Part, Parts
 from sensorlogd.storage.reduction import Reduction
@@ -88,7 +88,8 @@ class Ask:
 def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
     """Ask one series. Raises ValueError (a unit that cannot be converted, a percentile over too much)."""
     chosen = [aggs.aggregate(name) for name in ask.aggregates]
-    needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs)
+    kind = snapshot.kinds.get(series, "gauge")
+    needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs if kind == "angle" or need not in ANGLES)
     counts = [name for name in QUALITIES if name in needs]
     parts = Parts(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))
     since, until, step = ask.since_us, ask.until_us, ask.step

@@ -7,10 +7,11 @@ What a counter rose by, or that a state changed, between two readings belongs to
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import repeat
-from operator import sub
+from operator import add, itemgetter, mul, sub
 from typing import Any
 
 from sensorlogd.storage import rollup
@@ -41,74 +42,71 @@ class Reduction:
         counts = [fields.index(name) for name in QUALITIES if name in fields]
         everything = found
         n_at = fields.index("n")
-        if any(not part[n_at] for part in found):
+        if not all(map(itemgetter(n_at), found)):
             found = [part for part in found if part[n_at]]
         columns: dict[str, Sequence[Any]] = (
             dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
         )
-        starts, firsts, lasts = columns["start"], columns["first_ts"], columns["last_ts"]
-        steps = list(map(min, map(sub, firsts[1:], lasts), repeat(self.heartbeat_us)))
-        columns["_steps"] = [*steps, 0]
-        self._pairs(columns)
+        starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
+        own, values, integral = columns["covered_us"], columns.get("last"), columns.get("integral")
         following = self.parts.after(end_us, self.heartbeat_us)
+        steps = self._steps(firsts, lasts, following)
+        holds = list(map(add, lasts, steps))  # until when the last reading of a part holds
+        columns["_steps"] = steps
+        if "mean" in columns:
+            columns["_sums"] = list(map(mul, counted, columns["mean"]))
+        self._pairs(columns)
         all_starts = [part[0] for part in everything] if counts else []
         before = self._before
+        before_holds = None if before is None else self._holds(before[0], firsts[0] if firsts else following)
         i = 0
         for start, end in edges:
             begin, until = max(start, begin_us), min(end, end_us)
             j = bisect_left(starts, until, i)
             span = Span(columns, i, j, begin, until)
-            self._cover(span, before, following, steps)
-            if before is not None and j > i and self.needs_before:
-                self._join(span, before)
+            covered = 0
+            if before_holds is not None and before_holds > begin:
+                covered = min(before_holds, until) - begin
+            if j > i:
+                span.n = sum(counted[i:j])
+                over = min(holds[j - 1], until) - lasts[j - 1]
+                span.covered_us = covered + sum(own[i:j]) + sum(steps[i : j - 1]) + over
+                if integral is not None and values is not None:
+                    span.integral = math.fsum(
+                        (*integral[i:j], *map(_times, values[i : j - 1], steps[i : j - 1]), _times(values[j - 1], over))
+                    )
+                if self.is_state and values is not None:
+                    span.held = [(values[j - 1], over)]
+                if before is not None and self.needs_before:
+                    self._join(span, before)
+            else:
+                span.covered_us = covered
+                if self.is_state:
+                    span.held = []
+            if covered and before is not None and before[1] is not None:
+                span.integral += _times(before[1], covered)
+                if span.held is not None:
+                    span.held.append((before[1], covered))
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
                 span.counted = {fields[at]: sum(part[at] for part in everything[a:b]) for at in counts} if b > a else None
             yield span
             if j > i:
-                before = (lasts[j - 1], columns["last"][j - 1] if "last" in columns else None)
+                before = (lasts[j - 1], values[j - 1] if values is not None else None)
+                before_holds = holds[j - 1]
             i = j
         self._before = before
 
-    def _cover(self, span: Span, before: Known | None, following: int | None, steps: Sequence[int]) -> None:
-        """Covered time, integral and states of a bucket: its parts' own, the steps between them, and what reaches over
-        its edges."""
-        columns, i, j = span.columns, span.i, span.j
-        firsts, lasts, values = columns["first_ts"], columns["last_ts"], columns.get("last")
-        integral = columns.get("integral")
-        covered = 0
-        total = 0.0
-        held: list[tuple[float, int]] = []
-        if j > i:
-            inner = steps[i : j - 1]
-            covered = sum(columns["covered_us"][i:j]) + sum(inner)
-            if integral is not None and values is not None:
-                total = sum(integral[i:j]) + sum(value * step for value, step in zip(values[i : j - 1], inner, strict=True)) / 1e6
-        if before is not None:
-            until = self._holds_until(before[0], firsts[i] if i < len(firsts) else None, following)
-            reach = min(until, span.end_us) - span.start_us
-            if reach > 0:
-                covered += reach
-                if before[1] is not None:
-                    total += before[1] * reach / 1e6
-                    held.append((before[1], reach))
-        if j > i:
-            until = self._holds_until(lasts[j - 1], firsts[j] if j < len(firsts) else None, following)
-            reach = min(until, span.end_us) - lasts[j - 1]
-            covered += reach
-            if values is not None:
-                total += values[j - 1] * reach / 1e6
-                held.append((values[j - 1], reach))
-        span.covered_us, span.integral = covered, total
-        span.held = held if self.is_state else None
+    def _steps(self, firsts: Sequence[int], lasts: Sequence[int], following: int | None) -> list[int]:
+        """From each part's last reading to the next part's first, at most the heartbeat."""
+        steps = list(map(min, map(sub, firsts[1:], lasts), repeat(self.heartbeat_us)))
+        if lasts:
+            steps.append(self._holds(lasts[-1], following) - lasts[-1])
+        return steps
 
-    def _holds_until(self, ts_us: int, next_us: int | None, following: int | None) -> int:
-        """A reading after which none is known does not hold: nobody knows."""
-        if next_us is None:
-            if following is None:
-                return ts_us
-            next_us = following
-        return int(min(next_us, ts_us + self.heartbeat_us))
+    def _holds(self, ts_us: int, next_us: int | None) -> int:
+        """Until when a reading holds. One after which none is known does not: nobody knows."""
+        return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
 
     def _pairs(self, columns: dict[str, Sequence[Any]]) -> None:
         """What happened between neighbouring parts; index k is the step from part k-1 to part k."""
@@ -133,3 +131,7 @@ class Reduction:
             return 0.0, 0
         rises, resets = rollup._increase((before, after))
         return rises, resets
+
+
+def _times(value: float, us: int) -> float:
+    return value * us / 1e6
