@@ -84,6 +84,20 @@ def _us(at: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+def zone(name: str) -> str:
+    """The name, if it is that of an IANA zone. Raises ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise ValueError(f"{name!r} is not a time zone; write an IANA name, e.g. Europe/Berlin") from None
+    return name
+
+
+def of_datetime(at: datetime, zone: str = "UTC") -> int:
+    """Microseconds UTC of a datetime; one without an offset is in ``zone``."""
+    return _us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+
+
 def format_time(us: int, zone: str = "UTC") -> str:
     """RFC 3339 in the zone, with microseconds where there are any: ``2026-01-31T12:30:15.250000+01:00``."""
     try:

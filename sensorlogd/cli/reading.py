@@ -43,14 +43,12 @@ def database(config_file: Path | None, db: str | None) -> Path:
 
 
 def zone_of(tz: str | None) -> str:
-    from zoneinfo import ZoneInfo
+    from sensorlogd import times
 
-    zone = tz or "UTC"
     try:
-        ZoneInfo(zone)
-    except (ValueError, OSError, LookupError):
-        fail(f"{zone!r} is not a time zone; write an IANA name, e.g. Europe/Berlin", exits.USAGE)
-    return zone
+        return times.zone(tz or "UTC")
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
 
 
 def series_of(log: Log, patterns: tuple[str, ...]) -> list[Series]:

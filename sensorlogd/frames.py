@@ -1,0 +1,98 @@
+"""Readings and buckets as pandas frames. The only module that imports pandas (extra ``sensorlogd[frame]``)."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any
+
+from sensorlogd import quality
+from sensorlogd.storage.query import Ask
+from sensorlogd.storage.reader import Log, Series, conversion
+
+if TYPE_CHECKING:
+    import pandas
+
+NAN = float("nan")
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError:
+        raise ModuleNotFoundError("frames need the package pandas: pip install 'sensorlogd[frame]'") from None
+    return pandas
+
+
+def _index(stamps: Any, tz: str) -> Any:
+    pd = _pandas()
+    return pd.DatetimeIndex(pd.to_datetime(stamps, unit="us", utc=True), name="time").tz_convert(tz)
+
+
+def of_readings(
+    log: Log, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
+) -> pandas.DataFrame:
+    """See ``sensorlogd.log.Log.frame``."""
+    import numpy as np
+
+    pd = _pandas()
+    parts = []
+    for one in wanted:
+        change = conversion(one, unit) if unit is not None else None
+        stamps, values, flags = array("q"), array("d"), array("q")
+        for rows in log.columns(one, since_us, until_us):
+            ts, value, flag = zip(*rows, strict=True)
+            stamps.extend(ts)
+            values.extend(NAN if v is None else v for v in value)
+            flags.extend(flag)
+        numbers = np.asarray(values)
+        codes = np.asarray(flags, dtype="int64")
+        if change is not None:
+            numbers = numbers * change.scale + change.offset
+        index = _index(np.asarray(stamps, dtype="int64"), tz)
+        if layout == "wide":
+            numbers = np.where((codes & 15 == 4) | (codes & 15 == 9), np.nan, numbers)
+            parts.append(pd.Series(numbers, index=index, name=one.name))
+        else:
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "sensor": one.sensor,
+                        "channel": one.channel,
+                        "value": numbers,
+                        "unit": unit or one.unit,
+                        "quality": _words(codes),
+                    },
+                    index=index,
+                )
+            )
+    if layout == "wide":
+        return pd.concat(parts, axis=1, sort=True)
+    return pd.concat(parts).sort_index(kind="stable")
+
+
+def _words(codes: Any) -> Any:
+    at, distinct = _pandas().factorize(codes)
+    words = _pandas().Series([quality.describe(int(code)) for code in distinct], dtype=object)
+    return words.to_numpy()[at]
+
+
+def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
+    """See ``sensorlogd.log.Log.frame``."""
+    pd = _pandas()
+    parts = []
+    for one, answer in log.buckets(wanted, ask, unit):
+        rows = list(answer.rows)
+        index = _index([row.start_us for row in rows], tz)
+        table: dict[str, Any] = {name: [row.values[at] for row in rows] for at, name in enumerate(ask.aggregates)}
+        if layout == "long":
+            table = {"sensor": one.sensor, "channel": one.channel, **table}
+            table["count"] = [row.readings for row in rows]
+            table["coverage"] = [row.coverage for row in rows]
+            parts.append(pd.DataFrame(table, index=index))
+            continue
+        frame = pd.DataFrame(table, index=index).astype(float)
+        frame.columns = (
+            pd.Index([one.name]) if len(ask.aggregates) == 1 else pd.MultiIndex.from_product([[one.name], ask.aggregates])
+        )
+        parts.append(frame)
+    return pd.concat(parts, axis=1, sort=True) if layout == "wide" else pd.concat(parts).sort_index(kind="stable")
