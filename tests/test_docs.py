@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sensorlogd.cli.main import VERBS
 from sensorlogd.config.loader import load_text
@@ -19,9 +20,29 @@ from sensorlogd.config.models import (
     StorageOptions,
     WebOptions,
 )
+from sensorlogd.config.profiles import SHIPPED
 from sensorlogd.drivers.registry import driver_class, options_for
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, PollOptions, SerialOptions, TimeOptions
+from sensorlogd.drivers.serial.frame_options import (
+    BlockFormat,
+    Condition,
+    FieldOptions,
+    FrameChecksum,
+    FrameFormat,
+    LengthField,
+    LineSum,
+    ObisFormat,
+    Variant,
+)
+from sensorlogd.drivers.serial.options import (
+    ChecksumOptions,
+    LineFormat,
+    LineOptions,
+    NumberOptions,
+    PollOptions,
+    PortOptions,
+    TimeOptions,
+)
 from sensorlogd.drivers.simulated.signals import SignalChoice
 
 ROOT = Path(__file__).parents[1]
@@ -55,23 +76,46 @@ def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
         ("configuration.md", model)
         for model in (DaemonOptions, StorageOptions, RetentionOptions, WebOptions, SensorOptions, ChannelOptions)
     ]
-    + [("drivers.md", model) for model in (LineFormat, ChecksumOptions, PollOptions, TimeOptions, SerialOptions, SignalChoice)],
+    + [
+        (page, model)
+        for page, models in (
+            ("drivers.md", (PortOptions, SignalChoice)),
+            ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
+            (
+                "formats.md",
+                (FrameFormat, FieldOptions, LengthField, FrameChecksum, Variant, Condition, BlockFormat, LineSum, ObisFormat),
+            ),
+        )
+        for model in models
+    ],
 )
 def test_every_key_is_explained(page: str, model: type) -> None:
     """A key that is not on its page is a key nobody finds."""
     text = (ROOT / "docs" / page).read_text()
-    skipped = set(SensorOptions.model_fields) if model is SerialOptions else set()
+    skipped = set(SensorOptions.model_fields) if model in (PortOptions, LineOptions) else set()
     for name, field in model.model_fields.items():  # type: ignore[attr-defined]
         if name not in skipped:
             assert re.search(rf"\b{re.escape(field.alias or name)}\b", text), f"{page} does not mention {field.alias or name}"
 
 
 def test_every_verb_and_checksum_is_explained() -> None:
-    """In docs/cli.md and docs/drivers.md."""
+    """In docs/cli.md and docs/formats.md."""
     for verb in VERBS:
         assert f"`{verb}`" in (ROOT / "docs/cli.md").read_text()
     for name in CHECKSUMS:
-        assert f"`{name}`" in (ROOT / "docs/drivers.md").read_text()
+        assert f"`{name}`" in (ROOT / "docs/formats.md").read_text()
+
+
+def test_the_table_of_profiles_is_what_is_shipped() -> None:
+    """docs/profiles.md lists every shipped profile with its title, baud rate and channels."""
+    shown = re.findall(r"^\| `([\w-]+)` \| (.*) \| (\d+) \| (.*) \|$", (ROOT / "docs/profiles.md").read_text(), re.MULTILINE)
+    shipped = []
+    for file in sorted(SHIPPED.glob("*.yaml")):
+        data = yaml.safe_load(file.read_text())
+        sensor = data["sensor"]
+        shipped.append((file.stem, data["title"], str(sensor.get("baudrate", 9600)), ", ".join(sensor.get("channels", {}))))
+    assert shown == shipped
+    assert len(shipped) > 15
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

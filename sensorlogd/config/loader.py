@@ -208,7 +208,7 @@ class _Loading:
         for place, entries in (("templates", templates), ("sensors", sensors)):
             for name, entry in entries.items():
                 wanted = entry.get("profile") if isinstance(entry, dict) else None
-                if wanted is None or wanted in self.profiles:
+                if wanted is None or (isinstance(wanted, str) and wanted in self.profiles):
                     continue
                 if known is None:
                     known = profiles.available(self.base_dir)
