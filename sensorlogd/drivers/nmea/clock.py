@@ -1,0 +1,103 @@
+"""The device's clock, for ``time: device``: which instant a sentence or frame belongs to.
+
+A receiver tells date and time in RMC, ZDA or NAV-PVT, the time of day in GGA, GNS, GLL and GST, the time of the week in UBX
+frames; everything else about the fix comes right after and belongs to the same instant. What other instruments on the line
+send in between is given the device's time that has gone by since.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sensorlogd.drivers.nmea.known import Fields
+from sensorlogd.drivers.nmea.sentences import Cells
+
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+WEEK_MS = 7 * 86_400_000
+OF_THE_FIX = frozenset(("GGA", "GNS", "RMC", "GLL", "VTG", "GSA", "GSV", "GST", "ZDA", "PUBX,00", "PGRME", "PGRMZ"))
+_TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00": 2}
+
+
+class DeviceClock:
+    """Fed with everything in the order of arrival; ``now_us`` is the host's time of arrival."""
+
+    def __init__(self) -> None:
+        self.epoch_us: int | None = None
+        self._arrived_us = 0
+        self._week_ms: int | None = None  # GPS time of the week at the epoch
+        self._void = False  # a receiver without a fix may give the time it was made at
+        self._given: set[str] = set()
+
+    def sentence(self, kind: str, cells: Cells, fields: Fields | None, now_us: int) -> None:
+        """``fields``: what it says, None if it is void."""
+        if kind == "RMC":
+            self._void = fields is None
+        if fields is None or self._void:
+            if kind == "RMC":
+                self.epoch_us = None
+            return
+        of_day = _of_day_us(cells.text(_TIME_AT[kind])) if kind in _TIME_AT else None
+        if of_day is None:
+            return
+        if kind == "RMC":
+            midnight = _midnight_us(cells.text(9)[0:2], cells.text(9)[2:4], cells.text(9)[4:6])
+        elif kind == "ZDA":
+            midnight = _midnight_us(cells.text(2), cells.text(3), cells.text(4))
+        elif self.epoch_us is not None and "latitude" in fields:
+            nearest = round((self.epoch_us - of_day) / DAY_US)  # around midnight the time is new before the date is
+            midnight = nearest * DAY_US
+        else:
+            return
+        if midnight is not None:
+            self._begin(midnight + of_day, now_us)
+
+    def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
+        """A UBX frame; ``utc_us`` of those that tell it."""
+        if utc_us is not None:
+            self._begin(utc_us, now_us)
+            self._week_ms = week_ms
+        elif self.epoch_us is not None and self._week_ms is not None:
+            later_ms = (week_ms - self._week_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
+            if later_ms:
+                self._begin(self.epoch_us + later_ms * 1000, now_us)
+                self._week_ms = week_ms
+
+    def _begin(self, epoch_us: int, now_us: int) -> None:
+        if epoch_us != self.epoch_us:
+            self._given.clear()
+            self._arrived_us = now_us
+        self.epoch_us = epoch_us
+
+    def of_fix(self, fields: Fields) -> Fields:
+        """What of the fix was not given for this instant already: receivers repeat themselves in several sentences."""
+        new = {name: value for name, value in fields.items() if name not in self._given}
+        self._given.update(new)
+        return new
+
+    def between_us(self, now_us: int) -> int | None:
+        """The device's time of something that arrived now and is not of the fix."""
+        return None if self.epoch_us is None else self.epoch_us + max(now_us - self._arrived_us, 0)
+
+
+def _of_day_us(text: str) -> int | None:
+    """``hhmmss`` with or without a fraction; a 60th second is the next minute's first."""
+    whole, _, fraction = text.partition(".")
+    if not (len(whole) == 6 and (whole + fraction).isdecimal()):
+        return None
+    hour, minute, second = int(whole[:2]), int(whole[2:4]), int(whole[4:])
+    if hour > 23 or minute > 59 or second > 60:
+        return None
+    return (hour * 3600 + minute * 60 + second) * SECOND_US + int(f"{fraction:0<6}"[:6])
+
+
+def _midnight_us(day: str, month: str, year: str) -> int | None:
+    if not (day + month + year).isdecimal():
+        return None
+    number = int(year)
+    if len(year) <= 2:
+        number += 2000 if number < 80 else 1900
+    try:
+        return int((datetime(number, int(month), int(day), tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days) * DAY_US
+    except ValueError:
+        return None

@@ -1,0 +1,114 @@
+"""Bytes to batches: what sentences and frames say of the fields that are logged."""
+
+from __future__ import annotations
+
+from sensorlogd.batch import Batch
+from sensorlogd.drivers.nmea import sentences, ubx
+from sensorlogd.drivers.nmea.clock import OF_THE_FIX, DeviceClock
+from sensorlogd.drivers.nmea.known import Fields, Nonsense, Void, possible
+from sensorlogd.drivers.nmea.options import NmeaDecoding
+from sensorlogd.drivers.nmea.stream import Count, Messages
+
+Row = tuple[int, Fields]
+
+
+class NmeaDecoder:
+    """One sample for each sentence or frame that holds something wanted. Counts whatever it leaves out.
+
+    ``bad_sentences``: nonsense under a right checksum; ``bad_fields``: in a place that matters little. ``void_sentences``: the device has no fix or no valid value.
+    ``other_sentences``: nothing in them is logged. With the device's time, ``undated``: it has not told the time yet;
+    ``repeated_fields``: another sentence gave the same for the same instant.
+    """
+
+    def __init__(self, options: NmeaDecoding, count: Count) -> None:
+        self.wanted = {channel.source or name for name, channel in options.channel_options().items()}
+        self.count = count
+        self.messages = Messages(count, checksum_required=options.checksum)
+        self._talkers, self._kinds = frozenset(options.talkers), frozenset(options.sentences)
+        self._clock = DeviceClock() if options.time == "device" else None
+
+    def feed(self, data: bytes, now_us: int) -> Batch | None:
+        """What ``data`` completes."""
+        rows = [row for message in self.messages.feed(data) if (row := self._row(message, now_us)) is not None]
+        return self._batch(rows)
+
+    def idle(self, now_us: int = 0) -> Batch | None:
+        """Nothing came for a while: what was held back because it might have become a frame."""
+        rows = [row for message in self.messages.give_up() if (row := self._row(message, now_us)) is not None]
+        return self._batch(rows)
+
+    def _batch(self, rows: list[Row]) -> Batch | None:
+        if not rows:
+            return None
+        names = dict.fromkeys(name for _, fields in rows for name in fields)
+        return Batch(
+            [at_us for at_us, _ in rows],
+            {name: [fields.get(name) for _, fields in rows] for name in names},
+            device_time=self._clock is not None,
+        )
+
+    def _row(self, message: str | bytes, now_us: int) -> Row | None:
+        try:
+            found = self._sentence(message, now_us) if isinstance(message, str) else self._frame(message, now_us)
+        except Nonsense as nonsense:
+            self.count("bad_sentences", 1, f"{_shown(message)}: {nonsense}")
+            return None
+        except Void:
+            self.count("void_sentences", 1, _shown(message))
+            return None
+        if found is None:
+            self.count("other_sentences", 1, _shown(message))
+            return None
+        of_fix, tag_us, fields = found
+        fields = {name: value for name, value in fields.items() if name in self.wanted}
+        if not fields:
+            self.count("other_sentences", 1, _shown(message))
+            return None
+        return (now_us, fields) if self._clock is None else self._stamped(self._clock, of_fix, tag_us, fields, now_us)
+
+    def _sentence(self, text: str, now_us: int) -> tuple[bool, int | None, Fields] | None:
+        cells = sentences.Cells(text.split(","))
+        talker, kind = sentences.kind_of(cells)
+        chosen = (not self._talkers or talker in self._talkers) and (not self._kinds or kind in self._kinds)
+        fields: Fields | None = None
+        try:
+            if not chosen and self._clock is None:
+                return None
+            fields = sentences.of_sentence(kind, cells)
+            if fields:
+                fields = possible(fields, self._left_out)
+        finally:
+            if self._clock is not None:  # which knows the time from sentences that are not chosen, too
+                self._clock.sentence(kind, cells, fields, now_us)
+        return None if fields is None or not chosen else (kind in OF_THE_FIX, self.messages.tag_time_us, fields)
+
+    def _frame(self, frame: bytes, now_us: int) -> tuple[bool, int | None, Fields] | None:
+        if self._kinds and ubx.kind_of(frame) not in self._kinds and self._clock is None:
+            return None
+        found = ubx.of_frame(frame)
+        if found is None:
+            return None
+        fields, utc_us = possible(found[0], self._left_out), found[1]
+        if self._clock is not None:
+            self._clock.frame(utc_us, ubx.time_of_week_ms(frame), now_us)
+        return None if self._kinds and ubx.kind_of(frame) not in self._kinds else (True, None, fields)
+
+    def _left_out(self, why: str) -> None:
+        self.count("bad_fields", 1, why)
+
+    def _stamped(self, clock: DeviceClock, of_fix: bool, tag_us: int | None, fields: Fields, now_us: int) -> Row | None:
+        at_us = clock.epoch_us
+        if not of_fix:
+            at_us = clock.between_us(now_us) if tag_us is None else tag_us
+        if at_us is None:
+            self.count("undated", len(fields), "")
+            return None
+        if of_fix:
+            given, fields = len(fields), clock.of_fix(fields)
+            if given > len(fields):
+                self.count("repeated_fields", given - len(fields), "")
+        return (at_us, fields) if fields else None
+
+
+def _shown(message: str | bytes) -> str:
+    return message[:70] if isinstance(message, str) else message[:16].hex(" ")

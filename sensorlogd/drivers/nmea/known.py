@@ -1,0 +1,105 @@
+"""The fields that the driver gives, by name: unit, how they aggregate, what is possible. Configurations name these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Fields = dict[str, float]
+
+
+class Nonsense(ValueError):
+    """The checksum is right and the content is not; the text says what."""
+
+
+class Void(Exception):
+    """The device says itself that it does not know (no fix, status V)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A field that the driver gives: its unit, how it aggregates, and what is possible.
+
+    ``minor``: an impossible value (devices write 99.9 or 999.9 for "unknown") does not cast doubt on the rest of the sentence.
+    """
+
+    unit: str = ""
+    kind: str = "gauge"
+    low: float = -math.inf
+    high: float = math.inf
+    minor: bool = False
+
+
+def _angle() -> Known:
+    return Known("°", "angle", 0, 360)
+
+
+KNOWN = {
+    "latitude": Known("°", low=-90, high=90),
+    "longitude": Known("°", low=-180, high=180),
+    "altitude": Known("m", low=-12_000, high=1e8),
+    "geoid_separation": Known("m", low=-200, high=200, minor=True),
+    "speed": Known("kn", low=0, high=20_000),
+    "course": _angle(),
+    "climb": Known("m/s", low=-20_000, high=20_000),
+    "satellites": Known(low=0, high=200),
+    "satellites_in_view": Known(low=0, high=200),
+    "gps_in_view": Known(low=0, high=100),
+    "glonass_in_view": Known(low=0, high=100),
+    "galileo_in_view": Known(low=0, high=100),
+    "beidou_in_view": Known(low=0, high=100),
+    "qzss_in_view": Known(low=0, high=100),
+    "fix": Known("", "state", 0, 9),
+    "fix_mode": Known("", "state", 0, 9),
+    "hdop": Known(low=0, high=1000, minor=True),
+    "vdop": Known(low=0, high=1000, minor=True),
+    "pdop": Known(low=0, high=1000, minor=True),
+    "horizontal_accuracy": Known("m", low=0, minor=True),
+    "vertical_accuracy": Known("m", low=0, minor=True),
+    "magnetic_variation": Known("°", low=-180, high=180, minor=True),
+    "heading": _angle(),
+    "heading_magnetic": _angle(),
+    "rate_of_turn": Known("°/min", low=-100_000, high=100_000),
+    "rudder": Known("°", low=-360, high=360),
+    "depth": Known("m", low=0, high=12_000),
+    "depth_below_surface": Known("m", low=0, high=12_000),
+    "depth_below_keel": Known("m", low=0, high=12_000),
+    "transducer_offset": Known("m", low=-100, high=100, minor=True),
+    "water_temperature": Known("°C", low=-60, high=150),
+    "water_speed": Known("kn", low=-100, high=1000),
+    "distance": Known("nmi", "counter", 0),
+    "distance_trip": Known("nmi", "counter", 0),
+    "current_speed": Known("kn", low=0, high=100),
+    "current_direction": _angle(),
+    "wind_speed": Known("m/s", low=0, high=200),
+    "wind_angle": _angle(),
+    "wind_speed_true": Known("m/s", low=0, high=200),
+    "wind_angle_true": _angle(),
+    "wind_direction": _angle(),
+    "wind_direction_magnetic": _angle(),
+    "air_temperature": Known("°C", low=-100, high=100),
+    "humidity": Known("%", low=0, high=100),
+    "dew_point": Known("°C", low=-100, high=100, minor=True),
+    "pressure": Known("hPa", low=500, high=1200),
+    "pitch": Known("°", low=-360, high=360),
+    "roll": Known("°", low=-360, high=360),
+    "heave": Known("m", low=-100, high=100),
+    "rpm": Known("1/min", low=-100_000, high=100_000),
+}
+DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites", "hdop", "fix")
+
+
+def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
+    """The fields that can be; ``leave_out`` is told of minor ones that cannot. Raises Nonsense for any other."""
+    impossible = [name for name, value in fields.items() if not _can_be(name, value)]
+    for name in impossible:
+        if name not in KNOWN or not KNOWN[name].minor:
+            raise Nonsense(f"{name} cannot be {fields[name]:g}")
+        leave_out(f"{name} cannot be {fields[name]:g}")
+    return {name: value for name, value in fields.items() if name not in impossible} if impossible else fields
+
+
+def _can_be(name: str, value: float) -> bool:
+    known = KNOWN.get(name)
+    return math.isfinite(value) and (known is None or known.low <= value <= known.high)

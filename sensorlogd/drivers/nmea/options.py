@@ -1,0 +1,56 @@
+"""What the ``nmea`` driver's sensors may say in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sensorlogd.config.models import ChannelOptions, Name, SensorOptions
+from sensorlogd.config.names import closest
+from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
+from sensorlogd.drivers.serial.options import PortOptions
+
+
+class NmeaDecoding(SensorOptions):
+    """What to take from sentences and frames, wherever they come from."""
+
+    checksum: bool = Field(True, description="false: sentences without a checksum are taken, too")
+    talkers: tuple[str, ...] = Field((), description="only sentences of these, e.g. [GP, II]; P is proprietary ones")
+    sentences: tuple[str, ...] = Field((), description="only these, e.g. [RMC, GGA, NAV-PVT]")
+    time: Literal["arrival", "device"] = Field("arrival", description="device: the receiver's UTC")
+    channels: Mapping[Name, ChannelOptions] = Field(
+        default_factory=dict, description=f"any of {', '.join(KNOWN)}, xdr_NAME; default: {', '.join(DEFAULT)}"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> NmeaDecoding:
+        for name, channel in self.channels.items():
+            source = channel.source or name
+            if source not in KNOWN and not source.startswith("xdr_"):
+                raise ValueError(
+                    f"channels.{name}: no sentence gives {source!r}{closest(source, KNOWN)}; known: {', '.join(KNOWN)}, xdr_NAME"
+                )
+        return self
+
+    def channel_options(self) -> dict[str, ChannelOptions]:
+        """Units and kinds are known unless the file says otherwise."""
+        chosen = dict(self.channels) or {name: ChannelOptions() for name in DEFAULT}
+        for name, channel in chosen.items():
+            known = KNOWN.get(channel.source or name)
+            if known is None:
+                continue
+            update: dict[str, object] = {}
+            if "unit" not in channel.model_fields_set:
+                update["unit"] = known.unit
+            if "kind" not in channel.model_fields_set:
+                update["kind"] = known.kind
+            chosen[name] = channel.model_copy(update=update)
+        return chosen
+
+
+class NmeaOptions(PortOptions, NmeaDecoding):
+    """Keys of ``driver: nmea``."""
+
+    baudrate: int = Field(4800, ge=50, le=4_000_000, description="4800 in the standard; GNSS modules often 9600, AIS 38400")
