@@ -275,7 +275,7 @@ class _Loading:
 
     def _validate(self, model: type[Any], data: dict[str, Any], where: Where) -> Any:
         try:
-            return model.model_validate(data)
+            return model.model_validate(data, context={"folder": self.base_dir})
         except ValidationError as invalid:
             for detail in invalid.errors(include_url=False):
                 self._report(model, detail, where, data)
@@ -333,7 +333,7 @@ class _Loading:
                 self.error((*where, "driver"), "is required here, e.g. driver: simulated or driver: serial")
                 continue
             try:
-                model = self.options_for(driver, self.base_dir)
+                model = self.options_for(driver, self.base_dir).variant(merged)
             except DriverUnavailable as unavailable:
                 self.failed[name] = str(unavailable)
                 continue

@@ -10,11 +10,21 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sensorlogd.config import light
 from sensorlogd.config.names import closest
@@ -83,6 +93,23 @@ def _zone(value: str) -> str:
     return value
 
 
+def _instant(value: Any) -> Any:
+    """Microseconds of an ISO 8601 time; without a zone it is UTC."""
+    if not isinstance(value, str):
+        return value
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; write ISO 8601, e.g. 2026-01-31T12:00:00Z") from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
+def _path(value: str, info: ValidationInfo) -> str:
+    """Relative ones are the configuration's folder's, which the loader tells."""
+    folder = (info.context or {}).get("folder")
+    return value if folder is None else str(light.resolve(value, folder))
+
+
 def _text_length(value: str) -> str:
     if len(value) > 200 or any(ord(character) < 32 for character in value):
         raise ValueError("must be at most 200 characters without control characters")
@@ -104,6 +131,8 @@ RatePerSecond = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type":
 Finite = Annotated[float, AfterValidator(_finite)]
 Name = Annotated[str, AfterValidator(_name)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Instant = Annotated[int, BeforeValidator(_instant), WithJsonSchema({"type": "string", "examples": ["2026-01-31T12:00:00Z"]})]
+FilePath = Annotated[str, AfterValidator(_path)]
 ShortText = Annotated[str, AfterValidator(_text_length)]
 Labels = dict[Name, ShortText]
 
@@ -154,6 +183,16 @@ class SensorOptions(Section):
         "(default: three intervals, at least 5s; 60s without an interval)",
     )
     channels: Mapping[Name, ChannelOptions] = Field(default_factory=dict)
+
+    @classmethod
+    def variants(cls) -> tuple[type[SensorOptions], ...]:
+        """A driver whose keys depend on each other has a model for each case."""
+        return (cls,)
+
+    @classmethod
+    def variant(cls, keys: Mapping[str, Any]) -> type[SensorOptions]:
+        """The one of ``variants`` for a sensor with these keys."""
+        return cls
 
     def heartbeat_us(self) -> int:
         """The effective heartbeat in microseconds."""

@@ -16,7 +16,7 @@ _NAMES = {"propertyNames": {"pattern": r"^\w[\w-]{0,63}$"}}
 
 def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
     """The schema, with the options of each given driver under its name."""
-    models: list[Any] = [*SECTIONS.values(), SensorOptions, *drivers.values()]
+    models: list[Any] = [*SECTIONS.values(), SensorOptions, *(one for model in drivers.values() for one in model.variants())]
     references, defined = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     ref = {model: references[model, "validation"] for model in models}
     # With a template, what a sensor requires may come from there: only its own keys can be judged.
@@ -27,7 +27,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
                 "required": ["driver"],
                 "not": {"anyOf": [{"required": ["template"]}, {"required": ["profile"]}]},
             },
-            "then": ref[model],
+            "then": ref[model] if model.variants() == (model,) else {"anyOf": [ref[one] for one in model.variants()]},
         }
         for name, model in sorted(drivers.items())
     ]

@@ -28,6 +28,7 @@ BUILT_IN = {
     "command": "sensorlogd.drivers.command:CommandDriver",
     "modbus": "sensorlogd.drivers.modbus:ModbusDriver",
     "nmea": "sensorlogd.drivers.nmea:NmeaDriver",
+    "replay": "sensorlogd.drivers.replay:ReplayDriver",
     "sysfs": "sensorlogd.drivers.sysfs:SysfsDriver",
     "serial": "sensorlogd.drivers.serial:SerialDriver",
     "simulated": "sensorlogd.drivers.simulated:SimulatedDriver",

@@ -42,7 +42,7 @@ class LineParser:
         self.encoding = options.encoding
         self.missing = {text.strip().lower() for text in self.format.missing}
         self._fields = _FIELDS[self.format.type](self.format)
-        self._time = None if options.time is None else _DeviceTime(options.time)
+        self._time = None if options.time is None else DeviceTime(options.time)
         self._check = None if options.checksum is None else _Check(options.checksum)
         channels = options.channel_options()
         self.sources = {channel.source or name for name, channel in channels.items()}
@@ -227,7 +227,7 @@ class _Check:
         return body[:-digits], b"x", body[-digits:]
 
 
-class _DeviceTime:
+class DeviceTime:
     """``time:``. Impossible times make the line bad, but for a 60th second, which some loggers write for the next minute."""
 
     def __init__(self, options: TimeOptions) -> None:

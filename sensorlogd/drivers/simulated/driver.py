@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sensorlogd.batch import Batch, Sample
-from sensorlogd.config.models import ChannelOptions, DurationUs, Name, SensorOptions
+from sensorlogd.config.models import ChannelOptions, DurationUs, Instant, Name, SensorOptions
 from sensorlogd.drivers.contract import Driver, DriverContext, EndOfData
 from sensorlogd.drivers.simulated.signals import SignalChoice
-
-
-def _instant(value: Any) -> Any:
-    """Microseconds of an ISO 8601 time; without a zone it is UTC."""
-    if not isinstance(value, str):
-        return value
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"{value!r} is not a time; write ISO 8601, e.g. 2026-01-31T12:00:00Z") from None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
 class SimulatedChannel(ChannelOptions):
@@ -39,9 +27,7 @@ class SimulatedOptions(SensorOptions):
     batch: int = Field(1, ge=1, le=100_000, description="samples per hand-over")
     seed: int = Field(0, description="two runs with the same seed give the same values")
     count: int | None = Field(None, ge=1, description="end after so many samples")
-    start: Annotated[int, BeforeValidator(_instant)] | None = Field(
-        None, description="simulated time of the first sample (ISO 8601); default: the wall clock"
-    )
+    start: Instant | None = Field(None, description="simulated time of the first sample (ISO 8601); default: the wall clock")
     pace: Literal["realtime", "fast"] = Field("realtime", description="fast: with start, do not wait between samples")
     channels: Mapping[Name, SimulatedChannel]
 

@@ -1,0 +1,70 @@
+"""Files of bytes: recordings with arrival times, or raw bytes that came as fast as the line carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.drivers.recording import EPOCH_FROM_S, OURS, BadRecording, Header, looks_like_one, parse_line
+from sensorlogd.drivers.serial.options import PortOptions
+
+Count = Callable[[str, int, str], None]
+
+CHUNK_S = 0.05  # raw bytes come in pieces of so much line time
+FIRST_LINE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``at_us``: since 1970 where ``absolute``, else from an unknown origin."""
+
+    at_us: int
+    data: bytes
+    absolute: bool
+
+
+def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
+    """What is in the file, in its order. Raises OSError."""
+    with path.open("rb") as file:
+        first = file.readline(FIRST_LINE_BYTES)
+    if looks_like_one(first.decode("utf-8", "replace")):
+        yield from _recorded(path, count)
+    else:
+        yield from _raw(path, options)
+
+
+def _recorded(path: Path, count: Count) -> Generator[Piece]:
+    """The first entry says whether the others tell the date, too."""
+    start_us: int | None = None
+    dated: bool | None = None
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                found = parse_line(line)
+            except BadRecording as bad:
+                count("bad_entries", 1, f"line {number} {bad}")  # the last line, if the recording was broken off
+                continue
+            if isinstance(found, Header):
+                start_us = found.start_us
+            elif found is not None and found.direction in OURS:
+                count("our_entries", 1, "")
+            elif found is not None:
+                large = found.at_s >= EPOCH_FROM_S
+                if dated is None:
+                    dated = large or start_us is not None
+                if start_us is None and dated is not large:
+                    count("bad_entries", 1, f"line {number}: t is {found.at_s:g}, unlike in the lines before")
+                    continue
+                yield Piece((start_us or 0) + round(found.at_s * 1e6), found.data, dated)
+
+
+def _raw(path: Path, options: PortOptions) -> Generator[Piece]:
+    bits = 1 + options.bytesize + (options.parity != "none") + options.stopbits
+    size = max(round(options.baudrate / bits * CHUNK_S), 1)
+    per_byte_us = 1e6 * bits / options.baudrate
+    sent = 0
+    with path.open("rb") as file:
+        while data := file.read(size):
+            sent += len(data)
+            yield Piece(round(sent * per_byte_us), data, False)

@@ -1,0 +1,171 @@
+"""The ``replay`` driver: what a file holds, decoded as it would be from the device, at the pace it came or any other."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
+from sensorlogd.drivers.replay.bytes_file import Piece, pieces
+from sensorlogd.drivers.replay.options import ReplayKeys, ReplayNmeaOptions, ReplayOptions, ReplaySerialOptions
+from sensorlogd.drivers.replay.readings_file import Row, rows
+from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
+
+BATCH = 4096  # rows or bytes handed over at once when nothing has to be waited for
+LAP_PAUSE_US = 1_000_000  # before a file of one entry begins again
+
+
+class _Decoder(Protocol):
+    def feed(self, data: bytes, now_us: int) -> Batch | None: ...
+
+
+class ReplayDriver(Driver):
+    """See the module. Every item of the file is due when its time, counted from the first one's, has gone by."""
+
+    Options = ReplayOptions
+    summary = "recorded bytes or readings, at any pace"
+    waits = True
+
+    def __init__(self, options: ReplayKeys, context: DriverContext) -> None:
+        super().__init__(options, context)
+        self.options: ReplayKeys = options
+        self.bytes_seen = 0
+        self._items: Generator[Piece | Row] | None = None
+        self._next: Piece | Row | None = None
+        self._decoder: _Decoder | None = None
+        self._lap_began = 0.0
+
+    def open(self) -> None:
+        if not Path(self.options.file).is_file():
+            raise DriverError(f"{self.options.file}: no such file", "a relative path is relative to the configuration")
+        self._begin_lap()
+        if self._next is not None and self.options.times == "original" and self._original_us(self._next) is None:
+            raise DriverError(
+                f"{self.options.file}: does not tell when it was recorded", "say so with start:, or write times: now"
+            )
+
+    def _begin_lap(self) -> None:
+        self.close()
+        path, count = Path(self.options.file), self.context.count
+        if isinstance(self.options, ReplayOptions):
+            self._items = rows(path, self.options, count)
+        else:
+            assert isinstance(self.options, ReplaySerialOptions | ReplayNmeaOptions)
+            self._items = pieces(path, self.options, count)
+            if isinstance(self.options, ReplayNmeaOptions):
+                from sensorlogd.drivers.nmea.decoder import NmeaDecoder
+
+                self._decoder = NmeaDecoder(self.options, count)
+            else:
+                self._decoder = decoder_for(self.options, count)
+        self._lap_began = time.monotonic()
+        self._number = 0
+        self._next = self._take()
+        self._first_us = self._last_us = 0 if self._next is None else self._offset_us(self._next)
+        self._stamped_us, self._same = -1, 0
+
+    def _take(self) -> Piece | Row | None:
+        assert self._items is not None
+        try:
+            return next(self._items, None)
+        except ValueError as error:
+            raise DriverError(str(error)) from error
+
+    def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        if self._next is None:
+            self._end_of_file()
+        assert self._next is not None
+        wait = self._due(self._next) - time.monotonic()
+        if wait > 0 and (self.context.wait(min(wait, max(timeout_s, 0))) or wait > timeout_s):
+            return []
+        batches: list[Batch] = []
+        size = 0
+        while self._next is not None and size < BATCH and self._due(self._next) <= time.monotonic():
+            item = self._next
+            size += len(item.data) if isinstance(item, Piece) else 1
+            batch = self._play(item)
+            if batch is not None:
+                batches.append(batch)
+            self._number += 1
+            self._last_us = self._offset_us(item)
+            self._next = self._take()
+        return _joined(batches) if batches else []
+
+    def _end_of_file(self) -> None:
+        """Begin again, or raise EndOfData."""
+        if isinstance(self._decoder, LineDecoder) and self._decoder.lines.pending:
+            self.context.count("unfinished_lines", 1, "")
+        if not self.options.loop:
+            raise EndOfData
+        if not self._number:
+            raise DriverError(f"{self.options.file}: holds nothing to replay")
+        pause_us = (self._last_us - self._first_us) / (self._number - 1) if self._number > 1 else LAP_PAUSE_US
+        ended = self._lap_began + (self._last_us - self._first_us) / 1e6 / self.options.pace
+        self._begin_lap()
+        self._lap_began = max(ended, self._lap_began) + max(pause_us, 0) / 1e6 / self.options.pace
+        if self._next is None:
+            raise DriverError(f"{self.options.file}: holds nothing to replay any longer")
+
+    def _due(self, item: Piece | Row) -> float:
+        """On the monotonic clock."""
+        if math.isinf(self.options.pace):
+            return -math.inf
+        return self._lap_began + (self._offset_us(item) - self._first_us) / 1e6 / self.options.pace
+
+    def _offset_us(self, item: Piece | Row) -> int:
+        """When the item came, by the file; rows without times come every interval."""
+        if item.at_us is not None:
+            return item.at_us
+        return self._number * (self.options.interval or 1_000_000)
+
+    def _original_us(self, item: Piece | Row) -> int | None:
+        """When it was recorded; None where that is not known, or not wanted."""
+        if self.options.times == "now" or self.options.loop:
+            return None
+        if self.options.start is not None:
+            return self.options.start + self._offset_us(item) - self._first_us
+        if isinstance(item, Piece):
+            return item.at_us if item.absolute else None
+        return item.at_us
+
+    def _play(self, item: Piece | Row) -> Batch | None:
+        original_us = self._original_us(item)
+        at_us = self.context.now_us() if original_us is None else original_us
+        if isinstance(item, Row):
+            return Batch([at_us], {name: [value] for name, value in item.values.items()}, device_time=original_us is not None)
+        assert self._decoder is not None
+        self.bytes_seen += len(item.data)
+        batch = self._decoder.feed(item.data, at_us)
+        if batch is None or original_us is None or batch.device_time:
+            return batch
+        # As readings of a past time they are told apart by it: those that arrived together follow each other by a microsecond.
+        if at_us != self._stamped_us:
+            self._stamped_us, self._same = at_us, 0
+        batch.times_us = [at_us + self._same + index for index in range(len(batch.times_us))]
+        self._same += len(batch.times_us)
+        batch.device_time = True
+        return batch
+
+    def close(self) -> None:
+        if self._items is not None:
+            self._items.close()
+        self._items, self._next, self._decoder = None, None, None
+
+
+def _joined(batches: list[Batch]) -> Batch:
+    """All rows in order. Batches of one file agree on whose times they carry."""
+    if len(batches) == 1:
+        return batches[0]
+    whole = Batch([], {}, batches[0].device_time)
+    for batch in batches:
+        before = len(whole.times_us)
+        whole.times_us += batch.times_us
+        for name, column in batch.values.items():
+            whole.values.setdefault(name, [None] * before).extend(column)
+        for column in whole.values.values():
+            column.extend([None] * (len(whole.times_us) - len(column)))
+    return whole

@@ -1,0 +1,132 @@
+"""Files of readings: CSV with a column a channel and one of times, NDJSON likewise, and both in the long form that
+``query`` writes (time, sensor, channel, value)."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd import times
+from sensorlogd.drivers.replay.options import ReplayOptions
+from sensorlogd.drivers.serial.formats import BadLine, DeviceTime
+
+Count = Callable[[str, int, str], None]
+TIME_COLUMNS = ("time", "timestamp", "datetime", "date")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_MISSING = ("nan", "na", "n/a", "null", "none", "---")
+
+
+class BadRow(ValueError):
+    """A row that is no reading; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``at_us``: None where the file has no times."""
+
+    at_us: int | None
+    values: dict[str, float]
+
+
+def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
+    """The good rows in the order of the file; others are counted as ``bad_rows``. Raises OSError, ValueError."""
+    wanted = {channel.source or name for name, channel in options.channel_options().items()}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        first = file.readline()
+        lines = itertools.chain((first,), file)
+        found = _json_rows(lines) if first.lstrip().startswith("{") else _csv_rows(lines, options.separator, path)
+        read_time = _time_reader(options)
+        for number, cells in found:
+            try:
+                if isinstance(cells, str):
+                    raise BadRow(cells)
+                row = _row(cells, read_time, options.sensor, wanted)
+            except (BadRow, BadLine) as bad:
+                count("bad_rows", 1, f"line {number}: {bad}"[:150])
+                continue
+            if row is not None:
+                yield row
+            else:
+                count("other_rows", 1, "")
+
+
+def _csv_rows(lines: Iterable[str], separator: str, path: Path) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    """Line number and the row, or what is wrong with it."""
+    table = csv.reader(lines, delimiter=separator)
+    names = [name.strip() for name in next(table, [])]
+    if len(names) < 2:
+        raise ValueError(f"{path}: the first line names {len(names)} column{'s' * (len(names) != 1)}; is separator: right?")
+    while True:
+        try:
+            cells = next(table, None)
+        except csv.Error as error:
+            yield table.line_num, str(error)
+            continue
+        if cells is None:
+            return
+        if cells and len(cells) != len(names):
+            yield table.line_num, f"has {len(cells)} fields, the first line has {len(names)}"
+        elif cells:
+            yield table.line_num, dict(zip(names, cells, strict=True))
+
+
+def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            yield number, f"{line[:40]!r} is no JSON object"
+            continue
+        yield number, {name: "" if value is None else str(value) for name, value in found.items()}
+
+
+def _row(
+    cells: Mapping[str, str], read_time: Callable[[Mapping[str, str]], int | None], sensor: str | None, wanted: set[str]
+) -> Row | None:
+    if "channel" in cells and "value" in cells:
+        name = cells["channel"] if sensor is not None else ".".join(filter(None, (cells.get("sensor"), cells["channel"])))
+        if (sensor is not None and cells.get("sensor") != sensor) or name not in wanted:
+            return None
+        value = _number(cells["value"])
+        values = {name: math.nan if value is None else value}
+    else:
+        values = {name: value for name in wanted if name in cells and (value := _number(cells[name])) is not None}
+    return Row(read_time(cells), values) if values else None
+
+
+def _number(text: str) -> float | None:
+    """None for an empty cell, NaN for a text that means 'no value'. Raises BadRow."""
+    text = text.strip()
+    if not text:
+        return None
+    if text.lower() in _MISSING:
+        return math.nan
+    if not _NUMBER.fullmatch(text) or math.isinf(value := float(text)):
+        raise BadRow(f"{text[:40]!r} is not a number")
+    return value
+
+
+def _time_reader(options: ReplayOptions) -> Callable[[Mapping[str, str]], int | None]:
+    if options.time is not None:
+        return DeviceTime(options.time).of
+
+    def read(cells: Mapping[str, str]) -> int | None:
+        for name in cells:
+            if name.lower() in TIME_COLUMNS:
+                try:
+                    return times.parse_time(cells[name], 0)
+                except ValueError as error:
+                    raise BadRow(str(error)) from None
+        return None
+
+    return read
