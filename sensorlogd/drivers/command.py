@@ -1,7 +1,7 @@
 """The ``command`` driver: runs a program and reads its lines, as the serial driver reads a port's.
 
 A program that runs on is read as it prints; with ``interval:`` it is run anew each time and read to its end. It is started
-without a shell, in a process group of its own, which is ended with the sensor.
+without a shell, in a session of its own; all of that is ended with the sensor, with the run, or when the run takes too long.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,32 +17,113 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from sensorlogd.batch import Batch, Sample
-from sensorlogd.config.models import DurationUs
+from sensorlogd.config import light
+from sensorlogd.config.models import DurationUs, FilePath
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError
-from sensorlogd.drivers.serial.decoders import decoder_for
+from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
 from sensorlogd.drivers.serial.options import LineOptions
 
 READ_BYTES = 65536
-KILL_AFTER_S = 2.0
+KILL_AFTER_S = 2.0  # for a program that was asked to end
+LAST_MOMENT_S = 1.0  # between the end of a program's output and its own
+KEPT_ERRORS = 2000  # bytes of what it said last on its standard error
 
 
 def _words(value: Any) -> Any:
-    import shlex
-
     return shlex.split(value) if isinstance(value, str) else value
+
+
+def _beside_the_configuration(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """./script is beside the configuration, wherever the daemon was started."""
+    folder = (info.context or {}).get("folder")
+    if folder is None or not words or "/" not in words[0]:
+        return words
+    return (str(light.resolve(words[0], folder)), *words[1:])
 
 
 class CommandOptions(LineOptions):
     """Keys of ``driver: command``."""
 
-    command: Annotated[tuple[str, ...], BeforeValidator(_words)] = Field(
+    command: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_beside_the_configuration)] = Field(
         min_length=1, description="program and arguments; not passed to a shell"
     )
+    directory: FilePath | None = Field(None, description="where the program runs")
     timeout: DurationUs = Field(30_000_000, ge=10_000, le=3_600_000_000, description="with interval: how long one run may take")
     environment: Mapping[str, str] = Field(default_factory=dict, description="added to the daemon's own")
+
+
+class _Run:
+    """One process: its output, what it says on standard error, and its end. Owns three descriptors until ``end``."""
+
+    def __init__(self, options: CommandOptions) -> None:
+        self.process = subprocess.Popen(
+            options.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | dict(options.environment),
+            cwd=options.directory,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.out, self.err = self.process.stdout.fileno(), self.process.stderr.fileno()
+        # Readable once it has ended; its children may hold the pipes for longer.
+        self.over = os.pidfd_open(self.process.pid)
+        os.set_blocking(self.out, False)
+        os.set_blocking(self.err, False)
+        self.poll = select.poll()
+        for descriptor in (self.out, self.err, self.over):
+            self.poll.register(descriptor, select.POLLIN)
+        self.talks = True
+        self.errors = b""
+        self.stop_at = time.monotonic() + options.timeout / 1e6
+
+    def read(self) -> bytes | None:
+        """What it printed, b"" if nothing is there now, None at the end of its output."""
+        try:
+            return os.read(self.out, READ_BYTES) or None
+        except BlockingIOError:
+            return b""
+
+    def listen(self) -> None:
+        """Keep the last of what it says on standard error."""
+        try:
+            said = os.read(self.err, READ_BYTES)
+        except BlockingIOError:
+            return
+        if not said and self.talks:
+            self.talks = False
+            self.poll.unregister(self.err)
+        self.errors = (self.errors + said)[-KEPT_ERRORS:]
+
+    def ends_by_itself(self, wake_fd: int) -> bool:
+        """Its output has ended: usually it does, too, a moment later."""
+        waiting = select.poll()
+        waiting.register(self.over, select.POLLIN)
+        waiting.register(wake_fd, select.POLLIN)
+        return self.over in dict(waiting.poll(LAST_MOMENT_S * 1000))
+
+    def end(self) -> int:
+        """End it and everything it started; its exit status. The process is reaped last: until then nobody gets its number."""
+        self._signal(signal.SIGTERM)
+        waiting = select.poll()
+        waiting.register(self.over, select.POLLIN)
+        waiting.poll(KILL_AFTER_S * 1000)
+        self._signal(signal.SIGKILL)
+        code = self.process.wait()
+        os.close(self.over)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # ended, or another user's by now (setuid)
+            os.killpg(self.process.pid, number)
 
 
 class CommandDriver(Driver):
@@ -54,114 +136,108 @@ class CommandDriver(Driver):
     def __init__(self, options: CommandOptions, context: DriverContext) -> None:
         super().__init__(options, context)
         self.options: CommandOptions = options
-        self.decoder = decoder_for(options, context.count, whole=True)  # a program's first line is no tail of another
         self.bytes_seen = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._run: _Run | None = None
         self._due = 0.0
-        self._stop_at = 0.0
-        self._errors = b""
+        self._ended: DriverError | None = None
 
     def open(self) -> None:
         self._due = time.monotonic()
+        program = self.options.command[0]
         if not self.options.interval:
             self._start()
-        elif shutil.which(self.options.command[0]) is None:
-            raise DriverError(f"{self.options.command[0]}: no such program", "write its full path")
+        elif shutil.which(program, path=self.options.environment.get("PATH")) is None:
+            raise DriverError(f"{program}: no such program", "write its full path; it must be executable")
 
-    def _start(self) -> None:
+    def _start(self) -> _Run:
         program = self.options.command[0]
         try:
-            process = subprocess.Popen(
-                self.options.command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=os.environ | dict(self.options.environment),
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise DriverError(f"{program}: no such program", "write its full path") from None
+            self._run = _Run(self.options)
+        except FileNotFoundError as error:
+            missing = error.filename if error.filename is not None else program
+            raise DriverError(f"{missing}: no such program or directory", "write its full path") from None
+        except PermissionError:
+            raise DriverError(f"{program}: permission denied", f"chmod +x {program}; the daemon's user must be let in") from None
         except OSError as error:
-            raise DriverError(f"{program}: {error.strerror or error}") from None
-        for pipe in (process.stdout, process.stderr):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-        self._process, self._errors = process, b""
-        self._stop_at = time.monotonic() + self.options.timeout / 1e6
+            raise DriverError(f"{program}: {error.strerror or error}", "a script begins with e.g. #!/bin/sh") from None
+        # A program's first line is no tail of another, and the last run's half line no head of this one's.
+        self.decoder = decoder_for(self.options, self.context.count, whole=True)
+        return self._run
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        if self._process is None:
+        if self._ended is not None:
+            raise self._ended
+        run, interval = self._run, self.options.interval
+        if run is None:
             wait = self._due - time.monotonic()
-            if wait > 0 and (self.context.wait(min(wait, timeout_s)) or wait > timeout_s):
+            if wait > 0 and (self.context.wait(min(wait, max(timeout_s, 0))) or wait > timeout_s):
                 return []
-            interval = (self.options.interval or 1) / 1e6
-            self._due += (max((time.monotonic() - self._due) // interval, 0) + 1) * interval
-            self._start()
-        process = self._process
-        assert process is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        poll = select.poll()
-        for descriptor in (process.stdout.fileno(), process.stderr.fileno(), self.context.wake_fd):
-            poll.register(descriptor, select.POLLIN | select.POLLHUP)
-        ready = dict(poll.poll(timeout_s * 1000))
+            assert interval is not None
+            self._due += (max((time.monotonic() - self._due) // (interval / 1e6), 0) + 1) * interval / 1e6
+            run, timeout_s = self._start(), max(timeout_s - max(wait, 0), 0)
+        if interval:
+            timeout_s = min(timeout_s, run.stop_at - time.monotonic())
+        run.poll.register(self.context.wake_fd, select.POLLIN)
+        ready = dict(run.poll.poll(max(timeout_s, 0) * 1000))
         now_us = self.context.now_us()
         if self.context.wake_fd in ready:
             return []
-        if process.stderr.fileno() in ready:
-            self._errors = (self._errors + (self._some(process.stderr.fileno()) or b""))[-2000:]
+        if run.err in ready:
+            run.listen()
+        batch: Batch | None = None
+        if run.out in ready or run.over in ready:
+            data = run.read()
+            if data:
+                self.bytes_seen += len(data)
+                batch = self.decoder.feed(data, now_us)
+            elif data is None or run.over in ready:
+                batch = self._finish(run, now_us)
+        if self._run is not None and interval and time.monotonic() >= run.stop_at:
+            self.close()
+            self.context.count("timeouts", 1, f"{shlex.join(self.options.command)[:80]}{_said(run)}")
+        return batch if batch is not None else []
+
+    def _finish(self, run: _Run, now_us: int) -> Batch | None:
+        """The output has ended: that is as it should be with ``interval:``, and a fault without. What was read stays read."""
+        itself = run.ends_by_itself(self.context.wake_fd)
+        run.listen()
+        code = run.end()
+        self._run = None
+        program = self.options.command[0]
         batch = None
-        if process.stdout.fileno() in ready:
-            data = self._some(process.stdout.fileno())
-            if data is None:
-                return self._ended(now_us)
-            self.bytes_seen += len(data)
-            batch = self.decoder.feed(data, now_us)
-        if self.options.interval and time.monotonic() > self._stop_at:
-            self._end()
-            self.context.count("timeouts", 1, " ".join(self.options.command)[:80])
-        return batch if batch is not None else []
-
-    def _some(self, descriptor: int) -> bytes | None:
-        """None at the end of the file."""
-        try:
-            return os.read(descriptor, READ_BYTES) or None
-        except BlockingIOError:
-            return b""
-
-    def _ended(self, now_us: int) -> Batch | Sequence[Sample]:
-        """A last line needs no line end. An end is normal with ``interval:``, and unexpected without."""
-        process = self._process
-        assert process is not None
-        batch = self.decoder.feed(b"\n", now_us)
-        code = self._end()
-        told = self._errors.decode("utf-8", "replace").strip().splitlines()
-        why = f"; it said: {told[-1][:200]}" if told else ""
-        if code:
-            if not self.options.interval:
-                raise DriverError(f"{self.options.command[0]}: ended with exit status {code}{why}")
-            self.context.count("failed_runs", 1, f"exit status {code}{why}")
-        elif not self.options.interval and batch is None:
-            raise DriverError(f"{self.options.command[0]}: ended", "give interval: to run it again and again")
-        return batch if batch is not None else []
-
-    def _end(self) -> int:
-        process, self._process = self._process, None
-        if process is None:
-            return 0
-        # The group: what the program started must not be left behind.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            code = process.wait(KILL_AFTER_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-        return code
+        if not itself and not self.options.interval:
+            self._ended = DriverError(f"{program}: closed its output and went on{_said(run)}", "it must stay in the foreground")
+            return None
+        if isinstance(self.decoder, LineDecoder) and self.decoder.lines.pending:
+            if code == 0:  # a last line needs no line end
+                end = "\n" if self.options.terminator == "any" else self.options.terminator
+                batch = self.decoder.feed(end.encode("latin-1"), now_us)
+            else:
+                self.context.count("unfinished_lines", 1, "")
+        if code == 0 and not self.options.interval:
+            self._ended = DriverError(f"{program}: ended{_said(run)}", "give interval: to run it again and again")
+        elif code and not self.options.interval:
+            self._ended = DriverError(f"{program}: ended with {_status(code)}{_said(run)}")
+        elif code:
+            self.context.count("failed_runs", 1, f"{_status(code)}{_said(run)}")
+        return batch
 
     def close(self) -> None:
-        self._end()
+        run, self._run = self._run, None
+        if run is not None:
+            run.end()
+
+
+def _status(code: int) -> str:
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _said(run: _Run) -> str:
+    """The last line of its standard error."""
+    lines = run.errors.decode("utf-8", "replace").strip().splitlines()
+    return f"; it said: {lines[-1].strip()[:200]}" if lines else ""
