@@ -18,6 +18,7 @@ VERBS = {
     "init": ("config_verbs", "init", "Write a commented starter configuration."),
     "try": ("driver_verbs", "try_", "Read a sensor once, without storing anything."),
     "ports": ("driver_verbs", "ports", "List serial ports with their stable names."),
+    "sources": ("sources_verb", "sources", "List what the kernel measures: temperatures, voltages, counters."),
     "latest": ("read_verbs", "latest", "Show the newest value of every series."),
     "query": ("query_verb", "query", "Readings or roll-ups over a range of time."),
     "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
