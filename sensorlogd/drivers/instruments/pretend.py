@@ -1,0 +1,130 @@
+"""Run a pretend instrument on a line: when it sends, what goes wrong, and what it truly measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sensorlogd.drivers.instruments.faults import Faults, Plan
+from sensorlogd.drivers.instruments.instrument import Instrument, Values
+from sensorlogd.drivers.instruments.line import Line
+from sensorlogd.drivers.simulated.signals import SignalChoice, Source
+
+LINGER_S = 0.3  # before the port goes: the kernel throws away what was sent and not yet read
+Truth = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was done."""
+
+    sent: int = 0
+    damaged: int = 0
+    unheard: int = 0
+    questions: int = 0
+
+
+@dataclass(slots=True)
+class Pretend:
+    """``truth(time_us, values)`` is told of every frame that went out as the device meant it. ``fixed``: channels with one value."""
+
+    instrument: Instrument
+    line: Line
+    faults: Faults
+    truth: Truth
+    interval_us: int
+    seed: int = 0
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _values: dict[str, float] = field(default_factory=dict)
+
+    def run(self, count: int | None, for_s: float | None) -> None:
+        """Until so many frames were sent to somebody, so long, or a stop. The line is plugged in, and unplugged at the end."""
+        started = time.monotonic()
+        self._sources = {
+            name: SignalChoice.model_validate(channel.signal).source(f"{self.seed}/{name}", self.interval_us, 0)
+            for name, channel in self.instrument.channels.items()
+        }
+        end = None if for_s is None else started + for_s
+        due = started
+        self.line.plug()
+        try:
+            while (count is None or self.counts.sent + self.counts.damaged < count) and not self.line.wait(0):
+                now = time.monotonic()
+                if end is not None and now >= end:
+                    return
+                if now < due:
+                    self._between(min(due, end or due) - now)
+                    continue
+                due = max(due + self.interval_us / 1e6, now - 1.0)
+                self._next()
+                if self.instrument.build is not None:
+                    self._send(started)
+        finally:
+            self.line.wait(LINGER_S)
+            self.line.unplug()
+
+    def _between(self, for_s: float) -> None:
+        if self.instrument.answer is None:
+            self.line.wait(for_s)
+            return
+        if not self.line.is_heard():
+            self.line.wait(min(for_s, 0.05))
+            return
+        request = self.line.read(for_s)
+        if not request:
+            return
+        while more := self.line.read(0.01):  # a question may come in pieces
+            request += more
+        self.counts.questions += 1
+        answer = self.instrument.answer(request, self._values)
+        if answer is not None:
+            self._out(answer, time.time_ns() // 1000)
+
+    def _next(self) -> Values:
+        raw = {name: source.values(1)[0] or 0.0 for name, source in self._sources.items()}
+        self._values = self.instrument.rounded({**raw, **self.fixed})
+        return self._values
+
+    def _send(self, started: float) -> None:
+        assert self.instrument.build is not None
+        if not self.line.is_heard():
+            self.counts.unheard += 1
+            return
+        now_us = time.time_ns() // 1000
+        drift = self.faults.drifted(round((time.monotonic() - started) * 1e6))
+        self._out(self.instrument.build(self._values, now_us + drift), now_us)
+
+    def _out(self, frame: bytes, now_us: int) -> None:
+        plan = self.faults.plan(frame, self.instrument.damage)
+        self._trouble(plan)
+        if plan.data is None or not self.line.is_heard():
+            self.counts.damaged += plan.data is None
+            self.counts.unheard += plan.data is not None
+            return
+        if not self.line.write(plan.data, plan.byte_pause_s):
+            self.counts.unheard += 1
+        elif plan.intact:
+            self.counts.sent += 1
+            self.truth(now_us, self._values)
+        else:
+            self.counts.damaged += 1
+
+    def _trouble(self, plan: Plan) -> None:
+        if plan.silent_s:
+            self.line.wait(plan.silent_s)
+        if plan.babble_s:
+            self.line.babble(plan.babble_s, self.faults.noise)
+        if plan.away_s:
+            self.line.wait(LINGER_S)
+            self.line.unplug()
+            self.line.wait(plan.away_s)
+            self.line.plug()
+            self._until_heard()
+
+    def _until_heard(self) -> None:
+        """What is sent to nobody would be lost: a reconnecting program is given the time to come back."""
+        while not self.line.is_heard() and not self.line.wait(0.05):
+            pass
