@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 
 import pytest
@@ -304,3 +305,19 @@ def test_what_cannot_be_is_a_configuration_error(text: str, problem: str) -> Non
     with pytest.raises(ConfigErrors) as caught:
         options(f"driver: serial, format: {text}")
     assert problem in str(caught.value)
+
+
+def test_a_bit_that_ends_a_telegram_early_does_not_make_it_one_without_crc() -> None:
+    """``)`` and ``!`` differ in one bit: of a meter that sends a CRC, or whose version has one, it is needed."""
+    from sensorlogd.drivers.instruments import INSTRUMENTS
+
+    instrument = INSTRUMENTS["p1"]
+    assert instrument.build is not None
+    good = instrument.build(instrument.rounded(dict.fromkeys(instrument.channels, 1.0)), 0)
+    cut = good.replace(b"*kW)\r\n1-0:2.7.0", b"*kW!\r\n1-0:2.7.0")
+    unversioned = re.sub(rb"1-3:0[^\n]*\n", b"", cut)
+    how = profile("dsmr-p1")
+    for stream, readings in ((cut, 0), (good + unversioned, 1), (unversioned, 1)):
+        rows, counts = decode(how, stream)
+        assert len(rows) == readings
+        assert counts.get("bad_telegrams", 0) == (1 if b"!" in stream and stream != unversioned else 0)

@@ -103,15 +103,15 @@ class Faults:
         """What a drifting device clock has gained after so long."""
         return round(sum(elapsed_us * fault.numbers["ppm"] / 1e6 for fault in self.faults if fault.name == "clock-drift"))
 
-    def plan(self, frame: bytes, damage: Callable[[bytes], bytes] | None) -> Plan:
-        """For one frame."""
+    def plan(self, frame: bytes, damage: Callable[[bytes], bytes] | None, tail: int = 0) -> Plan:
+        """For one frame; ``tail``: so many last bytes take no bit errors."""
         plan = Plan(frame)
         self._frames += 1
         for fault in self.faults:
-            self._apply(fault, plan, damage)
+            self._apply(fault, plan, damage, tail)
         return plan
 
-    def _apply(self, fault: Fault, plan: Plan, damage: Callable[[bytes], bytes] | None) -> None:
+    def _apply(self, fault: Fault, plan: Plan, damage: Callable[[bytes], bytes] | None, tail: int) -> None:
         numbers, rng = fault.numbers, self._rng
         hit = rng.random() < numbers["p"] if "p" in numbers and fault.name != "bit-errors" else False
         match fault.name:
@@ -134,7 +134,7 @@ class Faults:
                 # Ends in a line end, so that the frame behind it begins where a reader may find it.
                 plan.data = bytes(rng.randrange(128, 256) for _ in range(rng.randint(1, 40))) + b"\r\n" + plan.data
             case "bit-errors" if plan.data is not None:
-                flipped = self._flip(plan.data, numbers["p"])
+                flipped = self._flip(plan.data, numbers["p"], tail)
                 if flipped == plan.data:
                     return
                 plan.data, plan.intact = flipped, False
@@ -142,10 +142,10 @@ class Faults:
                 return
         self.made[fault.name] += 1
 
-    def _flip(self, data: bytes, p: float) -> bytes:
+    def _flip(self, data: bytes, p: float, tail: int) -> bytes:
         rng = self._rng
         bits = bytearray(data)
-        for at in range(8 * len(bits)):
+        for at in range(8 * (len(bits) - tail)):
             if rng.random() < p:
                 bits[at // 8] ^= 1 << at % 8
         return bytes(bits)

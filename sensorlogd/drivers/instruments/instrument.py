@@ -23,7 +23,8 @@ class Instrument:
 
     build(values, time in µs UTC) -> bytes; answer(request, values) -> bytes | None.
     ``config``: the keys of a sensor that reads it, with {port} in place of the port.
-    ``damage``: makes a checksum wrong; None where the protocol has none.
+    ``damage``: makes a checksum wrong; None where the protocol has none. ``tail``: bytes behind the checksum (a line end), in
+    which no bit errors are made, since they are none to the protocol.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Instrument:
     build: Callable[[Values, int], bytes] | None = None
     answer: Callable[[bytes, Values], bytes | None] | None = None
     damage: Callable[[bytes], bytes] | None = None
+    tail: int = 0
     baudrate: int = 9600
     interval_us: int = 1_000_000
 

@@ -57,5 +57,6 @@ INSTRUMENT = Instrument(
     "profile: dsmr-p1\nport: {port}\n",
     build,
     damage=damage,
+    tail=2,
     baudrate=115200,
 )

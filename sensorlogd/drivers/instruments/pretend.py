@@ -98,7 +98,7 @@ class Pretend:
         self._out(self.instrument.build(self._values, now_us + drift), now_us)
 
     def _out(self, frame: bytes, now_us: int) -> None:
-        plan = self.faults.plan(frame, self.instrument.damage)
+        plan = self.faults.plan(frame, self.instrument.damage, self.instrument.tail)
         self._trouble(plan)
         if plan.data is None or not self.line.is_heard():
             self.counts.damaged += plan.data is None

@@ -26,6 +26,7 @@ _CELLS = re.compile(r"\(([^()]*)\)")
 _VALUE = re.compile(r"([+-]?\d+(?:\.\d*)?)(?:\*([^\s*]+))?", re.ASCII)
 # The end, with or without a CRC; a new telegram right behind the "!" shows that there is none, too.
 _END = re.compile(rb"!(?:([0-9A-Fa-f]{4})|[ \t]{0,8}\r?\n|(?=/))")
+_SINCE_CRC = re.compile(rb"\n1-3:0\.2\.8\(")  # the version object came with DSMR 4, and so did the CRC
 # EN 13757-3 device types
 _MBUS_KINDS = {2: "electricity", 3: "gas", 4: "heat", 6: "water", 7: "water", 8: "heat", 10: "cooling", 11: "cooling", 12: "heat"}
 # Some meters send W where others send kW: one channel has one unit.
@@ -40,6 +41,7 @@ class ObisDecoder:
         self.wanted = wanted
         self.count = count
         self._buffer = b""
+        self._has_crc = False
         self._crc = CHECKSUMS["crc16_arc"].compute
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
@@ -85,7 +87,9 @@ class ObisDecoder:
                 self._buffer = self._buffer[1:]
                 continue
             self._buffer = self._buffer[end.end() :]
-            if crc is None and self.options.crc == "required":
+            self._has_crc = self._has_crc or crc is not None
+            # A flipped bit turns a ")" into a "!": of a meter that sends a CRC, a telegram without one is damaged.
+            if crc is None and (self.options.crc == "required" or self._has_crc or _SINCE_CRC.search(telegram)):
                 self.count("bad_telegrams", 1, f"{telegram[:30]!r}: has no CRC")
                 continue
             return telegram
