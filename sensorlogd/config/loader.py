@@ -6,6 +6,7 @@ and each sensor with its driver's model -> check what concerns several sensors. 
 
 from __future__ import annotations
 
+import json
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sensorlogd.config import light, profiles
+from sensorlogd.config import light, ports, profiles
 from sensorlogd.config.models import (
     NAME,
     Config,
@@ -407,27 +408,35 @@ class _Loading:
                 self.error(("templates", name), "must be a mapping of sensor keys", key=True)
 
     def _ports_named_twice(self, sensors: dict[str, SensorOptions]) -> None:
+        """One port has one reader, unless all say that they share it; then they agree on how the line is set."""
         first: dict[str, str] = {}
         for name, sensor in sensors.items():
             port = getattr(sensor, "port", None)
-            shared = bool(getattr(sensor, "shared", False))
-            if not isinstance(port, str) or not sensor.enabled or ("://" in port and not shared):
+            if not isinstance(port, str) or not sensor.enabled or ports.may_repeat(port):
                 continue
-            identity = str(Path(port).resolve()) if port.startswith("/") else port
-            other = first.setdefault(identity, name)
+            other = first.setdefault(ports.identity(port), name)
             if other == name:
                 continue
             mark = self.tree.place(("sensors", other, "port"), self.start)
             where = f"{port} is already read by sensor {other!r} at {mark.file}:{mark.line}"
-            if not (shared and getattr(sensors[other], "shared", False)):
-                self.error(("sensors", name, "port"), f"{where}; if both are meant to read it, write shared: true in both")
+            theirs = sensors[other]
+            if not (getattr(sensor, "shared", False) and getattr(theirs, "shared", False)):
+                if "://" in port and not (getattr(sensor, "exclusive", True) or getattr(theirs, "exclusive", True)):
+                    continue
+                cure = "if both are meant to read it, write shared: true in both"
+                if "://" in port:
+                    cure += ", or exclusive: false in both for a connection each"
+                self.error(("sensors", name, "port"), f"{where}; {cure}")
                 continue
-            for key in _LINE_KEYS:
-                mine, theirs = getattr(sensor, key), getattr(sensors[other], key)
-                if mine != theirs:
-                    self.error(
-                        ("sensors", name, key), f"{where} with {key}: {theirs}; a shared port has one setting, found {mine}"
-                    )
+            if hasattr(sensor, "line") and hasattr(theirs, "line"):
+                self._lines_differ(name, sensor, other, theirs, where)
+
+    def _lines_differ(self, name: str, mine: Any, other: str, theirs: Any, where: str) -> None:
+        wanted = theirs.line()
+        for key, value in mine.line().items():
+            if value != wanted[key]:
+                problem = f"{where} with {key}: {_as_written(wanted[key])}; a shared port has one setting"
+                self.error(("sensors", name, key), f"{problem}, found {_as_written(value)}")
 
     def _former_names(self, sensors: dict[str, SensorOptions]) -> None:
         taken: dict[str, str] = {}
@@ -441,7 +450,8 @@ class _Loading:
                 self.error(("sensors", name, "was"), f"{sensor.was!r} is claimed by sensor {other!r} too")
 
 
-_LINE_KEYS = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "rs485", "ignore_echo")
+def _as_written(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False).strip('"')
 
 
 def _value_at(data: Any, loc: tuple[int | str, ...]) -> Any:

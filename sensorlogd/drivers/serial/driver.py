@@ -12,7 +12,7 @@ from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import port_for
 
-MAX_WAIT_S = 1.0  # for a shared line to become free, before the daemon is given a chance to stop us
+GRACE_S = 5.0  # beyond the turnaround, after which a shared line is taken away from us: we hang
 
 
 class SerialDriver(Driver):
@@ -24,7 +24,7 @@ class SerialDriver(Driver):
     def __init__(self, options: SerialOptions, context: DriverContext) -> None:
         super().__init__(options, context)
         self.options: SerialOptions = options
-        self.transport = port_for(options, context)
+        self.transport = port_for(options, context, asks=options.poll is not None)
         self.decoder = decoder_for(options, context.count)
         self.bytes_seen = 0
         self._next_poll = 0.0
@@ -66,7 +66,8 @@ class SerialDriver(Driver):
             self.context.count("unanswered", 1, "")
             self.decoder.idle()
         if now >= self._next_poll and not self._answer_until:
-            if not self._turn.enter_context(self.transport.transaction(min(timeout_s, MAX_WAIT_S))):
+            turn = self.transport.transaction(timeout_s, poll.turnaround / 1e6 + GRACE_S)
+            if not self._turn.enter_context(turn):
                 self._turn.close()
                 return 0.0
             now = time.monotonic()

@@ -13,6 +13,7 @@ from sensorlogd.config.models import ChannelOptions, DurationUs, Finite, Name, S
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.escapes import Escaped, Regex, regex
 from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
+from sensorlogd.durations import format_duration
 
 
 def _pattern(value: str) -> str:
@@ -161,7 +162,7 @@ class PortOptions(SensorOptions):
     rs485: bool = Field(False, description="the driver chip's direction is switched by RTS (kernel RS-485 mode)")
     ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
-    shared: bool = Field(False, description="several sensors read this port; each of them must say so")
+    shared: bool = Field(False, description="several sensors use this port, which is opened once; each of them must say so")
     settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
 
     @model_validator(mode="after")
@@ -169,6 +170,11 @@ class PortOptions(SensorOptions):
         if self.stopbits not in (1, 1.5, 2):
             raise ValueError(f"stopbits: {self.stopbits:g} is not 1, 1.5 or 2")
         return self
+
+    def line(self) -> dict[str, object]:
+        """How the port is opened and set: what all sensors on a shared port must agree on."""
+        keys = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "rs485", "exclusive")
+        return {key: getattr(self, key) for key in keys} | {"settle": format_duration(self.settle)}
 
 
 class LineOptions(SensorOptions):

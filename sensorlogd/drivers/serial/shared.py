@@ -1,8 +1,8 @@
-"""One port, several sensors: a hub that opens it once and lets the sensors' threads take turns at reading it.
+"""One port, several sensors: a hub that opens it once, and for each sensor an end that looks like a port of its own.
 
-There is no further thread: whichever sensor finds nobody reading reads, and hands what arrived to all. A sensor that asks
-questions (Modbus, polled devices) takes the line for one question and answer; what arrives meanwhile is its alone. When the
-port fails, every sensor on it is told, and the first to come back opens it anew.
+A thread of the hub reads the port and hands what arrives to every sensor that listens, at once and whatever the others do.
+A sensor that asks questions (Modbus, polled devices) takes the line for one question and its answer, first come first
+served, and hears nothing else. When the port fails, every sensor on it is told, and the first to come back opens it anew.
 """
 
 from __future__ import annotations
@@ -16,16 +16,27 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
+from sensorlogd.config.ports import identity
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.transport import Transport
 
 HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
-TURN_S = 0.1  # how long a sensor waits before it looks again whether nobody reads
+SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be
+CLOSING_S = 5.0  # for the hub's thread to let go of the port
+FOR_EVER_S = 86_400.0
 
 
 class Port(Protocol):
-    """What drivers need of a port, shared or not. All but ``close`` raise DriverError when the port cannot be used."""
+    """What drivers need of a port, shared or not. All but ``close`` raise DriverError when the port cannot be used.
+
+    ``read``           as ``Transport.read``
+    ``discard_input``  throw away what has arrived and was not read, and give it back for a look
+    ``transaction``    ``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most
+                       ``hold_s``; False if it did not become ours within ``wait_s`` (our place in the queue is kept) or a
+                       stop was asked for
+    ``attend``         an asking sensor hears the line for so much longer, because a late answer may come
+    """
 
     def open(self) -> None: ...
 
@@ -33,87 +44,182 @@ class Port(Protocol):
 
     def write(self, data: bytes) -> None: ...
 
-    def discard_input(self) -> None: ...
+    def discard_input(self) -> bytes: ...
 
-    def transaction(self, timeout_s: float) -> contextlib.AbstractContextManager[bool]: ...
+    def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]: ...
+
+    def attend(self, seconds: float) -> None: ...
 
     def close(self) -> None: ...
 
 
-def port_for(options: PortOptions, context: DriverContext) -> Port:
-    """The port of a sensor."""
-    return SharedPort(options, context) if options.shared else OwnPort(options, context)
+def port_for(options: PortOptions, context: DriverContext, *, asks: bool = False) -> Port:
+    """The port of a sensor. ``asks``: it only wants to hear answers to its own questions."""
+    return SharedPort(options, context, asks=asks) if options.shared else OwnPort(options, context)
 
 
 class OwnPort(Transport):
     """A port that one sensor has for itself."""
 
     @contextlib.contextmanager
-    def transaction(self, timeout_s: float) -> Iterator[bool]:
+    def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:
         """The line is always ours."""
         yield True
 
-
-class _Turns:
-    """A lock that is given in the order it was asked for."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._queue: deque[threading.Event] = deque()
-        self._held = False
-
-    def acquire(self, timeout_s: float, wait_stop: DriverContext) -> bool:
-        mine = threading.Event()
-        with self._lock:
-            if not self._held:
-                self._held = True
-                return True
-            self._queue.append(mine)
-        end = time.monotonic() + timeout_s
-        while not mine.wait(min(TURN_S, max(end - time.monotonic(), 0))):
-            if time.monotonic() >= end or wait_stop.wait(0):
-                with self._lock:
-                    if mine.is_set():  # it became ours this very moment
-                        return True
-                    self._queue.remove(mine)
-                    return False
-        return True
-
-    def release(self) -> None:
-        with self._lock:
-            if self._queue:
-                self._queue.popleft().set()
-            else:
-                self._held = False
+    def attend(self, seconds: float) -> None:
+        """We hear everything anyway."""
 
 
 class _Hub:
-    """The one opened port and who listens."""
+    """The one opened port, who is on it, and whose turn it is to ask. Made by the sensor that opens it."""
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.transport: Transport | None = None
-        self.listeners: list[SharedPort] = []
-        self.opening = threading.Lock()
-        self.reading = threading.Lock()
-        self.turns = _Turns()
+    def __init__(self, key: str, opener: SharedPort) -> None:
+        self.key = key
+        self.opener = opener
+        options = self.options = opener.options
+        self.lock = threading.Lock()  # guards what follows, up to the blank line
+        self.ends: list[SharedPort] = []
+        self.error: DriverError | None = None
+        self.opened = False
         self.owner: SharedPort | None = None
+        self.owner_until = 0.0
+        self.queue: deque[SharedPort] = deque()
+        self.heard = time.monotonic()
 
-    def deliver(self, now_us: int, data: bytes) -> None:
+        self.writing = threading.Lock()  # the port is not closed while somebody writes
+        self._stop = threading.Event()
+        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._thread: threading.Thread | None = None
+        self._context = DriverContext(
+            options.port, self._wake_r, self._stop.wait, opener.context.now_us, self._count, lambda kind, detail: None
+        )
+        self.transport = Transport(options, self._context)
+
+    def _count(self, name: str, n: int, example: str) -> None:
+        for end in self._everybody():
+            end.context.count(name, n, example)
+
+    def _everybody(self) -> list[SharedPort]:
         with self.lock:
-            to = [self.owner] if self.owner is not None else list(self.listeners)
-        for listener in to:
-            listener.take(now_us, data)
+            return list(self.ends)
+
+    # ---- the thread of the sensor that opens, joins or leaves --------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the port and begin to read it. Raises DriverError, which everybody who waits for the port is told, too."""
+        self.transport.hand_over(self.opener.context)  # so that opening ends when the sensor that opens is stopped
+        try:
+            self.transport.open()
+        except DriverError as error:
+            self.fail(error)
+            self._close()
+            raise
+        self.transport.hand_over(self._context)
+        with self.lock:
+            self.opened = True
+        # daemon: a device that hangs in a system call must not keep the process from ending
+        self._thread = threading.Thread(target=self._run, name=f"port-{self.options.port}", daemon=True)
+        self._thread.start()
+        for end in self._everybody():
+            end.wake()
+
+    def fits(self, options: PortOptions) -> bool:
+        """Whether a sensor with these options can join: same settings, still alive, and not silent for far too long."""
+        with self.lock:
+            if self.error is not None:
+                return False
+            quiet_us = (time.monotonic() - self.heard) * 1e6
+            heartbeats = [end.options.heartbeat_us() for end in self.ends]
+        patience_us = SILENT_HEARTBEATS * max([options.heartbeat_us(), *heartbeats])
+        return options.line() == self.options.line() and quiet_us <= patience_us
+
+    def leave(self, end: SharedPort) -> bool:
+        """True if that was the last one."""
+        with self.lock:
+            self.ends.remove(end)
+            if end in self.queue:
+                self.queue.remove(end)
+            if self.owner is end:
+                self._next_turn()
+            return not self.ends
 
     def fail(self, error: DriverError) -> None:
-        """Close the port; only who reads, or nobody, may do that."""
+        """The port is of no use any more; everybody on it is told, once."""
+        with _hubs_lock:
+            if _hubs.get(self.key) is self:
+                del _hubs[self.key]
         with self.lock:
-            transport, self.transport = self.transport, None
-            listeners = list(self.listeners)
-        if transport is not None:
-            transport.close()
-        for listener in listeners:
-            listener.failed(error)
+            self.error = self.error or error
+        for end in self._everybody():
+            end.wake()
+
+    def stop(self) -> None:
+        """End the thread, which closes the port. From any thread but its own."""
+        self._stop.set()
+        thread = self._thread
+        if thread is not None:
+            with self.lock:
+                if self._wake_w >= 0:
+                    os.write(self._wake_w, b"x")
+            thread.join(CLOSING_S)
+
+    def _close(self) -> None:
+        with self.writing:
+            self.transport.close()
+        with self.lock:  # nobody may write to the number of a descriptor that was closed
+            ends, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
+        for end in ends:
+            os.close(end)
+
+    # ---- the hub's thread --------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                arrived = self.transport.read(FOR_EVER_S)
+                if arrived is not None and arrived[1]:
+                    self._deliver(*arrived)
+        except DriverError as error:
+            self.fail(error)
+        finally:
+            self._close()
+
+    def _deliver(self, now_us: int, data: bytes) -> None:
+        now = time.monotonic()
+        with self.lock:
+            self.heard = now
+            to = [end for end in self.ends if not end.asks or end is self.owner or end.attentive_until > now]
+        for end in to:
+            end.take(now_us, data)
+
+    # ---- turns -------------------------------------------------------------------------------------------------------
+
+    def try_turn(self, end: SharedPort, hold_s: float) -> float | None:
+        """None: the line is now ours. Else how long its owner may have it at most."""
+        now = time.monotonic()
+        with self.lock:
+            if self.owner is not None and self.owner is not end and now >= self.owner_until:
+                self._next_turn()  # it hangs, or has forgotten: nobody else is to suffer
+            if self.owner is None:
+                self.owner = end
+            if self.owner is end:
+                self.owner_until = now + hold_s
+                return None
+            if end not in self.queue:
+                self.queue.append(end)
+            return self.owner_until - now if self.owner is not None else 0.0
+
+    def end_turn(self, end: SharedPort) -> None:
+        """The next in the queue has the line."""
+        with self.lock:
+            if self.owner is end:
+                self._next_turn()
+
+    def _next_turn(self) -> None:
+        self.owner = self.queue.popleft() if self.queue else None
+        if self.owner is not None:
+            self.owner_until = time.monotonic() + 1.0  # until it has said how long it wants the line
+            self.owner.wake()
 
 
 _hubs: dict[str, _Hub] = {}
@@ -121,50 +227,73 @@ _hubs_lock = threading.Lock()
 
 
 class SharedPort:
-    """One sensor's share of a port. Its methods are called by that sensor's thread, ``take`` and ``failed`` by others'."""
+    """One sensor's end of a shared port. ``take`` and ``wake`` may be called by any thread, all else by the sensor's only."""
 
-    def __init__(self, options: PortOptions, context: DriverContext) -> None:
+    def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool) -> None:
         self.options = options
         self.context = context
-        self.key = os.path.realpath(options.port) if "://" not in options.port else options.port
+        self.asks = asks
+        self.attentive_until = 0.0
         self._hub: _Hub | None = None
+        self._lock = threading.Lock()  # guards what follows
         self._held: deque[tuple[int, bytes]] = deque()
         self._held_bytes = 0
-        self._error: DriverError | None = None
         self._event = -1
-        self._event_lock = threading.Lock()  # nobody may write to the number of a descriptor that was closed
 
     def open(self) -> None:
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        with _hubs_lock:
-            hub = self._hub = _hubs.setdefault(self.key, _Hub())
+        key = identity(self.options.port)
+        while (hub := self._join(key)) is None:
+            continue
+        self._hub = hub
+        if hub.opener is self:
+            hub.open()
+            return
+        while True:
+            self._raise_if_failed(hub)
             with hub.lock:
-                hub.listeners.append(self)
-        with hub.opening:
-            if hub.transport is None:
-                transport = Transport(self.options, self.context)
-                transport.open()  # a failure leaves ``transport`` None: ``close`` takes us off the list again
-                hub.transport = transport
+                if hub.opened:
+                    return
+            if self._wait(FOR_EVER_S):
+                return
+
+    def _join(self, key: str) -> _Hub | None:
+        """The hub we are on now; None: one that did not fit was closed."""
+        with _hubs_lock:
+            hub = _hubs.get(key)
+            if hub is None:
+                hub = _hubs[key] = _Hub(key, self)
+            if hub.opener is self or hub.fits(self.options):
+                with hub.lock:
+                    hub.ends.append(self)
+                return hub
+        hub.fail(DriverError(f"{self.options.port}: is opened anew, with other settings or because it was silent for long"))
+        hub.stop()
+        return None
+
+    # ---- called by the hub -------------------------------------------------------------------------------------------
 
     def take(self, now_us: int, data: bytes) -> None:
         """Something arrived for this sensor."""
-        self._held.append((now_us, data))
-        self._held_bytes += len(data)
-        while self._held_bytes > HELD_BYTES and len(self._held) > 1:
-            lost = len(self._held.popleft()[1])
-            self._held_bytes -= lost
+        lost = 0
+        with self._lock:
+            self._held.append((now_us, data))
+            self._held_bytes += len(data)
+            while self._held_bytes > HELD_BYTES and len(self._held) > 1:
+                dropped = len(self._held.popleft()[1])
+                self._held_bytes -= dropped
+                lost += dropped
+        if lost:
             self.context.count("dropped_bytes", lost, "")
-        self._wake()
+        self.wake()
 
-    def failed(self, error: DriverError) -> None:
-        """The port is gone."""
-        self._error = error
-        self._wake()
-
-    def _wake(self) -> None:
-        with self._event_lock:
+    def wake(self) -> None:
+        """Something changed: bytes, turn or error."""
+        with self._lock:  # nobody may write to the number of a descriptor that was closed
             if self._event >= 0:
                 os.eventfd_write(self._event, 1)
+
+    # ---- called by the sensor ----------------------------------------------------------------------------------------
 
     def read(self, timeout_s: float) -> tuple[int, bytes] | None:
         """As ``Transport.read``."""
@@ -172,91 +301,90 @@ class SharedPort:
         assert hub is not None
         end = time.monotonic() + max(timeout_s, 0)
         while True:
-            with contextlib.suppress(BlockingIOError):
-                os.eventfd_read(self._event)
-            if self._held:
-                now_us, data = self._held.popleft()
-                self._held_bytes -= len(data)
-                return now_us, data
-            if self._error is not None:
-                raise DriverError(str(self._error), self._error.hint)
-            left = max(end - time.monotonic(), 0)
-            if hub.reading.acquire(blocking=False):
-                try:
-                    arrived = self._read_for_all(hub, min(left, TURN_S))
-                finally:
-                    hub.reading.release()
-                if arrived is None:
-                    return None
-            else:
-                poll = select.poll()
-                poll.register(self._event, select.POLLIN)
-                poll.register(self.context.wake_fd, select.POLLIN)
-                if self.context.wake_fd in dict(poll.poll(min(left, TURN_S) * 1000)):
-                    return None
-            if time.monotonic() >= end and not self._held and self._error is None:
+            with self._lock:
+                if self._held:
+                    now_us, data = self._held.popleft()
+                    self._held_bytes -= len(data)
+                    return now_us, data
+            self._raise_if_failed(hub)
+            left = end - time.monotonic()
+            if left <= 0:
                 return self.context.now_us(), b""
+            if self._wait(left):
+                return None
 
-    def _read_for_all(self, hub: _Hub, timeout_s: float) -> bool | None:
-        """None: a stop was asked for."""
-        transport = hub.transport
-        if transport is None or self._held:
-            return True
-        try:
-            arrived = transport.read(timeout_s, self.context)
-        except DriverError as error:
-            hub.fail(error)
-            return True
-        if arrived is None:
-            return None
-        if arrived[1]:
-            hub.deliver(*arrived)
-        return True
+    def _wait(self, seconds: float) -> bool:
+        """Until woken or the time is over; True if a stop was asked for."""
+        poll = select.poll()
+        poll.register(self._event, select.POLLIN)
+        poll.register(self.context.wake_fd, select.POLLIN)
+        ready = dict(poll.poll(max(seconds, 0) * 1000))
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._event)
+        return self.context.wake_fd in ready
+
+    def _raise_if_failed(self, hub: _Hub) -> None:
+        with hub.lock:
+            error = hub.error
+        if error is not None:
+            raise DriverError(str(error), error.hint)
 
     def write(self, data: bytes) -> None:
-        """As ``Transport.write``."""
-        hub = self._hub
-        transport = hub.transport if hub is not None else None
-        if transport is None:
-            raise self._error or DriverError(f"{self.options.port}: the port is closed")
-        transport.write(data)
-
-    def discard_input(self) -> None:
-        """What this sensor holds; the line itself is read by whoever reads."""
-        self._held.clear()
-        self._held_bytes = 0
-
-    @contextlib.contextmanager
-    def transaction(self, timeout_s: float) -> Iterator[bool]:
-        """The line for one question and answer; False if it did not become free in time."""
+        """Send all of ``data``; only while the line is ours."""
         hub = self._hub
         assert hub is not None
-        if not hub.turns.acquire(timeout_s, self.context):
-            yield False
-            return
-        with hub.lock:
-            hub.owner = self
-        try:
-            yield True
-        finally:
+        with hub.writing:
+            self._raise_if_failed(hub)
             with hub.lock:
-                hub.owner = None
-            hub.turns.release()
+                ours = hub.owner is self
+            if not ours:
+                raise DriverError(f"{self.options.port}: another sensor has the line now; this one took too long")
+            hub.transport.write(data)
+
+    def discard_input(self) -> bytes:
+        """What this sensor holds; the line itself is read by the hub."""
+        with self._lock:
+            data = b"".join(data for _, data in self._held)
+            self._held.clear()
+            self._held_bytes = 0
+        return data
+
+    @contextlib.contextmanager
+    def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:
+        """See ``Port``."""
+        hub = self._hub
+        assert hub is not None
+        ours = self._turn(hub, wait_s, hold_s)
+        try:
+            yield ours
+        finally:
+            if ours:
+                hub.end_turn(self)
+
+    def _turn(self, hub: _Hub, wait_s: float, hold_s: float) -> bool:
+        end = time.monotonic() + wait_s
+        while (others_s := hub.try_turn(self, hold_s)) is not None:
+            self._raise_if_failed(hub)
+            left = end - time.monotonic()
+            if left <= 0 or self._wait(min(left, max(others_s, 0.001))):
+                return False
+        return True
+
+    def attend(self, seconds: float) -> None:
+        """See ``Port``."""
+        self.attentive_until = time.monotonic() + seconds
 
     def close(self) -> None:
         """Leave; the last one closes the port. Never raises."""
         hub, self._hub = self._hub, None
         if hub is not None:
-            with _hubs_lock, hub.lock:
-                hub.listeners.remove(self)
-                last = not hub.listeners
-                transport = hub.transport if last else None
-                if last:
-                    hub.transport = None
-                    _hubs.pop(self.key, None)
-            if transport is not None:
-                transport.close()
-        with self._event_lock:
+            with _hubs_lock:
+                last = hub.leave(self)
+                if last and _hubs.get(hub.key) is hub:
+                    del _hubs[hub.key]
+            if last:
+                hub.stop()
+        with self._lock:
             event, self._event = self._event, -1
             if event >= 0:
                 os.close(event)

@@ -29,6 +29,8 @@ from sensorlogd.drivers.serial.options import PortOptions
 
 READ_BYTES = 65536
 COALESCE_S = 0.002  # a burst's bytes arrive within a character time of each other; fewer wake-ups cost less CPU
+DISCARD_BYTES = 1_000_000  # at once; a babbling device sends for ever
+WRITE_TIMEOUT_S = 5.0
 FULL_READ = 4096  # this much at once means the port is busy: read on instead of waiting
 
 _PARITY = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
@@ -37,14 +39,14 @@ TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError)
 
 
 class Transport:
-    """One open port. Only the thread that opened it may use and close it."""
+    """One open port. One thread reads and closes it; while that one lives, another may write."""
 
     def __init__(self, options: PortOptions, context: DriverContext) -> None:
         self.options = options
         self.context = context
         self._port: Any = None
         self._fd: int | None = None
-        self._polls: dict[int, Any] = {}  # by the descriptor that wakes the reader: the readers of a shared port take turns
+        self._poll: select.poll | None = None
         self._exclusive = options.exclusive and "://" not in options.port
 
     def open(self) -> None:
@@ -62,7 +64,7 @@ class Transport:
                 rtscts=options.flow == "rtscts",
                 dsrdtr=options.flow == "dsrdtr",
                 timeout=0.2,
-                write_timeout=5.0,
+                write_timeout=WRITE_TIMEOUT_S,
             )
             if self._exclusive:
                 self._port.exclusive = True
@@ -84,6 +86,11 @@ class Transport:
         if options.settle:
             self._settle(options.settle / 1e6)
 
+    def hand_over(self, context: DriverContext) -> None:
+        """From now on it is read on behalf of somebody else."""
+        self.context = context
+        self._poll = None
+
     def _descriptor(self) -> int | None:
         try:
             return int(self._port.fileno())
@@ -97,31 +104,28 @@ class Transport:
             if self.read(left) is None:
                 return
 
-    def read(self, timeout_s: float, context: DriverContext | None = None) -> tuple[int, bytes] | None:
+    def read(self, timeout_s: float) -> tuple[int, bytes] | None:
         """(time of arrival in µs, bytes), or (time, b"") after the timeout; None when a stop was asked for.
 
-        ``context``: of the sensor that reads, if not the one that opened. Raises DriverError when the device is gone.
+        Raises DriverError when the device is gone.
         """
-        context = context or self.context
         try:
             if self._fd is None:
-                return self._read_without_descriptor(timeout_s, context)
-            return self._read_descriptor(timeout_s, context)
+                return self._read_without_descriptor(timeout_s)
+            return self._read_descriptor(self._fd, timeout_s)
         except TROUBLE as error:
             raise self._explained(error) from error
 
-    def _read_descriptor(self, timeout_s: float, context: DriverContext) -> tuple[int, bytes] | None:
-        assert self._fd is not None
-        poll = self._polls.get(context.wake_fd)
-        if poll is None:
-            poll = self._polls[context.wake_fd] = select.poll()
-            poll.register(self._fd, select.POLLIN | select.POLLERR | select.POLLHUP)
-            poll.register(context.wake_fd, select.POLLIN)
-        ready = dict(poll.poll(max(timeout_s, 0) * 1000))
-        now = context.now_us()
-        if context.wake_fd in ready:
+    def _read_descriptor(self, fd: int, timeout_s: float) -> tuple[int, bytes] | None:
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(fd, select.POLLIN | select.POLLERR | select.POLLHUP)
+            self._poll.register(self.context.wake_fd, select.POLLIN)
+        ready = dict(self._poll.poll(max(timeout_s, 0) * 1000))
+        now = self.context.now_us()
+        if self.context.wake_fd in ready:
             return None
-        if self._fd not in ready:
+        if fd not in ready:
             return now, b""
         data = self._read_some()
         if not data:
@@ -142,42 +146,63 @@ class Transport:
         except BlockingIOError:
             return b""
 
-    def _read_without_descriptor(self, timeout_s: float, context: DriverContext) -> tuple[int, bytes] | None:
+    def _read_without_descriptor(self, timeout_s: float) -> tuple[int, bytes] | None:
         end = time.monotonic() + timeout_s
         while True:
-            if context.wait(0):
+            if self.context.wait(0):
                 return None
             self._port.timeout = min(0.2, max(end - time.monotonic(), 0))
             data = bytes(self._port.read(1))
-            now = context.now_us()
+            now = self.context.now_us()
             if data:
                 waiting = self._port.in_waiting
                 return now, data + (bytes(self._port.read(waiting)) if waiting else b"")
             if time.monotonic() >= end:
                 return now, b""
 
-    def discard_input(self) -> None:
-        """Throw away what has arrived and was not read: before a question, old bytes are no answer. Raises DriverError."""
+    def discard_input(self) -> bytes:
+        """What has arrived and was not read: before a question, old bytes are no answer. Raises DriverError."""
+        thrown = b""
         try:
             if self._fd is None:
-                self._port.reset_input_buffer()
+                while len(thrown) < DISCARD_BYTES and (waiting := self._port.in_waiting):
+                    thrown += bytes(self._port.read(waiting))
             else:
-                while self._read_some():
-                    pass
+                while len(thrown) < DISCARD_BYTES and (data := self._read_some()):
+                    thrown += data
         except TROUBLE as error:
             raise self._explained(error) from error
+        return thrown
 
     def write(self, data: bytes) -> None:
-        """Send all of ``data``. Raises DriverError."""
+        """Send all of ``data``, and return when it is on the wire. Raises DriverError."""
         try:
-            self._port.write(data)
+            if self._fd is None:
+                self._port.write(data)
+            else:
+                self._write_descriptor(self._fd, data)
             self._port.flush()
         except TROUBLE as error:
             raise self._explained(error) from error
 
+    def _write_descriptor(self, fd: int, data: bytes) -> None:
+        """Not through pySerial, which waits with select() and so fails from descriptor 1024 on."""
+        left, end = memoryview(data), time.monotonic() + WRITE_TIMEOUT_S
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        while left:
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:
+                if not poll.poll(max(end - time.monotonic(), 0) * 1000):
+                    raise DriverError(
+                        f"{self.options.port}: {len(left)} of {len(data)} bytes could not be sent in {WRITE_TIMEOUT_S:g} s",
+                        "is flow control on (flow:) and the device not ready?",
+                    ) from None
+
     def close(self) -> None:
         """Never raises."""
-        port, fd, self._port, self._fd, self._polls = self._port, self._fd, None, None, {}
+        port, fd, self._port, self._fd, self._poll = self._port, self._fd, None, None, None
         if fd is not None and self._exclusive:
             with contextlib.suppress(OSError, termios.error):
                 fcntl.ioctl(fd, termios.TIOCNXCL)  # else it stays in force as long as anybody else has the port open

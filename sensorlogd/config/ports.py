@@ -1,0 +1,28 @@
+"""When do two names mean the same port?"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+# Each opening of these is a port of its own, or means whatever is there at that time.
+_NEVER_THE_SAME = ("loop", "hwgrep")
+_USUAL_PORTS = {"tcp": 502}
+
+
+def identity(port: str) -> str:
+    """Equal for names of the same port: links are followed (``/dev/serial/by-id/...`` and ``/dev/ttyUSB0``), and of a URL
+    scheme, host and TCP port count, not its options or the case of its letters."""
+    if "://" not in port:
+        return os.path.realpath(port)
+    try:
+        url = urlsplit(port)
+        where = (url.hostname or "", url.port or _USUAL_PORTS.get(url.scheme, 0))
+    except ValueError:
+        return port
+    return f"{url.scheme}://{where[0]}:{where[1]}{url.path.rstrip('/')}"
+
+
+def may_repeat(port: str) -> bool:
+    """Whether the same name twice is two ports."""
+    return port.partition("://")[0] in _NEVER_THE_SAME and "://" in port
