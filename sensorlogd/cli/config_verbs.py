@@ -80,12 +80,12 @@ def schema() -> None:
     from sensorlogd.config.loader import DriverUnavailable
     from sensorlogd.config.models import SensorOptions
     from sensorlogd.config.schema import json_schema
-    from sensorlogd.drivers.registry import names, options_for
+    from sensorlogd.drivers.registry import driver_class, names
 
     drivers: dict[str, type[SensorOptions]] = {}
     for name in names():
         try:
-            drivers[name] = options_for(name, Path())
+            drivers[name] = driver_class(name, Path()).Options
         except DriverUnavailable as unavailable:
             click.echo(f"warning: {unavailable}", err=True)
     click.echo(json.dumps(json_schema(drivers), indent=1, ensure_ascii=False))

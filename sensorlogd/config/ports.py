@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 # Each opening of these is a port of its own, or means whatever is there at that time.
 _NEVER_THE_SAME = ("loop", "hwgrep")
-_USUAL_PORTS = {"tcp": 502}
 
 
 def identity(port: str) -> str:
@@ -17,10 +16,9 @@ def identity(port: str) -> str:
         return os.path.realpath(port)
     try:
         url = urlsplit(port)
-        where = (url.hostname or "", url.port or _USUAL_PORTS.get(url.scheme, 0))
+        return f"{url.scheme}://{url.hostname or ''}:{url.port or 0}{url.path.rstrip('/')}"
     except ValueError:
         return port
-    return f"{url.scheme}://{where[0]}:{where[1]}{url.path.rstrip('/')}"
 
 
 def may_repeat(port: str) -> bool:

@@ -35,6 +35,10 @@ BUILT_IN = {
 }
 
 
+# What a built-in driver needs beside the base installation: the module, and the extra that brings it.
+NEEDED = {"modbus": ("pymodbus", "modbus"), "mbus": ("meterbus", "mbus")}
+
+
 def names() -> list[str]:
     """Every driver that can be named without a path, sorted."""
     return sorted({*BUILT_IN, *_registered()})
@@ -68,7 +72,12 @@ def driver_class(name: str, folder: Path) -> type[Driver]:
 
 
 def options_for(name: str, folder: Path) -> type[SensorOptions]:
-    """The options model of a driver; what the configuration loader asks for. Raises as ``driver_class``."""
+    """The options model of a driver that can be used here; what the configuration loader asks for. Raises as ``driver_class``."""
+    module, extra = NEEDED.get(name, ("", ""))
+    if module and importlib.util.find_spec(module) is None:
+        raise DriverUnavailable(
+            f"driver {name!r} needs the Python package {module}, which is not installed; install it: pip install 'sensorlogd[{extra}]'"
+        )
     return driver_class(name, folder).Options
 
 

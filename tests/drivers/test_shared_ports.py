@@ -200,7 +200,7 @@ def test_unplugged_all_are_told_and_replugged_all_hear_again(line: Port, sensors
     for _ in range(3):
         three = [sensors().listen() for _ in range(3)]
         line.unplug()
-        until(lambda: all(sensor.error is not None for sensor in three), "everybody to be told")
+        until(lambda three=three: all(sensor.error is not None for sensor in three), "everybody to be told")
         assert {str(sensor.error) for sensor in three} == {str(three[0].error)}
         assert "gone" in str(three[0].error) or "no such port" in str(three[0].error)
         for sensor in three:

@@ -1,24 +1,28 @@
-"""Questions and answers as bytes. PDUs and the three framings are pymodbus'; finding an answer in a noisy line is ours.
+"""Questions and answers as bytes: PDUs, CRC and LRC are pymodbus'; finding the answer in a noisy line is done here.
 
-Modbus over serial line V1.02 (RTU, ASCII), Modbus messaging on TCP/IP V1.0b, Modbus application protocol V1.1b3.
+pymodbus takes the first thing that might be a frame for one, and throws away all that has arrived when its CRC is wrong.
+Here an answer is what has the unit, the function, the length and the checksum that the question implies, wherever it begins.
+
+MODBUS over Serial Line V1.02 (RTU, ASCII), MODBUS Messaging on TCP/IP V1.0b, MODBUS Application Protocol V1.1b3.
 """
 
 from __future__ import annotations
 
 import logging
-import struct
-from collections.abc import Iterator
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from pymodbus.exceptions import ModbusException
 from pymodbus.framer import FramerAscii, FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
 from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
 
-# It tells of every frame for another unit as an error; what matters here is counted by the driver.
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
+logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # whatever it rejects is counted by the driver
 
+Framing = Literal["rtu", "ascii", "tcp"]
+FUNCTIONS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 _REQUESTS = {
     "coil": ReadCoilsRequest,
     "discrete": ReadDiscreteInputsRequest,
@@ -26,97 +30,120 @@ _REQUESTS = {
     "input": ReadInputRegistersRequest,
 }
 _FRAMERS = {"rtu": FramerRTU, "ascii": FramerAscii, "tcp": FramerSocket}
-LONGEST = 600  # bytes of one answer in any framing
-EXCEPTIONS = {1: "illegal function", 2: "illegal data address", 3: "illegal data value", 4: "device failure", 6: "device busy"}
+_ANSWERS = DecodePDU(is_server=False)
+_ASCII = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,256})\r?\n")
+_LONGEST = 600  # bytes of an answer in any framing
 
 
-class Codec:
-    """One direction of one line: requests out, responses in."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question. ``transaction`` is what its answer carries, too (TCP only). ``sent``: its bytes."""
 
-    def __init__(self, framing: str) -> None:
-        self.framing = framing
-        self._framer = _FRAMERS[framing](DecodePDU(False))
-        self._transaction = 0
+    framing: Framing
+    unit: int
+    function: int
+    count: int
+    transaction: int
+    sent: bytes
 
-    def read_request(self, unit: int, function: str, address: int, count: int) -> tuple[bytes, Any]:
-        """The bytes of a question, and the question."""
-        self._transaction = self._transaction % 65535 + 1
-        request = _REQUESTS[function](dev_id=unit, transaction_id=self._transaction, address=address, count=count)
-        return self._framer.buildFrame(request), request
-
-    def response(self, buffer: bytes, request: Any) -> Any | None:
-        """The answer to ``request`` somewhere in ``buffer``; None while there is none. Never raises.
-
-        RTU has no start mark: every place where unit and function stand is tried, so noise before the answer does no harm.
-        """
-        unit, function = request.dev_id, request.function_code
-        for start in self._starts(buffer, unit, function):
-            try:
-                _, found = self._framer.handleFrame(buffer[start:], unit, request.transaction_id if self.framing == "tcp" else 0)
-            except (ModbusException, ValueError, IndexError, struct.error, TypeError):
-                continue
-            if found is not None and found.function_code & 0x7F == function and (unit == 0 or found.dev_id == unit):
-                return found
-        return None
-
-    def _starts(self, buffer: bytes, unit: int, function: int) -> Iterator[int]:
-        if self.framing != "rtu":
-            yield 0
-            return
-        for at in range(len(buffer) - 3):
-            if buffer[at] == unit and buffer[at + 1] & 0x7F == function:
-                yield at
+    def data_bytes(self) -> int:
+        """How many bytes of data the answer has."""
+        return (self.count + 7) // 8 if self.function in (1, 2) else 2 * self.count
 
 
-class Sniffer:
-    """A bus on which somebody else asks: ``feed`` gives the frames whose CRC is right, as (request or None, response or None).
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``values``: the registers, or the bits as 0 and 1, as many as were asked for; or an ``exception`` code, else 0."""
 
-    Requests and responses look alike; what a frame is follows from its CRC and from what came before it.
+    values: Sequence[int]
+    exception: int = 0
+
+
+def request(framing: Framing, unit: int, function: str, address: int, count: int, transaction: int = 0) -> Request:
+    """A question ready to be sent."""
+    pdu = _REQUESTS[function](dev_id=unit, transaction_id=transaction, address=address, count=count)
+    return Request(framing, unit, pdu.function_code, count, transaction, _FRAMERS[framing](_ANSWERS).buildFrame(pdu))
+
+
+class Awaited:
+    """The answer to one question, in what arrives after it.
+
+    ``damaged``: something arrived that began as the answer would, but whose checksum is wrong.
     """
 
-    LONGEST = 260
-
-    def __init__(self) -> None:
-        self._server, self._client = DecodePDU(True), DecodePDU(False)
+    def __init__(self, asked: Request) -> None:
+        self.asked = asked
+        self.damaged = False
         self._buffer = b""
-        self._asked: Any = None
-        self.skipped = 0
+        self._find = {"rtu": self._in_rtu, "ascii": self._in_ascii, "tcp": self._in_tcp}[asked.framing]
 
-    def feed(self, data: bytes, *, end: bool = False) -> Iterator[tuple[Any | None, Any | None]]:
-        """``end``: nothing more will come, what is incomplete is given up."""
+    def feed(self, data: bytes) -> Answer | None:
+        """The answer, once it is complete. Never raises."""
         self._buffer += data
-        while len(self._buffer) >= 4:
-            size, request, response = self._frame()
-            if size:
-                self._buffer = self._buffer[size:]
-                if response is not None:
-                    asked, self._asked = self._asked, None
-                    yield asked, response
-                else:
-                    self._asked = request
-                    yield request, None
-            elif len(self._buffer) >= self.LONGEST or end:
-                self._buffer = self._buffer[1:]
-                self.skipped += 1
-            else:
-                return
+        for pdu in self._find():
+            answer = self._answer(pdu)
+            if answer is not None:
+                return answer
+        return None
 
-    def _frame(self) -> tuple[int, Any | None, Any | None]:
-        asked = self._asked
-        answers = asked is not None and asked.dev_id == self._buffer[0] and asked.function_code == self._buffer[1] & 0x7F
-        for decoder in (self._client, self._server) if answers else (self._server, self._client):
-            try:
-                kind = decoder.lookupPduClass(self._buffer)
-                size = kind.calculateRtuFrameSize(self._buffer) if kind is not None else 0
-                if not size or len(self._buffer) < size:
-                    continue
-                frame = self._buffer[:size]
-                if not FramerRTU.check_CRC(frame[:-2], int.from_bytes(frame[-2:], "big")):
-                    continue
-                found = decoder.decode(frame[1:-2])
-            except (ModbusException, ValueError, IndexError, struct.error, TypeError):
+    def incomplete(self) -> bool:
+        """Whether what arrived last could be the beginning of the answer."""
+        asked = self.asked
+        if asked.framing == "rtu":
+            return self._rtu_head() in self._buffer
+        return asked.framing == "ascii" and b":%02X" % asked.unit in self._buffer.upper()
+
+    def _rtu_head(self) -> bytes:
+        return bytes((self.asked.unit, self.asked.function, self.asked.data_bytes()))
+
+    def _answer(self, pdu: bytes) -> Answer | None:
+        asked = self.asked
+        if len(pdu) == 2 and pdu[0] == asked.function | 0x80:
+            return Answer((), pdu[1])
+        size = asked.data_bytes()
+        if len(pdu) != 2 + size or pdu[0] != asked.function or pdu[1] != size:
+            return None
+        decoded = _ANSWERS.decode(pdu)
+        if decoded is None:
+            return None
+        values = [int(bit) for bit in decoded.bits] if asked.function in (1, 2) else list(decoded.registers)
+        return Answer(values[: asked.count])
+
+    def _in_rtu(self) -> Iterator[bytes]:
+        """RTU has no start mark: an answer may begin wherever unit and function stand; its length is known."""
+        buffer = self._buffer
+        head, failed = self._rtu_head(), bytes((self.asked.unit, self.asked.function | 0x80))
+        undecided = max(len(buffer) - 2, 0)
+        for start in range(len(buffer) - 2):
+            good = buffer.startswith(head, start)
+            if not good and not buffer.startswith(failed, start):
                 continue
-            if found is not None:
-                found.dev_id = frame[0]
-                return (size, found, None) if decoder is self._server else (size, None, found)
-        return 0, None, None
+            end = start + 3 + (head[2] if good else 0)
+            if len(buffer) < end + 2:
+                undecided = min(undecided, start)
+            elif FramerRTU.check_CRC(buffer[start:end], int.from_bytes(buffer[end : end + 2], "big")):
+                yield buffer[start + 1 : end]
+            elif good:
+                self.damaged = True
+        self._buffer = buffer[undecided:]
+
+    def _in_ascii(self) -> Iterator[bytes]:
+        for frame in _ASCII.finditer(self._buffer):
+            content = bytes.fromhex(frame[1].decode())
+            if content[0] != self.asked.unit:
+                continue
+            if FramerAscii.check_LRC(content[:-1], content[-1]):
+                yield content[1:-1]
+            else:
+                self.damaged = True
+        self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_LONGEST:]
+
+    def _in_tcp(self) -> Iterator[bytes]:
+        """The number of the question, and a length that fits; some devices do not repeat the unit."""
+        start = -1
+        while (start := self._buffer.find(self.asked.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
+            length = int.from_bytes(self._buffer[start + 4 : start + 6], "big")
+            frame = self._buffer[start + 6 : start + 6 + length]
+            if length in (3, 3 + self.asked.data_bytes()) and len(frame) == length:
+                yield frame[1:]
+        self._buffer = self._buffer[-_LONGEST:]

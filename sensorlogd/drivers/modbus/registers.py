@@ -4,69 +4,106 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from sensorlogd.drivers.modbus.options import RegisterOptions
-from sensorlogd.scaling import divisor
-
+WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4, "bcd16": 1, "bcd32": 2}
 _FLOATS = {"f32": ">f", "f64": ">d"}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Where one number is and how it is coded. ``missing``: raw numbers that mean "no value".
+
+    Raises ValueError when that makes no sense.
+    """
+
+    function: str
+    address: int
+    type: str = "u16"
+    word_order: str = "big"
+    byte_order: str = "big"
+    bits: tuple[int, int] | None = None
+    missing: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.end > 65536:
+            raise ValueError(f"address: {self.type} at {self.address} goes beyond the last register, 65535")
+        if self.bits is not None:
+            low, count = self.bits
+            if self.single_bit:
+                raise ValueError(f"bits: a {self.function} is a bit already")
+            if not self.type.startswith("u") or low < 0 or count < 1 or low + count > 16 * WORDS[self.type]:
+                raise ValueError(f"bits: [{low}, {count}] does not fit into {self.type}")
+
+    @property
+    def single_bit(self) -> bool:
+        """Whether it is a bit by nature."""
+        return self.function in ("coil", "discrete")
+
+    @property
+    def end(self) -> int:
+        """The address behind it."""
+        return self.address + (1 if self.single_bit else WORDS[self.type])
+
+    def value(self, words: Sequence[int]) -> float:
+        """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for a BCD digit that is none."""
+        raw: float = words[0] if self.single_bit else self._raw(words)
+        return raw if math.isfinite(raw) and raw not in self.missing else math.nan
+
+    def _raw(self, words: Sequence[int]) -> float:
+        ordered = words if self.word_order == "big" else reversed(words)
+        data = b"".join(word.to_bytes(2, "big" if self.byte_order == "big" else "little") for word in ordered)
+        if self.type in _FLOATS:
+            return float(struct.unpack(_FLOATS[self.type], data)[0])
+        if self.type.startswith("bcd"):
+            if not data.hex().isdecimal():
+                raise ValueError(f"{data.hex()} is not BCD")
+            return int(data.hex())
+        whole = int.from_bytes(data, "big", signed=self.type.startswith("i"))
+        if self.bits is not None:
+            low, count = self.bits
+            whole = whole >> low & ((1 << count) - 1)
+        return whole
+
+
+def readings(
+    registers: Mapping[str, Register], first: int, values: Sequence[int], count: Callable[[str, int, str], None]
+) -> dict[str, float]:
+    """The numbers in ``values``, which begin at address ``first``; what is none is counted."""
+    found = {}
+    for name, register in registers.items():
+        try:
+            found[name] = register.value(values[register.address - first : register.end - first])
+        except ValueError as error:
+            count("bad_values", 1, f"{name}: {error}")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """One request: ``count`` registers (or bits) of ``function`` from ``address`` on, and the fields they hold."""
+    """``count`` registers (or bits) of ``function`` from ``address`` on, for the channels ``names``."""
 
     function: str
     address: int
     count: int
-    fields: list[str] = field(default_factory=list)
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        last = self.address + self.count - 1
+        return f"{self.function} {self.address}" + (f"-{last}" if last > self.address else "")
 
 
-def questions(registers: Mapping[str, RegisterOptions], max_gap: int, max_registers: int) -> list[Question]:
-    """As few requests as the limits allow, in the order of the map's first fields."""
+def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[Question]:
+    """As few questions as the limits allow, by function and address. A number is never cut in two."""
     out: list[Question] = []
-    for name, options in sorted(registers.items(), key=lambda item: (item[1].function, item[1].address)):
-        last = out[-1] if out else None
-        end = options.address + options.words()
-        if (
-            last is not None
-            and last.function == options.function
-            and options.address <= last.address + last.count + max_gap
-            and end - last.address <= max(max_registers, options.words())
-        ):
-            last.count = max(last.count, end - last.address)
-            last.fields.append(name)
-        else:
-            out.append(Question(options.function, options.address, options.words(), [name]))
+    for name, register in sorted(registers.items(), key=lambda item: (item[1].function, item[1].address)):
+        last = out[-1] if out and out[-1].function == register.function else None
+        if last is not None:
+            last_end = last.address + last.count
+            if register.address <= last_end + max_gap and max(register.end, last_end) - last.address <= max_registers:
+                count = max(register.end, last_end) - last.address
+                out[-1] = Question(last.function, last.address, count, (*last.names, name))
+                continue
+        out.append(Question(register.function, register.address, register.end - register.address, (name,)))
     return out
-
-
-def value(options: RegisterOptions, words: Sequence[int]) -> float:
-    """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for digits that are none."""
-    if options.function in ("coil", "discrete"):
-        raw: float = int(words[0])
-    else:
-        data = b"".join(
-            word.to_bytes(2, options.byte_order) for word in (words if options.word_order == "big" else reversed(words))
-        )
-        raw = _raw(options, data)
-    if not math.isfinite(raw) or raw in options.missing:
-        return math.nan
-    by = divisor(options.scale)
-    return (raw * options.scale if by is None else raw / by) + options.offset
-
-
-def _raw(options: RegisterOptions, data: bytes) -> float:
-    kind = options.type
-    if kind in _FLOATS:
-        return float(struct.unpack(_FLOATS[kind], data)[0])
-    if kind.startswith("bcd"):
-        if not data.hex().isdigit():
-            raise ValueError(f"{data.hex()} is not BCD")
-        return int(data.hex())
-    whole = int.from_bytes(data, "big", signed=kind.startswith("i"))
-    if options.bits is not None:
-        low, count = options.bits
-        whole = whole >> low & ((1 << count) - 1)
-    return whole

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.serial.decoders import decoder_for
+from sensorlogd.drivers.serial.echo import without_echo
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import port_for
 
@@ -47,7 +48,7 @@ class SerialDriver(Driver):
             return []
         self.bytes_seen += len(data)
         if self._echo:
-            data = self._without_echo(data)
+            data, self._echo = without_echo(data, self._echo)
         batch = self.decoder.feed(data, now_us)
         if batch is not None and self._answer_until:
             self._answer_until = 0.0
@@ -79,17 +80,6 @@ class SerialDriver(Driver):
             self._next_poll += (behind + 1) * interval / 1e6
         due = self._answer_until or self._next_poll
         return float(max(min(timeout_s, due - time.monotonic()), 0.0))
-
-    def _without_echo(self, data: bytes) -> bytes:
-        """On a half-duplex line our own command comes back first."""
-        same = 0
-        while same < min(len(data), len(self._echo)) and data[same] == self._echo[same]:
-            same += 1
-        if same < len(data) and same < len(self._echo):
-            self._echo = b""  # something else came: this adapter has no echo
-            return data
-        self._echo = self._echo[same:]
-        return data[same:]
 
     def close(self) -> None:
         self._turn.close()

@@ -146,6 +146,22 @@ Format = Annotated[
 ]
 
 
+class Rs485Options(Section):
+    """The kernel's RS-485 mode: RTS switches the direction of the transceiver."""
+
+    rts_on_send: bool = Field(True, description="level of RTS while sending; the other one while listening")
+    delay_before_send: DurationUs = Field(0, ge=0, le=1_000_000, description="between RTS and the first character")
+    delay_after_send: DurationUs = Field(0, ge=0, le=1_000_000, description="between the last character and RTS")
+    receive_own: bool = Field(False, description="listen while sending, too")
+
+
+def _rs485(value: Any) -> Any:
+    """``true`` means the usual."""
+    if isinstance(value, str):
+        value = {"true": True, "yes": True, "on": True, "false": None, "no": None, "off": None}.get(value.lower(), value)
+    return {} if value is True else None if value is False else value
+
+
 class PortOptions(SensorOptions):
     """Keys of every driver that reads a port."""
 
@@ -159,7 +175,9 @@ class PortOptions(SensorOptions):
     flow: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
     dtr: bool | None = Field(None, description="level of DTR after opening; false keeps an Arduino from resetting")
     rts: bool | None = Field(None, description="level of RTS after opening")
-    rs485: bool = Field(False, description="the driver chip's direction is switched by RTS (kernel RS-485 mode)")
+    rs485: Annotated[Rs485Options | None, BeforeValidator(_rs485)] = Field(
+        None, description="true, or a mapping: RTS switches the transceiver's direction (kernel RS-485 mode)"
+    )
     ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
     shared: bool = Field(False, description="several sensors use this port, which is opened once; each of them must say so")
@@ -173,8 +191,9 @@ class PortOptions(SensorOptions):
 
     def line(self) -> dict[str, object]:
         """How the port is opened and set: what all sensors on a shared port must agree on."""
-        keys = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "rs485", "exclusive")
-        return {key: getattr(self, key) for key in keys} | {"settle": format_duration(self.settle)}
+        keys = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "exclusive")
+        rs485 = self.rs485.model_dump() if self.rs485 is not None else False
+        return {key: getattr(self, key) for key in keys} | {"rs485": rs485, "settle": format_duration(self.settle)}
 
 
 class LineOptions(SensorOptions):

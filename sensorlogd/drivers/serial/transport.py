@@ -25,7 +25,7 @@ import serial.rs485
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.ports import holder
-from sensorlogd.drivers.serial.options import PortOptions
+from sensorlogd.drivers.serial.options import PortOptions, Rs485Options
 
 READ_BYTES = 65536
 COALESCE_S = 0.002  # a burst's bytes arrive within a character time of each other; fewer wake-ups cost less CPU
@@ -73,8 +73,8 @@ class Transport:
             if options.rts is not None:
                 self._port.rts = options.rts
             self._port.open()
-            if options.rs485:
-                self._port.rs485_mode = serial.rs485.RS485Settings()
+            if options.rs485 is not None:
+                self._switch_by_rts(options.rs485)
         except TROUBLE as error:
             raise self._explained(error) from error
         self._fd = self._descriptor()
@@ -85,6 +85,20 @@ class Transport:
             os.set_blocking(self._fd, False)
         if options.settle:
             self._settle(options.settle / 1e6)
+
+    def _switch_by_rts(self, rs485: Rs485Options) -> None:
+        settings = serial.rs485.RS485Settings(
+            rts_level_for_tx=rs485.rts_on_send,
+            rts_level_for_rx=not rs485.rts_on_send,
+            loopback=rs485.receive_own,
+            delay_before_tx=rs485.delay_before_send / 1e6,
+            delay_before_rx=rs485.delay_after_send / 1e6,
+        )
+        try:
+            self._port.rs485_mode = settings
+        except TROUBLE as error:
+            hint = "leave rs485: out; most USB adapters switch their direction themselves"
+            raise DriverError(f"{self.options.port}: its driver in the kernel has no RS-485 mode", hint) from error
 
     def hand_over(self, context: DriverContext) -> None:
         """From now on it is read on behalf of somebody else."""
@@ -207,8 +221,11 @@ class Transport:
             with contextlib.suppress(OSError, termios.error):
                 fcntl.ioctl(fd, termios.TIOCNXCL)  # else it stays in force as long as anybody else has the port open
         if port is not None:
+            line = getattr(port, "_socket", None)
             with contextlib.suppress(Exception):  # the device may be gone; there is nothing left to release then
                 port.close()
+            if line is not None:
+                line.close()  # pySerial forgets it where the other end was faster
 
     # ---- errors for people -----------------------------------------------------------------------------------------
 
