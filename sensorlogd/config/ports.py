@@ -6,7 +6,7 @@ import os
 from urllib.parse import urlsplit
 
 # Each opening of these is a port of its own, or means whatever is there at that time.
-_NEVER_THE_SAME = ("loop", "hwgrep")
+_NEVER_THE_SAME = ("loop", "hwgrep", "replay")
 
 
 def identity(port: str) -> str:
