@@ -1,0 +1,339 @@
+"""A test that any driver can be put to, from its own tests and with any test runner:
+
+    from sensorlogd.drivers.conformance import check_driver
+
+    def test_conformance(port):
+        check_driver(Acme, {"driver": "acme", "port": port.path}, feed=port.say_something, missing={"driver": "acme", "port": "/dev/none"})
+
+It makes, opens, reads, stops and closes the driver as the daemon does, and raises NotConforming at the first scenario in which
+rules of ``contract.py`` are broken, with all of them and how that was seen. Every scenario gets a driver of its own and runs in a thread of its own,
+so that a driver which never returns is a finding and not the end of the test.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.config.models import SensorOptions
+from sensorlogd.drivers.conformance.samples import judge
+from sensorlogd.drivers.conformance.watched import Broken, Lent, Scenario, belongings, left_behind, run
+from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
+
+STOP_S = 1.0  # a stop must be heeded within this
+WAIT_S = 1.5  # for a device that says nothing, when a stop comes
+ATTEMPTS = 2  # of what a busy machine may spoil: once in time is enough
+
+
+class NotConforming(AssertionError):
+    """``findings``: a line for each rule that was broken."""
+
+    def __init__(self, driver: str, findings: Sequence[str]) -> None:
+        super().__init__(f"{driver} does not keep to the driver contract:\n  " + "\n  ".join(findings))
+        self.findings = list(findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The driver and what there is to try it with; see ``check_driver``."""
+
+    driver: type[Driver]
+    options: Mapping[str, Any]
+    bad_options: Sequence[Mapping[str, Any]]
+    missing: Mapping[str, Any] | None
+    feed: Callable[[], object]
+    spoil: Callable[[], object] | None
+    lose: Callable[[], object] | None
+    rows: int
+    deadline_s: float
+
+    def model(self, options: Mapping[str, Any]) -> SensorOptions:
+        """The options as the loader would make them. Raises ValidationError."""
+        return self.driver.Options.variant(options).model_validate(options)
+
+    def fields(self) -> set[str]:
+        """What the sensor's channels take from the driver's samples."""
+        return {channel.source or name for name, channel in self.model(self.options).channel_options().items()}
+
+
+def check_driver(
+    driver: type[Driver],
+    options: Mapping[str, Any],
+    *,
+    bad_options: Sequence[Mapping[str, Any]] = (),
+    missing: Mapping[str, Any] | None = None,
+    feed: Callable[[], object] = lambda: None,
+    spoil: Callable[[], object] | None = None,
+    lose: Callable[[], object] | None = None,
+    rows: int = 1,
+    deadline_s: float = 30.0,
+) -> None:
+    """Raise NotConforming unless ``driver`` keeps to the contract.
+
+    options      a sensor's keys, as in YAML, with which the driver finds a device
+    bad_options  keys that must be refused, each for a reason of its own
+    missing      keys that name a device that is not there
+    feed         makes the device say something good; called again and again while a reading is waited for
+    spoil        makes the device say something bad, which must be counted
+    lose         takes the device away for good; the last thing that is done
+    rows         how many samples to wait for; 0 for a source without readings
+    deadline_s   how long they may take
+    """
+    subject = Subject(driver, options, bad_options, missing, feed, spoil, lose, rows, deadline_s)
+    for check in CHECKS:
+        findings = list(dict.fromkeys(check(subject)))
+        if findings:
+            raise NotConforming(driver.__name__, findings)
+
+
+@contextmanager
+def _opened(subject: Subject, lent: Lent) -> Iterator[Driver]:
+    """An open driver, which is closed in any case; the call that is running can be seen from outside."""
+    driver = _made(subject, subject.options, lent)
+    try:
+        lent.call = "open()"
+        driver.open()
+        yield driver
+    finally:
+        call, lent.call = lent.call, "close()"
+        driver.close()
+        lent.call = call
+
+
+def _made(subject: Subject, options: Mapping[str, Any], lent: Lent) -> Driver:
+    lent.call = "__init__()"
+    return subject.driver(subject.model(options), lent.context)
+
+
+def _read(driver: Driver, lent: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
+    lent.call = f"read({timeout_s:g})"
+    try:
+        return driver.read(timeout_s)
+    except (DriverError, OSError, EndOfData):
+        raise
+    except Exception as error:
+        raise Broken(
+            f"{lent.call} raised {type(error).__name__}: {error}; only DriverError, OSError and EndOfData tell the daemon what happened"
+        ) from error
+
+
+def _wait_for_rows(subject: Subject, driver: Driver, lent: Lent, rows: int) -> None:
+    """Until so many samples have come. Each is looked at."""
+    end = time.monotonic() + subject.deadline_s
+    found = 0
+    while found < rows:
+        subject.feed()
+        try:
+            got = _read(driver, lent, 0.1)
+        except EndOfData:
+            raise Broken(f"the data ended after {found} of {rows} samples") from None
+        found += judge(got, subject.fields(), lent)
+        if time.monotonic() > end:
+            raise Broken(f"{found} of {rows} samples came in {subject.deadline_s:g} s; counted meanwhile: {lent.counts}")
+
+
+def _run(subject: Subject, scenario: Scenario) -> list[str]:
+    return run(scenario, subject.deadline_s + 3 * STOP_S, 2 * STOP_S)
+
+
+# ---- the rules -----------------------------------------------------------------------------------------------------------
+
+
+def _options(subject: Subject) -> list[str]:
+    """A model that extends SensorOptions, takes what is right and refuses what is not."""
+    model = getattr(subject.driver, "Options", None)
+    if not (isinstance(model, type) and issubclass(model, SensorOptions)):
+        return ["Options: must be a model that extends SensorOptions"]
+    findings = []
+    try:
+        if not subject.model(subject.options).channel_options():
+            findings.append("Options: channel_options() is empty; a sensor without channels stores nothing")
+    except ValidationError as error:
+        return [f"Options: refuses the options of this test: {error.errors(include_url=False)[0]['msg']}"]
+    for bad in ({**subject.options, "no_such_key_at_all": 1}, *subject.bad_options):
+        try:
+            subject.model(bad)
+        except ValidationError:
+            continue
+        except Exception as error:
+            findings.append(f"Options: {bad} raised {type(error).__name__}: {error}; a validator must raise ValueError")
+            continue
+        findings.append(f"Options: takes {bad}, which must be refused")
+    return findings
+
+
+def _making(subject: Subject) -> list[str]:
+    """``__init__`` touches no device, and a driver that was never opened can be closed."""
+
+    def scenario(lent: Lent) -> None:
+        before = belongings()
+        driver = _made(subject, subject.options, lent)
+        lent.findings += [finding.replace("after close()", "in __init__()") for finding in left_behind(before)]
+        lent.call = "close() without open()"
+        driver.close()
+
+    return _run(subject, scenario)
+
+
+def _reading(subject: Subject) -> list[str]:
+    """Samples of the right form come; then everything is released, and closing again does no harm."""
+
+    def scenario(lent: Lent) -> None:
+        with _opened(subject, lent) as driver:
+            _wait_for_rows(subject, driver, lent, subject.rows)
+        lent.call = "close() a second time"
+        driver.close()
+
+    return _run(subject, scenario)
+
+
+def _timeouts(subject: Subject) -> list[str]:
+    """``read`` returns in time, with or without data; what it returns then is looked at, too."""
+
+    def scenario(lent: Lent) -> None:
+        with _opened(subject, lent) as driver:
+            for timeout_s in (0.0, 0.05, 0.05):
+                for attempt in range(ATTEMPTS):
+                    began = time.monotonic()
+                    try:
+                        judge(_read(driver, lent, timeout_s), subject.fields(), lent)
+                    except EndOfData:
+                        return
+                    took = time.monotonic() - began
+                    if took <= timeout_s + STOP_S:
+                        break
+                    if attempt == ATTEMPTS - 1:
+                        raise Broken(f"read({timeout_s:g}) took {took:.1f} s")
+
+    return _run(subject, scenario)
+
+
+def _stopping(subject: Subject) -> list[str]:
+    """A driver that waits for its device returns at once when it is told to stop."""
+    findings: list[str] = []
+    for _ in range(ATTEMPTS):
+        took: list[float] = []
+
+        def scenario(lent: Lent, took: list[float] = took) -> None:
+            woken: list[float] = []
+
+            def wake() -> None:
+                woken.append(time.monotonic())
+                lent.wake()
+
+            with _opened(subject, lent) as driver:
+                timer = threading.Timer(0.2, wake)
+                timer.start()
+                try:
+                    while not lent.stop.is_set():
+                        judge(_read(driver, lent, WAIT_S), subject.fields(), lent)
+                    took.append(time.monotonic() - woken[0])
+                    if took[0] <= STOP_S:
+                        judge(_read(driver, lent, WAIT_S), subject.fields(), lent)  # told already: returns at once
+                        took.append(time.monotonic() - woken[0])
+                except EndOfData:
+                    took.append(0.0)
+                finally:
+                    timer.join()
+
+        findings = _run(subject, scenario)
+        if findings:
+            return findings
+        if max(took) <= STOP_S:
+            return []
+    return [f"read() returns {max(took):.1f} s after the stop; it must wait for wake_fd, too (or with context.wait)"]
+
+
+def _missing(subject: Subject) -> list[str]:
+    """A device that is not there is an error in words, from ``open`` or from the first ``read``; then it can be closed."""
+    missing = subject.missing
+    if missing is None:
+        return []
+
+    def scenario(lent: Lent) -> None:
+        driver = _made(subject, missing, lent)
+        try:
+            lent.call = "open()"
+            driver.open()
+            end = time.monotonic() + subject.deadline_s
+            while time.monotonic() < end:
+                _read(driver, lent, 0.1)
+            lent.findings.append(
+                "a device that is not there is no error: neither open() nor read() raises DriverError or OSError"
+            )
+        except DriverError as error:
+            if not str(error).strip() or "\n" in str(error):
+                lent.findings.append(f"DriverError({str(error)!r}): must be one line that says what was found")
+        except (OSError, ValueError):
+            pass
+        except EndOfData:
+            lent.findings.append("a device that is not there raises EndOfData, after which the daemon never tries again")
+        finally:
+            call, lent.call = lent.call, "close() after a failed open()"
+            driver.close()
+            lent.call = call
+
+    return _run(subject, scenario)
+
+
+def _spoiling(subject: Subject) -> list[str]:
+    """What is discarded is counted."""
+    spoil = subject.spoil
+    if spoil is None:
+        return []
+
+    def scenario(lent: Lent) -> None:
+        with _opened(subject, lent) as driver:
+            _wait_for_rows(subject, driver, lent, subject.rows)
+            counted = dict(lent.counts)
+            spoil()
+            end = time.monotonic() + subject.deadline_s
+            while lent.counts == counted:
+                if time.monotonic() > end:
+                    raise Broken("bad input is discarded without count(): nothing is lost in silence")
+                subject.feed()
+                judge(_read(driver, lent, 0.1), subject.fields(), lent)
+
+    return _run(subject, scenario)
+
+
+def _losing(subject: Subject) -> list[str]:
+    """A device that goes away raises DriverError or OSError from ``read``."""
+    lose = subject.lose
+    if lose is None:
+        return []
+
+    def scenario(lent: Lent) -> None:
+        with _opened(subject, lent) as driver:
+            _wait_for_rows(subject, driver, lent, subject.rows)
+            lose()
+            end = time.monotonic() + subject.deadline_s
+            while time.monotonic() < end:
+                try:
+                    _read(driver, lent, 0.1)
+                except (DriverError, OSError):
+                    return
+                except EndOfData:
+                    raise Broken("a lost device raises EndOfData, after which the daemon never tries again") from None
+            raise Broken("a lost device is no error: read() goes on as if it were silent")
+
+    return _run(subject, scenario)
+
+
+CHECKS: tuple[Callable[[Subject], list[str]], ...] = (
+    _options,
+    _making,
+    _reading,
+    _timeouts,
+    _stopping,
+    _missing,
+    _spoiling,
+    _losing,
+)

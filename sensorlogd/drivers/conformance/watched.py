@@ -1,0 +1,133 @@
+"""What the daemon lends a driver, watched; and what a driver leaves behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.drivers.contract import DriverContext
+
+LEAK_GRACE_S = 1.0
+
+
+@dataclass
+class Lent:
+    """Every descriptor and callback of a DriverContext, and what was seen wrong so far."""
+
+    findings: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+    call: str = ""  # what of the driver is running
+    abandoned: bool = False
+
+    def __post_init__(self) -> None:
+        self._ends: tuple[int, ...] = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.read_end, self.write_end = self._ends
+        self._lock = threading.Lock()
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000  # noqa: E731
+        self.context = DriverContext("conformance", self.read_end, self.stop.wait, now_us, self.count, self.event)
+
+    def count(self, name: str, n: int, example: str) -> None:
+        if not (isinstance(name, str) and isinstance(n, int) and n > 0 and isinstance(example, str)):
+            self.findings.append(f"count({name!r}, {n!r}, {example!r}): must be a name, a number above 0, and a text")
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def event(self, kind: str, detail: str) -> None:
+        if not (isinstance(kind, str) and isinstance(detail, str)):
+            self.findings.append(f"event({kind!r}, {detail!r}): must be two texts")
+
+    def wake(self) -> None:
+        self.stop.set()
+        os.write(self.write_end, b"x")
+
+    def close(self) -> None:
+        """Once."""
+        with self._lock:
+            ends, self._ends = self._ends, ()
+        if not ends:
+            return
+        waiting = select.poll()
+        waiting.register(self.read_end, select.POLLIN)
+        if self.stop.is_set() and not waiting.poll(0):
+            self.findings.append("the driver read from wake_fd: it must only wait for it")
+        for end in ends:
+            os.close(end)
+
+
+Scenario = Callable[[Lent], None]
+
+
+def run(scenario: Scenario, deadline_s: float, stop_s: float) -> list[str]:
+    """What is wrong with the driver in one scenario, and with what it leaves behind. Never longer than the two together."""
+    before = belongings()
+    lent = Lent()
+    raised: list[BaseException] = []
+
+    def worker() -> None:
+        try:
+            scenario(lent)
+        except BaseException as error:  # whatever it is, it is a finding
+            raised.append(error)
+        finally:
+            if lent.abandoned:
+                lent.close()
+
+    thread = threading.Thread(target=worker, name="conformance", daemon=True)
+    thread.start()
+    thread.join(deadline_s)
+    if thread.is_alive():
+        lent.wake()
+        thread.join(stop_s)
+    if thread.is_alive():
+        lent.abandoned = True  # it keeps its descriptors until it returns after all
+        if not thread.is_alive():
+            lent.close()
+        return [*lent.findings, f"{lent.call} does not return, not even when told to stop"]
+    lent.close()
+    for error in raised:
+        lent.findings.append(str(error) if isinstance(error, Broken) else f"{lent.call} raised {type(error).__name__}: {error}")
+    raised.clear()
+    lent.findings += left_behind(before)
+    return lent.findings
+
+
+class Broken(Exception):
+    """The scenario cannot go on; the text is the finding."""
+
+
+def belongings() -> tuple[set[Any], dict[str, str], set[str]]:
+    """Threads, open files and child processes."""
+    files = {}
+    children: set[str] = set()
+    for entry in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        try:
+            files[entry] = os.readlink(f"/proc/self/fd/{entry}")
+        except OSError:
+            continue  # the descriptor of this very listing
+    for task in Path("/proc/self/task").glob("*/children"):
+        try:
+            children |= set(task.read_text().split())
+        except OSError:
+            continue  # a thread that has just ended
+    return set(threading.enumerate()), files, children
+
+
+def left_behind(before: tuple[set[Any], dict[str, str], set[str]]) -> list[str]:
+    end = time.monotonic() + LEAK_GRACE_S
+    while True:
+        gc.collect()
+        now = belongings()
+        threads = [thread.name for thread in now[0] - before[0] if thread.is_alive()]
+        files = sorted(target for entry, target in now[1].items() if before[1].get(entry) != target)
+        children = sorted(now[2] - before[2])
+        if not (threads or files or children) or time.monotonic() > end:
+            found = (("threads", threads), ("open files", files), ("processes", children))
+            return [f"leaves {what} behind after close(): {', '.join(names)}" for what, names in found if names]
+        time.sleep(0.01)
