@@ -24,6 +24,7 @@ from sensorlogd.daemon.inbox import Inbox
 from sensorlogd.daemon.outage import Allowance, Outage
 from sensorlogd.daemon.treatment import Treatment
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
+from sensorlogd.drivers.tap import Tap
 from sensorlogd.durations import format_duration
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Reader:
         self.heartbeat_us = heartbeat_us
         self.clock_synced = clock_synced
         self.backoff = backoff or Backoff()
+        self.tap = Tap()  # what passes over the port, for whoever listens
         self._stop = threading.Event()
         self._lock = threading.Lock()  # guards the descriptors and what status() shows
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -255,7 +257,13 @@ class Reader:
         self._session_us = self.clock.monotonic_us()
         self._session_samples = 0
         context = DriverContext(
-            self.name, self._wake_r, self._stop.wait, self.clock.now_us, self.count, lambda kind, detail: self._tell(kind, detail)
+            self.name,
+            self._wake_r,
+            self._stop.wait,
+            self.clock.now_us,
+            self.count,
+            lambda kind, detail: self._tell(kind, detail),
+            self.tap.offer,
         )
         driver = self._inside_of("make", lambda: self.make_driver(context))
         self._source_waits = driver.waits

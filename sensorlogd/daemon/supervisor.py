@@ -166,7 +166,13 @@ class Supervisor:
         self.aggregation.wake = self._wakeup.wake
         control = ControlServer(
             self.data_dir,
-            {"ping": self._do_ping, "commit": self._do_commit, "reload": self._do_reload, "status": self._do_status},
+            {
+                "ping": self._do_ping,
+                "commit": self._do_commit,
+                "reload": self._do_reload,
+                "status": self._do_status,
+                "listen": self._do_listen,
+            },
         )
         self.writer.emit("started", None, f"sensorlogd {__version__}, pid {os.getpid()}")
         for problem in self.problems:
@@ -377,6 +383,14 @@ class Supervisor:
             for row in self._sensor_rows()
         ]
         return {"daemon": self._daemon_facts(), "sensors": sensors}
+
+    def _do_listen(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What passed over a sensor's port since the number given; see ``drivers.tap``."""
+        reader = self.readers.get(str(request.get("sensor")))
+        if reader is None:
+            raise ValueError(f"no sensor {request.get('sensor')!r} is running")
+        following, dropped, passed = reader.tap.since(int(request.get("after") or 0))
+        return {"next": following, "dropped": dropped, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
     def _do_reload(self, _: dict[str, Any]) -> dict[str, Any]:
         outcome: Future[list[str]] = Future()

@@ -31,6 +31,10 @@ class EndOfData(Exception):
     """The source is exhausted for good (a replay that ended); the sensor stops without an error."""
 
 
+def _nobody_listens(now_us: int, data: bytes, direction: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class DriverContext:
     """What the daemon lends a driver.
@@ -41,6 +45,7 @@ class DriverContext:
     count    count(name, n, example) adds n to a counter of this sensor, e.g. count("bad_lines", 1, repr(line)).
              Counters are shown in ``status``; everything a driver discards must pass here.
     event    event(kind, detail) records something that happened once (e.g. "device_reset")
+    tap      tap(now_us, data, "rx" or "tx") shows bytes that passed to whoever listens (``sensorlogd listen``)
     """
 
     sensor: str
@@ -49,6 +54,7 @@ class DriverContext:
     now_us: Callable[[], int]
     count: Callable[[str, int, str], None]
     event: Callable[[str, str], None]
+    tap: Callable[[int, bytes, str], None] = _nobody_listens
 
 
 class Driver(ABC):

@@ -275,6 +275,7 @@ class SharedPort:
 
     def take(self, now_us: int, data: bytes) -> None:
         """Something arrived for this sensor."""
+        self.context.tap(now_us, data, "rx")
         lost = 0
         with self._lock:
             self._held.append((now_us, data))
@@ -340,6 +341,7 @@ class SharedPort:
             if not ours:
                 raise DriverError(f"{self.options.port}: another sensor has the line now; this one took too long")
             hub.transport.write(data)
+            self.context.tap(self.context.now_us(), data, "tx")
 
     def discard_input(self) -> bytes:
         """What this sensor holds; the line itself is read by the hub."""

@@ -124,11 +124,12 @@ class Transport:
         Raises DriverError when the device is gone.
         """
         try:
-            if self._fd is None:
-                return self._read_without_descriptor(timeout_s)
-            return self._read_descriptor(self._fd, timeout_s)
+            arrived = self._read_without_descriptor(timeout_s) if self._fd is None else self._read_descriptor(self._fd, timeout_s)
         except TROUBLE as error:
             raise self._explained(error) from error
+        if arrived is not None and arrived[1]:
+            self.context.tap(*arrived, "rx")
+        return arrived
 
     def _read_descriptor(self, fd: int, timeout_s: float) -> tuple[int, bytes] | None:
         if self._poll is None:
@@ -196,6 +197,7 @@ class Transport:
             else:
                 self._write_descriptor(self._fd, data)
             self._port.flush()
+            self.context.tap(self.context.now_us(), data, "tx")
         except TROUBLE as error:
             raise self._explained(error) from error
 

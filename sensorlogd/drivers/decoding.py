@@ -1,0 +1,33 @@
+"""Which decoder reads what a sensor's port says; for looking at bytes beside what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sensorlogd.batch import Batch
+from sensorlogd.config.models import SensorOptions
+
+Count = Callable[[str, int, str], None]
+
+
+class Decoder(Protocol):
+    """Bytes to samples; see ``drivers.serial.decoders``."""
+
+    def feed(self, data: bytes, now_us: int) -> Batch | None: ...
+
+
+def decoder_of(options: SensorOptions, count: Count) -> Decoder | None:
+    """None for drivers whose bytes mean nothing without the question (Modbus) and those that read no port."""
+    from sensorlogd.drivers.serial.options import LineOptions
+
+    if isinstance(options, LineOptions):
+        from sensorlogd.drivers.serial.decoders import decoder_for
+
+        return decoder_for(options, count)
+    if options.driver == "nmea":
+        from sensorlogd.drivers.nmea.decoder import NmeaDecoder
+        from sensorlogd.drivers.nmea.options import NmeaDecoding
+
+        return NmeaDecoder(options, count) if isinstance(options, NmeaDecoding) else None
+    return None

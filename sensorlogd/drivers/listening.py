@@ -1,0 +1,169 @@
+"""A port to listen to without touching it: nothing is written, and the control lines stay as opening leaves them.
+
+Devices are opened once and only their speed is changed, since every opening raises DTR (the kernel does) and closing drops
+it. Characters with framing or parity errors are marked by the kernel (PARMRK, termios(3)) and counted. What pySerial has a
+URL for is read through the transport, as it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import termios
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.drivers.contract import DriverContext, DriverError
+from sensorlogd.drivers.ports import holder
+
+READ_BYTES = 65536
+LONGEST_BYTES = 64_000
+
+
+class Line:
+    """``one_setting``: there is no speed to choose. ``is_pty``: speeds can be set, and mean nothing."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        self.one_setting = "://" in port
+        self.is_pty = os.path.realpath(port).startswith("/dev/pts/")
+        self._fd = -1
+        self._transport: Any = None
+        self._wake = (-1, -1)
+
+    def __enter__(self) -> Line:
+        """Raises DriverError."""
+        if self.one_setting:
+            self._open_url()
+            return self
+        try:
+            self._fd = os.open(self.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            termios.tcgetattr(self._fd)
+        except termios.error:
+            os.close(self._fd)
+            raise DriverError(f"{self.port}: not a serial port", "name a tty, e.g. one that 'sensorlogd ports' lists") from None
+        except OSError as error:
+            raise _explained(self.port, error) from None
+        who = holder(self.port)
+        if who:
+            os.close(self._fd)
+            raise DriverError(
+                f"{self.port}: held by {who}",
+                "if that is sensorlogd, listen to the sensor by its name; else stop the other program",
+            )
+        return self
+
+    def _open_url(self) -> None:
+        from sensorlogd.drivers.serial.options import PortOptions
+        from sensorlogd.drivers.serial.transport import Transport
+
+        self._wake = os.pipe2(os.O_CLOEXEC)
+        wait = threading.Event().wait
+        context = DriverContext("probe", self._wake[0], wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
+        self._transport = Transport(PortOptions(driver="serial", port=self.port), context)
+        self._transport.open()
+
+    def __exit__(self, *_: object) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            for end in self._wake:
+                os.close(end)
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+            self._fd = -1
+
+    def set(self, baudrate: int, bytesize: int = 8, parity: str = "none", stopbits: float = 1) -> None:
+        """Raises DriverError for a speed the port does not know."""
+        if self.one_setting:
+            return
+        speed = getattr(termios, f"B{baudrate}", None)
+        if speed is None:
+            raise DriverError(f"{self.port}: {baudrate} baud is no standard speed", "probe tries standard ones; listen takes any")
+        attributes = termios.tcgetattr(self._fd)
+        control = termios.CREAD | termios.CLOCAL | {7: termios.CS7, 8: termios.CS8}[bytesize]
+        if parity != "none":
+            control |= termios.PARENB | (termios.PARODD if parity == "odd" else 0)
+        if stopbits == 2:
+            control |= termios.CSTOPB
+        # No HUPCL: closing leaves DTR as it is.
+        attributes[:6] = [termios.PARMRK | termios.INPCK, 0, control, 0, speed, speed]
+        attributes[6][termios.VMIN], attributes[6][termios.VTIME] = 0, 0
+        try:
+            termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+        except termios.error as error:
+            raise DriverError(f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}") from None
+
+    def listen(self, seconds: float) -> tuple[bytes, int]:
+        """What comes within so long, and how many characters of it were damaged. Raises DriverError."""
+        marked = self._heard(seconds)
+        return (marked, 0) if self.one_setting else unmarked(marked)
+
+    def ask(self, question: bytes, seconds: float) -> bytes:
+        """Write, and what comes back. Raises DriverError."""
+        if self._transport is not None:
+            self._transport.write(question)
+        else:
+            os.write(self._fd, question)
+        return self.listen(seconds)[0]
+
+    def _heard(self, seconds: float) -> bytes:
+        end = time.monotonic() + seconds
+        data = bytearray()
+        while (left := end - time.monotonic()) > 0 and len(data) < LONGEST_BYTES:
+            data += self._some(left)
+        return bytes(data)
+
+    def _some(self, left: float) -> bytes:
+        if self._transport is not None:
+            arrived = self._transport.read(left)
+            return arrived[1] if arrived is not None else b""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        if not poll.poll(left * 1000):
+            return b""
+        try:
+            data = os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise _explained(self.port, error) from None
+        if not data:
+            raise DriverError(f"{self.port}: the device has gone")
+        return data
+
+
+def unmarked(marked: bytes) -> tuple[bytes, int]:
+    """Without the kernel's marks: FF FF stands for FF, FF 00 X for a damaged X."""
+    if b"\xff" not in marked:
+        return marked, 0
+    data = bytearray()
+    errors = at = 0
+    while at < len(marked):
+        if marked[at] != 0xFF:
+            data.append(marked[at])
+            at += 1
+        elif marked[at + 1 : at + 2] == b"\xff":
+            data.append(0xFF)
+            at += 2
+        else:
+            data += marked[at + 2 : at + 3]
+            errors += 1
+            at += 3
+    return bytes(data), errors
+
+
+def _explained(port: str, error: OSError) -> DriverError:
+    if error.errno == errno.ENOENT or not Path(port).exists():
+        return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return DriverError(f"{port}: permission denied", "the user must be in the group dialout: sudo usermod -aG dialout $USER")
+    if error.errno == errno.EBUSY:
+        who = holder(port)
+        return DriverError(f"{port}: busy" + (f", held by {who}" if who else ""), "stop the other program")
+    return DriverError(f"{port}: {error.strerror or error}")
