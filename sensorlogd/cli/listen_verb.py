@@ -72,6 +72,7 @@ def listen(
         decoder = decoder_of(options, lambda name, n, _: counts.update({name: counts.get(name, 0) + n}))
     channels = {entry.source or name: (name, entry) for name, entry in options.channel_options().items()}
     seen = 0
+    trouble = ""
     with ExitStack() as stack:
         writer = None
         if record is not None:
@@ -90,9 +91,13 @@ def listen(
                 batch = decoder.feed(data, at_us) if decoder is not None and direction == "rx" else None
                 _show(at_us, direction, data, _decoded(batch, channels), form)
         except DriverError as error:
-            fail(f"{error}; {error.hint}" if error.hint else str(error))
+            trouble = f"{error}; {error.hint}" if error.hint else str(error)
+            if not seen:
+                fail(trouble)
     told = "".join(f", {name} {n}" for name, n in sorted(counts.items()))
     click.echo(f"{seen} bytes{told}" + (f"; recorded in {record}" if record is not None else ""), err=True)
+    if trouble:
+        fail(trouble)
     if not seen:
         sys.exit(exits.NO_DATA)
 

@@ -48,7 +48,7 @@ def profiles(name: str | None, config_file: Path | None, form: str | None) -> No
             {
                 "profile": one.name,
                 "device": data.get("title", ""),
-                "baudrate": sensor.get("baudrate", 9600),
+                "baudrate": int(sensor["baudrate"]) if str(sensor.get("baudrate", "")).isdecimal() else 9600,
                 "channels": len(sensor.get("channels") or {}),
                 "from": str(one.path) if one.own else "shipped",
             }

@@ -182,7 +182,20 @@ def _nmea(heard: Heard) -> list[Candidate]:
     kinds = Counter("UBX" if isinstance(one, bytes) else one.split(",")[0][-3:] for one in messages)
     confidence = (0.98 if good >= 2 else 0.8) * (good / (good + counts["bad_checksum"]))
     shown = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
-    return [Candidate(confidence, "NMEA 0183 or UBX", f"{good} messages with the right checksum: {shown}", "driver: nmea", heard)]
+    fields = ", ".join(f"{name}: {{}}" for name in _nmea_fields(heard.data))
+    keys = f"driver: nmea\nchannels: {{{fields}}}" if fields else "driver: nmea"
+    return [Candidate(confidence, "NMEA 0183 or UBX", f"{good} messages with the right checksum: {shown}", keys, heard)]
+
+
+def _nmea_fields(data: bytes) -> list[str]:
+    """Which of the fields that the driver knows are in there."""
+    from sensorlogd.drivers.nmea.known import KNOWN
+
+    every = ", ".join(f"{name}: {{}}" for name in KNOWN)
+    config = load_text(f"sensors: {{s: {{driver: nmea, port: /dev/null, channels: {{{every}}}}}}}", Path("/x.yaml"), options_for)
+    decoder = decoder_of(config.sensors["s"], lambda *_: None)
+    batch = decoder.feed(data, 0) if decoder is not None else None
+    return [name for name in KNOWN if batch is not None and name in batch.values]
 
 
 def _modbus(heard: Heard) -> list[Candidate]:

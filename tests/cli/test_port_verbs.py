@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -66,6 +67,8 @@ def test_from_a_port_to_a_configuration_that_logs(tmp_path: Path) -> None:
 def test_probe_says_what_it_did_not_find(tmp_path: Path) -> None:
     """Silence, noise, no port, a file: an exit status and a line that says what to do."""
     port = Port(tmp_path / "tty")
+    os.close(port._slave)  # a port that is held by somebody is not probed
+    port._slave = -1
     try:
         silent = run("probe", str(port.path), "--for", "100ms", "--baudrate", "9600")
         assert silent.returncode == 3
