@@ -21,7 +21,11 @@ from sensorlogd.config.models import (
     WebOptions,
 )
 from sensorlogd.config.profiles import SHIPPED
+from sensorlogd.drivers.command import CommandOptions
+from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
+from sensorlogd.drivers.nmea.options import NmeaDecoding
 from sensorlogd.drivers.registry import driver_class, options_for
+from sensorlogd.drivers.replay.options import ReplayOptions
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.frame_options import (
     BlockFormat,
@@ -44,30 +48,73 @@ from sensorlogd.drivers.serial.options import (
     TimeOptions,
 )
 from sensorlogd.drivers.simulated.signals import SignalChoice
+from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def _blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
+def _files_of(page: Path, folder: Path) -> None:
+    """Write the Python blocks that begin with ``# name.py`` to files of that name."""
+    for block in _blocks(page, "python"):
+        named = re.match(r"# (\w+\.py)", block)
+        if named is not None:
+            (folder / named[1]).write_text(block)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_examples_of_configurations_load(page: Path, tmp_path: Path) -> None:
     """Every YAML block with sensors is a valid configuration (the driver in the example's file stands beside it)."""
+    _files_of(page, tmp_path)
     for block in _blocks(page, "yaml"):
-        (tmp_path / "load.py").write_text("".join(_blocks(ROOT / "docs/drivers.md", "python")))
-        text = block.replace("/etc/sensorlogd/drivers/load.py", str(tmp_path / "load.py"))
+        text = block.replace("/etc/sensorlogd/drivers/", f"{tmp_path}/")
         config = load_text(text, tmp_path / "example.yaml", options_for)
         assert not config.failed_sensors
 
 
-def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
-    """The page's Python block is a driver as it stands."""
-    (block,) = _blocks(ROOT / "docs/drivers.md", "python")
-    (tmp_path / "load.py").write_text(block)
-    assert driver_class(f"{tmp_path}/load.py:Load", tmp_path).Options is SensorOptions
+def test_the_example_of_a_driver_keeps_to_the_contract(tmp_path: Path) -> None:
+    """The page's driver and the page's test of it, run as they stand."""
+    _files_of(ROOT / "docs/writing-drivers.md", tmp_path)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_acme.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 passed" in done.stdout, done.stdout
+    page = (ROOT / "docs/writing-drivers.md").read_text()
+    lines = (tmp_path / "acme.py").read_text().splitlines()
+    assert sum(bool(line.strip()) for line in lines) <= 40
+    assert "some forty lines" in (ROOT / "docs/drivers.md").read_text()
+    assert driver_class(f"{tmp_path}/acme.py:Acme", tmp_path).__name__ in page
+
+
+def test_the_finding_that_is_shown_is_the_one_that_is_given(tmp_path: Path) -> None:
+    """The page says what a driver that sleeps hears."""
+    _files_of(ROOT / "docs/writing-drivers.md", tmp_path)
+    source = (tmp_path / "acme.py").read_text()
+    asleep = "        time.sleep(timeout_s)\n        return [Sample(None, {'temperature': 1.0})]\n"
+    source = source.replace("        waiting = select.poll()\n", asleep, 1).replace("import os\n", "import os\nimport time\n", 1)
+    (tmp_path / "acme.py").write_text(source)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_acme.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    shown = re.findall(
+        r"^```\n(Acme does not keep.*?)^```", (ROOT / "docs/writing-drivers.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for line in shown[0].splitlines():
+        assert re.search(re.escape(line.strip()).replace(r"1\.3", r"\d\.\d"), done.stdout), done.stdout
+
+
+def test_every_field_of_nmea_is_explained() -> None:
+    """With its unit, in docs/cookbook/gps.md."""
+    text = (ROOT / "docs/cookbook/gps.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    for name, known in KNOWN.items():
+        (row,) = [row for row in rows if f"`{name}`" in row[1]]
+        assert known.unit in row[2], name
+    assert all(name in text.split("Without `channels:`")[1].split("\n")[0] for name in DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +126,7 @@ def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
     + [
         (page, model)
         for page, models in (
-            ("drivers.md", (PortOptions, SignalChoice)),
+            ("drivers.md", (PortOptions, SignalChoice, NmeaDecoding, CommandOptions, SysfsOptions, FileOptions, ReplayOptions)),
             ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
             (
                 "formats.md",
@@ -92,7 +139,10 @@ def test_the_example_of_a_driver_is_one(tmp_path: Path) -> None:
 def test_every_key_is_explained(page: str, model: type) -> None:
     """A key that is not on its page is a key nobody finds."""
     text = (ROOT / "docs" / page).read_text()
-    skipped = set(SensorOptions.model_fields) if model in (PortOptions, LineOptions) else set()
+    inherits = issubclass(model, SensorOptions) and model is not SensorOptions
+    skipped = set(SensorOptions.model_fields) if inherits else set()
+    if model is CommandOptions:
+        skipped |= set(LineOptions.model_fields)
     for name, field in model.model_fields.items():  # type: ignore[attr-defined]
         if name not in skipped:
             assert re.search(rf"\b{re.escape(field.alias or name)}\b", text), f"{page} does not mention {field.alias or name}"

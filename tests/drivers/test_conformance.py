@@ -22,6 +22,7 @@ from sensorlogd.config.models import ChannelOptions, SensorOptions
 from sensorlogd.drivers.conformance import NotConforming, check_driver
 from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 from sensorlogd.drivers.registry import driver_class
+from tests.modbus_rig import Cable, Units, device, f32
 from tests.rig import Port, until
 
 CSV = {"type": "csv", "fields": ["t"]}
@@ -137,6 +138,31 @@ def test_replay(tmp_path: Path) -> None:
     keys = {"driver": "replay", "file": str(tmp_path / "x.csv"), "channels": {"t": {}}}
     check_driver(driver_class("replay", tmp_path), keys, missing=keys | missing, bad_options=[keys | {"talkers": ["GP"]}])
     check_driver(driver_class("replay", tmp_path), keys | {"pace": "fast"}, rows=2)
+
+
+def test_modbus(tmp_path: Path) -> None:
+    """Against another library's unit on a serial line; an answer that is damaged on the way is counted."""
+    cable = Cable(tmp_path)
+
+    def damage() -> None:
+        cable.up = lambda data: bytes((data[0], data[1] ^ 1)) + data[2:]
+
+    keys = {
+        "driver": "modbus", "port": str(cable.port.path), "interval": "20ms", "turnaround": "10s",
+        "channels": {"voltage": {"register": "30001", "type": "f32"}},
+    }  # fmt: skip
+    try:
+        with Units([device(1, input={0: f32(230.5)})], "rtu", cable.far):
+            check_driver(
+                driver_class("modbus", tmp_path),
+                keys,
+                bad_options=[keys | {"unit": 256}, keys | {"channels": {"voltage": {}}}],
+                missing=keys | {"port": "/dev/does-not-exist"},
+                spoil=damage,
+                rows=3,
+            )
+    finally:
+        cable.close()
 
 
 # ---- broken ones ---------------------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ def _utc_us(message: Any, number: int) -> int | None:
         return None
     minute = datetime(message.year, message.month, message.day, message.hour, message.min, tzinfo=UTC)
     since = minute + timedelta(seconds=second) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + round(float(message.nano) / 1000)
+    # What is below a millisecond is the receiver's clock error; sentences of the same fix do not have it.
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + round(float(message.nano) / 1e6) * 1000
 
 
 def _fields(msg: Any, number: int) -> Fields:
