@@ -47,6 +47,7 @@ from sensorlogd.drivers.serial.options import (
     PortOptions,
     TimeOptions,
 )
+from sensorlogd.drivers.simulated.faults import Drift, Episode, FaultOptions, Spike
 from sensorlogd.drivers.simulated.signals import SignalChoice
 from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
 
@@ -126,7 +127,11 @@ def test_every_field_of_nmea_is_explained() -> None:
     + [
         (page, model)
         for page, models in (
-            ("drivers.md", (PortOptions, SignalChoice, NmeaDecoding, CommandOptions, SysfsOptions, FileOptions, ReplayOptions)),
+            (
+                "drivers.md",
+                (PortOptions, SignalChoice, FaultOptions, Episode, Spike, Drift, NmeaDecoding, CommandOptions, SysfsOptions, FileOptions),
+            ),
+            ("drivers.md", (ReplayOptions,)),
             ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
             (
                 "formats.md",

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import ChannelOptions, DurationUs, Instant, Name, SensorOptions
 from sensorlogd.drivers.contract import Driver, DriverContext, EndOfData
+from sensorlogd.drivers.simulated.faults import FaultOptions, Faults
 from sensorlogd.drivers.simulated.signals import SignalChoice
 
 
@@ -18,6 +19,7 @@ class SimulatedChannel(ChannelOptions):
     """A channel and the signal it follows."""
 
     signal: SignalChoice = Field(description="exactly one of constant, sine, square, ramp, random_walk, noise, diurnal, counter")
+    faults: FaultOptions | None = Field(None, description="what goes wrong: spike, stuck, drift, gap, nan")
 
 
 class SimulatedOptions(SensorOptions):
@@ -59,6 +61,11 @@ class SimulatedDriver(Driver):
             name: channel.signal.source(f"{options.seed}/{self.context.sensor}/{name}", options.interval, start_us)
             for name, channel in options.channels.items()
         }
+        self.faults = {
+            name: Faults(channel.faults, f"{options.seed}/{self.context.sensor}/{name}/faults", options.interval)
+            for name, channel in options.channels.items()
+            if channel.faults is not None
+        }
         self.due = time.monotonic()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
@@ -89,6 +96,8 @@ class SimulatedDriver(Driver):
             times = list(range(now - (n - 1) * step, now + 1, step))
         self.sent += n
         columns = {name: source.values(n) for name, source in self.sources.items()}
+        for name, faults in self.faults.items():
+            columns[name] = faults.applied(columns[name])
         return Batch(times, columns, device_time=options.start is not None)
 
     def close(self) -> None:
