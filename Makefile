@@ -65,6 +65,8 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.ingest
 	$(BIN)/python -m benchmarks.gil
+	$(BIN)/python -m benchmarks.serial_lines
+	$(BIN)/python -m benchmarks.queries
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.footprint --rollups
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -50,6 +51,7 @@ STOP_READERS_S = 5.0
 DRAIN_S = 60.0
 WRITER_HUNG_S = 120.0
 LAST_GOOD = "last-good.yaml"
+DESCRIPTORS = 16_384
 
 
 @dataclass(slots=True)
@@ -89,6 +91,14 @@ class _Asked:
     interrupts: int = 0
     reloads: list[Future[list[str]]] = field(default_factory=list)
     reload_by_signal: bool = False
+
+
+def _allow_descriptors() -> None:
+    """A port takes three descriptors; the usual soft limit of 1024 would end at some three hundred ports."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Supervisor:
@@ -132,6 +142,7 @@ class Supervisor:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         # The writer gives the GIL away at every statement; a busy driver must not keep it for the default 5 ms each time.
         sys.setswitchinterval(0.001)
+        _allow_descriptors()
         with DataDirLock(self.data_dir):
             self._wakeup.open()
             restore = self._take_signals()

@@ -31,7 +31,7 @@ READ_BYTES = 65536
 COALESCE_S = 0.002  # a burst's bytes arrive within a character time of each other; fewer wake-ups cost less CPU
 DISCARD_BYTES = 1_000_000  # at once; a babbling device sends for ever
 WRITE_TIMEOUT_S = 5.0
-FULL_READ = 4096  # this much at once means the port is busy: read on instead of waiting
+FULL_READ = 4000  # this much at once (a terminal holds 4095) means the port is busy: read on instead of waiting
 
 _PARITY = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
 # What pySerial and the kernel raise when a device goes away or misbehaves (termios.error is no OSError).
@@ -47,6 +47,7 @@ class Transport:
         self._port: Any = None
         self._fd: int | None = None
         self._poll: select.poll | None = None
+        self._busy = False
         self._exclusive = options.exclusive and "://" not in options.port
 
     def open(self) -> None:
@@ -142,16 +143,12 @@ class Transport:
             return None
         if fd not in ready:
             return now, b""
+        if not self._busy:
+            time.sleep(COALESCE_S)
         data = self._read_some()
         if not data:
             raise DriverError(f"{self.options.port}: the device has gone")
-        if len(data) < FULL_READ:
-            time.sleep(COALESCE_S)
-            try:
-                data += self._read_some()
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EIO):
-                    raise
+        self._busy = len(data) >= FULL_READ
         return now, data
 
     def _read_some(self) -> bytes:
