@@ -129,7 +129,18 @@ def test_every_field_of_nmea_is_explained() -> None:
         for page, models in (
             (
                 "drivers.md",
-                (PortOptions, SignalChoice, FaultOptions, Episode, Spike, Drift, NmeaDecoding, CommandOptions, SysfsOptions, FileOptions),
+                (
+                    PortOptions,
+                    SignalChoice,
+                    FaultOptions,
+                    Episode,
+                    Spike,
+                    Drift,
+                    NmeaDecoding,
+                    CommandOptions,
+                    SysfsOptions,
+                    FileOptions,
+                ),
             ),
             ("drivers.md", (ReplayOptions,)),
             ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
