@@ -1,4 +1,4 @@
-"""Which decoder reads what a sensor's port says; for looking at bytes beside what they mean."""
+"""Which decoder reads what a sensor's port says; for recorded bytes, and for looking at bytes beside what they mean."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def decoder_of(options: SensorOptions, count: Count) -> Decoder | None:
         from sensorlogd.drivers.serial.decoders import decoder_for
 
         return decoder_for(options, count)
-    if options.driver == "nmea":
-        from sensorlogd.drivers.nmea.decoder import NmeaDecoder
-        from sensorlogd.drivers.nmea.options import NmeaDecoding
+    from sensorlogd.drivers.nmea.options import NmeaDecoding
 
-        return NmeaDecoder(options, count) if isinstance(options, NmeaDecoding) else None
+    if isinstance(options, NmeaDecoding):
+        from sensorlogd.drivers.nmea.decoder import NmeaDecoder
+
+        return NmeaDecoder(options, count)
     return None

@@ -19,7 +19,9 @@ from sensorlogd.batch import Batch
 from sensorlogd.drivers.nmea.decoder import NmeaDecoder
 from sensorlogd.drivers.nmea.known import KNOWN
 from sensorlogd.drivers.nmea.options import NmeaOptions
+from sensorlogd.drivers.nmea.sentences import NAMES
 from sensorlogd.drivers.nmea.stream import MAX_SENTENCE, MAX_UBX, Messages
+from sensorlogd.drivers.nmea.ubx import FRAMES
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from tests import needs
 from tests.drivers.decoding import pieces
@@ -208,6 +210,26 @@ def test_nothing_escapes_and_cutting_does_not_matter(data: bytes, seed: int) -> 
     """Any bytes."""
     assert decode(data, seed)[0] == decode(data)[0]
     assert messages(data, seed)[0] == messages(data)[0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(sorted(FRAMES)), st.binary(max_size=120)).map(lambda parts: ubx(0x01, *parts)),
+            st.tuples(
+                st.sampled_from(NAMES), st.lists(st.text(st.sampled_from("0123456789.-ANSEWVRT,Kf"), max_size=10), max_size=20)
+            ).map(lambda parts: sentence(f"{parts[0] if parts[0][0] == 'P' else 'GP' + parts[0]},{','.join(parts[1])}")),
+        ),
+        max_size=6,
+    ),
+    st.sampled_from(["arrival", "device"]),
+)
+def test_whatever_stands_in_them_nothing_escapes(parts: list[bytes], time: str) -> None:
+    """Sentences and frames of every known kind with anything in them: possible values or none."""
+    rows, _ = decoded([(n, part) for n, part in enumerate(parts)], time=time)
+    for _, values in rows:
+        assert all(name.startswith("xdr_") or KNOWN[name].low <= value <= KNOWN[name].high for name, value in values.items())
 
 
 def test_random_noise_between_costs_nothing() -> None:

@@ -6,21 +6,17 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
+from sensorlogd.drivers.decoding import Decoder, decoder_of
 from sensorlogd.drivers.replay.bytes_file import Piece, pieces
 from sensorlogd.drivers.replay.options import ReplayKeys, ReplayNmeaOptions, ReplayOptions, ReplaySerialOptions
 from sensorlogd.drivers.replay.readings_file import Row, rows
-from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
+from sensorlogd.drivers.serial.decoders import LineDecoder
 
 BATCH = 4096  # rows or bytes handed over at once when nothing has to be waited for
 LAP_PAUSE_US = 1_000_000  # before a file of one entry begins again
-
-
-class _Decoder(Protocol):
-    def feed(self, data: bytes, now_us: int) -> Batch | None: ...
 
 
 class ReplayDriver(Driver):
@@ -36,7 +32,7 @@ class ReplayDriver(Driver):
         self.bytes_seen = 0
         self._items: Generator[Piece | Row] | None = None
         self._next: Piece | Row | None = None
-        self._decoder: _Decoder | None = None
+        self._decoder: Decoder | None = None
         self._lap_began = 0.0
 
     def open(self) -> None:
@@ -56,12 +52,7 @@ class ReplayDriver(Driver):
         else:
             assert isinstance(self.options, ReplaySerialOptions | ReplayNmeaOptions)
             self._items = pieces(path, self.options, count)
-            if isinstance(self.options, ReplayNmeaOptions):
-                from sensorlogd.drivers.nmea.decoder import NmeaDecoder
-
-                self._decoder = NmeaDecoder(self.options, count)
-            else:
-                self._decoder = decoder_for(self.options, count)
+            self._decoder = decoder_of(self.options, count)
         self._lap_began = time.monotonic()
         self._number = 0
         self._next = self._take()
