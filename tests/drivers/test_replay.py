@@ -152,6 +152,16 @@ def test_a_loop_begins_again(lent: Lent, tmp_path: Path) -> None:
     assert lent.counts == {"unfinished_lines": lent.counts["unfinished_lines"]}
 
 
+def test_a_faster_pace_shortens_every_pause(lent: Lent, tmp_path: Path) -> None:
+    """Hours within the recording, and the one before it begins again."""
+    recorded(tmp_path / "x.jsonl", (0.0, b"1\n"), (3600.0, b"2\n"), (7200.0, b"3\n"))
+    keys = "driver: replay, file: x.jsonl, loop: true, pace: 72000, format: {type: csv, fields: [n]}"
+    driver = lent.driver(tmp_path, keys)
+    driver.open()
+    assert [row["n"] for row in values_of(read_some(driver, 7))][:7] == [1, 2, 3, 1, 2, 3, 1]
+    driver.close()
+
+
 @pytest.mark.parametrize("content", [b"", b'{"recording": 1}\n'])
 def test_an_empty_file_ends_or_cannot_be_looped(lent: Lent, tmp_path: Path, content: bytes) -> None:
     """No endless loop over nothing."""
