@@ -67,7 +67,10 @@ def test_children_do_not_inherit_it(tmp_path: Path) -> None:
     """A child that outlives the daemon must not keep the data directory locked."""
     lock = DataDirLock(tmp_path)
     lock.acquire()
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, close_fds=False):
+    code = "import sys; print('here', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # a new process closes what it must not inherit a moment after it was begun
         lock.release()
         lock.release()
         with DataDirLock(tmp_path):
