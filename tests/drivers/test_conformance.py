@@ -148,7 +148,7 @@ def test_modbus(tmp_path: Path) -> None:
         cable.up = lambda data: bytes((data[0], data[1] ^ 1)) + data[2:]
 
     keys = {
-        "driver": "modbus", "port": str(cable.port.path), "interval": "20ms", "turnaround": "10s",
+        "driver": "modbus", "port": str(cable.port.path), "interval": "20ms", "turnaround": "1s",
         "channels": {"voltage": {"register": "30001", "type": "f32"}},
     }  # fmt: skip
     try:
