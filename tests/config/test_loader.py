@@ -88,7 +88,7 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "test.yaml:4:65: sensors.x.channels.t.signal.sin: unknown key (did you mean 'sine'?); known: constant, counter, diurnal,"
         " noise, ramp, random_walk, sine, square",
         "test.yaml:4:82: sensors.x.channels.t.valid: the lowest value 5 is not below the highest 1",
-        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, kind, labels, max_rate,"
+        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, faults, kind, labels, max_rate,"
         " offset, scale, signal, source, stuck_after, unit, unit_change, valid, was",
         "test.yaml:5:3: sensors.y.z: is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks",
         "test.yaml:5:8: sensors.y.z.port: is required here",
