@@ -8,14 +8,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PREFIX ?= /opt/sensorlogd
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 600
 
-.PHONY: help run test lint types layers unit bench soak format install-service uninstall-service clean
+.PHONY: help run test lint types layers unit bench soak fuzz format install-service uninstall-service clean
 
 help:
 	@echo 'make run                set up everything and log simulated sensors into ./run'
 	@echo 'make test               set up everything and run all checks and tests'
 	@echo 'make bench              the benchmarks (about 15 minutes)'
 	@echo 'make soak               the longer fault tests (about 10 minutes)'
+	@echo 'make fuzz               fuzz the parsers for FUZZ_SECONDS (600)'
 	@echo 'make format             format the code'
 	@echo 'make install-service    install under $(PREFIX) as a systemd service (root; DESTDIR= for a package)'
 	@echo 'make uninstall-service  remove it again; configuration and data stay'
@@ -69,6 +71,11 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.queries
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.footprint --rollups
+
+fuzz: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,fuzz]'
+	@mkdir -p .fuzz
+	$(BIN)/python -m fuzz.fuzz_parsers -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=.fuzz/ .fuzz
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.config.loader import load_text
+from sensorlogd.config.models import SensorOptions
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import SerialOptions
@@ -17,10 +18,14 @@ from tests.needs import CORPUS as CORPUS
 Row = dict[str, float | None]
 
 
-def options(text: str) -> SerialOptions:
+def any_options(text: str) -> SensorOptions:
     """The options of the one sensor ``s`` whose keys are ``text`` (flow YAML without braces)."""
-    config = load_text(f"sensors: {{s: {{port: /dev/x, {text}}}}}", Path("/nowhere/x.yaml"), options_for)
-    found = config.sensors["s"]
+    return load_text(f"sensors: {{s: {{port: /dev/x, {text}}}}}", Path("/nowhere/x.yaml"), options_for).sensors["s"]
+
+
+def options(text: str) -> SerialOptions:
+    """The same of a serial sensor."""
+    found = any_options(text)
     assert isinstance(found, SerialOptions)
     return found
 
