@@ -22,6 +22,7 @@ from sensorlogd.config.models import (
 )
 from sensorlogd.config.profiles import SHIPPED
 from sensorlogd.drivers.command import CommandOptions
+from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
 from sensorlogd.drivers.nmea.options import NmeaDecoding
 from sensorlogd.drivers.registry import driver_class, options_for
@@ -142,7 +143,7 @@ def test_every_field_of_nmea_is_explained() -> None:
                     FileOptions,
                 ),
             ),
-            ("drivers.md", (ReplayOptions,)),
+            ("drivers.md", (ReplayOptions, MbusOptions)),
             ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
             (
                 "formats.md",

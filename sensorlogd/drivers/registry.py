@@ -26,6 +26,7 @@ from sensorlogd.drivers.contract import Driver
 GROUP = "sensorlogd.drivers"
 BUILT_IN = {
     "command": "sensorlogd.drivers.command:CommandDriver",
+    "mbus": "sensorlogd.drivers.mbus:MbusDriver",
     "modbus": "sensorlogd.drivers.modbus:ModbusDriver",
     "nmea": "sensorlogd.drivers.nmea:NmeaDriver",
     "replay": "sensorlogd.drivers.replay:ReplayDriver",

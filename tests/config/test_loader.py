@@ -93,7 +93,7 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "test.yaml:5:3: sensors.y.z: is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks",
         "test.yaml:5:8: sensors.y.z.port: is required here",
         "test.yaml:5:35: sensors.y.z.baudrate: should be a valid integer, unable to parse string as an integer, found '96OO'",
-        "test.yaml:6:15: sensors.w.driver: unknown driver 'serail' (did you mean 'serial'?); known: command, modbus, nmea, replay, serial, simulated, sysfs, or a file as"
+        "test.yaml:6:15: sensors.w.driver: unknown driver 'serail' (did you mean 'serial'?); known: command, mbus, modbus, nmea, replay, serial, simulated, sysfs, or a file as"
         " /path/driver.py:Class",
         "test.yaml:7:3: sensors.v: must be a mapping with at least driver:",
     ]
