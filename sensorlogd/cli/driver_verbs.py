@@ -150,7 +150,7 @@ def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
     for column in block.columns:
         qualities = [column.quality] * len(column.times_us) if isinstance(column.quality, int) else column.quality
         for ts, value, q in zip(column.times_us, column.values, qualities, strict=True):
-            text = "-" if value is None else f"{value:.6g}"
+            text = "-" if value is None else f"{value:.10g}"
             unit = f" {units[column.channel]}" if units.get(column.channel) else ""
             lines.setdefault(ts, []).append(f"{column.channel}={text}{unit} ({quality.describe(q)})")
     shown = sorted(lines.items())[:room]
