@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install sensorlogd as a systemd service. Called by `make install-service`; see docs/install.md.
 #   PREFIX    where the program goes (/opt/sensorlogd)
+#   EXTRAS    optional parts, e.g. mbus,units
 #   DESTDIR   a staging folder for packages; then nothing of the running system is touched
 # Starts nothing and never overwrites a configuration.
 set -eu
@@ -19,7 +20,7 @@ say "program -> $root$prefix"
 mkdir -p "$root$prefix"
 "${PYTHON:-python3}" -m venv "$root$prefix"
 # Not editable: the service must not depend on this checkout.
-"$root$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$source/constraints.txt" "$source"
+"$root$prefix/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$source/constraints.txt" "$source${EXTRAS:+[$EXTRAS]}"
 if [ -n "$root" ]; then
     # The scripts of a staged venv name the staging folder: let them name the final place.
     for script in "$root$prefix"/bin/*; do
