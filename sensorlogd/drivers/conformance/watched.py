@@ -44,8 +44,8 @@ class Lent:
             self.findings.append(f"event({kind!r}, {detail!r}): must be two texts")
 
     def wake(self) -> None:
+        os.write(self.write_end, b"x")  # first: a driver that is woken by the other and reads from it finds something
         self.stop.set()
-        os.write(self.write_end, b"x")
 
     def close(self) -> None:
         """Once."""
