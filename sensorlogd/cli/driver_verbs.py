@@ -128,6 +128,8 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
         problem = "the source has ended"
     except DriverError as error:
         problem = f"{error}; {error.hint}" if error.hint else str(error)
+        if ": busy" in problem and _daemon_runs(config):
+            problem = f"the daemon is reading it; 'sensorlogd listen {name}' shows what it reads, live"
     except KeyboardInterrupt:
         problem = "interrupted"
     except Exception as error:  # a driver may raise anything; here it is the answer
@@ -142,6 +144,16 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     if not shown:
         click.echo(f"{name}: no reading in {seconds:g} s: {problem or _likely_cause(driver, options, attempt)}", err=True)
     return bool(shown)
+
+
+def _daemon_runs(config: Any) -> bool:
+    """Whether a daemon runs this configuration."""
+    from sensorlogd.daemon import control
+
+    try:
+        return bool(control.ask(config.data_dir(), {"do": "ping"}, 5.0).get("ok"))
+    except (OSError, ValueError):
+        return False
 
 
 def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:

@@ -161,6 +161,8 @@ def test_listening_through_the_daemon_costs_it_nothing(tmp_path: Path) -> None:
             assert listener.stdout is not None
             assert listener.stderr is not None
             assert "through the daemon" in listener.stderr.readline()
+            tried = run("try", "s", "-c", str(file), "--for", "1s")
+            assert (tried.returncode, "'sensorlogd listen s' shows" in tried.stderr) == (3, True)
             n = 0
 
             def heard() -> bool:
