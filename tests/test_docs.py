@@ -51,6 +51,7 @@ from sensorlogd.drivers.serial.options import (
 from sensorlogd.drivers.simulated.faults import Drift, Episode, FaultOptions, Spike
 from sensorlogd.drivers.simulated.signals import SignalChoice
 from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
+from sensorlogd.storage.aggregates import AGGREGATES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -183,6 +184,13 @@ def test_the_table_of_profiles_is_what_is_shipped() -> None:
         shipped.append((file.stem, data["title"], str(sensor.get("baudrate", 9600)), ", ".join(sensor.get("channels", {}))))
     assert shown == shipped
     assert len(shipped) > 15
+
+
+def test_every_aggregate_is_explained() -> None:
+    """docs/python.md names them all."""
+    text = (ROOT / "docs/python.md").read_text()
+    for name in AGGREGATES:
+        assert f"`{name}`" in text, name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
