@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Batch
+from sensorlogd.drivers.conformance import check_driver
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.mbus import MbusDriver
 from sensorlogd.drivers.mbus.driver import MbusOptions
@@ -115,8 +116,7 @@ class Meter(threading.Thread):
 
     def run(self) -> None:
         first, second = long_frame(5, BODY + b"\x1f"), long_frame(5, bytes.fromhex("022D2A00"))
-        if self.damaged:
-            first = first[:-2] + bytes((first[-2] ^ 1, 0x16))
+        bad = first[:-2] + bytes((first[-2] ^ 1, 0x16))
         while not self.stop.is_set():
             if not select.select([self.port.master], [], [], 0.02)[0]:
                 continue
@@ -127,7 +127,7 @@ class Meter(threading.Thread):
             if question == short_frame(SND_NKE, 5):
                 self.port.send(b"\xe5")
             elif question == short_frame(REQ_UD2 | FCB, 5):
-                self.port.send(first)
+                self.port.send(bad if self.damaged else first)
             elif question == short_frame(REQ_UD2 & ~FCB, 5):
                 self.port.send(second)
 
@@ -197,3 +197,35 @@ def test_a_meter_that_does_not_answer_is_counted(tmp_path: Path, fault: str) -> 
         meter.stop.set()
         meter.join()
         port.close()
+
+
+def test_it_keeps_to_the_contract(port: Port) -> None:
+    """The conformance test, with a meter that goes bad on the way."""
+    meter = Meter(port)
+    meter.start()
+
+    def spoil() -> None:
+        meter.damaged = True
+
+    keys = {
+        "driver": "mbus", "port": str(port.path), "address": 5, "interval": "100ms", "turnaround": "200ms", "channels": {"volume": {}},
+    }  # fmt: skip
+    try:
+        check_driver(
+            MbusDriver,
+            keys,
+            bad_options=[keys | {"address": 255}, keys | {"channels": {}}, keys | {"parity": "mark"}],
+            missing=keys | {"port": "/dev/does-not-exist"},
+            spoil=spoil,
+            rows=2,
+        )
+    finally:
+        meter.stop.set()
+        meter.join()
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[Port]:
+    made = Port(tmp_path / "tty")
+    yield made
+    made.close()

@@ -53,13 +53,15 @@ class Transport:
     def open(self) -> None:
         """Raises DriverError with the cause and what to do about it."""
         options = self.options
+        # A pty moves bytes, not bits: it has neither parity nor size, and refuses (EINVAL) to be asked for them a second time.
+        pty = os.path.realpath(options.port).startswith("/dev/pts/")
         try:
             self._port = serial.serial_for_url(
                 options.port,
                 do_not_open=True,
                 baudrate=options.baudrate,
-                bytesize=options.bytesize,
-                parity=_PARITY[options.parity],
+                bytesize=8 if pty else options.bytesize,
+                parity="N" if pty else _PARITY[options.parity],
                 stopbits=options.stopbits,
                 xonxoff=options.flow == "xonxoff",
                 rtscts=options.flow == "rtscts",
