@@ -7,7 +7,6 @@ distance of their means from the whole mean, which is what repeated merging by C
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -29,8 +28,6 @@ class Span:
     covered_us          how much of it is covered by readings, each holding until the next, at most for the heartbeat
     integral            unit x seconds over what is covered
     rise, resets        counters: what happened between the reading before the bucket and its first one
-    moved               state: whether the first reading differs from the one before
-    held                states held over the bucket's edges: (value, microseconds); None: not a state
     """
 
     columns: dict[str, Sequence[Any]]
@@ -43,8 +40,6 @@ class Span:
     integral: float = 0.0
     rise: float = 0.0
     resets: int = 0
-    moved: bool = False
-    held: list[tuple[float, int]] | None = None
     sorted_values: Sequence[float] = ()
     counted: dict[str, int] | None = None  # readings by flag, those flagged fail or missing too
 
@@ -122,31 +117,6 @@ def _resets(span: Span) -> int | None:
     return int(sum(span.part("resets")) + sum(span.part("_resets")[1:]) + span.resets)
 
 
-def _transitions(span: Span) -> int | None:
-    if span.columns["transitions"][span.i] is None:
-        return None
-    return int(sum(span.part("transitions")) + sum(span.part("_moved")[1:]) + span.moved)
-
-
-def _states(span: Span) -> dict[str, float] | None:
-    """Seconds in each state within the bucket."""
-    if span.held is None:
-        return None
-    total: dict[str, int] = {}
-    for text in span.part("states"):
-        for value, us in json.loads(text).items():
-            total[value] = total.get(value, 0) + us
-    for value, us in (*zip(span.part("last")[:-1], span.part("_steps")[:-1], strict=True), *span.held):
-        key = state_key(value)
-        total[key] = total.get(key, 0) + us
-    return {key: us / 1e6 for key, us in sorted(total.items()) if us}
-
-
-def state_key(value: float) -> str:
-    """A state's name: whole numbers without a fraction."""
-    return str(int(value)) if value == int(value) else repr(value)
-
-
 AGGREGATES: dict[str, Aggregate] = {
     "mean": Aggregate(_mean, ("mean", "sin_sum", "cos_sum")),
     "twmean": Aggregate(_twmean, ("integral", "last"), "value", True),
@@ -163,8 +133,6 @@ AGGREGATES: dict[str, Aggregate] = {
     "rate": Aggregate(_rate, ("increase", "resets", "first", "last"), "difference"),
     "resets": Aggregate(_resets, ("increase", "resets", "first", "last"), "none"),
     "resultant": Aggregate(_resultant, ("sin_sum", "cos_sum"), "none"),
-    "transitions": Aggregate(_transitions, ("transitions", "states", "first", "last"), "none"),
-    "states": Aggregate(_states, ("transitions", "states", "first", "last"), "none", True),
     "coverage": Aggregate(lambda s: round(s.covered_us / (s.end_us - s.start_us), 6), (), "none", True),
     "good": Aggregate(lambda s: (s.counted or {}).get("n_good", 0), ("n_good",), "none", True),
     "not_evaluated": Aggregate(lambda s: (s.counted or {}).get("n_not_evaluated", 0), ("n_not_evaluated",), "none", True),

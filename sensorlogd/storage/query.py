@@ -162,7 +162,7 @@ def _rows(
     parts: Parts, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
     sorting = any(aggs.percentile(name) is not None for name in ask.aggregates)
-    reduction = Reduction(parts, needs_before="increase" in parts.fields or "states" in parts.fields)
+    reduction = Reduction(parts, needs_before="increase" in parts.fields)
     for edges in _chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
         usable = _usable(parts, step, ask.zone, edges, ask)

@@ -2,7 +2,7 @@
 
 A reading holds until the next usable one, at most for the heartbeat. A step between two parts that lie in different
 buckets is split at their edges, so that covered time and integral of a bucket are exactly those of the instants in it.
-What a counter rose by, or that a state changed, between two readings belongs to the bucket of the later one.
+What a counter rose by between two readings belongs to the bucket of the later one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ class Reduction:
         self.parts = parts
         self.heartbeat_us = parts.snapshot.heartbeats_us.get(parts.series, 60_000_000)
         self.needs_before = needs_before
-        self.is_state = parts.snapshot.kinds.get(parts.series) == "state"
         self._before: Known | None = None
         self._begun = False
 
@@ -75,18 +74,12 @@ class Reduction:
                     span.integral = math.fsum(
                         (*integral[i:j], *map(_times, values[i : j - 1], steps[i : j - 1]), _times(values[j - 1], over))
                     )
-                if self.is_state and values is not None:
-                    span.held = [(values[j - 1], over)]
                 if before is not None and self.needs_before:
                     self._join(span, before)
             else:
                 span.covered_us = covered
-                if self.is_state:
-                    span.held = []
             if covered and before is not None and before[1] is not None:
                 span.integral += _times(before[1], covered)
-                if span.held is not None:
-                    span.held.append((before[1], covered))
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
                 span.counted = {fields[at]: sum(part[at] for part in everything[a:b]) for at in counts} if b > a else None
@@ -114,8 +107,6 @@ class Reduction:
             changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
             columns["_rises"] = [0.0, *(change[0] for change in changes)]
             columns["_resets"] = [0, *(change[1] for change in changes)]
-        if "transitions" in columns:
-            columns["_moved"] = [0, *(a != b for a, b in zip(columns["last"], columns["first"][1:], strict=False))]
 
     def _join(self, span: Span, before: Known) -> None:
         value, first = before[1], span.columns["first"][span.i]
@@ -123,7 +114,6 @@ class Reduction:
             return
         if "increase" in span.columns and span.columns["increase"][span.i] is not None:
             span.rise, span.resets = self._rise(value, first)
-        span.moved = value != first
 
     def _rise(self, before: float | None, after: float | None) -> tuple[float, int]:
         """A counter's step between two readings."""
