@@ -195,11 +195,11 @@ def test_a_late_answer_is_counted_and_not_taken(cable: Cable, units: Units) -> N
 
 def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: Units) -> None:
     """Two questions with answers of one length: however late an answer comes, up to the quiet time, no value is the other's."""
-    turnaround_s, chance = 0.02, random.Random(4)
+    turnaround_s, chance = 0.05, random.Random(4)
     timers: list[threading.Timer] = []
 
     def delay(data: bytes) -> bytes:
-        late_s = turnaround_s * chance.choice((0, 0, 0.5, 1.2, 2, 3.5))
+        late_s = turnaround_s * chance.choice((0, 0, 0.5, 1.2, 2, 3))
         timers.append(threading.Timer(late_s, cable.port.send, (data,)))
         timers[-1].start()
         return b""
@@ -207,8 +207,8 @@ def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: U
     cable.up = delay
     channels = {"a": {"register": "30001", "type": "f32"}, "b": {"register": "30003", "type": "f32"}}
     seen = []
-    with Unit(cable.port.path, channels=channels, max_registers=2, turnaround="20ms", interval="1ms") as unit:
-        while len(seen) < 60:
+    with Unit(cable.port.path, channels=channels, max_registers=2, turnaround="50ms", interval="1ms") as unit:
+        while len(seen) < 30:
             seen += list(unit.driver.read(1.0))
     for timer in timers:
         timer.join()
@@ -216,7 +216,7 @@ def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: U
         "a": {230.5},
         "b": {1.25},
     }
-    assert unit.lent.counts["late_answers"] > 5
+    assert unit.lent.counts["late_answers"] > 3
 
 
 def test_babble_is_not_an_answer(tmp_path: Path) -> None:
