@@ -161,7 +161,7 @@ def _from_daemon(target: str, data_dir: Path, stop: threading.Event, end: float 
     from sensorlogd.daemon import control
     from sensorlogd.drivers.contract import DriverError
 
-    following = dropped = 0
+    following: int | None = None
     while not stop.is_set() and (end is None or time.monotonic() < end):
         try:
             answer = control.ask(data_dir, {"do": "listen", "sensor": target, "after": following}, 10.0)
@@ -169,11 +169,10 @@ def _from_daemon(target: str, data_dir: Path, stop: threading.Event, end: float 
             raise DriverError(f"the daemon does not answer any more: {error}") from None
         if not answer.get("ok"):
             raise DriverError(str(answer.get("error")))
+        if answer["missed"]:
+            click.echo(f"{answer['missed']} bytes came faster than they could be shown", err=True)
         for at_us, direction, data in answer["passed"]:
             yield at_us, direction, bytes.fromhex(data)
-        if answer["dropped"] > dropped:
-            click.echo(f"{answer['dropped'] - dropped} bytes came faster than they could be shown", err=True)
-            dropped = answer["dropped"]
         following = answer["next"]
         stop.wait(ASK_EVERY_S)
 

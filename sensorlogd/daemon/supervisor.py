@@ -396,12 +396,13 @@ class Supervisor:
         return {"daemon": self._daemon_facts(), "sensors": sensors}
 
     def _do_listen(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What passed over a sensor's port since the number given; see ``drivers.tap``."""
+        """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
         reader = self.readers.get(str(request.get("sensor")))
         if reader is None:
             raise ValueError(f"no sensor {request.get('sensor')!r} is running")
-        following, dropped, passed = reader.tap.since(int(request.get("after") or 0))
-        return {"next": following, "dropped": dropped, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
+        after = request.get("after")
+        following, missed, passed = reader.tap.since(None if after is None else int(after))
+        return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
     def _do_reload(self, _: dict[str, Any]) -> dict[str, Any]:
         outcome: Future[list[str]] = Future()

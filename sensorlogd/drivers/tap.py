@@ -1,7 +1,7 @@
 """A look at what passes over a port, without being in its way: a bounded ring that fills only while somebody looks.
 
-``offer`` is called by the reader's thread for every burst; while nobody looks it costs one comparison. Whoever looks asks
-again and again with ``since``; what did not fit meanwhile is counted.
+``offer`` is called by the port's threads for every burst; while nobody looks it adds up a length. Whoever looks asks again
+and again with ``since``. Places in the stream are counted in bytes, so that each of several who look is told what it missed.
 """
 
 from __future__ import annotations
@@ -24,39 +24,36 @@ class Tap:
         self._until = 0.0
         self._ring: deque[Passed] = deque()
         self._held = 0
-        self._first = 0  # number of the oldest entry in the ring
-        self._dropped = 0
+        self._passed = 0  # bytes so far; the ring holds the last ``_held`` of them
 
     def offer(self, now_us: int, data: bytes, direction: str = "rx") -> None:
-        """Something passed (the port's thread)."""
-        if not self._until or not data:
-            return
-        if time.monotonic() > self._until:
-            self._forget()
-            return
+        """Something passed (any of the port's threads)."""
         with self._lock:
+            self._passed += len(data)
+            if time.monotonic() > self._until:
+                self._ring.clear()
+                self._held = 0
+                return
             self._ring.append((now_us, direction, data))
             self._held += len(data)
             while self._held > LIMIT_BYTES and len(self._ring) > 1:
-                lost = len(self._ring.popleft()[2])
-                self._held -= lost
-                self._dropped += lost
-                self._first += 1
+                self._held -= len(self._ring.popleft()[2])
 
-    def since(self, number: int) -> tuple[int, int, list[Passed]]:
-        """(number to ask with next, bytes dropped in all, what passed from ``number`` on)."""
+    def since(self, place: int | None) -> tuple[int, int, list[Passed]]:
+        """(place to ask with next, bytes missed since ``place``, what passed from there on). None: begin here."""
         with self._lock:
             self._until = time.monotonic() + LOOKING_S
-            skip = min(max(number - self._first, 0), len(self._ring))
-            new = list(self._ring)[skip:]
-            for _ in range(skip):  # seen: room for what comes
-                self._held -= len(self._ring.popleft()[2])
-            self._first += skip
-            return self._first + len(new), self._dropped, new
+            if place is None:
+                return self._passed, 0, []
+            at = self._passed - self._held
+            missed = max(at - place, 0)
+            new = []
+            for entry in self._ring:
+                if at >= place:
+                    new.append(entry)
+                at += len(entry[2])
+            return self._passed, missed, new
 
-    def _forget(self) -> None:
-        with self._lock:
-            self._until = 0.0
-            self._first += len(self._ring)
-            self._ring.clear()
-            self._held = 0
+    def held(self) -> int:
+        """Bytes in the ring."""
+        return self._held
