@@ -51,7 +51,6 @@ class Reduction:
         following = self.parts.after(end_us, self.heartbeat_us)
         steps = self._steps(firsts, lasts, following)
         holds = list(map(add, lasts, steps))  # until when the last reading of a part holds
-        columns["_steps"] = steps
         if "mean" in columns:
             columns["_sums"] = list(map(mul, counted, columns["mean"]))
         self._pairs(columns)

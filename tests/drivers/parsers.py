@@ -34,7 +34,7 @@ PROFILES = (
     "plantower-pms5003", "nova-sds011", "winsen-mhz19b", "senseair-s8", "unit-ut61e", "fs9721-multimeter", "kern-scale", "mettler-sics",
     "victron-vedirect", "dsmr-p1", "linky-historic", "linky-standard", "emontx", "rflink", "ultimeter", "bgeigie",
 )  # fmt: skip
-NAMES = (*SERIAL, *PROFILES, "recording", "modbus bus", "modbus answer", "probe")
+NAMES = (*SERIAL, *PROFILES, "recording", "modbus bus", "modbus answer", "mbus", "probe")
 
 
 def parser(name: str) -> Feed:
@@ -51,6 +51,11 @@ def parser(name: str) -> Feed:
 
         waiting = [Awaited(request(framing, 1, "input", 0, 4, 7)) for framing in ("rtu", "ascii", "tcp")]
         return lambda data: [one.feed(data) for one in waiting]
+    if name == "mbus":
+        from sensorlogd.drivers.mbus.frames import LongFrames, records
+
+        frames = LongFrames(lambda *_: None)
+        return lambda data: [records(frame, lambda *_: None) for frame in frames.feed(data)]
     if name == "probe":
         return lambda data: judge(Heard(9600, data[:512]))
     how = any_options(SERIAL[name]) if name in SERIAL else profile(name)

@@ -22,7 +22,7 @@ TOKENS = st.sampled_from(
         b"\x42\x4d\x00\x1c", b"\xaa\xc0", b"\xab", b"\xff\x86", b"/KFM5KAIFA\r\n", b"!0000\r\n", b"1-0:1.8.1(000671.578*kWh)\r\n", b"(", b")",
         b"\r\nChecksum\t\x00", b"V\t12800\r\n", b":A0102000543\n", b"\x02", b"\x03", b"ADCO 012345678901 B\r\n", b"\t", b";", b"=", b",", b"\n", b"\r", b"20;",
         b"\x10\x02", b"\x10\x03", b"\xc0", b"\xdb\xdc", b"\x7e", b"\x7d\x5e", b'{"a": 1', b"}", b"[" * 50, b"nan", b"1e999", b"-0", b"0x", b"12.5", b"\xd3\x00\x13",
-        b'{"t": 1, "hex": "', b"\x01\x04\x02\x00\x01", b"\x00" * 9, b"\xff" * 9, b"!!!!", b"$BNRDD,300,", b"23 Nov 2013 00:00:60",
+        b'{"t": 1, "hex": "', b"\x01\x04\x02\x00\x01", b"\x00" * 9, b"\xff" * 9, b"!!!!", b"\x68\x0f\x0f\x68\x08\x05\x72", b"\x68\xff\xff\x68", b"\x16", b"\xe5", b"$BNRDD,300,", b"23 Nov 2013 00:00:60",
     ]
 )  # fmt: skip
 STREAMS = st.lists(st.one_of(TOKENS, st.binary(max_size=30)), max_size=25).map(b"".join)

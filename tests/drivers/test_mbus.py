@@ -199,6 +199,15 @@ def test_a_meter_that_does_not_answer_is_counted(tmp_path: Path, fault: str) -> 
         port.close()
 
 
+def test_what_is_left_of_an_answer_is_not_taken_into_the_next() -> None:
+    """Half a frame that never ended does not swallow the good one behind the next question."""
+    frames = LongFrames(lambda *_: None)
+    assert list(frames.feed(bytes.fromhex("68FFFF68") + bytes(20))) == []
+    frames.reset()
+    good = long_frame(5, BODY)
+    assert list(frames.feed(good)) == [good]
+
+
 def test_it_keeps_to_the_contract(port: Port) -> None:
     """The conformance test, with a meter that goes bad on the way."""
     meter = Meter(port)

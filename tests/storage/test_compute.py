@@ -20,22 +20,22 @@ HOUR_US = 60 * MINUTE_US
 # The day on which Berlin loses an hour, and the one before.
 T0 = 1_774_656_000_000_000  # 2026-03-28T00:00Z
 HEARTBEAT = 20 * MINUTE_US
-SPECS = [
-    catalog.SensorSpec(
-        "s",
-        "simulated",
-        series=[
-            catalog.SeriesSpec("gauge", heartbeat_us=HEARTBEAT),
-            catalog.SeriesSpec("counter", kind="counter", heartbeat_us=HEARTBEAT),
-        ],
-    )
-]
+
+
+def specs(kind: str) -> list[catalog.SensorSpec]:
+    """One sensor with two channels."""
+    series = [
+        catalog.SeriesSpec("gauge", kind=kind, heartbeat_us=HEARTBEAT),
+        catalog.SeriesSpec("counter", kind="counter", heartbeat_us=HEARTBEAT),
+    ]
+    return [catalog.SensorSpec("s", "simulated", series=series)]
 
 
 class Machine:
     """A database, its mover and the edge protocol, step by step in the test's hand."""
 
-    def __init__(self, folder: Path, fresh: Path, zone: str) -> None:
+    def __init__(self, folder: Path, fresh: Path, zone: str, kind: str = "gauge") -> None:
+        """``kind``: of the channel ``gauge``."""
         path = folder / "log.db"
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
@@ -43,7 +43,7 @@ class Machine:
         self.path, self.zone = path, zone
         self.conn = database.connect_writer(path)
         self.conn.execute("BEGIN IMMEDIATE")
-        self.ids = catalog.sync(self.conn, SPECS, T0).ids
+        self.ids = catalog.sync(self.conn, specs(kind), T0).ids
         apply.set_edge(self.conn, T0)
         apply.use_day_zone(self.conn, zone)
         self.conn.execute("COMMIT")

@@ -27,13 +27,11 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
     inside = [(ts, value) for ts, value in points if start <= ts < end]
     covered = 0
     integral = 0.0
-    states: dict[float, int] = {}
     for (ts, value), (following, _) in pairwise(points):
         low, high = max(ts, start), min(following, ts + heartbeat, end)
         if high > low:
             covered += high - low
             integral += value * (high - low) / 1e6
-            states[value] = states.get(value, 0) + high - low
     if not inside:
         return None
     values = [value for _, value in inside]
@@ -64,8 +62,6 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
         "coverage": covered / (end - start),
         "increase": math.fsum(rise(a, b) for a, b in pairwise(chain)),
         "resets": sum(b < a for a, b in pairwise(chain)),
-        "transitions": sum(b != a for a, b in pairwise(chain)),
-        "states": {str(int(value)): us / 1e6 for value, us in states.items()},
         "resultant": math.hypot(sum(x), sum(y)) / len(values),
         "direction": math.degrees(math.atan2(sum(x), sum(y))) % 360,
         "median": quantile(0.5),

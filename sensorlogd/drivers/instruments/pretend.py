@@ -22,7 +22,6 @@ class Counts:
     sent: int = 0
     damaged: int = 0
     unheard: int = 0
-    questions: int = 0
 
 
 @dataclass(slots=True)
@@ -78,7 +77,6 @@ class Pretend:
             return
         while more := self.line.read(0.01):  # a question may come in pieces
             request += more
-        self.counts.questions += 1
         answer = self.instrument.answer(request, self._values)
         if answer is not None:
             self._out(answer, time.time_ns() // 1000)

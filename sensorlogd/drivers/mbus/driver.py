@@ -81,12 +81,13 @@ class MbusDriver(Driver):
 
         address = self.options.address
         self.port.discard_input()
-        self.frames.acknowledged = False
+        self.frames.reset()
         self.port.write(short_frame(SND_NKE, address))
         if self._listen(until_acknowledged=True) is None and not self.frames.acknowledged:
             self.context.count("unanswered", 1, "SND_NKE")
             return []
         values: dict[str, float] = {}
+        units: dict[str, str] = {}
         now_us: int | None = None
         self._fcb = FCB
         for _ in range(MAX_FRAMES):
@@ -99,13 +100,14 @@ class MbusDriver(Driver):
                 self.context.count("others_answers", 1, frame[:16].hex(" "))
                 break
             now_us = self.context.now_us() if now_us is None else now_us
-            found, _, more = records(frame, self.context.count)
+            found, told, more = records(frame, self.context.count)
             values |= {name: value for name, value in found.items() if name not in values}
+            units |= told
             if not more:
                 break
             self._fcb ^= FCB
         for name in sorted(values.keys() - self.wanted):
-            self.context.count("unmapped", 1, f"{name}={values[name]:g}")
+            self.context.count("unmapped", 1, f"{name}={values[name]:g} {units.get(name, '')}".strip())
         wanted = {name: value for name, value in values.items() if name in self.wanted}
         return [Sample(now_us, wanted)] if wanted else []
 

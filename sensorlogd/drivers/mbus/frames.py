@@ -33,6 +33,12 @@ class LongFrames:
         self.acknowledged = False
         self._buffer = b""
 
+    def reset(self) -> None:
+        """Before a question: what is left of an earlier answer is none to this one. It is counted."""
+        if self._buffer:
+            self.count("skipped_bytes", len(self._buffer), self._buffer[:16].hex(" "))
+        self._buffer, self.acknowledged = b"", False
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Exhaust it before the next feed."""
         self._buffer += data
