@@ -117,7 +117,7 @@ def _aggregate(seconds: float) -> None:
     values: list[float | None] = [float(n % 17) for n in range(len(times))]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        rollup.of(times, values, [1] * len(times), "gauge", 60_000_000)
+        rollup.of(times, values, [1] * len(times), rollup.Rules())
 
 
 def _commits(path: Path, seconds: float) -> list[float]:

@@ -63,7 +63,7 @@ def build(path: Path, days: int) -> None:
     inserted = time.perf_counter()
     conn.execute("BEGIN IMMEDIATE")
     apply.set_edge(conn, T0 * 1_000_000)
-    apply.use_day_zone(conn, "UTC")
+    apply.use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
     for day in range(days):

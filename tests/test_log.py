@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
     ]
     append(conn, blocks, ids, Frontier(edge_us=T0))
     apply.set_edge(conn, T0)
-    apply.use_day_zone(conn, "UTC")
+    apply.use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]

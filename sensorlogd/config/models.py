@@ -148,6 +148,12 @@ class ChannelOptions(Section):
 
     unit: ShortText = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
     kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
+    dip: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="of a counter: a fall by no more than this part of its value is a wobble, not a reset"
+    )
+    wrap: Annotated[Finite, Field(gt=0)] | None = Field(
+        None, description="of a counter: it goes on at 0 after this many, e.g. 65536 for one of 16 bits"
+    )
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
     scale: Annotated[Finite, AfterValidator(_not_zero)] = Field(1.0, description="stored value = device value * scale + offset")
     offset: Finite = Field(0.0, description="see scale")
@@ -164,6 +170,15 @@ class ChannelOptions(Section):
         None, description="what to do with history stored in another unit"
     )
     labels: Labels = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _only_counters(self) -> ChannelOptions:
+        for key in ("wrap", "dip"):
+            if self.kind != "counter" and key in self.model_fields_set:
+                raise ValueError(
+                    f"{key}: only counters have one; this channel is a {self.kind} (write kind: counter, or leave {key} out)"
+                )
+        return self
 
 
 class SensorOptions(Section):

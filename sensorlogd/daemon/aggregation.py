@@ -33,7 +33,9 @@ from sensorlogd.storage.append import MINUTE_US
 log = logging.getLogger(__name__)
 
 GRACE_US = 5_000_000  # readings this late still count as on time; later ones mark their minute dirty
-BLOCK_US = 86_400_000_000  # a run closes at most a day's buckets, so that its memory is bounded after a long absence
+# After a long absence a run closes the buckets of so much time as takes it about RUN_S.
+BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = 86_400_000_000, 3_600_000_000, 60 * 86_400_000_000
+RUN_S = 10.0
 HUNG_AFTER_S = 900.0  # a slice of work that takes longer than this is a hung process
 ROWS_TRIGGER = 300_000  # so many new readings make a roll-up due before its interval has passed
 
@@ -61,6 +63,7 @@ class Aggregation:
         self.runs = 0
         self.restarts = -1
         self.last_seconds = 0.0
+        self.longest_store_s = 0.0  # the longest that storing roll-ups held the writer
         self.last_error = ""
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
@@ -69,9 +72,13 @@ class Aggregation:
         self._active_at = 0.0
         self._old_edge_us = 0
         self._new_edge_us = 0
+        self._block_us = BLOCK_US
+        self._behind = False
         self._rows_seen = 0
         self._want = False
-        self._marks_left = False
+        self._more = False
+        self._left = False
+        self._stored_from = self._stored_until = 0.0
         self._not_before = 0.0
         self._outcomes: list[tuple[str, Future[Any]]] = []  # futures to look at in tick()
         self.wake: Callable[[], None] = lambda: None  # set by the supervisor; called from the writer thread
@@ -85,8 +92,9 @@ class Aggregation:
         return [self._pipe, self._process.sentinel]
 
     def request(self) -> None:
-        """Make a run due now (main thread)."""
+        """Make a run due now (any thread)."""
         self._want = True
+        self.wake()
 
     def tick(self) -> None:
         """Advance whatever can be advanced; called at least every second and after every wake-up."""
@@ -168,16 +176,13 @@ class Aggregation:
         edge -= edge % MINUTE_US
         zone = self.zone
 
-        def take_edge(conn: sqlite3.Connection) -> tuple[int, int]:
-            frontier = self.writer.frontier
-            stored = apply.edge(conn)
-            if edge < stored:  # the wall clock stands behind the edge: later buckets are computed again in time
-                apply.pull_back_edge(conn, edge)
-                stored = edge
-            apply.use_day_zone(conn, zone)
-            target = min(edge, stored + BLOCK_US)
-            frontier.edge_us = target
-            return stored, target
+        block_us, now_us = self._block_us, self.now_us()
+
+        def take_edge(conn: sqlite3.Connection) -> tuple[int, int, bool]:
+            apply.use_day_zone(conn, zone, now_us)
+            stored, target = apply.take_edge(conn, edge, block_us)
+            self.writer.frontier.edge_us = target
+            return stored, target, target < edge
 
         self.state = AggregationState.EDGE
         self._submit("edge", take_edge)
@@ -185,7 +190,12 @@ class Aggregation:
     def _submit(self, name: str, job: Callable[[sqlite3.Connection], Any]) -> None:
         future = self.writer.submit(f"roll-up {name}", job)
         self._outcomes.append((name, future))
-        future.add_done_callback(lambda _: self.wake())
+        future.add_done_callback(self._done)
+
+    def _done(self, _: Future[Any]) -> None:
+        """On the writer thread, after the commit."""
+        self._stored_until = time.monotonic()
+        self.wake()
 
     def _settled(self, name: str, future: Future[Any]) -> None:
         error = future.exception()
@@ -193,15 +203,21 @@ class Aggregation:
             self._kill(f"{name}: {error}")
             return
         if name == "edge" and self.state is AggregationState.EDGE:
-            self._old_edge_us, self._new_edge_us = future.result()
+            self._old_edge_us, self._new_edge_us, self._behind = future.result()
             self.state = AggregationState.WORKING
             self._send(("work", self._old_edge_us, self._new_edge_us, self.zone))
         elif name == "rows" and self.state is AggregationState.WORKING:
-            self._send(("ok",))
+            took = self._stored_until - self._stored_from
+            self.longest_store_s = max(self.longest_store_s, took)
+            self._send(("ok", took))
         elif name == "finish" and self.state is AggregationState.FINISHING:
             self.runs += 1
-            behind = self.now_us() - GRACE_US - self._new_edge_us >= BLOCK_US
-            self._want = self._want or behind or self._marks_left
+            if self._behind:
+                change = min(max(RUN_S / max(self.last_seconds, 0.01), 0.2), 2.0)
+                self._block_us = min(max(int(self._block_us * change), LEAST_BLOCK_US), MOST_BLOCK_US)
+            if self._behind or self._more:
+                self._not_before = 0.0
+            self._want = self._want or self._behind or self._more or self._left
             self.state = AggregationState.IDLE
 
     def _send(self, message: tuple[Any, ...]) -> None:
@@ -218,16 +234,18 @@ class Aggregation:
             return
         kind = message[0]
         if kind == "rows":
-            _, rows, deletes, marks = message
+            _, rows, deletes, marks, advances = message
 
             def store(conn: sqlite3.Connection) -> None:
+                self._stored_from = time.monotonic()
                 apply.apply_rows(conn, rows)
                 apply.delete_rows(conn, deletes)
                 apply.clear_marks(conn, marks)
+                apply.advance_stale(conn, advances)
 
             self._submit("rows", store)
         elif kind == "done":
-            self.last_seconds, self._marks_left = message[1], message[2]
+            _, self.last_seconds, self._more, self._left = message
             self.last_error = ""
             edge = self._new_edge_us
             self.state = AggregationState.FINISHING

@@ -28,6 +28,8 @@ def sensor_specs(config: Config) -> list[SensorSpec]:
                     unit=options.unit,
                     kind=options.kind,
                     heartbeat_us=sensor.heartbeat_us(),
+                    wrap=options.wrap,
+                    dip=options.dip,
                     scale=options.scale,
                     offset=options.offset,
                     labels=options.labels,

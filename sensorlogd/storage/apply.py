@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from sensorlogd.storage.compute import Key, Mark, Row
+from sensorlogd.storage import stale
+from sensorlogd.storage.compute import MINUTE_US, Advance, Key, Mark, Row
 from sensorlogd.storage.rollup import RollUp
-from sensorlogd.storage.tiers import DAY
 
 _COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)
 _SIZES = (128, 32, 8, 1)  # rows a statement: few statements, and all fit the statement cache
@@ -51,24 +51,41 @@ def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:
     conn.execute(_SET, ("edge_us", str(edge_us)))
 
 
-def pull_back_edge(conn: sqlite3.Connection, edge_us: int) -> None:
-    """The wall clock is behind the edge: buckets from here on are computed again, from readings until then."""
-    set_edge(conn, edge_us)
+def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int, int]:
+    """(the stored edge, where this run's is to be): at most ``most_us`` of readings are closed, empty time is leapt over.
+
+    A stored edge ahead of ``edge_us`` (the wall clock was set back) is pulled back: what lies between is computed again in
+    time, and from readings until then.
+    """
+    stored = edge(conn)
+    if edge_us < stored:
+        set_edge(conn, edge_us)
+        return edge_us, edge_us
+    if edge_us - stored > most_us:
+        edge_us = min(edge_us, _first_from(conn, stored, edge_us) + most_us)
+    return stored, edge_us - edge_us % MINUTE_US
 
 
-def use_day_zone(conn: sqlite3.Connection, zone: str) -> None:
-    """Days in another zone are other buckets: drop those of the old zone and mark what they came from, so that the
-    aggregator builds the new ones. Days whose readings have expired keep what can be merged from finer tiers."""
+def _first_from(conn: sqlite3.Connection, since_us: int, until_us: int) -> int:
+    """When the first reading in [since, until) is; ``until_us`` if there is none."""
+    first_of_each = "SELECT (SELECT min(ts) FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2) FROM series"
+    firsts = conn.execute(
+        f"{first_of_each} UNION ALL SELECT min(ts) FROM recent WHERE ts >= ?1 AND ts < ?2", (since_us, until_us)
+    ).fetchall()
+    return min((first for (first,) in firsts if first is not None), default=until_us)
+
+
+def advance_stale(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
+    """What was stale up to there is right again, unless it was made stale anew after the snapshot."""
+    for advance in advances:
+        stale.advance(conn, *advance)
+
+
+def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
+    """Days in another zone are other buckets: those that can be made from what is kept are made anew."""
     row = conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
     if row is not None and row[0] == zone:
         return
     if row is not None:
-        (generation,) = conn.execute("SELECT coalesce(max(generation), 0) + 1 FROM dirty").fetchone()
-        # One mark an hour that has data is enough: healing a minute heals the day around it.
-        conn.execute(
-            "INSERT INTO dirty(series_id, start, generation) SELECT series_id, start, ? FROM rollup WHERE resolution = 3600 AND true"
-            " ON CONFLICT(series_id, start) DO UPDATE SET generation = excluded.generation",
-            (generation,),
-        )
-        conn.execute("DELETE FROM rollup WHERE resolution = ?", (DAY,))
+        stale.mark_days(conn, now_us)
     conn.execute(_SET, ("day_zone", zone))

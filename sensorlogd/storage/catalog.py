@@ -12,15 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sensorlogd.durations import format_duration
+from sensorlogd.storage import stale
+from sensorlogd.storage.rollup import DIP, Rules
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """A configured channel. ``unit_change``: convert, relabel or new_series; what to do with history in another unit."""
+    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``unit_change``: convert, relabel or new_series; what to do
+    with history in another unit."""
 
     channel: str
     unit: str = ""
     kind: str = "gauge"
     heartbeat_us: int = 60_000_000
+    wrap: float | None = None
+    dip: float = DIP
     scale: float = 1.0
     offset: float = 0.0
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -150,29 +157,45 @@ def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Ca
 
 
 def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
-    find = "SELECT id, unit, kind FROM series WHERE sensor_id = ? AND channel = ?"
+    find = "SELECT id, unit, kind, heartbeat_us, wrap, dip FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
         row = None
     if row is None:
         cursor = conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, labels, created_us) VALUES (?,?,?,?,?,?,?)",
-            (sensor_id, spec.channel, spec.unit, spec.kind, spec.heartbeat_us, labels, now_us),
+            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us)"
+            " VALUES (?,?,?,?,?,?,?,?,?)",
+            (sensor_id, spec.channel, spec.unit, spec.kind, spec.heartbeat_us, spec.wrap, spec.dip, labels, now_us),
         )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
-    series_id, _, kind = row
-    if kind != spec.kind:
-        detail = f"{spec.channel}: kind {kind} becomes {spec.kind}; roll-ups are computed anew"
-        catalog.notes.append(("kind_changed", sensor, detail))
-        _recompute(conn, series_id)
+    series_id = row[0]
+    changed = _changed_rules(Rules(*row[2:]), Rules(spec.kind, spec.heartbeat_us, spec.wrap, spec.dip))
+    if changed:
+        catalog.notes.append(("rollups_stale", sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
+        stale.mark(conn, [series_id], now_us)
     conn.execute(
-        "UPDATE series SET kind = ?2, heartbeat_us = ?3, labels = ?4, retired_us = NULL WHERE id = ?1"
-        " AND (kind <> ?2 OR heartbeat_us <> ?3 OR labels <> ?4 OR retired_us IS NOT NULL)",
-        (series_id, spec.kind, spec.heartbeat_us, labels),
+        "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, labels = ?6, retired_us = NULL WHERE id = ?1"
+        " AND (kind <> ?2 OR heartbeat_us <> ?3 OR wrap IS NOT ?4 OR dip <> ?5 OR labels <> ?6 OR retired_us IS NOT NULL)",
+        (series_id, spec.kind, spec.heartbeat_us, spec.wrap, spec.dip, labels),
     )
     return int(series_id)
+
+
+def _changed_rules(old: Rules, new: Rules) -> str:
+    """What changed of the settings that roll-ups depend on, for people; empty: nothing."""
+    parts = []
+    if old.kind != new.kind:
+        parts.append(f"kind {old.kind} becomes {new.kind}")
+    if old.heartbeat_us != new.heartbeat_us:
+        parts.append(f"heartbeat {format_duration(old.heartbeat_us)} becomes {format_duration(new.heartbeat_us)}")
+    if new.kind == "counter" and old.kind == "counter":
+        if old.wrap != new.wrap:
+            parts.append(f"wrap {old.wrap} becomes {new.wrap}")
+        if old.dip != new.dip:
+            parts.append(f"dip {old.dip} becomes {new.dip}")
+    return ", ".join(parts)
 
 
 def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
@@ -192,7 +215,7 @@ def _change_unit(
         what = "relabel"  # nothing was stored yet: nothing can become wrong
     linear = conversion(old, spec.unit)
     if what == "convert" and linear is not None:
-        _convert(conn, series_id, linear)
+        _convert(conn, series_id, linear, now_us)
     elif what != "relabel":
         if what == "convert":
             detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
@@ -215,7 +238,7 @@ def _change_unit(
     return True
 
 
-def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear) -> None:
+def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear, now_us: int) -> None:
     """Change every stored value of a series, roll-ups too: those whose readings have expired cannot be computed anew."""
     if linear == (1.0, 0.0):
         return
@@ -229,20 +252,8 @@ def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear) -> None:
         " integral = integral * :factor + :shift * covered_us / 1e6 WHERE series_id = :series",
         key,
     )
-    # The aggregator may be computing in the old unit at this moment: what it stores is made good by these marks.
-    _recompute(conn, series_id)
-
-
-def _recompute(conn: sqlite3.Connection, series_id: int) -> None:
-    """Mark every minute that has raw readings: the aggregator computes its roll-ups anew."""
-    (generation,) = conn.execute("SELECT coalesce(max(generation), 0) + 1 FROM dirty").fetchone()
-    for table in ("history", "recent"):
-        conn.execute(
-            f"INSERT INTO dirty(series_id, start, generation) SELECT DISTINCT series_id, ts - ts % 60000000, ?2"
-            f" FROM {table} WHERE series_id = ?1"
-            " ON CONFLICT(series_id, start) DO UPDATE SET generation = excluded.generation",
-            (series_id, generation),
-        )
+    # The aggregator may be computing in the old unit at this moment: what it stores is done anew.
+    stale.mark(conn, [series_id], now_us)
 
 
 def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:

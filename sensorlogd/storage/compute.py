@@ -1,33 +1,51 @@
 """Compute roll-ups from a snapshot: what the aggregator process does.
 
-Standard library only. The caller has begun a read transaction on ``conn``; everything here reads that one snapshot, and
-what it yields goes to the writer, so rows computed earlier in a call are kept at hand (``fresh``): the snapshot does not
-show them.
+Standard library only. The caller has begun a read transaction on ``conn``; what is yielded goes to the writer, so rows
+computed earlier in a call are kept at hand (``_Series``): the snapshot does not show them.
+
+Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
+afterwards, ``compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
+is bounded by the roll-ups of one series and one call.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.storage import rollup, tiers
-from sensorlogd.storage.rollup import RollUp
-from sensorlogd.storage.tiers import DAY, FIXED, MINUTE, SECOND_US
+from sensorlogd.storage.rollup import RollUp, Rules
+from sensorlogd.storage.tiers import DAY, FIXED, HOUR, MINUTE, QUARTER, SECOND_US
 
 MINUTE_US = MINUTE * SECOND_US
+HOUR_US = HOUR * SECOND_US
+COARSER = (QUARTER, HOUR, DAY)
+CHUNK_ROWS = 6_000  # readings at once: more of them no longer fit a processor's cache
+RECENT_ROWS = 50_000
+MARKS_PER_GROUP = 400
+DAYS_AT_ONCE = 64
+FAR_US = 1 << 62
+SNAPSHOT_S = 5.0  # an older one is renewed: while it is held the WAL grows
+
 _FIELDS = ", ".join(RollUp._fields)
 _STORED = (
     f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
 )
+_HISTORY = "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"
+_RECENT = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
+_RECENT_OF = "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts"
 _MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
-MARKS_PER_MESSAGE = 400
+_STALE = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
 
 Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
 Key = tuple[int, int, int]  # (series_id, resolution, start)
 Mark = tuple[int, int, int]  # (series_id, start, generation)
+Advance = tuple[int, int, int, int | None]  # the arguments of stale.advance
+Minutes = dict[int, RollUp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,123 +55,225 @@ class Snapshot:
     conn: sqlite3.Connection
     moved_until_us: int
     zone: str
-    kinds: dict[int, str]
-    heartbeats_us: dict[int, int]
-    cuts_us: dict[tuple[int, int], int]  # (series, tier) -> nothing older is kept
+    rules: dict[int, Rules]  # of every series
+    cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
+    stale_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
 
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:
         meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
-        series = conn.execute("SELECT id, kind, heartbeat_us FROM series").fetchall()
+        series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip FROM series").fetchall()
         cuts = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
         return cls(
             conn,
             int(meta.get("moved_until_us") or 0),
             zone,
-            {identity: kind for identity, kind, _ in series},
-            {identity: heartbeat for identity, _, heartbeat in series},
+            {identity: Rules(*settings) for identity, *settings in series},
             {(identity, tier): cut for identity, tier, cut in cuts},
+            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(_STALE)},
         )
 
-    def readings(self, series: int, start_us: int, end_us: int) -> list[tuple[int, float | None, int]]:
-        """(ts, value, quality) of one series in [start, end), in time order, from both tables."""
-        found: list[tuple[int, float | None, int]] = []
-        if start_us < self.moved_until_us:
-            found += self.conn.execute(
-                "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts",
-                (series, start_us, min(end_us, self.moved_until_us)),
-            ).fetchall()
-        if end_us > self.moved_until_us:
-            found += self.conn.execute(
-                "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts",
-                (max(start_us, self.moved_until_us), end_us, series),
-            ).fetchall()
-        return found
+    def rules_of(self, series: int) -> Rules:
+        return self.rules.get(series) or Rules()
 
-    def roll_up(self, series: int, readings: list[tuple[int, float | None, int]]) -> RollUp:
-        times, values, qualities = zip(*readings, strict=True)
-        return rollup.of(times, values, qualities, self.kinds.get(series, "gauge"), self.heartbeats_us.get(series, MINUTE_US))
+    def valid_until(self, series: int, tier: int) -> int | None:
+        """Stored buckets of ``tier`` that end later do not count; None: all do."""
+        stale = [self.stale_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
+        return min((from_us for from_us in stale if from_us is not None), default=None)
+
+    def kept_from(self, series: int, tier: int) -> int | None:
+        """Nothing that begins earlier is there any more (tier 0: readings). On the hour, so that every bucket of an hour or
+        less is kept as a whole or not at all; a day may not be, if the zone was changed."""
+        cut = self.cuts_us.get((series, tier))
+        return None if cut is None else cut - cut % HOUR_US
 
     def is_kept(self, series: int, tier: int, start_us: int) -> bool:
-        return start_us >= self.cuts_us.get((series, tier), start_us)
+        kept_from = self.kept_from(series, tier)
+        return kept_from is None or start_us >= kept_from
+
+    def roll_up(self, series: int, readings: Sequence[tuple[int, float | None, int]]) -> RollUp:
+        """Of (ts, value, quality) in time order."""
+        times, values, qualities = zip(*readings, strict=True)
+        return rollup.of(times, values, qualities, self.rules_of(series))
+
+    def columns(self, series: int, start_us: int, end_us: int) -> Iterator[tuple[tuple[Any, ...], ...]]:
+        """(times, values, qualities) of one series in [start, end), a chunk at a time."""
+        moved = self.moved_until_us
+        if start_us < moved:
+            yield from _chunks(self.conn.execute(_HISTORY, (series, start_us, min(end_us, moved))))
+        if end_us > moved:
+            yield from _chunks(self.conn.execute(_RECENT_OF, (max(start_us, moved), end_us, series)))
 
 
-class _Fresh:
-    """Roll-ups of one series: stored ones, overlaid with what this call has computed (None: gone)."""
+def _chunks(cursor: sqlite3.Cursor) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    while rows := cursor.fetchmany(CHUNK_ROWS):
+        yield tuple(zip(*rows, strict=True))
 
-    def __init__(self, snapshot: Snapshot, series: int) -> None:
+
+def _append(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
+    """A minute may be cut by the end of a chunk, or by the border between the tables."""
+    for start, part in found:
+        before = minutes.get(start)
+        minutes[start] = part if before is None else rollup.merge(before, part, rules)
+
+
+def _history_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
+    rules = snapshot.rules_of(series)
+    minutes: Minutes = {}
+    if start_us < end_us:
+        for times, values, qualities in _chunks(snapshot.conn.execute(_HISTORY, (series, start_us, end_us))):
+            _append(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+    return minutes
+
+
+def _recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
+    """Of all series (or those ``wanted``), in one pass: ``recent`` is ordered by time. What is below ``moved_until_us`` is
+    in ``history``."""
+    found: defaultdict[int, Minutes] = defaultdict(dict)
+    start_us = max(start_us, snapshot.moved_until_us)
+    if start_us >= end_us:
+        return found
+    cursor = snapshot.conn.execute(_RECENT, (start_us, end_us))
+    while rows := cursor.fetchmany(RECENT_ROWS):
+        by_series: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_series[row[3]].append(row)
+        for series, own in by_series.items():
+            if wanted is None or series in wanted:
+                times, values, qualities, _ = zip(*own, strict=True)
+                rules = snapshot.rules_of(series)
+                _append(found[series], rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+    return found
+
+
+class _Series:
+    """Roll-ups of one series: the stored ones, overlaid with what this call has computed (None: nothing is left in it).
+
+    ``all_from_us``: from here on whatever there is was computed by this call.
+    """
+
+    def __init__(self, snapshot: Snapshot, series: int, all_from_us: int | None = None) -> None:
         self.snapshot = snapshot
         self.series = series
-        self.computed: dict[tuple[int, int], RollUp | None] = {}
+        self.rules = snapshot.rules_of(series)
+        self.all_from_us = all_from_us
+        self.computed: dict[int, dict[int, RollUp | None]] = {tier: {} for tier in (*FIXED, DAY)}
 
-    def between(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
-        found: dict[int, RollUp | None] = {
-            row[0]: RollUp(*row[1:]) for row in self.snapshot.conn.execute(_STORED, (self.series, tier, start_us, end_us))
-        }
-        if tier != DAY:
-            width = tier * SECOND_US
-            for start in range(start_us - start_us % width, end_us, width):
-                if (tier, start) in self.computed:
-                    found[start] = self.computed[tier, start]
-        return [part for _, part in sorted(found.items()) if part is not None]
+    def use(self, minutes: Minutes) -> None:
+        self.computed[MINUTE].update(minutes)
 
-    def coarser(self, tier: int, start_us: int, end_us: int) -> RollUp | None:
-        """The bucket [start, end) of ``tier`` from the coarsest complete children, else from readings."""
-        child = tiers.children(start_us, end_us, tier)
-        while child is not None and not self.snapshot.is_kept(self.series, child, start_us):
-            child = max((finer for finer in FIXED if finer < child), default=None)
-        if child is None:
-            readings = self.snapshot.readings(self.series, start_us, end_us)
-            return self.snapshot.roll_up(self.series, readings) if readings else None
-        parts = self.between(child, start_us, end_us)
-        return rollup.merge_all(parts, self.snapshot.heartbeats_us.get(self.series, MINUTE_US)) if parts else None
+    def close(self, minutes: Iterable[int], old_edge_us: int, new_edge_us: int) -> None:
+        """Compute the coarser buckets that end in (old_edge, new_edge] and hold one of ``minutes`` or touch the old edge."""
+        begun = [old_edge_us - MINUTE_US, *minutes]
+        for tier in COARSER:
+            for start, end in self._buckets(begun, tier):
+                if old_edge_us < end <= new_edge_us:
+                    self.compute(tier, start, end)
+
+    def _buckets(self, minutes: Sequence[int], tier: int) -> list[tuple[int, int]]:
+        """Each bucket that holds one of ``minutes``, which are in order."""
+        found: list[tuple[int, int]] = []
+        end = None
+        for minute in minutes:
+            if end is None or minute >= end:
+                bucket = tiers.bucket(minute, tier, self.snapshot.zone)
+                end = bucket[1]
+                found.append(bucket)
+        return found
+
+    def compute(self, tier: int, start_us: int, end_us: int, *, partly: bool = False) -> bool:
+        """False: it cannot be computed any more; what is stored stays. ``partly``: of a day, what is left of it will do."""
+        source = self._source(tier, start_us, end_us, partly)
+        if source is None:
+            return False
+        parts = self._parts(source, start_us, end_us) if source else list(self._from_readings(start_us, end_us))
+        self.computed[tier][start_us] = rollup.merge_all(parts, self.rules) if parts else None
+        return True
+
+    def _source(self, tier: int, start_us: int, end_us: int, partly: bool) -> int | None:
+        """The coarsest finer tier (0: readings) of which all that makes up this bucket is kept; ``partly``: else what
+        reaches back furthest."""
+        coarsest = tiers.children(start_us, end_us, tier)
+        if self.all_from_us is not None and start_us >= self.all_from_us:
+            return coarsest or 0
+        choices = [finer for finer in reversed(FIXED) if coarsest is not None and finer <= coarsest] + [0]
+        kept = {choice: self.snapshot.kept_from(self.series, choice) for choice in choices}
+        for choice, kept_from in kept.items():
+            if kept_from is None or kept_from <= start_us:
+                return choice
+        if not partly:
+            return None
+        best = min(choices, key=lambda choice: kept[choice] or 0)
+        return best if (kept[best] or 0) < end_us else None
+
+    def _parts(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
+        width = tier * SECOND_US
+        computed = self.computed[tier]
+        starts = range(start_us, end_us, width)
+        whole = self.all_from_us is not None and start_us >= self.all_from_us
+        if not whole and not all(start in computed for start in starts):
+            found: dict[int, RollUp | None] = {
+                row[0]: RollUp._make(row[1:])
+                for row in self.snapshot.conn.execute(_STORED, (self.series, tier, start_us, end_us))
+            }
+            if any(part is not None and part.n and part.last_ts is None for part in found.values()):
+                # No roll-up of ours: somebody wrote into the file. One row must not end the aggregator.
+                return list(self._from_readings(start_us, end_us))
+            computed = found | {start: computed[start] for start in starts if start in computed}
+        return [part for part in map(computed.get, starts) if part is not None]
+
+    def _from_readings(self, start_us: int, end_us: int) -> Iterator[RollUp]:
+        for times, values, qualities in self.snapshot.columns(self.series, start_us, end_us):
+            yield rollup.of(times, values, qualities, self.rules)
+
+    def rows(self) -> list[Row]:
+        """What was computed and is kept."""
+        return [
+            (self.series, tier, start, *whole)
+            for tier, computed in self.computed.items()
+            for start, whole in computed.items()
+            if whole is not None and self.snapshot.is_kept(self.series, tier, start)
+        ]
+
+    def forget(self, before_us: int) -> None:
+        """What nothing that comes now is merged from."""
+        for computed in self.computed.values():
+            for start in [start for start in computed if start < before_us]:
+                del computed[start]
+
+
+# ---- closing -----------------------------------------------------------------------------------------------------------
 
 
 def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, zone: str) -> Iterator[list[Row]]:
     """Rows of all buckets, of every tier, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
     snapshot = Snapshot.of(conn, zone)
-    for series, readings in _by_series(snapshot, old_edge_us, new_edge_us):
-        fresh = _Fresh(snapshot, series)
-        times = [reading[0] for reading in readings]
-        at = 0
-        while at < len(readings):
-            start = times[at] - times[at] % MINUTE_US
-            end = bisect_left(times, start + MINUTE_US, at)
-            fresh.computed[MINUTE, start] = snapshot.roll_up(series, readings[at:end])
-            at = end
-        for tier in (tiers.QUARTER, tiers.HOUR, DAY):
-            for start, end in _ending_between(old_edge_us, new_edge_us, tier, zone):
-                whole = fresh.coarser(tier, start, end)
-                if whole is not None:
-                    fresh.computed[tier, start] = whole
-        rows = [
-            (series, tier, start, *whole)
-            for (tier, start), whole in sorted(fresh.computed.items())
-            if whole is not None and snapshot.is_kept(series, tier, start)
-        ]
+    moved = snapshot.moved_until_us
+    recent = _recent_minutes(snapshot, old_edge_us, new_edge_us)
+    taken = time.monotonic()
+    for series in sorted(snapshot.rules):
+        if time.monotonic() - taken > SNAPSHOT_S:
+            # What the mover has moved since is in ``history`` twice over: read there only what was there at first. What
+            # has arrived since is marked dirty, seen or not.
+            snapshot = _renewed(snapshot)
+            taken = time.monotonic()
+        ours = _Series(snapshot, series, old_edge_us)
+        minutes = _history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
+        _append(minutes, recent.pop(series, {}).items(), ours.rules)
+        ours.use(minutes)
+        ours.close(minutes, old_edge_us, new_edge_us)
+        rows = ours.rows()
         if rows:
             yield rows
 
 
-def _ending_between(old_edge_us: int, new_edge_us: int, tier: int, zone: str) -> Iterator[tuple[int, int]]:
-    start, end = tiers.bucket(old_edge_us, tier, zone)
-    while end <= new_edge_us:
-        yield start, end
-        start, end = tiers.bucket(end, tier, zone)
+def _renewed(snapshot: Snapshot) -> Snapshot:
+    snapshot.conn.execute("COMMIT")
+    snapshot.conn.execute("BEGIN")
+    return Snapshot.of(snapshot.conn, snapshot.zone)
 
 
-def _by_series(snapshot: Snapshot, start_us: int, end_us: int) -> Iterator[tuple[int, list[tuple[int, float | None, int]]]]:
-    """Every series with its readings in [start, end). A series without any still closes its coarser buckets."""
-    moved = snapshot.moved_until_us
-    recent: dict[int, list[tuple[int, float | None, int]]] = {}
-    if end_us > moved:
-        for series, ts, value, quality in snapshot.conn.execute(
-            "SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? AND ts < ?", (max(start_us, moved), end_us)
-        ):
-            recent.setdefault(series, []).append((ts, value, quality))
-    for series in sorted(snapshot.kinds):
-        readings = snapshot.readings(series, start_us, min(end_us, moved)) if start_us < moved else []
-        yield series, readings + recent.pop(series, [])
+# ---- healing -----------------------------------------------------------------------------------------------------------
 
 
 def compute_dirty(
@@ -162,22 +282,22 @@ def compute_dirty(
     """Heal dirty minutes and every bucket around them that ends at or before the edge.
 
     Yields (rows to store, keys to delete because nothing is left in them, marks that are thereby done), at most ``limit``
-    marks in all. The three of one yield belong into one transaction.
+    marks in all. The marks may be cleared with the rows or after them, never before.
     """
     snapshot = Snapshot.of(conn, zone)
+    # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
-    fresh: _Fresh | None = None
+    recent = _recent_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
+    ours: _Series | None = None
     at = 0
     while at < len(marks):
-        series = marks[at][0]
-        end = at
-        while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_MESSAGE:
+        series, end = marks[at][0], at
+        while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
             end += 1
-        if fresh is None or fresh.series != series:
-            fresh = _Fresh(snapshot, series)
+        if ours is None or ours.series != series:
+            ours = _Series(snapshot, series)
         group = marks[at:end]
-        # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
-        healed = _heal(fresh, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us)
+        healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, recent[series])
         yield (
             [(*key, *whole) for key, whole in healed if whole is not None and snapshot.is_kept(*key)],
             [key for key, whole in healed if whole is None],
@@ -186,22 +306,37 @@ def compute_dirty(
         at = end
 
 
-def _heal(fresh: _Fresh, minutes: list[int], edge_us: int) -> list[tuple[Key, RollUp | None]]:
-    snapshot, series = fresh.snapshot, fresh.series
-    touched: list[tuple[int, int]] = []
+def _recent_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaultdict[int, Minutes]:
+    """The marked minutes of ``recent``, all series together: each minute is read once."""
+    found: defaultdict[int, Minutes] = defaultdict(dict)
+    wanted: defaultdict[int, set[int]] = defaultdict(set)
+    for series, start in marks:
+        if start + MINUTE_US > snapshot.moved_until_us:
+            wanted[start].add(series)
+    for start, of in sorted(wanted.items()):
+        for series, minutes in _recent_minutes(snapshot, start, start + MINUTE_US, of).items():
+            found[series].update(minutes)
+    return found
+
+
+def _heal(ours: _Series, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
+    snapshot, series = ours.snapshot, ours.series
+    healed: list[tuple[Key, RollUp | None]] = []
+    kept_from = snapshot.kept_from(series, 0)
+    if kept_from is not None:  # where readings have expired the roll-ups stay
+        minutes = [minute for minute in minutes if minute >= kept_from]
     for first, last in _runs(minutes):
-        by_minute: dict[int, list[tuple[int, float | None, int]]] = {start: [] for start in range(first, last, MINUTE_US)}
-        for reading in snapshot.readings(series, first, last):
-            by_minute[reading[0] - reading[0] % MINUTE_US].append(reading)
-        for start, readings in by_minute.items():
-            fresh.computed[MINUTE, start] = snapshot.roll_up(series, readings) if readings else None
-            touched.append((MINUTE, start))
-    for tier in (tiers.QUARTER, tiers.HOUR, DAY):
-        for start, end in sorted({tiers.bucket(minute, tier, snapshot.zone) for minute in minutes}):
-            if end <= edge_us:
-                fresh.computed[tier, start] = fresh.coarser(tier, start, end)
-                touched.append((tier, start))
-    return [((series, tier, start), fresh.computed[tier, start]) for tier, start in touched]
+        found: dict[int, RollUp | None] = dict.fromkeys(range(first, last, MINUTE_US))
+        fresh = _history_minutes(snapshot, series, first, min(last, snapshot.moved_until_us))
+        _append(fresh, ((start, recent[start]) for start in found if start in recent), ours.rules)
+        found.update(fresh)
+        ours.computed[MINUTE].update(found)
+        healed += (((series, MINUTE, start), whole) for start, whole in found.items())
+    for tier in COARSER:
+        for start, end in ours._buckets(minutes, tier):
+            if end <= edge_us and ours.compute(tier, start, end):
+                healed.append(((series, tier, start), ours.computed[tier][start]))
+    return healed
 
 
 def _runs(minutes: Iterable[int]) -> Iterator[tuple[int, int]]:
@@ -216,3 +351,135 @@ def _runs(minutes: Iterable[int]) -> Iterator[tuple[int, int]]:
         first, last = minute, minute + MINUTE_US
     if first is not None and last is not None:
         yield first, last
+
+
+# ---- doing anew --------------------------------------------------------------------------------------------------------
+
+
+def compute_stale(
+    conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
+    """Compute anew what is stale, oldest first, until nothing is or ``enough()``.
+
+    Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
+    stored piece by piece, but before the advances.
+    """
+    snapshot = Snapshot.of(conn, zone)
+    recent: defaultdict[int, Minutes] | None = None
+    for series, tier, from_us, generation in conn.execute(_STALE).fetchall():
+        if enough():
+            return
+        if tier == DAY:
+            if (series, MINUTE) in snapshot.stale_us:
+                continue  # its hours are made anew just now, which this snapshot does not show
+            work = _days_anew(snapshot, series, from_us, edge_us)
+        else:
+            if recent is None:
+                recent = _recent_minutes(snapshot, snapshot.moved_until_us, edge_us)
+            work = _all_anew(snapshot, series, from_us, edge_us, recent[series])
+        for rows, deletes, until_us in work:
+            yield rows, deletes, [(series, tier, generation, until_us)]
+            if until_us is None or enough():
+                break
+
+
+Anew = Iterator[tuple[list[Row], list[Key], int | None]]
+
+
+def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recent: Minutes) -> Anew:
+    """Every bucket of a series that ends behind ``from_us``, a day at a time."""
+    ours = _Series(snapshot, series)
+    kept_from = snapshot.kept_from(series, 0)
+    at = from_us if kept_from is None else max(from_us, kept_from)
+    at -= at % MINUTE_US
+    while at < edge_us:
+        first = min(_firsts(snapshot, series, at, recent), default=edge_us)
+        begin = min(max(at, first - first % MINUTE_US), edge_us)
+        end = min(tiers.bucket(begin, DAY, snapshot.zone)[1], edge_us)
+        end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
+        minutes = _history_minutes(snapshot, series, begin, min(end, snapshot.moved_until_us))
+        _append(minutes, ((start, recent[start]) for start in sorted(recent) if begin <= start < end), ours.rules)
+        # Nothing of the stored minutes counts: those without readings are gone.
+        ours.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
+        ours.close(minutes, at, end)
+        rows, deletes = _changes(ours, at, end)
+        yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
+        at = end
+        ours.forget(at - 2 * DAY * SECOND_US)
+    yield [], _days_ahead(snapshot, series, from_us, edge_us), None
+
+
+def _changes(ours: _Series, at: int, end: int) -> tuple[list[Row], list[Key]]:
+    """What differs between the stored buckets that end in (at, end] and the computed ones."""
+    rows: list[Row] = []
+    deletes: list[Key] = []
+    series, snapshot = ours.series, ours.snapshot
+    for tier in (*FIXED, DAY):
+        since = at - tier * SECOND_US + 1
+        if tier == DAY:
+            since, following = tiers.bucket(at, tier, snapshot.zone)
+            if not snapshot.is_kept(series, 0, since):
+                since = following  # a day whose first readings have expired stays as it is
+        until = end if tier == DAY else end - tier * SECOND_US + 1
+        stored = {row[0]: row[1:] for row in snapshot.conn.execute(_STORED, (series, tier, since, until))}
+        for start, whole in ours.computed[tier].items():
+            if since <= start < until:
+                before = stored.pop(start, None)
+                if whole is None:
+                    if before is not None:
+                        deletes.append((series, tier, start))
+                elif before != whole and snapshot.is_kept(series, tier, start):
+                    rows.append((series, tier, start, *whole))
+        deletes += ((series, tier, start) for start in stored)
+    return rows, deletes
+
+
+def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> list[Key]:
+    """Stored days that are not closed yet: they were before the clock was set back, perhaps in another zone."""
+    since = max(from_us, tiers.bucket(edge_us, DAY, snapshot.zone)[0])
+    return [(series, DAY, row[0]) for row in snapshot.conn.execute(_STORED, (series, DAY, since, FAR_US))]
+
+
+def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Anew:
+    """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
+    ours = _Series(snapshot, series)
+    at = from_us
+    while True:
+        first = min(_firsts(snapshot, series, at, None), default=edge_us)
+        at = max(at, first)
+        begin, end = tiers.bucket(at, DAY, snapshot.zone)
+        if end > edge_us:
+            yield [], _days_ahead(snapshot, series, from_us, edge_us), None
+            return
+        rows: list[Row] = []
+        deletes: list[Key] = []
+        for _ in range(DAYS_AT_ONCE):
+            if ours.compute(DAY, begin, end, partly=True):
+                stored = {row[0]: row[1:] for row in snapshot.conn.execute(_STORED, (series, DAY, begin, end))}
+                whole = ours.computed[DAY][begin]
+                if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
+                    rows.append((series, DAY, begin, *whole))
+                deletes += ((series, DAY, start) for start in stored if start >= from_us)
+            at = end
+            begin, end = tiers.bucket(end, DAY, snapshot.zone)
+            if end > edge_us:
+                break
+        yield rows, deletes, at
+        ours.computed[DAY].clear()
+
+
+def _firsts(snapshot: Snapshot, series: int, from_us: int, recent: Minutes | None) -> Iterator[int]:
+    """When the first reading and the first stored buckets from an instant on are."""
+    one = snapshot.conn.execute(
+        "SELECT min(ts) FROM history WHERE series_id = ? AND ts >= ? AND ts < ?", (series, from_us, snapshot.moved_until_us)
+    ).fetchone()[0]
+    if one is not None:
+        yield one
+    if recent is not None:
+        yield from (start for start in recent if start + MINUTE_US > from_us)
+    for tier in (*FIXED, DAY):
+        one = snapshot.conn.execute(
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)
+        ).fetchone()[0]
+        if one is not None:
+            yield one

@@ -17,7 +17,7 @@ from sensorlogd.storage import rollup, tiers
 from sensorlogd.storage.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.rollup import FAIL, MISSING, RollUp
-from sensorlogd.storage.tiers import DAY, HOUR, MINUTE, QUARTER, SECOND_US
+from sensorlogd.storage.tiers import DAY, HOUR, MINUTE, QUARTER
 
 CHUNK_ROWS = 20_000
 COARSE_TO_FINE = (DAY, HOUR, QUARTER, MINUTE)
@@ -50,7 +50,7 @@ class Parts:
 
     def cut_us(self, tier: int) -> int | None:
         """Nothing older is kept of ``tier`` (0: readings)."""
-        return self.snapshot.cuts_us.get((self.series, tier))
+        return self.snapshot.kept_from(self.series, tier)
 
     # ---- parts -----------------------------------------------------------------------------------------------------
 
@@ -79,7 +79,9 @@ class Parts:
         first, first_end = tiers.bucket(start_us, tier, zone)
         if first < start_us:
             first = first_end
-        last, _ = tiers.bucket(min(end_us, self.edge_us), tier, zone)
+        valid_until = self.snapshot.valid_until(self.series, tier)
+        valid_until = self.edge_us if valid_until is None else min(valid_until, self.edge_us)
+        last, _ = tiers.bucket(min(end_us, valid_until), tier, zone)
         return (first, last) if first < last else None
 
     def _tier(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Part]:
@@ -120,7 +122,7 @@ class Parts:
     def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Part]:
         starts = [start for start, _ in edges]
         found: list[tuple[int, RollUp]] = []
-        heartbeat = self.snapshot.heartbeats_us.get(self.series, tiers.MINUTE * SECOND_US)
+        rules = self.snapshot.rules_of(self.series)
         for rows in self.chunks(start_us, end_us):
             times = [row[0] for row in rows]
             at = 0
@@ -132,7 +134,7 @@ class Parts:
                     whole = self.snapshot.roll_up(self.series, rows[at:end])
                     begin = max(starts[bucket], start_us)
                     if found and found[-1][0] == begin:
-                        found[-1] = (begin, rollup.merge(found[-1][1], whole, heartbeat))
+                        found[-1] = (begin, rollup.merge(found[-1][1], whole, rules))
                     else:
                         found.append((begin, whole))
                     at = end

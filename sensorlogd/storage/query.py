@@ -88,7 +88,7 @@ class Ask:
 def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
     """Ask one series. Raises ValueError (a unit that cannot be converted, a percentile over too much)."""
     chosen = [aggs.aggregate(name) for name in ask.aggregates]
-    kind = snapshot.kinds.get(series, "gauge")
+    kind = snapshot.rules_of(series).kind
     needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs if kind == "angle" or need not in ANGLES)
     counts = [name for name in QUALITIES if name in needs]
     parts = Parts(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))

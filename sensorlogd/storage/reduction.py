@@ -27,7 +27,8 @@ class Reduction:
     def __init__(self, parts: Parts, *, needs_before: bool) -> None:
         """``needs_before``: the reading before the range matters however long ago it was."""
         self.parts = parts
-        self.heartbeat_us = parts.snapshot.heartbeats_us.get(parts.series, 60_000_000)
+        self.rules = parts.snapshot.rules_of(parts.series)
+        self.heartbeat_us = self.rules.heartbeat_us
         self.needs_before = needs_before
         self._before: Known | None = None
         self._begun = False
@@ -118,8 +119,7 @@ class Reduction:
         """A counter's step between two readings."""
         if before is None or after is None:
             return 0.0, 0
-        rises, resets = rollup._increase((before, after))
-        return rises, resets
+        return rollup.rise(before, after, self.rules)
 
 
 def _times(value: float, us: int) -> float:

@@ -3,7 +3,8 @@
 Cuts fall on edges of the coarsest bucket only (a day in the configured zone), so that no stored roll-up ever loses a
 part of its readings. The cut of a series and tier is stored first; from then on an older arrival is refused and counted
 as too_old, never allowed to replace an exact roll-up; then rows are deleted. A crash in between leaves rows older than
-their cut, which the next round deletes.
+their cut, which the next round deletes. Where days do not begin on a UTC hour (+05:45) what lies between the hour and
+the cut stays: the hour that the cut goes through keeps all it is made of.
 
 Never expired: readings that the roll-ups do not cover yet (from ``edge_us`` on), a series from its oldest dirty minute
 on, and what the mover has not moved yet. Space goes back to the file system by incremental vacuum.
@@ -160,6 +161,7 @@ class Retention:
         if tier:
             key = (series, tier)
             table, where, column = "rollup", "series_id = ? AND resolution = ?", "start"
+        cut = _hour(cut)
         select = f"SELECT {column} FROM {table} WHERE {where} AND {column} < ? ORDER BY {column} LIMIT 1"
         if conn.execute(select, (*key, cut)).fetchone() is None:
             return False
@@ -217,7 +219,9 @@ class Retention:
         firsts = {
             series: first
             for series, first in conn.execute(
-                "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ?) FROM series", (settled,)
+                "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ? AND ts >="
+                " coalesce((SELECT cut_us FROM retention_cut WHERE series_id = series.id AND tier = 0), ts)) FROM series",
+                (settled,),
             ).fetchall()
             if first is not None
         }
@@ -239,10 +243,17 @@ class Retention:
             with transaction(conn):
                 conn.executemany(_CUT, work)
                 # A mark below the cut could only be healed from readings that are going: the roll-ups stay as they are.
-                conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start < ?", [(series, cut) for series in chosen])
+                conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start < ?", [(one, _hour(cut)) for one in chosen])
+                conn.executemany(
+                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?", [(_hour(cut), one) for one in chosen]
+                )
             self._read_cuts(conn)
             return work
         return []
+
+
+def _hour(cut_us: int) -> int:
+    return cut_us - cut_us % (tiers.HOUR * tiers.SECOND_US)
 
 
 def _settled_until(conn: sqlite3.Connection) -> int:
@@ -252,4 +263,10 @@ def _settled_until(conn: sqlite3.Connection) -> int:
 
 
 def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:
-    return dict(conn.execute("SELECT series_id, min(start) FROM dirty GROUP BY series_id").fetchall())
+    """Series -> from where on its roll-ups are not right yet."""
+    return dict(
+        conn.execute(
+            "SELECT series_id, min(start) FROM (SELECT series_id, start FROM dirty UNION ALL SELECT series_id, from_us FROM stale)"
+            " GROUP BY series_id"
+        ).fetchall()
+    )

@@ -1,13 +1,13 @@
-"""What a bucket of readings says in one row, and how two such rows become one.
+"""What a bucket of readings says in one row, and how such rows become one.
 
-The law: a roll-up describes its own readings only. ``integral``, ``covered_us`` and ``increase`` run from its first
-reading to its last. ``merge`` adds the one step between the last reading of the earlier and the first of the later, so
-that an hour merged from minutes equals the hour computed from its readings: counts and extremes exactly, sums and means
-within 1e-9 relative. Because nothing outside a bucket is in its row, a changed reading changes its own bucket and the
-buckets around it, and no neighbour.
+The law: a roll-up describes its own readings only. ``integral``, ``covered_us``, ``increase``, ``transitions`` and
+``states`` run from its first reading to its last. ``merge_all`` adds the steps between neighbours, so that an hour merged
+from minutes equals the hour computed from its readings: counts, times and extremes exactly, sums and means within 1e-9
+relative. Because nothing outside a bucket is in its row, a changed reading changes its own bucket and the buckets around
+it, and no neighbour.
 
 A reading holds until the next one, but no longer than the heartbeat: each step counts min(next - this, heartbeat).
-Readings flagged fail or missing are counted and otherwise left out.
+Readings flagged fail or missing are counted and otherwise left out. A sum beyond what a double holds is NULL.
 
 Variance: M2 is the sum of squared deviations from the mean, merged by the formula of Chan, Golub and LeVeque (1979);
 never from sums of squares, which cancel catastrophically.
@@ -15,18 +15,34 @@ never from sums of squares, which cancel catastrophically.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
-from itertools import compress
-from operator import ge, mul, sub
-from typing import NamedTuple
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import chain, compress, groupby, pairwise
+from operator import add, ge, itemgetter, mul, ne, sub
+from typing import Any, NamedTuple
 
 FAIL, MISSING = 4, 9
 _COUNTED = (1, 2, 3, 4, 9)
+DIP = 0.1  # a counter that falls by no more than this part of its value wobbles, unless its channel says otherwise
+MAX_STATES = 64
+OTHER = "other"  # the key of all states beyond MAX_STATES; no number reads like that
+
+Values = Sequence[float | None]
+
+
+class Rules(NamedTuple):
+    """What of a series' settings its roll-ups depend on. ``wrap`` and ``dip`` matter for counters only, see ``rise``."""
+
+    kind: str = "gauge"
+    heartbeat_us: int = 60_000_000
+    wrap: float | None = None
+    dip: float = DIP
 
 
 class RollUp(NamedTuple):
-    """The columns of table ``rollup`` after its key, in their order."""
+    """The columns of table ``rollup`` after its key. Where ``n`` is 0 all columns up to ``cos_sum`` are None."""
 
     n: int
     mean: float | None = None
@@ -48,6 +64,8 @@ class RollUp(NamedTuple):
     n_suspect: int = 0
     n_fail: int = 0
     n_missing: int = 0
+    transitions: int | None = None  # states only: how often a reading differs from the one before it
+    states: str | None = None  # states only: JSON, state_key -> microseconds, see ``_told``
 
     @property
     def readings(self) -> int:
@@ -55,106 +73,259 @@ class RollUp(NamedTuple):
         return self.n_good + self.n_not_evaluated + self.n_suspect + self.n_fail + self.n_missing
 
 
-def of(times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int], kind: str, heartbeat_us: int) -> RollUp:
+# ---- from readings -----------------------------------------------------------------------------------------------------
+
+
+def of(times: Sequence[int], values: Values, qualities: Sequence[int], rules: Rules) -> RollUp:
     """The roll-up of readings in time order. ``qualities`` as stored (flag and test bits). At least one reading."""
-    total = len(times)
-    first_quality = qualities[0]
-    if first_quality & 0xF not in (FAIL, MISSING) and qualities.count(first_quality) == total:
-        flag = first_quality & 0xF
-        counts = [total if flag == counted else 0 for counted in _COUNTED]
-        used_times, used = times, values
+    return by_edges(times, values, qualities, rules, [len(times)])[0]
+
+
+def by_width(
+    times: Sequence[int], values: Values, qualities: Sequence[int], rules: Rules, width_us: int
+) -> list[tuple[int, RollUp]]:
+    """(start, roll-up) of each bucket of ``width_us`` on the UTC grid that holds readings. At least one reading."""
+    starts, ends = [], []
+    at, total = 0, len(times)
+    while at < total:
+        start = times[at] - times[at] % width_us
+        at = total if times[-1] < start + width_us else bisect_left(times, start + width_us, at)
+        starts.append(start)
+        ends.append(at)
+    return list(zip(starts, by_edges(times, values, qualities, rules, ends), strict=True))
+
+
+def by_edges(times: Sequence[int], values: Values, qualities: Sequence[int], rules: Rules, ends: Sequence[int]) -> list[RollUp]:
+    """The roll-ups of consecutive runs of readings: [0, ends[0]), [ends[0], ends[1]), ... none of them empty.
+
+    Whatever can be done for all runs at once is: per reading only built-ins that loop in C.
+    """
+    total = ends[-1]
+    uniform = qualities[0] & 0xF
+    if uniform not in (FAIL, MISSING) and qualities.count(qualities[0]) == total:
+        # A list of flags a run: all readings have the same.
+        counted = [[length if uniform == flag else 0 for flag in _COUNTED] for length in map(sub, ends, (0, *ends))]
+        used_times, used, used_ends = times, values, ends
     else:
         flags = [quality & 0xF for quality in qualities]
-        counts = [flags.count(counted) for counted in _COUNTED]
+        counted = [[flags[a:b].count(flag) for flag in _COUNTED] for a, b in pairwise((0, *ends))]
         usable = [flag not in (FAIL, MISSING) for flag in flags]
-        used_times, used = list(compress(times, usable)), list(compress(values, usable))
+        used_times, used, used_ends = _only(usable, times, values, ends)
     if None in used:  # a NULL that carries another flag than missing (written by hand) is no value either
-        present = [value is not None for value in used]
-        used_times, used = list(compress(used_times, present)), list(compress(used, present))
-    n = len(used)
-    if n == 0:
-        return RollUp(0, None, None, None, None, None, None, None, None, None, None, None, None, None, None, *counts)
+        used_times, used, used_ends = _only([value is not None for value in used], used_times, used, used_ends)
     numbers: Sequence[float] = used  # type: ignore[assignment]  # None was taken out above
-    mean, m2 = _mean_and_m2(numbers)
     steps = list(map(sub, used_times[1:], used_times))
-    if n > 1 and max(steps) > heartbeat_us:
-        steps = [min(step, heartbeat_us) for step in steps]
-    increase, resets = _increase(numbers) if kind == "counter" else (None, None)
-    sin_sum = cos_sum = None
-    if kind == "angle":
-        radians = [math.radians(value) for value in numbers]
+    if steps and max(steps) > rules.heartbeat_us:
+        heartbeat = rules.heartbeat_us
+        steps = [min(heartbeat, step) for step in steps]
+    areas = list(map(mul, numbers, steps))
+    found, a = [], 0
+    for b, counts in zip(used_ends, counted, strict=True):
+        found.append(_one(used_times, numbers, steps, areas, a, b, rules, counts) if b > a else _empty(counts))
+        a = b
+    return found
+
+
+def _only(
+    usable: Sequence[bool], times: Sequence[int], values: Values, ends: Sequence[int]
+) -> tuple[Sequence[int], Values, Sequence[int]]:
+    """What is usable, and where the runs end in it."""
+    kept, so_far, a = [], 0, 0
+    for b in ends:
+        so_far += sum(usable[a:b])
+        kept.append(so_far)
+        a = b
+    return list(compress(times, usable)), list(compress(values, usable)), kept
+
+
+def _empty(counts: Sequence[int]) -> RollUp:
+    return RollUp._make((0, *[None] * 14, *counts, None, None))
+
+
+def _one(
+    times: Sequence[int],
+    numbers: Sequence[float],
+    steps: Sequence[int],
+    areas: Sequence[float],
+    a: int,
+    b: int,
+    rules: Rules,
+    counts: Sequence[int],
+) -> RollUp:
+    mine, n = numbers[a:b], b - a
+    mean = _mean(mine, n)
+    if n == 1:
+        m2: float | None = 0.0
+    else:
+        distance = math.inf if mean is None else math.dist(mine, (mean,) * n)  # as accurate as a sum in twice the digits
+        m2 = _finite(distance * distance)
+    increase = resets = sin_sum = cos_sum = transitions = states = None
+    if rules.kind == "counter":
+        increase, resets = _increase(mine, rules)
+    elif rules.kind == "angle":
+        radians = list(map(math.radians, mine))
         sin_sum, cos_sum = math.fsum(map(math.sin, radians)), math.fsum(map(math.cos, radians))
-    return RollUp(
-        n, mean, m2, min(numbers), max(numbers), used_times[0], numbers[0], used_times[-1], numbers[-1],
-        _sum(map(mul, numbers, steps)) / 1e6, sum(steps), increase, resets, sin_sum, cos_sum, *counts,
+    elif rules.kind == "state":
+        transitions = sum(map(ne, mine[1:], mine))
+        states = _told(_held(mine, steps[a : b - 1]))
+    return tuple.__new__(
+        RollUp,
+        (
+            n, mean, m2, min(mine), max(mine), times[a], mine[0], times[b - 1], mine[-1],
+            _sum(areas[a : b - 1], 1e-6), sum(steps[a : b - 1]), increase, resets, sin_sum, cos_sum, *counts,
+            transitions, states,
+        ),
     )  # fmt: skip
 
 
-def _sum(numbers: map[float]) -> float:
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _sum(numbers: Iterable[float], factor: float = 1.0) -> float | None:
     try:
-        return math.fsum(numbers)
-    except OverflowError:
-        return math.nan  # beyond what a double holds: stored as NULL
+        return _finite(math.fsum(numbers) * factor)
+    except (OverflowError, ValueError):  # beyond a double; infinities of both signs
+        return None
 
 
-def _mean_and_m2(numbers: Sequence[float]) -> tuple[float, float]:
-    n = len(numbers)
+def _mean(numbers: Sequence[float], n: int) -> float | None:
     try:
-        mean = math.fsum(numbers) / n
-    except OverflowError:
-        mean = math.fsum(value / n for value in numbers)
-    deviations = [value - mean for value in numbers]
-    return mean, _sum(map(mul, deviations, deviations))
+        return _finite(math.fsum(numbers) / n)
+    except (OverflowError, ValueError):
+        return _sum(number / n for number in numbers)
 
 
-def _increase(numbers: Sequence[float]) -> tuple[float, int]:
-    """What a counter rose by, and how often it began again: after a drop the new value is what it rose by since."""
+# ---- counters ----------------------------------------------------------------------------------------------------------
+
+
+def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
+    """What a counter rose by between two readings, and 1 if it began again.
+
+    - It did not fall: the difference.
+    - ``wrap`` is declared, both are in [0, wrap], and it fell by more than half of that: it went on from wrap to 0, and
+      rose by what the fall leaves of ``wrap``. (A counter of 65536 that went from 65000 to 100 rose by 636.)
+    - It fell by no more than ``dip`` (a fraction) of its value: it wobbles. The difference, which is negative, so that
+      the sum over a dip and its recovery is right.
+    - It fell by more: it began again at 0, and rose by what it shows now. That is a reset.
+
+    Each pair of neighbours counts for itself, so increases add up over buckets.
+    """
+    if after >= before:
+        return after - before, 0
+    fall = before - after
+    wrap = rules.wrap
+    if wrap is not None and after >= 0 and before <= wrap and 2 * fall > wrap:
+        return wrap - fall, 0
+    if fall <= rules.dip * abs(before):
+        return -fall, 0
+    return after, 1
+
+
+def _increase(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int]:
     following = numbers[1:]
     if all(map(ge, following, numbers)):
-        return numbers[-1] - numbers[0], 0
-    increase, resets = [], 0
-    for before, after in zip(numbers, following, strict=False):
-        if after >= before:
-            increase.append(after - before)
-        else:
-            increase.append(after)
-            resets += 1
-    return math.fsum(increase), resets
+        return _finite(numbers[-1] - numbers[0]), 0
+    rises = [rise(before, after, rules) for before, after in zip(numbers, following, strict=False)]
+    return _sum(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
 
 
-def merge(a: RollUp, b: RollUp, heartbeat_us: int) -> RollUp:
+# ---- states ------------------------------------------------------------------------------------------------------------
+
+
+def state_key(value: float) -> str:
+    """A state's name in ``states``: whole numbers without a fraction."""
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
+
+
+def _held(numbers: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
+    """Microseconds in each state."""
+    held: dict[str, int] = {}
+    at = 0
+    for value, run in groupby(numbers[: len(steps)]):
+        end = at + sum(1 for _ in run)
+        key = state_key(value)
+        held[key] = held.get(key, 0) + sum(steps[at:end])
+        at = end
+    return held
+
+
+def _told(held: dict[str, int]) -> str:
+    """The column ``states``: the MAX_STATES lowest states that lasted, in order, and all others as one.
+
+    The lowest, because any other choice would depend on where readings are cut: a state that is among the lowest of the
+    whole is among the lowest of each part it is in, so merged parts equal the whole.
+    """
+    rest = held.pop(OTHER, 0)
+    lasted = sorted(((float(key), key, us) for key, us in held.items() if us))
+    told = {key: us for _, key, us in lasted[:MAX_STATES]}
+    rest += sum(us for _, _, us in lasted[MAX_STATES:])
+    if rest:
+        told[OTHER] = rest
+    return json.dumps(told, separators=(",", ":"))
+
+
+# ---- from roll-ups -----------------------------------------------------------------------------------------------------
+
+
+def merge(a: RollUp, b: RollUp, rules: Rules) -> RollUp:
     """The roll-up of the readings of both; all readings of ``a`` are before those of ``b``."""
-    counts = [x + y for x, y in zip(a[15:], b[15:], strict=True)]
-    if not a.n or not b.n:
-        some = b if b.n else a
-        return RollUp(*some[:15], *counts)
-    assert a.mean is not None and b.mean is not None and a.m2 is not None and b.m2 is not None  # noqa: PT018
-    assert a.min is not None and b.min is not None and a.max is not None and b.max is not None  # noqa: PT018
-    assert a.last is not None and b.first is not None and a.last_ts is not None and b.first_ts is not None  # noqa: PT018
-    n = a.n + b.n
-    delta = b.mean - a.mean
-    mean = a.mean + delta * (b.n / n)
-    m2 = a.m2 + b.m2 + delta * delta * (a.n * (b.n / n))
-    step = min(b.first_ts - a.last_ts, heartbeat_us)
-    integral = (a.integral or 0.0) + (b.integral or 0.0) + a.last * step / 1e6
-    increase = resets = None
-    if a.increase is not None and b.increase is not None:
-        dropped = b.first < a.last
-        increase = a.increase + b.increase + (b.first if dropped else b.first - a.last)
-        resets = (a.resets or 0) + (b.resets or 0) + dropped
-    both = a.sin_sum is not None and b.sin_sum is not None and a.cos_sum is not None and b.cos_sum is not None
-    return RollUp(
-        n, mean, m2, min(a.min, b.min), max(a.max, b.max), a.first_ts, a.first, b.last_ts, b.last,
-        integral, (a.covered_us or 0) + (b.covered_us or 0) + step, increase, resets,
-        a.sin_sum + b.sin_sum if both else None,  # type: ignore[operator]
-        a.cos_sum + b.cos_sum if both else None,  # type: ignore[operator]
-        *counts,
+    return merge_all((a, b), rules)
+
+
+def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
+    """The roll-up of the readings of all parts (at least one), which are in time order and do not overlap."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = list(zip(*parts, strict=True))
+    counts = [sum(column) for column in columns[15:20]]
+    if not all(columns[0]):
+        parts = [part for part in parts if part.n]
+        if len(parts) < 2:
+            return parts[0]._replace(**dict(zip(RollUp._fields[15:20], counts, strict=True))) if parts else _empty(counts)
+        columns = list(zip(*parts, strict=True))
+    ns, means, m2s, lows, highs, firsts_ts, firsts, lasts_ts, lasts, integrals, covered, rises, resets, sines, cosines = columns[
+        :15
+    ]
+    n = sum(ns)
+    mean = _merged_mean(ns, means, n)
+    m2 = None
+    if mean is not None and None not in m2s:
+        m2 = _sum(chain(m2s, (count * (one - mean) * (one - mean) for count, one in zip(ns, means, strict=True))))
+    heartbeat = rules.heartbeat_us
+    steps = [min(heartbeat, step) for step in map(sub, firsts_ts[1:], lasts_ts)]
+    integral = None if None in integrals else _sum(chain(integrals, (v * s * 1e-6 for v, s in zip(lasts, steps, strict=False))))
+    increase = began = transitions = states = None
+    if rules.kind == "counter":
+        joins = [rise(before, after, rules) for before, after in zip(lasts, firsts[1:], strict=False)]
+        increase = None if None in rises else _sum(chain(rises, map(itemgetter(0), joins)))
+        began = None if None in resets else sum(resets) + sum(map(itemgetter(1), joins))
+    elif rules.kind == "state" and None not in columns[20] and None not in columns[21]:
+        transitions = sum(columns[20]) + sum(map(ne, firsts[1:], lasts))
+        states = _told(_merged_states(columns[21], lasts, steps))
+    return tuple.__new__(
+        RollUp,
+        (
+            n, mean, m2, min(lows), max(highs), firsts_ts[0], firsts[0], lasts_ts[-1], lasts[-1],
+            integral, sum(covered) + sum(steps), increase, began,
+            None if None in sines else _sum(sines), None if None in cosines else _sum(cosines), *counts, transitions, states,
+        ),
     )  # fmt: skip
 
 
-def merge_all(parts: Sequence[RollUp], heartbeat_us: int) -> RollUp:
-    """``merge`` of at least one part, in time order."""
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = merge(whole, part, heartbeat_us)
-    return whole
+def _merged_mean(ns: Sequence[int], means: Sequence[Any], n: int) -> float | None:
+    if None in means:
+        return None
+    mean = _sum(map(mul, ns, means), 1 / n)
+    return _sum(one * (count / n) for count, one in zip(ns, means, strict=True)) if mean is None else mean
+
+
+def _merged_states(told: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
+    held: dict[str, int] = {}
+    for text in told:
+        for key, us in json.loads(text).items():
+            held[key] = add(held.get(key, 0), us)
+    for value, us in zip(lasts, steps, strict=False):
+        key = state_key(value)
+        held[key] = held.get(key, 0) + us
+    return held

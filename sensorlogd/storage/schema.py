@@ -30,7 +30,7 @@ SELECT b.start AS start,
        CASE WHEN b.n > 1 THEN sqrt(b.m2 / (b.n - 1)) END AS stddev,
        b.integral AS integral, b.covered_us / 1e6 AS covered_s, b.increase AS increase, b.resets AS resets,
        b.n_good AS n_good, b.n_not_evaluated AS n_not_evaluated, b.n_suspect AS n_suspect,
-       b.n_fail AS n_fail, b.n_missing AS n_missing
+       b.n_fail AS n_fail, b.n_missing AS n_missing, b.transitions AS transitions, b.states AS states
 FROM sensor
 CROSS JOIN series ON series.sensor_id = sensor.id
 CROSS JOIN rollup AS b ON b.series_id = series.id

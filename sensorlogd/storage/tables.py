@@ -56,6 +56,8 @@ series = _table(
     _text("labels", default="'{}'"),
     _integer("created_us"),
     _integer("retired_us", null=True),
+    _real("wrap"),
+    Column("dip", REAL, nullable=False, server_default=text("0.1")),
     UniqueConstraint("sensor_id", "channel"),
 )
 # Two tables for readings, because key order decides both wear and speed: by (ts, series) while new, by (series, ts) once
@@ -113,9 +115,19 @@ rollup = _table(
     _real("sin_sum"),
     _real("cos_sum"),
     *[_integer(name, default="0") for name in ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")],
+    _integer("transitions", null=True),
+    _text("states", null=True),
     rowid=False,
 )
 dirty = _table("dirty", _integer("series_id", primary=True), _integer("start", primary=True), _integer("generation"), rowid=False)
+stale = _table(
+    "stale",
+    _integer("series_id", primary=True),
+    _integer("tier", primary=True),
+    _integer("from_us"),
+    _integer("generation"),
+    rowid=False,
+)
 retention_cut = _table(
     "retention_cut",
     _integer("series_id", primary=True),

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.config.loader import ConfigErrors, load, load_text
-from sensorlogd.config.models import Config
+from sensorlogd.config.models import ChannelOptions, Config
 from sensorlogd.drivers.registry import options_for
+from sensorlogd.storage import rollup
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -88,8 +89,8 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "test.yaml:4:65: sensors.x.channels.t.signal.sin: unknown key (did you mean 'sine'?); known: constant, counter, diurnal,"
         " noise, ramp, random_walk, sine, square",
         "test.yaml:4:82: sensors.x.channels.t.valid: the lowest value 5 is not below the highest 1",
-        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, faults, kind, labels, max_rate,"
-        " offset, scale, signal, source, stuck_after, unit, unit_change, valid, was",
+        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, dip, faults, kind, labels,"
+        " max_rate, offset, scale, signal, source, stuck_after, unit, unit_change, valid, was, wrap",
         "test.yaml:5:3: sensors.y.z: is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks",
         "test.yaml:5:8: sensors.y.z.port: is required here",
         "test.yaml:5:35: sensors.y.z.baudrate: should be a valid integer, unable to parse string as an integer, found '96OO'",
@@ -329,3 +330,33 @@ def test_limits_are_told_in_the_unit_of_the_file() -> None:
         "should be less than or equal to 10min, found '2h'",
         "should be greater than or equal to 1000, found '5'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("kind: counter, wrap: 0", "should be greater than 0"),
+        ("kind: counter, dip: 1", "should be less than 1"),
+        ("wrap: 65536", "wrap: only counters have one; this channel is a gauge"),
+        ("kind: state, dip: 0.2", "dip: only counters have one; this channel is a state"),
+    ],
+)
+def test_only_counters_wrap_and_dip(options: str, error: str) -> None:
+    """The keys that roll-ups of counters need, and whoever else has them is told."""
+    channels = (
+        f"sensors: {{x: {{driver: simulated, interval: 1s, channels: {{c: {{{options}, signal: {{constant: {{value: 1}}}}}}}}}}}}"
+    )
+    assert error in "".join(errors(channels))
+
+
+def test_a_counter_that_wraps() -> None:
+    """Both keys mean what they say, and a channel without them has the default of the storage."""
+    channel = (
+        parse(
+            "sensors: {x: {driver: simulated, interval: 1s, channels: {c: {kind: counter, wrap: 65536, dip: 0, signal: {constant: {value: 1}}}}}}"
+        )
+        .sensors["x"]
+        .channels["c"]
+    )
+    assert (channel.wrap, channel.dip) == (65536, 0)
+    assert ChannelOptions().dip == rollup.DIP

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sensorlogd.storage import stale
 from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, conversion, sync
 
 NOW = 1_750_000_000_000_000
@@ -152,7 +153,7 @@ def test_convert_changes_readings_and_roll_ups(conn: sqlite3.Connection) -> None
     mean, m2, *rest = conn.execute("SELECT mean, m2, min, max, first, last, integral FROM rollup").fetchone()
     assert (mean, m2) == pytest.approx((59.0, 50.0 * 1.8**2))
     assert rest == pytest.approx([50.0, 68.0, 50.0, 68.0, 600 * 1.8 + 32 * 60])
-    assert conn.execute("SELECT series_id, start FROM dirty").fetchall() == [(old, NOW - NOW % 60_000_000)]
+    assert conn.execute("SELECT series_id, tier FROM stale").fetchall() == [(old, 60)]
 
 
 def test_two_spellings_of_a_unit_convert_into_each_other(conn: sqlite3.Connection) -> None:
@@ -182,10 +183,8 @@ def test_every_calibration_is_remembered_from_when_it_held(conn: sqlite3.Connect
 
 
 def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -> None:
-    """A gauge that turns out to be a counter: every minute with readings is marked, newer than any mark before."""
+    """A gauge that turns out to be a counter: all that is stored is noted as stale."""
     (old,) = sync(conn, [named("s")], NOW).ids.values()
     store(conn, old, 1.0, 2.0)
-    minute = NOW - NOW % 60_000_000
-    conn.execute("INSERT INTO dirty VALUES (?, ?, 7)", (old, minute))
-    assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["kind_changed"]
-    assert conn.execute("SELECT series_id, start, generation FROM dirty").fetchall() == [(old, minute, 8)]
+    assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["rollups_stale"]
+    assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, stale.BEGINNING_US, NOW)]

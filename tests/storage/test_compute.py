@@ -14,7 +14,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage import apply, catalog, compute, database, rollup, tiers
 from sensorlogd.storage.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.rollup import RollUp
+from sensorlogd.storage.rollup import RollUp, Rules
 
 HOUR_US = 60 * MINUTE_US
 # The day on which Berlin loses an hour, and the one before.
@@ -45,7 +45,7 @@ class Machine:
         self.conn.execute("BEGIN IMMEDIATE")
         self.ids = catalog.sync(self.conn, specs(kind), T0).ids
         apply.set_edge(self.conn, T0)
-        apply.use_day_zone(self.conn, zone)
+        apply.use_day_zone(self.conn, zone, T0)
         self.conn.execute("COMMIT")
         self.restart()
 
@@ -82,7 +82,8 @@ class Machine:
         sent = 0
         try:
             block = ((rows, [], []) for rows in compute.compute_block(reader, old, edge_us, self.zone))
-            for phase in (block, compute.compute_dirty(reader, edge_us, self.zone)):
+            anew = compute.compute_stale(reader, edge_us, self.zone)
+            for phase in (block, compute.compute_dirty(reader, edge_us, self.zone), anew):
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM meta").fetchone()  # the snapshot is taken here
                 if late:
@@ -94,7 +95,10 @@ class Machine:
                     self.conn.execute("BEGIN IMMEDIATE")
                     apply.apply_rows(self.conn, rows)
                     apply.delete_rows(self.conn, deletes)
-                    apply.clear_marks(self.conn, marks)
+                    if phase is anew:
+                        apply.advance_stale(self.conn, marks)
+                    else:
+                        apply.clear_marks(self.conn, marks)
                     self.conn.execute("COMMIT")
                     sent += 1
                 reader.execute("COMMIT")
@@ -115,7 +119,7 @@ class Machine:
 
     def expected(self, series: int, kind: str, start: int, end: int) -> RollUp | None:
         rows = [row for row in self.raw(series) if start <= row[0] < end]
-        return rollup.of(*zip(*rows, strict=True), kind, HEARTBEAT) if rows else None  # type: ignore[arg-type]
+        return rollup.of(*zip(*rows, strict=True), Rules(kind, HEARTBEAT)) if rows else None  # type: ignore[arg-type]
 
     def check(self) -> None:
         """Every stored bucket behind the edge, and every bucket that should be stored; dirty ones are excused."""
@@ -146,7 +150,7 @@ def same(found: RollUp | None, expected: RollUp | None, what: object) -> None:
     assert (found is None) == (expected is None), (what, found, expected)
     if found is None or expected is None:
         return
-    for name in ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", *RollUp._fields[15:]):
+    for name in ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", *RollUp._fields[15:20]):
         assert getattr(found, name) == getattr(expected, name), (what, name)
     for name in ("mean", "m2", "integral", "increase"):
         a, b = getattr(found, name), getattr(expected, name)
@@ -214,7 +218,7 @@ def test_another_zone_makes_other_days(tmp_path: Path, fresh: Path) -> None:
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.zone = "Asia/Kathmandu"
     machine.conn.execute("BEGIN IMMEDIATE")
-    apply.use_day_zone(machine.conn, machine.zone)
+    apply.use_day_zone(machine.conn, machine.zone, T0)
     machine.conn.execute("COMMIT")
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.check()

@@ -16,9 +16,15 @@ def usable(readings: Sequence[Reading]) -> list[tuple[int, float]]:
     return [(ts, value) for ts, value, quality in readings if value is not None and quality & 15 not in (4, 9)]
 
 
-def rise(before: float, after: float) -> float:
-    """A counter without dips or wraps."""
-    return after - before if after >= before else after
+def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.1) -> tuple[float, int]:
+    """What a counter rose by, and whether it began again; see docs/data-model.md."""
+    fell = before - after
+    if fell > 0:
+        if wrap is not None and after >= 0 and before <= wrap and fell > wrap / 2:
+            return after + wrap - before, 0
+        if fell > dip * abs(before):
+            return after, 1
+    return after - before, 0
 
 
 def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) -> dict[str, Any] | None:
@@ -27,11 +33,13 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
     inside = [(ts, value) for ts, value in points if start <= ts < end]
     covered = 0
     integral = 0.0
+    states: dict[float, int] = {}
     for (ts, value), (following, _) in pairwise(points):
         low, high = max(ts, start), min(following, ts + heartbeat, end)
         if high > low:
             covered += high - low
             integral += value * (high - low) / 1e6
+            states[value] = states.get(value, 0) + high - low
     if not inside:
         return None
     values = [value for _, value in inside]
@@ -60,8 +68,10 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
         "delta": values[-1] - values[0],
         "twmean": integral * 1e6 / covered if covered else values[-1],
         "coverage": covered / (end - start),
-        "increase": math.fsum(rise(a, b) for a, b in pairwise(chain)),
-        "resets": sum(b < a for a, b in pairwise(chain)),
+        "increase": math.fsum(rise(a, b)[0] for a, b in pairwise(chain)),
+        "resets": sum(rise(a, b)[1] for a, b in pairwise(chain)),
+        "transitions": sum(b != a for a, b in pairwise(chain)),
+        "states": {str(int(value)): us / 1e6 for value, us in states.items()},
         "resultant": math.hypot(sum(x), sum(y)) / len(values),
         "direction": math.degrees(math.atan2(sum(x), sum(y))) % 360,
         "median": quantile(0.5),
