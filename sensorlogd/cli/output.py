@@ -33,7 +33,7 @@ def number(value: float | None) -> float | int | None:
 
 
 def cell(value: Any) -> Any:
-    """An aggregate as JSON and CSV show it; a mapping stays one in JSON and is JSON text elsewhere."""
+    """An aggregate as JSON and CSV show it; a mapping (``states``) stays one in JSON and is JSON text elsewhere."""
     return number(value) if isinstance(value, (int, float)) or value is None else value
 
 

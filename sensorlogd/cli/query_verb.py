@@ -30,7 +30,7 @@ Times: now-1h, -15m, today, yesterday, now/d, 2026-01-31, 2026-01-31T12:30, or a
 A range is [since, until). Buckets are stamped at their start and aligned to the clock; d, w, mo, y are calendar
 days, weeks (from Monday), months and years in the zone of --tz.
 Aggregates: mean twmean min max first last sum count stddev median pNN range delta increase rate resets resultant
-coverage good not_evaluated suspect fail missing.
+transitions states coverage good not_evaluated suspect fail missing.
 Exit status: 0; 2 usage or no such series; 3 no data in the range.
 """
 )

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from sensorlogd.storage import aggregates as aggs
 from sensorlogd.storage import steps, tiers
-from sensorlogd.storage.aggregates import ANGLES, BASE, QUALITIES, Aggregate
+from sensorlogd.storage.aggregates import BASE, QUALITIES, Aggregate, compass, turn
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.parts import COARSE_TO_FINE, Part, Parts
 from sensorlogd.storage.reduction import Reduction
@@ -87,9 +87,9 @@ class Ask:
 
 def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
     """Ask one series. Raises ValueError (a unit that cannot be converted, a percentile over too much)."""
-    chosen = [aggs.aggregate(name) for name in ask.aggregates]
     kind = snapshot.rules_of(series).kind
-    needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs if kind == "angle" or need not in ANGLES)
+    chosen = [aggs.aggregate(name, kind) for name in ask.aggregates]
+    needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs)
     counts = [name for name in QUALITIES if name in needs]
     parts = Parts(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))
     since, until, step = ask.since_us, ask.until_us, ask.step
@@ -107,9 +107,11 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         notes.append(
             f"readings before {format_time(cut, ask.zone)} have expired; steps of whole minutes are answered from roll-ups"
         )
+    if kind == "angle" and (blank := [name for name in ask.aggregates if aggs.is_blank_for_angles(name)]):
+        notes.append(f"{', '.join(blank)}: says nothing about directions, left empty; mean, stddev and resultant do")
     rows = _rows(parts, step, since, until, ask, chosen, bool(counts))
     if ask.fill in ("previous", "linear"):
-        rows = _filled(rows, ask, chosen, parts, since)
+        rows = _filled(rows, ask, chosen, parts, since, kind)
     if conversion is not None:
         rows = _converted(rows, ask.aggregates, conversion)
     return Answer(step, since, until, source, resolution, rows, notes)
@@ -161,8 +163,11 @@ def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[lis
 def _rows(
     parts: Parts, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
-    sorting = any(aggs.percentile(name) is not None for name in ask.aggregates)
-    reduction = Reduction(parts, needs_before="increase" in parts.fields)
+    sorting = (
+        any(aggs.percentile(name) is not None for name in ask.aggregates)
+        and parts.snapshot.rules_of(parts.series).kind != "angle"
+    )
+    reduction = Reduction(parts, needs_before="increase" in parts.fields or "states" in parts.fields)
     for edges in _chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
         usable = _usable(parts, step, ask.zone, edges, ask)
@@ -177,7 +182,9 @@ def _rows(
             yield BucketRow(start, values, 0 if empty else span.n, round(span.covered_us / (span.end_us - span.start_us), 6))
 
 
-def _filled(rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], parts: Parts, since_us: int) -> Iterator[BucketRow]:
+def _filled(
+    rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], parts: Parts, since_us: int, kind: str
+) -> Iterator[BucketRow]:
     """Empty buckets get values; only those aggregates that are values of the series (not counts, sums or differences)."""
     fillable = [one.unit == "value" for one in chosen]
     before: BucketRow | None = None
@@ -189,7 +196,7 @@ def _filled(rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], pa
     for row in rows:
         if row.readings:
             for index, empty in enumerate(waiting):
-                yield _between(before, empty, row, fillable)
+                yield _between(before, empty, row, fillable, kind)
                 waiting[index] = row  # let go of what was sent
             waiting = []
             before = row
@@ -206,12 +213,14 @@ def _like(row: BucketRow, before: BucketRow, fillable: Sequence[bool]) -> Bucket
     return row._replace(values=values)
 
 
-def _between(before: BucketRow | None, row: BucketRow, after: BucketRow, fillable: Sequence[bool]) -> BucketRow:
+def _between(before: BucketRow | None, row: BucketRow, after: BucketRow, fillable: Sequence[bool], kind: str) -> BucketRow:
     if before is None:
         return row
     share = (row.start_us - before.start_us) / (after.start_us - before.start_us)
     values = tuple(
-        a + (b - a) * share if fill and a is not None and b is not None else own
+        (compass(a + turn(a, b) * share) if kind == "angle" else a + (b - a) * share)
+        if fill and a is not None and b is not None
+        else own
         for own, a, b, fill in zip(row.values, before.values, after.values, fillable, strict=True)
     )
     return row._replace(values=values)

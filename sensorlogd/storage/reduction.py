@@ -2,12 +2,11 @@
 
 A reading holds until the next usable one, at most for the heartbeat. A step between two parts that lie in different
 buckets is split at their edges, so that covered time and integral of a bucket are exactly those of the instants in it.
-What a counter rose by between two readings belongs to the bucket of the later one.
+What a counter rose by, or that a state changed, between two readings belongs to the bucket of the later one.
 """
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import repeat
@@ -30,6 +29,7 @@ class Reduction:
         self.rules = parts.snapshot.rules_of(parts.series)
         self.heartbeat_us = self.rules.heartbeat_us
         self.needs_before = needs_before
+        self.is_state = self.rules.kind == "state"
         self._before: Known | None = None
         self._begun = False
 
@@ -53,7 +53,10 @@ class Reduction:
         steps = self._steps(firsts, lasts, following)
         holds = list(map(add, lasts, steps))  # until when the last reading of a part holds
         if "mean" in columns:
-            columns["_sums"] = list(map(mul, counted, columns["mean"]))
+            means = columns["mean"]
+            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
+        if "states" in columns:
+            columns["_steps"] = steps
         self._pairs(columns)
         all_starts = [part[0] for part in everything] if counts else []
         before = self._before
@@ -71,15 +74,22 @@ class Reduction:
                 over = min(holds[j - 1], until) - lasts[j - 1]
                 span.covered_us = covered + sum(own[i:j]) + sum(steps[i : j - 1]) + over
                 if integral is not None and values is not None:
-                    span.integral = math.fsum(
+                    span.integral = rollup.total(
                         (*integral[i:j], *map(_times, values[i : j - 1], steps[i : j - 1]), _times(values[j - 1], over))
                     )
+                if self.is_state and values is not None:
+                    span.held = [(values[j - 1], over)]
                 if before is not None and self.needs_before:
                     self._join(span, before)
             else:
                 span.covered_us = covered
+                if self.is_state:
+                    span.held = []
             if covered and before is not None and before[1] is not None:
-                span.integral += _times(before[1], covered)
+                if span.integral is not None:
+                    span.integral += _times(before[1], covered)
+                if span.held is not None:
+                    span.held.append((before[1], covered))
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
                 span.counted = {fields[at]: sum(part[at] for part in everything[a:b]) for at in counts} if b > a else None
@@ -107,6 +117,8 @@ class Reduction:
             changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
             columns["_rises"] = [0.0, *(change[0] for change in changes)]
             columns["_resets"] = [0, *(change[1] for change in changes)]
+        if "transitions" in columns:
+            columns["_moved"] = [0, *(a != b for a, b in zip(columns["last"], columns["first"][1:], strict=False))]
 
     def _join(self, span: Span, before: Known) -> None:
         value, first = before[1], span.columns["first"][span.i]
@@ -114,12 +126,17 @@ class Reduction:
             return
         if "increase" in span.columns and span.columns["increase"][span.i] is not None:
             span.rise, span.resets = self._rise(value, first)
+        span.moved = value != first
 
     def _rise(self, before: float | None, after: float | None) -> tuple[float, int]:
         """A counter's step between two readings."""
         if before is None or after is None:
             return 0.0, 0
         return rollup.rise(before, after, self.rules)
+
+
+def _product(n: int, mean: float | None) -> float | None:
+    return None if mean is None else n * mean
 
 
 def _times(value: float, us: int) -> float:

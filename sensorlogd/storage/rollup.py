@@ -172,7 +172,7 @@ def _one(
         RollUp,
         (
             n, mean, m2, min(mine), max(mine), times[a], mine[0], times[b - 1], mine[-1],
-            _sum(areas[a : b - 1], 1e-6), sum(steps[a : b - 1]), increase, resets, sin_sum, cos_sum, *counts,
+            total(areas[a : b - 1], 1e-6), sum(steps[a : b - 1]), increase, resets, sin_sum, cos_sum, *counts,
             transitions, states,
         ),
     )  # fmt: skip
@@ -182,10 +182,12 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _sum(numbers: Iterable[float], factor: float = 1.0) -> float | None:
+def total(numbers: Iterable[float | None], factor: float = 1.0) -> float | None:
+    """The sum times ``factor``; None if a number is, or if the sum is beyond what a double holds."""
     try:
-        return _finite(math.fsum(numbers) * factor)
-    except (OverflowError, ValueError):  # beyond a double; infinities of both signs
+        return _finite(math.fsum(numbers) * factor)  # type: ignore[arg-type]  # None raises TypeError
+    except (OverflowError, ValueError, TypeError):  # infinities of both signs are a ValueError
+        return None
         return None
 
 
@@ -193,7 +195,7 @@ def _mean(numbers: Sequence[float], n: int) -> float | None:
     try:
         return _finite(math.fsum(numbers) / n)
     except (OverflowError, ValueError):
-        return _sum(number / n for number in numbers)
+        return total(number / n for number in numbers)
 
 
 # ---- counters ----------------------------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ def _increase(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int
     if all(map(ge, following, numbers)):
         return _finite(numbers[-1] - numbers[0]), 0
     rises = [rise(before, after, rules) for before, after in zip(numbers, following, strict=False)]
-    return _sum(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
+    return total(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
 
 
 # ---- states ------------------------------------------------------------------------------------------------------------
@@ -291,14 +293,14 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     mean = _merged_mean(ns, means, n)
     m2 = None
     if mean is not None and None not in m2s:
-        m2 = _sum(chain(m2s, (count * (one - mean) * (one - mean) for count, one in zip(ns, means, strict=True))))
+        m2 = total(chain(m2s, (count * (one - mean) * (one - mean) for count, one in zip(ns, means, strict=True))))
     heartbeat = rules.heartbeat_us
     steps = [min(heartbeat, step) for step in map(sub, firsts_ts[1:], lasts_ts)]
-    integral = None if None in integrals else _sum(chain(integrals, (v * s * 1e-6 for v, s in zip(lasts, steps, strict=False))))
+    integral = None if None in integrals else total(chain(integrals, (v * s * 1e-6 for v, s in zip(lasts, steps, strict=False))))
     increase = began = transitions = states = None
     if rules.kind == "counter":
         joins = [rise(before, after, rules) for before, after in zip(lasts, firsts[1:], strict=False)]
-        increase = None if None in rises else _sum(chain(rises, map(itemgetter(0), joins)))
+        increase = None if None in rises else total(chain(rises, map(itemgetter(0), joins)))
         began = None if None in resets else sum(resets) + sum(map(itemgetter(1), joins))
     elif rules.kind == "state" and None not in columns[20] and None not in columns[21]:
         transitions = sum(columns[20]) + sum(map(ne, firsts[1:], lasts))
@@ -308,7 +310,7 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
         (
             n, mean, m2, min(lows), max(highs), firsts_ts[0], firsts[0], lasts_ts[-1], lasts[-1],
             integral, sum(covered) + sum(steps), increase, began,
-            None if None in sines else _sum(sines), None if None in cosines else _sum(cosines), *counts, transitions, states,
+            None if None in sines else total(sines), None if None in cosines else total(cosines), *counts, transitions, states,
         ),
     )  # fmt: skip
 
@@ -316,8 +318,8 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
 def _merged_mean(ns: Sequence[int], means: Sequence[Any], n: int) -> float | None:
     if None in means:
         return None
-    mean = _sum(map(mul, ns, means), 1 / n)
-    return _sum(one * (count / n) for count, one in zip(ns, means, strict=True)) if mean is None else mean
+    mean = total(map(mul, ns, means), 1 / n)
+    return total(one * (count / n) for count, one in zip(ns, means, strict=True)) if mean is None else mean
 
 
 def _merged_states(told: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:

@@ -45,6 +45,9 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
     values = [value for _, value in inside]
     earlier = [value for ts, value in points if ts < start]
     chain = [*earlier[-1:], *values]
+    resultant = math.hypot(sum(math.sin(math.radians(v)) for v in values), sum(math.cos(math.radians(v)) for v in values)) / len(
+        values
+    )
     x = [math.sin(math.radians(value)) for value in values]
     y = [math.cos(math.radians(value)) for value in values]
     ordered = sorted(values)
@@ -72,7 +75,9 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
         "resets": sum(rise(a, b)[1] for a, b in pairwise(chain)),
         "transitions": sum(b != a for a, b in pairwise(chain)),
         "states": {str(int(value)): us / 1e6 for value, us in states.items()},
-        "resultant": math.hypot(sum(x), sum(y)) / len(values),
+        "resultant": resultant,
+        "spread": math.degrees(math.sqrt(max(0, -2 * math.log(resultant)))) if len(values) > 1 and resultant > 1e-9 else None,
+        "turn": (values[-1] - values[0] + 180) % 360 - 180,
         "direction": math.degrees(math.atan2(sum(x), sum(y))) % 360,
         "median": quantile(0.5),
         "p95": quantile(0.95),
