@@ -27,6 +27,7 @@ VERBS = {
     "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
     "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
     "status": ("status_verb", "status", "Show the daemon and each sensor."),
+    "web": ("web_verb", "web", "Serve the dashboard and the API of a database."),
     "simulate": ("simulate_verb", "simulate", "Pretend to be an instrument on a pty, with faults on request."),
     "version": ("main", "version", "Print the version."),
 }

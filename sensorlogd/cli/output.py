@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,18 +22,6 @@ def write(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str |
     """
     chosen = form or ("table" if sys.stdout.isatty() else "csv")
     return _WRITERS[chosen](rows, columns)
-
-
-def number(value: float | None) -> float | int | None:
-    """A value as JSON and CSV show it: NULL and NaN as nothing, whole numbers without a fraction."""
-    if value is None or not math.isfinite(value):
-        return None
-    return int(value) if value == int(value) and abs(value) < 1e15 else value
-
-
-def cell(value: Any) -> Any:
-    """An aggregate as JSON and CSV show it; a mapping (``states``) stays one in JSON and is JSON text elsewhere."""
-    return number(value) if isinstance(value, (int, float)) or value is None else value
 
 
 def _text(value: Any) -> Any:

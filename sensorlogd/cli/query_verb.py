@@ -11,9 +11,9 @@ import click
 
 from sensorlogd import times
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.read_verbs import READING_COLUMNS, reading_row
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.storage.reader import Log, Reading, Series, conversion
+from sensorlogd.storage.rows import READING_COLUMNS, cell, reading_row
 
 
 @click.command(
@@ -133,7 +133,7 @@ def _buckets(
                     "channel": one.channel,
                     "count": row.readings,
                     "coverage": row.coverage,
-                    **dict(zip(names, map(output.cell, row.values), strict=True)),
+                    **dict(zip(names, map(cell, row.values), strict=True)),
                 }
             if any_row or answer.notes:
                 told = "".join(f"; {note}" for note in answer.notes)

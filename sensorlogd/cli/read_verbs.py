@@ -5,29 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
-from sensorlogd import quality, times
+from sensorlogd import times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.durations import parse_duration
 from sensorlogd.storage.reader import Log, Reading, Series
-
-READING_COLUMNS = ("time", "sensor", "channel", "value", "unit", "quality")
-
-
-def reading_row(reading: Reading, zone: str) -> dict[str, Any]:
-    """A reading as JSON and CSV show it."""
-    return {
-        "time": times.format_time(reading.ts_us, zone),
-        "sensor": reading.series.sensor,
-        "channel": reading.series.channel,
-        "value": output.number(reading.value),
-        "unit": reading.series.unit,
-        "quality": quality.describe(reading.quality),
-    }
+from sensorlogd.storage.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
 
 
 @click.command(
@@ -142,9 +128,6 @@ def events(log: Log, since: str | None, sensor: str | None, limit: int, tz: str 
         start = None if since is None else times.parse_time(since, now_us(), zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    rows = [
-        {"time": times.format_time(event.ts_us, zone), "kind": event.kind, "sensor": event.sensor, "detail": event.detail}
-        for event in log.events(start, limit, sensor)
-    ]
-    if not output.write(rows, ("time", "kind", "sensor", "detail"), form):
+    rows = [event_row(event, zone) for event in log.events(start, limit, sensor)]
+    if not output.write(rows, EVENT_COLUMNS, form):
         fail("no events", exits.NO_DATA)

@@ -12,42 +12,8 @@ import click
 from sensorlogd import times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.reading import now_us, reads_the_log
+from sensorlogd.storage.health import daemon_state, newest_by_sensor
 from sensorlogd.storage.reader import Log, SensorState
-
-HEARTBEAT_US = 30_000_000  # the daemon writes its status every ten seconds, or with its commits if those are rarer
-
-
-def daemon_state(facts: dict[str, Any], now: int) -> tuple[str, str]:
-    """(state, explanation): running, stopped, crashed, hung or never started."""
-    if not facts:
-        return "never started", "no daemon has run on this database"
-    age = now - int(facts.get("heartbeat_us", 0))
-    if facts.get("clean_shutdown"):
-        return "stopped", f"stopped cleanly {times.format_age(age)} ago"
-    pid = int(facts.get("pid", 0))
-    allowed = HEARTBEAT_US + 3 * int(facts.get("commit_interval_us", 0))
-    if age <= allowed:
-        return "running", f"pid {pid}, for {times.format_age(now - int(facts.get('started_us', now)))}"
-    if _alive(pid):
-        return "hung", f"pid {pid} has not written its status for {times.format_age(age)}; see 'sensorlogd events' and its log"
-    return "crashed", f"pid {pid} ended without a clean stop; last sign of life {times.format_age(age)} ago"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"sensorlogd" in file.read()
-    except OSError:
-        return False
-
-
-def newest_by_sensor(log: Log, now: int) -> dict[str, int]:
-    """When each sensor's newest reading was, current to the last commit (the status tables are seconds older)."""
-    newest: dict[str, int] = {}
-    for reading in log.latest(log.series(), now):
-        if reading is not None:
-            newest[reading.series.sensor] = max(newest.get(reading.series.sensor, reading.ts_us), reading.ts_us)
-    return newest
 
 
 def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:

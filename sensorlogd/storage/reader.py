@@ -10,7 +10,7 @@ import fnmatch
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,19 +96,19 @@ class Log:
         self.conn = conn
 
     @classmethod
-    def open(cls, path: Path) -> Log:
-        """Raises LogUnavailable."""
+    def open(cls, path: Path, *, any_thread: bool = False) -> Log:
+        """``any_thread``: another thread may close it. Raises LogUnavailable."""
         if not path.exists():
             raise LogUnavailable(f"{path}: no such database; has the daemon run with this configuration?")
         uri = path.absolute().as_uri()
         conn = None
         try:
-            conn = _connect(f"{uri}?mode=ro")
+            conn = _connect(f"{uri}?mode=ro", any_thread)
             _check(conn, path)
         except sqlite3.Error as error:
             if conn is not None:
                 conn.close()
-            conn = _without_wal(path, uri, error)
+            conn = _without_wal(path, uri, error, any_thread)
         except LogUnavailable:
             if conn is not None:
                 conn.close()
@@ -130,7 +130,8 @@ class Log:
         try:
             yield self.conn
         finally:
-            self.conn.execute("ROLLBACK")
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK")
 
     # ---- what there is ---------------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ class Log:
 
     def readings(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
-    ) -> Iterator[Reading]:
+    ) -> Generator[Reading, None, None]:
         """All readings in [since, until), in order of time and then of series; streamed in constant memory.
 
         ``after``: (time, series id) of the last row of the page before.
@@ -213,7 +214,9 @@ class Log:
         with self._snapshot() as conn:
             yield from Parts(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
 
-    def buckets(self, series: Sequence[Series], ask: Ask, unit: str | None = None) -> Iterator[tuple[Series, Answer]]:
+    def buckets(
+        self, series: Sequence[Series], ask: Ask, unit: str | None = None
+    ) -> Generator[tuple[Series, Answer], None, None]:
         """The answer of each series; read an answer's rows before asking for the next. ``unit``: convert to it.
 
         Raises ValueError for what cannot be answered (see ``query``), before the first answer where that is possible.
@@ -259,8 +262,8 @@ def conversion(series: Series, unit: str) -> Conversion | None:
         raise ValueError(f"{series.name}: {error}") from None
 
 
-def _connect(uri: str) -> sqlite3.Connection:
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0)
+def _connect(uri: str, any_thread: bool) -> sqlite3.Connection:
+    conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0, check_same_thread=not any_thread)
     conn.execute("PRAGMA query_only = 1")
     return conn
 
@@ -277,7 +280,7 @@ def _check(conn: sqlite3.Connection, path: Path) -> None:
         raise LogUnavailable(f"{path} has the older schema {revision}; start the daemon once, it upgrades the file")
 
 
-def _without_wal(path: Path, uri: str, error: sqlite3.Error) -> sqlite3.Connection:
+def _without_wal(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
     """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
@@ -286,7 +289,7 @@ def _without_wal(path: Path, uri: str, error: sqlite3.Error) -> sqlite3.Connecti
     if not wal.exists() and os.access(path, os.R_OK):
         conn = None
         try:
-            conn = _connect(f"{uri}?immutable=1")
+            conn = _connect(f"{uri}?immutable=1", any_thread)
             _check(conn, path)
         except sqlite3.Error:
             if conn is not None:

@@ -1,0 +1,65 @@
+"""The application: every path, and what lies around all of them.
+
+/                 the dashboard (files of ``static/``, built beforehand)
+/api/v1/...       JSON
+/prometheus/...   the Prometheus read API
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from sensorlogd.web import api, errors
+from sensorlogd.web.pool import Pool
+from sensorlogd.web.settings import Settings
+
+STATIC = Path(__file__).parent / "static"
+NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>
+<h1>sensorlogd</h1>
+<p>The dashboard is not built into this installation (a checkout: <code>make dashboard</code>).</p>
+<ul><li><a href="api/v1/latest">the newest values</a></li><li><a href="api/v1/sensors">the sensors</a></li>
+<li><a href="api/v1/status">the daemon</a></li><li><a href="docs">the API</a></li></ul></html>
+"""
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application on one database. ``app.state``: ``settings``, and the ``pool`` to ask questions with."""
+    pool = Pool(settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        pool.close()
+
+    routes: list[BaseRoute] = [Route("/", index), Mount("/api/v1", routes=api.routes)]
+    if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
+        prometheus = importlib.import_module("sensorlogd.web.prometheus")
+        routes.append(Mount("/prometheus", routes=prometheus.routes))
+    if STATIC.is_dir():
+        routes.append(Mount("/", StaticFiles(directory=STATIC)))
+    app = Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        exception_handlers={errors.ApiError: errors.on_api_error, HTTPException: errors.on_http_error},
+    )
+    app.state.settings = settings
+    app.state.pool = pool
+    return app
+
+
+async def index(_: Request) -> Response:
+    page = STATIC / "index.html"
+    return FileResponse(page, headers={"Cache-Control": "no-cache"}) if page.exists() else HTMLResponse(NOT_BUILT)

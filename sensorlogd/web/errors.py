@@ -1,0 +1,53 @@
+"""Every error has one shape: ``{"error": {"code", "message", "hint"?, "parameter"?, "nearest"?}}``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+STATUS_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
+
+
+class ApiError(Exception):
+    """An answer that is an error. ``code``: for programs; ``message`` and ``hint``: for people."""
+
+    def __init__(self, status: int, code: str, message: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.body = {"code": code, "message": message} | {key: value for key, value in more.items() if value is not None}
+
+
+def bad_parameter(name: str, message: str, hint: str | None = None) -> ApiError:
+    """400 that names the parameter."""
+    return ApiError(400, "bad_parameter", f"{name}: {message}", parameter=name, hint=hint)
+
+
+def answer(error: ApiError) -> JSONResponse:
+    return JSONResponse({"error": error.body}, error.status, error.headers)
+
+
+async def on_api_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return answer(error)
+
+
+async def on_http_error(request: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    code = STATUS_CODES.get(error.status_code, "error")
+    message = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.method} is not answered at {request.url.path}",
+    }.get(error.status_code, str(error.detail))
+    hint = "the API is described at /openapi.json and /docs" if error.status_code == 404 else None
+    headers = dict(error.headers) if error.headers else None
+    return answer(ApiError(error.status_code, code, message, hint=hint, headers=headers))

@@ -1,0 +1,158 @@
+"""What a request asks for: every parameter read, bounded, and refused by name."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from starlette.datastructures import QueryParams
+
+from sensorlogd import times
+from sensorlogd.storage import aggregates
+from sensorlogd.storage.query import FILLS, Ask, Fill
+from sensorlogd.storage.reader import Log, Series, UnknownSeries
+from sensorlogd.storage.steps import Step
+from sensorlogd.web.errors import ApiError, bad_parameter
+
+MAX_PATTERNS = 500
+MAX_AGGREGATES = 20
+MAX_LENGTH = 200  # of any one value
+
+ROWS_DEFAULT, ROWS_MAX = 10_000, 100_000
+POINTS_MAX = 20_000
+
+
+class Params:
+    """The parameters of one request. Every method raises ApiError 400 naming the parameter."""
+
+    def __init__(self, given: QueryParams, known: Collection[str], zone: str) -> None:
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+                raise bad_parameter(name[:MAX_LENGTH], "no such parameter", hint)
+        self.given = given
+        self.now_us = time.time_ns() // 1000
+        self.zone = self._zone(zone)
+
+    def text(self, name: str) -> str | None:
+        """The value, None where it is not given. Given twice is a mistake."""
+        values = self.given.getlist(name)
+        if len(values) > 1:
+            raise bad_parameter(name, "is given more than once")
+        if values and len(values[0]) > MAX_LENGTH:
+            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        return values[0] if values else None
+
+    def whole(self, name: str, default: int, lowest: int, highest: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and lowest <= int(text) <= highest):
+            raise bad_parameter(name, f"{text!r} is not a whole number from {lowest} to {highest}")
+        return int(text)
+
+    def choice(self, name: str, allowed: Collection[str], default: str) -> str:
+        text = self.text(name)
+        if text is None:
+            return default
+        if text not in allowed:
+            raise bad_parameter(name, f"{text!r} is not known", f"allowed: {', '.join(allowed)}")
+        return text
+
+    def flag(self, name: str) -> bool:
+        return self.choice(name, ("0", "1", "false", "true"), "0") in ("1", "true")
+
+    def names(self, name: str, most: int) -> list[str]:
+        """Of a parameter that may be repeated and may hold commas."""
+        values = [part.strip() for value in self.given.getlist(name) for part in value.split(",")]
+        found = list(dict.fromkeys(part for part in values if part))
+        if len(found) > most:
+            raise bad_parameter(name, f"names {len(found)}; at most {most}")
+        if any(len(part) > MAX_LENGTH for part in found):
+            raise bad_parameter(name, f"is longer than {MAX_LENGTH} characters")
+        return found
+
+    def time_us(self, name: str, default: str | None) -> int | None:
+        text = self.text(name) or default
+        if text is None:
+            return None
+        try:
+            # A plus sign that was not escaped arrives as a blank.
+            return times.parse_time(text.replace(" ", "+") if "T" in text else text, self.now_us, self.zone)
+        except ValueError as error:
+            raise bad_parameter(name, str(error)) from None
+
+    def span(self, since: str, until: str = "now") -> tuple[int, int]:
+        begin, end = self.time_us("since", since), self.time_us("until", until)
+        assert begin is not None
+        assert end is not None
+        if begin >= end:
+            raise bad_parameter("since", f"{self.text('since') or since} is not before until {self.text('until') or until}")
+        return begin, end
+
+    def series(self, *, required: bool = True) -> list[str]:
+        found = self.names("series", MAX_PATTERNS)
+        if required and not found:
+            raise bad_parameter("series", "is required", "sensor.channel, globs allowed; /api/v1/sensors lists them")
+        return found
+
+    def ask(self) -> Ask:
+        """Of ``since until every max_points agg fill``."""
+        span = self.span("-1d")
+        every, points = self.text("every"), self.whole("max_points", 0, 1, POINTS_MAX) or None
+        if (every is None) == (points is None):
+            raise bad_parameter("every", "give either every (a step, e.g. 15min) or max_points")
+        step = None
+        if every is not None:
+            try:
+                step = Step.parse(every)
+            except (ValueError, OverflowError) as error:
+                raise bad_parameter("every", str(error)) from None
+        names = tuple(self.names("agg", MAX_AGGREGATES)) or aggregates.DEFAULT
+        for name in names:
+            try:
+                aggregates.aggregate(name)
+            except ValueError as error:
+                raise bad_parameter("agg", str(error)) from None
+        fill: Fill = next(one for one in FILLS if one == self.choice("fill", FILLS, "none"))
+        try:
+            return Ask(*span, step, points, names, self.zone, fill)
+        except ValueError as error:
+            raise bad_parameter("every" if step is not None else "since", str(error)) from None
+
+    def _zone(self, default: str) -> str:
+        try:
+            return times.zone(self.text("tz") or default) if "tz" in self.given else default
+        except ValueError as error:
+            raise bad_parameter("tz", str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeForm:
+    """How times are shown: RFC 3339 in a zone, or a number since 1970."""
+
+    kind: str
+    zone: str
+
+    KINDS = ("rfc3339", "s", "ms", "us")
+
+    def __call__(self, us: int) -> str | int | float:
+        if self.kind == "rfc3339":
+            return times.format_time(us, self.zone)
+        if self.kind == "us":
+            return us
+        width = 1_000_000 if self.kind == "s" else 1_000
+        return us // width if us % width == 0 else us / width
+
+
+def find_series(log: Log, patterns: list[str], *, retired: bool = False) -> list[Series]:
+    """Raises ApiError 404 with the nearest names."""
+    try:
+        return log.series(patterns, retired=retired)
+    except UnknownSeries as error:
+        message = str(error).partition(";")[0]
+        hint = f"did you mean {', '.join(error.nearest)}?" if error.nearest else "/api/v1/sensors lists all"
+        raise ApiError(404, "unknown_series", message, hint=hint, nearest=error.nearest) from None
