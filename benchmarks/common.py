@@ -36,7 +36,10 @@ def daemon(folder: Path, config: dict[str, Any]) -> Iterator[subprocess.Popen[by
     path.write_text(json.dumps(config))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sensorlogd", "run", "-c", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [sys.executable, "-m", "sensorlogd", "run", "-c", str(path), "--no-web"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
         )
         try:
             yield process

@@ -34,7 +34,9 @@ class FastClock(Clock):
 def main() -> int:
     path, factor, epoch_us = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     logs.setup("info")
-    return Supervisor(load(path, options_for), lambda: load(path, options_for), clock=FastClock(factor, epoch_us)).run()
+    return Supervisor(
+        load(path, options_for), lambda: load(path, options_for), clock=FastClock(factor, epoch_us), pages=False
+    ).run()
 
 
 if __name__ == "__main__":

@@ -118,6 +118,7 @@ class Daemon:
         *arguments: str,
         env: dict[str, str] | None = None,
         fast: tuple[float, int] | None = None,
+        web: bool = False,
     ) -> None:
         """``fast``: (factor, epoch in microseconds) of a wall clock that runs faster, see tests/fast_daemon.py."""
         self.config = config
@@ -130,7 +131,7 @@ class Daemon:
         self._notify.bind(str(notify))
         self._notify.settimeout(0)
         self.messages: list[str] = []
-        command = ["sensorlogd", "run", "-c", str(config), *arguments]
+        command = ["sensorlogd", "run", "-c", str(config), *arguments, *([] if web else ["--no-web"])]
         if fast is not None:
             command = ["tests.fast_daemon", str(config), str(fast[0]), str(fast[1])]
         self.process = subprocess.Popen(

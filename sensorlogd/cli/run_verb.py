@@ -35,7 +35,8 @@ database that is not ours to touch.
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="default: info, or the configuration's",
 )
-def run(config_file: Path | None, strict: bool, log_level: str | None) -> None:
+@click.option("--no-web", is_flag=True, help="serve no pages, whatever the configuration says")
+def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: bool) -> None:
     """Run the daemon in the foreground (systemd starts this).
 
     Logs every sensor of the configuration until SIGTERM or Ctrl-C. SIGHUP reloads the configuration.
@@ -43,7 +44,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None) -> None:
     path = find(config_file)
     config, problems = _load_or_last_good(path, strict)
     logs.setup(log_level or config.daemon.log_level)
-    supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems)
+    supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems, pages=not no_web)
     try:
         status = supervisor.run()
     except LockHeld as error:

@@ -68,6 +68,8 @@ def status(log: Log, form: str | None) -> None:
                 f"stored    {facts.get('committed', 0):,} readings since start; inbox {facts.get('inbox_depth', 0):,} of"
                 f" {facts.get('inbox_limit', 0):,}; last commit took {facts.get('last_commit_ms', 0):.1f} ms"
             )
+            if running and facts.get("web_state", "off") != "off":
+                click.echo(f"pages     {facts.get('web_url') or facts['web_state']} {facts.get('web_error', '')}".rstrip())
             if facts.get("rollup_error"):
                 click.echo(f"roll-ups  {facts['rollup_error']}")
             if running and not facts.get("clock_synchronised", True):

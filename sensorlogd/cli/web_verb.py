@@ -1,12 +1,21 @@
-"""``web``: the dashboard and its API on a database, without a daemon."""
+"""``web``: the dashboard and its API on a database, without a daemon; ``web token``: the address to open."""
 
 from __future__ import annotations
 
+import dataclasses
+import logging
+import socket
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from sensorlogd.cli import exits
 from sensorlogd.cli.reading import config_option, database, db_option, fail
+
+if TYPE_CHECKING:
+    from sensorlogd.web.settings import Settings
 
 
 @click.group(
@@ -14,22 +23,93 @@ from sensorlogd.cli.reading import config_option, database, db_option, fail
     epilog="""\b
 Examples:
   sensorlogd web --db old.db                          look at a copied database
-  sensorlogd web -c sensorlogd.yaml --listen :0       on any free port
+  sensorlogd web -c sensorlogd.yaml --listen :0 --auth token
+  sensorlogd web token                                the address to open, with its token
 """,
 )
 @config_option
 @db_option
-@click.option("--listen", metavar="HOST:PORT", default=None, help="default: 127.0.0.1:8321")
-def web(config_file: Path | None, db: str | None, listen: str | None) -> None:
-    """Serve the dashboard and the API of a database; the daemon serves them by itself."""
-    from sensorlogd.web import server
-    from sensorlogd.web.settings import DEFAULT_LISTEN, Settings, split_listen
+@click.option("--listen", metavar="HOST:PORT", help="default: 127.0.0.1:8321, or the configuration's")
+@click.option("--auth", type=click.Choice(("token", "none")), help="who may look; must be said for an address others can reach")
+@click.pass_context
+def web(
+    ctx: click.Context, config_file: Path | None, db: str | None, listen: str | None, auth: Literal["token", "none"] | None
+) -> None:
+    """Serve the dashboard and the API of a database. The daemon serves its own, unless web: {enabled: false}."""
+    if ctx.invoked_subcommand is not None:
+        ctx.obj = (config_file, db)
+        return
+    from sensorlogd.config.listen import auth_needed, split_listen
+    from sensorlogd.web import server, token
 
     try:
-        host, port = split_listen(listen or DEFAULT_LISTEN)
-        settings = Settings(database(config_file, db), host, port)
+        settings = _settings(config_file, db)
+        if listen is not None:
+            host, port = split_listen(listen)
+            if auth is None and settings.auth == "none" and auth_needed(listen) is not None:
+                fail(f"{listen} can be reached from other machines; say who may look: --auth token or --auth none", exits.USAGE)
+            settings = dataclasses.replace(settings, host=host, port=port)
+        if auth is not None:
+            settings = dataclasses.replace(settings, auth=auth)
+        if settings.auth == "token" and settings.token_file is not None:
+            token.ensure(settings.token_file)
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
         with server.bind(settings) as listener:
             click.echo(f"serving {settings.database} at {server.url_of(listener, settings.base_path)}", err=True)
             server.make_server(settings).run(sockets=[listener])
-    except (OSError, ValueError) as error:
-        fail(str(error))
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    except OSError as error:
+        fail(error.strerror or str(error))
+    except KeyboardInterrupt:
+        sys.exit(exits.OK)
+
+
+@web.command(
+    "token",
+    epilog="""\b
+Examples:
+  sensorlogd web token -c sensorlogd.yaml
+  sensorlogd web token --new                          from now on the old one opens nothing
+""",
+)
+@config_option
+@db_option
+@click.option("--new", is_flag=True, help="make a new token; the old one and all logins end")
+@click.pass_context
+def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bool) -> None:
+    """Print the address to open in a browser, with the token. Makes the token if there is none."""
+    from sensorlogd.web import token
+
+    above = ctx.obj or (None, None)
+    settings = _settings(config_file or above[0], db or above[1])
+    assert settings.token_file is not None
+    try:
+        found = token.ensure(settings.token_file, new=new)
+    except OSError as error:
+        fail(f"{settings.token_file}: {error.strerror}; run this as the user that the daemon runs as, or as root")
+    if settings.auth == "none":
+        click.echo("note: nobody is asked for it: the configuration does not say web: {auth: token}", err=True)
+    host = socket.gethostname() if settings.host in ("0.0.0.0", "::") else settings.host
+    host = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{host}:{settings.port}{settings.base_path}/login?token={found}")
+
+
+def _settings(config_file: Path | None, db: str | None) -> Settings:
+    """Of the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for a broken one."""
+    from sensorlogd.web import token
+    from sensorlogd.web.settings import Settings
+
+    if db is not None:
+        path = database(config_file, db).absolute()
+        return Settings(path, token_file=path.with_name(token.NAME))
+    from sensorlogd.config import find, light
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        return Settings.of(load(find(config_file), options_for))
+    except light.ConfigNotFound as error:
+        fail(f"{error}, or --db FILE", exits.BAD_CONFIG)
+    except ConfigErrors as error:
+        fail(str(error), exits.BAD_CONFIG)

@@ -1,4 +1,4 @@
-"""What is allowed but will be regretted: ports that renumber, history that retires, keys that do nothing yet."""
+"""What is allowed but will be regretted: ports that renumber, history that retires, pages that everybody can read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from sensorlogd.config.models import Config, WebOptions
+from sensorlogd.config.listen import auth_needed
+from sensorlogd.config.models import Config
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
@@ -29,8 +30,8 @@ def warnings(config: Config, stable_name: StableName) -> Iterator[str]:
                 yield f"sensors.{name}.port: {port} may be another device after a restart; {hint}"
             elif "/by-id/" in port and shared:
                 yield f"sensors.{name}.port: another adapter has the same by-id name; use {stable}"
-    if config.web != WebOptions():
-        yield "web: is not served by this release; the key is accepted for later"
+    if config.web.enabled and config.web.auth == "none" and auth_needed(config.web.listen) is not None:
+        yield f"web.auth: everybody who reaches {config.web.listen} can read all values; auth: token asks for a token"
     yield from _retiring(config)
 
 

@@ -1,12 +1,14 @@
 """The main thread: starts everything, watches it, reloads it, stops it.
 
-Owns: the data directory's lock, the inbox, the writer, one ``Reader`` per sensor, the aggregation, the control socket.
+Owns: the data directory's lock, the inbox, the writer, one ``Reader`` per sensor, the aggregation, the control socket, the
+web process.
 
 Start: lock -> writer -> readers -> control socket -> READY=1. Sensors do not wait for a database that is slow to open;
 their readings wait in the inbox.
 
 Stop, in the order the data flows, under one deadline: readers (no new readings) -> inbox closed (a late one is refused,
-never lost in silence) -> aggregator (its work is repeated next time) -> writer drains, commits and closes the database.
+never lost in silence) -> aggregator (its work is repeated next time) -> web process (it would keep the database open) ->
+writer drains, commits and closes the database.
 
 Signals only set a flag and wake the main thread through a descriptor; what they mean is done in the loop.
 """
@@ -39,11 +41,13 @@ from sensorlogd.daemon.salvage import Salvage
 from sensorlogd.daemon.sdnotify import Notifier
 from sensorlogd.daemon.sensors import make_reader, retention_plan, sensor_specs
 from sensorlogd.daemon.upkeep import Upkeep
+from sensorlogd.daemon.web import WebProcess
 from sensorlogd.daemon.writer import Writer, WriterSettings, WriterState
 from sensorlogd.durations import format_duration
 from sensorlogd.storage import status
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.retention import Retention
+from sensorlogd.web.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +109,8 @@ class Supervisor:
     """Runs one configuration until told to stop.
 
     ``load``: reads the configuration file again and returns it, or raises ValueError-like errors whose ``lines`` tell
-    all problems; used by reload. ``problems``: why the daemon is running from last-good.yaml, if it is.
+    all problems; used by reload. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
+    the web process is started where the configuration says so.
     """
 
     def __init__(
@@ -115,6 +120,7 @@ class Supervisor:
         *,
         problems: list[str] | None = None,
         clock: Clock | None = None,
+        pages: bool = True,
     ) -> None:
         self.config = config
         self.load = load
@@ -125,6 +131,9 @@ class Supervisor:
         self.watch = ClockWatch(self.clock)
         self.readers: dict[str, Reader] = {}
         self.inbox = Inbox(config.storage.inbox_limit)
+        self.pages = pages
+        self.web: WebProcess | None = None
+        self._use_pages(config)
         self._wakeup = _Wakeup()
         self._asked = _Asked()
         self._started_us = self.clock.now_us()
@@ -218,11 +227,18 @@ class Supervisor:
         feed_at = 0.0
         while not self._asked.stop:
             timeout = min(1.0, feed_every / 2) if feed_every else 1.0
-            ready = wait([self._wakeup.read, *self.aggregation.waitables()], timeout)
+            served = [] if self.web is None else self.web.waitables()
+            ready = wait([self._wakeup.read, *self.aggregation.waitables(), *served], timeout)
             if self._wakeup.read in ready:
                 self._wakeup.clear()
             self.aggregation.on_readable()
             self.aggregation.tick()
+            if self.web is not None:
+                before = self.web.state
+                self.web.on_readable()
+                self.web.tick()
+                if self.web.state is not before:
+                    self.writer.status_changed()
             self._look_at_clock()
             for reader in self.readers.values():
                 reader.watch()
@@ -262,6 +278,8 @@ class Supervisor:
                 log.warning("%s: the driver does not return; left behind", name)
         self.inbox.close()
         self.aggregation.stop()
+        if self.web is not None:
+            self.web.stop()
         self.writer.emit("stopped", None, f"after {format_duration(self.clock.now_us() - self._started_us)}")
         self.writer.stop(DRAIN_S)
         if not self.writer.join(DRAIN_S + 10):
@@ -324,6 +342,10 @@ class Supervisor:
             "rollup_state": self.aggregation.state.value,
             "rollup_error": self.aggregation.last_error,
             "clock_synchronised": self.watch.synchronised,
+            "web_state": "off" if self.web is None else self.web.state.value,
+            "web_url": "" if self.web is None else self.web.url,
+            "web_error": "" if self.web is None else self.web.last_error,
+            "web_restarts": 0 if self.web is None else max(self.web.restarts, 0),
         }
 
     # ---- watching --------------------------------------------------------------------------------------------------
@@ -439,7 +461,7 @@ class Supervisor:
             return problems
         old = self.config
         kept = {name for name, sensor in new.sensors.items() if name in self.readers and old.sensors.get(name) == sensor}
-        for part in ("daemon", "storage", "web"):
+        for part in ("daemon", "storage"):
             if getattr(old, part) != getattr(new, part):
                 message = f"changes under '{part}:' take effect at the next restart"
                 log.warning("reload: %s", message)
@@ -455,6 +477,7 @@ class Supervisor:
             del self.readers[name]
         self.config = new
         self.problems = []
+        self._use_pages(new)
         self.retention.plan(retention_plan(new))
         self.writer.replace_specs(sensor_specs(new))
         started = []
@@ -468,6 +491,15 @@ class Supervisor:
         self.writer.emit("config_reloaded", None, detail)
         self._keep_last_good()
         return []
+
+    def _use_pages(self, config: Config) -> None:
+        """The web process of this configuration, in place of another one; the loop starts it."""
+        settings = Settings.of(config) if self.pages and config.web.enabled else None
+        if self.web is not None and self.web.settings != settings:
+            self.web.stop()
+            self.web = None
+        if self.web is None and settings is not None:
+            self.web = WebProcess(settings, self._emit)
 
     def _keep_last_good(self) -> None:
         """Remember the accepted configuration for a start at which the file is broken. Atomic."""

@@ -17,7 +17,7 @@ from sensorlogd.web.pool import Pool
 from sensorlogd.web.settings import Settings
 
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
-COMMON = ("tz", "time", "token")
+COMMON = ("tz", "time")
 SHAPES = ("rows", "columns")
 # endpoint -> the parameters it knows; the OpenAPI document describes the same ones
 PARAMETERS = {

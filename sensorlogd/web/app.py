@@ -21,7 +21,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sensorlogd.web import api, errors
+from sensorlogd.web import api, errors, login
+from sensorlogd.web.guard import Guard
 from sensorlogd.web.pool import Pool
 from sensorlogd.web.settings import Settings
 
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> Starlette:
         yield
         pool.close()
 
-    routes: list[BaseRoute] = [Route("/", index), Mount("/api/v1", routes=api.routes)]
+    routes: list[BaseRoute] = [Route("/", index), *login.routes, Mount("/api/v1", routes=api.routes)]
     if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
         prometheus = importlib.import_module("sensorlogd.web.prometheus")
         routes.append(Mount("/prometheus", routes=prometheus.routes))
@@ -52,11 +53,16 @@ def create_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
-        exception_handlers={errors.ApiError: errors.on_api_error, HTTPException: errors.on_http_error},
+        middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        exception_handlers={
+            errors.ApiError: errors.on_api_error,
+            HTTPException: errors.on_http_error,
+            Exception: errors.on_failure,
+        },
     )
     app.state.settings = settings
     app.state.pool = pool
+    app.state.closing = lambda: None
     return app
 
 

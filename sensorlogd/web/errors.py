@@ -51,3 +51,10 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
     hint = "the API is described at /openapi.json and /docs" if error.status_code == 404 else None
     headers = dict(error.headers) if error.headers else None
     return answer(ApiError(error.status_code, code, message, hint=hint, headers=headers))
+
+
+async def on_failure(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours: in the log with its traceback, to the client without."""
+    return answer(
+        ApiError(500, "internal", f"{request.url.path} failed: {type(error).__name__}", hint="the log of the daemon has more")
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-DEFAULT_LISTEN = "127.0.0.1:8321"
+from sensorlogd.config.listen import split_listen
+from sensorlogd.web import token
+
+if TYPE_CHECKING:
+    from sensorlogd.config.models import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,24 @@ class Settings:
     query_threads: int = 3
     memory_limit_bytes: int = 256_000_000
 
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """What the daemon serves."""
+        web = config.web
+        host, port = split_listen(web.listen)
+        return cls(
+            database=config.database_path().absolute(),
+            host=host,
+            port=port,
+            zone=config.daemon.timezone,
+            auth=web.auth or "none",
+            token_file=config.data_dir().absolute() / token.NAME,
+            base_path=web.base_path,
+            allowed_hosts=web.allowed_hosts,
+            query_timeout_s=web.query_timeout / 1e6,
+            memory_limit_bytes=web.memory_limit,
+        )
+
     def to_json(self) -> str:
         """For the command line of the process; ``from_json`` reads it."""
         return json.dumps(asdict(self), default=str)
@@ -41,28 +62,3 @@ class Settings:
         found["token_file"] = Path(found["token_file"]) if found["token_file"] else None
         found["allowed_hosts"] = tuple(found["allowed_hosts"])
         return cls(**found)
-
-
-def split_listen(text: str) -> tuple[str, int]:
-    """Host and port of ``127.0.0.1:8321``, ``[::1]:8321``, ``localhost:8321`` or ``:8321`` (every address). Raises ValueError."""
-    host, colon, port = text.strip().rpartition(":")
-    problem = f"{text!r} is not an address and a port; write e.g. 127.0.0.1:8321, [::1]:8321, or 0.0.0.0:8321 for every address"
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(problem)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise ValueError(problem)
-    if any(character.isspace() or character in "/@?#" for character in host):
-        raise ValueError(problem)
-    return host or "0.0.0.0", int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

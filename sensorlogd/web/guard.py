@@ -1,0 +1,136 @@
+"""What stands before every request: method, Host, who asks; and the headers that every answer carries.
+
+Order: methods -> Host -> ``base_path`` -> token. Refusals are answers of the API's one shape, or the login page for a browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sensorlogd.web import hosts
+from sensorlogd.web.errors import ApiError, answer
+from sensorlogd.web.settings import Settings
+from sensorlogd.web.token import TokenFile
+
+COOKIE = "sensorlogd"
+OPEN = ("/health", "/ready", "/login", "/login.css")  # they tell whether it runs, and nothing of what is measured
+FORMS = ("/login", "/prometheus/")  # where a POST is a question, too
+MAX_URL = 16_384
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self';"
+    " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class Guard:
+    """ASGI middleware, the outermost of ours."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+        self.names = hosts.own_names() | {settings.host.lower()}
+        self.token = TokenFile(settings.token_file) if settings.auth == "token" and settings.token_file else None
+        self.base = settings.base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refusal = self._refusal(scope)
+        except ApiError as error:
+            refusal = answer(error)
+        if refusal is not None:
+            await refusal(scope, receive, with_headers)
+        else:
+            await self.app(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Raises ApiError, too."""
+        headers = Headers(scope=scope)
+        if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
+            raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
+        host = hosts.split_host(headers.get("host", ""))
+        address = scope["server"][0] if scope.get("server") else None
+        if not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
+            raise ApiError(
+                421,
+                "host_not_allowed",
+                f"this server does not answer to the name {host[:200]!r}",
+                hint=f"if it is meant to, write web: {{allowed_hosts: [{host[:200]}]}} in the configuration",
+            )
+        if self.base and scope["path"] == self.base:
+            return RedirectResponse(self.base + "/", 308)
+        self._strip(scope)
+        path = scope["path"][len(scope["root_path"]) :]
+        if scope["method"] not in ("GET", "HEAD") and not (scope["method"] == "POST" and path.startswith(FORMS)):
+            raise ApiError(
+                405,
+                "method_not_allowed",
+                f"{scope['method']} is not answered: nothing can be changed here",
+                headers={"Allow": "GET, HEAD"},
+            )
+        if self.token is None or path in OPEN or self._is_admitted(headers):
+            return None
+        if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
+            query = scope["query_string"].decode("latin-1")
+            wanted = path + ("?" + query if query else "")
+            return RedirectResponse(f"{self.base}/login?next={quote(wanted, safe='')}", 303, {"Cache-Control": "no-store"})
+        raise ApiError(
+            401,
+            "token_needed",
+            "this server asks for its token",
+            hint="send 'Authorization: Bearer TOKEN', or Basic with the token as password; 'sensorlogd web token' prints it",
+            headers={"WWW-Authenticate": 'Bearer realm="sensorlogd"'},
+        )
+
+    def _strip(self, scope: Scope) -> None:
+        """``base_path`` stands before our paths whether the proxy leaves it there or takes it away."""
+        path: str = scope["path"]
+        if self.base:
+            if not path.startswith(self.base + "/"):
+                scope["path"] = self.base + path
+                scope["raw_path"] = self.base.encode() + scope.get("raw_path", path.encode())
+            scope["root_path"] = self.base
+
+    def _is_admitted(self, headers: Headers) -> bool:
+        assert self.token is not None
+        kind, _, credentials = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self.token.admits(credentials.strip())
+        if kind.lower() == "basic":
+            try:
+                _, _, password = base64.b64decode(credentials.strip(), validate=True).decode().partition(":")
+            except (binascii.Error, ValueError):
+                return False
+            return self.token.admits(password)
+        cookies: SimpleCookie = SimpleCookie()
+        try:
+            cookies.load(headers.get("cookie", ""))
+        except CookieError:
+            return False
+        return COOKIE in cookies and self.token.admits_cookie(cookies[COOKIE].value)
