@@ -336,6 +336,8 @@ class Supervisor:
             "late": stats.late,
             "last_commit_us": stats.last_commit_us,
             "last_commit_ms": round(stats.last_commit_ms, 3),
+            "commit_s": round(stats.commit_s, 6),
+            "clean_start": self.writer.clean_start,
             "inbox_depth": self.inbox.depth,
             "inbox_limit": self.inbox.limit,
             "rollup_runs": self.aggregation.runs,

@@ -69,6 +69,7 @@ class WriterStats:
     commits: int = 0
     last_commit_us: int = 0
     last_commit_ms: float = 0.0
+    commit_s: float = 0.0  # all commits together
     pending: int = 0
     repeated: int = 0
     shifted: int = 0
@@ -140,6 +141,7 @@ class Writer:
         self._flushes: list[_Flush] = []
         self._draining_since: float | None = None
         self.drain_s = 60.0
+        self.clean_start = True  # the run before closed the database, or there was none
         self._refusal: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="writer")
 
@@ -362,7 +364,9 @@ class Writer:
             stats.committed += result.stored
             stats.commits += 1
             stats.last_commit_us = self.now_us()
-            stats.last_commit_ms = (time.monotonic() - started) * 1e3
+            took_s = time.monotonic() - started
+            stats.last_commit_ms = took_s * 1e3
+            stats.commit_s += took_s
             stats.repeated += result.repeated
             stats.shifted += result.shifted
             stats.late += result.late
@@ -518,6 +522,7 @@ class Writer:
         """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings."""
         end = status.unclean_end(conn)
         if end is not None:
+            self.clean_start = False
             pid, heartbeat_us = end
             detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
             self._events.appendleft((self.now_us(), "unclean_end", None, detail + "; what it committed is here"))

@@ -227,6 +227,29 @@ class Log:
             for one, change in zip(series, conversions, strict=True):
                 yield one, query.buckets(snapshot, one.id, ask, change)
 
+    def version(self) -> int:
+        """Another number after every commit of somebody else, as long as this log is open."""
+        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
+        """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""
+        with self._snapshot() as conn:
+            moved = int(self.meta().get("moved_until_us") or 0)
+            found: list[tuple[int, int, float | None, int]] = []
+            if since_us < moved:
+                for (identity,) in conn.execute("SELECT id FROM series").fetchall():
+                    found += conn.execute(
+                        "SELECT ts, series_id, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ?",
+                        (identity, since_us, min(until_us, moved)),
+                    )
+                found.sort(key=lambda row: row[:2])
+            found += conn.execute(
+                "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id",
+                (max(since_us, moved), until_us),
+            )
+            return found
+
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
     def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:

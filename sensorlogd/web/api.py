@@ -15,6 +15,7 @@ from sensorlogd.web.encode import FORMATS, json_answer, streamed
 from sensorlogd.web.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.pool import Pool
 from sensorlogd.web.settings import Settings
+from sensorlogd.web.stream import open_stream
 
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 COMMON = ("tz", "time")
@@ -119,6 +120,12 @@ async def buckets(request: Request) -> Response:
     return await streamed(kind, columns, page, "buckets")
 
 
+async def stream(request: Request) -> Response:
+    pool, params, form = _begin(request, "stream")
+    last = request.headers.get("last-event-id") or params.text("last_event_id")
+    return await open_stream(request, pool, params.series(required=False), form, last)
+
+
 routes = [
     Route("/sensors", sensors),
     Route("/latest", latest),
@@ -126,4 +133,5 @@ routes = [
     Route("/buckets", buckets),
     Route("/events", events),
     Route("/status", status),
+    Route("/stream", stream),
 ]

@@ -21,10 +21,11 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sensorlogd.web import api, errors, login
+from sensorlogd.web import api, errors, login, metrics, openapi, probes
 from sensorlogd.web.guard import Guard
 from sensorlogd.web.pool import Pool
 from sensorlogd.web.settings import Settings
+from sensorlogd.web.stream import Hub
 
 STATIC = Path(__file__).parent / "static"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>
@@ -36,15 +37,30 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>senso
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application on one database. ``app.state``: ``settings``, and the ``pool`` to ask questions with."""
+    """The ASGI application on one database. ``app.state``: ``settings``, the ``pool`` to ask questions with, the ``hub`` of streams."""
     pool = Pool(settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s)
+
+    watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s)
+    hub = Hub(watching)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
+        hub.close()
         pool.close()
+        watching.close()
 
-    routes: list[BaseRoute] = [Route("/", index), *login.routes, Mount("/api/v1", routes=api.routes)]
+    routes: list[BaseRoute] = [
+        Route("/", index),
+        *login.routes,
+        Route("/health", probes.health),
+        Route("/ready", probes.ready),
+        Route("/metrics", metrics.metrics),
+        Route("/openapi.json", openapi.document),
+        Route("/docs", openapi.page),
+        Route("/docs.css", openapi.style),
+        Mount("/api/v1", routes=api.routes),
+    ]
     if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
         prometheus = importlib.import_module("sensorlogd.web.prometheus")
         routes.append(Mount("/prometheus", routes=prometheus.routes))
@@ -62,7 +78,8 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.state.settings = settings
     app.state.pool = pool
-    app.state.closing = lambda: None
+    app.state.hub = hub
+    app.state.closing = hub.close
     return app
 
 

@@ -1,0 +1,312 @@
+"""Live readings as server-sent events: one look at the database serves all viewers, encoded once for all who want the same.
+
+    event: latest     at the beginning: the rows of /api/v1/latest
+    event: readings   what was committed since: rows of /api/v1/readings
+    event: skipped    {"readings": n}: too many to pass on; /api/v1/readings has them
+    event: events     what happened: rows of /api/v1/events
+    event: sensors    sensors whose state changed: {"sensor", "state", "health", "error"}
+    event: gap        {"since", "until"}: after a long absence, more than can be sent again; ask /api/v1/readings
+
+Every message but the last two has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
+memory exactly, after a restart of this process from the database, where some readings may come a second time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fnmatch
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from sensorlogd.storage.reader import Reading, Series
+from sensorlogd.storage.rows import event_row, reading_row
+from sensorlogd.web import answers
+from sensorlogd.web.encode import dumps
+from sensorlogd.web.errors import ApiError, bad_parameter
+from sensorlogd.web.params import TimeForm, find_series
+from sensorlogd.web.pool import Pool
+from sensorlogd.web.watch import AHEAD_US, Seen, Watch, overlap_us
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+QUIET_S = 15.0  # then a comment, so that proxies keep the connection
+LINGER_S = 60.0  # looking goes on so long after the last viewer left, for those who come back
+KEPT_READINGS = 20_000
+KEPT_S = 300.0
+VIEWERS_MAX = 500
+WAITING_MAX = 200  # messages for a viewer who does not read: he is let go, and resumes when he comes back
+MISSED_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a viewer wants to see, and how: viewers with equal wishes share what is encoded."""
+
+    patterns: tuple[str, ...]
+    form: TimeForm
+
+    def wants(self, one: Series) -> bool:
+        if not self.patterns:
+            return one.retired_us is None
+        return any(fnmatch.fnmatchcase(one.name, p if "." in p else f"{p}.*") for p in self.patterns)
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    wish: Wish
+    waiting: deque[bytes] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: bool = False
+
+    def push(self, message: bytes) -> None:
+        if len(self.waiting) >= WAITING_MAX:
+            self.waiting.clear()
+            self.gone = True
+        elif not self.gone:
+            self.waiting.append(message)
+        self.wake.set()
+
+    def leave(self) -> None:
+        self.gone = True
+        self.wake.set()
+
+
+class Hub:
+    """Looks while there are viewers. For the event loop's thread; ``pool`` has one thread and is the hub's own."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.viewers: set[Viewer] = set()
+        self._watch = Watch()
+        self._task: asyncio.Task[None] | None = None
+        self._boot = f"{time.time_ns() // 1_000_000:x}"
+        self._number = 0
+        self._kept: deque[tuple[int, float, Seen]] = deque()
+        self._kept_readings = 0
+        self._wanted: dict[tuple[Wish, int], bool] = {}
+        self._closed = False
+
+    def join(self, wish: Wish) -> Viewer:
+        """Raises ApiError 503 when there are too many."""
+        if len(self.viewers) >= VIEWERS_MAX or self._closed:
+            raise ApiError(503, "busy", f"{len(self.viewers)} viewers are watching already", headers={"Retry-After": "10"})
+        viewer = Viewer(wish)
+        self.viewers.add(viewer)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="stream")
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        self.viewers.discard(viewer)
+
+    def close(self) -> None:
+        """Every stream ends; the pool is closed by whoever made it."""
+        self._closed = True
+        for viewer in self.viewers:
+            viewer.leave()
+        if self._task is not None:
+            self._task.cancel()
+
+    # ---- resuming --------------------------------------------------------------------------------------------------
+
+    def identity(self, number: int, seen_us: int) -> str:
+        return f"{self._boot}-{number}-{seen_us}"
+
+    def now(self) -> str:
+        """The id of this moment."""
+        return self.identity(self._number, time.time_ns() // 1000)
+
+    def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
+        """What was seen after the message of that id; None if that is not known any more, with the time it was sent (µs)."""
+        try:
+            boot, number, at = identity.split("-")
+            after, at_us = int(number), int(at)
+        except ValueError:
+            raise bad_parameter("last_event_id", f"{identity[:100]!r} is not the id of a message") from None
+        first = self._kept[0][0] if self._kept else self._number + 1
+        if boot != self._boot or not first - 1 <= after <= self._number:
+            return None, at_us
+        return [(kept, seen) for kept, _, seen in self._kept if kept > after], at_us
+
+    # ---- looking ---------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        quiet_at = time.monotonic() + QUIET_S
+        idle_at = None
+        while True:
+            now = time.monotonic()
+            if self.viewers:
+                idle_at = None
+            elif idle_at is None:
+                idle_at = now + LINGER_S
+            elif now >= idle_at:
+                self._watch = Watch()  # whoever comes now begins anew
+                return
+            try:
+                self._share(await self.pool.run(lambda found: self._watch.look(found, time.time_ns() // 1000)))
+            except ApiError as error:  # no database at this moment: looked for again
+                log.debug("stream: %s", error)
+            except Exception:  # whatever it is: the viewers stay, and the next look may succeed
+                log.exception("stream: a look at the database failed")
+                await asyncio.sleep(5.0)
+            if now >= quiet_at:
+                quiet_at = now + QUIET_S
+                for viewer in self.viewers:
+                    viewer.push(b": \n\n")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _share(self, seen: Seen) -> None:
+        if not seen:
+            return
+        self._number += 1
+        self._keep(seen)
+        encoded: dict[Wish, bytes] = {}
+        for viewer in self.viewers:
+            message = encoded.get(viewer.wish)
+            if message is None:
+                message = encoded[viewer.wish] = self.encode(self._number, seen, viewer.wish)
+            if message:
+                viewer.push(message)
+
+    def _keep(self, seen: Seen) -> None:
+        now = time.monotonic()
+        self._kept.append((self._number, now, seen))
+        self._kept_readings += len(seen.readings)
+        while self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S:
+            self._kept_readings -= len(self._kept.popleft()[2].readings)
+
+    def encode(self, number: int, seen: Seen, wish: Wish) -> bytes:
+        """All that a wish wants of it, as messages."""
+        identity, form = self.identity(number, seen.until_us), wish.form
+        messages = []
+        rows = [reading_as_row(reading, form) for reading in seen.readings if self._wants(wish, reading)]
+        if rows:
+            messages.append(message("readings", rows, identity))
+        if seen.skipped:
+            messages.append(message("skipped", {"readings": seen.skipped}))
+        if seen.events:
+            events = [{"id": one.id, **event_row(one, form.zone), "time": form(one.ts_us)} for one in seen.events]
+            messages.append(message("events", events, identity))
+        if seen.sensors:
+            sensors = [
+                {"sensor": one.sensor, "state": one.state, "health": health, "error": one.last_error}
+                for one, health in seen.sensors
+            ]
+            messages.append(message("sensors", sensors, identity))
+        return b"".join(messages)
+
+    def _wants(self, wish: Wish, reading: Reading) -> bool:
+        key = (wish, reading.series.id)
+        known = self._wanted.get(key)
+        if known is None:
+            if len(self._wanted) > 100_000:
+                self._wanted.clear()
+            known = self._wanted[key] = wish.wants(reading.series)
+        return known
+
+
+def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
+    row = reading_row(reading, form.zone)
+    if form.kind != "rfc3339":
+        row["time"] = form(reading.ts_us)
+    return row
+
+
+def message(kind: str, data: Any, identity: str | None = None) -> bytes:
+    head = f"id: {identity}\n" if identity is not None else ""
+    return f"{head}event: {kind}\ndata: ".encode() + dumps(data) + b"\n\n"
+
+
+class StreamResponse(Response):
+    """Sends what the hub pushes, until the peer leaves."""
+
+    def __init__(self, hub: Hub, viewer: Viewer, first: Callable[[], Any]) -> None:
+        self.hub = hub
+        self.viewer = viewer
+        self.first = first
+        self.background = None
+        self.status_code = 200
+        self.init_headers(
+            {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listener = asyncio.create_task(self._listen(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send(_part(b"retry: 3000\n\n" + await self.first()))
+            await self._send(send)
+        finally:
+            self.hub.leave(self.viewer)
+            listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listener
+
+    async def _send(self, send: Send) -> None:
+        viewer = self.viewer
+        while not viewer.gone:
+            await viewer.wake.wait()
+            viewer.wake.clear()
+            if viewer.waiting:
+                waiting = b"".join(viewer.waiting)
+                viewer.waiting.clear()
+                await send(_part(waiting))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _listen(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.viewer.leave()
+
+
+def _part(body: bytes) -> Message:
+    return {"type": "http.response.body", "body": body, "more_body": True}
+
+
+async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], form: TimeForm, last: str | None) -> Response:
+    """The answer to /api/v1/stream. Raises ApiError for unknown series and a full house."""
+    hub: Hub = request.app.state.hub
+    wish = Wish(tuple(patterns), form)
+    if last is not None:
+        hub.since(last)
+    # Whoever is not known is refused before anything is sent.
+    await pool.run(lambda found: find_series(found, list(patterns)))
+    if request.method == "HEAD":
+        return Response(media_type="text/event-stream")
+    viewer = hub.join(wish)
+    # From here on nothing is waited for until what was missed is known: nothing falls between it and what is pushed.
+    missed, at_us = hub.since(last) if last is not None else (None, 0)
+    identity = hub.now()
+
+    async def first() -> bytes:
+        if missed is not None:
+            return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
+        if last is not None:
+            return await _from_database(pool, wish, at_us, identity)
+        now_us = time.time_ns() // 1000
+        rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
+        return message("latest", rows, identity)
+
+    return StreamResponse(hub, viewer, first)
+
+
+async def _from_database(pool: Pool, wish: Wish, at_us: int, identity: str) -> bytes:
+    now_us = time.time_ns() // 1000
+    since_us = at_us - AHEAD_US - await pool.run(overlap_us)
+    if since_us >= now_us:
+        return b""
+    ask = answers.ReadingsAsk(list(wish.patterns), since_us, now_us + 1, None, wish.form)
+    found, following = await pool.run(lambda found: answers.page_of_readings(found, ask, None, MISSED_MAX))
+    if following is not None:
+        return message("gap", {"since": wish.form(since_us), "until": wish.form(now_us)}, identity)
+    return message("readings", [reading_as_row(reading, wish.form) for reading in found], identity)
