@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from sensorlogd.storage import database
+
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
 
@@ -53,3 +55,11 @@ def nothing_is_left_behind() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"left behind: threads {new_threads}, descriptors {new_descriptors}, processes {sorted(new_children)}")
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of the current schema, to be copied."""
+    path = tmp_path_factory.mktemp("fresh") / "log.db"
+    database.ensure_schema(path)
+    return path

@@ -35,10 +35,18 @@ def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, i
     }
 
 
+def _rows(log: Log, now: int) -> tuple[str, str, list[dict[str, Any]]]:
+    """State of the daemon, what it means, and a row for each sensor."""
+    state, explanation = daemon_state(log.daemon(), now)
+    newest = newest_by_sensor(log, now)
+    return state, explanation, [sensor_row(sensor, now, state == "running", newest) for sensor in log.sensors()]
+
+
 @click.command(
     epilog="""\b
 Examples:
   sensorlogd status
+  sensorlogd status --watch                 a live screen; q ends it
   sensorlogd status --format json | jq .daemon
 \b
 Exit status: 0 all is well; 1 the daemon is not running, cannot write, or runs from last-good.yaml;
@@ -46,15 +54,21 @@ Exit status: 0 all is well; 1 the daemon is not running, cannot write, or runs f
 """
 )
 @click.option("--format", "form", type=click.Choice(("table", "json")), help="default: table")
+@click.option("--watch", is_flag=True, help="a live screen of daemon, disk and sensors")
 @reads_the_log
-def status(log: Log, form: str | None) -> None:
+def status(log: Log, form: str | None, watch: bool) -> None:
     """Show the daemon and each sensor: state, age of the last reading, counters, last error."""
+    if watch:
+        if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
+        from sensorlogd.cli import watch as screen
+
+        screen.watch(log, _rows)
+        return
     now = now_us()
     facts = log.daemon()
-    state, explanation = daemon_state(facts, now)
+    state, explanation, rows = _rows(log, now)
     running = state == "running"
-    newest = newest_by_sensor(log, now)
-    rows = [sensor_row(sensor, now, running, newest) for sensor in log.sensors()]
     problems = list(facts.get("config_errors") or [])
     if form == "json":
         whole = {"daemon": facts | {"state_now": state, "explanation": explanation}, "sensors": rows, "config_errors": problems}

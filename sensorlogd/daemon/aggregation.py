@@ -65,6 +65,7 @@ class Aggregation:
         self.last_seconds = 0.0
         self.longest_store_s = 0.0  # the longest that storing roll-ups held the writer
         self.last_error = ""
+        self.patience = 1.0  # so many times longer may storing roll-ups hold the writer; more where no readings wait
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
         self._restart_at = 0.0
@@ -90,6 +91,11 @@ class Aggregation:
         if self._process is None or self._pipe is None:
             return []
         return [self._pipe, self._process.sentinel]
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another run is due at once."""
+        return self._want
 
     def request(self) -> None:
         """Make a run due now (any thread)."""
@@ -209,7 +215,7 @@ class Aggregation:
         elif name == "rows" and self.state is AggregationState.WORKING:
             took = self._stored_until - self._stored_from
             self.longest_store_s = max(self.longest_store_s, took)
-            self._send(("ok", took))
+            self._send(("ok", took / self.patience))
         elif name == "finish" and self.state is AggregationState.FINISHING:
             self.runs += 1
             if self._behind:

@@ -31,6 +31,7 @@ from typing import Any
 
 from sensorlogd import __version__
 from sensorlogd.config.models import Config, SensorOptions
+from sensorlogd.daemon.acts import Acts
 from sensorlogd.daemon.aggregation import Aggregation
 from sensorlogd.daemon.clock import Clock, ClockWatch
 from sensorlogd.daemon.control import ControlServer
@@ -192,6 +193,7 @@ class Supervisor:
                 "reload": self._do_reload,
                 "status": self._do_status,
                 "listen": self._do_listen,
+                **Acts(self.writer, self.aggregation).handlers(),
             },
         )
         self.writer.emit("started", None, f"sensorlogd {__version__}, pid {os.getpid()}")

@@ -109,6 +109,11 @@ class Upkeep:
         if not self.busy:
             self.due = now + LOOK_EVERY_S
 
+    def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""
+        self.mover.leap(conn, now_us)
+        frontier.moved_until_us = self.mover.moved_until_us
+
     def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:
         """The disk is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if it helped."""
         if self.when_full != "drop_oldest" or conn is None:

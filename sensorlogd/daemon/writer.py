@@ -95,13 +95,14 @@ class _Flush(Block):
 
 
 class Writer:
-    """See the module. ``specs`` are the configured sensors the catalog must know before their readings arrive."""
+    """See the module. ``specs`` are the configured sensors the catalog must know before their readings arrive; None: no
+    readings will, the catalog stays as it is."""
 
     def __init__(
         self,
         settings: WriterSettings,
         inbox: Inbox,
-        specs: Sequence[catalog.SensorSpec],
+        specs: Sequence[catalog.SensorSpec] | None,
         *,
         upkeep: Upkeep,
         now_us: Callable[[], int],
@@ -115,7 +116,7 @@ class Writer:
         self.sensor_rows: Callable[[], Sequence[status.SensorRow]] = lambda: ()
         self.daemon_facts: Callable[[], dict[str, Any]] = dict
         self.ready = threading.Event()  # the database is open (or refused)
-        self._specs = list(specs)
+        self._specs = None if specs is None else list(specs)
         self._new_specs: list[catalog.SensorSpec] | None = None
         self._catalog = catalog.Catalog()
         self._conn: sqlite3.Connection | None = None
@@ -432,6 +433,14 @@ class Writer:
             self._committed(result, 0, started)
             self._pending, self._pending_rows = rest, sum(other.rows for other in rest)
 
+    def was_mended(self, conn: sqlite3.Connection, series: int) -> None:
+        """Stored readings of a series changed (within a job): so does the newest one that ``latest`` does not have yet."""
+        newest = self._newest.get(series)
+        if newest is not None:
+            row = conn.execute("SELECT value, quality FROM recent WHERE ts = ? AND series_id = ?", (newest[0], series)).fetchone()
+            if row is not None:
+                self._newest[series] = (newest[0], *row)
+
     # ---- jobs and upkeep -------------------------------------------------------------------------------------------
 
     def _run_jobs(self) -> None:
@@ -505,10 +514,11 @@ class Writer:
             self.upkeep.recover(conn, self.frontier, self.now_us())
             if not self.ready.is_set():
                 self._tell_of_unclean_end(conn)
-            conn.execute("BEGIN IMMEDIATE")
-            synced = catalog.sync(conn, self._specs, self.now_us())
-            conn.execute("COMMIT")
-            self._use_catalog(synced)
+            if self._specs is not None:
+                conn.execute("BEGIN IMMEDIATE")
+                synced = catalog.sync(conn, self._specs, self.now_us())
+                conn.execute("COMMIT")
+                self._use_catalog(synced)
         except sqlite3.Error as error:
             self._database_failed(error)
             self._forget_connection()

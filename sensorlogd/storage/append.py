@@ -324,7 +324,11 @@ class _Careful:
         raise ValueError(f"no free microsecond found up to {ts}")
 
     def mark_dirty(self) -> None:
-        if self.marks:
-            self.frontier.generation += 1
-            generation = self.frontier.generation
-            self.conn.executemany(_MARK, [(series, start, generation) for series, start in sorted(self.marks)])
+        mark_dirty(self.conn, self.frontier, sorted(self.marks))
+
+
+def mark_dirty(conn: sqlite3.Connection, frontier: Frontier, minutes: Sequence[tuple[int, int]]) -> None:
+    """These minutes (series, start) are to be rolled up again; in the transaction that changed their readings."""
+    if minutes:
+        frontier.generation += 1
+        conn.executemany(_MARK, [(series, start, frontier.generation) for series, start in minutes])

@@ -252,6 +252,8 @@ def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear, now_us: i
         " integral = integral * :factor + :shift * covered_us / 1e6 WHERE series_id = :series",
         key,
     )
+    # What was mended before is remembered in the old unit: it cannot be taken back any more.
+    conn.execute("DELETE FROM mended WHERE mend_id IN (SELECT id FROM mend WHERE series_id = ?)", (series_id,))
     # The aggregator may be computing in the old unit at this moment: what it stores is done anew.
     stale.mark(conn, [series_id], now_us)
 

@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 APPLICATION_ID = 0x534C4F47  # "SLOG"
-REVISION = "0002"  # the newest migration; a test compares it with the folder of migrations
+REVISION = "0003"
 
 # A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
 # commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.

@@ -1,6 +1,6 @@
 """Move readings from ``recent`` (by time) to ``history`` (by series), a block at a time, in short slices.
 
-A block is at most 300,000 readings and one hour. It is copied by ranges of series, so that the rows of one series land
+A block is at most 300,000 readings, and begun once there are so many or the oldest is an hour old. It is copied by ranges of series, so that the rows of one series land
 next to each other in ``history`` and few pages are written; then ``moved_until_us`` advances in one small transaction,
 and from that commit on readers look in ``history``; then the block is deleted from ``recent`` by time. Whatever is
 interrupted, by a crash too, leaves the union that readers see unchanged:
@@ -109,6 +109,19 @@ class Mover:
         self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
         return more
 
+    def leap(self, conn: sqlite3.Connection, now_us: int) -> None:
+        """Before readings of the past arrive in numbers: what is older than all that waits here belongs to ``history`` at
+        once. Its own transaction; nothing changes for what is stored."""
+        if self.state is not MoverState.IDLE:
+            return
+        (oldest,) = conn.execute("SELECT min(ts) FROM recent WHERE ts >= ?", (self.moved_until_us,)).fetchone()
+        target = now_us - self.block_us if oldest is None else min(oldest, now_us - self.block_us)
+        if target > self.moved_until_us:
+            with transaction(conn):
+                conn.execute(_SET, ("moved_until_us", str(target)))
+            self.moved_until_us = target
+            self._counted = self._counted_until_us = 0
+
     # ---- choosing --------------------------------------------------------------------------------------------------
 
     def _choose_block(self, conn: sqlite3.Connection, now_us: int) -> bool:
@@ -119,7 +132,7 @@ class Mover:
         until = self._end_of_full_block(conn, oldest, limit)
         if until is None and limit - oldest < self.block_us:
             return False
-        end = min(oldest + self.block_us, limit if until is None else until)
+        end = limit if until is None else until
         with transaction(conn):
             conn.execute(_SET, ("moving_until_us", str(end)))
         self._begin_copying(conn, end)

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -130,8 +130,9 @@ class Log:
         try:
             yield self.conn
         finally:
-            if self.conn.in_transaction:
-                self.conn.execute("ROLLBACK")
+            with suppress(sqlite3.ProgrammingError):  # an answer that was left alone until the log was closed
+                if self.conn.in_transaction:
+                    self.conn.execute("ROLLBACK")
 
     # ---- what there is ---------------------------------------------------------------------------------------------
 
@@ -208,6 +209,22 @@ class Log:
                 return
             for ts, identity, value, flag in query.readings(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
+
+    def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
+        """When the first and the last reading of these series was."""
+        firsts, lasts = [], []
+        with self._snapshot() as conn:
+            moved = Snapshot.of(conn, "UTC").moved_until_us
+            for one in series:
+                for sql, key in (
+                    ("SELECT min(ts), max(ts) FROM history WHERE series_id = ? AND ts < ?", (one.id, moved)),
+                    ("SELECT min(ts), max(ts) FROM recent WHERE series_id = ? AND ts >= ?", (one.id, moved)),
+                ):
+                    first, last = conn.execute(sql, key).fetchone()
+                    if first is not None:
+                        firsts.append(first)
+                        lasts.append(last)
+        return min(firsts, default=None), max(lasts, default=None)
 
     def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
         """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""

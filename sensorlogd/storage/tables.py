@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import REAL, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
 
@@ -153,6 +153,30 @@ sensor_status = _table(
     _text("last_error", null=True),
     _text("counters", default="'{}'"),
     _integer("updated_us"),
+)
+mend = _table(
+    "mend",
+    _integer("id", primary=True),
+    _integer("made_us"),
+    _integer("series_id"),
+    _integer("since_us"),
+    _integer("until_us"),
+    _integer("quality", null=True),
+    _real("scale"),
+    _real("offset"),
+    _text("note"),
+    _integer("at_us"),
+    _integer("readings", default="0"),
+    _integer("done_us", null=True),
+    _integer("undone_us", null=True),
+)
+mended = _table(
+    "mended",
+    _integer("mend_id", primary=True),
+    _integer("first_ts", primary=True),
+    _integer("n"),
+    Column("before", LargeBinary, nullable=False),
+    rowid=False,
 )
 daemon_status = _table("daemon_status", _text("key", primary=True), _text("value"))
 meta = _table("meta", _text("key", primary=True), _text("value"))

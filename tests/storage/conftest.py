@@ -12,14 +12,6 @@ import pytest
 from sensorlogd.storage import database
 
 
-@pytest.fixture(scope="session")
-def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of the current schema, to be copied."""
-    path = tmp_path_factory.mktemp("fresh") / "log.db"
-    database.ensure_schema(path)
-    return path
-
-
 @pytest.fixture
 def path(fresh: Path, tmp_path: Path) -> Path:
     """An empty database of this test's own."""

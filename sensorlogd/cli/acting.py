@@ -1,0 +1,136 @@
+"""What the verbs that change something share: the running daemon does it, or this process under its lock."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd.cli import exits
+from sensorlogd.cli.reading import database, fail
+
+Act = Callable[..., dict[str, Any]]
+
+
+class Refused(Exception):
+    """The daemon or the database does not do it; the text says why."""
+
+
+class Actor:
+    """``act(name, key=value ...)``: one small step, see ``daemon.acts``. Raises Refused."""
+
+    def __init__(self, act: Act, offline: Any = None) -> None:
+        self.act = act
+        self.offline = offline  # daemon.offline.Offline, if no daemon runs
+
+    def go_on(self, name: str, tell: Callable[[dict[str, Any]], None], **request: Any) -> None:
+        """The same step again until it says that nothing is left."""
+        more = True
+        while more:
+            answer = self.act(name, **request)
+            tell(answer)
+            more = bool(answer["more"])
+
+    def roll_up(self) -> None:
+        """See that roll-ups follow: the daemon does it by itself, without one they are made now."""
+        if self.offline is None:
+            self.act("roll_up")
+            return
+        from sensorlogd.daemon.offline import OfflineError
+
+        try:
+            self.offline.roll_up()
+        except OfflineError as error:
+            raise Refused(str(error)) from None
+
+
+def data_dir(config_file: Path | None, db: str | None) -> Path:
+    """Where the lock and the control socket are: beside a database that is named by itself."""
+    if db is not None:
+        return database(None, db).absolute().parent
+    from sensorlogd.config import light
+
+    return light.data_dir(light.find(config_file))
+
+
+@contextmanager
+def acting(config_file: Path | None, db: str | None, *, create: bool = False) -> Iterator[Actor]:
+    """An Actor. ``create``: a database that is not there yet is made. Whatever is wrong is one line and exit 1."""
+    from sensorlogd.daemon import control
+
+    path, folder = database(config_file, db), data_dir(config_file, db)
+    if not create and not path.exists():
+        fail(f"{path}: no such database; has the daemon run with this configuration?")
+    try:
+        running = bool(control.ask(folder, {"do": "ping"}, 5.0).get("ok"))
+    except (OSError, ValueError):
+        running = False
+    try:
+        if running:
+            click.echo("through the daemon", err=True)
+            yield Actor(_online(folder))
+        else:
+            with _offline(folder, path) as actor:
+                yield actor
+    except Refused as error:
+        fail(str(error))
+    except sqlite3.Error as error:
+        fail(f"the database refuses it: {error}")
+
+
+def _online(folder: Path) -> Act:
+    from sensorlogd.daemon import control
+
+    def act(name: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer = control.ask(folder, {"do": name, **request}, 60.0)
+        except (OSError, ValueError) as error:
+            raise Refused(f"the daemon does not answer any more: {error}; what was done so far is stored, call again") from None
+        if not answer.get("ok"):
+            raise Refused(str(answer.get("error")).partition(": ")[2] or str(answer.get("error")))
+        return answer
+
+    return act
+
+
+@contextmanager
+def _offline(folder: Path, path: Path) -> Iterator[Actor]:
+    from sensorlogd.daemon.lock import LockHeld
+    from sensorlogd.daemon.offline import Offline, OfflineError
+    from sensorlogd.storage.database import DatabaseError
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with Offline(folder, path) as offline:
+
+            def act(name: str, **request: Any) -> dict[str, Any]:
+                try:
+                    return offline.acts[name](request)
+                except Exception as error:  # as the daemon would answer it
+                    raise Refused(str(error)) from error
+
+            yield Actor(act, offline)
+    except (LockHeld, OfflineError, DatabaseError, OSError) as error:
+        raise Refused(str(error)) from None
+
+
+def progress(label: str, total: int | None, unit: str = "") -> Any:
+    """A progress bar on stderr where that is a terminal; a context manager with ``update(n)``."""
+    return click.progressbar(
+        length=max(total or 0, 1), label=label, file=sys.stderr, show_pos=total is not None, hidden=not sys.stderr.isatty()
+    )
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is changed; without a terminal ``--yes`` must be given."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        fail(f"{question} Say --yes, or --dry-run to see only", exits.USAGE)
+    if not click.confirm(question, err=True):
+        sys.exit(exits.FAILURE)

@@ -1,0 +1,221 @@
+"""``db``: look after the database. ``backup``: copy it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd import times
+from sensorlogd.cli import exits
+from sensorlogd.cli.acting import acting, progress
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.storage import inspection, tiers
+from sensorlogd.storage.reader import Log
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  sensorlogd db info                            how big, how far, what has expired
+  sensorlogd db check                           is the file sound, are the roll-ups right?
+  sensorlogd db compact                         give free space back to the file system
+  sensorlogd db rebuild-rollups --series 'greenhouse.*' --since 2026-01
+"""
+)
+def db() -> None:
+    """Look after the database, while the daemon runs or not."""
+
+
+@db.command()
+@click.option("--count", is_flag=True, help="count readings and roll-ups, too: reads the whole file")
+@click.option("--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True)
+@tz_option
+@reads_the_log
+def info(log: Log, count: bool, form: str, tz: str | None) -> None:
+    """Size, free space, span, and how far moving, rolling up and expiring have got."""
+    zone = zone_of(tz)
+    facts = inspection.facts(log.conn, log.path)
+    rows = inspection.counted(log.conn) if count else {}
+    cuts = [(_tier(tier), oldest, newest) for tier, oldest, newest in inspection.cuts(log.conn)]
+    if form == "json":
+        click.echo(json.dumps(facts | {"rows": rows, "expired_before_us": {tier: newest for tier, _, newest in cuts}}, indent=1))
+        return
+
+    def when(us: int | None) -> str:
+        return "-" if us is None else times.format_time(us, zone)
+
+    lines = [
+        ("file", f"{log.path}, schema {facts['schema']}"),
+        ("size", f"{_mb(facts['file_bytes'])}, of it {_mb(facts['free_bytes'])} free; WAL {_mb(facts['wal_bytes'])}"),
+        ("disk", f"{_mb(_disk_free(log.path))} free"),
+        ("series", f"{facts['series']:,} of {facts['sensors']:,} sensors; {facts['events']:,} events, {facts['mends']:,} mends"),
+        ("readings", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
+        *((name, f"{n:,}") for name, n in rows.items()),
+        ("moved until", when(facts["moved_until_us"])),
+        ("rolled up until", f"{when(facts['edge_us'])}, days of {facts['day_zone'] or 'no zone yet'}"),
+        ("to be healed", f"{facts['dirty_minutes']:,} minutes, {facts['stale_series']:,} series to be done anew"),
+        *(
+            (f"expired {tier}", f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"))
+            for tier, oldest, newest in cuts
+        ),
+    ]
+    width = max(len(name) for name, _ in lines)
+    for name, text in lines:
+        click.echo(f"{name:{width}}  {text}")
+
+
+def _tier(tier: int) -> str:
+    return "readings" if tier == 0 else tiers.NAMES.get(tier, f"{tier}s")
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _disk_free(path: Path) -> int:
+    stat = os.statvfs(path.absolute().parent)
+    return stat.f_bavail * stat.f_frsize
+
+
+@db.command()
+@click.option("--sample", type=click.IntRange(min=0), default=2_000, show_default=True, help="how many roll-ups to compare")
+@reads_the_log
+def check(log: Log, sample: int) -> None:
+    """Is the file sound, and do roll-ups equal their readings? Exits 1 and says what to do if not."""
+    bad = 0
+    for line in inspection.faults(log.conn):
+        bad += 1
+        click.echo(f"damaged: {line}")
+    if bad:
+        fail(
+            f"{log.path} is damaged. Make a copy of it and its -wal now, then restart the daemon: it sets the file aside and salvages it"
+        )
+    click.echo(f"{log.path}: sound")
+    wrong: set[int] = set()
+    for line, series in inspection.wrong_rollups(log.conn, sample, seed=now_us()):
+        click.echo(line if series is None else f"wrong: {line}")
+        if series is not None:
+            wrong.add(series)
+    if wrong:
+        names = [one.name for one in log.series(("*.*",), retired=True) if one.id in wrong]
+        fail(f"roll-ups of {len(wrong)} series are wrong; mend them: sensorlogd db rebuild-rollups --series '{names[0]}' ...")
+
+
+@db.command()
+@config_option
+@db_option
+def compact(config_file: Path | None, db: str | None) -> None:
+    """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
+    path = database(config_file, db)
+    before = path.stat().st_size if path.exists() else 0
+    with acting(config_file, db) as actor:
+        if actor.offline is None:
+            freed = 0
+            with progress("giving back", None) as bar:
+
+                def tell(answer: dict[str, Any]) -> None:
+                    nonlocal freed
+                    freed += answer["freed_pages"]
+                    bar.update(0)
+
+                actor.go_on("compact", tell)
+            click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
+    if actor.offline is not None:
+        _vacuum(config_file, db, path)
+    after = path.stat().st_size
+    click.echo(f"{path}: {_mb(before)} before, {_mb(after)} now")
+
+
+def _vacuum(config_file: Path | None, db: str | None, path: Path) -> None:
+    """Everything written anew, without gaps; nobody else has the file (the caller's lock is gone: it is taken again)."""
+    from sensorlogd.cli.acting import data_dir
+    from sensorlogd.daemon.lock import DataDirLock, LockHeld
+
+    if _disk_free(path) < 2 * path.stat().st_size:
+        fail(
+            f"writing {path} anew needs {_mb(2 * path.stat().st_size)} of free disk, {_mb(_disk_free(path))} are; free space inside it is used again"
+        )
+    try:
+        with DataDirLock(data_dir(config_file, db)):
+            conn = sqlite3.connect(path, isolation_level=None)
+            try:
+                conn.execute("VACUUM")
+            finally:
+                conn.close()
+    except LockHeld as error:
+        fail(str(error))
+
+
+@db.command("rebuild-rollups")
+@click.option("--series", "names", multiple=True, metavar="SERIES", help="only these (globs allowed); default: all")
+@click.option("--since", metavar="TIME", help="only from then on; default: everything")
+@config_option
+@db_option
+@tz_option
+def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path | None, db: str | None, tz: str | None) -> None:
+    """Compute roll-ups anew from the readings. Queries are right meanwhile, but slower. Those of expired readings stay."""
+    zone = zone_of(tz)
+    try:
+        since_us = None if since is None else times.parse_time(since, now_us(), zone)
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    wanted = _wanted(config_file, db, names or ("*.*",))
+    with acting(config_file, db) as actor:
+        actor.act("rebuild", series=[one.id for one in wanted], since_us=since_us)
+        if actor.offline is not None:
+            with progress("rebuilding", None) as bar:
+                actor.offline.roll_up(lambda: bar.update(0))
+            click.echo(f"roll-ups of {len(wanted)} series are made anew")
+        else:
+            click.echo(f"the daemon makes the roll-ups of {len(wanted)} series anew; 'sensorlogd db info' shows how far it is")
+
+
+def _wanted(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Any]:
+    found: list[Any] = []
+
+    @reads_the_log
+    def look(log: Log) -> None:
+        found.extend(series_of(log, names))
+
+    look(config_file=config_file, db=db)
+    return found
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd backup /mnt/usb/log-$(date +%F).db
+  sensorlogd --help; sensorlogd latest --db /mnt/usb/log-2026-11-25.db
+\b
+To restore: stop the daemon, copy the file to where the database was (remove a -wal and -shm beside it), start it.
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="overwrite FILE")
+@reads_the_log
+def backup(log: Log, file: Path, force: bool) -> None:
+    """Copy the log to FILE while the daemon runs: consistent, verified, safely on the disk."""
+    from sensorlogd.storage.backup import BackupError, copy
+
+    target = file / log.path.name if file.is_dir() else file
+    if target.exists() and (not force or target.samefile(log.path)):
+        fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
+    if not target.absolute().parent.is_dir():
+        fail(f"{target.absolute().parent}: no such folder", exits.USAGE)
+    try:
+        with progress("copying", 1) as bar:
+
+            def tell(done: int, total: int) -> None:
+                bar.length = total
+                bar.update(done - bar.pos)
+
+            made = copy(log.conn, target, tell)
+    except (BackupError, OSError) as error:
+        fail(f"no backup was made: {error}")
+    newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us)}"
+    click.echo(f"{made.path}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified")

@@ -1,0 +1,269 @@
+"""``flag`` and ``recalibrate``: mend what is stored, see first what would happen, take it back."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd import quality, times
+from sensorlogd.cli import exits, output
+from sensorlogd.cli.acting import Actor, acting, confirm, progress
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, tz_option, zone_of
+from sensorlogd.storage import mend
+from sensorlogd.storage.reader import Log, LogUnavailable, Series
+
+QUALITIES = ("good", "not_evaluated", "suspect", "fail")
+EXAMPLES = 3
+
+
+def _options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--since", metavar="TIME", help="from then on"),
+        click.option("--until", metavar="TIME", help="until then, exclusive (default: now)"),
+        click.option("--note", default="", metavar="TEXT", help="why; kept with it and shown in events"),
+        click.option("--dry-run", is_flag=True, help="only say what would happen"),
+        click.option("--yes", is_flag=True, help="do not ask"),
+        click.option("--undo", type=int, metavar="ID", help="take this mend back"),
+        click.option("--resume", type=int, metavar="ID", help="go on with a mend that was interrupted"),
+        click.option("--list", "listing", is_flag=True, help="list what was mended"),
+        tz_option,
+        db_option,
+        config_option,
+    ):
+        verb = option(verb)
+    return verb
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd flag greenhouse.temperature fail --since 2026-03-01T08:00 --until 2026-03-01T09:30 --note "sensor in the sun" --dry-run
+  sensorlogd flag 'greenhouse.*' suspect --since yesterday --until today --yes
+  sensorlogd flag --list
+  sensorlogd flag --undo 7
+\b
+Readings flagged fail are left out of every aggregate and counted; the values stay. Roll-ups follow by themselves.
+Exit status: 0; 2 usage or no such series; 3 no readings in the range.
+"""
+)
+@click.argument("series", required=False)
+@click.argument("flag", metavar="QUALITY", required=False, type=click.Choice(QUALITIES))
+@_options
+def flag(series: str | None, flag: str | None, **options: Any) -> None:
+    """Give readings of SERIES (globs allowed) a quality: good, not_evaluated, suspect or fail."""
+    if _asked_otherwise(options):
+        return
+    if series is None or flag is None:
+        raise click.UsageError("which SERIES, and which QUALITY (good, not_evaluated, suspect, fail)?")
+    _mend(series, mend.Change(int(quality.Flag[flag.upper()])), options)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd recalibrate greenhouse.temperature --since 2026-01-01 --until 2026-02-01 --offset -0.4 --dry-run
+  sensorlogd recalibrate scale.weight --since 2026-05 --scale 1.02 --note "checked with 1 kg" --yes
+  sensorlogd recalibrate --undo 7
+\b
+Every value becomes value * SCALE + OFFSET. Roll-ups follow by themselves; what the values were is remembered, so that
+--undo brings back exactly those.
+Exit status: 0; 2 usage or no such series; 3 no readings in the range.
+"""
+)
+@click.argument("series", required=False)
+@click.option("--scale", type=float, default=1.0, show_default=True)
+@click.option("--offset", type=float, default=0.0, show_default=True)
+@_options
+def recalibrate(series: str | None, scale: float, offset: float, **options: Any) -> None:
+    """Change stored values of SERIES (globs allowed) by scale and offset."""
+    if _asked_otherwise(options):
+        return
+    if series is None:
+        raise click.UsageError("which SERIES?")
+    if (scale, offset) == (1.0, 0.0):
+        raise click.UsageError("--scale 1 --offset 0 changes nothing")
+    if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
+        raise click.UsageError("--scale and --offset are finite numbers, the scale not 0 (all values would be the same)")
+    _mend(series, mend.Change(None, scale, offset), options)
+
+
+# ---- making one --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a mend of one series would do. ``examples``: (time, before, after)."""
+
+    series: Series
+    readings: int = 0
+    qualities: Counter[int] = field(default_factory=Counter)
+    low: float = math.inf
+    high: float = -math.inf
+    new_low: float = math.inf
+    new_high: float = -math.inf
+    examples: list[tuple[int, float | None, float | None]] = field(default_factory=list)
+
+
+def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
+    zone = zone_of(options["tz"])
+    since, until = _range(options, zone)
+    with _log(options) as log:
+        wanted = series_of(log, (pattern,))
+        try:
+            previews = [_preview(log, one, change, since, until) for one in wanted]
+        except mend.MendError as error:
+            fail(str(error), exits.USAGE)
+    some = [preview for preview in previews if preview.readings]
+    for preview in some:
+        _show(preview, change, zone)
+    if not some:
+        fail("no readings in this range", exits.NO_DATA)
+    total = sum(preview.readings for preview in some)
+    if options["dry_run"]:
+        click.echo(f"{total:,} readings of {len(some)} series; nothing was changed (--dry-run)")
+        return
+    confirm(f"Change {total:,} readings of {len(some)} series?", yes=options["yes"])
+    with acting(options["config_file"], options["db"]) as actor:
+        for preview in some:
+            answer = actor.act(
+                "mend", series=preview.series.id, since_us=since, until_us=until, quality=change.quality,
+                scale=change.scale, offset=change.offset, note=options["note"],
+            )  # fmt: skip
+            changed = _go_on(actor, "mend_step", answer["id"], preview.readings)
+            click.echo(
+                f"{preview.series.name}: {changed:,} readings, mend {answer['id']}; take it back with --undo {answer['id']}"
+            )
+        actor.roll_up()
+
+
+def _range(options: dict[str, Any], zone: str) -> tuple[int, int]:
+    if options["since"] is None:
+        raise click.UsageError("--since is needed: from when on?")
+    now = now_us()
+    try:
+        since = times.parse_time(options["since"], now, zone)
+        until = now if options["until"] is None else times.parse_time(options["until"], now, zone)
+        if since >= until:
+            raise ValueError(f"--since {options['since']} is not before --until {options['until'] or 'now'}")
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    return since, until
+
+
+def _preview(log: Log, series: Series, change: mend.Change, since: int, until: int) -> Preview:
+    preview = Preview(series)
+    for rows in log.columns(series, since, until):
+        preview.readings += len(rows)
+        preview.qualities.update(code for _, _, code in rows)
+        for ts, value, code in rows:
+            after, _ = change.apply(value, code)
+            if len(preview.examples) < EXAMPLES:
+                preview.examples.append((ts, value, after))
+            if value is not None and after is not None:
+                preview.low, preview.high = min(preview.low, value), max(preview.high, value)
+                preview.new_low, preview.new_high = min(preview.new_low, after), max(preview.new_high, after)
+    return preview
+
+
+def _show(preview: Preview, change: mend.Change, zone: str) -> None:
+    name, unit = preview.series.name, preview.series.unit
+    flags = ", ".join(f"{n:,} {quality.describe(code)}" for code, n in preview.qualities.most_common())
+    click.echo(f"{name}: {preview.readings:,} readings ({flags})")
+    if change.quality is not None:
+        click.echo(f"  become {quality.describe(change.quality)}:operator; their values stay")
+        return
+    if preview.low <= preview.high:
+        click.echo(
+            f"  from {preview.low:g} ... {preview.high:g} {unit} to {preview.new_low:g} ... {preview.new_high:g} {unit}".rstrip()
+        )
+    for ts, before, after in preview.examples:
+        if before is not None:
+            click.echo(f"  {times.format_time(ts, zone)}  {before:g} -> {after:g}")
+
+
+def _go_on(actor: Actor, step: str, identity: int, total: int) -> int:
+    changed = 0
+    with progress(f"mend {identity}", total) as bar:
+
+        def tell(answer: dict[str, Any]) -> None:
+            nonlocal changed
+            changed += answer["changed"]
+            bar.update(answer["changed"])
+
+        actor.go_on(step, tell, id=identity)
+    return changed
+
+
+# ---- taking back, going on, listing ------------------------------------------------------------------------------------
+
+
+def _asked_otherwise(options: dict[str, Any]) -> bool:
+    """--list, --undo or --resume: done here."""
+    asked = [name for name in ("listing", "undo", "resume") if options[name] not in (None, False)]
+    if len(asked) > 1:
+        raise click.UsageError("--list, --undo and --resume exclude each other")
+    if not asked:
+        return False
+    if options["listing"]:
+        _list(options)
+        return True
+    identity = options[asked[0]]
+    with _log(options) as log:
+        try:
+            one = mend.check_undo(log.conn, identity) if asked == ["undo"] else mend.find(log.conn, identity)
+        except mend.MendError as error:
+            fail(str(error), exits.USAGE)
+        if asked == ["resume"] and (one.done_us is not None or one.undone_us is not None):
+            fail(f"mend {identity} is finished", exits.USAGE)
+    if options["dry_run"]:
+        click.echo(f"mend {identity}: {one.readings:,} readings would become what they were (--dry-run)")
+        return True
+    with acting(options["config_file"], options["db"]) as actor:
+        if asked == ["undo"]:
+            actor.act("undo", id=identity)
+            restored = _go_on(actor, "undo_step", identity, one.readings)
+            click.echo(f"mend {identity} is taken back: {restored:,} readings are what they were")
+        else:
+            click.echo(f"mend {identity}: {_go_on(actor, 'mend_step', identity, 0):,} more readings; finished")
+        actor.roll_up()
+    return True
+
+
+def _list(options: dict[str, Any]) -> None:
+    zone = zone_of(options["tz"])
+    with _log(options) as log:
+        names = {one.id: one.name for one in log.series(("*.*",), retired=True)} if mend.all_mends(log.conn) else {}
+        rows = [
+            {
+                "id": one.id,
+                "made": times.format_time(one.made_us, zone),
+                "series": names.get(one.series, one.series),
+                "since": times.format_time(one.since_us, zone),
+                "until": times.format_time(one.until_us, zone),
+                "what": one.tell(),
+                "readings": one.readings,
+                "state": "taken back" if one.undone_us is not None else "done" if one.done_us is not None else "interrupted",
+                "note": one.note,
+            }
+            for one in reversed(mend.all_mends(log.conn))
+        ]
+    if not rows:
+        fail("nothing was mended", exits.NO_DATA)
+    output.write(rows, ("id", "made", "series", "since", "until", "what", "readings", "state", "note"), None)
+
+
+def _log(options: dict[str, Any]) -> Log:
+    path: Path = database(options["config_file"], options["db"])
+    try:
+        return Log.open(path)
+    except LogUnavailable as error:
+        fail(str(error))
+    except sqlite3.Error as error:
+        fail(f"the database cannot be read: {error}")

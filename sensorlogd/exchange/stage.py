@@ -1,0 +1,145 @@
+"""Between a file and the log: all of it is read and checked here before anything is imported, then given out in order.
+
+Readings go into a temporary SQLite file, so that a file of any size costs little memory, and come back series by series
+in order of time. What the same instant has twice in a file of others is two readings (loggers that stamp whole seconds,
+clocks set back): the later gets the next free microsecond, always the same way, so importing the file again finds it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from sensorlogd.exchange.rows import Found, Target
+
+ROWS_AT_ONCE = 5_000
+BLOCK_ROWS = 10_000
+SPACINGS = 5_000
+LEAST_HEARTBEAT_US = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What a file holds for one series. ``heartbeat_us``: three times the usual spacing, if there are two readings."""
+
+    number: int
+    target: Target
+    readings: int
+    first_us: int
+    last_us: int
+    heartbeat_us: int | None
+
+
+@dataclass(slots=True)
+class Piece:
+    """Readings of one series in order of time, without two at the same instant."""
+
+    times: list[int]
+    values: list[float | None]
+    qualities: list[int]
+
+
+class Stage:
+    """A context manager; ``folder``: where the temporary file lies (it is as large as the readings need, about 30 bytes each)."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.repeated = 0  # the same reading again, left out
+        self.shifted = 0  # moved to the next free microsecond
+        self.readings = 0
+        self._numbers: dict[Target, int] = {}
+        self._folder = folder
+
+    def __enter__(self) -> Stage:
+        handle, name = tempfile.mkstemp(".import", "sensorlogd-", self._folder or _roomy())
+        os.close(handle)
+        self._path = Path(name)
+        self._conn = sqlite3.connect(name, isolation_level=None)
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "temp_store = FILE", "cache_size = -16000"):
+            self._conn.execute(f"PRAGMA {pragma}").fetchall()
+        self._conn.execute("CREATE TABLE staged(series INTEGER, ts INTEGER, value REAL, quality INTEGER)")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._conn.close()
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+
+    def take(self, found: Iterable[Found]) -> Iterator[int]:
+        """Read all of it; yields how many there are so far, now and then. Whatever ``found`` raises is raised."""
+        rows: list[tuple[int, int, float | None, int]] = []
+        self._conn.execute("BEGIN")
+        numbers = self._numbers
+        for target, ts, value, code in found:
+            number = numbers.get(target)
+            if number is None:
+                number = numbers[target] = len(numbers)
+            rows.append((number, ts, value, code))
+            if len(rows) == ROWS_AT_ONCE:
+                self._store(rows)
+                yield self.readings
+                rows = []
+        self._store(rows)
+        self._conn.execute("COMMIT")
+        yield self.readings
+
+    def _store(self, rows: list[tuple[int, int, float | None, int]]) -> None:
+        self._conn.executemany("INSERT INTO staged VALUES (?,?,?,?)", rows)
+        self.readings += len(rows)
+
+    def finish(self) -> list[Staged]:
+        """Everything was taken: what there is, series by series, by name."""
+        self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
+        found = []
+        for target, number in sorted(self._numbers.items(), key=lambda one: one[0].name):
+            n, first, last = self._conn.execute(
+                "SELECT count(*), min(ts), max(ts) FROM staged WHERE series = ?", (number,)
+            ).fetchone()
+            found.append(Staged(number, target, n, first, last, self._heartbeat(number)))
+        return found
+
+    def _heartbeat(self, number: int) -> int | None:
+        times = [
+            ts
+            for (ts,) in self._conn.execute(
+                "SELECT DISTINCT ts FROM staged WHERE series = ? ORDER BY ts LIMIT ?", (number, SPACINGS)
+            )
+        ]
+        spacings = sorted(after - before for before, after in pairwise(times))
+        return max(3 * spacings[len(spacings) // 2], LEAST_HEARTBEAT_US) if spacings else None
+
+    def pieces(self, one: Staged, *, same_is_one: bool) -> Iterator[Piece]:
+        """The readings of a series. ``same_is_one``: the same reading twice in the file is one."""
+        cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (one.number,))
+        piece = Piece([], [], [])
+        at: int | None = None
+        last: tuple[int, float | None, int] | None = None  # the first reading of an instant
+        for ts, value, code in cursor:
+            if last is not None and ts == last[0] and same_is_one and (value, code) == last[1:]:
+                self.repeated += 1
+                continue
+            if at is not None and ts <= at:
+                self.shifted += 1
+                stored = at + 1
+            else:
+                stored = ts
+            last = (ts, value, code)
+            at = stored
+            piece.times.append(stored)
+            piece.values.append(value)
+            piece.qualities.append(code)
+            if len(piece.times) == BLOCK_ROWS:
+                yield piece
+                piece = Piece([], [], [])
+        if piece.times:
+            yield piece
+
+
+def _roomy() -> str:
+    """Not /tmp: on many a machine that is memory."""
+    return "/var/tmp" if os.access("/var/tmp", os.W_OK) and "TMPDIR" not in os.environ else tempfile.gettempdir()

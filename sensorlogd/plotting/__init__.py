@@ -1,0 +1,1 @@
+"""Curves as pictures: in the terminal, as PNG or SVG."""

@@ -1,0 +1,67 @@
+"""What a plot shows of a series: a line with a band from minimum to maximum, in pieces wherever there is a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sensorlogd.storage.query import Ask
+from sensorlogd.storage.reader import Log, Series
+from sensorlogd.storage.steps import Step
+
+
+@dataclass(slots=True)
+class Piece:
+    """Points without a gap between them: times (µs), the line, and the band if it is one of means."""
+
+    times: list[int] = field(default_factory=list)
+    line: list[float] = field(default_factory=list)
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Curve:
+    """One series. ``step``: the buckets it is made of."""
+
+    series: Series
+    aggregate: str
+    pieces: list[Piece]
+    step: Step
+
+    @property
+    def label(self) -> str:
+        what = "" if self.aggregate == "mean" else f" {self.aggregate}"
+        return f"{self.series.name}{what}"
+
+    @property
+    def points(self) -> int:
+        return sum(len(piece.times) for piece in self.pieces)
+
+
+def curves(
+    log: Log, series: Sequence[Series], since_us: int, until_us: int, points: int, aggregate: str, zone: str
+) -> Iterator[Curve]:
+    """Raises ValueError for what cannot be answered."""
+    names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)
+    ask = Ask(since_us, until_us, None, points, names, zone, fill="null")
+    for one, answer in log.buckets(series, ask):
+        pieces: list[Piece] = []
+        joined = False
+        half = answer.step.about_us // 2
+        for row in answer.rows:
+            value = row.values[0]
+            if not isinstance(value, (int, float)):
+                # Nothing fell into it: a gap, unless the reading before still holds.
+                joined = joined and row.coverage > 0
+                continue
+            if not joined:
+                pieces.append(Piece())
+                joined = True
+            piece = pieces[-1]
+            piece.times.append(row.start_us + half)
+            piece.line.append(float(value))
+            if aggregate == "mean" and one.kind != "angle":
+                piece.low.append(float(row.values[1]))
+                piece.high.append(float(row.values[2]))
+        yield Curve(one, aggregate, pieces, answer.step)

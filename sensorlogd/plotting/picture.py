@@ -1,0 +1,59 @@
+"""Curves as a PNG or SVG file (matplotlib): one panel for each unit, mean line and min-max band, gaps as gaps."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import matplotlib
+
+matplotlib.use("Agg")  # no screen is needed
+from matplotlib import dates, pyplot
+
+from sensorlogd.plotting.curves import Curve
+
+FORMATS = ("png", "svg", "pdf")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def save(found: Sequence[Curve], since_us: int, until_us: int, target: Path, zone: str, width: int, height: int) -> None:
+    """``width``, ``height``: pixels, the height for each panel. The file is complete or not there. Raises OSError."""
+    tz = ZoneInfo(zone)
+    units = list(dict.fromkeys(curve.series.unit for curve in found))
+    figure, axes = pyplot.subplots(
+        len(units), 1, sharex=True, squeeze=False, figsize=(width / 100, height * len(units) / 100), dpi=100, layout="constrained"
+    )
+    try:
+        for panel, unit in zip(axes[:, 0], units, strict=True):
+            for number, curve in enumerate(one for one in found if one.series.unit == unit):
+                colour = f"C{number % 10}"
+                for first, piece in enumerate(curve.pieces):
+                    times = [(_EPOCH + timedelta(microseconds=at)).astimezone(tz) for at in piece.times]
+                    if piece.low:
+                        panel.fill_between(times, piece.low, piece.high, color=colour, alpha=0.25, linewidth=0)
+                    alone = len(times) == 1
+                    panel.plot(
+                        times, piece.line, color=colour, linewidth=1.2, marker="." if alone else None, label=None if first else curve.label
+                    )  # fmt: skip
+            panel.set_ylabel(unit)
+            panel.grid(alpha=0.3)
+            panel.legend(loc="upper left", fontsize="small")
+        last = axes[-1, 0]
+        last.set_xlim(*((_EPOCH + timedelta(microseconds=at)).astimezone(tz) for at in (since_us, until_us)))
+        locator = dates.AutoDateLocator(tz=tz)  # type: ignore[no-untyped-call]  # matplotlib's dates have no types
+        last.xaxis.set_major_locator(locator)
+        last.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=tz))  # type: ignore[no-untyped-call]  # the same
+        last.set_xlabel(zone)
+        temporary = target.with_name(f".{target.name}.part")
+        try:
+            figure.savefig(temporary, format=target.suffix[1:].lower())
+            os.replace(temporary, target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+    finally:
+        pyplot.close(figure)

@@ -1,0 +1,51 @@
+"""Series that no configuration names: made for readings that are imported."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+IMPORTED = "import"  # the driver of a sensor that only ever came from files
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``unit`` and ``heartbeat_us`` None: whatever is known."""
+
+    sensor: str
+    channel: str
+    unit: str | None = None
+    kind: str = "gauge"
+    heartbeat_us: int | None = None
+
+
+class SeriesMismatch(Exception):
+    """What is stored under that name is something else."""
+
+
+def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
+    """The id of a series, made if there is none; the caller owns the transaction. Raises SeriesMismatch.
+
+    One that is not configured counts as retired: its history stays, nobody waits for new readings. It goes on when the
+    configuration names it.
+    """
+    found = conn.execute(
+        "SELECT series.id, unit, kind FROM series JOIN sensor ON sensor.id = sensor_id WHERE name = ? AND channel = ?",
+        (wanted.sensor, wanted.channel),
+    ).fetchone()
+    if found is not None:
+        identity, unit, _ = found
+        if wanted.unit is not None and wanted.unit != unit:
+            raise SeriesMismatch(f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}")
+        return int(identity)
+    row = conn.execute("SELECT id FROM sensor WHERE name = ?", (wanted.sensor,)).fetchone()
+    if row is None:
+        row = conn.execute(
+            "INSERT INTO sensor(name, driver, created_us, retired_us) VALUES (?,?,?,?) RETURNING id",
+            (wanted.sensor, IMPORTED, now_us, now_us),
+        ).fetchone()
+    (identity,) = conn.execute(
+        "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, created_us, retired_us) VALUES (?,?,?,?,?,?,?) RETURNING id",
+        (row[0], wanted.channel, wanted.unit or "", wanted.kind, wanted.heartbeat_us or 60_000_000, now_us, now_us),
+    ).fetchone()
+    return int(identity)

@@ -1,0 +1,359 @@
+"""db, backup, flag, recalibrate, plot and the live screen: as a person uses them, with a daemon and without."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensorlogd.storage import database
+from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture
+from tests.rig import Daemon, reading, until
+
+
+def write_config(tmp_path: Path, interval: str = "20ms") -> Path:
+    config = tmp_path / "sensorlogd.yaml"
+    channels = {"x": {"unit": "°C", "signal": {"sine": {"period": "10s", "amplitude": 5, "offset": 20}}}}
+    config.write_text(
+        json.dumps(
+            {
+                "daemon": {"data_dir": str(tmp_path / "data")},
+                "storage": {"commit_interval": "20ms", "min_free": "0B", "rollup_interval": "1s"},
+                "sensors": {"s": {"driver": "simulated", "interval": interval, "channels": channels}},
+            }
+        )
+    )
+    return config
+
+
+@pytest.fixture
+def rolled(tmp_path: Path) -> Path:
+    """Two days of readings, rolled up, in a database without a daemon."""
+    file, path = tmp_path / "in.csv", tmp_path / "log.db"
+    file.write_text(
+        "t,x\n" + "".join(f"2026-03-{day:02}T{n // 60:02}:{n % 60:02}:00,{n}\n" for day in (1, 2) for n in range(1440))
+    )
+    run("import", str(file), "--db", str(path), "--time", "t", "--column", "x=s.x:°C", "--quality", "good")
+    return path
+
+
+def values(path: Path) -> list[tuple[int, float, int]]:
+    conn = sqlite3.connect(path)
+    rows = conn.execute(
+        "SELECT ts, value, quality FROM (SELECT ts, value, quality FROM history UNION SELECT ts, value, quality FROM recent) ORDER BY ts"
+    ).fetchall()
+    conn.close()
+    return rows
+
+
+def hourly(path: Path) -> list[list[str]]:
+    done = run(
+        "query",
+        "s.x",
+        "--db",
+        str(path),
+        "--since",
+        "2026-03-01",
+        "--until",
+        "2026-03-03",
+        "--every",
+        "1h",
+        "--agg",
+        "mean,count,fail",
+    )
+    return [line.split(",") for line in done.stdout.splitlines()[1:]]
+
+
+# ---- db ----------------------------------------------------------------------------------------------------------------
+
+
+def test_info_tells_how_it_is(rolled: Path) -> None:
+    """Size, span and progress, for people and programs."""
+    facts = json.loads(run("db", "info", "--db", str(rolled), "--count", "--format", "json").stdout)
+    assert facts["rows"]["readings"] == 2880
+    assert facts["rows"]["roll-ups of 1h"] == 48
+    assert facts["dirty_minutes"] == 0
+    assert facts["file_bytes"] == rolled.stat().st_size
+    text = run("db", "info", "--db", str(rolled)).stdout
+    assert "from 2026-03-01T00:00:00Z to 2026-03-02T23:59:00Z" in text
+
+
+def test_check_finds_wrong_rollups_and_rebuild_mends_them(rolled: Path) -> None:
+    """A roll-up that somebody changed is told with its series; after a rebuild all is well again."""
+    assert "roll-ups compared with their readings" in run("db", "check", "--db", str(rolled)).stdout
+    conn = sqlite3.connect(rolled)
+    conn.execute("UPDATE rollup SET mean = mean + 1 WHERE resolution = 3600")
+    conn.commit()
+    conn.close()
+    done = run("db", "check", "--db", str(rolled), check=1)
+    assert "wrong: s.x: the 1h roll-up" in done.stdout
+    assert "db rebuild-rollups --series 's.x'" in done.stderr
+    run("db", "rebuild-rollups", "--db", str(rolled), "--series", "s.*")
+    run("db", "check", "--db", str(rolled))
+
+
+def test_check_finds_a_damaged_file(rolled: Path) -> None:
+    """Bytes that are not SQLite's any more: told, exit 1, what to do."""
+    data = bytearray(rolled.read_bytes())
+    data[20 * 2048 : 24 * 2048] = os.urandom(4 * 2048)
+    rolled.write_bytes(data)
+    done = run("db", "check", "--db", str(rolled), check=1)
+    assert "restart the daemon" in done.stderr or "the database cannot be read" in done.stderr
+
+
+def test_compact_gives_space_back(rolled: Path) -> None:
+    """What was deleted leaves the file."""
+    conn = sqlite3.connect(rolled)
+    conn.execute("DELETE FROM rollup")
+    conn.commit()
+    conn.close()
+    before = rolled.stat().st_size
+    assert "before" in run("db", "compact", "--db", str(rolled)).stdout
+    assert rolled.stat().st_size < before * 0.8
+
+
+def test_compact_and_rebuild_with_the_daemon(tmp_path: Path) -> None:
+    """Through the daemon, which goes on logging."""
+    config = write_config(tmp_path)
+    db = tmp_path / "data" / "sensorlogd.db"
+    database_of_old = tmp_path / "data"
+    database_of_old.mkdir()
+    database.ensure_schema(db)
+    conn = database.connect_writer(db)
+    conn.execute("CREATE TABLE ballast(x)")
+    conn.execute(
+        "INSERT INTO ballast SELECT randomblob(1000) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000) SELECT i FROM n)"
+    )
+    conn.execute("DROP TABLE ballast")
+    conn.close()
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        done = run("db", "compact", "-c", str(config))
+        assert int(re.findall(r"([\d,]+) pages given back", done.stderr)[0].replace(",", "")) > 1000
+        with reading(db) as conn:
+            assert conn.execute("PRAGMA freelist_count").fetchone()[0] < 100
+        assert "the daemon makes the roll-ups of 1 series anew" in run("db", "rebuild-rollups", "-c", str(config)).stdout
+
+        def settled() -> bool:
+            with reading(db) as conn:
+                return conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
+
+        until(settled, "the roll-ups")
+
+
+# ---- backup ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_whole_and_restores(tmp_path: Path) -> None:
+    """Taken while the daemon writes, which is then killed: the copy holds all that was committed before it began, passes
+    every check, and a daemon goes on with it."""
+    config = write_config(tmp_path, "5ms")
+    data = tmp_path / "data"
+    db, copy = data / "sensorlogd.db", tmp_path / "copy.db"
+    with Daemon(config, data) as daemon:
+        daemon.wait_ready()
+        until(lambda: db.exists() and len(values(db)) > 200, "some readings")
+        before = values(db)
+        done = run("backup", str(copy), "-c", str(config))
+        assert "verified" in done.stdout
+        assert run("backup", str(copy), "-c", str(config), check=2).stderr.endswith("or say --force\n")
+        run("backup", str(copy), "-c", str(config), "--force")
+        daemon.process.kill()
+        daemon.process.wait()
+    kept = values(copy)
+    assert kept[: len(before)] == before
+    run("db", "check", "--db", str(copy))
+    assert not copy.with_name("copy.db-wal").exists()
+    assert not list(tmp_path.glob(".*.part"))
+    for path in data.glob("sensorlogd.db*"):
+        path.unlink()
+    db.write_bytes(copy.read_bytes())
+    with Daemon(config, data) as daemon:
+        daemon.wait_ready()
+        until(lambda: len(values(db)) > len(kept), "new readings")
+    assert values(db)[: len(kept)] == kept
+
+
+def test_a_backup_never_overwrites_the_log(rolled: Path, tmp_path: Path) -> None:
+    """Not even with --force; and a folder that is not there is told."""
+    before = rolled.read_bytes()
+    run("backup", str(rolled), "--db", str(rolled), "--force", check=2)
+    assert rolled.read_bytes() == before
+    assert "no such folder" in run("backup", str(tmp_path / "no" / "x.db"), "--db", str(rolled), check=2).stderr
+
+
+# ---- flag, recalibrate -------------------------------------------------------------------------------------------------
+
+
+def test_flag_and_take_back(rolled: Path) -> None:
+    """See first; then the hour's readings are out of the mean and counted; then everything is as it was."""
+    stored, told = values(rolled), hourly(rolled)
+    span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
+    done = run("flag", "s.x", "fail", *span, "--dry-run")
+    assert "s.x: 60 readings (60 good)" in done.stdout
+    assert "nothing was changed" in done.stdout
+    assert values(rolled) == stored
+    assert "Say --yes" in run("flag", "s.x", "fail", *span, check=2).stderr
+    run("flag", "s.x", "fail", *span, "--yes", "--note", "in the sun")
+    rows = hourly(rolled)
+    assert next(row for row in rows if row[0] == "2026-03-01T05:00:00Z")[3:6] == ["", "0", "60"]
+    assert [row for row in rows if row[0] != "2026-03-01T05:00:00Z"] == [row for row in told if row[0] != "2026-03-01T05:00:00Z"]
+    assert "in the sun" in run("flag", "--list", "--db", str(rolled)).stdout
+    assert "temperature" not in run("events", "--db", str(rolled)).stdout
+    assert "mend 1, flagged fail: in the sun" in run("events", "--db", str(rolled)).stdout
+    run("flag", "--undo", "1", "--db", str(rolled))
+    assert values(rolled) == stored
+    assert hourly(rolled) == told
+    assert "taken back already" in run("flag", "--undo", "1", "--db", str(rolled), check=2).stderr
+
+
+def test_recalibrate(rolled: Path) -> None:
+    """Values, roll-ups and the preview agree; nonsense is refused with a word."""
+    told = hourly(rolled)
+    span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
+    done = run("recalibrate", "s.x", "--scale", "2", "--offset", "-1", *span, "--dry-run")
+    assert "from 300 ... 359 °C to 599 ... 717 °C" in done.stdout
+    run("recalibrate", "s.x", "--scale", "2", "--offset", "-1", *span, "--yes")
+    changed = [row for row in hourly(rolled) if row not in told]
+    assert [row[3] for row in changed] == ["658"]
+    for arguments, message in (
+        (["s.x", "--scale", "0"], "the scale not 0"),
+        (["s.x", "--scale", "nan"], "finite numbers"),
+        (["s.x"], "changes nothing"),
+        (["s.y", "--scale", "2"], "no series matches 's.y'"),
+        (["s.x", "--scale", "1e308", "--offset", "1e308"], "is no number that can be stored"),
+    ):
+        assert message in run("recalibrate", *arguments, *span, check=2).stderr
+    assert (
+        "no readings in this range"
+        in run("recalibrate", "s.x", "--scale", "2", "--since", "2020", "--until", "2021", "--db", str(rolled), check=3).stderr
+    )
+
+
+def test_mending_through_the_daemon(tmp_path: Path) -> None:
+    """The daemon does it between its commits; newest values follow."""
+    config = write_config(tmp_path)
+    db = tmp_path / "data" / "sensorlogd.db"
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: len(values(db)) > 20, "readings")
+        done = run("recalibrate", "s.x", "--offset", "1000", "--since", "-1h", "--yes", "-c", str(config))
+        assert "through the daemon" in done.stderr
+        assert min(value for _, value, _ in values(db)[:20]) > 1000
+        run("recalibrate", "--undo", "1", "-c", str(config))
+        assert max(value for _, value, _ in values(db)) < 100
+
+
+# ---- one writer --------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_somebody_else_has_open_is_left_alone(rolled: Path) -> None:
+    """Another program's lock, or a daemon under another data directory: told, nothing done."""
+    conn = database.connect_writer(rolled)
+    try:
+        done = run("db", "rebuild-rollups", "--db", str(rolled), check=1)
+        assert "another program has it open" in done.stderr
+    finally:
+        conn.close()
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """Only import begins a log."""
+    for arguments in (["db", "compact"], ["db", "rebuild-rollups"], ["flag", "s.x", "fail", "--since", "-1h", "--yes"]):
+        assert "no such database" in run(*arguments, "--db", str(tmp_path / "no.db"), check=1).stderr
+    assert not (tmp_path / "no.db").exists()
+
+
+# ---- pictures, the live screen -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "head"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml"), ("p.pdf", b"%PDF")])
+def test_pictures(rolled: Path, tmp_path: Path, name: str, head: bytes) -> None:
+    """A file of the kind that its name says; complete or not there."""
+    run("plot", "s.x", "--db", str(rolled), "--since", "2026-03-01", "--until", "2026-03-03", "-o", str(tmp_path / name))
+    assert (tmp_path / name).read_bytes().startswith(head)
+    assert run("plot", "s.x", "--db", str(rolled), "-o", str(tmp_path / "p.gif"), check=2).stderr.endswith(
+        "name a .png, .svg or .pdf file\n"
+    )
+    assert "no data" in run("plot", "s.x", "--db", str(rolled), "--since", "2020", "--until", "2021", check=3).stderr
+
+
+def test_a_plot_in_the_terminal_shows_gaps(tmp_path: Path) -> None:
+    """An empty stretch in the middle stays empty, and the line fits the width."""
+    file, path = tmp_path / "in.csv", tmp_path / "log.db"
+    file.write_text("t,x\n" + "".join(f"2026-03-01T{n // 60:02}:{n % 60:02}:00,5\n" for n in range(1440) if not 480 <= n < 960))
+    run("import", str(file), "--db", str(path), "--time", "t", "--sensor", "s")
+    done = run(
+        "plot", "s.x", "--db", str(path), "--since", "2026-03-01", "--until", "2026-03-02", "--width", "94", "--height", "8"
+    )
+    [line] = [line for line in done.stdout.splitlines() if any("\u2801" <= char <= "\u28ff" for char in line)]
+    drawn = line.partition("| ")[2]
+    assert set(drawn[26:46]) == {"\u2800"}
+    assert all(char != "\u2800" for char in drawn[4:22] + drawn[52:68])
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> Iterator[Any]:
+    """``status --watch`` in a terminal of 100 by 12: (process, what it has written so far)."""
+    config = write_config(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        leader, follower = pty.openpty()
+        ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 100, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sensorlogd", "status", "--watch", "-c", str(config)],
+            stdin=follower, stdout=follower, stderr=follower, env=os.environ | {"TERM": "xterm"}, start_new_session=True,
+        )  # fmt: skip
+        os.close(follower)
+        written = bytearray()
+
+        def look() -> str:
+            while select.select([leader], [], [], 0.05)[0]:
+                try:
+                    written.extend(os.read(leader, 65536))
+                except OSError:
+                    break
+            return written.decode(errors="replace")
+
+        yield process, look, leader
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        os.close(leader)
+
+
+@pytest.mark.parametrize("how", ["q", "interrupt"])
+def test_the_live_screen(screen: Any, how: str) -> None:
+    """It shows daemon, queue and sensors, survives a resize, and ends with q or Ctrl-C with status 0."""
+    process, look, leader = screen
+    until(lambda: "running" in look() and "reading" in look(), "the screen")
+    assert "queue" in look()
+    ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 40, 0, 0))
+    os.kill(process.pid, signal.SIGWINCH)
+    if how == "q":
+        os.write(leader, b"q")
+    else:
+        os.kill(process.pid, signal.SIGINT)
+    until(lambda: look() is not None and process.poll() is not None, "its end")
+    assert process.returncode == 0
+    assert "Traceback" not in look()
+
+
+def test_the_live_screen_needs_a_terminal(rolled: Path) -> None:
+    """In a pipe it says so."""
+    assert "--watch is a screen" in run("status", "--watch", "--db", str(rolled), check=2).stderr

@@ -1,0 +1,189 @@
+"""What a file means, and what is told of one that means nothing."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorlogd.exchange import lines as lines_module
+from sensorlogd.exchange import stamps
+from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.stage import Stage
+from sensorlogd.times import format_time
+
+HEAD = "time,sensor,channel,value,unit,quality\n"
+OURS = Options()
+FOREIGN = Options(times=("t",), sensor="s")
+
+
+def read(text: str | bytes, options: Options = OURS, encoding: str = "utf-8") -> list[tuple[str, int, float | None, int]]:
+    data = text.encode() if isinstance(text, str) else text
+    found = plan(Lines(io.BytesIO(data), "f.csv", encoding), options).read()
+    return [(one.target.name, one.ts_us, one.value, one.quality) for one in found]
+
+
+def test_a_line_a_reading() -> None:
+    """Our CSV: whole and fractional seconds, missing values, quality in words; a byte order mark is no matter."""
+    text = HEAD + "2026-01-01T00:00:00Z,s,x,1.5,°C,good\n2026-01-01T00:00:00.000001Z,s,x,,°C,missing\n"
+    expected = [("s.x", 1_767_225_600_000_000, 1.5, 1), ("s.x", 1_767_225_600_000_001, None, 9)]
+    assert read(text) == read("\ufeff" + text) == read(gzip.compress(text.encode())) == expected
+    assert read(text.encode("utf-16")) == expected
+
+
+def test_a_column_a_series() -> None:
+    """Wide files of ours: blank cells are no readings."""
+    text = "time,s.x [°C],s.y\n2026-01-01T00:00:00Z,1,\n2026-01-01T00:00:01Z,,2\n"
+    assert [(name, value) for name, _, value, _ in read(text)] == [("s.x", 1.0), ("s.y", 2.0)]
+
+
+def test_ndjson() -> None:
+    """An object a line, with the names of the CSV."""
+    text = '{"time": "2026-01-01T00:00:00Z", "sensor": "s", "channel": "x", "value": 1, "unit": "", "quality": "good"}\n\n'
+    assert read(text) == [("s.x", 1_767_225_600_000_000, 1.0, 1)]
+
+
+def test_columns_of_others() -> None:
+    """Semicolons, decimal commas, day-first dates in two columns, a local zone, sentinels, words: as it is said."""
+    text = "Datum;Uhrzeit;Temp. (°C);Feuchte [%];Wetter\n01.07.2026;12:00;21,5;-9999;sonnig\n01.07.2026;13:00;22;60;Regen\n"
+    options = Options(
+        times=("Datum", "Uhrzeit"), time_format="%d.%m.%Y %H:%M", zone="Europe/Berlin", sensor="w", decimal=",", nulls=("-9999",)
+    )
+    found = read(text.encode("latin-1"), options, "latin-1")
+    assert [(name, format_time(ts), value) for name, ts, value, _ in found] == [
+        ("w.temp", "2026-07-01T10:00:00Z", 21.5),
+        ("w.temp", "2026-07-01T11:00:00Z", 22.0),
+        ("w.feuchte", "2026-07-01T11:00:00Z", 60.0),
+    ]
+
+
+def test_columns_by_number_and_padding() -> None:
+    """Tables without a header, divided by blanks, with times that lost their zeros."""
+    options = Options(
+        times=("1", "2~4"),
+        time_format="%Y%m%d %H%M",
+        sensor="s",
+        header=False,
+        delimiter=" ",
+        columns={"3": ("s", "x", "K", "gauge")},
+    )
+    assert [(ts, value) for _, ts, value, _ in read("20260101   5  1.5\n20260101 1305  2\n", options)] == [
+        (1_767_225_900_000_000, 1.5),
+        (1_767_272_700_000_000, 2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("", Options(), "f.csv: it is empty"),
+        ("\n\n  \n", Options(), "f.csv: it is empty"),
+        ("a,b\n1,2\n", Options(), r"f.csv:1: this is not our format \(its columns are 'a', 'b'\).*--time COLUMN"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,NaN,,good\n", Options(), "f.csv:2: 'NaN' is no finite number.*--null NaN"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,inf,,good\n", Options(), "f.csv:2: 'inf' is no finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1e999,,good\n", Options(), "f.csv:2: '1e999' is no finite number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1_0,,good\n", Options(), "f.csv:2: '1_0' is no number"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,,,good\n", Options(), "f.csv:2: the value is empty, and quality is not 'missing'"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x,1,,god\n", Options(), "f.csv:2: unknown quality 'god'; allowed: good"),
+        (HEAD + "2026-01-01T00:00:00Z,s s,x,1,,good\n", Options(), "f.csv:2: 's s' cannot name a sensor"),
+        (HEAD + "yesterday,s,x,1,,good\n", Options(), "f.csv:2: 'yesterday' is not a time"),
+        (HEAD + "0001-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside the years 1 to 9999"),
+        (HEAD + "10000-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: '10000-01-01T00:00:00Z' is not a time"),
+        (HEAD + "2026-01-01T00:00:00Z,s,x\n", Options(), "f.csv:2: 3 cells, the header has 6 columns"),
+        (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
+        ("time,time,sensor,channel,value\n", Options(), "f.csv:1: a column is named twice: 'time'"),
+        ('{"time": "2026-01-01T00:00:00Z"}\n', Options(), "f.csv:1: an object with time, sensor, channel, value"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is no finite number"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is no finite number"),
+        ("[" * 100_000 + "\n", Options(), "f.csv"),
+        ('{"a":' * 100_000 + "\n", Options(), "f.csv:1: "),
+        ("t,x\n2026-01-01,1,5\n", FOREIGN, "f.csv:2: 3 cells, the first line has 2"),
+        ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is no number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is no number with ','"),
+        ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is no number; if it means that there is no value, say --null -"),
+        ("t,x\n2026-01-01,NA\n2026-01-02,1\n", FOREIGN, "f.csv:3: column 'x' holds '1', and 'NA' before.*--null NA"),
+        ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers"),
+        ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
+        ("t,x\n2026-03-29 02:30,1\n", Options(times=("t",), sensor="s", zone="Europe/Berlin"), "f.csv:2: there is no 2026-03-29 02:30:00 in Europe/Berlin"),
+        ("t,x\n1,2\n", Options(times=("t",), sensor="s", skip=5), "f.csv: it has no more than 2 lines, --skip 5"),
+        (b"\x7fELF\x00\x01\x02", Options(), "f.csv:1: a NUL character: this is a binary file"),
+        (b"t,x\n2026-01-01,\xff\n", FOREIGN, r"f.csv:2: b'\\xff' is not utf-8.*--encoding latin-1"),
+        (gzip.compress((HEAD + "2026-01-01T00:00:00Z,s,x,1,,good\n" * 5000).encode())[:100], Options(), "f.csv:.*the file cannot be read on"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, message: str) -> None:
+    """Where, what was found, what to do; whatever the file is."""
+    with pytest.raises(FileError, match=message):
+        read(text, options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(sensor="s"), "which column is the time"),
+        (Options(times=("t",)), "where do the columns belong"),
+        (Options(times=("T",), sensor="s"), r"there is no column 'T' \(did you mean 't'\?\)"),
+        (Options(times=("7",), sensor="s"), "there is no column '7'"),
+        (Options(times=("t",), sensor="s", time_format="%"), "is not a time like|stray|bad directive"),
+        (Options(times=("t",), sensor="s", time_format="german"), "unknown time format 'german'; write iso, epoch"),
+    ],
+)
+def test_options_that_do_not_fit_are_told(options: Options, message: str) -> None:
+    """Before a line is read, or with the first."""
+    with pytest.raises((ValueError, FileError), match=message):
+        read("t,x\n2026-01-01,1\n", options)
+
+
+def test_lines_and_columns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million columns or a line without an end cost a message, not the memory of a Pi."""
+    with pytest.raises(FileError, match=r"f.csv:1: 1,000,000 columns; at most 10,000 are taken"):
+        read(",".join("c" * 2 for _ in range(1_000_000)) + "\n", FOREIGN)
+    monkeypatch.setattr(lines_module, "LONGEST_LINE", 1000)
+    with pytest.raises(FileError, match=r"f.csv:1: the line is longer than 1,000 characters"):
+        read("x" * 5000, FOREIGN)
+
+
+@given(st.integers(-62_000_000_000_000_000, 250_000_000_000_000_000))
+def test_every_instant_is_read_as_it_was_written(us: int) -> None:
+    """``format_time`` and ISO 8601 are each other's inverse, to the microsecond, in any zone."""
+    for zone in ("UTC", "Asia/Kathmandu", "America/St_Johns"):
+        text = format_time(us, zone)
+        if len(text.split("+")[-1].split("-")[-1]) <= 6 or zone == "UTC":  # offsets with seconds (before 1900) are not ISO 8601
+            assert stamps.reader("iso", "UTC", 0)(text) == us
+
+
+@given(st.integers(-60_000_000_000, 250_000_000_000), st.integers(0, 999_999))
+def test_epochs(seconds: int, fraction: int) -> None:
+    """Seconds, milliseconds and microseconds since 1970, with a fraction or without."""
+    us = seconds * 1_000_000 + (fraction if seconds >= 0 else -fraction)
+    sign = "-" if us < 0 else ""
+    assert stamps.reader("epoch", "UTC", 0)(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
+    assert stamps.reader("epoch_us", "UTC", 0)(str(us)) == us
+    assert stamps.reader("epoch_ms", "UTC", 0)(str(us // 1000)) == us // 1000 * 1000
+
+
+def test_the_hour_that_comes_twice() -> None:
+    """Which one is said; the first by default."""
+    first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in (0, 1))
+    assert second - first == 3_600_000_000
+
+
+def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
+    """In a file of others every line is a reading, a microsecond after the one it shares its time with; in ours the same is one."""
+    text = "t,x\n2026-01-01,1\n2026-01-01,1\n2026-01-01,2\n2026-01-02,3\n"
+    with Stage(tmp_path) as stage:
+        for _ in stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read()):
+            pass
+        [one] = stage.finish()
+        [kept] = stage.pieces(one, same_is_one=False)
+        [single] = stage.pieces(one, same_is_one=True)
+    assert [ts - kept.times[0] for ts in kept.times] == [0, 1, 2, 86_400_000_000]
+    assert kept.values == [1, 1, 2, 3]
+    assert single.values == [1, 2, 3]
+    assert (stage.shifted, stage.repeated) == (3, 1)
+    assert list(tmp_path.iterdir()) == []
