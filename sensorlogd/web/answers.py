@@ -296,8 +296,8 @@ def page_of_buckets(
             if len(rows) >= limit and not whole:
                 assert ask.step is not None
                 return rows, BucketsPlace(index, max(row.start_us, since))
-            if len(rows) > ROWS_MAX:
-                raise ApiError(400, "too_many_rows", f"{one.name}: filling needs all of {ROWS_MAX:,} rows at once")
+            if whole and len(rows) >= ROWS_MAX:
+                raise ApiError(400, "too_many_rows", f"{one.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once")
             rows.append((one, row))
         index, since = index + 1, ask.since_us
         if len(rows) >= limit and index < len(found):

@@ -23,6 +23,7 @@ COOKIE = "sensorlogd"
 OPEN = ("/health", "/ready", "/login", "/login.css")  # they tell whether it runs, and nothing of what is measured
 FORMS = ("/login", "/prometheus/")  # where a POST is a question, too
 MAX_URL = 16_384
+MAX_HEADERS = 32_768
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self';"
     " manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -74,6 +75,8 @@ class Guard:
         headers = Headers(scope=scope)
         if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
             raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+            raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADERS} bytes")
         host = hosts.split_host(headers.get("host", ""))
         address = scope["server"][0] if scope.get("server") else None
         if not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):

@@ -18,7 +18,7 @@ from sensorlogd.web.settings import Settings
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 3
 CONNECTIONS = 600
-MAX_HEADERS = 32 * 1024
+MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
 
 
 class Protocol(H11Protocol):

@@ -1,0 +1,265 @@
+"""The live stream: everything that is committed, once, to everybody, and to those who come back what they missed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.storage import database, events
+from sensorlogd.storage.append import Frontier, append
+from sensorlogd.web import stream
+from sensorlogd.web.settings import Settings
+from tests.rig import DEADLINE_S, until
+from tests.web.conftest import S, Served, make_database, serving
+
+
+class Log:
+    """A database that a test writes to as the daemon does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.begin_us = time.time_ns() // 1000 - 7300 * S
+        make_database(path, self.begin_us)
+        self.conn = database.connect_writer(path)
+        rows = self.conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
+        self.ids = {(sensor, channel): identity for sensor, channel, identity in rows}
+        self.value = 100.0
+
+    def commit(self, sensor: str = "lab", channel: str = "t", count: int = 1, at_us: int | None = None) -> list[float]:
+        """Values of their own, stamped now."""
+        at = time.time_ns() // 1000 if at_us is None else at_us
+        values = [self.value + index for index in range(count)]
+        self.value += count
+        column = Column(channel, [at - count + 1 + index for index in range(count)], list(values), 1)
+        self.conn.execute("BEGIN IMMEDIATE")
+        append(self.conn, [Block(sensor, [column])], self.ids, Frontier(edge_us=self.begin_us))
+        self.conn.execute("COMMIT")
+        return values
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Log]:
+    """With readings up to two minutes ago."""
+    made = Log(tmp_path / "log.db")
+    yield made
+    made.conn.close()
+
+
+@pytest.fixture
+def live(log: Log) -> Iterator[Served]:
+    """A server on it."""
+    with serving(Settings(log.path)) as running:
+        yield running
+
+
+class Viewer:
+    """Follows a stream on a thread of its own. ``messages``: (id, event, data)."""
+
+    def __init__(self, url: str, params: dict[str, Any], headers: dict[str, str]) -> None:
+        self.messages: list[tuple[str | None, str, Any]] = []
+        self._client = httpx.Client(base_url=url, timeout=DEADLINE_S, trust_env=False)
+        self._context = self._client.stream("GET", "/api/v1/stream", params=params, headers=headers)
+        self.answer = self._context.__enter__()
+        self.ended = False
+        self._thread = threading.Thread(target=self._follow, name="viewer")
+        self._thread.start()
+
+    def _follow(self) -> None:
+        fields: dict[str, str] = {}
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError, OSError):
+            for line in self.answer.iter_lines():
+                if line:
+                    name, _, value = line.partition(": ")
+                    fields[name] = value
+                elif fields:
+                    if "data" in fields:
+                        self.messages.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
+                    fields = {}
+        self.ended = True
+
+    def of(self, event: str) -> list[Any]:
+        return [data for _, kind, data in list(self.messages) if kind == event]
+
+    def values(self) -> list[float]:
+        return [row["value"] for rows in self.of("readings") for row in rows]
+
+    def wait_for(self, values: list[float]) -> None:
+        until(lambda: len(self.values()) >= len(values), f"the values {values}, got {self.messages}")
+        assert self.values() == values
+
+    def close(self) -> None:
+        for connection in self._client._transport._pool.connections:  # type: ignore[attr-defined]
+            sock = connection._connection._network_stream.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                sock.shutdown(2)
+        self._thread.join(DEADLINE_S)
+        self._context.__exit__(None, None, None)
+        self._client.close()
+
+
+@contextlib.contextmanager
+def watching(live: Served, last: str | None = None, **params: Any) -> Iterator[Viewer]:
+    viewer = Viewer(live.url, params, {} if last is None else {"Last-Event-ID": last})
+    try:
+        if last is None:
+            until(lambda: viewer.of("latest"), "the first message")
+        yield viewer
+    finally:
+        viewer.close()
+
+
+def test_what_is_committed_is_seen_once_by_everybody(live: Served, log: Log) -> None:
+    """First the newest values, then every new reading, in the rows of the API; each viewer those he asked for."""
+    with watching(live) as everything, watching(live, series="lab.n", time="us") as one:
+        assert everything.answer.headers["content-type"].startswith("text/event-stream")
+        assert [row["channel"] for row in everything.of("latest")[0]] == ["n", "t"]
+        first = log.commit(count=3)
+        everything.wait_for(first)
+        second = log.commit(channel="n", count=2) + log.commit("roof")
+        everything.wait_for(first + second)
+        one.wait_for(second[:2])
+        row = one.of("readings")[0][0]
+        assert list(row) == ["time", "sensor", "channel", "value", "unit", "quality"]
+        assert isinstance(row["time"], int)
+
+
+def test_who_comes_back_gets_what_he_missed(live: Served, log: Log) -> None:
+    """From memory, exactly; nothing twice, nothing lost."""
+    with watching(live) as viewer:
+        viewer.wait_for(log.commit(count=2))
+        last = viewer.messages[-1][0]
+    missed = log.commit(count=3)
+    with watching(live) as other:  # the server has seen them
+        seen = log.commit(count=1)
+        until(lambda: other.values()[-1:] == seen, "the newest value")
+        with watching(live, last) as viewer:
+            viewer.wait_for(missed + seen)
+            assert not viewer.of("latest")
+            more = log.commit()
+            viewer.wait_for(missed + seen + more)
+
+
+def test_who_comes_back_to_another_process_gets_what_he_missed(log: Log) -> None:
+    """From the database: everything since, perhaps some of what he had."""
+    with serving(Settings(log.path)) as live, watching(live) as viewer:
+        before = log.commit(count=2)
+        viewer.wait_for(before)
+        last = viewer.messages[-1][0]
+    missed = log.commit(count=3)
+    with serving(Settings(log.path)) as live, watching(live, last, series="lab.t") as viewer:
+        viewer.wait_for(before + missed)
+
+
+def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not half of it in silence: the range to ask for."""
+    monkeypatch.setattr(stream, "MISSED_MAX", 10)
+    with serving(Settings(log.path)) as live:
+        log.commit(count=11)
+        now_us = time.time_ns() // 1000
+        with watching(live, f"1-1-{now_us}", time="us") as viewer:
+            until(lambda: viewer.of("gap"), "the gap")
+            assert viewer.of("gap")[0]["since"] < now_us
+            assert not viewer.of("readings")
+
+
+def test_too_many_readings_for_a_stream_are_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest of each series, and how many were left out."""
+    monkeypatch.setattr("sensorlogd.web.watch.READINGS_MAX", 20)
+    with watching(live) as viewer:
+        values = log.commit(count=30)
+        until(lambda: viewer.of("skipped"), "the count")
+        assert viewer.of("skipped") == [{"readings": 29}]
+        assert viewer.values() == values[-1:]
+
+
+def test_a_reading_of_tomorrow_does_not_hide_those_of_now(live: Served, log: Log) -> None:
+    """It is shown when its time has come."""
+    with watching(live) as viewer:
+        log.commit(at_us=time.time_ns() // 1000 + 86_400 * S)
+        viewer.wait_for(log.commit())
+
+
+def test_events_and_changed_states_are_sent(live: Served, log: Log) -> None:
+    """As the page needs them."""
+    with watching(live) as viewer:
+        log.conn.execute("BEGIN IMMEDIATE")
+        events.record(log.conn, time.time_ns() // 1000, "lost", "lab", "unplugged")
+        log.conn.execute("UPDATE sensor_status SET state = 'backing_off' WHERE sensor_id = 1")
+        log.conn.execute("COMMIT")
+        until(lambda: viewer.of("events") and viewer.of("sensors"), "the event")
+        (event,) = viewer.of("events")[0]
+        assert (event["kind"], event["sensor"], event["detail"]) == ("lost", "lab", "unplugged")
+        assert viewer.of("sensors")[0] == [{"sensor": "lab", "state": "backing_off", "health": "not running", "error": None}]
+
+
+def test_a_replaced_database_is_followed(live: Served, log: Log, tmp_path: Path) -> None:
+    """The viewers stay and see what comes into the new one."""
+    with watching(live) as viewer:
+        first = log.commit()
+        viewer.wait_for(first)
+        other = Log(tmp_path / "other.db")
+        other.value = 500.0
+        log.conn.close()
+        database.close_cleanly(other.conn)
+        (tmp_path / "other.db").replace(log.path)
+        for suffix in ("-wal", "-shm"):
+            log.path.with_name(log.path.name + suffix).unlink(missing_ok=True)
+        other.conn = database.connect_writer(log.path)
+
+        def seen() -> bool:
+            other.commit()
+            return any(value >= 500 for value in viewer.values())
+
+        try:
+            until(seen, "a value of the new file")
+        finally:
+            other.conn.close()
+
+
+def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for one viewer is bounded; he may come back and resume."""
+    waiting = stream.Viewer(stream.Wish((), stream.TimeForm("rfc3339", "UTC")))
+    for _ in range(stream.WAITING_MAX):
+        waiting.push(b"x")
+    assert not waiting.gone
+    waiting.push(b"x")
+    assert waiting.gone
+    assert not waiting.waiting
+
+
+def test_a_full_house_is_told(live: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 and when to come back."""
+    monkeypatch.setattr(stream, "VIEWERS_MAX", 1)
+    with watching(live):
+        answer = live.client.get("/api/v1/stream")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+    until(lambda: live.client.head("/api/v1/stream").status_code == 200, "a place")
+    with watching(live):
+        pass
+
+
+def test_streams_end_with_the_server(log: Log) -> None:
+    """Properly, so that the client knows that nothing was cut off."""
+    with contextlib.ExitStack() as stack:
+        with serving(Settings(log.path)) as live:
+            viewer = stack.enter_context(watching(live))
+        until(lambda: viewer.ended, "the end of the stream")
+
+
+def test_nothing_is_left_open_for_a_writer_to_wait_for(log: Log) -> None:
+    """After the server's end the file is a single one again when its writer closes it."""
+    with serving(Settings(log.path)) as live, watching(live) as viewer:
+        viewer.wait_for(log.commit())
+    database.close_cleanly(log.conn)
+    assert [path.name for path in log.path.parent.iterdir() if path.name.startswith("log.db")] == ["log.db"]
+    log.conn = sqlite3.connect(log.path)
