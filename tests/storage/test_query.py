@@ -25,7 +25,12 @@ GAUGE = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range
 COUNTER = ("increase", "resets", "count", "min")
 STATE = ("transitions", "states", "count", "twmean", "last")
 ANGLE = {"mean": "direction", "resultant": "resultant", "stddev": "spread", "delta": "turn", "max": "max", "coverage": "coverage"}
-OF_KIND = {"gauge": dict(zip(GAUGE, GAUGE, strict=True)), "state": dict(zip(STATE, STATE, strict=True)), "angle": ANGLE}
+OF_KIND = {
+    "gauge": dict(zip(GAUGE, GAUGE, strict=True)),
+    "counter": dict(zip(COUNTER, COUNTER, strict=True)),
+    "state": dict(zip(STATE, STATE, strict=True)),
+    "angle": ANGLE,
+}
 STEPS = ("7s", "90s", "5min", "15min", "2h", "6h", "24h", "1d", "2d", "1w", "1mo", "1y")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

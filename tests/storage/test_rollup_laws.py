@@ -7,8 +7,10 @@ model keeps every reading that was ever stored; expired ones too, because the ro
 from __future__ import annotations
 
 import math
+import random
 import shutil
 import tempfile
+from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon import aggregator_process
-from sensorlogd.storage import apply, catalog, compute, database, rollup, stale, tiers
+from sensorlogd.storage import apply, catalog, compute, database, query, rollup, stale, tiers
 from sensorlogd.storage.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.mover import Mover
+from sensorlogd.storage.query import Ask
 from sensorlogd.storage.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollup import RollUp, Rules
+from sensorlogd.storage.steps import Step
+from tests.storage import truth
+from tests.storage.test_query import OF_KIND, close, local_edges
 
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
@@ -87,22 +93,32 @@ class Machine(RuleBasedStateMachine):
         self.conn = database.connect_writer(self.path)
         self.shadow: dict[int, dict[int, tuple[float | None, int]]] = {}
         self.frozen: dict[tuple[int, int, int], RollUp] = {}  # what the roll-ups of expired readings must stay like
+        self.sorted: dict[int, list[int]] = {}
         self.rezoned_us = -1  # days that begin before were made in another zone, of what was kept
 
-    @initialize(zone=st.sampled_from(sorted(BEGINS)))
-    def begin(self, zone: str) -> None:
+    @initialize(zone=st.sampled_from(sorted(BEGINS)), seed=st.integers(0, 1_000_000))
+    def begin(self, zone: str, seed: int) -> None:
+        """With some readings of all kinds: without them little could go wrong."""
         self.zone, self.t0 = zone, BEGINS[zone]
         self.now_us = self.t0 + HOUR_US
         self.rules = {
-            "gauge": Rules("gauge", HEARTBEATS[0]),
-            "counter": Rules("counter", HEARTBEATS[0], 365.0, 0.1),
+            "gauge": Rules("gauge", HEARTBEATS[1]),
+            "counter": Rules("counter", HEARTBEATS[1], 365.0, 0.1),
             "angle": Rules("angle", HEARTBEATS[0]),
-            "state": Rules("state", HEARTBEATS[0]),
+            "state": Rules("state", HEARTBEATS[2]),
         }
         self.sync()
         self.transaction(lambda: apply.set_edge(self.conn, self.t0))
         self.transaction(lambda: apply.use_day_zone(self.conn, zone, self.now_us))
         self.restart()
+        chance = random.Random(seed)
+        for channel in CHANNELS:
+            times = sorted(chance.sample(range(2 * 24 * 12), 60))
+            batch = [
+                (n * 5 * MINUTE_US + n, float(chance.randint(0, 3 if channel == "state" else 400)), chance.choice([1, 1, 1, 4]))
+                for n in times
+            ]
+            self.store(batch, True, channel)
 
     def teardown(self) -> None:
         self.conn.close()
@@ -299,6 +315,32 @@ class Machine(RuleBasedStateMachine):
                         if expected is not None:
                             self.frozen[series, tier, start] = expected
 
+    @rule(
+        channel=st.sampled_from(CHANNELS), step=st.sampled_from(["10min", "1h", "7h", "1d", "2d"]), zone=st.sampled_from(sorted(BEGINS)),
+        one=when, other=when,
+    )  # fmt: skip
+    def ask(self, channel: str, step: str, zone: str, one: int, other: int) -> None:
+        """A question in any zone, whatever roll-ups there are: the answer is what the readings give."""
+        series, rules = self.ids["s", channel], self.rules[channel]
+        since, until = self.t0 + min(one, other) + 17, self.t0 + max(one, other) + 4242
+        since = max(since, self.frontier.cuts_us.get(series, since))  # what has expired is not asked for here
+        if since >= until:
+            return
+        names = OF_KIND[rules.kind]
+        wanted = Ask(since, until, Step.parse(step), None, tuple(names), zone)
+        self.conn.execute("BEGIN")
+        rows = {row.start_us: row for row in query.buckets(compute.Snapshot.of(self.conn, zone), series, wanted).rows}
+        self.conn.execute("ROLLBACK")
+        raw = [(ts, *rest) for ts, rest in sorted(self.shadow.get(series, {}).items())]
+        for start, end in local_edges(step, since, until, zone):
+            expected = truth.bucket(raw, max(start, since), min(end, until), rules.heartbeat_us, rules.wrap, rules.dip)
+            row = rows.pop(start, None)
+            assert (row is None) == (expected is None), (zone, step, start, row, expected)
+            if row is not None and expected is not None:
+                for name, value in zip(names.values(), row.values, strict=True):
+                    close(name, value, expected[name])
+        assert not rows
+
     # ---- what must be true -----------------------------------------------------------------------------------------
 
     def raw(self, series: int) -> list[tuple[int, float | None, int]]:
@@ -315,7 +357,11 @@ class Machine(RuleBasedStateMachine):
         }
 
     def expected(self, series: int, channel: str, start: int, end: int) -> RollUp | None:
-        rows = [(ts, *rest) for ts, rest in sorted(self.shadow.get(series, {}).items()) if start <= ts < end]
+        shadow = self.shadow.get(series, {})
+        if len(shadow) != len(self.sorted.get(series, ())):
+            self.sorted[series] = sorted(shadow)
+        times = self.sorted.get(series, [])
+        rows = [(ts, *shadow[ts]) for ts in times[bisect_left(times, start) : bisect_left(times, end)]]
         return rollup.of(*zip(*rows, strict=True), self.rules[channel]) if rows else None  # type: ignore[arg-type]
 
     @invariant()
@@ -382,7 +428,7 @@ def test_stored_roll_ups_equal_readings_whatever_happened(fresh: Path) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=int(__import__("os").environ.get("EX", "40")),
+            max_examples=40,
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -27,7 +27,9 @@ def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.
     return after - before, 0
 
 
-def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) -> dict[str, Any] | None:
+def bucket(
+    readings: Sequence[Reading], start: int, end: int, heartbeat: int, wrap: float | None = None, dip: float = 0.1
+) -> dict[str, Any] | None:
     """Every aggregate of [start, end) of a series, its readings in time order; None where it holds no usable reading."""
     points = usable(readings)
     inside = [(ts, value) for ts, value in points if start <= ts < end]
@@ -71,8 +73,8 @@ def bucket(readings: Sequence[Reading], start: int, end: int, heartbeat: int) ->
         "delta": values[-1] - values[0],
         "twmean": integral * 1e6 / covered if covered else values[-1],
         "coverage": covered / (end - start),
-        "increase": math.fsum(rise(a, b)[0] for a, b in pairwise(chain)),
-        "resets": sum(rise(a, b)[1] for a, b in pairwise(chain)),
+        "increase": math.fsum(rise(a, b, wrap, dip)[0] for a, b in pairwise(chain)),
+        "resets": sum(rise(a, b, wrap, dip)[1] for a, b in pairwise(chain)),
         "transitions": sum(b != a for a, b in pairwise(chain)),
         "states": {str(int(value)): us / 1e6 for value, us in states.items()},
         "resultant": resultant,
