@@ -17,6 +17,7 @@ from sensorlogd.storage import query
 from sensorlogd.storage.append import MINUTE_US
 from sensorlogd.storage.compute import Snapshot
 from sensorlogd.storage.query import Ask
+from sensorlogd.storage.retention import Retention, RetentionPlan
 from sensorlogd.storage.steps import LADDER, Step, for_points
 from tests.storage import truth
 from tests.storage.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings, _step
@@ -330,3 +331,39 @@ def test_roll_ups_of_another_kind_are_no_error(tmp_path: Path, fresh: Path) -> N
         assert row.values[names.index("increase")] is None
         assert row.values[names.index("states")] is None
         machine.close()
+
+
+def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -> None:
+    """Roll-ups that were kept answer exactly as the readings did, in steps they nest in; what only readings could tell is said."""
+    machine = Machine(tmp_path, fresh, "Asia/Kathmandu")
+    stored = [(T0 + n * 7 * MINUTE_US + n, float((n * 37) % 101), 4 if n % 11 == 0 else 1) for n in range(700)]
+    machine.store(stored)
+    end = T0 + 4 * 24 * HOUR_US
+    machine.move(600, end)
+    machine.roll_up(T0 + 80 * HOUR_US, [])
+    names = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range", "delta", "twmean", "coverage", "increase")
+    asked = {
+        step: list(ask(machine, channel, Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
+        for step in ("1min", "15min", "1h", "6h", "1d", "2d")
+        for channel in ("counter",)
+    }
+    retention = Retention(machine.zone)
+    retention.plan(RetentionPlan({0: 24 * HOUR_US}))
+    while retention.step(machine.conn, end):
+        pass
+    cut = retention.cuts_us[machine.ids["s", "counter"]]
+    assert T0 + 24 * HOUR_US < cut < T0 + 80 * HOUR_US
+    assert min(ts for ts, *_ in machine.raw(machine.ids["s", "counter"])) >= cut - cut % HOUR_US
+    for step, before in asked.items():
+        after = list(ask(machine, "counter", Ask(T0, end, Step.parse(step), None, names, machine.zone)).rows)
+        assert [row.start_us for row in after] == [row.start_us for row in before]
+        for old, new in zip(before, after, strict=True):
+            for name, a, b in zip(names, old.values, new.values, strict=True):
+                close(name, b, a)
+    answer = ask(machine, "counter", Ask(T0, end, Step.parse("90s"), None, ("mean",), machine.zone))
+    assert answer.rows
+    assert any("have expired; steps of whole minutes are answered from roll-ups" in note for note in answer.notes)
+    picture = ask(machine, "counter", Ask(T0, T0 + HOUR_US, None, 3600, ("mean", "max"), machine.zone))
+    assert str(picture.step) == "1min"
+    assert [row.values[1] for row in picture.rows] == [value for ts, value, flag in stored if ts < T0 + HOUR_US and flag == 1]
+    machine.close()
