@@ -69,6 +69,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.gil
 	$(BIN)/python -m benchmarks.serial_lines
 	$(BIN)/python -m benchmarks.queries
+	$(BIN)/python -m benchmarks.web
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.footprint --rollups
 

@@ -249,21 +249,24 @@ def bucket_row(one: Series, row: BucketRow, names: tuple[str, ...], form: TimeFo
         "time": form(row.start_us),
         "sensor": one.sensor,
         "channel": one.channel,
-        "count": row.readings,
-        "coverage": row.coverage,
-        **dict(zip(names, map(cell, row.values), strict=True)),
-    }
+    } | values_of(row, names)
 
 
 def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm) -> Json:
-    columns: Json = {
-        "time": [form(row.start_us) for row in rows],
-        "count": [row.readings for row in rows],
-        "coverage": [row.coverage for row in rows],
-    }
+    columns: Json = {"time": [form(row.start_us) for row in rows]}
     for index, name in enumerate(names):
         columns[name] = [cell(row.values[index]) for row in rows]
+    columns.setdefault("count", [row.readings for row in rows])
+    columns.setdefault("coverage", [row.coverage for row in rows])
     return columns
+
+
+def values_of(row: BucketRow, names: tuple[str, ...]) -> Json:
+    """The aggregates asked for, then count and coverage: the columns of ``sensorlogd query``."""
+    values = dict(zip(names, map(cell, row.values), strict=True))
+    values.setdefault("count", row.readings)
+    values.setdefault("coverage", row.coverage)
+    return values
 
 
 @dataclass(frozen=True, slots=True)
