@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 START_WITHIN_S = 60.0
 WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
 LOOK_EVERY_S = 1.0
-STOP_WITHIN_S = 6.0
+STOP_WITHIN_S = 4.0
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Emit = Callable[[str, str | None, str], None]

@@ -67,7 +67,7 @@ async def events(request: Request) -> Response:
     async def page(_: object) -> tuple[list[Any], None]:
         return found["events"], None
 
-    return await streamed(kind, ("id", *EVENT_COLUMNS), page, "events")
+    return await streamed(request, kind, ("id", *EVENT_COLUMNS), page, "events")
 
 
 async def readings(request: Request) -> Response:
@@ -98,7 +98,7 @@ async def readings(request: Request) -> Response:
         left -= len(rows)
         return rows, following if left else None
 
-    return await streamed(kind, READING_COLUMNS, page, "readings")
+    return await streamed(request, kind, READING_COLUMNS, page, "readings")
 
 
 async def buckets(request: Request) -> Response:
@@ -117,7 +117,7 @@ async def buckets(request: Request) -> Response:
 
         return await pool.run(question)
 
-    return await streamed(kind, columns, page, "buckets")
+    return await streamed(request, kind, columns, page, "buckets")
 
 
 async def stream(request: Request) -> Response:

@@ -33,8 +33,8 @@ def json_answer(request: Request, value: Any) -> Response:
 
 
 async def streamed(
-    form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[Rows, Any]]], name: str
-) -> StreamingResponse:
+    request: Request, form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[Rows, Any]]], name: str
+) -> Response:
     """``page(place)`` gives rows and the place of the next page, None after the last; the first place is None.
 
     The first page is asked for before the answer begins, so that a mistake is an error and not half an answer.
@@ -54,6 +54,8 @@ async def streamed(
             rows, place = await page(place)
 
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}.{form}"'}
+    if request.method == "HEAD":  # nobody sees the body, so none is made
+        return Response(media_type=MEDIA_TYPES[form], headers=headers)
     return StreamingResponse(body(), media_type=MEDIA_TYPES[form], headers=headers)
 
 

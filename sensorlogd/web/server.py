@@ -16,7 +16,7 @@ from sensorlogd.web.app import create_app
 from sensorlogd.web.settings import Settings
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
-STOP_WITHIN_S = 3
+STOP_WITHIN_S = 2
 CONNECTIONS = 600
 MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
 

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,10 +129,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(made: Path) -> Iterator[Served]:
-    """A server on it, without a token."""
-    with serving(Settings(made)) as running:
+    """A server on it, without a token; its threads are there before the first test looks for any left behind."""
+    with serving(Settings(made, query_threads=1)) as running:
+        running.get("/api/v1/latest")
+        assert running.client.get("/no-such-file").status_code == 404
         yield running
 
 
@@ -141,6 +143,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-Serve = Callable[[Settings], contextlib.AbstractContextManager[Served]]

@@ -84,7 +84,10 @@ def test_values_over_http_are_those_of_the_database(tmp_path: Path) -> None:
         assert [one["health"] for one in get(address, "/api/v1/sensors")["sensors"]] == ["ok"]
         pid = web_pid(daemon)
         assert pid
-        assert daemon.stop() == 0
+        with httpx.stream("GET", f"{address}api/v1/stream", trust_env=False, timeout=DEADLINE_S) as viewer:
+            assert next(viewer.iter_lines()).startswith("retry")
+            assert daemon.stop() == 0
+            viewer.close()
         assert not Path(f"/proc/{pid}").exists()
     assert sorted(path.name for path in (tmp_path / "data").glob("sensorlogd.db*")) == ["sensorlogd.db"]
     conn = sqlite3.connect(tmp_path / "data" / "sensorlogd.db")
