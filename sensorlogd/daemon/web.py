@@ -26,6 +26,7 @@ START_WITHIN_S = 60.0
 WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
 LOOK_EVERY_S = 1.0
 STOP_WITHIN_S = 4.0
+KILLED_WITHIN_S = 2.0
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Emit = Callable[[str, str | None, str], None]
@@ -123,8 +124,7 @@ class WebProcess:
             process.wait(deadline_s)
         except subprocess.TimeoutExpired:
             log.warning("web: does not end; killed")
-            process.kill()
-            process.wait()
+            _end(process)
         _close(process)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
@@ -176,16 +176,13 @@ class WebProcess:
 
     def _kill(self, reason: str) -> None:
         assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        _end(self._process)
         self._lost(reason)
 
     def _lost(self, reason: str) -> None:
         process, self._process = self._process, None
         if process is not None:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            _end(process)
             _close(process)
         if self.state is WebState.SERVING and time.monotonic() - self._since > WELL_AFTER_S:
             self._backoff.reset()
@@ -210,6 +207,15 @@ def resident_bytes(pid: int) -> int:
             return int(file.read().split()[1]) * PAGE
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill it. One that hangs in the kernel is left behind: the loop must not wait for it."""
+    process.kill()
+    try:
+        process.wait(KILLED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        log.error("web: process %d cannot be killed; left behind", process.pid)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,7 +23,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sensorlogd.web import api, errors, login, metrics, openapi, probes
-from sensorlogd.web.guard import Guard
+from sensorlogd.web.guard import Denials, Guard
 from sensorlogd.web.pool import Pool
 from sensorlogd.web.settings import Settings
 from sensorlogd.web.stream import Hub
@@ -42,6 +43,7 @@ def create_app(settings: Settings) -> Starlette:
 
     watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s)
     hub = Hub(watching)
+    denials = Denials()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -65,11 +67,14 @@ def create_app(settings: Settings) -> Starlette:
         prometheus = importlib.import_module("sensorlogd.web.prometheus")
         routes.append(Mount("/prometheus", routes=prometheus.routes))
     if STATIC.is_dir():
-        routes.append(Mount("/", StaticFiles(directory=STATIC)))
+        routes.append(Mount("/", _Files(directory=STATIC)))
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        middleware=[Middleware(Guard, settings=settings), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        middleware=[
+            Middleware(Guard, settings=settings, denials=denials),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        ],
         exception_handlers={
             errors.ApiError: errors.on_api_error,
             HTTPException: errors.on_http_error,
@@ -79,8 +84,18 @@ def create_app(settings: Settings) -> Starlette:
     app.state.settings = settings
     app.state.pool = pool
     app.state.hub = hub
+    app.state.denials = denials
     app.state.closing = hub.close
     return app
+
+
+class _Files(StaticFiles):
+    """Asked for again at every load (304 mostly): after an upgrade nobody sees the old page with the new API."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        answer = super().file_response(*arguments, **named)
+        answer.headers.setdefault("Cache-Control", "no-cache")
+        return answer
 
 
 async def index(_: Request) -> Response:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
+import time
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import quote
 
@@ -19,7 +21,10 @@ from sensorlogd.web.errors import ApiError, answer
 from sensorlogd.web.settings import Settings
 from sensorlogd.web.token import TokenFile
 
+log = logging.getLogger(__name__)
+
 COOKIE = "sensorlogd"
+TELL_EVERY_S = 60.0
 OPEN = ("/health", "/ready", "/login", "/login.css")  # they tell whether it runs, and nothing of what is measured
 FORMS = ("/login", "/prometheus/")  # where a POST is a question, too
 MAX_URL = 16_384
@@ -39,11 +44,27 @@ HEADERS = {
 }
 
 
+class Denials:
+    """Counts who was not let in, and tells the log now and then."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._told_at = -TELL_EVERY_S
+
+    def add(self, reason: str, scope: Scope) -> None:
+        self.count += 1
+        if time.monotonic() - self._told_at >= TELL_EVERY_S:
+            self._told_at = time.monotonic()
+            peer = (scope.get("client") or ("nobody",))[0]
+            log.warning("%s from %s; %d refused so far", reason, peer, self.count)
+
+
 class Guard:
     """ASGI middleware, the outermost of ours."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, denials: Denials) -> None:
         self.app = app
+        self.denials = denials
         self.settings = settings
         self.names = hosts.own_names() | {settings.host.lower()}
         self.token = TokenFile(settings.token_file) if settings.auth == "token" and settings.token_file else None
@@ -80,6 +101,7 @@ class Guard:
         host = hosts.split_host(headers.get("host", ""))
         address = scope["server"][0] if scope.get("server") else None
         if not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
+            self.denials.add(f"asked for by the name {host[:200]!r}", scope)
             raise ApiError(
                 421,
                 "host_not_allowed",
@@ -103,6 +125,8 @@ class Guard:
             query = scope["query_string"].decode("latin-1")
             wanted = path + ("?" + query if query else "")
             return RedirectResponse(f"{self.base}/login?next={quote(wanted, safe='')}", 303, {"Cache-Control": "no-store"})
+        if "authorization" in headers:
+            self.denials.add("a wrong token", scope)
         raise ApiError(
             401,
             "token_needed",

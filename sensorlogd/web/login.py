@@ -46,6 +46,7 @@ async def login(request: Request) -> Response:
         return _page(settings, wanted, "This server asks for its token.", 200)
     known = token.TokenFile(settings.token_file)
     if not known.admits(given.strip()):
+        request.app.state.denials.add("a wrong token", request.scope)
         await asyncio.sleep(SLOW_S)
         return _page(settings, wanted, "That is not the token.", 403)
     answer = RedirectResponse(settings.base_path + wanted, 303, {"Cache-Control": "no-store"})

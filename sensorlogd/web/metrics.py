@@ -45,7 +45,7 @@ async def metrics(request: Request) -> Response:
             *(_values(log, patterns, params.now_us) if with_values else ()),
         ]
     )
-    families += _web(pool, hub)
+    families += _web(pool, hub, request.app.state.denials.count)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Collected(families)), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
@@ -169,11 +169,12 @@ def _legal(name: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _web(pool: Pool, hub: Hub) -> list[Any]:
+def _web(pool: Pool, hub: Hub, denied: int) -> list[Any]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     return [
         GaugeMetricFamily("sensorlogd_web_viewers", "Who is watching the live stream.", len(hub.viewers)),
         CounterMetricFamily("sensorlogd_web_refused", "Questions refused because too many were waiting.", pool.refused),
+        CounterMetricFamily("sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", denied),
         CounterMetricFamily("sensorlogd_web_timeouts", "Questions ended because they took too long.", pool.timeouts),
     ]

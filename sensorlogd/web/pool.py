@@ -22,6 +22,7 @@ from sensorlogd.web.errors import ApiError
 T = TypeVar("T")
 
 WAITING_PER_THREAD = 16
+WAITING_S = 15.0  # whoever asked longer ago has given up
 STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
 
 
@@ -44,14 +45,11 @@ class Pool:
     async def run(self, question: Callable[[Log], T], timeout_s: float | None = None) -> T:
         """Raises ApiError: 503 busy or no database, 422 when it takes too long."""
         if self._asked >= self._limit:
-            self.refused += 1
-            raise ApiError(
-                503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "1"}
-            )
+            raise self._busy()
         self._asked += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._ask, question, timeout_s or self.timeout_s
+                self._executor, self._ask, question, timeout_s or self.timeout_s, time.monotonic()
             )
         finally:
             self._asked -= 1
@@ -67,7 +65,9 @@ class Pool:
 
     # ---- on a query thread -----------------------------------------------------------------------------------------
 
-    def _ask(self, question: Callable[[Log], T], timeout_s: float) -> T:
+    def _ask(self, question: Callable[[Log], T], timeout_s: float, asked_at: float) -> T:
+        if time.monotonic() - asked_at > WAITING_S:
+            raise self._busy()
         log = self._log()
         until = time.monotonic() + timeout_s
 
@@ -93,6 +93,12 @@ class Pool:
             log.conn.set_progress_handler(None, 0)
             if log.conn.in_transaction:  # a stream that was not read to its end
                 log.conn.execute("ROLLBACK")
+
+    def _busy(self) -> ApiError:
+        self.refused += 1
+        return ApiError(
+            503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "1"}
+        )
 
     def _log(self) -> Log:
         """This thread's connection; a new one if the file is another now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Generator
@@ -106,6 +107,7 @@ def url_of(listener: socket.socket, base_path: str = "") -> str:
 
 def make_server(settings: Settings) -> Server:
     """One worker, no access log, no headers that tell of versions."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a stranger's broken requests are no news
     config = uvicorn.Config(
         create_app(settings),
         http=Protocol,

@@ -102,6 +102,10 @@ def test_the_token_opens_in_each_of_its_ways(guarded: Served) -> None:
         ({"Cookie": f"sensorlogd={right}"}, 401),
     ):
         assert guarded.client.get(STREAM, headers=headers).status_code == status, headers
+    denied = [
+        line for line in guarded.client.get("/metrics", headers=basic(right)).text.splitlines() if "web_denied_total" in line
+    ]
+    assert denied[-1] == "sensorlogd_web_denied_total 4.0"
     new = token.ensure(guarded.settings.token_file, new=True)
     assert guarded.client.get(STREAM, headers={"Authorization": f"Bearer {right}"}).status_code == 401
     assert guarded.client.get(STREAM, headers={"Authorization": f"Bearer {new}"}).status_code == 200
