@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -66,8 +66,8 @@ def create_app(settings: Settings) -> Starlette:
     if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
         prometheus = importlib.import_module("sensorlogd.web.prometheus")
         routes.append(Mount("/prometheus", routes=prometheus.routes))
-    if STATIC.is_dir():
-        routes.append(Mount("/", _Files(directory=STATIC)))
+    files = _Files(directory=STATIC, check_dir=False)
+    routes.append(Mount("/", files))
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
@@ -82,6 +82,7 @@ def create_app(settings: Settings) -> Starlette:
         },
     )
     app.state.settings = settings
+    app.state.files = files
     app.state.pool = pool
     app.state.hub = hub
     app.state.denials = denials
@@ -98,6 +99,9 @@ class _Files(StaticFiles):
         return answer
 
 
-async def index(_: Request) -> Response:
-    page = STATIC / "index.html"
-    return FileResponse(page, headers={"Cache-Control": "no-cache"}) if page.exists() else HTMLResponse(NOT_BUILT)
+async def index(request: Request) -> Response:
+    """The dashboard, or what there is without it."""
+    if not (STATIC / "index.html").exists():
+        return HTMLResponse(NOT_BUILT)
+    files: _Files = request.app.state.files
+    return await files.get_response("index.html", request.scope)

@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from sensorlogd.storage.query import FILLS, Ask, Fill
+from sensorlogd.storage.reader import Log
+from sensorlogd.storage.steps import Step
 from sensorlogd.web import answers, api, pool
 from sensorlogd.web.settings import Settings
-from tests.web.conftest import Served, serving
+from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}
 ALL = {"since": "2026-03-29", "until": "2026-03-29T02:00"}
@@ -82,6 +87,48 @@ def test_streamed_buckets_are_the_buckets(served: Served, fill: str, monkeypatch
     whole = [row for one in served.get("/api/v1/buckets", **asked)["series"] for row in one["rows"]]
     assert len(whole) > 60
     assert served.rows("/api/v1/buckets", **asked) == whole
+
+
+@given(
+    series=st.sampled_from([["lab.t"], ["lab.n"], ["lab"], ["*.t"]]),
+    begin=st.integers(-600, 7200),
+    length=st.integers(1, 8000),
+    every=st.sampled_from(["7s", "10s", "1min", "90s", "15min", "1h", "1d"]),
+    agg=st.lists(
+        st.sampled_from(["mean", "min", "max", "count", "increase", "twmean", "stddev", "last", "fail"]), min_size=1, unique=True
+    ),
+    fill=st.sampled_from(FILLS),
+)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_answer_is_the_engines_in_every_form(
+    served: Served, made: Path, series: list[str], begin: int, length: int, every: str, agg: list[str], fill: Fill
+) -> None:
+    """Rows, columns and stream over HTTP are what the query engine says, whatever is asked."""
+    since, until = T0 + begin * S, T0 + (begin + length) * S
+    asked = {"series": series, "since": since, "until": until, "every": every, "agg": ",".join(agg), "fill": fill, "time": "us"}
+    with Log.open(made) as log:
+        ask = Ask(since, until, Step.parse(every), None, tuple(agg), "UTC", fill)
+        names = [name for name in ("count", "coverage") if name not in agg]
+        truth = [
+            [
+                one.sensor,
+                one.channel,
+                row.start_us,
+                *row.values,
+                *[{"count": row.readings, "coverage": row.coverage}[name] for name in names],
+            ]
+            for one, answer in log.buckets(log.series(series), ask)
+            for row in answer.rows
+        ]
+    keys = ["sensor", "channel", "time", *agg, *names]
+    rows = [row for one in served.get("/api/v1/buckets", **asked)["series"] for row in one["rows"]]
+    assert [[row[key] for key in keys] for row in rows] == truth
+    assert served.rows("/api/v1/buckets", **asked) == rows
+    columns = served.get("/api/v1/buckets", shape="columns", **asked)["series"]
+    turned = [
+        [one["sensor"], one["channel"], *cells] for one in columns for cells in zip(*[one[key] for key in keys[2:]], strict=True)
+    ]
+    assert turned == truth
 
 
 def test_columns_of_buckets_are_the_rows_turned(served: Served) -> None:

@@ -26,6 +26,8 @@ def test_every_endpoint_and_parameter_is_described(served: Served) -> None:
     }
     assert described == {name: list(parameters) for name, parameters in api.PARAMETERS.items()}
     assert {route.path.strip("/") for route in api.routes} == set(api.PARAMETERS)
+    explained = (Path(__file__).parents[2] / "docs/web.md").read_text()
+    assert all(f"`{path}`" in explained for path in found["paths"])
     page = served.client.get("/docs").text
     assert all(f"GET {path}" in page for path in found["paths"])
     assert "http://" not in page
