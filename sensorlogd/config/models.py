@@ -314,6 +314,9 @@ class WebOptions(Section):
         10_000_000, ge=100_000, le=600_000_000, description="the longest that one question may take"
     )
     memory_limit: SizeBytes = Field(256_000_000, ge=64_000_000, description="the web process is restarted when it needs more")
+    prometheus_lookback: Literal["5min", "heartbeat"] = Field(
+        "5min", description="how long a reading counts in PromQL: five minutes, or the heartbeat of its series"
+    )
 
 
 @dataclass(frozen=True, slots=True)

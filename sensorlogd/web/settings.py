@@ -32,6 +32,7 @@ class Settings:
     query_timeout_s: float = 10.0
     query_threads: int = 3
     memory_limit_bytes: int = 256_000_000
+    prometheus_lookback: Literal["5min", "heartbeat"] = "5min"
 
     @classmethod
     def of(cls, config: Config) -> Settings:
@@ -49,6 +50,7 @@ class Settings:
             allowed_hosts=web.allowed_hosts,
             query_timeout_s=web.query_timeout / 1e6,
             memory_limit_bytes=web.memory_limit,
+            prometheus_lookback=web.prometheus_lookback,
         )
 
     def to_json(self) -> str:

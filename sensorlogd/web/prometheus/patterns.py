@@ -1,0 +1,45 @@
+"""Regular expressions as Prometheus has them: RE2, anchored at both ends, in time that grows with the text only."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import re2  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it ships no types
+
+from sensorlogd.web.prometheus.values import PromError
+
+LONGEST = 1_000
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+_OPTIONS.dot_nl = True
+_OPTIONS.max_mem = 1 << 20
+_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+
+
+def compiled(pattern: str) -> Any:
+    """Something with ``fullmatch``. Raises PromError."""
+    if len(pattern) > LONGEST:
+        raise PromError(f"a pattern is longer than {LONGEST:,} characters", "bad_data")
+    try:
+        return re2.compile(pattern, _OPTIONS)
+    except re2.error as error:
+        told = error.args[0] if error.args else ""
+        text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+        raise PromError(f"invalid regular expression {pattern!r}: {text}", "bad_data") from None
+
+
+def expanded(match: Any, template: str) -> str:
+    """``template`` with ``$1``, ``${name}`` and ``$$``; a group that is not there is empty."""
+
+    def group(reference: re.Match[str]) -> str:
+        name = reference[1] or reference[2]
+        if name is None:
+            return "$"
+        groups, named = match.groups(), match.groupdict()
+        if name.isdigit():
+            at = int(name)
+            return str(match[0]) if at == 0 else (groups[at - 1] or "") if at <= len(groups) else ""
+        return named.get(name) or ""
+
+    return _REFERENCE.sub(group, template)

@@ -1,0 +1,116 @@
+"""Functions of the readings in a window. Each gets times (µs), values, and the window's borders (µs); None: no result.
+
+Formulas are those that Prometheus documents (Querying, Functions); the extrapolation of rate, increase and delta is that of
+its engine: towards a border of the window by what is missing, but by no more than half the usual spacing where the border
+is further away than 1.1 spacings, and of a counter not below zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from sensorlogd.web.prometheus.values import mean, quantile, total, variance
+
+Times = Sequence[int]
+Values = Sequence[float]
+Function = Callable[[Times, Values, int, int], float | None]
+
+
+def _extrapolated(times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool) -> float | None:
+    if len(values) < 2:
+        return None
+    change = values[-1] - values[0]
+    if counter:
+        before = values[0]
+        for value in values:
+            if value < before:
+                change += before
+            before = value
+    to_start = (times[0] - start_us) / 1e6
+    to_end = (end_us - times[-1]) / 1e6
+    sampled = (times[-1] - times[0]) / 1e6
+    spacing = sampled / (len(values) - 1)
+    threshold = spacing * 1.1
+    if to_start >= threshold:
+        to_start = spacing / 2
+    if counter and change > 0 and values[0] >= 0:
+        to_start = min(to_start, sampled * (values[0] / change))
+    if to_end >= threshold:
+        to_end = spacing / 2
+    factor = (sampled + to_start + to_end) / sampled
+    if per_second:
+        factor /= (end_us - start_us) / 1e6
+    return change * factor
+
+
+def _instant(times: Times, values: Values, *, counter: bool, per_second: bool) -> float | None:
+    """Of the last two readings."""
+    if len(values) < 2 or times[-1] == times[-2]:
+        return None
+    before, after = values[-2], values[-1]
+    change = after if counter and after < before else after - before
+    return change / ((times[-1] - times[-2]) / 1e6) if per_second else change
+
+
+def regression(times: Times, values: Values, origin_us: int) -> tuple[float, float]:
+    """(slope a second, value at ``origin_us``) of the least squares line."""
+    n = len(values)
+    if all(value == values[0] for value in values):
+        return (0.0, values[0]) if math.isfinite(values[0]) else (math.nan, math.nan)
+    x = [(ts - origin_us) / 1e6 for ts in times]
+    sum_x, sum_y = total(x), total(values)
+    cov = total([a * b for a, b in zip(x, values, strict=True)]) - sum_x * sum_y / n
+    var = total([a * a for a in x]) - sum_x * sum_x / n
+    slope = cov / var
+    return slope, sum_y / n - slope * sum_x / n
+
+
+def _deriv(times: Times, values: Values, _: int, __: int) -> float | None:
+    return None if len(values) < 2 else regression(times, values, times[0])[0]
+
+
+def _min(_: Times, values: Values, __: int, ___: int) -> float:
+    numbers = [value for value in values if not math.isnan(value)]
+    return min(numbers) if numbers else math.nan
+
+
+def _max(_: Times, values: Values, __: int, ___: int) -> float:
+    numbers = [value for value in values if not math.isnan(value)]
+    return max(numbers) if numbers else math.nan
+
+
+def _changes(_: Times, values: Values, __: int, ___: int) -> float:
+    return float(sum(a != b and not (math.isnan(a) and math.isnan(b)) for a, b in pairwise(values)))
+
+
+def _resets(_: Times, values: Values, __: int, ___: int) -> float:
+    return float(sum(b < a for a, b in pairwise(values)))
+
+
+def _mad(_: Times, values: Values, __: int, ___: int) -> float:
+    middle = quantile(0.5, values)
+    return quantile(0.5, [abs(value - middle) for value in values])
+
+
+FUNCTIONS: dict[str, Function] = {
+    "rate": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=True, per_second=True),
+    "increase": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=True, per_second=False),
+    "delta": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=False, per_second=False),
+    "irate": lambda t, v, a, b: _instant(t, v, counter=True, per_second=True),
+    "idelta": lambda t, v, a, b: _instant(t, v, counter=False, per_second=False),
+    "deriv": _deriv,
+    "changes": _changes,
+    "resets": _resets,
+    "avg_over_time": lambda t, v, a, b: mean(v),
+    "sum_over_time": lambda t, v, a, b: total(v),
+    "min_over_time": _min,
+    "max_over_time": _max,
+    "count_over_time": lambda t, v, a, b: float(len(v)),
+    "stddev_over_time": lambda t, v, a, b: math.sqrt(variance(v)),
+    "stdvar_over_time": lambda t, v, a, b: variance(v),
+    "last_over_time": lambda t, v, a, b: v[-1],
+    "present_over_time": lambda t, v, a, b: 1.0,
+}
+KEEP_NAME = ("last_over_time",)
