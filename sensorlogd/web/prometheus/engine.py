@@ -38,6 +38,7 @@ from sensorlogd.web.prometheus.values import (
 LOOKBACK_US = 300_000_000
 SUBQUERY_STEP_US = 60_000_000
 MOST_INNER_STEPS = 200_000
+LONGEST_QUERY, MOST_PARENTHESES = 20_000, 300
 BATCH_READINGS = 100_000  # of one series at a time
 _US = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -64,6 +65,8 @@ class Grid:
 
 def parse(text: str) -> Any:
     """The syntax tree. Raises PromError (bad_data)."""
+    if len(text) > LONGEST_QUERY or text.count("(") > MOST_PARENTHESES:  # the parser takes long for what is nested deeply
+        raise PromError(f"a query has at most {LONGEST_QUERY:,} characters and {MOST_PARENTHESES} parentheses", "bad_data")
     try:
         return promql.parse(text)
     except ValueError as error:
