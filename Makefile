@@ -1,4 +1,4 @@
-# make run    set up, then log simulated sensors into ./run, until Ctrl-C
+# make run    set up, then log simulated sensors into ./run and show them in the dashboard, until Ctrl-C
 # make test   set up, then lint, types, layers and all tests
 # See also: make help
 
@@ -6,14 +6,15 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14; 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+BUILT := sensorlogd/web/static/app.js
 PREFIX ?= /opt/sensorlogd
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 600
 
-.PHONY: help run test lint types layers unit bench soak fuzz format install-service uninstall-service clean
+.PHONY: help run test lint types layers unit dashboard bench soak fuzz format install-service uninstall-service clean
 
 help:
-	@echo 'make run                set up everything and log simulated sensors into ./run'
+	@echo 'make run                set up everything, log simulated sensors into ./run, and show them in the dashboard'
 	@echo 'make test               set up everything and run all checks and tests'
 	@echo 'make bench              the benchmarks (about 15 minutes)'
 	@echo 'make soak               the longer fault tests (about 10 minutes)'
@@ -30,20 +31,29 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-run: $(STAMP)
-	@mkdir -p run
+run: $(STAMP) dashboard
 	@echo
-	@echo 'Logging the simulated sensors of config/starter.yaml into run/sensorlogd.db.'
+	@echo 'Logging simulated sensors into ./run, with a month of history; the address of the dashboard follows.'
 	@echo 'In another terminal, type:'
 	@echo
-	@echo '    $(BIN)/sensorlogd latest -c config/starter.yaml      what is it now?'
-	@echo '    $(BIN)/sensorlogd status -c config/starter.yaml      is everything well?'
-	@echo '    $(BIN)/sensorlogd tail   -c config/starter.yaml      follow the readings'
-	@echo "    $(BIN)/sensorlogd query  -c config/starter.yaml 'greenhouse.*' --every 10s"
+	@echo '    $(BIN)/sensorlogd latest -c run/demo.yaml      what is it now?'
+	@echo '    $(BIN)/sensorlogd status -c run/demo.yaml --watch    is everything well?'
+	@echo "    $(BIN)/sensorlogd query  -c run/demo.yaml 'greenhouse.*' --since -1d --every 1h"
+	@echo "    $(BIN)/sensorlogd plot   -c run/demo.yaml greenhouse.temperature --since -7d"
 	@echo
 	@echo 'Ctrl-C stops it. Your own sensors: README.md, "From a plugged-in device to numbers".'
 	@echo
-	@$(BIN)/sensorlogd run -c config/starter.yaml
+	@$(BIN)/sensorlogd demo --data run
+
+# The dashboard is built into the package; without npm everything else works.
+dashboard: $(BUILT)
+
+$(BUILT): dashboard/package.json dashboard/package-lock.json dashboard/build.mjs $(wildcard dashboard/src/*)
+	@if command -v npm >/dev/null; then \
+	    echo 'building the dashboard ...' && cd dashboard && npm ci --silent --no-audit --no-fund && npm run --silent check && npm run --silent build; \
+	else \
+	    echo 'npm is not installed: the dashboard is not built (apt-get install npm); everything else works.' >&2; \
+	fi
 
 test: lint types layers unit
 
@@ -57,7 +67,7 @@ types: $(STAMP)
 layers: $(STAMP)
 	$(BIN)/lint-imports
 
-unit: $(STAMP)
+unit: $(STAMP) dashboard
 	$(BIN)/pytest -m 'not soak' $(PYTEST_ARGS)
 
 soak: $(STAMP)
@@ -83,7 +93,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 # Installs and explains; starts nothing, overwrites no configuration.
-install-service:
+install-service: dashboard
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is needed: apt-get install python3 python3-venv' >&2; exit 1; }
 	@PYTHON='$(PYTHON)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' EXTRAS='$(EXTRAS)' sh systemd/install.sh
 

@@ -13,6 +13,7 @@ from sensorlogd import __version__
 # verb -> (module, attribute, one line for --help)
 VERBS = {
     "run": ("run_verb", "run", "Run the daemon in the foreground (systemd starts this)."),
+    "demo": ("demo_verb", "demo", "Simulated sensors with a month of history, and the dashboard."),
     "check": ("config_verbs", "check", "Validate a configuration and say what it will cost."),
     "schema": ("config_verbs", "schema", "Print the JSON Schema of the configuration, for editors."),
     "init": ("config_verbs", "init", "Write a commented starter configuration."),

@@ -1,0 +1,188 @@
+"""``demo``: simulated sensors with a month of history, daemon and dashboard, with nothing to configure."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import sys
+import threading
+import time
+import webbrowser
+from pathlib import Path
+
+import click
+
+from sensorlogd.cli import exits
+from sensorlogd.cli.reading import fail
+
+NAME = "demo.yaml"
+DAY_US = 86_400_000_000
+EVERY_US = 60_000_000  # between two readings of the past
+AT_ONCE = 5_000
+PORT = 8321
+CONFIG = """\
+# The demo: simulated sensors. Change what you like and start it again: sensorlogd demo --data FOLDER
+daemon: {data_dir: .}
+storage: {rollup_interval: 1min, min_free: 200MB}
+web: {listen: "LISTEN"}
+
+templates:
+  simulated: {driver: simulated, interval: 2s, heartbeat: 3min}
+
+sensors:
+  greenhouse:
+    template: simulated
+    channels:
+      temperature: {unit: °C, signal: {diurnal: {offset: 21, amplitude: 6, noise: 0.1}}, valid: [-40, 85]}
+      humidity: {unit: "%", signal: {random_walk: {start: 55, step: 0.4, low: 30, high: 95}}, valid: [0, 100]}
+  well:
+    template: simulated
+    channels:
+      level: {unit: m, signal: {sine: {offset: 3.2, amplitude: 0.4, period: 12h, noise: 0.01}}}
+      pump: {kind: state, signal: {square: {low: 0, high: 1, period: 2h, duty: 0.3}}}
+  weather:
+    template: simulated
+    channels:
+      temperature: {unit: °C, signal: {diurnal: {offset: 12, amplitude: 8, noise: 0.2}}, valid: [-50, 60]}
+      wind: {unit: m/s, signal: {random_walk: {start: 4, step: 0.3, low: 0, high: 18}}, valid: [0, 60]}
+      direction: {unit: °, kind: angle, signal: {random_walk: {start: 200, step: 4, low: 0, high: 359}}}
+  meter:
+    template: simulated
+    channels:
+      energy: {unit: Wh, kind: counter, signal: {counter: {step: 0.5}}}
+  loose-cable:
+    driver: serial
+    port: ./not-plugged-in
+    baudrate: 9600
+    format: {type: csv, fields: [voltage]}
+    channels: {voltage: {unit: V}}
+"""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd demo                           then open the address that it prints
+  sensorlogd demo --data /tmp/demo --days 365
+\b
+Everything lies in the folder: delete it, and the demo has never been there.
+"""
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("sensorlogd-demo"),
+    show_default=True,
+    metavar="FOLDER",
+)
+@click.option(
+    "--days", type=click.IntRange(0, 3650), default=30, show_default=True, help="how much history is made at the first start"
+)
+@click.option(
+    "--listen", metavar="ADDRESS:PORT", help=f"of the dashboard; default 127.0.0.1:{PORT}, or a free port if that is taken"
+)
+@click.option("--no-browser", is_flag=True, help="do not open the dashboard")
+def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
+    """Log simulated sensors, with a month of history, and show them in a dashboard."""
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.daemon import logs
+    from sensorlogd.daemon.lock import LockHeld
+    from sensorlogd.daemon.supervisor import Supervisor
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        path = data / NAME
+        if not path.exists() or listen is not None:
+            path.write_text(CONFIG.replace("LISTEN", listen or f"127.0.0.1:{_port()}"), encoding="utf-8")
+        config = load(path, options_for)
+        if not config.database_path().exists() and days:
+            began = time.monotonic()
+            made = _history(path, days)
+            click.echo(
+                f"{made:,} readings of {days} days were made in {time.monotonic() - began:.1f} s: {config.database_path()}"
+            )
+        logs.setup("warning")
+        address = f"http://{config.web.listen}/"
+        looking = threading.Thread(target=_tell, args=(config.web.listen, address, not no_browser), name="demo", daemon=True)
+        looking.start()
+        status = Supervisor(config, lambda: load(path, options_for)).run()
+    except ConfigErrors as errors:
+        for error in errors.errors:
+            click.echo(str(error), err=True)
+        sys.exit(exits.BAD_CONFIG)
+    except (LockHeld, OSError) as error:
+        fail(str(error))
+    sys.exit(status)
+
+
+def _port() -> int:
+    """The usual one, or any that is free."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    return PORT
+
+
+def _history(path: Path, days: int) -> int:
+    """What the simulated sensors would have said, a reading a minute, stored as an import is. Returns how many readings."""
+    from sensorlogd.config.loader import load
+    from sensorlogd.daemon.offline import Offline
+    from sensorlogd.daemon.sensors import sensor_specs
+    from sensorlogd.drivers.registry import options_for
+    from sensorlogd.drivers.simulated.driver import SimulatedOptions
+    from sensorlogd.storage import catalog
+    from sensorlogd.storage.place import Placed, place
+
+    config = load(path, options_for)
+    now_us = time.time_ns() // 1000
+    count = days * DAY_US // EVERY_US
+    begin_us = now_us - count * EVERY_US
+    made = 0
+    with Offline(config.data_dir(), config.database_path(), config.daemon.timezone) as offline:
+        writer = offline.writer
+        ids = writer.submit("sensors", lambda conn: catalog.sync(conn, sensor_specs(config), begin_us)).result().ids
+        writer.submit(
+            "past", lambda conn: writer.upkeep.expect_the_past(conn, writer.frontier, now_us), transaction=False
+        ).result()
+        for name, sensor in config.sensors.items():
+            if not isinstance(sensor, SimulatedOptions):
+                continue
+            for channel, options in sensor.channels.items():
+                source = options.signal.source(f"{name}.{channel}", EVERY_US, begin_us)
+                for at in range(0, count, AT_ONCE):
+                    n = min(AT_ONCE, count - at)
+                    times = range(begin_us + at * EVERY_US, begin_us + (at + n) * EVERY_US, EVERY_US)
+                    values, identity = source.values(n), ids[name, channel]
+
+                    def store(
+                        conn: sqlite3.Connection, one: int = identity, t: range = times, v: list[float | None] = values
+                    ) -> Placed:
+                        return place(conn, writer.frontier, one, t, v, [1] * len(v), now_us)
+
+                    writer.submit("past", store).result()
+                    made += n
+        offline.roll_up()
+    return made
+
+
+def _tell(listen: str, address: str, browser: bool) -> None:
+    """Once the dashboard answers: where it is; and open it where there is a screen."""
+    host, _, port = listen.rpartition(":")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), 1.0).close()
+        except OSError:
+            time.sleep(0.1)
+            continue
+        click.echo(f"\n  dashboard   {address}\n  stop        Ctrl-C\n")
+        if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            webbrowser.open(address)
+        return
