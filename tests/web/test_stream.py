@@ -71,6 +71,7 @@ class Viewer:
         self._context = self._client.stream("GET", "/api/v1/stream", params=params, headers=headers)
         self.answer = self._context.__enter__()
         self.ended = False
+        self.whole = False  # the server said that this was all
         self._thread = threading.Thread(target=self._follow, name="viewer")
         self._thread.start()
 
@@ -85,6 +86,7 @@ class Viewer:
                     if "data" in fields:
                         self.messages.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
                     fields = {}
+            self.whole = True
         self.ended = True
 
     def of(self, event: str) -> list[Any]:
@@ -254,6 +256,7 @@ def test_streams_end_with_the_server(log: Log) -> None:
         with serving(Settings(log.path)) as live:
             viewer = stack.enter_context(watching(live))
         until(lambda: viewer.ended, "the end of the stream")
+        assert viewer.whole
 
 
 def test_nothing_is_left_open_for_a_writer_to_wait_for(log: Log) -> None:
