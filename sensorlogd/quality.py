@@ -7,6 +7,7 @@ integer; people see words: ``good``, ``suspect:rate_of_change``, ``fail:gross_ra
 
 from __future__ import annotations
 
+import functools
 from enum import IntEnum, IntFlag
 
 FLAG_MASK = 0xF
@@ -54,6 +55,7 @@ def combine(a: int, b: int) -> int:
     return int(worse) | ((a | b) & ~FLAG_MASK)
 
 
+@functools.lru_cache(4096)  # few are in use, and every row of an answer asks
 def describe(quality: int) -> str:
     """Words for a stored quality, e.g. ``good`` or ``fail:gross_range+flat_line``.
 
