@@ -1,0 +1,295 @@
+"""The dashboard as people use it: by eye, by finger, by keyboard, in the dark."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import STATIC, Site, Tab
+from tests.rig import until
+
+Open = Callable[..., Tab]
+CHART = "#/chart?s=greenhouse.temperature&range="
+DAY = 86_400
+
+
+def stored(site: Site, since_us: int) -> list[float]:
+    conn = sqlite3.connect(f"file:{site.database}?mode=ro", uri=True)
+    try:
+        return [
+            value
+            for (value,) in conn.execute(
+                "SELECT value FROM readings WHERE sensor = 'greenhouse' AND channel = 'temperature' AND ts >= ?", (since_us,)
+            )
+        ]
+    finally:
+        conn.close()
+
+
+def has_points(tab: Tab, at_least: int = 2) -> None:
+    until(lambda: int(tab.page.locator(".chart").first.get_attribute("data-points") or 0) >= at_least, "points on the chart")
+
+
+def step(tab: Tab) -> str:
+    return str(tab.page.locator(".panels").get_attribute("data-step") or "")
+
+
+def values_at(tab: Tab) -> str:
+    return str(tab.page.locator(".legend output").first.text_content())
+
+
+def test_it_is_small_and_brings_everything_along() -> None:
+    """Under 60 kB to load, gzipped, and nothing from elsewhere."""
+    files = [path for path in STATIC.iterdir() if path.suffix in (".html", ".js", ".css", ".svg")]
+    if not files:
+        pytest.skip("the dashboard is not built")  # the fixture of the others fails where it must be there
+    assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in files) < 60_000
+    for path in files:
+        assert not re.findall(r"(?:src|href)=\"https?:|@import url|url\(http", path.read_text())
+
+
+def test_values_on_the_page_are_those_in_the_database(site: Site, open_page: Open) -> None:
+    """What is shown was stored a moment ago; state, unit, age and the last hour stand beside it."""
+    began = time.time_ns() // 1000 - 10_000_000
+    tab = open_page()
+    row = tab.page.locator('[data-series="greenhouse.temperature"]')
+    until(lambda: row.locator(".value").get_attribute("data-value") not in (None, "null"), "a value")
+    shown = float(row.locator(".value").get_attribute("data-value"))
+    assert shown in stored(site, began)
+    assert row.locator(".unit").text_content() == "°C"
+    assert tab.page.locator('[data-sensor="greenhouse"] .state').text_content() == "ok"
+    assert float(row.locator(".value").text_content()) == pytest.approx(shown, rel=1e-4)
+    row.locator(".curve path").wait_for(state="attached")
+    until(lambda: "logging" in tab.page.locator("#health").text_content(), "the health line")
+    assert "queue" in tab.page.locator("#health").text_content()
+    before = row.locator(".value").get_attribute("data-value")
+    until(lambda: row.locator(".value").get_attribute("data-value") != before, "a newer value")
+    tab.shot("sensors")
+
+
+def test_an_unplugged_sensor_turns_stale_then_fails(site: Site, open_page: Open) -> None:
+    """First nothing comes, then the port is gone; when it is back all is well."""
+    tab = open_page()
+    state = tab.page.locator('[data-sensor="probe"] .state')
+
+    def says(*words: str) -> Callable[[], bool]:
+        def look() -> bool:
+            return state.text_content() in words
+
+        return look
+
+    def send_until(words: tuple[str, ...]) -> None:
+        def look() -> bool:
+            site.port.send(b"3.3\n")
+            return says(*words)()
+
+        until(look, f"state {words}")
+
+    send_until(("ok",))
+    until(says("stale", "reconnecting"), "a silent sensor")
+    site.port.unplug()
+    until(says("reconnecting", "failed"), "a sensor without its port")
+    assert "probe" in tab.page.locator('[data-sensor="probe"]').text_content()
+    until(lambda: tab.page.locator('[data-sensor="probe"] .error').is_visible(), "the reason")
+    tab.shot("unplugged")
+    site.port.plug()
+    until(site.port.opened, "the port to be opened again")
+    send_until(("ok",))
+
+
+def test_zooming_loads_finer_steps_and_the_address_restores_them(site: Site, open_page: Open) -> None:
+    """Dragging over a part of the chart shows it with more detail; the same address shows the same in another window."""
+    tab = open_page(f"{CHART}{3 * DAY}")
+    has_points(tab)
+    coarse, before = step(tab), tab.page.url
+    box = tab.page.locator(".u-over").first.bounding_box()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 70, steps=4)
+    tab.page.mouse.up()
+    until(lambda: step(tab) not in ("", coarse), "a finer step")
+    address, fine = tab.page.url, step(tab)
+    assert address != before
+    assert "since=" in address
+    told = tab.page.locator(".span").text_content()
+    other = open_page(address.removeprefix(site.url))
+    has_points(other)
+    until(lambda: step(other) == fine, "the same step")
+    other.page.mouse.move(0, 0)
+    assert other.page.locator(".span").text_content() == told or told.split(",")[-1] in other.page.locator(".span").text_content()
+    tab.page.go_back()
+    until(lambda: step(tab) == coarse, "the view before")
+
+
+def test_gaps_are_gaps(open_page: Open) -> None:
+    """Where nothing was read for two hours the line is broken: no point lies there, and it is not bridged."""
+    tab = open_page(f"{CHART}{3 * DAY}")
+    has_points(tab)
+    tab.page.wait_for_timeout(300)  # the canvas is painted in the next frame
+    empty = tab.page.evaluate(
+        """() => {
+          const canvas = document.querySelector(".chart canvas"), over = document.querySelector(".u-over").getBoundingClientRect();
+          const box = canvas.getBoundingClientRect(), scale = canvas.width / box.width, share = (ago) => 1 - ago / (3 * 86400);
+          const column = (ago) => {
+            const x = Math.round((over.left - box.left + share(ago) * over.width) * scale);
+            const data = canvas.getContext("2d").getImageData(x, (over.top - box.top) * scale, 1, over.height * scale).data;
+            let blue = 0;
+            for (let i = 0; i < data.length; i += 4) if (data[i + 3] > 100 && data[i + 2] > data[i] + 40) blue++;
+            return blue;
+          };
+          return [column(31 * 3600), column(20 * 3600)];
+        }"""
+    )
+    assert empty[0] == 0
+    assert empty[1] > 0
+    tab.shot("gap")
+
+
+def test_the_keyboard_is_enough(open_page: Open) -> None:
+    """From the list to a chart and along it, with values spoken; zoom and time by keys."""
+    tab = open_page()
+    page = tab.page
+    page.locator('[data-series="greenhouse.temperature"] a').wait_for()
+    page.locator('[data-series="greenhouse.temperature"] a').focus()
+    page.keyboard.press("Enter")
+    has_points(tab)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.className") == "chart":
+            break
+    assert page.evaluate("document.activeElement.className") == "chart"
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    first = page.locator("#spoken").text_content()
+    assert re.search(r"greenhouse\.temperature: [\d.]+ °C", first)
+    assert values_at(tab).split(" ")[0] in first
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#spoken").text_content() != first
+    address = page.url
+    page.keyboard.press("+")
+    until(lambda: page.url != address, "the address of the zoomed view")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_a_table_instead_of_a_picture(site: Site, open_page: Open) -> None:
+    """The same numbers as text, and as a file."""
+    tab = open_page(f"{CHART}{DAY}")
+    has_points(tab)
+    tab.page.locator("details.table summary").click()
+    tab.page.locator("details.table tbody tr").first.wait_for()
+    *cells, more = tab.page.locator("details.table tbody tr td").all_text_contents()
+    assert len(cells) == 500
+    assert all(10 < float(cell) < 30 for cell in cells if cell != "–")
+    assert "more: zoom in, or take the CSV file" in more
+    with tab.page.expect_download() as started:
+        tab.page.locator("a", has_text="CSV").click()
+    lines = Path(started.value.path()).read_text().splitlines()
+    assert lines[0].startswith("time,sensor,channel,mean,min,max")
+    assert len(lines) > 50
+
+
+def test_it_follows_live(open_page: Open) -> None:
+    """New readings appear without a hand."""
+    tab = open_page(f"{CHART}900")
+    has_points(tab)
+    before = tab.page.locator(".span").text_content()
+    until(lambda: tab.page.locator(".span").text_content() != before, "the view to move on")
+    assert tab.page.locator("button", has_text="Live").get_attribute("aria-pressed") == "true"
+
+
+def test_events_are_listed_and_marked(open_page: Open) -> None:
+    """What happened in the range stands below the chart, and on a page of its own."""
+    tab = open_page("#/chart?s=probe.volts&s=greenhouse.temperature&range=3600")
+    has_points(tab)
+    tab.page.locator("details.marks summary").click()
+    until(lambda: "connected" in tab.page.locator(".events").text_content(), "the events")
+    tab.page.locator("nav a", has_text="Events").click()
+    until(lambda: "started" in tab.page.locator("table.wide tbody").text_content(), "all events")
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("phone", {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}),
+        ("dark", {"color_scheme": "dark"}),
+        ("phone-dark", {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark", "has_touch": True, "is_mobile": True}),
+    ],
+)
+def test_on_a_phone_and_in_the_dark(open_page: Open, name: str, how: dict[str, Any]) -> None:
+    """Nothing sticks out, targets are large enough for a finger, text stands out from its ground."""
+    tab = open_page(**how)
+    tab.page.locator(".curve path").first.wait_for(state="attached")
+    tab.shot(f"sensors-{name}")
+    for path in ("", f"{CHART}{DAY}"):
+        tab.page.evaluate(f"location.hash = {json.dumps(path.removeprefix('#') or '/')}")
+        if path:
+            has_points(tab)
+        width = tab.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1], f"{path} is {width[0]} wide on {width[1]}"
+    if "is_mobile" in how:
+        heights = tab.page.evaluate("[...document.querySelectorAll('button')].map((one) => one.getBoundingClientRect().height)")
+        assert min(heights) >= 38
+    ratio = tab.page.evaluate(
+        """() => {
+          const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map((n) => n / 255).map((n) => n <= .03928 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+          const pairs = [...document.querySelectorAll("#health span, .legend li, summary, nav a")].map((one) => {
+            let ground = one; while (ground && /rgba\\(0, 0, 0, 0\\)/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
+            const a = light(getComputedStyle(one).color), b = light(getComputedStyle(ground ?? document.documentElement).backgroundColor);
+            return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+          });
+          return Math.min(...pairs);
+        }"""
+    )
+    assert ratio >= 4.5
+    tab.shot(f"chart-{name}")
+
+
+def test_when_the_server_is_away_it_says_so_and_comes_back(site: Site, open_page: Open) -> None:
+    """A line tells, nothing is lost of the page, and it goes on by itself."""
+    tab = open_page()
+    tab.page.locator(".curve path").first.wait_for(state="attached")
+    tab.page.context.set_offline(True)
+    trouble = tab.page.locator("#trouble")
+    until(lambda: trouble.is_visible(), "word of the trouble")
+    assert "does not answer" in trouble.text_content()
+    assert tab.page.locator(".card").count() == 2
+    tab.page.context.set_offline(False)
+    until(lambda: not trouble.is_visible(), "the end of it")
+    tab.troubles = [text for text in tab.troubles if "ERR_INTERNET_DISCONNECTED" not in text]
+
+
+def test_pinching_and_swiping(open_page: Open) -> None:
+    """One finger moves in time, two change the range."""
+    tab = open_page(f"{CHART}{DAY}", viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    has_points(tab)
+    address = tab.page.url
+    tab.page.evaluate(
+        """() => {
+          const over = document.querySelector(".u-over"), box = over.getBoundingClientRect();
+          const fire = (type, id, share) => over.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", clientX: box.left + share * box.width, clientY: box.top + 50, bubbles: true }));
+          fire("pointerdown", 1, .3); fire("pointermove", 1, .8); fire("pointerup", 1, .8);
+        }"""
+    )
+    until(lambda: tab.page.url != address, "an earlier time")
+    swiped = tab.page.url
+    ends = [float(re.search(rf"{name}=([\d.]+)", swiped)[1]) for name in ("since", "until")]  # type: ignore[index]  # there, after a swipe
+    assert ends[1] - ends[0] == pytest.approx(DAY, rel=0.01)
+    assert time.time() - ends[1] == pytest.approx(DAY / 2, rel=0.1)
+    tab.page.evaluate(
+        """() => {
+          const over = document.querySelector(".u-over"), box = over.getBoundingClientRect();
+          const fire = (type, id, share) => over.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", clientX: box.left + share * box.width, clientY: box.top + 50, bubbles: true }));
+          fire("pointerdown", 1, .45); fire("pointerdown", 2, .55); fire("pointermove", 1, .25); fire("pointermove", 2, .75); fire("pointerup", 2, .75); fire("pointerup", 1, .25);
+        }"""
+    )
+    until(lambda: tab.page.url != swiped, "a shorter range")
+    ends = [float(re.search(rf"{name}=([\d.]+)", tab.page.url)[1]) for name in ("since", "until")]  # type: ignore[index]  # there, after a pinch
+    assert ends[1] - ends[0] < DAY / 2
