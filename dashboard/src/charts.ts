@@ -169,7 +169,7 @@ export function charts(main: HTMLElement, signal: AbortSignal, trouble: (error: 
           panel.chart.show(own, panel.channels.map((one) => one.heartbeat_s), since, until, loud);
         }
         const first = found[0];
-        lastTold = first ? `${format.time(since)} to ${format.time(until)}, steps of ${first.step}${first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`}` : "";
+        lastTold = first ? `${format.span(since, until)}, steps of ${first.step}${first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`}` : "";
         place.dataset["step"] = first?.step ?? "";
         told();
         list.replaceChildren(...shown.reverse().map((one) => el("li", {}, el("time", {}, format.time(one.time)), ` ${one.sensor ?? ""} `, el("b", {}, one.kind), ` ${one.detail}`)));

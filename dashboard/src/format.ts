@@ -35,6 +35,13 @@ export function time(seconds: number): string {
   return at.toDateString() === new Date().toDateString() ? CLOCK.format(at) : DAY.format(at);
 }
 
+// Both ends of a range; with their days unless both are today.
+export function span(since: number, until: number): string {
+  const today = new Date().toDateString();
+  const near = [since, until].every((at) => new Date(at * 1000).toDateString() === today);
+  return [since, until].map((at) => (near ? CLOCK : DAY).format(new Date(at * 1000))).join(" to ");
+}
+
 export function size(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

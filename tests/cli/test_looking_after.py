@@ -357,3 +357,31 @@ def test_the_live_screen(screen: Any, how: str) -> None:
 def test_the_live_screen_needs_a_terminal(rolled: Path) -> None:
     """In a pipe it says so."""
     assert "--watch is a screen" in run("status", "--watch", "--db", str(rolled), check=2).stderr
+
+
+# ---- the demo ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_demo_has_a_past_and_a_dashboard(tmp_path: Path) -> None:
+    """One command: history in seconds, exact roll-ups, the address, and Ctrl-C ends it cleanly; the second start goes on."""
+    for start in range(2):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "sensorlogd", "demo", "--data", str(tmp_path / "demo"), "--days", "3", "--no-browser"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        told = ""
+        while "dashboard" not in told:
+            line = process.stdout.readline()
+            assert line, told
+            told += line
+        address = re.findall(r"http://\S+", told)[0]
+        import httpx
+
+        found = httpx.get(f"{address}api/v1/buckets?series=greenhouse.temperature&since=-2d&every=1h", trust_env=False).json()
+        assert len(found["series"][0]["rows"]) >= 47
+        assert ("readings of 3 days were made" in told) == (start == 0)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+        assert process.returncode == 0, rest
+    run("db", "check", "--db", str(tmp_path / "demo" / "sensorlogd.db"))
