@@ -94,7 +94,7 @@ async def readings(request: Request) -> Response:
             found, following = answers.page_of_readings(log, ask, after, min(PAGE_ROWS, left))
             return [answers.reading_as_row(reading, ask) for reading in found], following
 
-        rows, following = await pool.run(question)
+        rows, following = await pool.run(question, patient=place is not None)
         left -= len(rows)
         return rows, following if left else None
 
@@ -115,7 +115,7 @@ async def buckets(request: Request) -> Response:
             rows, following = answers.page_of_buckets(log, wanted, place, PAGE_ROWS)
             return [answers.bucket_row(one, row, names, form) for one, row in rows], following
 
-        return await pool.run(question)
+        return await pool.run(question, patient=place is not None)
 
     return await streamed(request, kind, columns, page, "buckets")
 

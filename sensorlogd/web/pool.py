@@ -7,6 +7,7 @@ finish what it streams (a snapshot that is kept open lets the WAL grow), so long
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sqlite3
 import threading
@@ -42,14 +43,21 @@ class Pool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="query")
         self._closed = threading.Event()
 
-    async def run(self, question: Callable[[Log], T], timeout_s: float | None = None) -> T:
-        """Raises ApiError: 503 busy or no database, 422 when it takes too long."""
-        if self._asked >= self._limit:
+    async def run(self, question: Callable[[Log], T], timeout_s: float | None = None, *, patient: bool = False) -> T:
+        """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
+
+        Raises ApiError: 503 busy or no database, 422 when it takes too long.
+        """
+        if self._asked >= self._limit and not patient:
             raise self._busy()
         self._asked += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._executor, self._ask, question, timeout_s or self.timeout_s, time.monotonic()
+                self._executor,
+                self._ask,
+                question,
+                timeout_s or self.timeout_s,
+                math.inf if patient else time.monotonic() + WAITING_S,
             )
         finally:
             self._asked -= 1
@@ -65,8 +73,8 @@ class Pool:
 
     # ---- on a query thread -----------------------------------------------------------------------------------------
 
-    def _ask(self, question: Callable[[Log], T], timeout_s: float, asked_at: float) -> T:
-        if time.monotonic() - asked_at > WAITING_S:
+    def _ask(self, question: Callable[[Log], T], timeout_s: float, begin_by: float) -> T:
+        if time.monotonic() > begin_by:
             raise self._busy()
         log = self._log()
         until = time.monotonic() + timeout_s

@@ -251,6 +251,22 @@ def test_too_many_waiting_questions_are_refused(made: Path, monkeypatch: pytest.
         assert answer.json()["error"]["code"] == "busy"
 
 
+def test_a_stream_that_has_begun_is_not_refused_half_way(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are waiting: its next page waits its turn."""
+    monkeypatch.setattr(api, "PAGE_ROWS", 50)
+    with serving(Settings(made, query_threads=1)) as running:
+        begun = pool.Pool.run
+
+        async def run(self: pool.Pool, question: Any, timeout_s: float | None = None, *, patient: bool = False) -> Any:
+            answer = await begun(self, question, timeout_s, patient=patient)
+            self._asked = self._limit  # from here on the house is full
+            return answer
+
+        monkeypatch.setattr(pool.Pool, "run", run)
+        assert len(running.rows("/api/v1/readings", series="lab.t", **ALL)) == 660
+        assert running.client.get("/api/v1/latest").status_code == 503
+
+
 def test_a_database_that_comes_goes_and_is_replaced(made: Path, tmp_path: Path) -> None:
     """503 while there is none; the new file's contents when there is another."""
     path = tmp_path / "log.db"
