@@ -79,6 +79,31 @@ def test_pages_end_to_end_are_the_whole(served: Served, series: str, monkeypatch
     assert served.rows("/api/v1/readings", series=series, limit=30, **ALL) == whole[:30]
 
 
+def test_pages_go_on_from_one_table_into_the_other(served: Served, made: Path, tmp_path: Path) -> None:
+    """What was moved to history and what is still recent is one answer, whatever its pages."""
+    whole = served.get("/api/v1/readings", series="lab", **ALL)["readings"]
+    path = tmp_path / "log.db"
+    path.write_bytes(made.read_bytes())
+    moved_us = T0 + 3605 * S
+    conn = sqlite3.connect(path)
+    conn.execute("INSERT INTO history SELECT series_id, ts, value, quality FROM recent WHERE ts < ?", (moved_us,))
+    conn.execute("DELETE FROM recent WHERE ts < ?", (moved_us,))
+    conn.execute("INSERT OR REPLACE INTO meta VALUES ('moved_until_us', ?)", (str(moved_us),))
+    conn.commit()
+    assert all(conn.execute(f"SELECT count(*) > 300 FROM {table}").fetchone() == (1,) for table in ("history", "recent"))
+    conn.close()
+    with serving(Settings(path)) as running:
+        for limit in (1000, 100, 363):
+            found: list[Any] = []
+            following: dict[str, str] = {}
+            while len(found) < len(whole):
+                page = running.get("/api/v1/readings", series="lab", limit=limit, **ALL, **following)
+                found += page["readings"]
+                following = {"after": page["next"]} if page["next"] else {}
+            assert found == whole
+            assert not following
+
+
 @pytest.mark.parametrize("fill", ["none", "null", "previous", "linear"])
 def test_streamed_buckets_are_the_buckets(served: Served, fill: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a page ends changes nothing, in whatever is filled or carried over from the bucket before."""
