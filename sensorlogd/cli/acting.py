@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -104,8 +105,9 @@ def _offline(folder: Path, path: Path) -> Iterator[Actor]:
     from sensorlogd.daemon.offline import Offline, OfflineError
     from sensorlogd.storage.database import DatabaseError
 
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_owner(path)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with Offline(folder, path) as offline:
 
             def act(name: str, **request: Any) -> dict[str, Any]:
@@ -117,6 +119,22 @@ def _offline(folder: Path, path: Path) -> Iterator[Actor]:
             yield Actor(act, offline)
     except (LockHeld, OfflineError, DatabaseError, OSError) as error:
         raise Refused(str(error)) from None
+
+
+def _check_owner(path: Path) -> None:
+    """What another user writes beside a database (its WAL), the daemon could not open afterwards."""
+    try:
+        owner = path.stat().st_uid
+    except OSError:
+        return
+    if owner != os.geteuid():
+        import pwd
+
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise Refused(f"{path} belongs to {name}, and no daemon runs that could do it: run this as {name} (sudo -u '{name}' ...)")
 
 
 def progress(label: str, total: int | None, unit: str = "") -> Any:

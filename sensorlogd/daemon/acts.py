@@ -25,6 +25,7 @@ from sensorlogd.storage.place import Placed, place
 T = TypeVar("T")
 ANSWER_S = 25.0
 SLICE_S = 0.03  # how long an act holds the writer
+REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
 class Acts:
@@ -123,6 +124,7 @@ class Acts:
         return self._step(request, mending.undo_step)
 
     def _step(self, request: dict[str, Any], step: Callable[..., tuple[int, bool]]) -> dict[str, Any]:
+        """Some slices, each a transaction between which readings are stored; then an answer, so that progress is seen."""
         now, identity = self.writer.now_us(), int(request["id"])
 
         def run(conn: sqlite3.Connection) -> tuple[int, bool]:
@@ -130,7 +132,10 @@ class Acts:
             self.writer.was_mended(conn, mending.find(conn, identity).series)
             return done
 
-        changed, more = self._run("mend", run)
+        until, changed, more = time.monotonic() + REQUEST_S, 0, True
+        while more and time.monotonic() < until:
+            some, more = self._run("mend", run)
+            changed += some
         if not more:
             self.aggregation.request()
         return {"changed": changed, "more": more}

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.storage import database
+from tests import needs
 from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture
 from tests.rig import Daemon, reading, until
 
@@ -276,6 +277,15 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     for arguments in (["db", "compact"], ["db", "rebuild-rollups"], ["flag", "s.x", "fail", "--since", "-1h", "--yes"]):
         assert "no such database" in run(*arguments, "--db", str(tmp_path / "no.db"), check=1).stderr
     assert not (tmp_path / "no.db").exists()
+
+
+def test_the_database_of_another_user_is_left_alone(rolled: Path) -> None:
+    """What would be written beside it (a WAL) could lock the daemon out: told whom to become."""
+    needs.root()
+    os.chown(rolled, 65534, -1)
+    done = run("db", "rebuild-rollups", "--db", str(rolled), check=1)
+    assert "belongs to nobody" in done.stderr
+    assert "sudo -u 'nobody'" in done.stderr
 
 
 # ---- pictures, the live screen -----------------------------------------------------------------------------------------
