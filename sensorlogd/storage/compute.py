@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sensorlogd.storage import rollup, tiers
@@ -49,6 +51,28 @@ Minutes = dict[int, RollUp]
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """All readings of some series in [since, until), where that is newer than what was moved to history.
+
+    ``recent`` lies in the order of time: each series that is read from it costs a pass over all of them.
+    """
+
+    since_us: int
+    until_us: int
+    rows: dict[int, list[tuple[int, float | None, int]]]  # (ts, value, quality) in time order
+
+    def between(self, series: int, start_us: int, end_us: int) -> list[tuple[int, float | None, int]] | None:
+        """None: it is not all here."""
+        if start_us < self.since_us or end_us > self.until_us or series not in self.rows:
+            return None
+        rows = self.rows[series]
+        return rows[bisect_left(rows, start_us, key=_ts) : bisect_left(rows, end_us, key=_ts)]
+
+
+_ts = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One read transaction, and what holds throughout it."""
 
@@ -58,6 +82,7 @@ class Snapshot:
     rules: dict[int, Rules]  # of every series
     cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
     stale_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
+    held: Held | None = None  # readings at hand
 
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:

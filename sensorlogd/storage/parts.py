@@ -147,6 +147,13 @@ class Parts:
 
     def chunks(self, start_us: int, end_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
         """(ts, value, quality) in [start, end) in time order, some thousands at a time."""
+        held = self.snapshot.held
+        at_hand = None if held is None else held.between(self.series, start_us, end_us)
+        if at_hand is not None:
+            if at_hand:
+                self.used.add(0)
+                yield at_hand
+            return
         for sql, parameters in _spans(self.snapshot, self.series, start_us, end_us):
             cursor = self.snapshot.conn.execute(sql, parameters)
             while rows := cursor.fetchmany(CHUNK_ROWS):

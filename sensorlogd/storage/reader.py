@@ -240,7 +240,7 @@ class Log:
         """
         conversions = [None if unit is None else conversion(one, unit) for one in series]
         with self._snapshot() as conn:
-            snapshot = Snapshot.of(conn, ask.zone)
+            snapshot = query.hold_recent(Snapshot.of(conn, ask.zone), [one.id for one in series], ask)
             for one, change in zip(series, conversions, strict=True):
                 yield one, query.buckets(snapshot, one.id, ask, change)
 
