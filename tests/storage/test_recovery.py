@@ -37,7 +37,7 @@ def healthy(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     conn.execute("COMMIT")
     mover = Mover(block_us=2 * 3600 * SECOND)
     mover.recover(conn)
-    while mover.step(conn, T0 + 9000 * SECOND):
+    while mover.step(conn, T0 + 7300 * SECOND):
         pass
     assert conn.execute("SELECT count(*) > 5000 FROM recent").fetchone() == (1,)
     assert conn.execute("SELECT count(*) > 5000 FROM history").fetchone() == (1,)
