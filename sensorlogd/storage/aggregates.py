@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sensorlogd.storage.ordered import Ordered
 from sensorlogd.storage.rollup import OTHER, state_key, total
 
 LIMIT_PERCENTILE = 5_000_000  # readings that a percentile may need to hold at once: 40 MB
@@ -49,7 +50,7 @@ class Span:
     resets: int = 0
     moved: bool = False
     held: list[tuple[float, int]] | None = None
-    sorted_values: Sequence[float] = ()
+    sorted_values: Ordered | None = None
     counted: dict[str, int] | None = None  # readings by flag, those flagged fail or missing too
 
     def part(self, name: str) -> Sequence[Any]:
@@ -250,11 +251,11 @@ def percentile(name: str) -> float | None:
     return float(match[1]) / 100 if match else None
 
 
-def _of_sorted(values: Sequence[float], fraction: float) -> float | None:
+def _of_sorted(values: Ordered | None, fraction: float) -> float | None:
     """Linear interpolation between the closest ranks, as numpy and spreadsheets do (Hyndman and Fan, type 7)."""
     if not values:
         return None
     at = (len(values) - 1) * fraction
     low = math.floor(at)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (values[high] - values[low]) * (at - low)
+    below, above = values[low], values[min(low + 1, len(values) - 1)]
+    return below + (above - below) * (at - low)

@@ -16,6 +16,7 @@ from typing import Any
 from sensorlogd.storage import rollup, tiers
 from sensorlogd.storage.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.compute import Snapshot
+from sensorlogd.storage.ordered import Ordered
 from sensorlogd.storage.rollup import FAIL, MISSING, RollUp
 from sensorlogd.storage.tiers import DAY, HOUR, MINUTE, QUARTER
 
@@ -160,16 +161,16 @@ class Parts:
                 self.used.add(0)
                 yield rows
 
-    def sorted_values(self, start_us: int, end_us: int) -> Sequence[float]:
-        """The usable values of a bucket, sorted. Raises ValueError for more than fit."""
-        values = array("d")
+    def sorted_values(self, start_us: int, end_us: int) -> Ordered:
+        """The usable values of a bucket, by rank. Raises ValueError for more than fit."""
+        values = Ordered()
         for rows in self.chunks(start_us, end_us):
-            values.extend(value for _, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING))
+            values.add([value for _, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING)])
             if len(values) > LIMIT_PERCENTILE:
                 raise ValueError(
                     f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter --every"
                 )
-        return sorted(values)
+        return values
 
     def before(self, ts_us: int, reach_us: int | None = None) -> tuple[int, float] | None:
         """The last usable reading before an instant (within ``reach_us`` of it, if given)."""

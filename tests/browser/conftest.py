@@ -32,9 +32,9 @@ class Site:
     port: Port
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """One Chromium for all tests."""
+    """One Chromium for all tests of this folder."""
     chromium = needs.tool("chromium", "chromium")
     if not (STATIC / "app.js").exists():
         needs._missing("needs the dashboard: make dashboard (npm)")
