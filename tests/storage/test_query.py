@@ -367,3 +367,41 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
     assert str(picture.step) == "1min"
     assert [row.values[1] for row in picture.rows] == [value for ts, value, flag in stored if ts < T0 + HOUR_US and flag == 1]
     machine.close()
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begins", "ends", "hours"),
+    [
+        ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00", "2026-03-29T22:00", 23),  # clocks go from 02:00 to 03:00
+        ("Europe/Berlin", "2026-03-30", "2026-03-29T22:00", "2026-03-30T22:00", 24),
+        ("Europe/Berlin", "2026-10-25", "2026-10-24T22:00", "2026-10-25T23:00", 25),  # 02:00 to 03:00 comes twice
+        ("Europe/Berlin", "2026-10-26", "2026-10-25T23:00", "2026-10-26T23:00", 24),
+        ("Asia/Kathmandu", "2026-03-29", "2026-03-28T18:15", "2026-03-29T18:15", 24),  # +05:45: days begin at a quarter past
+        ("Asia/Kathmandu", "2026-10-25", "2026-10-24T18:15", "2026-10-25T18:15", 24),
+    ],
+)
+@pytest.mark.parametrize("rolled_up_in", ["Europe/Berlin", "Asia/Kathmandu", None])
+def test_a_day_is_the_day_of_the_zone(
+    tmp_path: Path, fresh: Path, zone: str, day: str, begins: str, ends: str, hours: int, rolled_up_in: str | None
+) -> None:
+    """A reading every quarter of an hour, each the number of its quarter: count, sum, first and last of one local day, spelled out."""
+
+    def us(text: str) -> int:
+        return int((datetime.fromisoformat(f"{text}+00:00") - EPOCH) / timedelta(microseconds=1))
+
+    quarter = 15 * MINUTE_US
+    start, end = us(begins), us(ends)
+    origin = start - 40 * quarter
+    machine = Machine(tmp_path, fresh, rolled_up_in or "UTC")
+    machine.store([(origin + n * quarter, float(n), 1) for n in range(40 + 4 * 25 + 40)])
+    if rolled_up_in is not None:
+        machine.roll_up(end + 20 * quarter, [])
+    wanted = Ask(start - HOUR_US, end + HOUR_US, Step.parse("1d"), None, ("count", "sum", "first", "last", "coverage"), zone)
+    rows = {row.start_us: row.values for row in ask(machine, "gauge", wanted).rows}
+    machine.close()
+    n = 4 * hours
+    first, last = 40.0, 40.0 + n - 1
+    assert rows[start] == (n, n * (first + last) / 2, first, last, 1.0)
+    midnight = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
+    assert us(begins) == int((midnight.astimezone(UTC) - EPOCH) / timedelta(microseconds=1))
+    assert sorted(rows)[1:] == [start, end]  # the hours around it belong to the days before and after
