@@ -76,7 +76,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
             click.echo("through the daemon", err=True)
             yield Actor(_online(folder))
         else:
-            with _offline(folder, path) as actor:
+            with _offline(folder, path, make_folder=db is None) as actor:
                 yield actor
     except Refused as error:
         fail(str(error))
@@ -100,14 +100,17 @@ def _online(folder: Path) -> Act:
 
 
 @contextmanager
-def _offline(folder: Path, path: Path) -> Iterator[Actor]:
+def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
     from sensorlogd.daemon.lock import LockHeld
     from sensorlogd.daemon.offline import Offline, OfflineError
     from sensorlogd.storage.database import DatabaseError
 
     _check_owner(path)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if make_folder:  # the data directory of a configuration; of a path that is named by itself a mistake is more likely
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            raise Refused(f"{folder}: no such folder")
         with Offline(folder, path) as offline:
 
             def act(name: str, **request: Any) -> dict[str, Any]:

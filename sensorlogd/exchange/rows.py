@@ -101,6 +101,7 @@ def plan(lines: Lines, options: Options) -> Plan:
             return Plan(True, "CSV in our format, a line a reading", lambda: _long(cells(lines, delimiter), plain, lines))
         if plain[0] == "time" and len(names) > 1 and all("." in name for name in names[1:]):
             targets = [_series_name(name, lines) for name in names[1:]]
+            _once([target.name for target in targets], lines)
             return Plan(
                 True, f"CSV in our format, a column a series ({len(targets)})", lambda: _wide(lines, delimiter, targets, options)
             )
@@ -146,6 +147,15 @@ class _One:
 def _again(first: str, lines: Lines) -> Iterator[str]:
     yield first
     yield from lines
+
+
+def _once(targets: Sequence[str], lines: Lines) -> None:
+    """Two columns of one series would be mixed up."""
+    twice = sorted({name for name in targets if targets.count(name) > 1})
+    if twice:
+        raise FileError(
+            lines.name, lines.number, f"two columns belong to one series: {_some([name.lstrip('.') for name in twice])}; map each with --column"
+        )  # fmt: skip
 
 
 def _some(names: Sequence[str]) -> str:
@@ -290,6 +300,8 @@ def _foreign(first: str, names: list[str], delimiter: str, lines: Lines, options
     for at in automatic:
         channel, unit = _channel(names[at] if options.header else f"column{at + 1}")
         chosen[at] = (options.sensor, channel, unit, "gauge")
+    if sensor_at is None or options.sensor is None:
+        _once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
     rows = cells(lines, delimiter) if options.header else cells(_Again(first, lines), delimiter)  # type: ignore[arg-type]  # as far as ``cells`` goes
     time = stamps.reader(options.time_format, options.zone, options.fold)
     label = " + ".join(options.times)

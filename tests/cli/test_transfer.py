@@ -221,6 +221,14 @@ def test_mistakes_on_the_command_line(tmp_path: Path, arguments: list[str], stat
     assert not (tmp_path / "log.db").exists()
 
 
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A slip in a path is more likely than a wish for a new tree."""
+    (tmp_path / "f.csv").write_text("t,x\n2026-01-01,1\n")
+    done = run("import", "f.csv", "--time", "t", "--sensor", "s", "--db", "no/folder/log.db", cwd=tmp_path, check=1)
+    assert "no/folder: no such folder" in done.stderr
+    assert not (tmp_path / "no").exists()
+
+
 def test_differing_values_are_told_and_replaced_on_request(tmp_path: Path) -> None:
     """What is stored stays, unless --replace is said; the unit of a series is not mixed."""
     file, db = tmp_path / "f.csv", tmp_path / "log.db"

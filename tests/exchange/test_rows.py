@@ -110,6 +110,8 @@ def test_columns_by_number_and_padding() -> None:
         ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers"),
         ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
         ("t,x\n2026-03-29 02:30,1\n", Options(times=("t",), sensor="s", zone="Europe/Berlin"), "f.csv:2: there is no 2026-03-29 02:30:00 in Europe/Berlin"),
+        ("time,s.x,s.x\n2026-01-01,1,2\n", Options(), "f.csv:1: two columns belong to one series: 's.x'"),
+        ("t,T (C),t [F]\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: two columns belong to one series: 's.t'"),
         ("t,x\n1,2\n", Options(times=("t",), sensor="s", skip=5), "f.csv: it has no more than 2 lines, --skip 5"),
         (b"\x7fELF\x00\x01\x02", Options(), "f.csv:1: a NUL character: this is a binary file"),
         (b"t,x\n2026-01-01,\xff\n", FOREIGN, r"f.csv:2: b'\\xff' is not utf-8.*--encoding latin-1"),
