@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from sensorlogd.storage import compute
+from sensorlogd.storage import anew, compute
 from sensorlogd.storage.compute import Advance, Key, Mark, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
@@ -102,7 +102,7 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
             more = done == MARKS
         if not more:
             conn.execute("BEGIN")
-            for rows, deletes, advances in compute.compute_stale(conn, new_edge_us, zone, enough):
+            for rows, deletes, advances in anew.compute_stale(conn, new_edge_us, zone, enough):
                 sender.put(rows, deletes, (), advances)
             sender.finish(conn)
             more = enough() and conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None

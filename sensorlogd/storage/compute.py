@@ -1,10 +1,10 @@
 """Compute roll-ups from a snapshot: what the aggregator process does.
 
 Standard library only. The caller has begun a read transaction on ``conn``; what is yielded goes to the writer, so rows
-computed earlier in a call are kept at hand (``_Series``): the snapshot does not show them.
+computed earlier in a call are kept at hand (``Ours``): the snapshot does not show them.
 
 Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
-afterwards, ``compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
+afterwards, ``anew.compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
 is bounded by the roll-ups of one series and one call.
 """
 
@@ -14,7 +14,7 @@ import sqlite3
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -29,19 +29,15 @@ COARSER = (QUARTER, HOUR, DAY)
 CHUNK_ROWS = 6_000  # readings at once: more of them no longer fit a processor's cache
 RECENT_ROWS = 50_000
 MARKS_PER_GROUP = 400
-DAYS_AT_ONCE = 64
-FAR_US = 1 << 62
 SNAPSHOT_S = 5.0  # an older one is renewed: while it is held the WAL grows
 
 _FIELDS = ", ".join(RollUp._fields)
-_STORED = (
-    f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
-)
+STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
 _HISTORY = "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"
 _RECENT = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
 _RECENT_OF = "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts"
 _MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
-_STALE = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
+STALE = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
 
 Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
 Key = tuple[int, int, int]  # (series_id, resolution, start)
@@ -95,7 +91,7 @@ class Snapshot:
             zone,
             {identity: Rules(*settings) for identity, *settings in series},
             {(identity, tier): cut for identity, tier, cut in cuts},
-            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(_STALE)},
+            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(STALE)},
         )
 
     def rules_of(self, series: int) -> Rules:
@@ -135,23 +131,23 @@ def _chunks(cursor: sqlite3.Cursor) -> Iterator[tuple[tuple[Any, ...], ...]]:
         yield tuple(zip(*rows, strict=True))
 
 
-def _append(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
+def append_minutes(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
     """A minute may be cut by the end of a chunk, or by the border between the tables."""
     for start, part in found:
         before = minutes.get(start)
         minutes[start] = part if before is None else rollup.merge(before, part, rules)
 
 
-def _history_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
+def history_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
     rules = snapshot.rules_of(series)
     minutes: Minutes = {}
     if start_us < end_us:
         for times, values, qualities in _chunks(snapshot.conn.execute(_HISTORY, (series, start_us, end_us))):
-            _append(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+            append_minutes(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
     return minutes
 
 
-def _recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
+def recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
     """Of all series (or those ``wanted``), in one pass: ``recent`` is ordered by time. What is below ``moved_until_us`` is
     in ``history``."""
     found: defaultdict[int, Minutes] = defaultdict(dict)
@@ -167,11 +163,11 @@ def _recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[
             if wanted is None or series in wanted:
                 times, values, qualities, _ = zip(*own, strict=True)
                 rules = snapshot.rules_of(series)
-                _append(found[series], rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+                append_minutes(found[series], rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
     return found
 
 
-class _Series:
+class Ours:
     """Roll-ups of one series: the stored ones, overlaid with what this call has computed (None: nothing is left in it).
 
     ``all_from_us``: from here on whatever there is was computed by this call.
@@ -238,8 +234,7 @@ class _Series:
         whole = self.all_from_us is not None and start_us >= self.all_from_us
         if not whole and not all(start in computed for start in starts):
             found: dict[int, RollUp | None] = {
-                row[0]: RollUp._make(row[1:])
-                for row in self.snapshot.conn.execute(_STORED, (self.series, tier, start_us, end_us))
+                row[0]: RollUp._make(row[1:]) for row in self.snapshot.conn.execute(STORED, (self.series, tier, start_us, end_us))
             }
             if any(part is not None and part.n and part.last_ts is None for part in found.values()):
                 # No roll-up of ours: somebody wrote into the file. One row must not end the aggregator.
@@ -274,7 +269,7 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
     """Rows of all buckets, of every tier, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
     snapshot = Snapshot.of(conn, zone)
     moved = snapshot.moved_until_us
-    recent = _recent_minutes(snapshot, old_edge_us, new_edge_us)
+    recent = recent_minutes(snapshot, old_edge_us, new_edge_us)
     taken = time.monotonic()
     for series in sorted(snapshot.rules):
         if time.monotonic() - taken > SNAPSHOT_S:
@@ -282,9 +277,9 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
             # has arrived since is marked dirty, seen or not.
             snapshot = _renewed(snapshot)
             taken = time.monotonic()
-        ours = _Series(snapshot, series, old_edge_us)
-        minutes = _history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
-        _append(minutes, recent.pop(series, {}).items(), ours.rules)
+        ours = Ours(snapshot, series, old_edge_us)
+        minutes = history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
+        append_minutes(minutes, recent.pop(series, {}).items(), ours.rules)
         ours.use(minutes)
         ours.close(minutes, old_edge_us, new_edge_us)
         rows = ours.rows()
@@ -313,14 +308,14 @@ def compute_dirty(
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
     recent = _recent_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
-    ours: _Series | None = None
+    ours: Ours | None = None
     at = 0
     while at < len(marks):
         series, end = marks[at][0], at
         while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
             end += 1
         if ours is None or ours.series != series:
-            ours = _Series(snapshot, series)
+            ours = Ours(snapshot, series)
         group = marks[at:end]
         healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, recent[series])
         yield (
@@ -339,12 +334,12 @@ def _recent_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defau
         if start + MINUTE_US > snapshot.moved_until_us:
             wanted[start].add(series)
     for start, of in sorted(wanted.items()):
-        for series, minutes in _recent_minutes(snapshot, start, start + MINUTE_US, of).items():
+        for series, minutes in recent_minutes(snapshot, start, start + MINUTE_US, of).items():
             found[series].update(minutes)
     return found
 
 
-def _heal(ours: _Series, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
+def _heal(ours: Ours, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
     snapshot, series = ours.snapshot, ours.series
     healed: list[tuple[Key, RollUp | None]] = []
     kept_from = snapshot.kept_from(series, 0)
@@ -352,8 +347,8 @@ def _heal(ours: _Series, minutes: list[int], edge_us: int, recent: Minutes) -> l
         minutes = [minute for minute in minutes if minute >= kept_from]
     for first, last in _runs(minutes):
         found: dict[int, RollUp | None] = dict.fromkeys(range(first, last, MINUTE_US))
-        fresh = _history_minutes(snapshot, series, first, min(last, snapshot.moved_until_us))
-        _append(fresh, ((start, recent[start]) for start in found if start in recent), ours.rules)
+        fresh = history_minutes(snapshot, series, first, min(last, snapshot.moved_until_us))
+        append_minutes(fresh, ((start, recent[start]) for start in found if start in recent), ours.rules)
         found.update(fresh)
         ours.computed[MINUTE].update(found)
         healed += (((series, MINUTE, start), whole) for start, whole in found.items())
@@ -376,135 +371,3 @@ def _runs(minutes: Iterable[int]) -> Iterator[tuple[int, int]]:
         first, last = minute, minute + MINUTE_US
     if first is not None and last is not None:
         yield first, last
-
-
-# ---- doing anew --------------------------------------------------------------------------------------------------------
-
-
-def compute_stale(
-    conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
-    """Compute anew what is stale, oldest first, until nothing is or ``enough()``.
-
-    Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
-    stored piece by piece, but before the advances.
-    """
-    snapshot = Snapshot.of(conn, zone)
-    recent: defaultdict[int, Minutes] | None = None
-    for series, tier, from_us, generation in conn.execute(_STALE).fetchall():
-        if enough():
-            return
-        if tier == DAY:
-            if (series, MINUTE) in snapshot.stale_us:
-                continue  # its hours are made anew just now, which this snapshot does not show
-            work = _days_anew(snapshot, series, from_us, edge_us)
-        else:
-            if recent is None:
-                recent = _recent_minutes(snapshot, snapshot.moved_until_us, edge_us)
-            work = _all_anew(snapshot, series, from_us, edge_us, recent[series])
-        for rows, deletes, until_us in work:
-            yield rows, deletes, [(series, tier, generation, until_us)]
-            if until_us is None or enough():
-                break
-
-
-Anew = Iterator[tuple[list[Row], list[Key], int | None]]
-
-
-def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recent: Minutes) -> Anew:
-    """Every bucket of a series that ends behind ``from_us``, a day at a time."""
-    ours = _Series(snapshot, series)
-    kept_from = snapshot.kept_from(series, 0)
-    at = from_us if kept_from is None else max(from_us, kept_from)
-    at -= at % MINUTE_US
-    while at < edge_us:
-        first = min(_firsts(snapshot, series, at, recent), default=edge_us)
-        begin = min(max(at, first - first % MINUTE_US), edge_us)
-        end = min(tiers.bucket(begin, DAY, snapshot.zone)[1], edge_us)
-        end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
-        minutes = _history_minutes(snapshot, series, begin, min(end, snapshot.moved_until_us))
-        _append(minutes, ((start, recent[start]) for start in sorted(recent) if begin <= start < end), ours.rules)
-        # Nothing of the stored minutes counts: those without readings are gone.
-        ours.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
-        ours.close(minutes, at, end)
-        rows, deletes = _changes(ours, at, end)
-        yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
-        at = end
-        ours.forget(at - 2 * DAY * SECOND_US)
-    yield [], _days_ahead(snapshot, series, from_us, edge_us), None
-
-
-def _changes(ours: _Series, at: int, end: int) -> tuple[list[Row], list[Key]]:
-    """What differs between the stored buckets that end in (at, end] and the computed ones."""
-    rows: list[Row] = []
-    deletes: list[Key] = []
-    series, snapshot = ours.series, ours.snapshot
-    for tier in (*FIXED, DAY):
-        since = at - tier * SECOND_US + 1
-        if tier == DAY:
-            since, following = tiers.bucket(at, tier, snapshot.zone)
-            if not snapshot.is_kept(series, 0, since):
-                since = following  # a day whose first readings have expired stays as it is
-        until = end if tier == DAY else end - tier * SECOND_US + 1
-        stored = {row[0]: row[1:] for row in snapshot.conn.execute(_STORED, (series, tier, since, until))}
-        for start, whole in ours.computed[tier].items():
-            if since <= start < until:
-                before = stored.pop(start, None)
-                if whole is None:
-                    if before is not None:
-                        deletes.append((series, tier, start))
-                elif before != whole and snapshot.is_kept(series, tier, start):
-                    rows.append((series, tier, start, *whole))
-        deletes += ((series, tier, start) for start in stored)
-    return rows, deletes
-
-
-def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> list[Key]:
-    """Stored days that are not closed yet: they were before the clock was set back, perhaps in another zone."""
-    since = max(from_us, tiers.bucket(edge_us, DAY, snapshot.zone)[0])
-    return [(series, DAY, row[0]) for row in snapshot.conn.execute(_STORED, (series, DAY, since, FAR_US))]
-
-
-def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Anew:
-    """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
-    ours = _Series(snapshot, series)
-    at = from_us
-    while True:
-        first = min(_firsts(snapshot, series, at, None), default=edge_us)
-        at = max(at, first)
-        begin, end = tiers.bucket(at, DAY, snapshot.zone)
-        if end > edge_us:
-            yield [], _days_ahead(snapshot, series, from_us, edge_us), None
-            return
-        rows: list[Row] = []
-        deletes: list[Key] = []
-        for _ in range(DAYS_AT_ONCE):
-            if ours.compute(DAY, begin, end, partly=True):
-                stored = {row[0]: row[1:] for row in snapshot.conn.execute(_STORED, (series, DAY, begin, end))}
-                whole = ours.computed[DAY][begin]
-                if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
-                    rows.append((series, DAY, begin, *whole))
-                deletes += ((series, DAY, start) for start in stored if start >= from_us)
-            at = end
-            begin, end = tiers.bucket(end, DAY, snapshot.zone)
-            if end > edge_us:
-                break
-        yield rows, deletes, at
-        ours.computed[DAY].clear()
-
-
-def _firsts(snapshot: Snapshot, series: int, from_us: int, recent: Minutes | None) -> Iterator[int]:
-    """When the first reading and the first stored buckets from an instant on are."""
-    one = snapshot.conn.execute(
-        "SELECT min(ts) FROM history WHERE series_id = ? AND ts >= ? AND ts < ?", (series, from_us, snapshot.moved_until_us)
-    ).fetchone()[0]
-    if one is not None:
-        yield one
-    if recent is not None:
-        yield from (start for start in recent if start + MINUTE_US > from_us)
-    for tier in (*FIXED, DAY):
-        one = snapshot.conn.execute(
-            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)
-        ).fetchone()[0]
-        if one is not None:
-            yield one

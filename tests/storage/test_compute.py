@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import apply, catalog, compute, database, rollup, tiers
+from sensorlogd.storage import anew, apply, catalog, compute, database, rollup, tiers
 from sensorlogd.storage.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.rollup import RollUp, Rules
@@ -82,8 +82,8 @@ class Machine:
         sent = 0
         try:
             block = ((rows, [], []) for rows in compute.compute_block(reader, old, edge_us, self.zone))
-            anew = compute.compute_stale(reader, edge_us, self.zone)
-            for phase in (block, compute.compute_dirty(reader, edge_us, self.zone), anew):
+            afresh = anew.compute_stale(reader, edge_us, self.zone)
+            for phase in (block, compute.compute_dirty(reader, edge_us, self.zone), afresh):
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM meta").fetchone()  # the snapshot is taken here
                 if late:
@@ -95,7 +95,7 @@ class Machine:
                     self.conn.execute("BEGIN IMMEDIATE")
                     apply.apply_rows(self.conn, rows)
                     apply.delete_rows(self.conn, deletes)
-                    if phase is anew:
+                    if phase is afresh:
                         apply.advance_stale(self.conn, marks)
                     else:
                         apply.clear_marks(self.conn, marks)
