@@ -242,3 +242,27 @@ def _compare(query: str, found: dict[str, list[Any]], wanted: dict[str, list[Any
                 a,
                 b,
             )
+
+
+def test_the_dashboard_that_is_shipped_for_grafana(served: Served) -> None:
+    """Every question of docs/grafana/dashboard.json has an answer once Grafana has put its variables in; the rest is valid YAML."""
+    import yaml
+
+    folder = Path(__file__).parents[3] / "docs" / "grafana"
+    source = yaml.safe_load((folder / "datasource.yaml").read_text())["datasources"][0]
+    assert source["url"].endswith("/prometheus")
+    assert yaml.safe_load((folder / "dashboards.yaml").read_text())["providers"]
+    board = json.loads((folder / "dashboard.json").read_text())
+    asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    assert len(asked) > 4
+    for expression in asked:
+        for channel in ("t", "n"):
+            text = (
+                expression.replace("$__rate_interval", "4m")
+                .replace("$__interval", "2m")
+                .replace("$channel", channel)
+                .replace("$sensor", ".*")
+            )
+            found = ask(served, "/query_range", query=text, start=T0 // S, end=T0 // S + 3000, step=120)
+            assert found["result"], text
+    assert board["uid"] == source["uid"] == board["panels"][0]["datasource"]["uid"]
