@@ -6,6 +6,7 @@ export interface Channel {
   unit: string;
   kind: string;
   heartbeat_s: number;
+  retired: number | string | null;
 }
 
 export interface Sensor {
@@ -90,6 +91,8 @@ export async function get<T>(path: string, query: Query = {}, signal?: AbortSign
 }
 
 export const sensors = (signal?: AbortSignal) => get<{ sensors: Sensor[] }>("sensors", {}, signal).then((found) => found.sensors);
+// Former series too, and those that were imported: they have a past to look at.
+export const everything = (signal?: AbortSignal) => get<{ sensors: Sensor[] }>("sensors", { retired: "1" }, signal).then((found) => found.sensors);
 export const latest = (signal?: AbortSignal) => get<{ latest: Latest[] }>("latest", {}, signal).then((found) => found.latest);
 export const status = (signal?: AbortSignal) => get<Status>("status", {}, signal);
 

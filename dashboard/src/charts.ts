@@ -87,7 +87,7 @@ export function charts(main: HTMLElement, signal: AbortSignal, trouble: (error: 
           go({ ...now, series });
           arrange();
         });
-        return el("label", {}, box, ` ${channel.series}`, channel.unit ? el("span", { class: "unit" }, ` ${channel.unit}`) : null);
+        return el("label", {}, box, ` ${channel.series}`, channel.unit ? el("span", { class: "unit" }, ` ${channel.unit}`) : null, channel.retired ? el("span", { class: "unit" }, " (former)") : null);
       }),
     );
     picker.open = picker.open || now.series.length === 0;
@@ -113,7 +113,9 @@ export function charts(main: HTMLElement, signal: AbortSignal, trouble: (error: 
       return panel;
     });
     place.replaceChildren(...panels.map((panel) => panel.element));
-    if (!panels.length) place.replaceChildren(el("p", { class: "empty" }, "Choose series above."));
+    const gone = now.series.filter((name) => !known.some((one) => one.series === name));
+    if (gone.length) place.append(el("p", { class: "empty" }, `There is no series ${gone.join(", ")}.`));
+    else if (!panels.length) place.append(el("p", { class: "empty" }, "Choose series above."));
   }
 
   function cursor(panel: Panel, index: number | null | undefined): void {
@@ -204,7 +206,7 @@ export function charts(main: HTMLElement, signal: AbortSignal, trouble: (error: 
 
   async function begin(): Promise<void> {
     try {
-      known = (await api.sensors(signal)).flatMap((one) => one.channels);
+      known = (await api.everything(signal)).flatMap((one) => one.channels);
     } catch (error) {
       trouble(error);
       if (!signal.aborted) setTimeout(() => void begin(), 2000);

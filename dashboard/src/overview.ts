@@ -40,7 +40,7 @@ export function overview(main: HTMLElement, signal: AbortSignal, trouble: (error
   const cards = new Map<string, Card>();
   const filter = el("input", { type: "search", placeholder: "Find a sensor", "aria-label": "Find a sensor", autocomplete: "off" });
   const grid = el("div", { class: "cards" });
-  const empty = el("p", { class: "empty", hidden: true }, "No sensor is configured yet.");
+  const empty = el("p", { class: "empty", hidden: true }, "No sensor is configured. What was imported, or logged by former sensors, is under ", el("a", { href: "#/chart" }, "Charts"), ".");
   main.replaceChildren(el("h2", { class: "unseen" }, "Sensors"), filter, grid, empty);
   filter.hidden = true;
 

@@ -293,3 +293,16 @@ def test_pinching_and_swiping(open_page: Open) -> None:
     until(lambda: tab.page.url != swiped, "a shorter range")
     ends = [float(re.search(rf"{name}=([\d.]+)", tab.page.url)[1]) for name in ("since", "until")]  # type: ignore[index]  # there, after a pinch
     assert ends[1] - ends[0] < DAY / 2
+
+
+def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tmp_path: Path) -> None:
+    """Series that no configuration names are under Charts; a series that is not there is named."""
+    from tests.cli.test_verbs import run
+
+    (tmp_path / "old.csv").write_text("t,x\n" + "".join(f"{int(time.time()) - 60 * n},{n}\n" for n in range(60)))
+    run("import", str(tmp_path / "old.csv"), "-c", str(site.config), "--time", "t", "--time-format", "epoch", "--sensor", "attic")
+    tab = open_page("#/chart?s=attic.x&s=nobody.y&range=7200")
+    has_points(tab)
+    assert "There is no series nobody.y." in tab.page.locator(".panels").text_content()
+    tab.page.locator("details.picker summary").click()
+    assert "attic.x (former)" in tab.page.locator(".choices").text_content()
