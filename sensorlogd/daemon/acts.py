@@ -28,6 +28,10 @@ SLICE_S = 0.03  # how long an act holds the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
+class ActError(Exception):
+    """It was not done; the text says why."""
+
+
 class Acts:
     """``handlers``: name of the request -> what is done. An answer's ``more`` says that the same request goes on."""
 
@@ -51,8 +55,15 @@ class Acts:
             "note": self.note,
         }
 
-    def _run(self, name: str, run: Callable[[sqlite3.Connection], T]) -> T:
-        return self.writer.submit(name, run).result(ANSWER_S)
+    def _run(self, name: str, run: Callable[[sqlite3.Connection], T], *, transaction: bool = True) -> T:
+        """Raises ActError when the writer does not come to it, and whatever ``run`` raises."""
+        try:
+            return self.writer.submit(name, run, transaction=transaction).result(ANSWER_S)
+        except TimeoutError:
+            reason = self.writer.stats().state_reason or "the writer is busy"
+            raise ActError(
+                f"not done within {ANSWER_S:.0f} s: {reason}; it may still be done, so look before you repeat it"
+            ) from None
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
@@ -151,7 +162,8 @@ class Acts:
 
     def series(self, request: dict[str, Any]) -> dict[str, Any]:
         """``specs``: [{sensor, channel, unit, kind, heartbeat_us}]. Answers ``ids``, made where there was none."""
-        now = self.writer.now_us()
+        writer, now = self.writer, self.writer.now_us()
+        self._run("import", lambda conn: writer.upkeep.expect_the_past(conn, writer.frontier, now), transaction=False)
         return {
             "ids": self._run(
                 "series", lambda conn: [catalogued.ensure(conn, catalogued.Wanted(**one), now) for one in request["specs"]]

@@ -75,7 +75,7 @@ def _receive(pipe: Connection, sentinel: int) -> tuple[Any, ...]:
 
 
 def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
-    """Whether more could be done at once, and whether dirty marks are left for another run."""
+    """Whether more could be done at once, and whether anything dirty or stale is left for another run."""
     began = time.monotonic()
 
     def enough() -> bool:
@@ -91,7 +91,7 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
             for rows in compute.compute_block(conn, old_edge_us, new_edge_us, zone):
                 sender.put(rows)
             sender.finish(conn)
-        more = marks = True
+        more = True
         while more and not enough():
             conn.execute("BEGIN")
             done = 0
@@ -106,8 +106,8 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
                 sender.put(rows, deletes, (), advances)
             sender.finish(conn)
             more = enough() and conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None
-        marks = conn.execute("SELECT 1 FROM dirty UNION ALL SELECT 1 FROM stale LIMIT 1").fetchone() is not None
-        return more, marks
+        left = conn.execute("SELECT 1 FROM dirty UNION ALL SELECT 1 FROM stale LIMIT 1").fetchone() is not None
+        return more, left
     finally:
         conn.close()
 

@@ -4,7 +4,8 @@ A Unix stream socket in the data directory (or $RUNTIME_DIRECTORY), mode 0660. O
 ``{"do": "ping"}``; the answer is one line of JSON, ``{"ok": true, ...}`` or ``{"ok": false, "error": "..."}``.
 
 Requests: ``ping`` (pid, version), ``commit`` (answers once everything received so far is committed), ``reload``
-(answers with the outcome), ``status`` (a live snapshot), ``listen`` (what passed over a sensor's port since the last question).
+(answers with the outcome), ``status`` (a live snapshot), ``listen`` (what passed over a sensor's port since a
+place), and those of ``acts``.
 """
 
 from __future__ import annotations

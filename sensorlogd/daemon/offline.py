@@ -6,20 +6,18 @@ It holds the data directory's lock, so that no daemon starts meanwhile, and does
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from sensorlogd.daemon.acts import Acts
 from sensorlogd.daemon.aggregation import Aggregation, AggregationState
 from sensorlogd.daemon.inbox import Inbox
 from sensorlogd.daemon.lock import DataDirLock
 from sensorlogd.daemon.upkeep import Upkeep
-from sensorlogd.daemon.writer import Writer, WriterSettings
+from sensorlogd.daemon.writer import Writer, WriterSettings, WriterState
 from sensorlogd.storage import database
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.retention import Retention
@@ -37,19 +35,17 @@ class Offline:
         self.path = path
         self._lock = DataDirLock(data_dir)
         self._zone = zone
-        self._wake = threading.Event()
 
     def __enter__(self) -> Offline:
         self._lock.acquire()
         try:
             database.ensure_schema(self.path)
             self._alone()
-            retention = Retention(self._zone)
             self.writer = Writer(
-                WriterSettings(self.path),
+                WriterSettings(self.path, sets_aside=False),
                 Inbox(1_000),
                 None,
-                upkeep=Upkeep(Mover(), retention),
+                upkeep=Upkeep(Mover(), Retention(self._zone)),
                 now_us=lambda: time.time_ns() // 1000,
             )
             self.aggregation = Aggregation(self.writer, self.path, 3600.0, self._zone, self.writer.now_us)
@@ -87,25 +83,26 @@ class Offline:
     def roll_up(self, tell: Callable[[], None] = lambda: None) -> None:
         """Until no roll-up is missing or wrong. ``tell`` is called now and then."""
         self.aggregation.request()
-        began = time.monotonic()
         while True:
             wait(self.aggregation.waitables(), 0.01)
             self.aggregation.on_readable()
             self.aggregation.tick()
             tell()
+            stats = self.writer.stats()
+            if stats.state is WriterState.BLOCKED:
+                raise OfflineError(f"roll-ups: {stats.state_reason}; the daemon makes them when it can write")
             if self.aggregation.last_error:
                 raise OfflineError(f"roll-ups: {self.aggregation.last_error}; the daemon makes them when it runs")
-            if self.aggregation.state is AggregationState.IDLE and not self.aggregation.wanted and time.monotonic() > began:
+            if self.aggregation.state is AggregationState.IDLE and not self.aggregation.wanted:
                 return
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self.writer.inbox.close()
             self.aggregation.stop()
-            self.writer.stop()
+            self.writer.stop(
+                1.0 if self.writer.stats().state is WriterState.BLOCKED else 60.0
+            )  # what waits in vain is told already
             self.writer.join()
         finally:
             self._lock.release()
-
-
-Act = Callable[..., dict[str, Any]]

@@ -49,7 +49,10 @@ class WriterState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings:
-    """commit_rows: a commit is due after so many readings even before commit_interval_s has passed."""
+    """commit_rows: a commit is due after so many readings even before commit_interval_s has passed.
+
+    sets_aside: a damaged database is moved aside and a fresh one begun; else it is left where it is, and nothing written.
+    """
 
     path: Path
     commit_interval_s: float = 1.0
@@ -57,6 +60,7 @@ class WriterSettings:
     status_interval_s: float = 10.0
     latest_interval_s: float = 5.0
     min_free_bytes: int = 0
+    sets_aside: bool = True
 
 
 @dataclass(slots=True)
@@ -593,6 +597,13 @@ class Writer:
         from sensorlogd.storage import recovery  # only ever needed here
 
         self._forget_connection()
+        if not self.settings.sets_aside:
+            self._open_failed(
+                database.DatabaseCorrupt(
+                    f"{self.settings.path} is damaged ({reason}); start the daemon: it sets the file aside and salvages it"
+                )
+            )
+            return
         try:
             aside = recovery.quarantine(self.settings.path, self.now_us())
         except OSError as error:

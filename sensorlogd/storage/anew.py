@@ -18,8 +18,8 @@ from sensorlogd.storage.compute import (
     Advance,
     Key,
     Minutes,
-    Ours,
     Row,
+    SeriesRollups,
     Snapshot,
     append_minutes,
     history_minutes,
@@ -63,7 +63,7 @@ Anew = Iterator[tuple[list[Row], list[Key], int | None]]
 
 def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recent: Minutes) -> Anew:
     """Every bucket of a series that ends behind ``from_us``, a day at a time."""
-    ours = Ours(snapshot, series)
+    ours = SeriesRollups(snapshot, series)
     kept_from = snapshot.kept_from(series, 0)
     at = from_us if kept_from is None else max(from_us, kept_from)
     at -= at % MINUTE_US
@@ -84,7 +84,7 @@ def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recen
     yield [], _days_ahead(snapshot, series, from_us, edge_us), None
 
 
-def _changes(ours: Ours, at: int, end: int) -> tuple[list[Row], list[Key]]:
+def _changes(ours: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Key]]:
     """What differs between the stored buckets that end in (at, end] and the computed ones."""
     rows: list[Row] = []
     deletes: list[Key] = []
@@ -117,7 +117,7 @@ def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> 
 
 def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Anew:
     """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
-    ours = Ours(snapshot, series)
+    ours = SeriesRollups(snapshot, series)
     at = from_us
     while True:
         first = min(_firsts(snapshot, series, at, None), default=edge_us)

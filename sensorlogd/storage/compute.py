@@ -1,7 +1,7 @@
 """Compute roll-ups from a snapshot: what the aggregator process does.
 
 Standard library only. The caller has begun a read transaction on ``conn``; what is yielded goes to the writer, so rows
-computed earlier in a call are kept at hand (``Ours``): the snapshot does not show them.
+computed earlier in a call are kept at hand (``SeriesRollups``): the snapshot does not show them.
 
 Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
 afterwards, ``anew.compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
@@ -167,7 +167,7 @@ def recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[i
     return found
 
 
-class Ours:
+class SeriesRollups:
     """Roll-ups of one series: the stored ones, overlaid with what this call has computed (None: nothing is left in it).
 
     ``all_from_us``: from here on whatever there is was computed by this call.
@@ -277,7 +277,7 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
             # has arrived since is marked dirty, seen or not.
             snapshot = _renewed(snapshot)
             taken = time.monotonic()
-        ours = Ours(snapshot, series, old_edge_us)
+        ours = SeriesRollups(snapshot, series, old_edge_us)
         minutes = history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
         append_minutes(minutes, recent.pop(series, {}).items(), ours.rules)
         ours.use(minutes)
@@ -308,14 +308,14 @@ def compute_dirty(
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
     recent = _recent_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
-    ours: Ours | None = None
+    ours: SeriesRollups | None = None
     at = 0
     while at < len(marks):
         series, end = marks[at][0], at
         while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
             end += 1
         if ours is None or ours.series != series:
-            ours = Ours(snapshot, series)
+            ours = SeriesRollups(snapshot, series)
         group = marks[at:end]
         healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, recent[series])
         yield (
@@ -339,7 +339,7 @@ def _recent_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defau
     return found
 
 
-def _heal(ours: Ours, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
+def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
     snapshot, series = ours.snapshot, ours.series
     healed: list[tuple[Key, RollUp | None]] = []
     kept_from = snapshot.kept_from(series, 0)

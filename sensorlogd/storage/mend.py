@@ -15,6 +15,7 @@ import zlib
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sensorlogd.quality import FLAG_MASK, Test
 from sensorlogd.storage.append import MINUTE_US, Frontier, mark_dirty
@@ -90,25 +91,28 @@ def begin(conn: sqlite3.Connection, series: int, since_us: int, until_us: int, c
     return cursor.lastrowid
 
 
-def all_mends(conn: sqlite3.Connection, series: Sequence[int] | None = None) -> list[Mend]:
-    """Newest first."""
-    found = conn.execute(
-        'SELECT id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, readings, done_us, undone_us'
-        " FROM mend ORDER BY id DESC"
-    ).fetchall()
-    mends = [
-        Mend(row[0], row[1], row[2], row[3], row[4], Change(row[5], row[6], row[7]), row[8], row[9], row[10], row[11])
-        for row in found
-    ]
-    return [mend for mend in mends if series is None or mend.series in series]
+_MENDS = (
+    'SELECT id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, readings, done_us, undone_us FROM mend'
+)
+
+
+def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]:
+    """Newest first; of one series, if it is given."""
+    rows = conn.execute(f"{_MENDS} WHERE ?1 IS NULL OR series_id = ?1 ORDER BY id DESC", (series,))
+    return [_mend(row) for row in rows]
 
 
 def find(conn: sqlite3.Connection, identity: int) -> Mend:
     """Raises MendError."""
-    for mend in all_mends(conn):
-        if mend.id == identity:
-            return mend
-    raise MendError(f"there is no mend {identity}; --list shows all")
+    row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        raise MendError(f"there is no mend {identity}; --list shows all")
+    return _mend(row)
+
+
+def _mend(row: tuple[Any, ...]) -> Mend:
+    identity, made, series, since, until, quality, scale, offset, note, readings, done, undone = row
+    return Mend(identity, made, series, since, until, Change(quality, scale, offset), note, readings, done, undone)
 
 
 def step(conn: sqlite3.Connection, frontier: Frontier, identity: int, now_us: int) -> tuple[int, bool]:
@@ -140,7 +144,7 @@ def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:
         if kept:
             return mend  # it was begun and not finished
         raise MendError(f"mend {identity} was taken back already")
-    for later in all_mends(conn, [mend.series]):
+    for later in all_mends(conn, mend.series):
         overlaps = later.since_us < mend.until_us and mend.since_us < later.until_us
         if later.id > identity and overlaps and later.undone_us is None:
             raise MendError(f"mend {later.id} was made after {identity} over the same time; take it back first")

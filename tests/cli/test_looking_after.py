@@ -272,6 +272,19 @@ def test_a_file_that_somebody_else_has_open_is_left_alone(rolled: Path) -> None:
         conn.close()
 
 
+def test_a_damaged_database_is_left_to_the_daemon(rolled: Path) -> None:
+    """A verb that meets damage says so and moves nothing: only the daemon sets files aside, and salvages them."""
+    size = rolled.stat().st_size
+    pages = bytearray(rolled.read_bytes())
+    for page in range(3, size // 2048):
+        pages[page * 2048 : page * 2048 + 8] = b"\xff" * 8
+    rolled.write_bytes(pages)
+    done = run("import", str(rolled.parent / "in.csv"), "--db", str(rolled), "--time", "t", "--sensor", "other", check=1)
+    assert "damaged" in done.stderr or "malformed" in done.stderr
+    assert rolled.stat().st_size >= size
+    assert list(rolled.parent.glob("*.corrupt-*")) == []
+
+
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """Only import begins a log."""
     for arguments in (["db", "compact"], ["db", "rebuild-rollups"], ["flag", "s.x", "fail", "--since", "-1h", "--yes"]):

@@ -246,6 +246,18 @@ def test_differing_values_are_told_and_replaced_on_request(tmp_path: Path) -> No
     assert "s.x is stored in '°C', the file is in 'K'" in run("import", *common, "--column", "x=s.x:K", check=1).stderr
 
 
+def test_old_readings_go_where_they_belong_at_once(tmp_path: Path) -> None:
+    """What is imported into a new log lies in ``history``, written once and not moved there afterwards."""
+    file, db = tmp_path / "f.csv", tmp_path / "log.db"
+    file.write_text("t,x\n" + "".join(f"2026-01-01T{n // 60:02}:{n % 60:02}:00,{n}\n" for n in range(600)))
+    run("import", str(file), "--db", str(db), "--time", "t", "--sensor", "s")
+    conn = sqlite3.connect(db)
+    assert conn.execute("SELECT count(*) FROM history").fetchone() == (600,)
+    assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
+    assert conn.execute("SELECT count(*) FROM meta WHERE key = 'moving_until_us'").fetchone() == (0,)
+    conn.close()
+
+
 def test_wide_files(tmp_path: Path) -> None:
     """A column a series, blank where there is none, at every time or in buckets."""
     file, db = tmp_path / "f.csv", tmp_path / "log.db"

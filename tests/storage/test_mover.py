@@ -247,6 +247,12 @@ class MoverStory(RuleBasedStateMachine):
             self.follow()
 
     @rule()
+    def leap(self) -> None:
+        """Many old readings are expected."""
+        self.mover.leap(self.conn, self.now)
+        self.follow()
+
+    @rule()
     def fail(self) -> None:
         """A slice meets a lock."""
         other = sqlite3.connect(self.path, isolation_level=None)
