@@ -170,9 +170,11 @@ export class Chart {
     ctx.strokeStyle = ctx.fillStyle = style("--mark");
     ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+    let drawn = 0;
     for (const event of this.events) {
       const x = Math.round(plot.valToPos(event.time, "x", true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      drawn += 1;
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
@@ -185,6 +187,7 @@ export class Chart {
       ctx.fill();
     }
     ctx.restore();
+    this.element.dataset["marks"] = String(drawn);
   }
 
   private key(event: KeyboardEvent): void {

@@ -140,7 +140,7 @@ def _check_owner(path: Path) -> None:
         raise Refused(f"{path} belongs to {name}, and no daemon runs that could do it: run this as {name} (sudo -u '{name}' ...)")
 
 
-def progress(label: str, total: int | None, unit: str = "") -> Any:
+def progress(label: str, total: int | None) -> Any:
     """A progress bar on stderr where that is a terminal; a context manager with ``update(n)``."""
     return click.progressbar(
         length=max(total or 0, 1), label=label, file=sys.stderr, show_pos=total is not None, hidden=not sys.stderr.isatty()

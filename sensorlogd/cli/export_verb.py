@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import gzip
 import io
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -17,7 +15,7 @@ from typing import Any, BinaryIO, TextIO
 import click
 
 from sensorlogd import quality, times
-from sensorlogd.cli import exits
+from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import progress
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.storage.query import Ask
@@ -202,26 +200,4 @@ class _Kept(io.RawIOBase):
         return self._file.write(data)
 
 
-def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    count = 0
-    for row in rows:
-        writer.writerow([_text(row.get(column)) for column in columns])
-        count += 1
-    return count
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else json.dumps(value) if isinstance(value, dict) else value
-
-
-def _ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
-    count = 0
-    for row in rows:
-        file.write(json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False, allow_nan=False) + "\n")
-        count += 1
-    return count
-
-
-_WRITERS = {"csv": _csv, "ndjson": _ndjson}
+_WRITERS = {"csv": output.write_csv, "ndjson": output.write_ndjson}

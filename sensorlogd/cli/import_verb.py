@@ -98,14 +98,16 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
             click.echo("nothing was imported (--dry-run)")
             return
         with acting(config_file, db, create=True) as actor:
-            for name, one, found, same_is_one in staged:
-                _import(actor, name, one, found, same_is_one=same_is_one, heartbeat=heartbeat, replace=given["replace"])
+            # All of them first: a series that is something else in the log is a mistake, too, and then nothing is imported.
+            identities = [_identify(actor, found, heartbeat) for _, _, found, _ in staged]
+            for (name, one, found, same_is_one), known in zip(staged, identities, strict=True):
+                _import(actor, name, one, list(zip(found, known, strict=True)), same_is_one=same_is_one, replace=given["replace"])
             actor.roll_up()
 
 
 def _options(given: dict[str, Any]) -> rows.Options:
     """Raises ValueError."""
-    columns: dict[str, tuple[str | None, str, str | None, str]] = {}
+    columns: dict[str, rows.Place] = {}
     for text in given["columns"]:
         column, _, target = text.rpartition("=")
         name, _, rest = target.partition(":")
@@ -115,7 +117,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
             raise ValueError(f"--column {text!r}: write COLUMN=SENSOR.CHANNEL, and :UNIT and :KIND behind it if you like")
         if kind and kind not in rows.KINDS:
             raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(rows.KINDS)}")
-        columns[column] = (sensor or given["sensor"], channel, unit or None, kind or "gauge")
+        columns[column] = (sensor or given["sensor"], channel, unit or None, kind or None)
     delimiter = {"space": " ", "tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
     if delimiter is not None and len(delimiter) != 1:
         raise ValueError(f"--delimiter {delimiter!r}: one character, or 'space' or 'tab'")
@@ -153,33 +155,31 @@ def _read(name: str, one: stage.Stage, options: rows.Options, given: dict[str, A
     return found, plan.ours if chosen is None else chosen == "drop"
 
 
-def _import(
-    actor: Actor,
-    name: str,
-    one: stage.Stage,
-    found: list[stage.Staged],
-    *,
-    same_is_one: bool,
-    heartbeat: int | None,
-    replace: bool,
-) -> None:
+def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> list[int]:
+    """The ids of the series, made where there were none."""
     specs = [
         {
             "sensor": series.target.sensor, "channel": series.target.channel, "unit": series.target.unit,
-            "kind": series.target.kind, "heartbeat_us": heartbeat or series.heartbeat_us,
+            "kind": series.target.kind, "heartbeat_us": heartbeat_us or series.heartbeat_us,
         }
         for series in found
     ]  # fmt: skip
-    identities = actor.act("series", specs=specs)["ids"]
+    identities: list[int] = actor.act("series", specs=specs)["ids"]
+    return identities
+
+
+def _import(
+    actor: Actor, name: str, one: stage.Stage, found: list[tuple[stage.Staged, int]], *, same_is_one: bool, replace: bool
+) -> None:
     counts: Counter[str] = Counter()
     with progress("importing", one.readings) as bar:
-        for series, identity in zip(found, identities, strict=True):
+        for series, identity in found:
             for piece in one.pieces(series, same_is_one=same_is_one):
                 answer = actor.act("place", series=identity, replace=replace, **_packed(piece))
                 counts.update({count: answer[count] for count in COUNTS})
                 bar.update(len(piece.times))
     told = _told(counts, one)
-    for sensor in sorted({series.target.sensor for series in found}):
+    for sensor in sorted({series.target.sensor for series, _ in found}):
         actor.act("note", kind="imported", sensor=sensor, detail=f"{name}: {told}")
     click.echo(f"{name}: {told}")
 

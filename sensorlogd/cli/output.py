@@ -6,7 +6,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -51,8 +51,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
+    """Returns how many rows."""
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
     count = 0
     for row in rows:
@@ -71,10 +72,11 @@ def _json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     return count
 
 
-def _ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
+def write_ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
+    """Returns how many rows."""
     count = 0
     for row in rows:
-        sys.stdout.write(_object(row, columns) + "\n")
+        file.write(_object(row, columns) + "\n")
         count += 1
     return count
 
@@ -92,7 +94,7 @@ def flushed(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 _WRITERS: dict[str, Callable[[Iterable[Mapping[str, Any]], Sequence[str]], int]] = {
     "table": _table,
-    "csv": _csv,
+    "csv": lambda rows, columns: write_csv(rows, columns, sys.stdout),
     "json": _json,
-    "ndjson": _ndjson,
+    "ndjson": lambda rows, columns: write_ndjson(rows, columns, sys.stdout),
 }

@@ -23,16 +23,19 @@ KINDS = ("gauge", "counter", "angle", "state")
 
 
 class Target(NamedTuple):
-    """The series that a column goes to. ``unit`` None: whatever is known of it."""
+    """The series that a column goes to. ``unit``, ``kind`` None: whatever is known of it."""
 
     sensor: str
     channel: str
     unit: str | None = None
-    kind: str = "gauge"
+    kind: str | None = None
 
     @property
     def name(self) -> str:
         return f"{self.sensor}.{self.channel}"
+
+
+Place = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
 
 
 class Found(NamedTuple):
@@ -60,7 +63,7 @@ class Options:
     time_format: str = "iso"
     zone: str = "UTC"
     fold: int = 0
-    columns: dict[str, tuple[str | None, str, str | None, str]] = field(default_factory=dict)
+    columns: dict[str, Place] = field(default_factory=dict)
     sensor: str | None = None
     sensor_column: str | None = None
     delimiter: str | None = None
@@ -258,7 +261,7 @@ def _series_name(name: str, lines: Lines) -> Target:
     return _target(match[1], match[2], match[3], lines)
 
 
-def _target(sensor: str, channel: str, unit: str | None, lines: Lines, kind: str = "gauge") -> Target:
+def _target(sensor: str, channel: str, unit: str | None, lines: Lines, kind: str | None = None) -> Target:
     for what, name in (("sensor", sensor), ("channel", channel)):
         if not NAME.fullmatch(name) or len(name) > 100:
             raise FileError(lines.name, lines.number, f"{name[:60]!r} cannot name a {what}; letters, digits, _ and - can")
@@ -296,10 +299,10 @@ def _foreign(first: str, names: list[str], delimiter: str, lines: Lines, options
         raise FileError(
             lines.name, lines.number, f"a column is named twice: {_some(sorted(doubled))}; map them by number with --column"
         )
-    chosen: dict[int, tuple[str | None, str, str | None, str]] = dict(named)
+    chosen: dict[int, Place] = dict(named)
     for at in automatic:
         channel, unit = _channel(names[at] if options.header else f"column{at + 1}")
-        chosen[at] = (options.sensor, channel, unit, "gauge")
+        chosen[at] = (options.sensor, channel, unit, None)
     if sensor_at is None or options.sensor is None:
         _once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
     rows = cells(lines, delimiter) if options.header else cells(_Again(first, lines), delimiter)  # type: ignore[arg-type]  # as far as ``cells`` goes
@@ -367,7 +370,7 @@ def _mapped(
     time: Callable[[str], int],
     time_at: Sequence[tuple[int, int]],
     sensor_at: int | None,
-    chosen: dict[int, tuple[str | None, str, str | None, str]],
+    chosen: dict[int, Place],
     automatic: set[int],
     names: Sequence[str],
     options: Options,

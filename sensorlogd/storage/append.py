@@ -27,7 +27,7 @@ _INSERT = {
     size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size)
     for size in _SIZES
 }  # fmt: skip
-_ONE = {
+INSERT_ONE = {
     table: f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?) ON CONFLICT DO NOTHING"
     for table in ("recent", "history")
 }
@@ -64,6 +64,14 @@ class Frontier:
     edge_us: int = 0
     cuts_us: dict[int, int] = field(default_factory=dict)
     generation: int = 0
+
+    def tables(self, ts_us: int) -> tuple[str, ...]:
+        """Where a reading of that time is stored; the first table is the one that readers ask."""
+        if ts_us < self.moved_until_us:
+            return ("history",)
+        if self.copying is not None and self.copying[0] <= ts_us < self.copying[1]:
+            return ("recent", "history")
+        return ("recent",)
 
     def plain_from_us(self) -> int:
         """Readings at or after this time need no care at all."""
@@ -284,26 +292,18 @@ class _Careful:
             result.late += 1
             self.marks.add((series, stored_at - stored_at % MINUTE_US))
 
-    def _tables(self, ts: int) -> tuple[str, ...]:
-        if ts < self.frontier.moved_until_us:
-            return ("history",)
-        copying = self.frontier.copying
-        if copying is not None and copying[0] <= ts < copying[1]:
-            return ("recent", "history")
-        return ("recent",)
-
     def _insert(self, series: int, ts: int, value: float | None, quality: int) -> int | None:
         """Insert unless (series, ts) is taken; the time it was stored at, or None."""
-        tables = self._tables(ts)
+        tables = self.frontier.tables(ts)
         # The first table is the one that readers ask; only if it took the row does the copy follow.
-        if self.conn.execute(_ONE[tables[0]], (series, ts, value, quality)).rowcount != 1:
+        if self.conn.execute(INSERT_ONE[tables[0]], (series, ts, value, quality)).rowcount != 1:
             return None
         for table in tables[1:]:
-            self.conn.execute(_ONE[table], (series, ts, value, quality))
+            self.conn.execute(INSERT_ONE[table], (series, ts, value, quality))
         return ts
 
     def _collided(self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool) -> int | None:
-        row = self.conn.execute(_FIND[self._tables(ts)[0]], (series, ts)).fetchone()
+        row = self.conn.execute(_FIND[self.frontier.tables(ts)[0]], (series, ts)).fetchone()
         same = row is not None and row[0] == value
         if same and (device_time or self.retrying):
             self.result.repeated += 1

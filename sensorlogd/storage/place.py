@@ -11,13 +11,9 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sensorlogd.storage.append import MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.append import INSERT_ONE, MINUTE_US, Frontier, mark_dirty
 
 _FIND = {table: f"SELECT value, quality FROM {table} WHERE series_id = ? AND ts = ?" for table in ("recent", "history")}
-_INSERT = {
-    table: f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?) ON CONFLICT DO NOTHING"
-    for table in ("recent", "history")
-}
 _UPDATE = {table: f"UPDATE {table} SET value = ?, quality = ? WHERE series_id = ? AND ts = ?" for table in ("recent", "history")}
 _LATEST = (
     "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
@@ -61,10 +57,10 @@ def place(
         if cut is not None and ts < cut:
             placed.too_old += 1
             continue
-        tables = _tables(frontier, ts)
-        if conn.execute(_INSERT[tables[0]], (series, ts, value, quality)).rowcount == 1:
+        tables = frontier.tables(ts)
+        if conn.execute(INSERT_ONE[tables[0]], (series, ts, value, quality)).rowcount == 1:
             for table in tables[1:]:
-                conn.execute(_INSERT[table], (series, ts, value, quality))
+                conn.execute(INSERT_ONE[table], (series, ts, value, quality))
             placed.new += 1
         elif conn.execute(_FIND[tables[0]], (series, ts)).fetchone() == (value, quality):
             placed.same += 1
@@ -84,12 +80,3 @@ def place(
     if newest is not None:
         conn.execute(_LATEST, (series, *newest, now_us))
     return placed
-
-
-def _tables(frontier: Frontier, ts: int) -> tuple[str, ...]:
-    """Where a reading of that time is, the table that readers ask first."""
-    if ts < frontier.moved_until_us:
-        return ("history",)
-    if frontier.copying is not None and frontier.copying[0] <= ts < frontier.copying[1]:
-        return ("recent", "history")
-    return ("recent",)

@@ -10,12 +10,12 @@ IMPORTED = "import"  # the driver of a sensor that only ever came from files
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``unit`` and ``heartbeat_us`` None: whatever is known."""
+    """``unit``, ``kind`` and ``heartbeat_us`` None: whatever is known; a new series is a gauge."""
 
     sensor: str
     channel: str
     unit: str | None = None
-    kind: str = "gauge"
+    kind: str | None = None
     heartbeat_us: int | None = None
 
 
@@ -34,9 +34,13 @@ def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
         (wanted.sensor, wanted.channel),
     ).fetchone()
     if found is not None:
-        identity, unit, _ = found
+        identity, unit, kind = found
         if wanted.unit is not None and wanted.unit != unit:
             raise SeriesMismatch(f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}")
+        if wanted.kind is not None and wanted.kind != kind:
+            raise SeriesMismatch(
+                f"{wanted.sensor}.{wanted.channel} is stored as a {kind}, the file is said to hold a {wanted.kind}"
+            )
         return int(identity)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (wanted.sensor,)).fetchone()
     if row is None:
@@ -46,6 +50,6 @@ def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
         ).fetchone()
     (identity,) = conn.execute(
         "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, created_us, retired_us) VALUES (?,?,?,?,?,?,?) RETURNING id",
-        (row[0], wanted.channel, wanted.unit or "", wanted.kind, wanted.heartbeat_us or 60_000_000, now_us, now_us),
+        (row[0], wanted.channel, wanted.unit or "", wanted.kind or "gauge", wanted.heartbeat_us or 60_000_000, now_us, now_us),
     ).fetchone()
     return int(identity)

@@ -211,8 +211,12 @@ def test_events_are_listed_and_marked(open_page: Open) -> None:
     has_points(tab)
     tab.page.locator("details.marks summary").click()
     until(lambda: "connected" in tab.page.locator(".events").text_content(), "the events")
+    assert "imported" in tab.page.locator(".events").text_content()
+    until(lambda: int(tab.page.locator(".chart").first.get_attribute("data-marks") or 0) > 0, "a mark for what is no routine")
     tab.page.locator("nav a", has_text="Events").click()
     until(lambda: "started" in tab.page.locator("table.wide tbody").text_content(), "all events")
+    times = tab.page.locator("table.wide tbody tr").count()
+    assert times > 2
 
 
 @pytest.mark.parametrize(

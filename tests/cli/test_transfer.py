@@ -246,6 +246,21 @@ def test_differing_values_are_told_and_replaced_on_request(tmp_path: Path) -> No
     assert "s.x is stored in '°C', the file is in 'K'" in run("import", *common, "--column", "x=s.x:K", check=1).stderr
 
 
+def test_one_file_that_does_not_fit_keeps_the_others_out(tmp_path: Path) -> None:
+    """A series that the log holds in another unit or as another kind: found before the first file is imported."""
+    good, other, db = tmp_path / "good.csv", tmp_path / "other.csv", tmp_path / "log.db"
+    good.write_text("time,s.x [K]\n2026-01-01T00:00:00Z,1\n")
+    other.write_text("time,s.y\n2026-01-01T00:00:00Z,1\n")
+    run("import", str(good), "--db", str(db))
+    good.write_text("time,s.x [°C]\n2026-01-02T00:00:00Z,1\n")
+    assert "s.x is stored in 'K', the file is in '°C'" in run("import", str(other), str(good), "--db", str(db), check=1).stderr
+    assert len(content(db)) == 1
+    other.write_text("t,n\n2026-01-03,1\n")
+    done = run("import", str(other), "--db", str(db), "--time", "t", "--column", "n=s.x::counter", check=1)
+    assert "s.x is stored as a gauge, the file is said to hold a counter" in done.stderr
+    assert len(content(db)) == 1
+
+
 def test_old_readings_go_where_they_belong_at_once(tmp_path: Path) -> None:
     """What is imported into a new log lies in ``history``, written once and not moved there afterwards."""
     file, db = tmp_path / "f.csv", tmp_path / "log.db"
