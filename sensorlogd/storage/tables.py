@@ -169,6 +169,7 @@ mend = _table(
     _integer("readings", default="0"),
     _integer("done_us", null=True),
     _integer("undone_us", null=True),
+    _text("kind", default="'change'"),
 )
 mended = _table(
     "mended",
@@ -177,6 +178,21 @@ mended = _table(
     _integer("n"),
     Column("before", LargeBinary, nullable=False),
     rowid=False,
+)
+work = _table(
+    "work",
+    _integer("id", primary=True),
+    _text("kind"),
+    _integer("series_id", null=True),
+    _text("request", default="'{}'"),
+    _text("progress", default="'{}'"),
+    _text("state"),
+    _integer("made_us"),
+    _integer("updated_us"),
+    _integer("ended_us", null=True),
+    _integer("done", default="0"),
+    _integer("total", null=True),
+    _text("outcome", default="''"),
 )
 daemon_status = _table("daemon_status", _text("key", primary=True), _text("value"))
 meta = _table("meta", _text("key", primary=True), _text("value"))

@@ -1,0 +1,183 @@
+"""Kept work: long work that is ordered once and done in slices, resumed after any end. Table ``work`` holds order and pointer.
+
+A ``Worker`` does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
+together; so a crash repeats at most nothing. Work on one series is done in the order in which it was ordered; work on
+different series, and work on none in particular (salvage), takes turns.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Any, Protocol
+
+from sensorlogd.storage import events
+from sensorlogd.storage.append import Frontier
+
+
+class State(StrEnum):
+    """Where a piece of work stands."""
+
+    WAITING = "waiting"  # ordered; not begun, or between two slices
+    DONE = "done"
+    FAILED = "failed"  # it cannot be done; ``outcome`` says why
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A row of ``work``. ``done`` and ``total`` count readings (or rows); ``total`` None: not known (yet)."""
+
+    id: int
+    kind: str
+    series: int | None
+    request: Mapping[str, Any]
+    progress: Mapping[str, Any]
+    state: State
+    made_us: int
+    updated_us: int
+    ended_us: int | None
+    done: int
+    total: int | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one slice did. ``progress``: the pointer from which the next one goes on. ``more`` False: this was the last.
+
+    ``done``: readings (or rows) dealt with by this slice. ``outcome``: a sentence for people, once it is over.
+    ``failed``: it is over because it cannot be done. ``events``: (kind, sensor, detail), stored with the slice.
+    ``rolls_up``: readings changed below the edge, so a roll-up run is due. ``touched``: series whose stored readings changed.
+    """
+
+    progress: Mapping[str, Any]
+    done: int
+    more: bool
+    outcome: str = ""
+    failed: bool = False
+    total: int | None = None
+    events: Sequence[tuple[str, str | None, str]] = ()
+    rolls_up: bool = False
+    touched: Sequence[int] = field(default=())
+
+
+class NotYet(Enum):
+    """What ``fetch`` answers when there is nothing to store at this moment: no transaction, and a pause."""
+
+    NOT_YET = "not yet"
+
+
+NOT_YET = NotYet.NOT_YET
+
+
+class Worker(Protocol):
+    """Does one kind of work. ``grows``: it makes the file larger, so it waits while the disk is short of room.
+
+    ``fetch`` runs outside any transaction and may take its time with other files than the log (not more than 50 ms or so);
+    what it returns is handed to ``store`` (but for NOT_YET), which runs in a transaction that the caller owns and takes at most 50 ms. Both
+    must be able to go on from ``work.progress`` alone; memory may only make it faster. Raises sqlite3.Error for trouble
+    with the log; the slice is then repeated.
+    """
+
+    kind: str
+    grows: bool
+
+    def fetch(self, work: Work) -> Any: ...
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice: ...
+
+    def close(self) -> None:
+        """Let go of whatever is held open. Idempotent."""
+        ...
+
+
+_COLUMNS = "id, kind, series_id, request, progress, state, made_us, updated_us, ended_us, done, total, outcome"
+
+
+def order(
+    conn: sqlite3.Connection,
+    kind: str,
+    request: Mapping[str, Any],
+    now_us: int,
+    *,
+    series: int | None = None,
+    progress: Mapping[str, Any] | None = None,
+    total: int | None = None,
+) -> int:
+    """Note a piece of work; the caller owns the transaction. Returns its id."""
+    cursor = conn.execute(
+        "INSERT INTO work(kind, series_id, request, progress, state, made_us, updated_us, total) VALUES (?,?,?,?,?,?,?,?)",
+        (kind, series, json.dumps(dict(request)), json.dumps(dict(progress or {})), State.WAITING, now_us, now_us, total),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def find(conn: sqlite3.Connection, identity: int) -> Work | None:
+    """One piece of work, or None."""
+    row = conn.execute(f"SELECT {_COLUMNS} FROM work WHERE id = ?", (identity,)).fetchone()
+    return None if row is None else _work(row)
+
+
+def waiting(conn: sqlite3.Connection) -> list[Work]:
+    """All that is not over, in the order in which it was ordered."""
+    return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))]
+
+
+def everything(conn: sqlite3.Connection) -> list[Work]:
+    """All of it, the newest last."""
+    return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
+
+
+def runnable(waiting_now: Sequence[Work]) -> list[Work]:
+    """Those that need not wait for an earlier one on the same series."""
+    seen: set[int] = set()
+    found = []
+    for one in waiting_now:
+        if one.series is None or one.series not in seen:
+            found.append(one)
+        if one.series is not None:
+            seen.add(one.series)
+    return found
+
+
+def settle(conn: sqlite3.Connection, work: Work, done: Slice, now_us: int) -> None:
+    """Store what a slice did, in its transaction."""
+    state = State.WAITING if done.more else State.FAILED if done.failed else State.DONE
+    conn.execute(
+        "UPDATE work SET progress = ?, state = ?, updated_us = ?, ended_us = ?, done = done + ?, total = coalesce(?, total),"
+        " outcome = ? WHERE id = ?",
+        (
+            json.dumps(dict(done.progress)),
+            state,
+            now_us,
+            None if done.more else now_us,
+            done.done,
+            done.total,
+            done.outcome,
+            work.id,
+        ),
+    )
+    for kind, sensor, detail in done.events:
+        events.record(conn, now_us, kind, sensor, detail)
+
+
+def _work(row: tuple[Any, ...]) -> Work:
+    identity, kind, series, request, progress, state, made, updated, ended, done, total, outcome = row
+    return Work(
+        identity,
+        kind,
+        series,
+        json.loads(request),
+        json.loads(progress),
+        State(state),
+        made,
+        updated,
+        ended,
+        done,
+        total,
+        outcome,
+    )
