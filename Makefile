@@ -9,15 +9,21 @@ STAMP := $(VENV)/.ready
 BUILT := sensorlogd/web/static/app.js
 PREFIX ?= /opt/sensorlogd
 PYTEST_ARGS ?=
+# Tests at a time: more than the cores, because much of a test is waiting. WORKERS=0 runs them one after another.
+WORKERS ?= 4
+UNIT = $(BIN)/pytest -m 'not soak' -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 FUZZ_SECONDS ?= 600
+SEEDS ?= 1-100
+TORTURE_ARGS ?=
 
-.PHONY: help run test lint types layers unit dashboard bench soak fuzz format install-service uninstall-service clean
+.PHONY: help run test lint types layers unit dashboard bench soak torture fuzz format install-service uninstall-service clean
 
 help:
 	@echo 'make run                set up everything, log simulated sensors into ./run, and show them in the dashboard'
 	@echo 'make test               set up everything and run all checks and tests'
 	@echo 'make bench              the benchmarks (about 15 minutes)'
 	@echo 'make soak               the longer fault tests (about 10 minutes)'
+	@echo 'make torture            run the daemon under faults that SEEDS decide (SEEDS=1-300; a seed takes half a minute, two run at once)'
 	@echo 'make fuzz               fuzz the parsers for FUZZ_SECONDS (600)'
 	@echo 'make format             format the code'
 	@echo 'make install-service    install under $(PREFIX) as a systemd service (root; DESTDIR= for a package)'
@@ -55,7 +61,10 @@ $(BUILT): dashboard/package.json dashboard/package-lock.json dashboard/build.mjs
 	    echo 'npm is not installed: the dashboard is not built (apt-get install npm); everything else works.' >&2; \
 	fi
 
-test: lint types layers unit
+# The checks run beside each other, each one's output in one piece; the tests come after them, so that their summary is last.
+test: $(STAMP) dashboard
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target --keep-going lint types layers
+	$(UNIT)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -68,10 +77,13 @@ layers: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP) dashboard
-	$(BIN)/pytest -m 'not soak' $(PYTEST_ARGS)
+	$(UNIT)
 
 soak: $(STAMP)
 	$(BIN)/pytest -m soak $(PYTEST_ARGS)
+
+torture: $(STAMP)
+	$(BIN)/python -m tests.torture --seeds $(SEEDS) $(TORTURE_ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.startup

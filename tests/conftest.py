@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,14 +36,28 @@ def _descriptors() -> dict[int, str]:
 def _children() -> set[int]:
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (task / "children").read_text().split()}
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends meanwhile
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
     return found
+
+
+_modules_settled = 0
+
+
+def _settle() -> None:
+    """What has been imported stays to the end. Set apart, it is not searched anew by each of the collections after the tests."""
+    global _modules_settled
+    if len(sys.modules) != _modules_settled:
+        gc.collect()
+        gc.freeze()
+        _modules_settled = len(sys.modules)
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test that leaks a thread, a child process or a descriptor."""
     driven = "asyncio_" if request.path.parent.name == "browser" else "\0"  # Playwright's own, which stay until the last test
+    _settle()
     threads, descriptors, children = set(threading.enumerate()), _descriptors(), _children()
     yield
     deadline = time.monotonic() + GRACE_S
