@@ -18,12 +18,15 @@ from enum import Enum
 from pathlib import Path
 
 APPLICATION_ID = 0x534C4F47  # "SLOG"
-REVISION = "0003"
+REVISION = "0004"
 
 # A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
 # commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.
 CHECKPOINT_PAGES = 2000
 PAGE_SIZE = 2048
+
+
+_children: set[subprocess.Popen[str]] = set()  # upgrades under way
 
 
 class Failure(Enum):
@@ -174,31 +177,59 @@ def _migrate_in_child(path: Path) -> None:
     inherited = os.environ.get("PYTHONPATH")
     environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", env=environment, check=False
-        )
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+            env=environment,
+        )  # fmt: skip
     except OSError as error:
         raise DatabaseUnavailable(f"{path}: the migration could not be started: {error}") from error
-    if done.returncode == 0:
+    _children.add(child)
+    with child:
+        _, said = child.communicate()
+    _children.discard(child)
+    if child.returncode == 0:
         return
-    lines = [line for line in done.stderr.strip().splitlines() if line.strip()] or [f"exit status {done.returncode}"]
-    if done.returncode == 3:
+    lines = [line for line in said.strip().splitlines() if line.strip()] or [f"exit status {child.returncode}"]
+    if child.returncode == 3:
         raise DatabaseCorrupt(lines[-1])
-    if done.returncode == 4:
+    if child.returncode == 4:
         raise DatabaseUnavailable(lines[-1])
     raise DatabaseUnavailable(f"{path}: could not be created or upgraded: {lines[-1]}")
 
 
+def end_children() -> None:
+    """The process leaves without waiting: an upgrade that is under way is cut off, which undoes it."""
+    for child in list(_children):
+        child.kill()
+
+
 def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqlite3.Connection:
     """The one connection that writes; for the thread that calls. Raises sqlite3.Error."""
+    conn = connect_for_writing(path)
+    try:
+        use_wal(conn)
+        conn.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def use_wal(conn: sqlite3.Connection) -> None:
+    """From now on commits go into a write-ahead log. Raises sqlite3.Error."""
+    conn.execute("PRAGMA journal_mode = WAL").fetchone()
+    conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on others see that somebody has it open
+
+
+def connect_for_writing(path: Path) -> sqlite3.Connection:
+    """As ``connect_writer``, in whatever journal mode the file is, and without checkpoints of its own."""
     conn = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=1.0, cached_statements=64
     )
     try:
-        conn.execute("PRAGMA journal_mode = WAL").fetchone()
         conn.execute("PRAGMA synchronous = FULL")
-        conn.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
-        conn.execute(f"PRAGMA journal_size_limit = {2 * checkpoint_pages * PAGE_SIZE}")
+        conn.execute("PRAGMA wal_autocheckpoint = 0")
+        conn.execute(f"PRAGMA journal_size_limit = {2 * CHECKPOINT_PAGES * PAGE_SIZE}")
         conn.execute("PRAGMA temp_store = MEMORY")
         conn.execute("PRAGMA mmap_size = 0")
         conn.execute("PRAGMA cache_size = -8000")
