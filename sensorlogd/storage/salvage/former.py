@@ -1,0 +1,185 @@
+"""What a damaged file is about: its sensors and series, cuts, edges and marks, as far as they can be read.
+
+All of it is small; it is read when the file is opened and held in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensorlogd.storage.rollup import DIP
+from sensorlogd.storage.salvage.reading import Damaged, Row
+from sensorlogd.storage.tiers import HOUR, SECOND_US
+
+KINDS = ("gauge", "counter", "angle", "state")
+MOST_SERIES = 1_000_000
+HOUR_US = HOUR * SECOND_US
+_TRIES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Sensor:
+    """A row of ``sensor``. ``retired_us`` None: it was in use."""
+
+    name: str
+    driver: str
+    labels: str
+    created_us: int
+    retired_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A row of ``series``. ``sensor``: its id there."""
+
+    sensor: int
+    channel: str
+    unit: str
+    kind: str
+    heartbeat_us: int
+    wrap: float | None
+    dip: float
+    labels: str
+    created_us: int
+    retired_us: int | None
+
+
+@dataclass(slots=True)
+class Former:
+    """``ids``: all series that have a name, a cut or readings in history. ``moved_until_us`` None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier)
+    -> cut. ``stale_us``: (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
+    ``has_cuts`` False: the table of cuts is damaged."""
+
+    sensors: dict[int, Sensor] = field(default_factory=dict)
+    series: dict[int, Series] = field(default_factory=dict)
+    ids: list[int] = field(default_factory=list)
+    mends: list[int] = field(default_factory=list)
+    moved_until_us: int | None = None
+    edge_us: int | None = None
+    zone: str = "UTC"
+    cuts_us: dict[tuple[int, int], int] = field(default_factory=dict)
+    has_cuts: bool = True
+    stale_us: dict[tuple[int, int], int] = field(default_factory=dict)
+    dirty: dict[int, list[int]] = field(default_factory=dict)
+    newest_event: int = 0
+
+    def kept_from(self, series: int, tier: int = 0) -> int | None:
+        """Older ones had expired; on the hour, see ``Snapshot.kept_from``."""
+        cut = self.cuts_us.get((series, tier))
+        return None if cut is None else cut - cut % HOUR_US
+
+    def valid_until(self, series: int) -> int | None:
+        """Roll-ups that end later did not count; None: all did."""
+        known = [self.stale_us.get((series, tier)) for tier in (60, 86400)]
+        return min((from_us for from_us in known if from_us is not None), default=None)
+
+
+def read(damaged: Damaged) -> Former:
+    """Raises NotNow."""
+    former = Former()
+    _read_names(damaged, former)
+    _read_meta(damaged, former)
+    rows, stretches = damaged.all(
+        "SELECT series_id, tier, cut_us FROM retention_cut WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
+    )
+    former.has_cuts = not stretches
+    former.cuts_us = {(series, tier): cut for series, tier, cut in rows if _all_int(series, tier, cut)}
+    rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
+    former.stale_us = {(series, tier): from_us for series, tier, from_us in rows if _all_int(series, tier, from_us)}
+    rows, _ = damaged.all("SELECT series_id, start FROM dirty WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
+    for series, start in rows:
+        if _all_int(series, start):
+            former.dirty.setdefault(series, []).append(start)
+    cut = {series for series, _ in former.cuts_us if 0 < series <= MOST_SERIES}
+    former.ids = sorted(_in_history(damaged) | set(former.series) | cut)
+    rows, _ = damaged.all("SELECT id FROM mend WHERE id >= ? AND id <= ? ORDER BY id")
+    former.mends = [row[0] for row in rows]
+    former.newest_event = _newest_event(damaged)
+    return former
+
+
+def _read_names(damaged: Damaged, former: Former) -> None:
+    rows, _ = _table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
+    for identity, name, driver, labels, created, retired in rows:
+        if isinstance(name, str) and name:
+            former.sensors[identity] = Sensor(
+                name, _text(driver) or "unknown", _text(labels) or "{}", _number(created) or 0, _number(retired)
+            )
+    columns = (
+        "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "labels", "created_us", "retired_us",
+    )  # fmt: skip
+    rows, _ = _table(damaged, "series", columns)
+    for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, labels, created, retired in rows:
+        if type(sensor) is int and isinstance(channel, str) and channel and 0 < identity <= MOST_SERIES:
+            former.series[identity] = Series(
+                sensor,
+                channel,
+                _text(unit) or "",
+                kind if kind in KINDS else "gauge",
+                max(_number(heartbeat) or 60_000_000, 1),
+                wrap if type(wrap) is float else None,
+                dip if type(dip) is float else DIP,
+                _text(labels) or "{}",
+                _number(created) or 0,
+                _number(retired),
+            )
+
+
+def _table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
+    """The rows of a small table by id; NULL for columns that an older schema has not."""
+    present = set(damaged.columns(table))
+    if not present:
+        return [], [(0, None)]
+    wanted = ", ".join(column if column in present else "NULL" for column in columns)
+    return damaged.all(f"SELECT {wanted} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id")
+
+
+def _read_meta(damaged: Damaged, former: Former) -> None:
+    try:
+        meta = dict(damaged.conn.execute("SELECT key, value FROM meta WHERE key IN ('moved_until_us', 'edge_us', 'day_zone')"))
+        former.moved_until_us = int(meta.get("moved_until_us") or 0)
+        former.edge_us = int(meta.get("edge_us") or 0)
+        former.zone = str(meta.get("day_zone") or "UTC")
+    except (sqlite3.Error, ValueError, TypeError):
+        return
+
+
+def _in_history(damaged: Damaged) -> set[int]:
+    """The series that ``history`` knows of, whether or not their names can be read."""
+    found: set[int] = set()
+    query = "SELECT series_id FROM history WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
+    series, missed = 0, 0
+    while series <= MOST_SERIES and missed < _TRIES:
+        first = damaged.first(query, series, MOST_SERIES)
+        if first is None:  # the page with the next one is damaged: try behind it
+            missed += 1
+            series += 1
+        elif not first:
+            break
+        else:
+            series = first[0][0] + 1
+            found.add(first[0][0])
+    return found
+
+
+def _newest_event(damaged: Damaged) -> int:
+    try:
+        row = damaged.conn.execute("SELECT max(id) FROM event").fetchone()
+    except sqlite3.Error:
+        row = None
+    return row[0] if row and type(row[0]) is int and 0 <= row[0] < 1 << 40 else 1 << 40
+
+
+def _all_int(*values: Any) -> bool:
+    return all(type(value) is int for value in values)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | None:
+    return value if type(value) is int else None

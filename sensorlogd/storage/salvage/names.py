@@ -1,0 +1,143 @@
+"""Which live series a former one is: by the names of sensor and channel, and only if unit and kind agree.
+
+What was found stays so while the salvage lasts, in a row of ``meta`` (a sensor may be renamed meanwhile), unless the unit
+or kind of the live series is changed: units are never mixed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from sensorlogd.storage import conversion
+from sensorlogd.storage.rollup import DIP
+from sensorlogd.storage.salvage.former import Former, Sensor, Series
+
+_SET = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
+
+
+class Kept:
+    """What one salvage has to remember, beside its pointer: former series -> live series, former mends -> live mends, how
+    ids of events are shifted. In one transaction of the caller's."""
+
+    def __init__(self, conn: sqlite3.Connection, work: int) -> None:
+        self.conn = conn
+        self.key = f"salvage_{work}"
+        row = conn.execute("SELECT value FROM meta WHERE key = ?", (self.key,)).fetchone()
+        stored: dict[str, Any] = json.loads(row[0]) if row else {}
+        self.series: dict[str, int] = stored.get("series", {})
+        self.mends: dict[str, int] = stored.get("mends", {})
+        self.event_shift: int | None = stored.get("event_shift")
+        self._before = self._text()
+
+    def save(self) -> None:
+        """Store it, if it changed."""
+        now = self._text()
+        if now != self._before:
+            self.conn.execute(_SET, (self.key, now))
+
+    def forget(self) -> None:
+        self.conn.execute("DELETE FROM meta WHERE key = ?", (self.key,))
+
+    def _text(self) -> str:
+        facts = {"series": self.series, "mends": self.mends, "event_shift": self.event_shift}
+        return json.dumps(facts, separators=(",", ":"))
+
+
+class Names:
+    """Live ids for former ones, made where there are none; the caller owns the transaction.
+
+    ``apart``: sentences about series that could not go where their names say.
+    """
+
+    def __init__(self, conn: sqlite3.Connection, former: Former, kept: Kept, incident: str, now_us: int) -> None:
+        self.conn = conn
+        self.former = former
+        self.kept = kept
+        self.incident = incident
+        self.now_us = now_us
+        self.apart: list[str] = []
+        self._known: dict[int, int] = {}
+
+    def tell(self, former_id: int) -> str:
+        """``sensor.channel`` of a former series, for people."""
+        sensor, series = self._former(former_id)
+        return f"{sensor.name}.{series.channel}"
+
+    def of(self, former_id: int) -> int:
+        """The live id."""
+        if former_id not in self._known:
+            self._known[former_id] = self._find(former_id)
+        return self._known[former_id]
+
+    def _find(self, former_id: int) -> int:
+        sensor, series = self._former(former_id)
+        kept = self.kept.series.get(str(former_id))
+        if kept is not None:
+            row = self.conn.execute("SELECT unit, kind FROM series WHERE id = ?", (kept,)).fetchone()
+            if row is not None and _agree(series, *row):
+                return kept
+        found = self._place(self._sensor(sensor), sensor, series)
+        self.kept.series[str(former_id)] = found
+        return found
+
+    def _former(self, former_id: int) -> tuple[Sensor, Series]:
+        """Its names; where they are lost, names that say so."""
+        series = self.former.series.get(former_id)
+        if series is None:
+            series = Series(0, f"series_{former_id}", "", "gauge", 60_000_000, None, DIP, "{}", self.now_us, None)
+            return Sensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
+        sensor = self.former.sensors.get(series.sensor)
+        if sensor is None:
+            sensor = Sensor(f"salvaged_{self.incident}_{series.sensor}", "unknown", "{}", self.now_us, None)
+        return sensor, series
+
+    def _sensor(self, sensor: Sensor) -> int:
+        row = self.conn.execute("SELECT id, created_us FROM sensor WHERE name = ?", (sensor.name,)).fetchone()
+        if row is None:
+            cursor = self.conn.execute(
+                "INSERT INTO sensor(name, driver, labels, created_us, retired_us) VALUES (?,?,?,?,?)",
+                (sensor.name, sensor.driver, sensor.labels, sensor.created_us, sensor.retired_us or self.now_us),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+        if sensor.created_us < row[1]:
+            self.conn.execute("UPDATE sensor SET created_us = ? WHERE id = ?", (sensor.created_us, row[0]))
+        return int(row[0])
+
+    def _place(self, sensor_id: int, sensor: Sensor, series: Series) -> int:
+        """The series of that channel; another channel if its unit or kind is another one."""
+        channel, number = series.channel, 0
+        while True:
+            row = self.conn.execute(
+                "SELECT id, unit, kind, created_us FROM series WHERE sensor_id = ? AND channel = ?", (sensor_id, channel)
+            ).fetchone()
+            if row is None or _agree(series, row[1], row[2]):
+                break
+            number += 1
+            channel = f"{series.channel}~salvaged{number if number > 1 else ''}"
+        if number:
+            self.apart.append(f"{sensor.name}.{series.channel} was a {series.kind} in {series.unit!r}: it is {channel} now")
+        if row is None:
+            return self._make(sensor_id, channel, series)
+        if series.created_us < row[3]:
+            self.conn.execute("UPDATE series SET created_us = ? WHERE id = ?", (series.created_us, row[0]))
+        return int(row[0])
+
+    def _make(self, sensor_id: int, channel: str, series: Series) -> int:
+        cursor = self.conn.execute(
+            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us, retired_us)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                sensor_id, channel, series.unit, series.kind, series.heartbeat_us, series.wrap, series.dip, series.labels,
+                series.created_us, series.retired_us or self.now_us,
+            ),
+        )  # fmt: skip
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+
+def _agree(series: Series, unit: str, kind: str) -> bool:
+    """Can readings of both be in one series? Two spellings of a unit are one unit."""
+    return series.kind == kind and (series.unit == unit or conversion.conversion(series.unit, unit) == (1.0, 0.0))

@@ -1,0 +1,242 @@
+"""Rows of a damaged database, past what is damaged: never guessed, bounded in time, from any key on.
+
+A query that is read here has bounds (low, high) of an integer key as its two parameters, is ordered by that key, and gives
+it first. Several rows may share a key.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FAR = (1 << 62) - 1
+NOWHERE = -FAR
+Row = tuple[Any, ...]
+_LONGEST_VALUE = 50_000_000
+_MOST_REGIONS = 20
+# What says nothing about the file, only about this moment.
+_PASSING = {
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_FULL,
+}  # fmt: skip
+
+
+class Unreadable(Exception):
+    """Nothing can be read: it is no database, or its schema is damaged."""
+
+
+class NotNow(Exception):
+    """It cannot be read at this moment; later perhaps."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some rows in order. ``low``: the key from which to go on. ``stretches``: (from, to) of damage, keys; to None: to the
+    end. ``finished``: nothing comes after ``low``."""
+
+    low: int
+    rows: list[Row] = field(default_factory=list)
+    stretches: list[tuple[int, int | None]] = field(default_factory=list)
+    finished: bool = False
+
+
+class Damaged:
+    """One damaged file, opened read-only; for one thread. ``alone``: without its WAL, which holds nothing."""
+
+    def __init__(self, path: Path, *, alone: bool = False) -> None:
+        """Raises Unreadable, NotNow."""
+        self.path = path
+        mode = "immutable=1" if alone else "mode=ro"
+        try:
+            self.conn = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=0.02)
+        except sqlite3.Error as error:
+            raise NotNow(str(error)) from error
+        self.conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        self.conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)  # a damaged length is an error, not all the memory
+        try:
+            self.conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
+            self.conn.execute("PRAGMA writable_schema = ON")  # or a file shorter than its header says is not read at all
+            self.conn.execute("PRAGMA cache_size = -4000")
+            if not {"history", "recent"} & {name for (name,) in self.conn.execute("SELECT name FROM sqlite_schema")}:
+                raise Unreadable("it has no table of readings")
+        except sqlite3.Error as error:
+            self.conn.close()
+            self._judge(error)
+            raise Unreadable(str(error)) from error
+        except Unreadable:
+            self.conn.close()
+            raise
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table; none if there is no such table, or none that can be told."""
+        try:
+            cursor = self.conn.execute(f"SELECT * FROM {table} LIMIT 0")
+        except sqlite3.Error as error:
+            self._judge(error)
+            return []
+        return [column[0] for column in cursor.description]
+
+    def all(self, query: str, most: int = 1_000_000) -> tuple[list[Row], list[tuple[int, int | None]]]:
+        """(rows, damaged stretches) of a small table."""
+        batch = Batch(NOWHERE)
+        rows: list[Row] = []
+        stretches: list[tuple[int, int | None]] = []
+        while not batch.finished and len(rows) < most:
+            batch = self.batch(query, batch.low, limit=5_000)
+            rows += batch.rows
+            stretches += batch.stretches
+        return rows, stretches
+
+    def batch(self, query: str, low: int, high: int = FAR, *, limit: int = 1_000, deadline: float = float("inf")) -> Batch:
+        """Up to about ``limit`` rows with keys from ``low`` on, up to and with ``high``; all rows of a key together.
+
+        Ends early once ``deadline`` (of ``time.perf_counter``) has passed. Raises NotNow.
+        """
+        batch = Batch(low)
+        while not batch.finished and len(batch.rows) < limit:
+            self._add(batch, query, high, limit - len(batch.rows))
+            if time.perf_counter() >= deadline:
+                break
+        return batch
+
+    def first(self, query: str, low: int, high: int) -> Sequence[Row] | None:
+        """At most one row, the first from ``low`` on; None if it cannot be read."""
+        rows, is_damaged = self._some(query, low, high, 1)
+        return None if is_damaged else rows
+
+    # ---- steps -----------------------------------------------------------------------------------------------------
+
+    def _add(self, batch: Batch, query: str, high: int, limit: int) -> None:
+        """One step: rows, or one stretch of damage."""
+        rows, is_damaged = self._some(query, batch.low, high, limit)
+        if not is_damaged and len(rows) < limit:
+            batch.rows += rows
+            batch.finished = True
+            return
+        if rows and rows[0][0] != rows[-1][0]:
+            # Rows of the last key may be missing: they are read again in the next step.
+            batch.low = rows[-1][0]
+            batch.rows += [row for row in rows if row[0] != batch.low]
+        elif not is_damaged:
+            self._add_key(batch, query, rows)
+        else:
+            self._add_damaged(batch, query, high, rows)
+
+    def _add_key(self, batch: Batch, query: str, rows: list[Row]) -> None:
+        """All rows of one key that fills a batch alone."""
+        key = rows[0][0]
+        more, _ = self._some(query, key, key, 1_000_000)
+        batch.rows += more if len(more) > len(rows) else rows
+        batch.low = key + 1
+        batch.finished = batch.low > FAR
+
+    def _add_damaged(self, batch: Batch, query: str, high: int, rows: list[Row]) -> None:
+        """At the edge of damage: ``rows`` are those of the first key that came before the error."""
+        # A cursor steps on before it hands a row out, so the row before the damage is still to be had, with a limit.
+        more, failed = self._some(query, batch.low, high, len(rows) + 1)
+        if not failed and len(more) > len(rows):
+            key = more[0][0]
+            batch.rows += [row for row in more if row[0] == key]
+            if more[-1][0] != key:
+                batch.low = more[-1][0]
+                return
+            bad = key + 1
+        else:
+            batch.rows += rows
+            bad = rows[-1][0] + 1 if rows else batch.low
+        # Where nothing was read before it, the beginning of the damage may be ages before the first row.
+        is_anchored = bool(rows or batch.rows or batch.stretches)
+        beyond = self._beyond(query, bad, high, is_anchored)
+        batch.stretches.append((bad, beyond))
+        batch.finished = beyond is None
+        batch.low = high + 1 if beyond is None else beyond
+
+    def _some(self, query: str, low: int, high: int, limit: int) -> tuple[list[Row], bool]:
+        """(rows, did it end in damage). Keys that go back are damage: a page that is not what it should be."""
+        rows: list[Row] = []
+        if low > high:
+            return rows, False
+        last = low
+        try:
+            for row in self.conn.execute(f"{query} LIMIT {limit}", (low, high)):
+                if type(row[0]) is not int or not last <= row[0] <= high:
+                    return rows, True
+                last = row[0]
+                rows.append(row)
+        except sqlite3.Error as error:
+            self._judge(error)
+            return rows, True
+        return rows, False
+
+    def _beyond(self, query: str, bad: int, high: int, is_anchored: bool) -> int | None:
+        """The first key above ``bad`` that can be read again, if there is one gap; None if there is none up to ``high``.
+
+        ``is_anchored``: ``bad`` is next to a row. Otherwise the search, whose steps grow with the gap, has leapt far, and
+        what it found is gone back from in steps that begin small.
+        """
+        if self.first(query, bad, high) is not None:
+            return self._key(query, bad, high)  # only rows of the key before were lost
+        first_bad, step = bad, 1
+        while True:
+            if bad + step > high:
+                step = (high - bad) // 2  # near the end the gap may be the larger part: half of the rest at a time
+                if step <= 0:
+                    return None
+            if self.first(query, bad + step, high) is not None:
+                break
+            bad += step
+            step += step // 4 + 1  # a quarter of the gap at a time: what is readable between two gaps is not leapt over
+        good = self._border(query, bad, bad + step, high)
+        for _ in range(0 if is_anchored else _MOST_REGIONS):
+            earlier = self._earlier(query, first_bad, good, high)
+            if earlier is None:
+                break
+            good = earlier
+        return self._key(query, good, high)
+
+    def _border(self, query: str, bad: int, good: int, high: int) -> int:
+        """A key that can be read from, while the one before it cannot."""
+        while good - bad > 1:
+            middle = (bad + good) // 2
+            if self.first(query, middle, high) is not None:
+                good = middle
+            else:
+                bad = middle
+        return good
+
+    def _earlier(self, query: str, bad: int, good: int, high: int) -> int | None:
+        """The beginning of what can be read before the gap that ends at ``good``; None if there is nothing above ``bad``."""
+        step = 1
+        while self.first(query, good - step, high) is None:
+            step += step // 4 + 1
+            if good - step <= bad:
+                return None
+        at, step = good - step, 1
+        while at - step > bad and self.first(query, at - step, high) is not None:
+            at -= step
+            step *= 2
+        return self._border(query, max(at - step, bad), at, high)
+
+    def _key(self, query: str, low: int, high: int) -> int | None:
+        found = self.first(query, low, high)
+        return int(found[0][0]) if found else None
+
+    def _judge(self, error: sqlite3.Error) -> None:
+        """Is it damage? Raises NotNow if it is of this moment only."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _PASSING:
+            raise NotNow(str(error)) from error
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            # A bad sector is damage; a disk that is gone is not.
+            try:
+                with self.path.open("rb") as file:
+                    file.read(512)
+            except OSError as gone:
+                raise NotNow(str(gone)) from error

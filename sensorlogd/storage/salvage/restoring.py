@@ -1,0 +1,289 @@
+"""Rows of a damaged file into the live tables; the caller owns the transaction, and repeating it changes nothing.
+
+What is there already stays: it was committed later, or it is the same. Nothing older than a cut comes back. Roll-ups of
+what comes back are noted as stale, one row a series, never by a mark a minute.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.storage import stale, tiers
+from sensorlogd.storage.append import INSERT_ONE, MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.rollup import RollUp
+from sensorlogd.storage.salvage.former import HOUR_US, MOST_SERIES, Former
+from sensorlogd.storage.salvage.names import Kept, Names
+from sensorlogd.storage.salvage.reading import Row
+
+Reading = tuple[int, int, float | None, int]  # (live series, ts, value, quality)
+_SIZES = (1024, 128, 16, 1)
+_INSERT = {
+    (table, size): f"INSERT INTO {table}(series_id, ts, value, quality) VALUES "
+    + ",".join(["(?,?,?,?)"] * size)
+    + " ON CONFLICT DO NOTHING"
+    for table in ("recent", "history")
+    for size in _SIZES
+}
+_LATEST = (
+    "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
+    " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
+    " WHERE excluded.ts > latest.ts AND excluded.arrived_us >= latest.arrived_us"
+)
+_CUT = (
+    "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
+    " cut_us = excluded.cut_us WHERE excluded.cut_us > retention_cut.cut_us"
+)
+_FIELDS = ", ".join(RollUp._fields)
+_COUNTS = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
+# Of two roll-ups of one bucket the one of more readings is the better.
+_ROLLUP = (
+    f"INSERT INTO rollup(series_id, resolution, start, {_FIELDS}) VALUES ({','.join('?' * (3 + len(RollUp._fields)))})"
+    " ON CONFLICT(series_id, resolution, start) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
+    + f" WHERE {' + '.join(f'excluded.{name}' for name in _COUNTS)} > {' + '.join(f'rollup.{name}' for name in _COUNTS)}"
+)
+_WHOLE = {"n", *_COUNTS}
+_INTEGERS = {"first_ts", "last_ts", "covered_us", "resets", "transitions"}
+_FAR_FUTURE_US = 253_402_300_800_000_000  # the year 10000
+_FLAGS = frozenset(int(flag) for flag in Flag)
+
+
+# ---- cuts --------------------------------------------------------------------------------------------------------------
+
+
+def cuts(conn: sqlite3.Connection, frontier: Frontier, rows: Iterable[tuple[int, int, int]]) -> None:
+    """(live series, tier, cut): never lowered. The frontier knows them at once."""
+    for series, tier, cut in rows:
+        conn.execute(_CUT, (series, tier, cut))
+        if tier == 0:
+            frontier.cuts_us[series] = max(cut, frontier.cuts_us.get(series, cut))
+
+
+def kept_from(conn: sqlite3.Connection, series: int, tier: int = 0) -> int | None:
+    """Older ones have expired in the live log; on the hour, see ``Snapshot.kept_from``."""
+    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = ?", (series, tier)).fetchone()
+    return None if row is None else row[0] - row[0] % HOUR_US
+
+
+# ---- readings ----------------------------------------------------------------------------------------------------------
+
+
+def is_reading(series: object, ts: object, value: object, quality: object) -> bool:
+    """A damaged page may still look like one: what cannot be a reading is left out."""
+    return (
+        type(ts) is int
+        and 0 <= ts < _FAR_FUTURE_US
+        and (value is None or type(value) is float)
+        and type(quality) is int
+        and 0 < quality < 1 << 31
+        and quality & FLAG_MASK in _FLAGS
+        and type(series) is int
+        and 0 < series <= MOST_SERIES
+    )
+
+
+def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> tuple[int, int]:
+    """(stored, expired). ``made_us``: when the damaged file was set aside; what it holds arrived before."""
+    froms = {series: kept_from(conn, series) for series in {row[0] for row in rows}}
+    kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
+    plain: dict[str, list[Reading]] = {"history": [], "recent": []}
+    stored = 0
+    for row in kept:
+        tables = frontier.tables(row[1])
+        if len(tables) == 1:
+            plain[tables[0]].append(row)
+        elif conn.execute(INSERT_ONE[tables[0]], row).rowcount == 1:
+            conn.execute(INSERT_ONE[tables[1]], row)  # a block that is being moved lies in both
+            stored += 1
+    stored += sum(_insert(conn, table, found) for table, found in plain.items())
+    if stored:
+        _follow(conn, frontier, kept, made_us, now_us)
+    return stored, len(rows) - len(kept)
+
+
+def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Reading]) -> int:
+    at = stored = 0
+    for size in _SIZES:
+        while len(rows) - at >= size:
+            stored += conn.execute(_INSERT[table, size], [cell for row in rows[at : at + size] for cell in row]).rowcount
+            at += size
+    return stored
+
+
+def _follow(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> None:
+    """What depends on readings: the newest of each series, and roll-ups, from the first one on."""
+    first: dict[int, int] = {}
+    newest: dict[int, Reading] = {}
+    for row in rows:
+        series, ts = row[:2]
+        if ts < first.get(series, frontier.edge_us):
+            first[series] = ts
+        if series not in newest or ts > newest[series][1]:
+            newest[series] = row
+    stale.mark_each(conn, first, now_us)
+    conn.executemany(_LATEST, [(*row, min(row[1], made_us - 1)) for row in newest.values()])
+
+
+# ---- calibrations, mends, events ---------------------------------------------------------------------------------------
+
+
+def calibrations(conn: sqlite3.Connection, names: Names, rows: Sequence[Row], made_us: int) -> int:
+    """Returns how many are back."""
+    stored = 0
+    for series, valid_from, scale, offset in rows:
+        if type(series) is not int or type(valid_from) is not int or type(scale) is not float or type(offset) is not float:
+            continue
+        live = names.of(series)
+        if (scale, offset) != (1.0, 0.0):
+            # A configured series without any is one of (1, 0), which holds from the beginning of the live log.
+            conn.execute(
+                "INSERT INTO calibration SELECT id, ?, 1.0, 0.0 FROM series WHERE id = ? AND retired_us IS NULL"
+                " AND NOT EXISTS (SELECT 1 FROM calibration WHERE series_id = series.id)",
+                (made_us, live),
+            )
+        stored += conn.execute(
+            "INSERT INTO calibration VALUES (?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset)
+        ).rowcount
+    return stored
+
+
+def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row]) -> tuple[int, list[str]]:
+    """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
+    stored, told = 0, []
+    for row in rows:
+        identity, made, series, since, until, quality, scale, offset, note, at, count, done, undone, kind = row
+        if any(type(value) is not int for value in (identity, made, series, since, until, at, count)) or type(note) is not str:
+            continue
+        if done is None and undone is None:
+            until, done = at, made
+            told.append(f"mend {identity} of {names.tell(series)} was not finished: it ends at its last change")
+        found = conn.execute(
+            "SELECT id FROM mend WHERE made_us = ? AND series_id = ? AND since_us = ? AND note = ?",
+            (made, names.of(series), since, note),
+        ).fetchone()
+        if found is None:
+            found = (_free_mend(conn, kept, identity),)
+            conn.execute(
+                'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
+                " done_us, undone_us, kind) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (
+                    found[0], made, names.of(series), since, until, quality, scale, offset, note, at, count, done, undone,
+                    kind if isinstance(kind, str) else "change",
+                ),
+            )  # fmt: skip
+            stored += 1
+        kept.mends[str(identity)] = found[0]
+    return stored, told
+
+
+def _free_mend(conn: sqlite3.Connection, kept: Kept, identity: int) -> int:
+    """An id in the order in which mends were made, because later ones are taken back first: those here are all later."""
+    ours = set(kept.mends.values())
+    lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in ours), default=None)
+    highest = max(ours, default=None)
+    if (lowest is None or identity < lowest) and (highest is None or identity > highest):
+        return identity
+    # Below the live ones and above those that came back before: far enough below for all of them.
+    return min(lowest or 0, 0) - (1 << 30) + identity
+
+
+def mended(conn: sqlite3.Connection, kept: Kept, mend: int, rows: Sequence[Row]) -> int:
+    """What readings were before; how many slices are back. One that is damaged is left out."""
+    live = kept.mends.get(str(mend))
+    if live is None:
+        return 0
+    stored = 0
+    for first_ts, n, before in rows:
+        if type(n) is int and n > 0 and isinstance(before, bytes) and _unpacks(before):
+            stored += conn.execute(
+                "INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", (live, first_ts, n, before)
+            ).rowcount
+    return stored
+
+
+def _unpacks(before: bytes) -> bool:
+    try:
+        zlib.decompress(before)
+    except zlib.error:
+        return False
+    return True
+
+
+def events(conn: sqlite3.Connection, kept: Kept, former: Former, rows: Sequence[Row]) -> int:
+    """How many are back. Their ids are below those of the live log: whoever follows it does not take them for new."""
+    if kept.event_shift is None:
+        (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()
+        kept.event_shift = min(lowest, 1) - 1 - former.newest_event
+    stored = 0
+    for identity, ts, kind, sensor, detail in rows:
+        if type(ts) is not int or type(kind) is not str or type(detail) is not str or not (sensor is None or type(sensor) is str):
+            continue
+        if not 0 <= identity <= former.newest_event:
+            continue
+        stored += conn.execute(
+            "INSERT INTO event(id, ts, kind, sensor, detail) SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM event"
+            " WHERE ts = ?2 AND kind = ?3 AND sensor IS ?4 AND detail = ?5) ON CONFLICT DO NOTHING",
+            (identity + kept.event_shift, ts, kind, sensor, detail),
+        ).rowcount
+    return stored
+
+
+# ---- roll-ups ----------------------------------------------------------------------------------------------------------
+
+
+def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, series: int, live: int, hole_until: int) -> None:
+    """Readings of this series are missing up to ``hole_until``: the roll-ups there are better than what readings give, so
+    only later ones are computed anew, and before it the minutes that were to be healed there. May be repeated."""
+    valid_until = former.valid_until(series)
+    until = hole_until if valid_until is None else min(hole_until, valid_until)
+    changed = conn.execute(
+        "UPDATE stale SET from_us = ?1, generation = generation + 1 WHERE series_id = ?2 AND tier = ?3 AND from_us < ?1",
+        (until, live, tiers.MINUTE),
+    ).rowcount
+    if changed:
+        minutes = sorted({start for start in former.dirty.get(series, ()) if start < until})
+        mark_dirty(conn, frontier, [(live, start) for start in minutes])
+
+
+def rollups(
+    conn: sqlite3.Connection, former: Former, series: int, live: int, tier: int, rows: Sequence[Row], hole_until: int | None
+) -> int:
+    """Bring back those whose readings have expired or are lost; how many."""
+    readings_from, tier_from = kept_from(conn, live), kept_from(conn, live, tier)
+    valid_until, dirty = former.valid_until(series), sorted(former.dirty.get(series, ()))
+    stored = 0
+    for row in rows:
+        start = row[0]
+        if not _is_rollup(tier, row) or (tier_from is not None and start < tier_from):
+            continue
+        if readings_from is None or start >= readings_from:
+            end = tiers.bucket(start, tier, former.zone)[1]
+            is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
+            if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
+                continue
+        stored += conn.execute(_ROLLUP, (live, tier, *row)).rowcount
+    return stored
+
+
+def _is_rollup(tier: int, row: Row) -> bool:
+    """What cannot be one is left out."""
+    start = row[0]
+    if not 0 <= start < _FAR_FUTURE_US or (tier != tiers.DAY and start % (tier * tiers.SECOND_US)) or start % MINUTE_US:
+        return False
+    named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
+    for name, value in named.items():
+        if name in _WHOLE:
+            fits = type(value) is int and value >= 0
+        elif name in _INTEGERS:
+            fits = value is None or type(value) is int
+        elif name == "states":
+            fits = value is None or type(value) is str
+        else:
+            fits = value is None or (type(value) is float and math.isfinite(value))
+        if not fits:
+            return False
+    return True

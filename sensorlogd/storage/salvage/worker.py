@@ -1,0 +1,358 @@
+"""Bring back what can be read of an incident: work of kind ``salvage``, kept in the live log and resumed after any end.
+
+``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
+go on from the pointer alone; what is read or stored twice is there once.
+
+``progress``   pointer: see ``parts``; counts: what is back; holes: former series (0: all) -> until when readings are missing;
+               torn: series whose roll-ups have gaps, too; skipped, stretches: how much is damaged, and the first of it;
+               apart, cut_short: sentences for people; other_days: its days are those of another zone
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.storage import database, incidents, stale, tiers, work
+from sensorlogd.storage.append import MINUTE_US, Frontier
+from sensorlogd.storage.incidents import Incident
+from sensorlogd.storage.salvage import former, names, rebuilding, restoring, telling
+from sensorlogd.storage.salvage.opening import Opening
+from sensorlogd.storage.salvage.parts import Parts, Piece, Pointer, Source, Stage, pointer_of
+from sensorlogd.storage.salvage.reading import FAR, Damaged, NotNow, Row, Unreadable
+from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
+
+KIND = "salvage"
+SLICE_S = 0.025
+PAUSE_S = 2.0
+PATIENCE_S = 600.0
+MOST_TOLD = 20
+_NAMES_AT_ONCE = 100
+_MOST_ROWS = 5_000.0
+
+
+def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | None = None) -> int | None:
+    """Order the salvage of the newest incident that has not had its turn in this database; one at a time, so that what is
+    newer stays. The caller owns the transaction. The id of the work; None: there is nothing to do, or one is under way.
+
+    ``ending``: the work that is over with this transaction.
+    """
+    known = [one for one in work.everything(conn) if one.kind == KIND]
+    if any(one.state is work.State.WAITING and one.id != ending for one in known):
+        return None
+    had = {one.request.get("incident") for one in known}
+    for incident in reversed(incidents.unfinished_salvage(path)):
+        if incident.name not in had:
+            return work.order(conn, KIND, {"incident": incident.name, "database": str(path)}, now_us)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It cannot be done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """All of it is back, and the incident's note says so."""
+
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A piece, and what the file is about."""
+
+    incident: Incident
+    former: former.Former
+    piece: Piece
+
+
+class Salvage:
+    """The worker. ``make_template``: makes an empty database of the current schema at a path. ``pause_s``: until the next
+    try, where the file cannot be read at the moment; ``patience_s``: after so long it has failed.
+
+    ``fetch`` never raises: the errors of a damaged file are not those of the log. None: not yet; nothing is to be stored.
+    """
+
+    kind = KIND
+    grows = True
+
+    def __init__(
+        self,
+        path: Path,
+        make_template: Callable[[Path], None] = database.ensure_schema,
+        slice_s: float = SLICE_S,
+        pause_s: float = PAUSE_S,
+        patience_s: float = PATIENCE_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.path = path
+        self.slice_s = slice_s
+        self.longest_slice_s = 0.0
+        self._make_template = make_template
+        self._budget = 1_000.0
+        self._work: int | None = None
+        self._opening: Opening | None = None
+        self._damaged: Damaged | None = None
+        self._parts: Parts | None = None
+        self._pause_s, self._patience_s, self._monotonic = pause_s, patience_s, monotonic
+        self._failing_since: float | None = None
+        self._again_at = 0.0
+
+    def close(self) -> None:
+        if self._opening is not None:
+            self._opening.close()
+        if self._damaged is not None:
+            self._damaged.close()
+        self._opening = self._damaged = self._parts = None
+        self._work = None
+
+    # ---- reading ---------------------------------------------------------------------------------------------------
+
+    def fetch(self, work: Work) -> Found | Failed | Over | NotYet:
+        if work.id != self._work:
+            self.close()
+            self._work, self._failing_since = work.id, None
+        if self._failing_since is not None and self._monotonic() < self._again_at:
+            return NOT_YET
+        try:
+            found = self._fetch(work)
+        except Unreadable as error:
+            return Failed(str(error))
+        except (NotNow, OSError, rebuilding.Stopped, database.DatabaseError) as error:
+            now = self._monotonic()
+            self._failing_since = now if self._failing_since is None else self._failing_since
+            self._again_at = now + self._pause_s
+            return Failed(str(error)) if now - self._failing_since >= self._patience_s else NOT_YET
+        if found is not None:
+            self._failing_since = None
+        return NOT_YET if found is None else found
+
+    def _fetch(self, work: Work) -> Found | Failed | Over | None:
+        incident = incidents.find(self.path, str(work.request.get("incident")))
+        if incident is None:
+            return Failed("its folder is not there any more")
+        pointer = pointer_of(work.progress)
+        if pointer.stage == Stage.OVER:
+            self.close()
+            incidents.mark_salvaged(incident)
+            rebuilding.clear(incident)
+            return Over(incident)
+        parts = self._parts or self._open(incident)
+        if parts is None:
+            return None
+        if pointer.stage == Stage.NAMES:
+            return Found(incident, parts.former, _names(parts.former, pointer))
+        piece = parts.fetch(pointer, holes_of(work.progress), int(self._budget), self.slice_s)
+        return Found(incident, parts.former, piece)
+
+    def _open(self, incident: Incident) -> Parts | None:
+        if self._damaged is None:
+            if self._opening is None:
+                self._opening = Opening(incident, self._make_template)
+            self._damaged = self._opening.poll()
+            if self._damaged is None:
+                return None
+        self._parts = Parts(self._damaged, former.read(self._damaged))
+        return self._parts
+
+    # ---- storing ---------------------------------------------------------------------------------------------------
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+        if isinstance(fetched, Found):
+            began = time.perf_counter()
+            done = self._store(conn, frontier, work, fetched, now_us)
+            took = time.perf_counter() - began
+            self.longest_slice_s = max(self.longest_slice_s, took)
+            if took > self.slice_s or done.done:
+                change = min(max(self.slice_s / max(took, 1e-6), 0.3), 1.5)
+                self._budget = min(max(self._budget * change, 100.0), _MOST_ROWS)
+            return done
+        if fetched is None or fetched is NOT_YET:
+            return Slice(work.progress, 0, True)
+        names.Kept(conn, work.id).forget()
+        if work.progress.get("other_days"):
+            stale.mark_days(conn, now_us)
+        order(conn, self.path, now_us, ending=work.id)
+        name = f"{incidents.FOLDER}/{work.request.get('incident')}"
+        outcome = telling.outcome(name, work.progress)
+        if isinstance(fetched, Failed):
+            outcome = f"{outcome}, then: {fetched.reason}"
+            return Slice(work.progress, 0, False, outcome, failed=True, events=[("salvage_failed", None, outcome)], rolls_up=True)
+        return Slice(work.progress, 0, False, outcome, events=[("salvaged", None, outcome)], rolls_up=True)
+
+    def _store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> Slice:
+        storing = _Storing(conn, frontier, work, found, now_us)
+        for source, since, until in found.piece.stretches:
+            storing.note_damage(source, since, until, _first_of(found.piece, source))
+        if pointer_of(work.progress).stage == Stage.NAMES:
+            storing.names_and_cuts()
+        for source, rows in found.piece.found:
+            storing.store(source, rows)
+        done = sum(len(rows) for _, rows in found.piece.found)
+        return Slice(storing.progress(found.piece.after), done, True, touched=sorted(storing.touched))
+
+
+def holes_of(progress: Mapping[str, Any]) -> dict[int, int]:
+    """Former series -> until when readings of it are missing; 0: of all."""
+    return {int(series): until for series, until in progress.get("holes", {}).items()}
+
+
+def _names(known: former.Former, pointer: Pointer) -> Piece:
+    """Some series, by id: they are in memory."""
+    waiting = [series for series in sorted(known.series) if series > pointer.key]
+    if len(waiting) <= _NAMES_AT_ONCE:
+        return Piece(Pointer(Stage.HISTORY))
+    return Piece(Pointer(Stage.NAMES, key=waiting[_NAMES_AT_ONCE - 1]))
+
+
+def _first_of(piece: Piece, source: Source) -> int:
+    """When the earliest roll-up of that series in this piece begins."""
+    found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
+    return min((start for start in found if type(start) is int), default=FAR)
+
+
+class _Storing:
+    """One slice."""
+
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> None:
+        self.conn = conn
+        self.frontier = frontier
+        self.work = work
+        self.found = found
+        self.former = found.former
+        self.now_us = now_us
+        self.kept = names.Kept(conn, work.id)
+        self.names = names.Names(conn, found.former, self.kept, found.incident.name, now_us)
+        stored = work.progress
+        self.counts: dict[str, int] = dict(stored.get("counts", {}))
+        self.holes = holes_of(stored)
+        self.torn: list[int] = list(stored.get("torn", []))
+        self.skipped: int = stored.get("skipped", 0)
+        self.stretches: list[str] = list(stored.get("stretches", []))
+        self.apart: list[str] = list(stored.get("apart", []))
+        self.cut_short: list[str] = list(stored.get("cut_short", []))
+        self.other_days: bool = stored.get("other_days", False)
+        self.touched: set[int] = set()
+
+    def progress(self, after: Pointer) -> dict[str, Any]:
+        """What is to be kept of it all."""
+        self.kept.save()
+        self.apart += [text for text in self.names.apart if text not in self.apart]
+        progress: dict[str, Any] = {"pointer": list(after), "counts": self.counts}
+        named: dict[str, Any] = {
+            "holes": {str(series): until for series, until in self.holes.items()},
+            "torn": self.torn,
+            "skipped": self.skipped,
+            "stretches": self.stretches,
+            "apart": self.apart[:MOST_TOLD],
+            "cut_short": self.cut_short[:MOST_TOLD],
+            "other_days": self.other_days,
+        }
+        return progress | {name: value for name, value in named.items() if value}
+
+    def note_damage(self, source: Source, since: int, until: int | None, first: int) -> None:
+        """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
+        read with it and are not stored yet."""
+        self.skipped += 1
+        if len(self.stretches) < MOST_TOLD:
+            series = self.names.tell(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
+            self.stretches.append(telling.stretch(source.stage, source.tier, series, since, until))
+        if source.stage in (Stage.HISTORY, Stage.RECENT):
+            edge = self.former.edge_us
+            end = min(value for value in (until, edge, 1 << 61) if value is not None)
+            end += -end % MINUTE_US
+            self.holes[source.of] = max(end, self.holes.get(source.of, end))
+        elif source.stage == Stage.ROLLUP and source.of not in self.torn:
+            # What cannot be read may be one that readings give: from here on all of them are made anew.
+            self.torn.append(source.of)
+            stale.mark(self.conn, [self.names.of(source.of)], self.now_us, min(since, first))
+
+    def names_and_cuts(self) -> None:
+        """Some series and their cuts: before any reading, so that none below a cut comes back."""
+        first, after = pointer_of(self.work.progress).key, self.found.piece.after
+        last = after.key if after.stage == Stage.NAMES else max(self.former.series, default=0)
+        cuts = [
+            (self.names.of(series), tier, cut)
+            for (series, tier), cut in self.former.cuts_us.items()
+            if first < series <= last and series in self.former.series
+        ]
+        for series in sorted(self.former.series):
+            if first < series <= last:
+                self.names.of(series)
+        restoring.cuts(self.conn, self.frontier, cuts)
+
+    def store(self, source: Source, rows: list[Row]) -> None:
+        """Rows of one source."""
+        if not rows:
+            return
+        stage = source.stage
+        if stage in (Stage.HISTORY, Stage.RECENT):
+            self._readings(source, rows)
+        elif stage == Stage.CALIBRATION:
+            self._count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.work.made_us))
+        elif stage == Stage.MEND:
+            stored, told = restoring.mends(self.conn, self.names, self.kept, rows)
+            self._count("mends", stored)
+            self.cut_short += told
+        elif stage == Stage.MENDED:
+            restoring.mended(self.conn, self.kept, source.of, rows)
+        elif stage == Stage.EVENT:
+            self._count("events", restoring.events(self.conn, self.kept, self.former, rows))
+        elif stage == Stage.ROLLUP:
+            self._rollups(source, rows)
+
+    def _readings(self, source: Source, rows: list[Row]) -> None:
+        if source.stage == Stage.HISTORY:
+            found = [(source.of, *row) for row in rows]
+        else:
+            found = [(series, ts, value, quality) for ts, series, value, quality in rows]
+        good = [row for row in found if restoring.is_reading(*row)]
+        live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
+        self._cut_nameless({row[0] for row in good})
+        stored, expired = restoring.readings(self.conn, self.frontier, live, self.work.made_us, self.now_us)
+        self._count("readings", stored)
+        self._count("expired", expired)
+        self._count("there", len(live) - stored - expired)
+        self._count("nonsense", len(rows) - len(good))
+        if stored:
+            self.touched |= {row[0] for row in live}
+
+    def _cut_nameless(self, series: set[int]) -> None:
+        """Those whose names are lost were not among those whose cuts came first."""
+        nameless = series - set(self.former.series)
+        if nameless:
+            cuts = [(self.names.of(one), tier, cut) for (one, tier), cut in self.former.cuts_us.items() if one in nameless]
+            restoring.cuts(self.conn, self.frontier, cuts)
+
+    def _rollups(self, source: Source, rows: list[Row]) -> None:
+        self._cut_nameless({source.of})
+        series, live = source.of, self.names.of(source.of)
+        if source.tier == tiers.DAY:
+            zone = self.conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
+            self.other_days |= zone is not None and zone[0] != self.former.zone
+        hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
+        if series in self.torn:
+            hole = None
+        if hole is not None:
+            restoring.begin_rollups(self.conn, self.frontier, self.former, series, live, hole)
+        lost_cuts = hole is None and not self.former.has_cuts
+        if lost_cuts:
+            # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
+            end = rows[-1][0] + source.tier * tiers.SECOND_US
+            restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
+        stored = restoring.rollups(self.conn, self.former, series, live, source.tier, rows, FAR if lost_cuts else hole)
+        self._count(f"rollups_{source.tier}", stored)
+        if stored:
+            self.touched.add(live)
+
+    def _count(self, name: str, n: int) -> None:
+        if n:
+            self.counts[name] = self.counts.get(name, 0) + n
