@@ -6,8 +6,10 @@ import base64
 import math
 import os
 import sys
+import time
 from array import array
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from sensorlogd.exchange import rows, stage
 from sensorlogd.exchange.lines import FileError, Lines, open_file
 
 COUNTS = ("new", "same", "differing", "replaced", "too_old")
+BUSY_S = 0.1  # until the daemon is asked again whether earlier work on the same readings is done
 
 
 @click.command(
@@ -172,23 +175,43 @@ def _import(
     actor: Actor, name: str, one: stage.Stage, found: list[tuple[stage.Staged, int]], *, same_is_one: bool, replace: bool
 ) -> None:
     counts: Counter[str] = Counter()
+    kept: list[int] = []  # mends: what was replaced, series by series
     with progress("importing", one.readings) as bar:
         for series, identity in found:
+            run = {"mend": None, "note": "standard input" if name == "-" else name} if replace else None
             for piece in one.pieces(series, same_is_one=same_is_one):
-                answer = actor.act("place", series=identity, replace=replace, **_packed(piece))
-                counts.update({count: answer[count] for count in COUNTS})
-                bar.update(len(piece.times))
-    told = _told(counts, one)
+                for answer in _place(actor, identity, piece, run):
+                    counts.update({count: answer[count] for count in COUNTS})
+                    bar.update(answer["done"])
+                    if answer["mend"] is not None and answer["mend"] not in kept:
+                        kept.append(answer["mend"])
+    told = _told(counts, one, kept)
     for sensor in sorted({series.target.sensor for series, _ in found}):
         actor.act("note", kind="imported", sensor=sensor, detail=f"{name}: {told}")
     click.echo(f"{name}: {told}")
 
 
-def _packed(piece: stage.Piece) -> dict[str, str]:
+def _place(actor: Actor, series: int, piece: stage.Piece, run: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """All of it, in as many requests as it takes. ``run``: where this import keeps what it replaces; carried along."""
+    at, waits = 0, ""
+    while at < len(piece.times):
+        answer = actor.act("place", series=series, replace=run, **_packed(piece, at))
+        if run is not None:
+            run["mend"] = answer["mend"]
+        at += answer["done"]
+        yield answer
+        if answer["busy"]:
+            if answer["busy"] != waits:
+                click.echo(f"waiting: {answer['busy']}", err=True)
+            waits = answer["busy"]
+            time.sleep(BUSY_S)
+
+
+def _packed(piece: stage.Piece, at: int) -> dict[str, str]:
     return {
-        "times": _base64(array("q", piece.times).tobytes()),
-        "values": _base64(array("d", (math.nan if value is None else value for value in piece.values)).tobytes()),
-        "qualities": _base64(array("q", piece.qualities).tobytes()),
+        "times": _base64(array("q", piece.times[at:]).tobytes()),
+        "values": _base64(array("d", (math.nan if value is None else value for value in piece.values[at:])).tobytes()),
+        "qualities": _base64(array("q", piece.qualities[at:]).tobytes()),
     }
 
 
@@ -196,14 +219,15 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _told(counts: Counter[str], one: stage.Stage) -> str:
+def _told(counts: Counter[str], one: stage.Stage, kept: list[int]) -> str:
     parts = [f"{counts['new']:,} new", f"{counts['same']:,} there already"]
     if one.repeated:
         parts.append(f"{one.repeated:,} twice in the file")
     if one.shifted:
         parts.append(f"{one.shifted:,} at the time of another, stored a microsecond later")
     if counts["replaced"]:
-        parts.append(f"{counts['replaced']:,} replaced")
+        undo = " ".join(f"--undo {identity}" for identity in kept)
+        parts.append(f"{counts['replaced']:,} replaced (take it back with: sensorlogd flag {undo})")
     if counts["differing"]:
         parts.append(f"{counts['differing']:,} differ from what is stored and were left out (--replace takes them)")
     if counts["too_old"]:

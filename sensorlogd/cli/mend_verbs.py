@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-import sqlite3
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
 
 from sensorlogd import quality, times
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.acting import Actor, acting, confirm, progress
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, tz_option, zone_of
+from sensorlogd.cli.acting import Actor, Refused, acting, confirm, progress, readable
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_told, tz_option, zone_of
 from sensorlogd.storage import mend
-from sensorlogd.storage.reader import Log, LogUnavailable, Series
+from sensorlogd.storage.reader import Log, Series
+from sensorlogd.storage.work import State
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")
 EXAMPLES = 3
+LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
 
 
 def _options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +33,7 @@ def _options(verb: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--dry-run", is_flag=True, help="only say what would happen"),
         click.option("--yes", is_flag=True, help="do not ask"),
         click.option("--undo", type=int, metavar="ID", help="take this mend back"),
-        click.option("--resume", type=int, metavar="ID", help="go on with a mend that was interrupted"),
+        click.option("--resume", type=int, metavar="ID", help="watch a mend that goes on; go on with one that was interrupted"),
         click.option("--list", "listing", is_flag=True, help="list what was mended"),
         tz_option,
         db_option,
@@ -131,12 +133,16 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         return
     confirm(f"Change {total:,} readings of {len(some)} series?", yes=options["yes"])
     with acting(options["config_file"], options["db"]) as actor:
-        for preview in some:
-            answer = actor.act(
+        # All are ordered before the first is waited for: an end of this verb, whatever it is, ends none of them.
+        ordered = [
+            actor.act(
                 "mend", series=preview.series.id, since_us=since, until_us=until, quality=change.quality,
-                scale=change.scale, offset=change.offset, note=options["note"],
-            )  # fmt: skip
-            changed = _go_on(actor, "mend_step", answer["id"], preview.readings)
+                scale=change.scale, offset=change.offset, note=options["note"], total=preview.readings,
+            )
+            for preview in some
+        ]  # fmt: skip
+        for preview, answer in zip(some, ordered, strict=True):
+            changed = _wait(actor, f"mend {answer['id']}", answer["work"])
             click.echo(
                 f"{preview.series.name}: {changed:,} readings, mend {answer['id']}; take it back with --undo {answer['id']}"
             )
@@ -188,17 +194,26 @@ def _show(preview: Preview, change: mend.Change, zone: str) -> None:
             click.echo(f"  {times.format_time(ts, zone)}  {before:g} -> {after:g}")
 
 
-def _go_on(actor: Actor, step: str, identity: int, total: int) -> int:
-    changed = 0
-    with progress(f"mend {identity}", total) as bar:
-
-        def tell(answer: dict[str, Any]) -> None:
-            nonlocal changed
-            changed += answer["changed"]
-            bar.update(answer["changed"])
-
-        actor.go_on(step, tell, id=identity)
-    return changed
+def _wait(actor: Actor, label: str, identity: int) -> int:
+    """Until that work is over: how many readings it dealt with. It goes on without this verb, too. Raises Refused."""
+    pause_s, told = 0.01, 0
+    answer = actor.act("work", id=identity)
+    try:
+        with progress(label, answer["total"]) as bar:
+            while answer["state"] == State.WAITING:
+                bar.update(answer["done"] - told)
+                told = answer["done"]
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+                answer = actor.act("work", id=identity)
+            bar.update(answer["done"] - told)
+    except KeyboardInterrupt:
+        goes_on = "the daemon goes on with it" if actor.offline is None else "the daemon does the rest when it runs"
+        click.echo(f"{label}: {goes_on}; see --list", err=True)
+        raise
+    if answer["state"] == State.FAILED or answer["outcome"] == mend.TAKEN_BACK:
+        raise Refused(f"{label}: {answer['outcome']}")
+    return int(answer["done"])
 
 
 # ---- taking back, going on, listing ------------------------------------------------------------------------------------
@@ -217,23 +232,29 @@ def _asked_otherwise(options: dict[str, Any]) -> bool:
     identity = options[asked[0]]
     with _log(options) as log:
         try:
-            one = mend.check_undo(log.conn, identity) if asked == ["undo"] else mend.find(log.conn, identity)
+            one = _checked(log, asked[0], identity)
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
-        if asked == ["resume"] and (one.done_us is not None or one.undone_us is not None):
-            fail(f"mend {identity} is finished", exits.USAGE)
     if options["dry_run"]:
         click.echo(f"mend {identity}: {one.readings:,} readings would become what they were (--dry-run)")
         return True
     with acting(options["config_file"], options["db"]) as actor:
+        changed = _wait(actor, f"mend {identity}", actor.act(asked[0], id=identity)["work"])
         if asked == ["undo"]:
-            actor.act("undo", id=identity)
-            restored = _go_on(actor, "undo_step", identity, one.readings)
-            click.echo(f"mend {identity} is taken back: {restored:,} readings are what they were")
+            click.echo(f"mend {identity} is taken back: {changed:,} readings are what they were")
         else:
-            click.echo(f"mend {identity}: {_go_on(actor, 'mend_step', identity, 0):,} more readings; finished")
+            click.echo(f"mend {identity}: {changed:,} readings; finished")
         actor.roll_up()
     return True
+
+
+def _checked(log: Log, what: str, identity: int) -> mend.Mend:
+    """Raises MendError, before anything is begun."""
+    if what == "undo":
+        return mend.check_undo(log.conn, identity)
+    if mend.work_of(log.conn, mend.MEND, identity) is not None:  # it goes on by itself: looked at only
+        return mend.find(log.conn, identity)
+    return mend.check_resume(log.conn, identity)
 
 
 def _list(options: dict[str, Any]) -> None:
@@ -249,7 +270,7 @@ def _list(options: dict[str, Any]) -> None:
                 "until": times.format_time(one.until_us, zone),
                 "what": one.tell(),
                 "readings": one.readings,
-                "state": "taken back" if one.undone_us is not None else "done" if one.done_us is not None else "interrupted",
+                "state": mend.state_of(log.conn, one),
                 "note": one.note,
             }
             for one in reversed(mend.all_mends(log.conn))
@@ -259,11 +280,8 @@ def _list(options: dict[str, Any]) -> None:
     output.write(rows, ("id", "made", "series", "since", "until", "what", "readings", "state", "note"), None)
 
 
-def _log(options: dict[str, Any]) -> Log:
-    path: Path = database(options["config_file"], options["db"])
-    try:
-        return Log.open(path)
-    except LogUnavailable as error:
-        fail(str(error))
-    except sqlite3.Error as error:
-        fail(f"the database cannot be read: {error}")
+@contextmanager
+def _log(options: dict[str, Any]) -> Iterator[Log]:
+    path = database(options["config_file"], options["db"])
+    with troubles_told(path), Log.open(path) if options["dry_run"] else readable(path) as log:
+        yield log

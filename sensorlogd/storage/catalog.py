@@ -10,10 +10,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sensorlogd.durations import format_duration
-from sensorlogd.storage import stale
+from sensorlogd.storage import conversion, stale
+from sensorlogd.storage.conversion import Linear
 from sensorlogd.storage.rollup import DIP, Rules
 
 
@@ -57,36 +57,10 @@ class Catalog:
     notes: list[tuple[str, str | None, str]] = field(default_factory=list)
 
 
-class Linear(NamedTuple):
-    """new = old * factor + shift"""
-
-    factor: float
-    shift: float
-
-
-# Conversions of what is stored (`unit_change: convert`): temperatures only, where the factors are exact by definition.
-_SPELLINGS = {
-    "degC": "°C", "C": "°C", "celsius": "°C", "degF": "°F", "F": "°F", "fahrenheit": "°F", "kelvin": "K",
-}  # fmt: skip
-_CONVERSIONS = {
-    ("°C", "K"): Linear(1.0, 273.15),
-    ("K", "°C"): Linear(1.0, -273.15),
-    ("°C", "°F"): Linear(1.8, 32.0),
-    ("°F", "°C"): Linear(5 / 9, -160 / 9),
-    ("K", "°F"): Linear(1.8, -459.67),
-    ("°F", "K"): Linear(5 / 9, 459.67 * 5 / 9),
-}
-
-
-def conversion(old: str, new: str) -> Linear | None:
-    """How stored values change with their unit; None = not known exactly. Spellings of one unit convert by (1, 0)."""
-    old, new = _SPELLINGS.get(old, old), _SPELLINGS.get(new, new)
-    return Linear(1.0, 0.0) if old == new else _CONVERSIONS.get((old, new))
-
-
 def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> Catalog:
     """Make the database know ``specs``; the caller owns the transaction. Running it again changes nothing."""
     catalog = Catalog()
+    conversion.tidy(conn)
     _rename_sensors(conn, specs, catalog)
     for spec in specs:
         sensor_id = _sensor(conn, spec, now_us, catalog)
@@ -160,8 +134,12 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
     find = "SELECT id, unit, kind, heartbeat_us, wrap, dip FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
-    if row is not None and row[1] != spec.unit and not _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog):
-        row = None
+    former: int | None = None
+    linear: Linear | None = None
+    if row is not None and row[1] != spec.unit:
+        is_same, linear = _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog)
+        if not is_same:
+            former, row = row[0], None
     if row is None:
         cursor = conn.execute(
             "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us)"
@@ -169,6 +147,8 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
             (sensor_id, spec.channel, spec.unit, spec.kind, spec.heartbeat_us, spec.wrap, spec.dip, labels, now_us),
         )
         assert cursor.lastrowid is not None
+        if former is not None and linear is not None:
+            conversion.begin(conn, former, cursor.lastrowid, linear, now_us)
         return cursor.lastrowid
     series_id = row[0]
     changed = _changed_rules(Rules(*row[2:]), Rules(spec.kind, spec.heartbeat_us, spec.wrap, spec.dip))
@@ -199,6 +179,8 @@ def _changed_rules(old: Rules, new: Rules) -> str:
 
 
 def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
+    if any(series_id == new for _, new in conversion.waiting(conn)):
+        return True  # they are on their way
     # ``recent`` last: it has to be read through, and only a series never seen before comes that far.
     return any(
         conn.execute(f"SELECT 1 FROM {table} WHERE series_id = ? LIMIT 1", (series_id,)).fetchone()
@@ -208,54 +190,40 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
 
 def _change_unit(
     conn: sqlite3.Connection, series_id: int, old: str, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
-) -> bool:
-    """Apply ``unit_change``. False: the series was set aside and a new one is to be made."""
+) -> tuple[bool, Linear | None]:
+    """Apply ``unit_change``. (False, ...): the series was set aside, a new one is to be made and, if there is a Linear, filled."""
     what = spec.unit_change
-    if what is None and not _has_readings(conn, series_id):
+    if what in (None, "convert") and not _has_readings(conn, series_id):
         what = "relabel"  # nothing was stored yet: nothing can become wrong
-    linear = conversion(old, spec.unit)
-    if what == "convert" and linear is not None:
-        _convert(conn, series_id, linear, now_us)
-    elif what != "relabel":
-        if what == "convert":
-            detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
-            catalog.notes.append(("unit_change_refused", sensor, f"{detail}; a new series was begun"))
-        number = 1
-        while conn.execute(
-            "SELECT 1 FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?) AND channel = ?",
-            (series_id, f"{spec.channel}~{number}"),
-        ).fetchone():
-            number += 1
-        conn.execute(
-            "UPDATE series SET channel = ?, retired_us = ? WHERE id = ?",
-            (f"{spec.channel}~{number}", now_us, series_id),
-        )
-        detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {spec.channel}~{number} now"
-        catalog.notes.append(("unit_changed", sensor, detail))
-        return False
-    conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
-    catalog.notes.append(("unit_changed", sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
-    return True
+    linear = conversion.conversion(old, spec.unit) if what == "convert" else None
+    if what == "relabel" or linear == conversion.SAME:
+        conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
+        catalog.notes.append(("unit_changed", sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
+        return True, None
+    if linear is not None:
+        aside = _set_aside(conn, series_id, f"{spec.channel}~converting", now_us)
+        detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; until all is converted the rest is {aside}"
+        catalog.notes.append(("unit_change_begun", sensor, detail))
+        return False, linear
+    if what == "convert":
+        detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
+        catalog.notes.append(("unit_change_refused", sensor, f"{detail}; a new series was begun"))
+    aside = _set_aside(conn, series_id, spec.channel, now_us)
+    detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {aside} now"
+    catalog.notes.append(("unit_changed", sensor, detail))
+    return False, None
 
 
-def _convert(conn: sqlite3.Connection, series_id: int, linear: Linear, now_us: int) -> None:
-    """Change every stored value of a series, roll-ups too: those whose readings have expired cannot be computed anew."""
-    if linear == (1.0, 0.0):
-        return
-    key = {"factor": linear.factor, "shift": linear.shift, "series": series_id}
-    value = "{0} = {0} * :factor + :shift"
-    for table in ("recent", "history", "latest"):
-        conn.execute(f"UPDATE {table} SET {value.format('value')} WHERE series_id = :series", key)
-    changed = ", ".join(value.format(name) for name in ("mean", "min", "max", "first", "last"))
-    conn.execute(
-        f"UPDATE rollup SET {changed}, m2 = m2 * :factor * :factor, increase = increase * :factor,"
-        " integral = integral * :factor + :shift * covered_us / 1e6 WHERE series_id = :series",
-        key,
-    )
-    # What was mended before is remembered in the old unit: it cannot be taken back any more.
-    conn.execute("DELETE FROM mended WHERE mend_id IN (SELECT id FROM mend WHERE series_id = ?)", (series_id,))
-    # The aggregator may be computing in the old unit at this moment: what it stores is done anew.
-    stale.mark(conn, [series_id], now_us)
+def _set_aside(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
+    """Its new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
+    query = "SELECT channel FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?)"
+    taken = {channel for (channel,) in conn.execute(query, (series_id,))}
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}~{number}"
+    conn.execute("UPDATE series SET channel = ?, retired_us = ? WHERE id = ?", (free, now_us, series_id))
+    return free
 
 
 def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:

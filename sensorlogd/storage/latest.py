@@ -7,7 +7,7 @@ Readers lay the readings of ``recent`` from ``meta.latest_written_us`` on over i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
 _SIZES = (256, 16, 1)
@@ -34,3 +34,16 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
             conn.execute(_UPSERT[size], flat[at : at + 5 * size])
             at += 5 * size
     conn.execute(_WRITTEN, (str(now_us - back_us),))
+
+
+def renew(conn: sqlite3.Connection, newest: dict[int, tuple[int, float | None, int]], series: Iterable[int]) -> None:
+    """Stored readings of these series were changed or moved away: so are those in ``newest``, which are not saved yet."""
+    for one in series:
+        if one in newest:
+            ts, key = newest[one][0], (newest[one][0], one)
+            find = "SELECT value, quality FROM {} WHERE ts = ? AND series_id = ?"
+            row = conn.execute(find.format("recent"), key).fetchone() or conn.execute(find.format("history"), key).fetchone()
+            if row is None:
+                del newest[one]
+            else:
+                newest[one] = (ts, *row)

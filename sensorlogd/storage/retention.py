@@ -7,7 +7,8 @@ their cut, which the next round deletes. Where days do not begin on a UTC hour (
 the cut stays: the hour that the cut goes through keeps all it is made of.
 
 Never expired: readings that the roll-ups do not cover yet (from ``edge_us`` on), a series from its oldest dirty minute
-on, and what the mover has not moved yet. Space goes back to the file system by incremental vacuum.
+on, a series whose unit is being converted, and what the mover has not moved yet. Space goes back to the file system by
+incremental vacuum.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sensorlogd.storage import tiers
+from sensorlogd.storage import conversion, tiers
 from sensorlogd.storage.mover import transaction
 
 TIERS = (0, *tiers.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
@@ -78,7 +79,7 @@ class Retention:
 
     def recover(self, conn: sqlite3.Connection) -> None:
         """Know the cuts of a database that was just opened."""
-        self._read_cuts(conn)
+        self.read_cuts(conn)
         self._work = None
         self._dropping = []
         self._done = {}
@@ -114,11 +115,12 @@ class Retention:
         if not plan.is_forever():
             settled, dirty = _settled_until(conn), _oldest_dirty(conn)
             days: dict[int, int] = {}
+            held = conversion.held(conn)
             for series, sensor in conn.execute(
                 "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
             ).fetchall():
                 for tier, kept_us in plan.of(sensor).items():
-                    if kept_us is None:
+                    if kept_us is None or series in held:
                         continue
                     limit = min(now_us - kept_us, settled, dirty.get(series, settled))
                     cut = days.get(limit)
@@ -137,9 +139,10 @@ class Retention:
         if changed:
             with transaction(conn):
                 conn.executemany(_CUT, changed)
-            self._read_cuts(conn)
+            self.read_cuts(conn)
 
-    def _read_cuts(self, conn: sqlite3.Connection) -> None:
+    def read_cuts(self, conn: sqlite3.Connection) -> None:
+        """Somebody stored cuts (a conversion of units takes them over to the new series)."""
         self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
 
     def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
@@ -215,7 +218,7 @@ class Retention:
 
     def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
-        settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+        settled, dirty, held = _settled_until(conn), _oldest_dirty(conn), conversion.held(conn)
         firsts = {
             series: first
             for series, first in conn.execute(
@@ -223,7 +226,7 @@ class Retention:
                 " coalesce((SELECT cut_us FROM retention_cut WHERE series_id = series.id AND tier = 0), ts)) FROM series",
                 (settled,),
             ).fetchall()
-            if first is not None
+            if first is not None and series not in held
         }
         latest_cut = tiers.bucket(settled, tiers.DAY, self.zone)[0]
         # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
@@ -247,7 +250,7 @@ class Retention:
                 conn.executemany(
                     "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?", [(_hour(cut), one) for one in chosen]
                 )
-            self._read_cuts(conn)
+            self.read_cuts(conn)
             return work
         return []
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import stale
-from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, conversion, sync
+from sensorlogd.storage import stale, work
+from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, sync
 
 NOW = 1_750_000_000_000_000
 TEMPERATURE = SeriesSpec("t", unit="°C", heartbeat_us=5_000_000)
@@ -135,25 +135,17 @@ def test_relabel_says_the_values_were_right_all_along(conn: sqlite3.Connection) 
     assert conn.execute("SELECT value FROM history").fetchall() == [(1.0,)]
 
 
-def test_convert_changes_readings_and_roll_ups(conn: sqlite3.Connection) -> None:
-    """Roll-ups too, because those whose readings have expired cannot be computed anew."""
+def test_convert_sets_the_old_series_aside_to_be_moved(conn: sqlite3.Connection) -> None:
+    """The channel goes on in the new unit at once, its history follows (see test_conversion)."""
     (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="degC"))], NOW).ids.values()
     store(conn, old, 20.0, None)
-    store(conn, old, 100.0, table="recent")
-    conn.execute("INSERT INTO latest VALUES (?, ?, 100.0, 1, ?)", (old, NOW, NOW))
-    conn.execute(
-        "INSERT INTO rollup(series_id, resolution, start, n, mean, m2, min, max, first, last, integral, covered_us)"
-        " VALUES (?, 60, 0, 2, 15.0, 50.0, 10.0, 20.0, 10.0, 20.0, 600.0, 60000000)",
-        (old,),
-    )
-    catalog = sync(conn, [named("s", None, SeriesSpec("x", unit="°F", unit_change="convert"))], NOW)
-    assert catalog.ids["s", "x"] == old
-    assert conn.execute("SELECT value FROM history ORDER BY ts").fetchall() == [(68.0,), (None,)]
-    assert conn.execute("SELECT value FROM recent").fetchall() == conn.execute("SELECT value FROM latest").fetchall() == [(212,)]
-    mean, m2, *rest = conn.execute("SELECT mean, m2, min, max, first, last, integral FROM rollup").fetchone()
-    assert (mean, m2) == pytest.approx((59.0, 50.0 * 1.8**2))
-    assert rest == pytest.approx([50.0, 68.0, 50.0, 68.0, 600 * 1.8 + 32 * 60])
-    assert conn.execute("SELECT series_id, tier FROM stale").fetchall() == [(old, 60)]
+    spec = named("s", None, SeriesSpec("x", unit="°F", unit_change="convert"))
+    catalog = sync(conn, [spec], NOW + 1)
+    assert kinds(catalog) == ["unit_change_begun"]
+    assert known(conn) == {("s", "x~converting", old, "degC", 1), ("s", "x", catalog.ids["s", "x"], "°F", 0)}
+    [ordered] = work.waiting(conn)
+    assert (ordered.kind, ordered.series) == ("convert", catalog.ids["s", "x"])
+    assert sync(conn, [spec], NOW + 2).notes == []
 
 
 def test_two_spellings_of_a_unit_convert_into_each_other(conn: sqlite3.Connection) -> None:
@@ -162,16 +154,6 @@ def test_two_spellings_of_a_unit_convert_into_each_other(conn: sqlite3.Connectio
     store(conn, old, 0.1)
     assert sync(conn, [named("s", None, SeriesSpec("x", unit="°C", unit_change="convert"))], NOW).ids["s", "x"] == old
     assert conn.execute("SELECT value FROM history").fetchall() == [(0.1,)]
-
-
-@pytest.mark.parametrize(("old", "new"), [("°C", "K"), ("°C", "°F"), ("K", "°F"), ("degF", "degC")])
-def test_conversions_are_each_others_inverse(old: str, new: str) -> None:
-    """Fixed points of the scales, there and back."""
-    there, back = conversion(old, new), conversion(new, old)
-    assert there is not None
-    assert back is not None
-    for value in (-273.15, 0.0, 37.0, 451.0):
-        assert (value * there.factor + there.shift) * back.factor + back.shift == pytest.approx(value, abs=1e-9)
 
 
 def test_every_calibration_is_remembered_from_when_it_held(conn: sqlite3.Connection) -> None:
