@@ -9,6 +9,10 @@ interrupted, by a crash too, leaves the union that readers see unchanged:
                which is safe because what is there already is left alone
     advanced   recent holds left-over rows < moved_until_us; readers ignore them; they are deleted later
 
+A clock that was years ahead for a while may have left ``moved_until_us`` in the future: every reading since would go to
+``history`` one by one, the expensive way. ``unpin`` brings what is newer than now back, the newest first, ``moved_until_us``
+falling with every slice in the slice's own transaction; so there is no state between to recover from.
+
 While a block is copied a reading that arrives inside it goes to both tables, and whoever changes or deletes a reading
 there changes or deletes it in both.
 """
@@ -28,7 +32,20 @@ _COPY = (
 )
 _COUNT = "SELECT count(*), max(ts) FROM (SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ?)"
 _AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+# Where each series has at most so many rows from there on; NULL where all of them have fewer.
+_NEWEST = (
+    "SELECT max((SELECT ts FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2 ORDER BY ts DESC LIMIT 1 OFFSET ?3))"
+    " FROM series"
+)
+# What readers see is right: below ``moved_until_us`` that is the row of ``history``.
+_BRING_BACK = (
+    "INSERT INTO recent(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM history"
+    " WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ? ORDER BY ts, series_id"
+    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
+)
+_TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
 
+_PINNED_US = 60_000_000  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
 _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
 _LEAST_ROWS = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
@@ -76,6 +93,8 @@ class Mover:
         self._row_s = 0.0  # what passing over one row of the window takes, as measured
         self._was_slow = False  # one series alone took too long in this window
         self._delete_rows = 5_000.0
+        self._unpinning = False
+        self._back_rows = 2_000.0  # readings to bring back at once, about
 
     @property
     def copying_range(self) -> tuple[int, int] | None:
@@ -121,6 +140,25 @@ class Mover:
                 conn.execute(_SET, ("moved_until_us", str(target)))
             self.moved_until_us = target
             self._counted = self._counted_until_us = 0
+
+    def unpin(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        """One slice of bringing ``moved_until_us`` back from the future, if it is there; True if there is more to do at once.
+
+        Its own transaction; as after ``step``, the caller then takes over ``moved_until_us``. ``now_us``: a time that can be
+        relied on. Raises sqlite3.Error, with nothing changed.
+        """
+        if self.state is not MoverState.IDLE:
+            return False  # what is being moved first comes to its end
+        target = now_us - self.lag_us
+        if self.moved_until_us <= (target if self._unpinning else now_us + _PINNED_US):
+            self._unpinning = False
+            return False
+        if conn.execute("SELECT 1 FROM recent WHERE ts < ? LIMIT 1", (self.moved_until_us,)).fetchone():
+            self.state = MoverState.DELETING  # left over: it must not be seen again when the limit falls below it
+            return True
+        self._bring_back_slice(conn, target)
+        self._unpinning = self.moved_until_us > target
+        return self._unpinning
 
     # ---- choosing --------------------------------------------------------------------------------------------------
 
@@ -231,6 +269,25 @@ class Mover:
         if row is None:
             self.state = MoverState.IDLE
         return True
+
+    # ---- bringing back ---------------------------------------------------------------------------------------------
+
+    def _bring_back_slice(self, conn: sqlite3.Connection, target: int) -> None:
+        """The newest rows of ``history`` to ``recent``, about as many as fit a slice, all of an instant together."""
+        began = time.perf_counter()
+        (series,) = conn.execute("SELECT count(*) FROM series").fetchone()
+        each = max(int(self._back_rows / max(series, 1)), 1)
+        (newest,) = conn.execute(_NEWEST, (target, self.moved_until_us, each)).fetchone()
+        begin = target if newest is None else int(newest) + 1
+        with transaction(conn):
+            conn.execute(_BRING_BACK, (begin, self.moved_until_us))
+            conn.execute(_TAKE_AWAY, (begin, self.moved_until_us))
+            conn.execute(_SET, ("moved_until_us", str(begin)))
+        self.moved_until_us = begin
+        self._counted = self._counted_until_us = 0
+        took = time.perf_counter() - began
+        self.longest_slice_s = max(self.longest_slice_s, took)
+        self._back_rows = min(max(self._back_rows * min(max(self.slice_s / took, 0.3), 1.5), 100.0), float(self.block_rows))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,95 @@
+"""``clock``: what the daemon thinks of the clock of this machine, and telling it that the clock is right."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd import times
+from sensorlogd.cli import exits
+from sensorlogd.cli.acting import data_dir
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us
+from sensorlogd.storage.reader import Log, LogUnavailable
+
+ASK_S = 10.0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd clock
+  sensorlogd clock --believe                the clock is right: go by it from now on
+  sensorlogd clock --format json | jq .clock.state
+\b
+Exit status: 0 the clock is believed; 1 it is not, or the daemon is not running.
+"""
+)
+@config_option
+@db_option
+@click.option("--believe", is_flag=True, help="say that the clock is right as it is now; holds until it is set again")
+@click.option("--format", "form", type=click.Choice(("table", "json")), help="default: table")
+def clock(config_file: Path | None, db: str | None, believe: bool, form: str | None) -> None:
+    """Show what the daemon thinks of the clock, or say that it is right."""
+    told = _of_the_daemon(data_dir(config_file, db), believe)
+    if told is None and believe:
+        fail("no daemon runs that could believe it; start it (it says in 'sensorlogd events' if it does not)")
+    if told is None:
+        told = _of_the_database(database(config_file, db))
+    if form == "json":
+        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        _show(told)
+    if not told["running"] or (told["clock"] or {}).get("state") != "believed":
+        sys.exit(exits.FAILURE)
+
+
+def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
+    """What it answers; None if none runs."""
+    from sensorlogd.daemon import control
+
+    try:
+        answer = control.ask(folder, {"do": "clock", "believe": believe}, ASK_S)
+    except (ConnectionError, FileNotFoundError):
+        return None
+    except (OSError, ValueError) as error:
+        fail(f"the daemon does not answer: {error}")
+    if not answer.pop("ok", False):
+        fail(f"the daemon refuses it: {answer.get('error')}")
+    return {"running": True, **answer}
+
+
+def _of_the_database(path: Path) -> dict[str, Any]:
+    """What the daemon wrote last, in the same shape. ``safe_us``: the time that the next start goes by."""
+    try:
+        with Log.open(path) as log:
+            believed = log.meta().get("believed_us")
+            told = log.daemon().get("clock")
+    except LogUnavailable as error:
+        fail(str(error))
+    except sqlite3.Error as error:
+        fail(f"the database cannot be read: {error}")
+    return {"running": False, "clock": told, "wall_us": now_us(), "safe_us": None if believed is None else int(believed)}
+
+
+def _show(told: dict[str, Any]) -> None:
+    running, clock, safe = told["running"], told["clock"], told["safe_us"]
+    click.echo("daemon    " + ("running" if running else "not running; what it wrote last is shown"))
+    click.echo(f"machine   {times.format_time(told['wall_us'])}")
+    if running:
+        click.echo(f"readings  {times.format_time(told['stamp_us'])}")
+        click.echo(f"expiry    {times.format_time(safe)}")
+    elif safe is not None:
+        click.echo(f"believed  {times.format_time(safe)}, when it was last stored")
+    if clock is None:
+        click.echo("clock     nothing is known of it")
+        return
+    click.echo(f"clock     {clock['state']} since {times.format_time(clock['since_us'])}")
+    click.echo(f"          {clock['sentence']}")
+    if clock["synchronised"] is not True:
+        nobody = "nobody here tells whether it is" if clock["synchronised"] is None else "it is not"
+        click.echo(f"          {nobody} synchronised with a time server")

@@ -1,0 +1,38 @@
+"""The time believed last, as it is stored for the next start, and what it says there about the time now.
+
+``meta`` holds ``believed_us`` and, beside it, ``believed_boot``: which boot of the machine that was, and where its steady
+clock stood. Within one boot it is then known to the microsecond how much has passed since; after another one, that at
+least all of that boot has.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def boot_id(file: Path = BOOT_ID) -> str:
+    """Which boot of the machine this is; empty where the kernel does not tell."""
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return ""
+
+
+def stored(believed_us: int, boot: str, steady_us: int) -> dict[str, str]:
+    """Keys and values for ``meta``."""
+    return {"believed_us": str(believed_us), "believed_boot": f"{boot} {steady_us}"}
+
+
+def elapsed_us(believed_boot: str, boot: str, steady_us: int, begun_us: int) -> int:
+    """What has surely passed since ``believed_boot`` was stored.
+
+    ``steady_us``: the steady clock now, ``begun_us``: when this process began, which is all that is sure where nothing is
+    stored (by an older release), where the kernel does not tell, and in a machine that was put back to an earlier state.
+    """
+    then, _, at = believed_boot.partition(" ")
+    since_us = begun_us
+    if then and boot and at.isdecimal():
+        since_us = int(at) if then == boot else 0
+    return steady_us - (since_us if since_us <= steady_us else begun_us)
