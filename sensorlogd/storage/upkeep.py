@@ -1,7 +1,7 @@
 """Upkeep of the database between commits: moving, expiring, trimming. One small slice a call.
 
-Runs on the writer thread only, on the writer's connection, and keeps the writer's ``Frontier`` true: whatever a slice
-changes about where readings belong is in the frontier before the next reading is appended.
+Belongs to one opening of one file (see ``opened``), runs on the writer thread only, and keeps that opening's ``Frontier``
+true: whatever a slice changes about where readings belong is in the frontier before the next reading is appended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sqlite3
 import time
 from typing import Literal
 
-from sensorlogd.storage import catalog, events
+from sensorlogd.storage import events, future_cuts
 from sensorlogd.storage.append import MINUTE_US, Frontier
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.retention import Retention
@@ -41,6 +41,7 @@ class Upkeep:
     def recover(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Bring an unfinished move to a known state and read the frontier. Own transactions."""
         self.mover.recover(conn)
+        future_cuts.take_back(conn, now_us, self.retention.zone)
         meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
         frontier.moved_until_us = int(meta.get("moved_until_us") or 0)
         frontier.copying = self.mover.copying_range
@@ -59,19 +60,11 @@ class Upkeep:
         (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
         frontier.generation = generation
 
-    def use_catalog(self, synced: catalog.Catalog) -> None:
-        """The configured sensors changed: what expires when is planned anew."""
+    def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
+        """The configured sensors changed: what expires when is planned anew, and a converted series brings cuts with it."""
         self._expire_due = 0.0
-
-    def database_replaced(self) -> None:
-        """Another file is open now: nothing of the old one's progress holds."""
-        self.busy = False
-        self.due = 0.0
-
-    def postpone(self) -> None:
-        """Upkeep failed for a reason of its own: leave it alone for a while."""
-        self.busy = False
-        self.due = time.monotonic() + 60.0
+        self.retention.read_cuts(conn)
+        frontier.cuts_us = self.retention.cuts_us
 
     def stored(self, rows: int) -> None:
         """So many readings were committed: a good part of a block makes the next look due at once."""
@@ -91,7 +84,7 @@ class Upkeep:
         if not self.busy and now < self.due:
             return
         moved = self.mover.moved
-        self.busy = self.mover.step(conn, now_us)
+        self.busy = self.mover.unpin(conn, now_us) or self.mover.step(conn, now_us)
         while self.busy and self.backlog > BACKLOG_BLOCKS * self.mover.block_rows and time.monotonic() - now < CATCH_UP_S:
             self.busy = self.mover.step(conn, now_us)
         self.backlog = max(self.backlog - (self.mover.moved - moved), 0)

@@ -1,0 +1,113 @@
+"""One commit: the readings that are due, the events, and what is due of the status tables. All of it or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sensorlogd.batch import Block
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.totals import Totals
+from sensorlogd.storage import events as stored_events
+from sensorlogd.storage import latest, meta, status
+from sensorlogd.storage.append import Appended, append
+from sensorlogd.storage.opened import OpenDatabase
+
+GIVEN_UP = "given_up"  # key in meta: readings lost for good, over all restarts
+
+
+class Report(NamedTuple):
+    """What the status tables are to say."""
+
+    sensors: Sequence[status.SensorRow]
+    daemon: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Commit:
+    """What goes into one transaction. ``report``: None, the status tables are not due. ``dropped``: sensor -> readings.
+    ``marks``: keys of meta that are written with the status.
+
+    ``committing`` is set once COMMIT was asked for: if that raises, it may have happened all the same.
+    """
+
+    blocks: Sequence[Block]
+    events: Sequence[Event]
+    retrying: bool
+    report: Report | None
+    dropped: Mapping[str, int]
+    marks: Mapping[str, str] = field(default_factory=dict)
+    latest_is_due: bool = False
+    latest_back_us: int = 5_000_000
+    committing: bool = False
+    wrote_latest: bool = False
+    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)
+
+    def run(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int]) -> Appended:
+        """Raises sqlite3.Error with nothing stored (but see ``committing``), or whatever a fault of ours raises."""
+        conn = db.conn
+        conn.execute("BEGIN IMMEDIATE")
+        result = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
+        for event in self.events:
+            stored_events.record(conn, *event)
+        self._tell_losses(db, totals, result, now_us())
+        self.newest = db.newest | result.newest
+        self.wrote_latest = bool(self.newest) and (self.latest_is_due or result.stored > 50 * len(self.newest))
+        if self.wrote_latest:
+            latest.save(conn, self.newest, now_us(), self.latest_back_us)
+        if self.report is not None:
+            status.save_sensors(conn, self.report.sensors, db.catalog.sensor_ids, now_us())
+            status.save_daemon(conn, self.report.daemon)
+            for key, value in self.marks.items():
+                meta.put(conn, key, value)
+        self.committing = True
+        conn.execute("COMMIT")
+        return result
+
+    def _tell_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int) -> None:
+        """Losses are events, written with the very commit they belong to; the first of each kind and sensor only."""
+        for kind, name, counts in (
+            ("conflict", "conflicts", result.conflicts),
+            ("too_old", "too_old", result.too_old),
+            ("poisoned", "poisoned", result.poisoned),
+            ("unknown_channel", "unknown_channel", result.unknown),
+        ):
+            for sensor, n in counts.items():
+                if not totals.counts_already(sensor, name):
+                    detail = f"{n} readings; further ones are counted in status"
+                    if kind == "poisoned":
+                        detail += f"; {result.poison_example}"
+                    stored_events.record(db.conn, now_us, kind, sensor, detail)
+        if self.dropped:
+            lost = meta.get_int(db.conn, GIVEN_UP) + sum(self.dropped.values())
+            meta.put(db.conn, GIVEN_UP, str(lost))
+
+
+@dataclass(slots=True)
+class Timetable:
+    """When the slower tables are due (monotonic seconds)."""
+
+    status_every_s: float
+    latest_every_s: float
+    status_at: float = 0.0
+    latest_at: float = 0.0
+
+    def latest_is_due(self, now: float) -> bool:
+        return now >= self.latest_at
+
+    def committed(self, done: Commit, began: float) -> None:
+        """What was written is due again later."""
+        if done.wrote_latest:
+            self.latest_at = began + self.latest_every_s
+        if done.report is not None:
+            self.status_at = began + self.status_every_s
+
+    def postpone_status(self) -> None:
+        """Something is wrong with it: not before its next time."""
+        self.status_at = time.monotonic() + self.status_every_s
+
+    def all_due(self) -> None:
+        """Another file is open: it has none of it."""
+        self.status_at = self.latest_at = time.monotonic()

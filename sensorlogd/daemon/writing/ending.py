@@ -1,0 +1,69 @@
+"""The last things the writer does: spill what was not stored, leave a truthful note, leave one file."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.batch import Block
+from sensorlogd.daemon.writing import spill
+from sensorlogd.daemon.writing.commit import Report
+from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.storage import latest, meta, status
+from sensorlogd.storage.opened import OpenDatabase
+
+log = logging.getLogger(__name__)
+
+
+def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
+    """Write what could not be committed beside the database. True if nothing was left. Raises nothing.
+
+    Where even that fails the number of readings goes to ``note_lost``, which needs no room, and to stderr.
+    """
+    readings = sum(block.rows for block in left)
+    waiting = events.waiting(now_us)
+    if not readings and not waiting:
+        return True
+    try:
+        told = Event(now_us, "spilled", None, f"{readings} readings could not be stored before the end")
+        path = spill.write(database, left, [*waiting, told], now_us)
+    except OSError as error:
+        log.critical(
+            "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, error
+        )
+        print(f"sensorlogd: {readings} readings are lost: they could be stored nowhere ({error})", file=sys.stderr, flush=True)
+        note_lost(readings)
+        return False
+    if readings:
+        log.error("writer: %d readings could not be stored; they are in %s, the next start takes them up", readings, path)
+    return False
+
+
+def last_words(db: OpenDatabase, report: Report, *, clean: bool, now_us: int, marks: Mapping[str, str]) -> None:
+    """The newest values, the state of all, the clean-shutdown mark, and a single file if nobody reads. Raises sqlite3.Error."""
+    with db.transaction() as conn:
+        if db.newest:
+            latest.save(conn, db.newest, now_us, 0)
+        status.save_sensors(conn, report.sensors, db.catalog.sensor_ids, now_us)
+        if report.daemon:  # a verb that works without the daemon says nothing of it
+            status.save_daemon(conn, report.daemon | _the_end(report.daemon, clean))
+        for key, value in marks.items():
+            meta.put(conn, key, value)
+    db.close_cleanly()
+
+
+def _the_end(facts: Mapping[str, Any], clean: bool) -> dict[str, Any]:
+    """What differs in the last note. A daemon that could not write to its end says so."""
+    if not clean:
+        reason = str(facts.get("state_reason") or "the database took no more readings")
+        return {
+            "clean_shutdown": False,
+            "state": "stopped",
+            "state_reason": f"{reason}; what could not be stored waits beside it",
+        }
+    if facts.get("state") == "blocked":
+        return {"clean_shutdown": True}
+    return {"clean_shutdown": True, "state": "stopped", "state_reason": ""}

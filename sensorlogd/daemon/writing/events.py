@@ -1,0 +1,60 @@
+"""Events on their way to the database: any thread may tell, the writer stores them with its commits. Bounded."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+MOST = 10_000
+
+
+class Event(NamedTuple):
+    """``ts_us``: when it happened."""
+
+    ts_us: int
+    kind: str
+    sensor: str | None
+    detail: str
+
+
+class EventQueue:
+    """What is too much is counted and told as an event itself: the newest give way, for the first tell the cause."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._withheld = 0
+
+    def put(self, event: Event) -> None:
+        with self._lock:
+            if len(self._events) < self._most:
+                self._events.append(event)
+            else:
+                self._withheld += 1
+
+    def put_first(self, event: Event) -> None:
+        """It happened before all that waits."""
+        with self._lock:
+            self._events.appendleft(event)
+
+    def waiting(self, now_us: int, correction_us: Callable[[int], int] = lambda ts_us: 0) -> list[Event]:
+        """All that is to be stored now; they stay until ``stored``. ``correction_us``: what to add to a time that was told before
+        it was known what to believe of the clock."""
+        with self._lock:
+            if self._withheld and len(self._events) <= self._most:
+                detail = f"{self._withheld} events were too many to keep while the database accepted none"
+                self._events.append(Event(now_us, "events_dropped", None, detail))
+                self._withheld = 0
+            return [event._replace(ts_us=event.ts_us + correction_us(event.ts_us)) for event in self._events]
+
+    def stored(self, count: int) -> None:
+        """The first ``count`` are in the database."""
+        with self._lock:
+            for _ in range(count):
+                self._events.popleft()
+
+    def __len__(self) -> int:
+        return len(self._events)

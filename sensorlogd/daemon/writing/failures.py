@@ -1,0 +1,130 @@
+"""The one policy: what an error means for the daemon. Every touch of the database passes through here.
+
+``decide`` is a pure function of the error and of how long things have been going wrong. Errors are told apart by type and by
+SQLite's result code, never by their text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from enum import Enum
+
+from sensorlogd.storage import database
+from sensorlogd.storage.database import Failure
+from sensorlogd.storage.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
+
+LONGEST_DELAY_S = 2.0
+BUSY_IS_NORMAL_S = 5.0  # somebody writes for a moment: no alarm for that
+REOPEN_EVERY = 4  # tries; the file may have come back under us
+STRANGE_LIMIT = 5  # errors in a row that SQLite has no clear code for: the file is taken for damaged
+
+
+class Outcome(Enum):
+    """What is done about an error. Readings stay in memory in all of them."""
+
+    TRY_AGAIN = "try again"  # soon, and without a word: somebody else writes for a moment
+    HOLD = "hold"  # readings wait in the inbox, the owner is told, it is tried again
+    REOPEN = "reopen"  # as HOLD, and the file is opened anew before the next try
+    RESCUE = "rescue"  # another file stands at the path: what the still open one holds is copied first, then as REOPEN
+    SET_ASIDE = "set aside"  # the file is damaged: moved into an incident, a fresh one begun
+    REFUSE = "refuse"  # not ours to touch: the daemon ends with status 78
+    HAND_BACK = "hand back"  # the fault lies in what was tried, not in the database: whoever asked for it is told
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """How things stand. ``count``: errors in a row, this one included; ``for_s``: since the first of them.
+
+    ``was_open``: a database has been open since the start. ``sets_aside``: whether this process may set a file aside.
+    ``a_job``: what was tried is a job that somebody waits for, or upkeep; an error without a clear code is then its own.
+    """
+
+    count: int = 1
+    for_s: float = 0.0
+    was_open: bool = True
+    sets_aside: bool = True
+    a_job: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``delay_s``: until the next try. ``reason``: for people. ``event``: under which kind the owner is told."""
+
+    outcome: Outcome
+    delay_s: float
+    reason: str
+    event: str = "database_blocked"
+    is_damage: bool = False  # and nobody here may do anything about it: no job and no upkeep goes on
+
+
+class LowSpace(Exception):
+    """The disk has less left than ``storage.min_free``."""
+
+    def __init__(self, free: int, min_free: int) -> None:
+        super().__init__(f"only {free:,} bytes are free, min_free is {min_free:,}")
+
+
+class Damaged(Exception):
+    """The files say so before SQLite does. ``only_side_files``: the WAL is not this file's; the file itself is sound."""
+
+    def __init__(self, reason: str, *, only_side_files: bool = False) -> None:
+        super().__init__(reason)
+        self.only_side_files = only_side_files
+
+
+def decide(error: Exception, now: Failing) -> Verdict:
+    """See the module. An error that is none of the database's (a fault of ours) is handed back."""
+    delay = min(0.05 * 2 ** min(now.count, 8), LONGEST_DELAY_S)
+    text = str(error)
+    if isinstance(error, LowSpace):
+        return Verdict(Outcome.HOLD, 1.0, text, "disk_low")
+    if isinstance(error, MemoryError) and not now.a_job:
+        return Verdict(Outcome.HOLD, delay, "out of memory")  # no fault of the readings: they must not be taken for poisoned
+    if isinstance(error, FileGone):
+        return Verdict(Outcome.RESCUE, 0.0, text, "database_removed" if error.removed else "database_replaced")
+    if isinstance(error, FileMoves):
+        return Verdict(Outcome.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Outcome.HOLD, 0.25, text)
+    if isinstance(error, SidesGone):  # not let go of before all of it is in the file
+        return Verdict(Outcome.REOPEN if error.is_saved else Outcome.HOLD, min(delay, 0.1), text, "wal_removed")
+    if isinstance(error, database.ForeignDatabase | database.NewerSchema):
+        # While running the owner may put ours back: hold on. At a start nothing may be touched.
+        return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, "database_unavailable")
+    if isinstance(error, Damaged | FileCut | FileOverwritten | database.DatabaseCorrupt):
+        return _damaged(text, delay, now)
+    if isinstance(error, database.DatabaseUnavailable | OSError):
+        return Verdict(Outcome.REOPEN, delay, text, "database_unavailable")
+    if isinstance(error, sqlite3.Error):
+        return _sqlite(error, delay, now)
+    return Verdict(Outcome.HAND_BACK, delay, text)
+
+
+def _sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
+    failure = database.classify(error)
+    reason = f"{failure.value}: {error}"
+    if failure in (Failure.CORRUPT, Failure.NOTADB):
+        return _damaged(str(error), delay, now)
+    if failure is Failure.CONSTRAINT:
+        return Verdict(Outcome.HAND_BACK, delay, str(error))
+    if failure is Failure.BUSY:
+        quiet = now.for_s < BUSY_IS_NORMAL_S
+        return Verdict(Outcome.TRY_AGAIN if quiet else Outcome.HOLD, delay, reason)
+    if failure is Failure.FULL:
+        return Verdict(Outcome.HOLD, delay, reason)
+    if failure is Failure.OTHER and (now.a_job or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)):
+        return Verdict(Outcome.HAND_BACK, delay, str(error))
+    if failure is Failure.OTHER and now.count >= STRANGE_LIMIT:
+        return _damaged(str(error), delay, now)
+    return Verdict(Outcome.REOPEN if now.count % REOPEN_EVERY == 0 else Outcome.HOLD, delay, reason)
+
+
+def _damaged(reason: str, delay: float, now: Failing) -> Verdict:
+    if now.sets_aside:
+        return Verdict(Outcome.SET_ASIDE, 0.0, reason, "corrupt")
+    return Verdict(
+        Outcome.REOPEN,
+        delay,
+        f"the database is damaged ({reason}); start the daemon: it sets the file aside and brings back what can be read",
+        "database_unavailable",
+        is_damage=True,
+    )

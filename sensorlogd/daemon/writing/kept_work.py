@@ -1,0 +1,163 @@
+"""Kept work, a slice at a time between commits: salvage, mends, undos, conversions (see ``storage.work``).
+
+Owned by the writer thread. Nothing is kept here that the table does not hold: what is lost with the process is time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sensorlogd.daemon.writing.space import Space
+from sensorlogd.storage import latest, work
+from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.work import Slice, Work, Worker
+
+log = logging.getLogger(__name__)
+
+FAULTS_UNTIL_FAILED = 5  # faults of our own in a row: it would never end
+WAIT_FOR_ROOM_S = 5.0
+NOT_YET_S = 0.1  # until a piece of work is asked again that had nothing to store
+_OF_THE_WORK = (Failure.CONSTRAINT, Failure.OTHER)  # rows that are refused, statements that are wrong: no trouble of the file's
+
+
+class FetchFailed(Exception):
+    """A file that the work reads cannot be read."""
+
+
+class KeptWork:
+    """``busy``: another slice may be done at once. ``due``: monotonic time of the next look when not busy."""
+
+    def __init__(self, workers: Sequence[Worker], space: Space) -> None:
+        self._workers = {one.kind: one for one in workers}
+        self._space = space
+        self._waiting: list[Work] = []
+        self._turn = 0
+        self._token = 0
+        self._look = True
+        self._faults: dict[int, int] = {}
+        self.rolls_up = False  # readings changed below the edge: roll-ups are due
+        self.busy = False
+        self.due = 0.0
+
+    def ordered(self) -> None:
+        """Something may have been ordered: look into the table at the next turn."""
+        self._look = True
+        self.due = 0.0
+
+    def snapshot(self) -> list[dict[str, Any]]:
+        """What is not over, for ``status``."""
+        return [
+            {"id": one.id, "kind": one.kind, "done": one.done, "total": one.total, "outcome": one.outcome}
+            for one in self._waiting
+        ]
+
+    def slice(self, db: OpenDatabase, now_us: int) -> None:
+        """At most one slice, in its own transaction. Raises sqlite3.Error; then nothing was changed, or it cannot be known."""
+        now = time.monotonic()
+        if not self.busy and now < self.due:
+            return
+        try:
+            self._slice(db, now, now_us)
+        except BaseException:
+            self._look = True  # how far it has got is what the table says, and nothing that was remembered
+            raise
+
+    def _slice(self, db: OpenDatabase, now: float, now_us: int) -> None:
+        if self._look or self._token != db.token:
+            self._read(db)
+        chosen = self._choose(work.runnable(self._waiting))
+        self.busy = chosen is not None
+        if chosen is None:
+            self.due = now + (WAIT_FOR_ROOM_S if self._waiting else 3600.0)
+            return
+        self._one(db, chosen, now_us)
+
+    def close(self) -> None:
+        """Let go of files. Raises nothing."""
+        for worker in self._workers.values():
+            with contextlib.suppress(sqlite3.Error, OSError):
+                worker.close()
+
+    def _read(self, db: OpenDatabase) -> None:
+        if self._token != db.token:
+            self.close()
+            self._faults.clear()
+        self._waiting = work.waiting(db.conn)
+        self._token, self._look = db.token, False
+
+    def _choose(self, runnable: Sequence[Work]) -> Work | None:
+        """They take turns; what lets the file grow waits while there is little room."""
+        grows = None
+        for offset in range(len(runnable)):
+            one = runnable[(self._turn + offset) % len(runnable)]
+            worker = self._workers.get(one.kind)
+            if worker is None:
+                continue  # of a newer release
+            if worker.grows:
+                grows = self._space.allows_growth() if grows is None else grows
+                if not grows:
+                    continue
+            self._turn = (self._turn + offset + 1) % max(len(runnable), 1)
+            return one
+        return None
+
+    def _one(self, db: OpenDatabase, chosen: Work, now_us: int) -> None:
+        worker = self._workers[chosen.kind]
+        try:
+            fetched = self._fetch(worker, chosen)
+            if fetched is work.NOT_YET:
+                self.busy, self.due = False, time.monotonic() + NOT_YET_S
+                return
+            with db.transaction() as conn:
+                fresh = work.find(conn, chosen.id)
+                if fresh is None or fresh.state is not work.State.WAITING:  # ended by another one: an undo, a conversion
+                    self._look = True
+                    return
+                done = worker.store(conn, db.frontier, fresh, fetched, now_us)
+                work.settle(conn, fresh, done, now_us)
+                newest = dict(db.newest)
+                latest.renew(conn, newest, done.touched)
+        except Exception as error:  # a fault of ours must not stop the writer, nor go on for ever
+            if isinstance(error, sqlite3.Error) and classify(error) not in _OF_THE_WORK:
+                raise
+            self._fault(db, chosen, error, now_us)
+            return
+        self._faults.pop(chosen.id, None)
+        db.newest = newest
+        self.rolls_up = self.rolls_up or done.rolls_up
+        if not done.more:
+            log.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
+        self._waiting = [found for one in self._waiting if (found := self._after(db, one, chosen)) is not None]
+
+    @staticmethod
+    def _fetch(worker: Worker, chosen: Work) -> Any:
+        """Trouble with another file is that work's own, never taken for trouble with the log."""
+        try:
+            return worker.fetch(chosen)
+        except sqlite3.Error as error:
+            raise FetchFailed(str(error)) from error
+
+    def _after(self, db: OpenDatabase, one: Work, chosen: Work) -> Work | None:
+        if one.id != chosen.id:
+            return one
+        found = work.find(db.conn, one.id)
+        return found if found is not None and found.state is work.State.WAITING else None
+
+    def _fault(self, db: OpenDatabase, chosen: Work, error: Exception, now_us: int) -> None:
+        self._look = True
+        faults = self._faults[chosen.id] = self._faults.get(chosen.id, 0) + 1
+        log.exception("work %d (%s) failed (%d of %d tries)", chosen.id, chosen.kind, faults, FAULTS_UNTIL_FAILED)
+        if faults < FAULTS_UNTIL_FAILED:
+            self.busy, self.due = False, time.monotonic() + 1.0
+            return
+        outcome = f"given up: {type(error).__name__}: {error}"
+        told = ("work_failed", None, f"work {chosen.id} ({chosen.kind}): {outcome}")
+        with db.transaction() as conn:
+            work.settle(conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(told,)), now_us)
+        self._waiting = [one for one in self._waiting if one.id != chosen.id]

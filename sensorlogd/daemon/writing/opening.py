@@ -1,0 +1,246 @@
+"""How the log is opened, set aside, and rescued: every outcome of what may lie at its path, none of the policy.
+
+What happens at an opening, in this order, and what would break if it were another:
+1. An incident that was cut off half way is completed: its files would else meet those of a fresh database.
+2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, and applies a foreign one.
+3. The file is opened, upgraded, given its epoch; the frontier is read.
+4. What a former run could not store is taken up under the names of that run; only then the catalog learns new names.
+5. Salvage is ordered for every incident that was never salvaged, also by a database that has been lost since.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sensorlogd.daemon.judged_clock import JudgedClock
+from sensorlogd.daemon.writing import spill
+from sensorlogd.daemon.writing.commit import GIVEN_UP
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.failures import Damaged
+from sensorlogd.storage import catalog, epoch, incidents, meta, status
+from sensorlogd.storage import rescue as rescuing
+from sensorlogd.storage import series as catalogued
+from sensorlogd.storage.epoch import Found
+from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
+from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.salvage import worker as salvaging
+from sensorlogd.storage.upkeep import Upkeep
+from sensorlogd.times import format_time
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Notes:
+    """What is to be told of an opening. ``before``: events that happened before all that waits. ``counted``: (sensor, counter,
+    readings). ``given_up``: readings lost for good so far."""
+
+    before: list[Event] = field(default_factory=list)
+    after: list[Event] = field(default_factory=list)
+    counted: list[tuple[str, str, int]] = field(default_factory=list)
+    given_up: int = 0
+    clean_start: bool = True
+
+
+class Remembered(Protocol):
+    """What outlives the process beside the database, in its lock file (``daemon.lock.DatabaseLock``)."""
+
+    lost: int  # readings that a run without any room could store nowhere
+    was_opened: bool  # a database was open here once
+
+    def forget_lost(self) -> None: ...
+    def note_opened(self) -> None: ...
+
+
+class Opening:
+    """Of the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
+
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: told at the first what time was believed last.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        specs: Sequence[catalog.SensorSpec] | None,
+        make_upkeep: Callable[[], Upkeep],
+        clock: JudgedClock,
+        *,
+        remembered: Remembered,
+        min_free: int = 0,
+    ) -> None:
+        self.path = path
+        self.specs = specs
+        self._plan: RetentionPlan | None = None  # of a reload: the one that goes with ``specs``
+        self._notes = Notes()  # an opening that fails half way has done something all the same: the next one tells it
+        self.clean_start = True  # the run before closed the database, or there was none
+        self._make_upkeep = make_upkeep
+        self._clock = clock
+        self._now_us = clock.now_us
+        self._remembered = remembered
+        self._min_free = min_free
+
+    def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> None:
+        """From the next opening on. Both together: a plan names sensors, and must not meet those of another configuration."""
+        self.specs, self._plan = specs, plan
+
+    def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
+        """``first``: of this process. Raises Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open then."""
+        incidents.finish_unfinished(self.path)
+        self._look()
+        db = open_file(self.path, self._make_upkeep, self._anchored_us)
+        try:
+            self._settle_in(db, first, self._notes)
+            notes, self._notes = self._notes, Notes()
+            return db, notes
+        except BaseException:
+            db.let_go()
+            raise
+
+    def _look(self) -> None:
+        found = epoch.look(self.path)
+        if found is Found.EMPTIED:
+            raise Damaged(f"{self.path} is empty, but beside it lies a write-ahead log with data")
+        if found is Found.EMPTY and self._remembered.was_opened:
+            raise Damaged(f"{self.path} is empty, and it was not: what was in it is gone")
+        if found is Found.FOREIGN_WAL:
+            raise Damaged(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
+
+    def _anchored_us(self, conn: sqlite3.Connection) -> int:
+        """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status."""
+        believed = meta.get_int(conn, "believed_us") or status.last_heartbeat_us(conn) or None
+        self._clock.anchor(believed, meta.get(conn, "believed_boot") or "")
+        return self._clock.safe_us()
+
+    def _settle_in(self, db: OpenDatabase, first: bool, notes: Notes) -> None:
+        if self._plan is not None:
+            db.upkeep.retention.plan(self._plan)
+        if first and self.clean_start:
+            self._tell_of_unclean_end(db, notes)
+        if db.is_new:
+            gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
+            notes.after.append(self._event("database_created", f"{self.path} was begun{gone}"))
+        self._remembered.note_opened()
+        former = {} if not spill.found(self.path) else _known(db)
+        self._take_up_spills(db, former, notes, all_known=True)
+        if self.specs is not None:
+            for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
+                notes.after.append(Event(self._now_us(), kind, sensor, detail))
+                log.info("%s: %s: %s", sensor, kind, detail)
+        self._take_up_spills(db, former, notes, all_known=False)
+        spill.forget_stored(db)
+        self._order_salvage(db)
+        self._count_lost(db, notes)
+
+    def _event(self, kind: str, detail: str) -> Event:
+        return Event(self._now_us(), kind, None, detail)
+
+    def _tell_of_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
+        """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings."""
+        end = status.unclean_end(db.conn)
+        if end is None:
+            return
+        self.clean_start = False
+        pid, heartbeat_us = end
+        detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
+        notes.before.append(self._event("unclean_end", detail + "; what it committed is here"))
+        log.warning("database: %s", detail)
+
+    def _take_up_spills(self, db: OpenDatabase, former: dict[tuple[str, str], int], notes: Notes, *, all_known: bool) -> None:
+        """``all_known``: only those whose names the database knows already; for the others it must learn the new ones first."""
+        spill.clear_unfinished(self.path)
+        for path in spill.found(self.path):
+            try:
+                one = spill.read(path)
+                if all_known and not _names(one) <= set(former):
+                    continue
+                ids = self._ids_for(db, one, former)
+                taken = spill.take_up(db, path, ids)
+            except spill.SpillDamaged as error:
+                notes.after.append(
+                    self._event("spill_damaged", f"{error}; what is in it is kept as {spill.put_aside(path).name}")
+                )
+                log.error("writer: %s; it is kept", error)
+                continue
+            except OSError as error:  # of another user, or it cannot be removed: no reason not to log
+                if all_known:
+                    continue
+                notes.after.append(self._event("spill_unreadable", f"{path.name} waits: {error}; the next start tries it again"))
+                log.error("writer: %s waits for the next start: %s", path, error)
+                continue
+            if taken is None:
+                continue
+            _, result = taken
+            notes.after.append(
+                self._event("spill_taken_up", f"{result.stored} of {one.readings} readings of {path.name} are stored now")
+            )
+            log.warning("writer: %d of %d readings of %s are stored now", result.stored, one.readings, path)
+            for name, counts in (("too_old", result.too_old), ("poisoned", result.poisoned), ("conflicts", result.conflicts)):
+                notes.counted += [(sensor, name, n) for sensor, n in counts.items()]
+
+    def _ids_for(self, db: OpenDatabase, one: spill.Spill, former: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+        """Series for all that is in a spill: those of its time first, then those of now, then new ones that are retired."""
+        ids = dict(db.catalog.ids) | former
+        missing = _names(one) - set(ids)
+        if missing:
+            with db.transaction() as conn:
+                for sensor, channel in sorted(missing):
+                    ids[sensor, channel] = catalogued.ensure(conn, catalogued.Wanted(sensor, channel), self._now_us())
+        return ids
+
+    def _order_salvage(self, db: OpenDatabase) -> None:
+        """Of what was set aside and is not back, whatever became of the database that had it ordered before."""
+        if not incidents.unfinished_salvage(self.path):
+            return
+        with db.transaction() as conn:
+            ordered = salvaging.order(conn, self.path, self._now_us())
+        if ordered is not None:
+            db.upkeep.expect_the_past(db.conn, db.frontier, self._clock.safe_us())
+
+    def _count_lost(self, db: OpenDatabase, notes: Notes) -> None:
+        lost = self._remembered.lost
+        notes.given_up = meta.get_int(db.conn, GIVEN_UP)
+        if lost:
+            notes.given_up += lost
+            with db.transaction() as conn:
+                meta.put(conn, GIVEN_UP, str(notes.given_up))
+            self._remembered.forget_lost()
+            notes.after.append(
+                self._event(
+                    "dropped", f"{lost} readings of the run before could be stored nowhere: the disk took none at its end"
+                )
+            )
+
+    # ---- what is not sound -----------------------------------------------------------------------------------------
+
+    def set_aside(self, db: OpenDatabase | None, reason: str, only_side_files: bool) -> Path:
+        """Move what lies at the path into an incident; its folder. ``db`` is let go of afterwards by the caller. Raises OSError."""
+        incident = incidents.set_aside(self.path, self._now_us(), reason, only_side_files=only_side_files)
+        if db is not None:
+            db.let_go()
+        return incident.folder
+
+    def rescue(self, db: OpenDatabase, *, removed: bool, last_try: bool) -> str:
+        """Another file stands at the path of the open one, or none: copy what is open into an incident, and take its WAL away
+        from the newcomer. What came of it, in words. Raises NoRescue (but not at the last try), OSError."""
+        try:
+            return rescuing.rescue(db, self._now_us(), removed=removed, min_free=self._min_free)
+        except rescuing.NoRescue as error:
+            if not last_try:
+                raise
+            return rescuing.give_up(db, self._now_us(), error, removed=removed)
+
+
+def _names(one: spill.Spill) -> set[tuple[str, str]]:
+    return {(block.sensor, column.channel) for block in one.blocks for column in block.columns}
+
+
+def _known(db: OpenDatabase) -> dict[tuple[str, str], int]:
+    try:
+        return catalogued.all_ids(db.conn)
+    except sqlite3.Error:
+        return {}

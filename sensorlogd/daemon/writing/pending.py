@@ -1,0 +1,97 @@
+"""What the writer has taken from the inbox and not committed yet: one batch, kept until its COMMIT has returned.
+
+Two kinds of blocks carry no readings but travel with them, in order: ``Flush`` (somebody waits until all before it is
+committed) and ``NewSpecs`` (a reload: what comes before it is stored under the former names, what comes after it under the
+new ones).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from sensorlogd.batch import Block
+from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.storage.catalog import SensorSpec
+from sensorlogd.storage.retention import RetentionPlan
+
+
+@dataclass(slots=True)
+class Flush(Block):
+    """Not a reading: whoever waits for ``done`` learns that all before it is committed."""
+
+    done: Future[None] = field(init=False)
+
+
+@dataclass(slots=True)
+class NewSpecs(Block):
+    """Not a reading: from here on these sensors are configured."""
+
+    specs: Sequence[SensorSpec] = field(init=False)
+    plan: RetentionPlan = field(init=False)
+
+
+class Pending:
+    """Owned by the writer thread. ``limit``: a commit is due after so many readings, or after ``interval_s``.
+
+    ``corrected``: a block with the stamps that it should have got, now that more is known of the clock."""
+
+    def __init__(
+        self, inbox: Inbox, limit: int, interval_s: float, corrected: Callable[[Block], Block] = lambda block: block
+    ) -> None:
+        self.inbox = inbox
+        self.limit = limit
+        self.interval_s = interval_s
+        self.blocks: list[Block] = []
+        self.rows = 0
+        self.retrying = False  # a COMMIT failed: it may have happened all the same
+        self.due_at = 0.0  # monotonic; when the oldest must be committed
+        self._corrected = corrected
+        self._urgent = False
+
+    def take(self, timeout_s: float) -> None:
+        """Move blocks from the inbox here, waiting until there is enough or the time has passed. Below 0: not now."""
+        room = self.limit - self.rows
+        if room <= 0 or timeout_s < 0:
+            return
+        blocks = self.inbox.get_all(room, timeout_s, min_rows=room if self.rows else 1)
+        if not blocks:
+            return
+        if not self.blocks:
+            self.due_at = time.monotonic() + self.interval_s
+        self.blocks += map(self._corrected, blocks)
+        self.rows += sum(block.rows for block in blocks)
+        self._urgent = self._urgent or any(not block.rows for block in blocks)
+
+    def is_due(self, now: float) -> bool:
+        return self._urgent or self.rows >= self.limit or (self.rows > 0 and now >= self.due_at)
+
+    def first(self) -> list[Block]:
+        """The blocks of the next commit: all up to the next ``NewSpecs``."""
+        for index, block in enumerate(self.blocks):
+            if isinstance(block, NewSpecs):
+                return self.blocks[:index]
+        return self.blocks
+
+    def committed(self, count: int) -> None:
+        """The first ``count`` blocks are stored, or counted as what cannot be; who waits for it is told."""
+        done, self.blocks = self.blocks[:count], self.blocks[count:]
+        self.rows = sum(block.rows for block in self.blocks)
+        self.retrying = False
+        self._urgent = any(not block.rows for block in self.blocks)
+        for block in done:
+            if isinstance(block, Flush):
+                block.done.set_result(None)
+
+    def next_specs(self) -> NewSpecs | None:
+        """The new specs that come before any reading, if so."""
+        block = self.blocks[0] if self.blocks else None
+        return block if isinstance(block, NewSpecs) else None
+
+    def give_up(self, reason: str) -> None:
+        """Nobody is going to commit any more: who waits is told."""
+        for block in self.blocks:
+            if isinstance(block, Flush) and not block.done.done():
+                block.done.set_exception(RuntimeError(reason))

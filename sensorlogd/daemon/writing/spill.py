@@ -1,0 +1,173 @@
+"""What could not be committed before the daemon had to end: written beside the database, taken up by the next start once.
+
+A spill is a text file, ``NAME.spill-<UTC>-<pid>``: a line that says what it is, a line of JSON for each hand-over of a sensor
+(the columns of ``batch.Block``) and for each event, and a last line with a CRC-32 of all before it. It is complete or not
+there: written under another name, synced, renamed. Taking it up is one transaction, in which the spill's identity is noted;
+a crash between that and the removal of the file does not store it twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import logging
+import os
+import time
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.storage import events as stored_events
+from sensorlogd.storage import meta
+from sensorlogd.storage.append import Appended, append
+from sensorlogd.storage.opened import OpenDatabase
+
+log = logging.getLogger(__name__)
+
+MARK = "spill:"  # prefix of the keys in meta that say which spills are in the database
+
+
+class SpillDamaged(Exception):
+    """The file is not what was written; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """A spill as read from its file."""
+
+    identity: str
+    blocks: Sequence[Block]
+    events: Sequence[Event]
+
+    @property
+    def readings(self) -> int:
+        return sum(block.rows for block in self.blocks)
+
+
+def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int) -> Path:
+    """Write a spill for ``database``; the file's path. Raises OSError; nothing is left then."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
+    target = _free(database, f"{stamp}-{os.getpid()}")
+    lines = [json.dumps({"spill": target.name, "made_us": now_us})]
+    lines += [json.dumps(_of_block(block), default=repr) for block in blocks if block.rows]
+    lines += [json.dumps({"event": list(event)}) for event in events]
+    content = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
+    content += f"crc32 {zlib.crc32(content):08x}\n".encode()
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(target)
+        _sync(target.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _free(database: Path, stamp: str) -> Path:
+    number = 0
+    while True:
+        target = database.with_name(f"{database.name}.spill-{stamp}" + (f"-{number}" if number else ""))
+        if not target.exists():
+            return target
+        number += 1
+
+
+def _of_block(block: Block) -> dict[str, object]:
+    # Columns that were sampled together share the list of times, and do so again when they are read.
+    times = [list(one) for one in {id(column.times_us): column.times_us for column in block.columns}.values()]
+    index = {id(column.times_us): at for at, column in enumerate({id(c.times_us): c for c in block.columns}.values())}
+    columns = [
+        {"channel": column.channel, "times": index[id(column.times_us)], "values": column.values, "quality": column.quality}
+        for column in block.columns
+    ]
+    return {"sensor": block.sensor, "device_time": block.device_time, "times": times, "columns": columns}
+
+
+def found(database: Path) -> list[Path]:
+    """The spills that wait for ``database``, the oldest first."""
+    return sorted(
+        path for path in database.parent.glob(f"{glob.escape(database.name)}.spill-*") if not path.name.endswith(".damaged")
+    )
+
+
+def read(path: Path) -> Spill:
+    """Raises SpillDamaged, OSError."""
+    content = path.read_bytes()
+    body, _, last = content.rstrip(b"\n").rpartition(b"\n")
+    body += b"\n"
+    if last != f"crc32 {zlib.crc32(body):08x}".encode():
+        raise SpillDamaged(f"{path}: its checksum is wrong")
+    try:
+        first, *rest = [json.loads(line) for line in body.splitlines()]
+        blocks = [_block(one) for one in rest if "sensor" in one]
+        events = [Event(*one["event"]) for one in rest if "event" in one]
+        return Spill(str(first["spill"]), blocks, events)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise SpillDamaged(f"{path}: {error}") from error
+
+
+def _block(one: Mapping[str, object]) -> Block:
+    times: list[list[int]] = one["times"]  # type: ignore[assignment]  # as written by _of_block; anything else raises
+    columns = [
+        Column(column["channel"], times[column["times"]], column["values"], column["quality"])
+        for column in one["columns"]  # type: ignore[attr-defined]
+    ]
+    return Block(str(one["sensor"]), columns, bool(one["device_time"]))
+
+
+def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) -> tuple[Spill, Appended] | None:
+    """Store a spill, one transaction, and remove its file. None: it was stored before a crash. ``ids``: (sensor, channel) ->
+    series, under the names of the run that wrote it. Raises SpillDamaged, OSError, sqlite3.Error."""
+    spill = read(path)
+    if meta.get(db.conn, MARK + spill.identity) is not None:
+        path.unlink()
+        return None
+    with db.transaction() as conn:
+        result = append(conn, spill.blocks, ids, db.frontier, retrying=True)
+        for event in spill.events:
+            stored_events.record(conn, *event)
+        meta.put(conn, MARK + spill.identity, str(result.stored))
+    path.unlink()
+    _sync(path.parent)
+    return spill, result
+
+
+def forget_stored(db: OpenDatabase) -> None:
+    """The notes of spills whose files are gone are not needed any more. Raises sqlite3.Error."""
+    names = {path.name for path in found(db.path)}
+    gone = [key for key in meta.keys(db.conn, MARK) if key.removeprefix(MARK) not in names]
+    if gone:
+        with db.transaction() as conn:
+            meta.remove(conn, gone)
+
+
+def put_aside(path: Path) -> Path:
+    """A damaged spill is kept, for people: under another name, or where it is if that cannot be."""
+    try:
+        return path.rename(path.with_name(path.name + ".damaged"))
+    except OSError:
+        return path
+
+
+def clear_unfinished(database: Path) -> None:
+    """What a kill has left of writing a spill is none. For the holder of the database's lock. Raises nothing."""
+    for part in database.parent.glob(f".{glob.escape(database.name)}.spill-*.part"):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,56 @@
+"""A write-ahead log that grows: somebody reads for so long that it cannot be copied into the file. Seen, told, named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sensorlogd.durations import format_size
+from sensorlogd.storage.opened import CHECKPOINT_FRAMES, OpenDatabase
+from sensorlogd.storage.wal_watch import holders
+
+LOOK_EVERY_S = 5.0
+TELL_FRAMES = 2 * CHECKPOINT_FRAMES  # a checkpoint was due, and did not come through, since
+
+Emit = Callable[[str, str | None, str], None]
+
+
+class WalGrowth:
+    """Owned by the writer thread; ``facts`` may be asked by any."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._look_at = 0.0
+        self._told = False
+        self._facts: dict[str, Any] = {"wal_bytes": 0, "wal_held_by": ""}
+
+    def facts(self) -> dict[str, Any]:
+        """``wal_bytes``, and ``wal_held_by``: who reads for so long, as far as it can be known; empty while nobody does."""
+        return self._facts
+
+    def look(self, db: OpenDatabase) -> None:
+        """Every few seconds. Raises nothing of the database's."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        held = db.wal_is_held and db.wal.frames() >= TELL_FRAMES
+        who = _who(db) if held else ""
+        size = db.wal.file_bytes()
+        self._facts = {"wal_bytes": size, "wal_held_by": who}
+        if held and not self._told:
+            self._emit(
+                "wal_held",
+                None,
+                f"the write-ahead log has grown to {format_size(size)}: {who} reads for so long that it cannot be copied into the"
+                " file; it shrinks when that ends",
+            )
+        if self._told and not held:
+            self._emit("wal_released", None, f"nobody holds the write-ahead log any more; it has {format_size(size)}")
+        self._told = held
+
+
+def _who(db: OpenDatabase) -> str:
+    found = [f"pid {pid} ({command})" for pid, command in holders(db.path)]
+    return ", ".join(found) or "a program of another user"

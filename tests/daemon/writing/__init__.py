@@ -1,0 +1,1 @@
+"""From the inbox to the file, and what happens when the database fails."""

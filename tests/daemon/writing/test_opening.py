@@ -1,0 +1,235 @@
+"""What may lie at the path when the database is opened, and what becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.storage import backup, incidents, work
+from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.tiers import DAY, SECOND_US
+from tests.daemon.writing.rig import SPECS, Rig, Script, events, plan_forever, sqlite_error, values
+
+
+def killed(rig: Rig, to: Path) -> Path:
+    """What a kill leaves of the rig's files, in ``to``."""
+    to.mkdir()
+    for suffix in ("", "-wal"):
+        side = rig.path.with_name(rig.path.name + suffix)
+        if side.exists():
+            shutil.copy(side, to / side.name)
+    return to / rig.path.name
+
+
+def store(rig: Rig, n: int) -> list[float]:
+    put = rig.put(n)
+    rig.turn_until(rig.is_idle, "rest")
+    return put
+
+
+def test_a_backup_put_back_after_a_kill_is_what_counts(make: Callable[..., Rig], path: Path, tmp_path: Path) -> None:
+    """Its readings, without those of the WAL that was left lying there; which is kept, told, and never salvaged into it."""
+    rig = make(block_rows=10**6)
+    rig.turn(3)
+    first = store(rig, 5)
+    with contextlib.closing(sqlite3.connect(path)) as source:
+        backup.copy(source, tmp_path / "backup.db")
+    store(rig, 7)
+    left = killed(rig, tmp_path / "left")
+    wal = left.with_name(left.name + "-wal").read_bytes()
+    shutil.copy(tmp_path / "backup.db", left)
+    again = make(left, block_rows=10**6)
+    again.turn_until(lambda: again.writer._db is not None, "the opening", 5.0)
+    assert values(left) == first
+    (incident,) = incidents.all_incidents(left)
+    assert (incident.main, incident.is_wanted) == (None, False)
+    assert incident.wal is not None
+    assert incident.wal.read_bytes() == wal
+    later = again.put(2, "b")
+    again.turn_until(again.is_idle, "rest")
+    assert values(left) == sorted(first + later)
+    assert "belongs to another file" in dict(events(left))["foreign_wal"]
+    assert again.writer.kept_work() == []
+
+
+@pytest.mark.parametrize("content", [b"", None, b"garbage " * 500])
+def test_what_is_no_database_beside_a_wal_is_set_aside_with_it(
+    make: Callable[..., Rig], path: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    """Emptied, gone, overwritten: nothing of it is lost, salvage is ordered, and logging goes on."""
+    rig = make()
+    rig.turn(3)
+    store(rig, 5)
+    left = killed(rig, tmp_path / "left")
+    left.unlink()
+    if content is not None:
+        left.write_bytes(content)
+    again = make(left)
+    put = store(again, 2)
+    assert values(left) == put
+    (incident,) = incidents.all_incidents(left)
+    assert incident.is_wanted
+    if content:  # SQLite put the pages of the WAL into it before it found that the rest is no database
+        assert b"simulated" in (incident.folder / left.name).read_bytes()
+    else:
+        assert incident.wal is not None
+        assert incident.wal.stat().st_size > 32
+    with contextlib.closing(sqlite3.connect(left)) as conn:
+        assert [one.kind for one in work.everything(conn)] == ["salvage"]
+
+
+def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The WAL had been moved, the main file not yet, when the power went: they end up together, and a fresh one is begun."""
+    rig = make()
+    rig.turn(3)
+    store(rig, 5)
+    with monkeypatch.context() as patch:
+        real = incidents._move
+
+        def cut_off(source: Path, target: Path, identity: object) -> None:
+            if source.name == path.name:
+                raise OSError(5, "the power went")
+            real(source, target, identity)  # type: ignore[arg-type]
+
+        patch.setattr(incidents, "_move", cut_off)
+        with pytest.raises(OSError, match="the power went"):
+            rig.opening.set_aside(rig.writer._db, "damaged", False)
+    rig.kill()
+    assert path.exists()
+    again = make()
+    put = store(again, 2)
+    assert values(path) == put
+    (incident,) = incidents.all_incidents(path)
+    assert incident.is_whole
+    assert len(incident.files) >= 2
+    assert values(incident.folder / path.name) == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_damage_found_while_running_is_set_aside_once_and_logging_goes_on(
+    make: Callable[..., Rig], script: Script, path: Path
+) -> None:
+    rig = make()
+    rig.turn(3)
+    store(rig, 5)
+    failed: list[str] = []
+
+    def once(sql: str) -> Exception | None:
+        if sql.startswith("INSERT INTO recent") and not failed:
+            failed.append(sql)
+            return sqlite_error(sqlite3.SQLITE_CORRUPT)
+        return None
+
+    script.before = once
+    put = store(rig, 4)
+    assert values(path) == put
+    assert len(incidents.all_incidents(path)) == 1
+    assert rig.writer.stats().state is WriterState.WRITING
+    assert rig.kinds().count("corrupt") == 1
+
+
+def test_setting_aside_that_fails_is_tried_again(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No room for the note: the damaged file stays, readings wait, and nothing is written into it."""
+    rig = make()
+    real = incidents.set_aside
+    tries: list[int] = []
+
+    def full(*args: object, **more: object) -> incidents.Incident:
+        tries.append(1)
+        raise OSError(28, "No space left on device")
+
+    path.write_bytes(b"garbage " * 500)
+    monkeypatch.setattr(incidents, "set_aside", full)
+    put = rig.put(3)
+    rig.turn(100)
+    assert path.read_bytes() == b"garbage " * 500
+    assert 3 <= len(tries) <= 20
+    assert rig.writer.stats().state is WriterState.BLOCKED
+    monkeypatch.setattr(incidents, "set_aside", real)
+    rig.turn_until(rig.is_idle, "rest", 5.0)
+    assert values(path) == put
+
+
+def test_a_file_that_shrank_under_the_connection_is_set_aside(make: Callable[..., Rig], path: Path) -> None:
+    """Cut by somebody else; what the WAL and the rest of the file hold is in the incident."""
+    rig = make()
+    rig.turn(3)
+    store(rig, 50)
+    assert rig.writer._db is not None
+    rig.writer._db.checkpoint()
+    rig.turn(12)
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    put = rig.put(3)
+    rig.turn_until(rig.is_idle, "rest", 10.0)
+    assert put == values(path)
+    assert "was cut from" in dict(events(path))["corrupt"]
+
+
+def test_a_kill_is_told_and_a_clean_end_is_not(make: Callable[..., Rig], path: Path) -> None:
+    rig = make()
+    rig.turn(3)
+    rig.stop()
+    second = make()
+    second.turn(5)
+    assert "unclean_end" not in second.kinds()
+    assert second.opening.clean_start
+    store(second, 2)
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        conn.execute("INSERT OR REPLACE INTO daemon_status VALUES ('clean_shutdown', 'false')")
+        conn.commit()
+    second.kill()
+    third = make()
+    third.turn(5)
+    assert third.kinds().count("unclean_end") == 1
+    assert not third.opening.clean_start
+
+
+def test_a_plan_of_retention_never_meets_sensors_of_another_configuration(
+    make: Callable[..., Rig], script: Script, path: Path
+) -> None:
+    """A reload keeps ``b`` for ever under its new name and all others for a day. The database is opened anew before the new names
+    are in it: what is stored under the former name must not expire."""
+    rig = make()
+    rig.turn(3)
+    old = rig.opening.specs
+    rig.writer.use_specs(SPECS[:1], RetentionPlan(default={0: DAY * SECOND_US}))
+    rig.writer._let_go()
+    rig.writer._open()
+    assert rig.writer._db is not None
+    assert rig.opening.specs == old
+    assert rig.writer._db.upkeep.retention._plan.is_forever()
+    rig.turn(20)
+    assert rig.opening.specs == SPECS[:1]
+    assert not rig.writer._db.upkeep.retention._plan.is_forever()
+    rig.writer._let_go()
+    rig.turn_until(lambda: rig.writer._db is not None, "the next opening")
+    assert rig.writer._db is not None
+    assert rig.writer._db.upkeep.retention._plan == RetentionPlan(default={0: DAY * SECOND_US})
+    rig.writer.use_specs(SPECS, plan_forever())
+    rig.turn(20)
+    assert rig.writer._db.upkeep.retention._plan.is_forever()
+
+
+def test_the_status_says_what_is_going_on(make: Callable[..., Rig], script: Script, path: Path) -> None:
+    rig = make()
+    assert rig.writer.stats().state is WriterState.OPENING
+    rig.turn(2)
+    assert rig.writer.stats().state is WriterState.WRITING
+    assert rig.writer.wal()["wal_held_by"] == ""
+    script.fail_on("BEGIN", lambda: sqlite_error(sqlite3.SQLITE_READONLY))
+    rig.put(1)
+    rig.turn(30)
+    stats = rig.writer.stats()
+    assert (stats.state, stats.state_reason) == (WriterState.BLOCKED, "readonly: as scripted")
+    script.heal()
+    rig.turn_until(rig.is_idle, "rest")
+    rig.stop()
+    assert rig.writer.stats().state is WriterState.STOPPED
