@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sensorlogd.daemon.aggregation import Aggregation
-from sensorlogd.daemon.writer import Writer
-from sensorlogd.storage import events, stale
+from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.storage import latest, stale, work
 from sensorlogd.storage import mend as mending
+from sensorlogd.storage import place as placing
 from sensorlogd.storage import series as catalogued
-from sensorlogd.storage.place import Placed, place
 
 T = TypeVar("T")
 ANSWER_S = 25.0
@@ -28,7 +28,7 @@ SLICE_S = 0.03  # how long an act holds the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
-class ActError(Exception):
+class ActError(ValueError):
     """It was not done; the text says why."""
 
 
@@ -47,23 +47,23 @@ class Acts:
             "rebuild": self.rebuild,
             "compact": self.compact,
             "mend": self.mend,
-            "mend_step": self.mend_step,
             "undo": self.undo,
-            "undo_step": self.undo_step,
+            "resume": self.resume,
+            "work": self.work,
             "series": self.series,
             "place": self.place,
             "note": self.note,
         }
 
-    def _run(self, name: str, run: Callable[[sqlite3.Connection], T], *, transaction: bool = True) -> T:
+    def _run(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
         """Raises ActError when the writer does not come to it, and whatever ``run`` raises."""
+        future = self.writer.submit(name, run, transaction=transaction)
         try:
-            return self.writer.submit(name, run, transaction=transaction).result(ANSWER_S)
+            return future.result(ANSWER_S)
         except TimeoutError:
             reason = self.writer.stats().state_reason or "the writer is busy"
-            raise ActError(
-                f"not done within {ANSWER_S:.0f} s: {reason}; it may still be done, so look before you repeat it"
-            ) from None
+            what = "nothing was changed" if future.cancel() else "it may still be done, so look before you repeat it"
+            raise ActError(f"not done within {ANSWER_S:.0f} s: {reason}; {what}") from None
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
@@ -77,14 +77,15 @@ class Acts:
         since = request.get("since_us")
         wanted = [int(one) for one in request["series"]]
         now = self.writer.now_us()
-        self._run("rebuild", lambda conn: stale.mark(conn, wanted, now, stale.BEGINNING_US if since is None else int(since)))
+        self._run("rebuild", lambda db: stale.mark(db.conn, wanted, now, stale.BEGINNING_US if since is None else int(since)))
         self.aggregation.request()
         return {}
 
     def compact(self, _: dict[str, Any]) -> dict[str, Any]:
         """Give some free pages back to the file system."""
 
-        def run(conn: sqlite3.Connection) -> dict[str, Any]:
+        def run(db: Any) -> dict[str, Any]:
+            conn: sqlite3.Connection = db.conn
             began = time.perf_counter()
             (free,) = conn.execute("PRAGMA freelist_count").fetchone()
             conn.execute(f"PRAGMA incremental_vacuum({int(self._pages)})").fetchall()
@@ -98,101 +99,85 @@ class Acts:
     # ---- mending ---------------------------------------------------------------------------------------------------
 
     def mend(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``series``, ``since_us``, ``until_us``, ``quality`` or None, ``scale``, ``offset``, ``note``: begin. Answers ``id``."""
+        """``series``, ``since_us``, ``until_us``, ``quality`` or None, ``scale``, ``offset``, ``note``, ``total`` (about how
+        many readings): have them changed. Answers the ``id`` of the mend and that of the ``work``."""
         change = mending.Change(request.get("quality"), float(request.get("scale", 1.0)), float(request.get("offset", 0.0)))
-        now = self.writer.now_us()
-
-        def run(conn: sqlite3.Connection) -> int:
-            identity = mending.begin(
-                conn,
-                int(request["series"]),
-                int(request["since_us"]),
-                int(request["until_us"]),
-                change,
-                str(request["note"]),
-                now,
-            )
-            self._tell(conn, mending.find(conn, identity), "mended", request["note"])
-            return identity
-
-        return {"id": self._run("mend", run)}
-
-    def mend_step(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id``: go on."""
-        return self._step(request, mending.step)
+        series, since, until = (int(request[name]) for name in ("series", "since_us", "until_us"))
+        note, total, now = str(request["note"]), request.get("total"), self.writer.now_us()
+        return self._order(lambda db: mending.order(db.conn, series, since, until, change, note, now, total=total))
 
     def undo(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id``: begin to take it back."""
+        """``id``: have a mend taken back. Answers ``id`` and ``work``."""
+        identity, now = int(request["id"]), self.writer.now_us()
+        return self._order(lambda db: mending.order_undo(db.conn, identity, now))
 
-        def run(conn: sqlite3.Connection) -> None:
-            self._tell(conn, mending.check_undo(conn, int(request["id"])), "mend_undone", "")
+    def resume(self, request: dict[str, Any]) -> dict[str, Any]:
+        """``id``: go on with a mend that an older release did not finish. Answers ``id`` and ``work``."""
+        identity, now = int(request["id"]), self.writer.now_us()
+        return self._order(lambda db: mending.order_resume(db.conn, identity, now))
 
-        self._run("undo", run)
-        return {}
+    def _order(self, run: Callable[[Any], tuple[int, int]]) -> dict[str, Any]:
+        identity, ordered = self._run("mend", run)
+        return {"id": identity, "work": ordered}
 
-    def undo_step(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id``: go on."""
-        return self._step(request, mending.undo_step)
-
-    def _step(self, request: dict[str, Any], step: Callable[..., tuple[int, bool]]) -> dict[str, Any]:
-        """Some slices, each a transaction between which readings are stored; then an answer, so that progress is seen."""
-        now, identity = self.writer.now_us(), int(request["id"])
-
-        def run(conn: sqlite3.Connection) -> tuple[int, bool]:
-            done = step(conn, self.writer.frontier, identity, now)
-            self.writer.was_mended(conn, mending.find(conn, identity).series)
-            return done
-
-        until, changed, more = time.monotonic() + REQUEST_S, 0, True
-        while more and time.monotonic() < until:
-            some, more = self._run("mend", run)
-            changed += some
-        if not more:
-            self.aggregation.request()
-        return {"changed": changed, "more": more}
-
-    def _tell(self, conn: sqlite3.Connection, one: mending.Mend, kind: str, note: str) -> None:
-        sensor, channel = conn.execute(
-            "SELECT sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?", (one.series,)
-        ).fetchone()
-        detail = f"{channel}: mend {one.id}, {one.tell()}" + (f": {note}" if note else "")
-        events.record(conn, self.writer.now_us(), kind, sensor, detail)
+    def work(self, request: dict[str, Any]) -> dict[str, Any]:
+        """``id`` of a piece of work. Answers its ``state``, ``done`` of ``total``, and in the end the ``outcome``."""
+        identity = int(request["id"])
+        one = self._run("work", lambda db: work.find(db.conn, identity), transaction=False)
+        if one is None:
+            raise ActError(f"there is no work {identity}")
+        return {"state": one.state, "done": one.done, "total": one.total, "outcome": one.outcome}
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
     def series(self, request: dict[str, Any]) -> dict[str, Any]:
         """``specs``: [{sensor, channel, unit, kind, heartbeat_us}]. Answers ``ids``, made where there was none."""
-        writer, now = self.writer, self.writer.now_us()
-        self._run("import", lambda conn: writer.upkeep.expect_the_past(conn, writer.frontier, now), transaction=False)
+        now = self.writer.now_us()
+        self._run("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
         return {
             "ids": self._run(
-                "series", lambda conn: [catalogued.ensure(conn, catalogued.Wanted(**one), now) for one in request["specs"]]
+                "series", lambda db: [catalogued.ensure(db.conn, catalogued.Wanted(**one), now) for one in request["specs"]]
             )
         }
 
     def place(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``series``, ``times``, ``values`` (NaN: missing), ``qualities`` (arrays, base64), ``replace``. Answers the counts."""
+        """``series``, ``times``, ``values`` (NaN: missing), ``qualities`` (arrays, base64); ``replace``: {``mend``, ``note``}
+        or None.
+
+        Answers the counts, the ``mend`` that keeps what was replaced, how many readings are ``done``, and why the rest is
+        not yet: ``busy``, empty when all are.
+        """
         times, values, qualities = array("q"), array("d"), array("q")
         for column, name in ((times, "times"), (values, "values"), (qualities, "qualities")):
             column.frombytes(base64.b64decode(request[name]))
         numbers = [None if value != value else value for value in values]
-        placed, at = Placed(), 0
+        replace = None if request.get("replace") is None else placing.Replace(**request["replace"])
+        placed, at, busy = placing.Placed(), 0, ""
         while at < len(times):
             end = at + int(self._place_rows)
-            took, some = self._place_slice(request, times[at:end], numbers[at:end], qualities[at:end])
+            columns = times[at:end], numbers[at:end], qualities[at:end]
+            try:
+                took, some = self._place_slice(int(request["series"]), columns, replace)
+            except placing.Busy as reason:
+                busy = str(reason)
+                break
             placed.add(some)
+            if replace is not None:
+                replace = placing.Replace(some.mend, replace.note)
             if end <= len(times):
                 self._place_rows = min(max(self._place_rows * min(max(SLICE_S / took, 0.3), 1.5), 50.0), 20_000.0)
-            at = end
-        return {name: getattr(placed, name) for name in Placed.__slots__}
+            at = min(end, len(times))
+        counts = {name: getattr(placed, name) for name in placing.COUNTS}
+        return counts | {"mend": None if replace is None else replace.mend, "done": at, "busy": busy}
 
-    def _place_slice(self, request: dict[str, Any], times: Any, values: Any, qualities: Any) -> tuple[float, Placed]:
-        def run(conn: sqlite3.Connection) -> tuple[float, Placed]:
+    def _place_slice(
+        self, series: int, columns: tuple[Any, Any, Any], replace: placing.Replace | None
+    ) -> tuple[float, placing.Placed]:
+        def run(db: Any) -> tuple[float, placing.Placed]:
             began = time.perf_counter()
-            placed = place(
-                conn, self.writer.frontier, int(request["series"]), times, values, qualities, self.writer.now_us(),
-                replace=bool(request.get("replace")),
-            )  # fmt: skip
+            placed = placing.place(db.conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
+            if placed.replaced:
+                latest.renew(db.conn, db.newest, [series])
             return max(time.perf_counter() - began, 1e-4), placed
 
         return self._run("import", run)

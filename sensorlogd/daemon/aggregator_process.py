@@ -1,11 +1,8 @@
 """The aggregator: a process that reads a snapshot of the database and computes roll-up rows.
 
-It has no right to write; every row goes back through the pipe and is stored by the writer. It is started by spawn,
-gets a path and never a connection, imports the standard library only (a Pi has 512 MB), and ends with its parent.
-
-Messages, parent to child: ``("work", old_edge_us, new_edge_us, zone)``, ``("ok", seconds it took to store)``, ``("exit",)``.
-Child to parent: ``("rows", rows, deletes, marks, advances)``, each answered by ok, then
-``("done", seconds, more can be done at once, something is left)`` or ``("failed", text)``.
+It has no right to write; every row goes back to the main process and is stored by the writer. It is started by spawn,
+gets a path and never a connection to the database, imports the standard library only (a Pi has 512 MB), and ends with its
+parent. What is said, and in which order, is in ``messages``.
 """
 
 from __future__ import annotations
@@ -18,11 +15,13 @@ import signal
 import sqlite3
 import time
 from collections.abc import Sequence
-from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.connection import Connection
+from pathlib import Path
 
+from sensorlogd.daemon.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
 from sensorlogd.storage import anew, compute
 from sensorlogd.storage.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.database import Failure, classify
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300
@@ -32,11 +31,7 @@ MARKS = 20_000  # dirty minutes healed on one snapshot
 RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are closed in between
 
 
-class _ParentGone(Exception):
-    pass
-
-
-def main(pipe: Connection, path: str) -> None:
+def main(connection: Connection, path: str) -> None:
     """Serve work until told to exit or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -47,31 +42,39 @@ def main(pipe: Connection, path: str) -> None:
     gc.disable()
     parent = multiprocessing.parent_process()
     assert parent is not None
-    try:
-        while True:
-            message = _receive(pipe, parent.sentinel)
-            if message[0] == "exit":
+    with contextlib.suppress(ParentGone):
+        _serve(ChildEnd(connection, parent.sentinel), path)
+
+
+def _serve(line: ChildEnd, path: str) -> None:
+    """Until told to exit. Raises ParentGone."""
+    while True:
+        message = line.receive()
+        if not isinstance(message, Work):
+            if isinstance(message, Exit):
                 return
-            started = time.monotonic()
-            sender = _Sender(pipe, parent.sentinel)
-            try:
-                more, left = _work(sender, path, *message[1:])
-            except (sqlite3.Error, OSError) as error:
-                sender.settle()
-                pipe.send(("failed", f"{type(error).__name__}: {error}"))
-            else:
-                pipe.send(("done", time.monotonic() - started, more, left))
-            gc.collect()
-    except (_ParentGone, EOFError, BrokenPipeError, ConnectionResetError):
-        return
+            raise ParentGone(f"{type(message).__name__} was not asked for")
+        started = time.monotonic()
+        sender = _Sender(line)
+        try:
+            more, left = _work(sender, path, message.old_edge_us, message.new_edge_us, message.zone)
+        except (sqlite3.Error, OSError, TooLarge) as error:
+            sender.settle()
+            line.send(Failed(f"{type(error).__name__}: {error}", _is_damage(error)))
+        else:
+            line.send(Done(time.monotonic() - started, more, left))
+        gc.collect()
 
 
-def _receive(pipe: Connection, sentinel: int) -> tuple[Any, ...]:
-    ready = wait([pipe, sentinel])
-    if pipe in ready:
-        message: tuple[Any, ...] = pipe.recv()
-        return message
-    raise _ParentGone
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and classify(error) in (Failure.CORRUPT, Failure.NOTADB)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error, OSError."""
+    if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
+        raise OSError(f"{path} is empty")
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
 
 
 def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
@@ -81,7 +84,7 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
     def enough() -> bool:
         return time.monotonic() - began > RUN_S
 
-    conn = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    conn = _connect(Path(path))
     try:
         conn.execute("PRAGMA query_only = 1")
         # Every snapshot is taken after the writer acknowledged the edge, and sees all rows that were sent before: healing
@@ -115,9 +118,8 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
 class _Sender:
     """Rows on their way to the writer. While it stores some, the next are computed."""
 
-    def __init__(self, pipe: Connection, sentinel: int) -> None:
-        self.pipe = pipe
-        self.sentinel = sentinel
+    def __init__(self, line: ChildEnd) -> None:
+        self.line = line
         self.most = float(ROWS_PER_MESSAGE)
         self._pending: dict[Key, Row | None] = {}  # what is computed again later overrides; None: to be deleted
         self._marks: list[Mark] = []
@@ -158,18 +160,26 @@ class _Sender:
 
     def _message(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
         self.settle()
-        self.pipe.send(("rows", rows, deletes, marks, advances))
+        try:
+            self.line.send(Rows(rows, deletes, marks, advances))
+        except TooLarge:  # states with long names
+            if len(rows) < 2:
+                raise
+            half = len(rows) // 2
+            self._message(rows[:half], [], [], [])
+            self._message(rows[half:], deletes, marks, advances)
+            return
         self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
 
     def settle(self) -> None:
-        """Everything that was sent is acknowledged. Raises _ParentGone."""
+        """Everything that was sent is acknowledged. Raises ParentGone."""
         if not self._unanswered:
             return
-        answer = _receive(self.pipe, self.sentinel)
-        if answer[0] != "ok":
-            raise _ParentGone
+        answer = self.line.receive()
+        if not isinstance(answer, Stored):
+            raise ParentGone(f"{type(answer).__name__} in place of an acknowledgement")
         # So many rows that storing them takes STORE_S. Few rows say little: a commit has a price of its own.
-        if answer[1] > STORE_S or self._unanswered >= self.most / 2:
-            change = min(max(STORE_S / max(answer[1], 1e-4), 0.3), 1.5)
+        if answer.seconds > STORE_S or self._unanswered >= self.most / 2:
+            change = min(max(STORE_S / max(answer.seconds, 1e-4), 0.3), 1.5)
             self.most = min(max(self.most * change, LEAST_ROWS), MOST_ROWS)
         self._unanswered = 0

@@ -1,62 +1,177 @@
-"""One daemon per data directory: an flock that the kernel releases whatever way the process ends."""
+"""One daemon per data directory and one writer per database: flocks that the kernel releases whatever way the process ends.
+
+Who only looks asks ``holder`` (see ``storage.holder``, which says what stands in the database's lock file).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
+
+from sensorlogd.storage.holder import CONTENT_MAX, Holder, holder, lock_path, parse, render
+
+__all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
 
 NAME = "sensorlogd.lock"
+PATIENCE_S = 1.0  # for those who look: each holds a shared lock for some microseconds
+RETRY_S = 0.005
+_OPENED = b" opened\n"
+LOST_AT = 4_000  # behind the longest path of a control socket, and in the first page of the file
 
 
 class LockHeld(Exception):
-    """Another process has the data directory. ``pid`` is 0 if it did not leave its number."""
+    """Another process has it. ``pid`` is 0 if it did not leave its number."""
 
-    def __init__(self, directory: Path, pid: int) -> None:
+    def __init__(self, what: Path, pid: int, instead: str) -> None:
         who = f"by the sensorlogd with pid {pid}" if pid else "by another process"
-        super().__init__(f"{directory} is in use {who}; stop it first, or give this one a data_dir of its own")
+        super().__init__(f"{what} is in use {who}; stop it first, or {instead}")
         self.pid = pid
 
 
-class DataDirLock:
+class _Lock:
     """A context manager. Raises LockHeld, or OSError when the file cannot be made.
 
     The lock goes with the process, however it ends; a file left behind means nothing. Children do not inherit it.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, guarded: Path, instead: str, control: Path | None = None) -> None:
+        self._guarded = guarded
+        self._instead = instead
+        self._control = control
         self._descriptor = -1
 
+    def _file(self) -> Path:
+        raise NotImplementedError
+
     def acquire(self) -> None:
-        descriptor = os.open(self.directory / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            text = os.pread(descriptor, 32, 0)
-            os.close(descriptor)
-            raise LockHeld(self.directory, int(text) if text.strip().isdigit() else 0) from None  # empty: taken just now
-        except OSError:
-            os.close(descriptor)
-            raise
+        path = self._file()
+        give_up = time.monotonic() + PATIENCE_S
+        descriptor = self._try(path)
+        while descriptor < 0:
+            if time.monotonic() > give_up:
+                raise LockHeld(self._guarded, 0, self._instead)
+            time.sleep(RETRY_S)
+            descriptor = self._try(path)
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # a full disk: the number is for people, the lock is the flock
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            self._write(descriptor)
+
+    def _write(self, descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, render(Holder(os.getpid(), self._control)), 0)
+
+    def _wipe(self, descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+
+    def _try(self, path: Path) -> int:
+        """A descriptor with the lock; -1: somebody looks at it just now. Raises LockHeld."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            if _flocked(descriptor, fcntl.LOCK_EX):
+                if _is(descriptor, path):
+                    kept, descriptor = descriptor, -1
+                    return kept
+            elif not _flocked(descriptor, fcntl.LOCK_SH):
+                raise LockHeld(self._guarded, parse(os.pread(descriptor, CONTENT_MAX, 0)).pid, self._instead)
+            return -1
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
 
     def release(self) -> None:
-        """The file stays: removing it would let two processes lock two files of one name."""
+        """The file stays: removing it would let two processes lock two files of one name. Idempotent."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
+                self._wipe(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def __enter__(self) -> DataDirLock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+class DataDirLock(_Lock):
+    """A data directory has one daemon: its control socket and last-good.yaml live there."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, "give this one a data_dir of its own")
+
+    def _file(self) -> Path:
+        return self._guarded / NAME
+
+
+class DatabaseLock(_Lock):
+    """A database has one writer, whichever data directory or link it is reached by.
+
+    ``control``: where whoever wants something of the holder finds it; None: it does not listen.
+
+    The file also keeps the one number that must outlive a disk without any room: how many readings could be stored nowhere.
+    It stands at ``LOST_AT``, in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
+    database was ever open here: then one that is empty or not there has gone, it was not begun yet.
+    """
+
+    def __init__(self, database: Path, control: Path | None) -> None:
+        super().__init__(database, "name another database", control if control is None else control.absolute())
+        self.lost = 0  # readings; of earlier runs too, until somebody has stored the number and said ``forget_lost``
+        self.was_opened = False
+
+    def note_lost(self, readings: int) -> None:
+        """So many readings more. Raises nothing: there is nobody left to tell but stderr."""
+        self.lost += readings
+        with contextlib.suppress(OSError):
+            os.pwrite(self._descriptor, b"lost %020d" % self.lost, LOST_AT)
+
+    def forget_lost(self) -> None:
+        """The number is stored where it lasts."""
+        if self.lost:
+            self.lost = 0
+            self.note_lost(0)
+
+    def note_opened(self) -> None:
+        """A database is open here. Raises nothing."""
+        if not self.was_opened:
+            self.was_opened = True
+            with contextlib.suppress(OSError):
+                os.pwrite(self._descriptor, _OPENED, LOST_AT + 25)
+
+    def _file(self) -> Path:
+        return lock_path(self._guarded)
+
+    def _write(self, descriptor: int) -> None:
+        found = os.pread(descriptor, 25 + len(_OPENED), LOST_AT)
+        if found.startswith(b"lost ") and found[5:25].isdigit():
+            self.lost = int(found[5:25])
+        self.was_opened = found[25:] == _OPENED
+        content = render(Holder(os.getpid(), self._control))
+        tail = b"lost %020d" % self.lost + (_OPENED if self.was_opened else b"")
+        os.pwrite(descriptor, content.ljust(LOST_AT, b"\n") + tail, 0)
+
+    def _wipe(self, descriptor: int) -> None:
+        os.pwrite(descriptor, b"\n" * LOST_AT, 0)
+
+
+def _flocked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Whether the file of that name is still the one that was opened; else the lock would guard nothing."""
+    try:
+        named = os.stat(path)
+    except FileNotFoundError:
+        return False
+    own = os.fstat(descriptor)
+    return (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)

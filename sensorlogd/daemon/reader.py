@@ -20,9 +20,9 @@ from typing import TypeVar
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.clock import Clock
-from sensorlogd.daemon.inbox import Inbox
 from sensorlogd.daemon.outage import Allowance, Outage
 from sensorlogd.daemon.treatment import Treatment
+from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.durations import format_duration

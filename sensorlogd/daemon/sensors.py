@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.clock import Clock, ClockWatch
-from sensorlogd.daemon.inbox import Inbox
+from sensorlogd.daemon.judged_clock import JudgedClock
 from sensorlogd.daemon.reader import Emit, Reader
 from sensorlogd.daemon.treatment import Treatment
+from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.registry import driver_class
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.retention import RetentionPlan
@@ -50,9 +50,7 @@ def retention_plan(config: Config) -> RetentionPlan:
     )
 
 
-def make_reader(
-    name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: Clock, watch: ClockWatch, emit: Emit
-) -> Reader:
+def make_reader(name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: JudgedClock, emit: Emit) -> Reader:
     """A reader for one sensor, not started. Its driver class is known good: the configuration was validated with it."""
     driver = driver_class(sensor.driver, config.base_dir)
     late: list[Callable[[str, int, str], None]] = []  # the reader counts for its treatment, but is made after it
@@ -68,7 +66,7 @@ def make_reader(
         clock,
         emit,
         heartbeat_us=sensor.heartbeat_us(),
-        clock_synced=lambda: watch.synchronised,
+        clock_synced=lambda: not clock.flags_unsynced,
     )
     late.append(reader.count)
     return reader

@@ -1,7 +1,7 @@
 """The web process, seen from the daemon: started, watched, restarted with a growing pause, ended.
 
-Everything here runs on the main thread and returns at once; ``stop`` waits for the end of the process. Whatever happens
-to that process, logging goes on.
+Everything here runs on the main thread and returns at once; ``stop`` waits for the end of the process, within its
+deadline. Whatever happens to that process, and if it cannot even be started, logging goes on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import IO, Any
 
 from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.web.settings import Settings
@@ -26,7 +26,7 @@ START_WITHIN_S = 60.0
 WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
 LOOK_EVERY_S = 1.0
 STOP_WITHIN_S = 4.0
-KILLED_WITHIN_S = 2.0
+ENDED_WITHIN_S = 0.2  # between closing its output and having an exit code
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 Emit = Callable[[str, str | None, str], None]
@@ -53,6 +53,7 @@ class WebProcess:
         self.restarts = -1
         self._backoff = backoff or Backoff(first_s=0.5, quick_s=5.0, quick_for=5, cap_s=60.0)
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: list[subprocess.Popen[bytes]] = []  # not gone yet
         self._said = bytearray()
         self._restart_at = 0.0
         self._since = 0.0
@@ -90,6 +91,7 @@ class WebProcess:
     def tick(self) -> None:
         """Called at least every second."""
         now = time.monotonic()
+        self._killed = [process for process in self._killed if process.poll() is None]
         if self.state is WebState.STOPPED:
             return
         if self._process is None:
@@ -112,20 +114,19 @@ class WebProcess:
                 )
 
     def stop(self, deadline_s: float = STOP_WITHIN_S) -> None:
-        """End the process: asked first, then killed. Idempotent."""
+        """End the process within the deadline: asked first, then killed, stopped (SIGSTOP) or not. Idempotent."""
+        until = time.monotonic() + deadline_s
         self.state = WebState.STOPPED
         self.url = ""
         process, self._process = self._process, None
-        if process is None:
-            return
-        with contextlib.suppress(OSError):
+        if process is not None:
             process.terminate()
-        try:
-            process.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            log.warning("web: does not end; killed")
-            _end(process)
-        _close(process)
+            if not _ended(process, deadline_s * 0.75):
+                log.warning("web: does not end; killed")
+            self._end(process)
+        self._killed = [process for process in self._killed if not _ended(process, until - time.monotonic())]
+        for process in self._killed:
+            log.error("web: process %d cannot be killed; left behind", process.pid)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -133,12 +134,10 @@ class WebProcess:
         # -P: what lies in the current directory is not a module of ours.
         command = [sys.executable, "-P", "-m", "sensorlogd.web", self.settings.to_json()]
         try:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        except OSError as error:
+            process = _spawn(command)
+        except (OSError, MemoryError) as error:
             self._failed(f"cannot be started: {error}")
             return
-        assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
         self._process = process
         self._said.clear()
         self._since = now
@@ -164,10 +163,9 @@ class WebProcess:
 
     def _why_it_ended(self) -> str:
         assert self._process is not None
-        try:
-            code = self._process.wait(1.0)
-        except subprocess.TimeoutExpired:
+        if not _ended(self._process, ENDED_WITHIN_S):
             return "closed its output"
+        code = self._process.returncode
         for line in bytes(self._said).splitlines():
             self._heard(line)
         if code == 1 and self.state is WebState.STARTING and self.last_error:
@@ -175,18 +173,22 @@ class WebProcess:
         return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
     def _kill(self, reason: str) -> None:
-        assert self._process is not None
-        _end(self._process)
+        """End it, and start another later."""
         self._lost(reason)
 
     def _lost(self, reason: str) -> None:
         process, self._process = self._process, None
         if process is not None:
-            _end(process)
-            _close(process)
+            self._end(process)
         if self.state is WebState.SERVING and time.monotonic() - self._since > WELL_AFTER_S:
             self._backoff.reset()
         self._failed(reason)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill it and wait for nothing: one that hangs in the kernel must not hold up the loop."""
+        process.kill()
+        _close(process)
+        self._killed.append(process)
 
     def _failed(self, reason: str) -> None:
         self.state = WebState.DOWN
@@ -209,13 +211,33 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it. One that hangs in the kernel is left behind: the loop must not wait for it."""
-    process.kill()
+def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
+    """With pipes to its standard input and from its output, of which the latter is non-blocking.
+
+    Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
+    """
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        input_r, input_w = _pipe(theirs, ours)
+        output_r, output_w = _pipe(ours, theirs)
+        os.set_blocking(output_r.fileno(), False)
+        process = subprocess.Popen(command, stdin=input_r, stdout=output_w)
+        process.stdin, process.stdout = input_w, output_r
+        ours.pop_all()
+    return process
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Its two ends, each to be closed by the stack of its side."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    return reader.enter_context(open(read, "rb", 0)), writer.enter_context(open(write, "wb", 0))
+
+
+def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
     try:
-        process.wait(KILLED_WITHIN_S)
+        process.wait(max(within_s, 0.0))
     except subprocess.TimeoutExpired:
-        log.error("web: process %d cannot be killed; left behind", process.pid)
+        return False
+    return True
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

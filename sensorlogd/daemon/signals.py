@@ -1,0 +1,81 @@
+"""What ends the main thread's wait: signals, and other threads. Handlers set a plain flag and write to a descriptor."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from types import FrameType
+
+
+class Wakeup:
+    """A pipe that ends the main thread's wait; written by signal handlers and other threads."""
+
+    def __init__(self) -> None:
+        self.read = self._write = -1
+
+    def open(self) -> None:
+        """Raises OSError."""
+        self.read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def wake(self) -> None:
+        try:
+            os.write(self._write, b"w")
+        except (BlockingIOError, OSError):
+            return  # full: it is going to wake anyway; closed: there is nobody to wake
+
+    def clear(self) -> None:
+        try:
+            while os.read(self.read, 4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        for end in (self.read, self._write):
+            os.close(end)
+        self.read = self._write = -1
+
+
+@dataclass(slots=True)
+class Asked:
+    """What signals and the control socket asked for since the loop last looked. ``stop_at``: monotonic, when it was asked."""
+
+    stop: bool = False
+    stop_at: float = 0.0
+    interrupts: int = 0
+    reloads: list[Future[list[str]]] = field(default_factory=list)
+    reload_by_signal: bool = False
+
+
+def take_signals(asked: Asked, wake: Callable[[], None]) -> Callable[[], None]:
+    """SIGTERM and SIGINT ask for the end, SIGHUP for a reload; the function returned puts back what was before."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            asked.interrupts += 1
+            if asked.interrupts > 1:
+                os._exit(130)  # asked twice: leave at once; what is committed is safe
+        if not asked.stop:
+            asked.stop_at = time.monotonic()
+        asked.stop = True
+        wake()
+
+    def reload(*_: object) -> None:
+        asked.reload_by_signal = True
+        wake()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before[signal.SIGHUP] = signal.signal(signal.SIGHUP, reload)
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore

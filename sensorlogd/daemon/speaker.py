@@ -1,0 +1,337 @@
+"""The daemon's side of the control socket: one thread that speaks with all clients and waits for none of them.
+
+A client has five seconds to say what it wants, and as long again for each part of its answer; what it holds up meanwhile is
+itself. Requests that act go to a second thread, one after the other; ``QUICK`` ones are answered beside them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import selectors
+import socket
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.daemon.writing.jobs import WriterStopped
+from sensorlogd.storage.mend import MendError
+from sensorlogd.storage.place import PlaceError
+from sensorlogd.storage.series import SeriesMismatch
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 1024 * 1024  # of a request
+SAY_WITHIN_S = 5.0  # so long has a client to say what it wants, and to take the next part of its answer
+CLIENTS = 32
+WAITING = 16  # requests that act; further ones are told to come again
+ACCEPT_AGAIN_S = 1.0
+QUICK = frozenset({"ping", "status", "listen", "clock"})  # answered at once, beside whatever acts
+
+Handler = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class short_path:  # reads as a function where it is used
+    """A name of at most 107 bytes for a socket anywhere (sun_path): through /proc/self/fd when it is longer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self.path)) < 100:
+            return str(self.path)
+        self.descriptor = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self.descriptor}/{self.path.name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+
+@dataclass(eq=False, slots=True)
+class _Client:
+    """Who asks. ``until``: when it is given up; None while it waits for a request that acts."""
+
+    socket: socket.socket
+    until: float | None
+    heard: bytearray = field(default_factory=bytearray)
+    answer: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """A request that waits for its turn."""
+
+    client: _Client
+    name: str
+    handler: Handler
+    request: dict[str, Any]
+
+
+class _Wake:
+    """Ends the speaking thread's wait; for any thread, also one that outlives it."""
+
+    def __init__(self) -> None:
+        self.read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._lock = threading.Lock()  # between writing and closing: a number may be another file's a moment later
+
+    def __call__(self) -> None:
+        with self._lock:
+            if self._write >= 0:
+                with contextlib.suppress(BlockingIOError):  # full: it is going to wake anyway
+                    os.write(self._write, b"w")
+
+    def clear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self.read, 4096):
+                pass
+
+    def close(self) -> None:
+        with self._lock:
+            if self._write >= 0:
+                os.close(self.read)
+                os.close(self._write)
+                self.read = self._write = -1
+
+
+def _listen(path: Path) -> socket.socket:
+    """Raises OSError, and leaves nothing then."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        path.unlink(missing_ok=True)
+        with short_path(path) as name:
+            listener.bind(name)
+        try:
+            os.chmod(path, 0o660)
+            listener.listen(CLIENTS)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class Speaker:
+    """The listening socket and all clients. ``stop`` may be called by any thread, ``act`` is the second thread."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler], quick: frozenset[str]) -> None:
+        """Raises OSError, and leaves nothing then."""
+        self.handlers = handlers
+        self.quick = quick
+        self._clients: set[_Client] = set()
+        self._acts: queue.SimpleQueue[_Act | None] = queue.SimpleQueue()
+        self._acted: deque[tuple[_Client, bytes]] = deque()
+        self._accept_at: float | None = None  # when to look for clients again after accepting failed
+        self._end_at: float | None = None
+        self._ending = False
+        with contextlib.ExitStack() as opened:
+            self._wake = _Wake()
+            opened.callback(self._wake.close)
+            self._selector = opened.enter_context(selectors.DefaultSelector())
+            self._listener = opened.enter_context(_listen(path))
+            self._selector.register(self._wake.read, selectors.EVENT_READ)
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            self.close = opened.pop_all().close
+
+    def stop(self, end_at: float) -> None:
+        """Take no more requests; be gone by then (monotonic)."""
+        self._end_at = end_at
+        self._wake()
+
+    # ---- the thread that acts --------------------------------------------------------------------------------------
+
+    def act(self) -> None:
+        while (act := self._acts.get()) is not None:
+            self._acted.append((act.client, _call(act.name, act.handler, act.request)))
+            self._wake()
+
+    # ---- the thread that speaks ------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        try:
+            while self._end_at is None or (self._clients and time.monotonic() < self._end_at):
+                self._turn()
+        finally:
+            self._acts.put(None)
+            for client in list(self._clients):
+                if not client.answer:
+                    self._answer(client, _error("the daemon is ending; what was begun may still be done"))
+                self._drop(client)
+            self.close()
+
+    def _turn(self) -> None:
+        for key, events in self._selector.select(self._patience_s()):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fd == self._wake.read:
+                self._wake.clear()
+            elif events & selectors.EVENT_WRITE:
+                self._write(key.data)
+            else:
+                self._read(key.data)
+        while self._acted:
+            self._answer(*self._acted.popleft())
+        now = time.monotonic()
+        for client in [one for one in self._clients if one.until is not None and now >= one.until]:
+            self._drop(client)
+        if self._accept_at is not None and now >= self._accept_at and not self._ending:
+            self._accept_again(now)
+        if self._end_at is not None and not self._ending:
+            self._begin_to_end()
+
+    def _patience_s(self) -> float | None:
+        times = [client.until for client in self._clients if client.until is not None]
+        times += [at for at in (self._accept_at, self._end_at) if at is not None]
+        return max(min(times) - time.monotonic(), 0.0) if times else None
+
+    def _begin_to_end(self) -> None:
+        """Only the request that acts now may still end; those before and behind it are told."""
+        self._ending = True
+        self._accept_at = None
+        with contextlib.suppress(KeyError):  # it is paused
+            self._selector.unregister(self._listener)
+        waiting = [client for client in self._clients if not client.answer and client.until is not None]
+        with contextlib.suppress(queue.Empty):
+            while (act := self._acts.get_nowait()) is not None:
+                waiting.append(act.client)
+        for client in waiting:
+            self._answer(client, _error("the daemon is ending"))
+
+    def _accept(self) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return  # it went away
+        except OSError as error:  # no descriptor: whoever waits stays readable, and asking again at once helps nobody
+            log.warning("control: %s; trying again", error)
+            self._selector.unregister(self._listener)
+            self._accept_at = time.monotonic() + ACCEPT_AGAIN_S
+            return
+        sock.setblocking(False)
+        client = _Client(sock, time.monotonic() + SAY_WITHIN_S)
+        if len(self._clients) >= CLIENTS:
+            with sock, contextlib.suppress(OSError):
+                sock.send(_BUSY)
+            return
+        self._clients.add(client)
+        self._watch(client, selectors.EVENT_READ)
+
+    def _accept_again(self, now: float) -> None:
+        try:
+            self._selector.register(self._listener, selectors.EVENT_READ)
+        except OSError:  # no memory
+            self._accept_at = now + ACCEPT_AGAIN_S
+        else:
+            self._accept_at = None
+
+    def _watch(self, client: _Client, event: int) -> None:
+        try:
+            self._selector.register(client.socket, event, client)
+        except OSError as error:  # no memory
+            log.warning("control: a client is not served: %s", error)
+            self._drop(client)
+
+    def _unwatch(self, client: _Client) -> None:
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(client.socket)
+
+    def _drop(self, client: _Client) -> None:
+        """Idempotent."""
+        if client in self._clients:
+            self._unwatch(client)
+            self._clients.discard(client)
+            client.socket.close()
+
+    def _read(self, client: _Client) -> None:
+        try:
+            data = client.socket.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            log.debug("control: a client was not heard: %s", error)
+            self._drop(client)
+            return
+        client.heard += data
+        if not data or b"\n" in data:
+            self._unwatch(client)
+            self._take(client)
+        elif len(client.heard) > MOST_BYTES:
+            self._answer(client, _error(f"a request has at most {MOST_BYTES} bytes"))
+
+    def _take(self, client: _Client) -> None:
+        """The request is complete."""
+        try:
+            request = json.loads(client.heard.partition(b"\n")[0])
+        except (ValueError, RecursionError):
+            self._answer(client, _error("a request is one line of JSON"))
+            return
+        name = request.get("do") if isinstance(request, dict) else None
+        handler = self.handlers.get(name) if isinstance(name, str) else None
+        if not isinstance(name, str) or handler is None:
+            self._answer(client, _error(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
+        elif name in self.quick:
+            self._answer(client, _call(name, handler, request))
+        elif self._acts.qsize() >= WAITING:
+            self._answer(client, _BUSY)
+        else:
+            client.until = None
+            self._acts.put(_Act(client, name, handler, request))
+
+    def _answer(self, client: _Client, answer: bytes) -> None:
+        if client in self._clients:
+            self._unwatch(client)
+            client.answer = answer
+            self._write(client)
+
+    def _write(self, client: _Client) -> None:
+        """As much as fits; the client is dropped once it has all."""
+        try:
+            client.answer = client.answer[client.socket.send(client.answer) :]
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            log.debug("control: a client was not answered: %s", error)
+            client.answer = b""
+        if not client.answer:
+            self._drop(client)
+            return
+        client.until = time.monotonic() + SAY_WITHIN_S
+        self._unwatch(client)
+        self._watch(client, selectors.EVENT_WRITE)
+
+
+def _encode(answer: dict[str, Any]) -> bytes:
+    return json.dumps(answer).encode() + b"\n"
+
+
+def _error(text: str) -> bytes:
+    return _encode({"ok": False, "error": text})
+
+
+_BUSY = _encode({"ok": False, "busy": True, "error": "busy: too many requests wait already; try again"})
+
+
+# What is asked cannot be done, and says why: nothing is wrong with the daemon.
+REFUSALS = (ValueError, MendError, PlaceError, SeriesMismatch, WriterStopped, TimeoutError, sqlite3.Error)
+
+
+def _call(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
+    try:
+        return _encode({"ok": True} | handler(request))
+    except Exception as error:  # whatever it is, it is the client's answer and not the daemon's end
+        if isinstance(error, REFUSALS):
+            log.info("control: %s: refused: %s", name, error)
+        else:
+            log.exception("control: %s failed", name)
+        return _error(f"{type(error).__name__}: {error}")

@@ -1,0 +1,15 @@
+"""Who does which kind of kept work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensorlogd.storage.conversion_work import ConvertWorker
+from sensorlogd.storage.mend_work import MendWorker, UndoWorker
+from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.work import Worker
+
+
+def workers(database: Path) -> list[Worker]:
+    """One of each kind, fresh. ``database``: the log they work for."""
+    return [Salvage(database), MendWorker(), UndoWorker(), ConvertWorker()]
