@@ -6,14 +6,21 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import database, fail
+from sensorlogd.cli.patience import NotForEver
+from sensorlogd.cli.reading import database, fail, told_of_damage
+from sensorlogd.storage import opening
+from sensorlogd.storage.database import Failure, classify, explain
+from sensorlogd.storage.holder import holder
+from sensorlogd.storage.reader import Log, LogUnavailable
+
+PING_WITHIN_S = 5.0
 
 Act = Callable[..., dict[str, Any]]
 
@@ -62,26 +69,66 @@ def data_dir(config_file: Path | None, db: str | None) -> Path:
 @contextmanager
 def acting(config_file: Path | None, db: str | None, *, create: bool = False) -> Iterator[Actor]:
     """An Actor. ``create``: a database that is not there yet is made. Whatever is wrong is one line and exit 1."""
-    from sensorlogd.daemon import control
-
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
         fail(f"{path}: no such database; has the daemon run with this configuration?")
-    try:
-        running = bool(control.ask(folder, {"do": "ping"}, 5.0).get("ok"))
-    except (OSError, ValueError):
-        running = False
-    try:
-        if running:
+    with refusals_told(path):
+        daemon = daemon_of(path, folder)
+        if daemon is not None:
             click.echo("through the daemon", err=True)
-            yield Actor(_online(folder))
+            yield Actor(_online(daemon))
         else:
             with _offline(folder, path, make_folder=db is None) as actor:
                 yield actor
+
+
+@contextmanager
+def refusals_told(path: Path) -> Iterator[None]:
+    """Whatever keeps a verb from changing a database is one line and exit 1."""
+    try:
+        yield
     except Refused as error:
         fail(str(error))
+    except LogUnavailable as error:
+        fail(str(error))
     except sqlite3.Error as error:
-        fail(f"the database refuses it: {error}")
+        if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
+            fail(opening.damaged(path, error))
+        fail(f"the database refuses it: {explain(path, error)}")
+    except Exception as error:
+        told_of_damage(path, error)
+        raise
+
+
+def daemon_of(path: Path, folder: Path) -> Path | None:
+    """Where the daemon that has this database listens; None: nobody has it. Raises Refused if its holder does not listen.
+
+    ``folder``: where to try if that cannot be seen. A daemon that listens there is not enough: it may have another database.
+    """
+    from sensorlogd.daemon import control
+
+    seen, held = True, None
+    try:
+        held = holder(path)
+    except OSError:
+        seen = False
+    if seen and held is None:
+        return None
+    at = folder if held is None or held.control is None else held.control.parent
+    try:
+        if control.ask(at, {"do": "ping"}, PING_WITHIN_S).get("ok"):
+            return at
+        why = "it refuses"
+    except (OSError, ValueError) as error:
+        why = str(error) or type(error).__name__
+    if held is None:
+        return None
+    who = f"pid {held.pid}" if held.pid else "another process"
+    if held.control is None:
+        raise Refused(f"{path}: {who} works on the database just now; try again when it is done")
+    raise Refused(
+        f"{path}: the daemon ({who}) has the database and does not answer at {held.control} ({why}); see 'sensorlogd status'"
+    )
 
 
 def _online(folder: Path) -> Act:
@@ -105,17 +152,20 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
     from sensorlogd.daemon.offline import Offline, OfflineError
     from sensorlogd.storage.database import DatabaseError
 
-    _check_owner(path)
     try:
         if make_folder:  # the data directory of a configuration; of a path that is named by itself a mistake is more likely
             folder.mkdir(parents=True, exist_ok=True)
         elif not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
-        with Offline(folder, path) as offline:
+        make_ready(path)
+        offline = Offline(path)
+        with NotForEver(path, offline), offline:
 
             def act(name: str, **request: Any) -> dict[str, Any]:
                 try:
                     return offline.acts[name](request)
+                except sqlite3.Error:
+                    raise
                 except Exception as error:  # as the daemon would answer it
                     raise Refused(str(error)) from error
 
@@ -124,7 +174,45 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
         raise Refused(str(error)) from None
 
 
-def _check_owner(path: Path) -> None:
+def make_ready(path: Path) -> None:
+    """See that an existing database can be written by this process: ours, whole, and not in the middle of a change.
+
+    Raises Refused, LogUnavailable, sqlite3.Error, LockHeld.
+    """
+    from sensorlogd.daemon.lock import DatabaseLock
+    from sensorlogd.storage import inspection
+
+    check_owner(path)
+    opening.refuse_foreign_sides(path)
+    if not opening.size_of(path):
+        return
+    if opening.interrupted(path):
+        with DatabaseLock(path, None):
+            opening.undo_interrupted(path)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=opening.BUSY_WITHIN_S)) as conn:
+        fault = next(inspection.faults_of_small_tables(conn), None)
+    if fault is not None:
+        raise LogUnavailable(opening.damaged(path, fault))
+
+
+def readable(path: Path) -> Log:
+    """The log for a verb that goes on to change it: the half of a change that was cut off is undone first.
+
+    Raises LogUnavailable, sqlite3.Error.
+    """
+    from sensorlogd.daemon.lock import DatabaseLock, LockHeld
+
+    if path.exists() and opening.interrupted(path):
+        try:
+            check_owner(path)
+            with DatabaseLock(path, None):
+                opening.undo_interrupted(path)
+        except (Refused, LockHeld, OSError) as error:
+            raise LogUnavailable(str(error)) from None
+    return Log.open(path)
+
+
+def check_owner(path: Path) -> None:
     """What another user writes beside a database (its WAL), the daemon could not open afterwards."""
     try:
         owner = path.stat().st_uid

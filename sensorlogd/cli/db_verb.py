@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,22 @@ import click
 
 from sensorlogd import times
 from sensorlogd.cli import exits
-from sensorlogd.cli.acting import acting, progress
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, progress, readable, refusals_told
+from sensorlogd.cli.incidents_verb import incidents
+from sensorlogd.cli.reading import (
+    config_option,
+    database,
+    db_option,
+    fail,
+    now_us,
+    reads_the_log,
+    series_of,
+    troubles_told,
+    tz_option,
+    zone_of,
+)
 from sensorlogd.storage import inspection, tiers
-from sensorlogd.storage.reader import Log
+from sensorlogd.storage.reader import Log, Series
 
 
 @click.group(
@@ -24,6 +35,7 @@ Examples:
   sensorlogd db info                            how big, how far, what has expired
   sensorlogd db check                           is the file sound, are the roll-ups right?
   sensorlogd db compact                         give free space back to the file system
+  sensorlogd db incidents                       what was set aside as damaged, and what came back of it
   sensorlogd db rebuild-rollups --series 'greenhouse.*' --since 2026-01
 """
 )
@@ -111,44 +123,45 @@ def check(log: Log, sample: int) -> None:
 @db_option
 def compact(config_file: Path | None, db: str | None) -> None:
     """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
-    path = database(config_file, db)
-    before = path.stat().st_size if path.exists() else 0
+    path, folder = database(config_file, db), data_dir(config_file, db)
+    if not path.exists():
+        fail(f"{path}: no such database; has the daemon run with this configuration?")
+    before = path.stat().st_size
+    with refusals_told(path):
+        if daemon_of(path, folder) is None:
+            _write_anew(path)
+        else:
+            _in_slices(config_file, db)
+    click.echo(f"{path}: {_mb(before)} before, {_mb(path.stat().st_size)} now")
+
+
+def _in_slices(config_file: Path | None, db: str | None) -> None:
     with acting(config_file, db) as actor:
-        if actor.offline is None:
-            freed = 0
-            with progress("giving back", None) as bar:
+        freed = 0
+        with progress("giving back", None) as bar:
 
-                def tell(answer: dict[str, Any]) -> None:
-                    nonlocal freed
-                    freed += answer["freed_pages"]
-                    bar.update(0)
+            def tell(answer: dict[str, Any]) -> None:
+                nonlocal freed
+                freed += answer["freed_pages"]
+                bar.update(0)
 
-                actor.go_on("compact", tell)
-            click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
-    if actor.offline is not None:
-        _vacuum(config_file, db, path)
-    after = path.stat().st_size
-    click.echo(f"{path}: {_mb(before)} before, {_mb(after)} now")
+            actor.go_on("compact", tell)
+        click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
 
 
-def _vacuum(config_file: Path | None, db: str | None, path: Path) -> None:
-    """Everything written anew, without gaps; nobody else has the file (the caller's lock is gone: it is taken again)."""
-    from sensorlogd.cli.acting import data_dir
-    from sensorlogd.daemon.lock import DataDirLock, LockHeld
+def _write_anew(path: Path) -> None:
+    """Everything, without gaps. Raises Refused, LogUnavailable, sqlite3.Error."""
+    from sensorlogd.daemon.lock import DatabaseLock, LockHeld
+    from sensorlogd.storage import compact as compacting
+    from sensorlogd.storage.database import DatabaseError, ensure_schema
 
-    if _disk_free(path) < 2 * path.stat().st_size:
-        fail(
-            f"writing {path} anew needs {_mb(2 * path.stat().st_size)} of free disk, {_mb(_disk_free(path))} are; free space inside it is used again"
-        )
     try:
-        with DataDirLock(data_dir(config_file, db)):
-            conn = sqlite3.connect(path, isolation_level=None)
-            try:
-                conn.execute("VACUUM")
-            finally:
-                conn.close()
-    except LockHeld as error:
-        fail(str(error))
+        make_ready(path)
+        with DatabaseLock(path, None):
+            ensure_schema(path)
+            compacting.vacuum(path)
+    except (LockHeld, DatabaseError, OSError, compacting.NoRoom) as error:
+        raise Refused(str(error)) from None
 
 
 @db.command("rebuild-rollups")
@@ -175,15 +188,10 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
             click.echo(f"the daemon makes the roll-ups of {len(wanted)} series anew; 'sensorlogd db info' shows how far it is")
 
 
-def _wanted(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Any]:
-    found: list[Any] = []
-
-    @reads_the_log
-    def look(log: Log) -> None:
-        found.extend(series_of(log, names))
-
-    look(config_file=config_file, db=db)
-    return found
+def _wanted(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Series]:
+    path = database(config_file, db)
+    with troubles_told(path), readable(path) as log:
+        return series_of(log, names)
 
 
 @click.command(
@@ -203,6 +211,8 @@ def backup(log: Log, file: Path, force: bool) -> None:
     from sensorlogd.storage.backup import BackupError, copy
 
     target = file / log.path.name if file.is_dir() else file
+    if target.is_dir():
+        fail(f"{target} is a folder; name another file", exits.USAGE)
     if target.exists() and (not force or target.samefile(log.path)):
         fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
     if not target.absolute().parent.is_dir():
@@ -219,3 +229,6 @@ def backup(log: Log, file: Path, force: bool) -> None:
         fail(f"no backup was made: {error}")
     newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us)}"
     click.echo(f"{made.path}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified")
+
+
+db.add_command(incidents)

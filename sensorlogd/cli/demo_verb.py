@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 import sys
 import threading
 import time
@@ -138,6 +137,7 @@ def _history(path: Path, days: int) -> int:
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
+    from sensorlogd.storage.opened import OpenDatabase
     from sensorlogd.storage.place import Placed, place
 
     config = load(path, options_for)
@@ -145,12 +145,10 @@ def _history(path: Path, days: int) -> int:
     count = days * DAY_US // EVERY_US
     begin_us = now_us - count * EVERY_US
     made = 0
-    with Offline(config.data_dir(), config.database_path(), config.daemon.timezone) as offline:
+    with Offline(config.database_path(), config.daemon.timezone) as offline:
         writer = offline.writer
-        ids = writer.submit("sensors", lambda conn: catalog.sync(conn, sensor_specs(config), begin_us)).result().ids
-        writer.submit(
-            "past", lambda conn: writer.upkeep.expect_the_past(conn, writer.frontier, now_us), transaction=False
-        ).result()
+        ids = writer.submit("sensors", lambda db: catalog.sync(db.conn, sensor_specs(config), begin_us)).result().ids
+        writer.submit("past", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now_us), transaction=False).result()
         for name, sensor in config.sensors.items():
             if not isinstance(sensor, SimulatedOptions):
                 continue
@@ -161,10 +159,8 @@ def _history(path: Path, days: int) -> int:
                     times = range(begin_us + at * EVERY_US, begin_us + (at + n) * EVERY_US, EVERY_US)
                     values, identity = source.values(n), ids[name, channel]
 
-                    def store(
-                        conn: sqlite3.Connection, one: int = identity, t: range = times, v: list[float | None] = values
-                    ) -> Placed:
-                        return place(conn, writer.frontier, one, t, v, [1] * len(v), now_us)
+                    def store(db: OpenDatabase, one: int = identity, t: range = times, v: list[float | None] = values) -> Placed:
+                        return place(db.conn, db.frontier, one, t, v, [1] * len(v), now_us)
 
                     writer.submit("past", store).result()
                     made += n

@@ -35,7 +35,8 @@ VERBS = {
     "flag": ("mend_verbs", "flag", "Give stored readings a quality; roll-ups follow, reversible."),
     "recalibrate": ("mend_verbs", "recalibrate", "Change stored values by scale and offset; reversible."),
     "backup": ("db_verb", "backup", "Copy the log while the daemon runs, and verify the copy."),
-    "db": ("db_verb", "db", "Look after the database: info, check, compact, rebuild-rollups."),
+    "db": ("db_verb", "db", "Look after the database: info, check, compact, incidents, rebuild-rollups."),
+    "clock": ("clock_verb", "clock", "Show what the daemon thinks of the clock; say that it is right."),
     "simulate": ("simulate_verb", "simulate", "Pretend to be an instrument on a pty, with faults on request."),
     "version": ("main", "version", "Print the version."),
 }

@@ -6,13 +6,16 @@ import functools
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 from sensorlogd.cli import exits
+from sensorlogd.storage import opening
+from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.reader import Log, LogUnavailable, Series, UnknownSeries
 
 config_option = click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="the configuration file")
@@ -65,12 +68,36 @@ def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:
     @db_option
     @functools.wraps(verb)
     def wrapped(config_file: Path | None, db: str | None, **options: Any) -> Any:
-        try:
-            with Log.open(database(config_file, db)) as log:
-                return verb(log=log, **options)
-        except LogUnavailable as error:
-            fail(str(error))
-        except sqlite3.Error as error:
-            fail(f"the database cannot be read: {error}")
+        path = database(config_file, db)
+        with troubles_told(path), Log.open(path) as log:
+            return verb(log=log, **options)
 
     return wrapped
+
+
+@contextmanager
+def troubles_told(path: Path) -> Iterator[None]:
+    """Whatever is wrong with the database is one line and exit 1."""
+    try:
+        yield
+    except LogUnavailable as error:
+        fail(str(error))
+    except sqlite3.Error as error:
+        fail(unreadable(path, error))
+    except Exception as error:
+        told_of_damage(path, error)
+        raise
+
+
+def unreadable(path: Path, error: sqlite3.Error) -> str:
+    if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
+        return opening.damaged(path, error)
+    return f"{path}: the database cannot be read: {error}"
+
+
+def told_of_damage(path: Path, error: Exception) -> None:
+    """Exit 1 with a line if the database is damaged: what is read of such a one can be anything. Else return."""
+    if not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, OSError)):
+        fault = opening.found_damage(path)
+        if fault is not None:
+            fail(opening.damaged(path, fault))

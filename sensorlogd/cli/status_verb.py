@@ -1,19 +1,23 @@
-"""``status``: how the daemon and each sensor are, from the database, so that it is true when the daemon is down."""
+"""``status``: how the daemon and each sensor are: asked of a living daemon, of a dead one as it wrote it last."""
 
 from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 from sensorlogd import times
-from sensorlogd.cli import exits, output
-from sensorlogd.cli.reading import now_us, reads_the_log
-from sensorlogd.storage.health import daemon_state, newest_by_sensor
-from sensorlogd.storage.reader import Log, SensorState
+from sensorlogd.cli import condition, exits, output
+from sensorlogd.cli.condition import Condition
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, told_of_damage, unreadable
+from sensorlogd.storage.health import ALIVE, newest_by_sensor
+from sensorlogd.storage.reader import Log, LogUnavailable, SensorState
 
 
 def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
@@ -35,11 +39,11 @@ def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, i
     }
 
 
-def _rows(log: Log, now: int) -> tuple[str, str, list[dict[str, Any]]]:
-    """State of the daemon, what it means, and a row for each sensor."""
-    state, explanation = daemon_state(log.daemon(), now)
+def rows_of(log: Log, condition: Condition, now: int) -> list[dict[str, Any]]:
+    """One for each sensor. Raises sqlite3.Error."""
     newest = newest_by_sensor(log, now)
-    return state, explanation, [sensor_row(sensor, now, state == "running", newest) for sensor in log.sensors()]
+    now = max(now, now_us())  # the daemon was asked meanwhile, and went on storing: what came since is not in the future
+    return [sensor_row(sensor, now, condition.state in ALIVE, newest) for sensor in condition.sensors]
 
 
 @click.command(
@@ -55,49 +59,93 @@ Exit status: 0 all is well; 1 the daemon is not running, cannot write, or runs f
 )
 @click.option("--format", "form", type=click.Choice(("table", "json")), help="default: table")
 @click.option("--watch", is_flag=True, help="a live screen of daemon, disk and sensors")
-@reads_the_log
-def status(log: Log, form: str | None, watch: bool) -> None:
+@config_option
+@db_option
+def status(config_file: Path | None, db: str | None, form: str | None, watch: bool) -> None:
     """Show the daemon and each sensor: state, age of the last reading, counters, last error."""
-    if watch:
-        if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
-        from sensorlogd.cli import watch as screen
+    path = database(config_file, db)
+    try:
+        with Log.open(path) as log:
+            if watch:
+                _watch(log, form)
+            else:
+                _show(log, form)
+    except LogUnavailable as error:
+        _without_database(path, str(error), form)
+    except sqlite3.Error as error:
+        _without_database(path, unreadable(path, error), form)
+    except Exception as error:
+        told_of_damage(path, error)
+        raise
 
-        screen.watch(log, _rows)
-        return
+
+def _watch(log: Log, form: str | None) -> None:
+    if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
+    from sensorlogd.cli import watch as screen
+
+    screen.watch(log, rows_of)
+
+
+def _show(log: Log, form: str | None) -> None:
     now = now_us()
-    facts = log.daemon()
-    state, explanation, rows = _rows(log, now)
-    running = state == "running"
-    problems = list(facts.get("config_errors") or [])
+    found = condition.look(log, now)
+    rows = rows_of(log, found, now)
+    problems = list(found.facts.get("config_errors") or [])
     if form == "json":
-        whole = {"daemon": facts | {"state_now": state, "explanation": explanation}, "sensors": rows, "config_errors": problems}
-        click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
+        _echo_json(found, rows)
     else:
-        click.echo(f"daemon    {state} ({explanation})")
-        if facts:
-            writing = str(facts.get("state", "")) + (f": {facts['state_reason']}" if facts.get("state_reason") else "")
-            click.echo(f"database  {log.path}, {_size(log)}; {writing if running else 'not being written'}")
-            click.echo(
-                f"stored    {facts.get('committed', 0):,} readings since start; inbox {facts.get('inbox_depth', 0):,} of"
-                f" {facts.get('inbox_limit', 0):,}; last commit took {facts.get('last_commit_ms', 0):.1f} ms"
-            )
-            if running and facts.get("web_state", "off") != "off":
-                click.echo(f"pages     {facts.get('web_url') or facts['web_state']} {facts.get('web_error', '')}".rstrip())
-            if facts.get("rollup_error"):
-                click.echo(f"roll-ups  {facts['rollup_error']}")
-            if running and not facts.get("clock_synchronised", True):
-                click.echo("clock     not synchronised: readings are marked clock_unsynced")
+        for label, text in _table_head(log, found):
+            click.echo(f"{label:<9} {text}")
         for problem in problems:
             click.echo(f"config    {problem}")
         if problems:
-            click.echo("config    the daemon runs from last-good.yaml; mend the file and reload")
+            which = "runs from last-good.yaml" if found.facts.get("from_last_good", True) else "goes on as before that reload"
+            click.echo(f"config    the daemon {which}; mend the file and reload")
         click.echo("")
         output.write(rows, ("sensor", "state", "last", "readings", "reconnects", "counts", "error"), "table")
-    if not running or problems or facts.get("state") != "writing":
+    if found.state != "running" or problems or found.facts.get("state") != "writing":
         sys.exit(exits.FAILURE)
     if any(row["state"] not in ("reading", "finished", "disabled", "starting") for row in rows):
         sys.exit(exits.STALE)
+
+
+def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> None:
+    told = {"state_now": found.state, "explanation": found.explanation, "answered": found.answered}
+    problems = list(found.facts.get("config_errors") or [])
+    whole = {"daemon": found.facts | told, "sensors": rows, "config_errors": problems} | more
+    click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
+
+
+def _table_head(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
+    facts, alive = found.facts, found.state in ALIVE
+    yield "daemon", f"{found.state} ({found.explanation})"
+    if facts:
+        writing = str(facts.get("state", "")) + (f": {facts['state_reason']}" if facts.get("state_reason") else "")
+        yield "database", f"{log.path}, {_size(log)}; {writing if alive else 'not being written'}"
+        yield (
+            "stored",
+            f"{facts.get('committed', 0):,} readings since start; inbox {facts.get('inbox_depth', 0):,} of"
+            f" {facts.get('inbox_limit', 0):,}; last commit took {facts.get('last_commit_ms', 0):.1f} ms",
+        )
+        if alive and facts.get("web_state", "off") != "off":
+            yield "pages", f"{facts.get('web_url') or facts['web_state']} {facts.get('web_error', '')}".rstrip()
+        if alive and condition.clock(facts):
+            yield "clock", condition.clock(facts)
+    yield from condition.remarks(facts)
+
+
+def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
+    """The database cannot be read, but a daemon that holds it can be asked."""
+    found = condition.judge(path, {}, [], now_us())
+    if found.answered:
+        if form == "json":
+            _echo_json(found, [], error=why)
+        else:
+            click.echo(f"daemon    {found.state} ({found.explanation})")
+            for label, text in condition.remarks(found.facts):
+                click.echo(f"{label:<9} {text}")
+    fail(why)
 
 
 def _size(log: Log) -> str:

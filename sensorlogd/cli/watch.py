@@ -1,23 +1,29 @@
-"""``status --watch``: a live screen of daemon, disk and sensors, from the database alone."""
+"""``status --watch``: a live screen of daemon, disk and sensors."""
 
 from __future__ import annotations
 
 import curses
 import os
+import signal
 import sqlite3
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd import times
+from sensorlogd.cli import condition
+from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import now_us
 from sensorlogd.storage.reader import Log, LogUnavailable
 
 EVERY_MS = 1000
+ANSWER_WITHIN_S = 0.5  # a screen is not held up for longer by a daemon that does not answer
 HEAD = ("sensor", "state", "last", "rate/s", "readings", "reconnects", "counts", "error")
 WIDTHS = (24, 13, 9, 9, 13, 11, 24)
 
 Row = dict[str, Any]
+RowsOf = Callable[[Log, Condition, int], list[Row]]
 
 
 @dataclass(slots=True)
@@ -36,17 +42,17 @@ class Rates:
         return self._rate.get(sensor)
 
 
-def lines(log: Log, rates: Rates, rows_of: Callable[[Log, int], tuple[str, str, list[Row]]]) -> list[tuple[str, str]]:
+def lines(log: Log, rates: Rates, rows_of: RowsOf) -> list[tuple[str, str]]:
     """(text, how: head, good, bad, plain) of the whole screen. Raises sqlite3.Error."""
     now = now_us()
-    facts = log.daemon()
-    state, explanation, rows = rows_of(log, now)
+    seen = condition.look(log, now, ANSWER_WITHIN_S)
+    facts, rows = seen.facts, rows_of(log, seen, now)
     stat = os.statvfs(log.path.absolute().parent)
     size = log.path.stat().st_size
     wal = log.path.with_name(log.path.name + "-wal")
     found = [
         (f"{log.path}   {times.format_time(now // 1_000_000 * 1_000_000)}   q ends", "head"),
-        (f"daemon    {state} ({explanation})", "good" if state == "running" else "bad"),
+        (f"daemon    {seen.state} ({seen.explanation})", "good" if seen.state == "running" else "bad"),
         (
             f"database  {size / 1e6:,.1f} MB, WAL {(wal.stat().st_size if wal.exists() else 0) / 1e6:,.1f} MB,"
             f" disk {stat.f_bavail * stat.f_frsize / 1e9:,.1f} GB free; {facts.get('state', '?')} {facts.get('state_reason', '')}",
@@ -57,10 +63,11 @@ def lines(log: Log, rates: Rates, rows_of: Callable[[Log, int], tuple[str, str, 
             f" {facts.get('last_commit_ms', 0):.1f} ms; {facts.get('committed', 0):,} stored since start",
             "plain",
         ),
+        *((f"{label:<9} {text}", "bad") for label, text in condition.remarks(facts)),
         ("", "plain"),
         (_columns([name if name != "error" else "last error" for name in HEAD]), "head"),
     ]
-    updated = {one.sensor: one.updated_us for one in log.sensors()}
+    updated = {one.sensor: one.updated_us for one in seen.sensors}
     for row in rows:
         rate = rates.of(row["sensor"], int(row["readings"]), updated.get(row["sensor"], 0))
         cells = [row["sensor"], row["state"], row["last"] or "never", "" if rate is None else f"{rate:,.1f}"]
@@ -74,15 +81,17 @@ def _columns(cells: list[str]) -> str:
     return text + cells[-1]
 
 
-def watch(log: Log, rows_of: Callable[[Log, int], tuple[str, str, list[Row]]]) -> None:
-    """Until q or Ctrl-C."""
+def watch(log: Log, rows_of: RowsOf) -> None:
+    """Until q or Ctrl-C, which sets a flag: an exception may come where Python cannot hand it on (a finaliser)."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
     try:
-        curses.wrapper(_loop, log, rows_of)
-    except KeyboardInterrupt:
-        return
+        curses.wrapper(_loop, log, rows_of, asked.is_set)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _loop(screen: curses.window, log: Log, rows_of: Callable[[Log, int], tuple[str, str, list[Row]]]) -> None:
+def _loop(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], bool]) -> None:
     looks = {"plain": curses.A_NORMAL, "head": curses.A_BOLD, "good": curses.A_NORMAL, "bad": curses.A_BOLD}
     curses.curs_set(0)
     if curses.has_colors():
@@ -92,13 +101,14 @@ def _loop(screen: curses.window, log: Log, rows_of: Callable[[Log, int], tuple[s
         looks |= {"good": curses.color_pair(1), "bad": curses.color_pair(2)}
     screen.timeout(EVERY_MS)
     rates, first = Rates(), 0
-    while True:
+    while not over():
         try:
             shown = lines(log, rates, rows_of)
         except (sqlite3.Error, LogUnavailable, OSError) as error:
             shown = [(f"{log.path}: {error}", "bad"), ("trying again; q ends", "plain")]
         height, width = screen.getmaxyx()
-        head, rest = shown[:6], shown[6:]
+        top = max((at + 1 for at, (_, how) in enumerate(shown) if how == "head"), default=0)
+        head, rest = shown[:top], shown[top:]
         first = max(min(first, len(rest) - (height - len(head))), 0)
         screen.erase()
         for at, (text, look) in enumerate((head + rest[first:])[:height]):

@@ -303,8 +303,7 @@ class _Careful:
         return ts
 
     def _collided(self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool) -> int | None:
-        row = self.conn.execute(_FIND[self.frontier.tables(ts)[0]], (series, ts)).fetchone()
-        same = row is not None and row[0] == value
+        same = self._is_there(series, ts, value)
         if same and (device_time or self.retrying):
             self.result.repeated += 1
             return None
@@ -319,9 +318,16 @@ class _Careful:
             if stored_at is not None:
                 self.result.shifted += 1
                 return stored_at
+            if self.retrying and self._is_there(series, ts, value):
+                self.result.repeated += 1  # the earlier attempt moved it here
+                return None
             if attempt % 16 == 0:
                 step *= 2
         raise ValueError(f"no free microsecond found up to {ts}")
+
+    def _is_there(self, series: int, ts: int, value: float | None) -> bool:
+        row = self.conn.execute(_FIND[self.frontier.tables(ts)[0]], (series, ts)).fetchone()
+        return row is not None and row[0] == value
 
     def mark_dirty(self) -> None:
         mark_dirty(self.conn, self.frontier, sorted(self.marks))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 import sqlite3
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,14 +18,11 @@ from typing import Any, NamedTuple
 from sensorlogd.storage import query, units
 from sensorlogd.storage.aggregates import BASE
 from sensorlogd.storage.compute import Snapshot
-from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
+from sensorlogd.storage.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
+from sensorlogd.storage.opening import open_reader
 from sensorlogd.storage.parts import Parts
 from sensorlogd.storage.query import Answer, Ask
 from sensorlogd.storage.units import Conversion, UnitError
-
-
-class LogUnavailable(Exception):
-    """The log cannot be read; the text says why and what to do."""
 
 
 class UnknownSeries(Exception):
@@ -98,22 +94,7 @@ class Log:
     @classmethod
     def open(cls, path: Path, *, any_thread: bool = False) -> Log:
         """``any_thread``: another thread may close it. Raises LogUnavailable."""
-        if not path.exists():
-            raise LogUnavailable(f"{path}: no such database; has the daemon run with this configuration?")
-        uri = path.absolute().as_uri()
-        conn = None
-        try:
-            conn = _connect(f"{uri}?mode=ro", any_thread)
-            _check(conn, path)
-        except sqlite3.Error as error:
-            if conn is not None:
-                conn.close()
-            conn = _without_wal(path, uri, error, any_thread)
-        except LogUnavailable:
-            if conn is not None:
-                conn.close()
-            raise
-        return cls(path, conn)
+        return cls(path, open_reader(path, any_thread=any_thread))
 
     def close(self) -> None:
         self.conn.close()
@@ -300,46 +281,3 @@ def conversion(series: Series, unit: str) -> Conversion | None:
         return units.conversion(series.unit, unit)
     except UnitError as error:
         raise ValueError(f"{series.name}: {error}") from None
-
-
-def _connect(uri: str, any_thread: bool) -> sqlite3.Connection:
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0, check_same_thread=not any_thread)
-    conn.execute("PRAGMA query_only = 1")
-    return conn
-
-
-def _check(conn: sqlite3.Connection, path: Path) -> None:
-    (application,) = conn.execute("PRAGMA application_id").fetchone()
-    if application != APPLICATION_ID:
-        raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x})")
-    row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
-    revision = str(row[0]) if row else ""
-    if revision > REVISION:
-        raise LogUnavailable(f"{path} has schema {revision}, this release knows {REVISION}; use the sensorlogd that wrote it")
-    if revision < REVISION:
-        raise LogUnavailable(f"{path} has the older schema {revision}; start the daemon once, it upgrades the file")
-
-
-def _without_wal(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
-    """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
-    failure = classify(error)
-    if failure in (Failure.CORRUPT, Failure.NOTADB):
-        raise LogUnavailable(f"{path}: {error}; if this was a log, start the daemon: it sets the file aside and salvages it")
-    wal = path.with_name(path.name + "-wal")
-    if not wal.exists() and os.access(path, os.R_OK):
-        conn = None
-        try:
-            conn = _connect(f"{uri}?immutable=1", any_thread)
-            _check(conn, path)
-        except sqlite3.Error:
-            if conn is not None:
-                conn.close()
-        else:
-            return conn
-    if not os.access(path, os.R_OK):
-        raise LogUnavailable(f"{path}: permission denied; join the group that owns it (ls -l {path})")
-    if failure is Failure.BUSY:
-        raise LogUnavailable(f"{path}: another program has locked it; try again")
-    raise LogUnavailable(
-        f"{path}: {error}; it has a WAL (the daemon crashed or runs as another user): run this as that user, or start the daemon"
-    )

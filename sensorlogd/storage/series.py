@@ -53,3 +53,9 @@ def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
         (row[0], wanted.channel, wanted.unit or "", wanted.kind or "gauge", wanted.heartbeat_us or 60_000_000, now_us, now_us),
     ).fetchone()
     return int(identity)
+
+
+def all_ids(conn: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """(sensor, channel) -> id of every series there is."""
+    rows = conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
+    return {(sensor, channel): identity for sensor, channel, identity in rows}

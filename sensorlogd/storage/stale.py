@@ -10,7 +10,7 @@ on and advances it. One row for years of roll-ups, where dirty marks would be on
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sensorlogd.storage.tiers import DAY, HOUR, MINUTE, SECOND_US
 
@@ -24,8 +24,13 @@ _MARK = (
 
 def mark(conn: sqlite3.Connection, series: Iterable[int], now_us: int, since_us: int = BEGINNING_US) -> None:
     """All roll-ups of these series from ``since_us`` on, but those whose readings have expired: they stay."""
+    mark_each(conn, dict.fromkeys(series, since_us), now_us)
+
+
+def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int) -> None:
+    """As ``mark``, each series from an instant of its own."""
     cuts = dict(conn.execute(f"SELECT series_id, cut_us - cut_us % {HOUR_US} FROM retention_cut WHERE tier = 0").fetchall())
-    conn.executemany(_MARK, [(one, MINUTE, max(since_us, cuts.get(one, since_us)), now_us) for one in series])
+    conn.executemany(_MARK, [(one, MINUTE, max(since, cuts.get(one, since)), now_us) for one, since in since_us.items()])
 
 
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:

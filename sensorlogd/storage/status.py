@@ -64,3 +64,9 @@ def unclean_end(conn: sqlite3.Connection) -> tuple[int, int] | None:
     if facts.get("clean_shutdown", True):
         return None
     return int(facts.get("pid", 0)), int(facts.get("heartbeat_us", 0))
+
+
+def last_heartbeat_us(conn: sqlite3.Connection) -> int:
+    """When a daemon last wrote its status, by its clock; 0: never."""
+    row = conn.execute("SELECT value FROM daemon_status WHERE key = 'heartbeat_us'").fetchone()
+    return 0 if row is None else int(json.loads(row[0]))

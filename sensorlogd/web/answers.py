@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd import quality
-from sensorlogd.storage.health import daemon_state, newest_by_sensor, sensor_health
+from sensorlogd.storage.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query import Ask, BucketRow
 from sensorlogd.storage.reader import Log, Reading, Series, conversion
 from sensorlogd.storage.rows import cell, event_row, number, reading_row
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 def sensors(log: Log, now_us: int, form: TimeForm, *, retired: bool = False) -> Json:
     """Every sensor with its state and its channels."""
-    running = daemon_state(log.daemon(), now_us)[0] == "running"
+    running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
     newest = newest_by_sensor(log, now_us)
     states = {state.sensor: state for state in log.sensors()}
     channels: dict[str, list[Series]] = {}
@@ -79,7 +79,7 @@ def latest(log: Log, patterns: list[str], now_us: int, form: TimeForm) -> Json:
 def status(log: Log, now_us: int, form: TimeForm) -> Json:
     """The daemon's facts as it wrote them, judged; the database's size; the sensors in short."""
     facts = log.daemon()
-    state, explanation = daemon_state(facts, now_us)
+    state, explanation = daemon_state(facts, now_us, log.path)
     listed = sensors(log, now_us, form)["sensors"]
     return {
         "now": form(now_us),

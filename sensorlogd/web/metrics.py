@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sensorlogd.storage.health import daemon_state, newest_by_sensor, sensor_health
+from sensorlogd.storage.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.reader import Log, SensorState
 from sensorlogd.web.answers import size
 from sensorlogd.web.params import Params, find_series
@@ -64,11 +64,11 @@ def _daemon(log: Log, now_us: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
 
     facts = log.daemon()
-    state, _ = daemon_state(facts, now_us)
+    state, _ = daemon_state(facts, now_us, log.path)
     seconds = 1e-6
     yield InfoMetricFamily("sensorlogd", "The daemon that wrote this log last.", {"version": str(facts.get("version", ""))})
     for name, text, value in (
-        ("up", "Whether the daemon runs.", state == "running"),
+        ("up", "Whether the daemon runs.", state in ALIVE),
         ("writing", "Whether the database accepts what is written.", state == "running" and facts.get("state") == "writing"),
         ("clean_start", "Whether the run before ended with the database closed.", facts.get("clean_start", True)),
         ("clock_synchronised", "Whether the clock of the machine is synchronised.", facts.get("clock_synchronised", False)),
@@ -107,7 +107,7 @@ def _daemon(log: Log, now_us: int) -> Iterator[Metric]:
 def _sensors(log: Log, now_us: int) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, StateSetMetricFamily
 
-    running = daemon_state(log.daemon(), now_us)[0] == "running"
+    running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
     newest = newest_by_sensor(log, now_us)
     label = ["sensor"]
     readings = CounterMetricFamily("sensorlogd_sensor_readings", "Readings stored.", labels=label)

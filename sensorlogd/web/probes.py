@@ -35,9 +35,9 @@ async def ready(request: Request) -> Response:
 
 def _not_ready(log: Log) -> str | None:
     facts: dict[str, Any] = log.daemon()
-    state, explanation = daemon_state(facts, time.time_ns() // 1000)  # its heartbeat is written with a commit
+    state, explanation = daemon_state(facts, time.time_ns() // 1000, log.path)
     if state != "running":
-        return f"the daemon is not running: {state}, {explanation}"
+        return f"the daemon is {state}: {explanation}"
     if facts.get("state") != "writing":
         return f"the database is not written: {facts.get('state')} {facts.get('state_reason', '')}".strip()
     return None

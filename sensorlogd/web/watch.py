@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sensorlogd.storage.health import daemon_state, sensor_health
+from sensorlogd.storage.health import ALIVE, daemon_state, sensor_health
 from sensorlogd.storage.reader import Event, Log, Reading, SensorState, Series
 
 STATES_EVERY_S = 2.0
@@ -102,7 +102,7 @@ class Watch:
         seen.readings = fresh
 
     def _states(self, log: Log, seen: Seen, now_us: int) -> None:
-        running = daemon_state(log.daemon(), now_us)[0] == "running"
+        running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
         last: dict[str, int] = {}
         for identity, ts in self._newest.items():
             sensor = self._series[identity].sensor

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
 import re
 import select
+import shutil
 import signal
 import sqlite3
 import struct
@@ -41,15 +43,25 @@ def write_config(tmp_path: Path, interval: str = "20ms") -> Path:
     return config
 
 
-@pytest.fixture
-def rolled(tmp_path: Path) -> Path:
-    """Two days of readings, rolled up, in a database without a daemon."""
-    file, path = tmp_path / "in.csv", tmp_path / "log.db"
+@pytest.fixture(scope="session")
+def rolled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of ``rolled``, to be copied."""
+    folder = tmp_path_factory.mktemp("rolled")
+    file, path = folder / "in.csv", folder / "log.db"
     file.write_text(
         "t,x\n" + "".join(f"2026-03-{day:02}T{n // 60:02}:{n % 60:02}:00,{n}\n" for day in (1, 2) for n in range(1440))
     )
     run("import", str(file), "--db", str(path), "--time", "t", "--column", "x=s.x:°C", "--quality", "good")
+    written = [one.name for one in folder.iterdir() if one.stat().st_size and one.suffix != ".lock"]
+    assert sorted(written) == ["in.csv", "log.db"], "all is in the file"
     return path
+
+
+@pytest.fixture
+def rolled(rolled_once: Path, tmp_path: Path) -> Path:
+    """Two days of readings, rolled up, in a database without a daemon; the file that they came from stands beside it."""
+    shutil.copy(rolled_once.with_name("in.csv"), tmp_path)
+    return Path(shutil.copy(rolled_once, tmp_path))
 
 
 def values(path: Path) -> list[tuple[int, float, int]]:
@@ -127,13 +139,13 @@ def test_compact_gives_space_back(rolled: Path) -> None:
     assert rolled.stat().st_size < before * 0.8
 
 
-def test_compact_and_rebuild_with_the_daemon(tmp_path: Path) -> None:
+def test_compact_and_rebuild_with_the_daemon(fresh: Path, tmp_path: Path) -> None:
     """Through the daemon, which goes on logging."""
     config = write_config(tmp_path)
     db = tmp_path / "data" / "sensorlogd.db"
     database_of_old = tmp_path / "data"
     database_of_old.mkdir()
-    database.ensure_schema(db)
+    shutil.copy(fresh, db)
     conn = database.connect_writer(db)
     conn.execute("CREATE TABLE ballast(x)")
     conn.execute(
@@ -257,6 +269,82 @@ def test_mending_through_the_daemon(tmp_path: Path) -> None:
         assert min(value for _, value, _ in values(db)[:20]) > 1000
         run("recalibrate", "--undo", "1", "-c", str(config))
         assert max(value for _, value, _ in values(db)) < 100
+
+
+def test_what_an_import_replaced_is_taken_back(rolled: Path) -> None:
+    """It is listed with its file, stands on what was mended before, and goes back to the bit."""
+    stored, told = values(rolled), hourly(rolled)
+    span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
+    run("recalibrate", "s.x", "--offset", "1", *span, "--yes")
+    file = rolled.parent / "better.csv"
+    file.write_text("t,x\n" + "".join(f"2026-03-01T05:{n:02}:00,{n}\n" for n in range(50, 60)) + "2026-03-04,1\n")
+    arguments = ["--db", str(rolled), "--time", "t", "--column", "x=s.x:°C", "--quality", "good", "--replace"]
+    done = run("import", str(file), *arguments)
+    assert "1 new, 0 there already, 10 replaced (take it back with: sensorlogd flag --undo 2)" in done.stdout
+    [row] = [line for line in run("flag", "--list", "--db", str(rolled)).stdout.splitlines() if "replaced by an import" in line]
+    assert "better.csv" in row
+    assert "10" in row
+    refused = run("recalibrate", "--undo", "1", "--db", str(rolled), check=2).stderr
+    assert "changed the same readings after mend 1; take mend 2 back first" in refused
+    for identity in ("2", "1"):
+        run("flag", "--undo", identity, "--db", str(rolled))
+    assert values(rolled)[:-1] == stored
+    assert hourly(rolled)[:-1] == told[:-1]  # the last hour has a successor now
+
+
+@pytest.mark.parametrize("with_daemon", [True, False])
+def test_a_verb_that_is_killed_loses_nothing(tmp_path: Path, with_daemon: bool) -> None:
+    """What was ordered is done all the same: by the daemon, or by the next who may write; one mend after the other."""
+    config, db = write_config(tmp_path), tmp_path / "data" / "sensorlogd.db"
+    file, count = tmp_path / "in.csv", 60_000
+    file.write_text("t,v\n" + "".join(f"{1_772_000_000 + n},{n % 97}\n" for n in range(count)))
+    run("import", str(file), "-c", str(config), "--time", "t", "--time-format", "epoch", "--sensor", "old")
+    arguments = ["old.v", "--since", "2026-01-01", "--yes", "-c", str(config)]
+
+    def mended() -> tuple[Any, ...]:
+        with reading(db) as conn:
+            return tuple(conn.execute("SELECT state, done FROM work ORDER BY id").fetchall())
+
+    with Daemon(config, tmp_path / "data") if with_daemon else contextlib.nullcontext() as daemon:
+        if daemon is not None:
+            daemon.wait_ready()
+        process = subprocess.Popen([sys.executable, "-m", "sensorlogd", "recalibrate", *arguments, "--scale", "2"])
+        until(lambda: mended() != (), "the order")
+        process.kill()
+        process.wait()
+        if daemon is not None:
+            until(lambda: mended() == (("done", count),), "the mend")
+        run("recalibrate", *arguments, "--offset", "1")
+        assert mended() == (("done", count), ("done", count))
+        run("recalibrate", "--resume", "1", "-c", str(config), check=2)
+        with reading(db) as conn:
+            query = "SELECT value FROM readings WHERE sensor = 'old' ORDER BY ts"
+            assert [value for (value,) in conn.execute(query)] == [2.0 * (n % 97) + 1 for n in range(count)]
+
+
+def test_a_unit_is_converted_while_the_daemon_logs(tmp_path: Path) -> None:
+    """The channel goes on in the new unit; its history is in the new unit, too, when all is done."""
+    config, db = write_config(tmp_path), tmp_path / "data" / "sensorlogd.db"
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: db.exists() and len(values(db)) > 50, "readings")
+    before = values(db)
+    whole = json.loads(config.read_text())
+    whole["sensors"]["s"]["channels"]["x"] |= {"unit": "°F", "unit_change": "convert"}
+    config.write_text(json.dumps(whole))
+
+    def channels() -> list[tuple[str, str]]:
+        with reading(db) as conn:
+            return conn.execute("SELECT channel, unit FROM series").fetchall()
+
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: channels() == [("x", "°F")], "the conversion")
+        until(lambda: len(values(db)) > len(before) + 20, "new readings")
+    after = values(db)
+    assert after[: len(before)] == [(ts, value * 1.8 + 32.0, code) for ts, value, code in before]
+    assert "convert from '°C' to '°F'" in run("events", "-c", str(config)).stdout
+    run("db", "check", "-c", str(config))
 
 
 # ---- one writer --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -36,10 +37,9 @@ def run(*arguments: str, cwd: Path | None = None, check: int | None = 0) -> subp
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Path]:
+def log(fresh: Path, tmp_path: Path) -> Iterator[Path]:
     """A database with two series, ten minutes of readings a second apart until now, one of them bad."""
-    path = tmp_path / "log.db"
-    database.ensure_schema(path)
+    path = Path(shutil.copy(fresh, tmp_path / "log.db"))
     conn = database.connect_writer(path)
     now = time.time_ns() // 1000
     conn.execute("BEGIN IMMEDIATE")

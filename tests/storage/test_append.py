@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,15 +14,6 @@ from sensorlogd.storage.append import MINUTE_US, Appended, Frontier, append
 
 T0 = 1_750_000_020_000_000  # on a whole minute
 IDS = {("a", "x"): 1, ("a", "y"): 2, ("b", "x"): 3}
-
-
-@pytest.fixture
-def conn(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    path = tmp_path / "log.db"
-    database.ensure_schema(path)
-    connection = database.connect_writer(path)
-    yield connection
-    connection.close()
 
 
 def store(conn: sqlite3.Connection, blocks: list[Block], frontier: Frontier | None = None, **more: bool) -> Appended:

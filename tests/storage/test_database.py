@@ -32,9 +32,9 @@ def objects(path: Path) -> dict[str, str]:
 def test_a_missing_file_becomes_a_database_within_a_second(tmp_path: Path) -> None:
     """Creation is quick (0.4 s where this was written) and sets what can only be set before the first table."""
     path = tmp_path / "log.db"
-    began = time.perf_counter()
+    began = time.process_time() + sum(os.times()[2:4])
     ensure_schema(path)
-    assert time.perf_counter() - began < 5.0  # a machine under load; the figure is in docs
+    assert time.process_time() + sum(os.times()[2:4]) - began < 2.0  # ours and the child's, whatever else runs here
     with closing(sqlite3.connect(path)) as conn:
         pragma = {
             name: conn.execute(f"PRAGMA {name}").fetchone()[0]
@@ -105,7 +105,7 @@ def test_a_newer_schema_is_refused_with_the_release_that_wrote_it(path: Path) ->
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
         conn.execute("INSERT INTO daemon_status VALUES ('version', '\"7.5.1\"')")
     before = path.read_bytes()
-    with pytest.raises(database.NewerSchema, match=r"9999.*0003.*install sensorlogd 7\.5\.1"):
+    with pytest.raises(database.NewerSchema, match=r"9999.*0004.*install sensorlogd 7\.5\.1"):
         ensure_schema(path)
     assert path.read_bytes() == before
 
@@ -123,7 +123,9 @@ def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, appl
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"a letter to my aunt\n" * 500, b"\0" * 8192, os.urandom(3000)])
+@pytest.mark.parametrize(
+    "content", [b"a letter to my aunt\n" * 500, b"\0" * 8192, os.urandom(3000)], ids=["a letter", "zeros", "noise"]
+)
 def test_what_is_no_database_is_reported_as_damaged(tmp_path: Path, content: bytes) -> None:
     """The writer sets such a file aside and starts a fresh one."""
     path = tmp_path / "log.db"

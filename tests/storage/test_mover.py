@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
+from sensorlogd.storage import apply, catalog, database
 from sensorlogd.storage.append import Frontier, append
 from sensorlogd.storage.mover import Mover, MoverState
 
@@ -194,6 +194,96 @@ def test_a_slice_that_fails_is_tried_again(path: Path) -> None:
     conn.close()
 
 
+# ---- a clock that was ahead --------------------------------------------------------------------------------------------
+
+YEAR = 365 * 86_400 * SECOND
+
+
+def pin(mover: Mover, conn: sqlite3.Connection, until_us: int) -> None:
+    """As a clock that stood at ``until_us`` for a while has left it: all is in ``history``, and the limit in the future."""
+    conn.execute("INSERT INTO recent VALUES (?, 1, 0.25, 1)", (until_us - 10_000 * SECOND,))
+    run(mover, conn, until_us)
+    assert conn.execute("SELECT count(*) FROM recent").fetchone() == (0,)
+
+
+def seen_through_the_view(path: Path) -> list[tuple[object, ...]]:
+    reader = sqlite3.connect(path)
+    rows = reader.execute("SELECT ts, sensor, channel, value, quality FROM readings ORDER BY ts, sensor, channel").fetchall()
+    reader.close()
+    return rows
+
+
+@pytest.mark.parametrize("series", [1, 7, 300])
+def test_a_limit_in_the_future_is_brought_back(conn: sqlite3.Connection, path: Path, series: int) -> None:
+    """What is older than now stays in history, newer readings are in recent again, and the view shows the same at every commit."""
+    fill(conn, 20_000, series, spacing_us=SECOND)
+    mover = Mover(slice_s=0.005)
+    mover.recover(conn)
+    pin(mover, conn, T0 + YEAR)
+    now = T0 + 3 * SECOND
+    before = seen_through_the_view(path)
+    slices = 1
+    while mover.unpin(conn, now):
+        slices += 1
+        assert seen_through_the_view(path) == before
+    assert seen_through_the_view(path) == before
+    assert slices > 2
+    assert mover.moved_until_us == now - mover.lag_us
+    assert conn.execute("SELECT value FROM meta WHERE key = 'moved_until_us'").fetchone() == (str(now - mover.lag_us),)
+    assert conn.execute("SELECT count(*) FROM history WHERE ts >= ?", (now - mover.lag_us,)).fetchone() == (0,)
+    assert not mover.unpin(conn, now)
+    run(mover, conn, T0 + 2 * YEAR)
+    assert seen_through_the_view(path) == before, "and they can be moved again"
+
+
+def test_a_limit_in_the_past_is_left_alone(conn: sqlite3.Connection) -> None:
+    """Also one that lies in the future by what a clock is set back ordinarily."""
+    fill(conn, 10, 1)
+    mover = Mover()
+    mover.recover(conn)
+    run(mover, conn, T0 + 7200 * SECOND)
+    before = conn.total_changes
+    for now in (T0 + 7200 * SECOND, T0 + 7198 * SECOND - 60 * SECOND):
+        assert not mover.unpin(conn, now)
+    assert conn.total_changes == before
+    assert mover.unpin(conn, mover.moved_until_us - 61 * SECOND) is False, "nothing lies between: done in one"
+    assert conn.total_changes == before + 1
+
+
+def test_what_was_left_in_recent_below_the_limit_does_not_come_back(conn: sqlite3.Connection) -> None:
+    """Rows that nobody sees, one of another value and one that history has lost, are deleted before the limit falls below."""
+    mover = Mover()
+    mover.recover(conn)
+    fill(conn, 10, 1)
+    pin(mover, conn, T0 + YEAR)
+    model = as_a_reader_sees_it(conn)
+    conn.executemany("INSERT INTO recent VALUES (?, 1, -1.0, 1)", [(T0 + 5000,), (T0 + 5001,)])
+    while mover.unpin(conn, T0 - 60 * SECOND) or mover.step(conn, T0 - 60 * SECOND):
+        assert as_a_reader_sees_it(conn) == model
+    assert mover.moved_until_us == T0 - 62 * SECOND
+    assert as_a_reader_sees_it(conn) == model
+
+
+def test_bringing_back_takes_short_slices(conn: sqlite3.Connection) -> None:
+    """A hundred thousand readings of a wrong year (a loaded machine may stall for a while)."""
+    fill(conn, 100_000, 40)
+    mover = Mover()
+    mover.recover(conn)
+    pin(mover, conn, T0 + YEAR)
+    mover.longest_slice_s = 0.0
+    while mover.unpin(conn, T0):
+        pass
+    assert conn.execute("SELECT count(*) FROM history").fetchone() == (0,)
+    assert mover.longest_slice_s < 0.5
+
+
+def test_an_edge_in_the_future_is_pulled_back_by_the_next_run(conn: sqlite3.Connection) -> None:
+    """The same clock left the roll-ups' edge there; from then on answers come from readings until it gets there again."""
+    apply.set_edge(conn, T0 + YEAR)
+    assert apply.take_edge(conn, T0, 3600 * SECOND) == (T0, T0)
+    assert apply.edge(conn) == T0
+
+
 class MoverStory(RuleBasedStateMachine):
     """Readings on time, late, doubled and from the future, slices, crashes: compared with a plain dictionary."""
 
@@ -214,6 +304,7 @@ class MoverStory(RuleBasedStateMachine):
         self.ids = catalog.sync(self.conn, [SPEC], self.now).ids
         self.mover = Mover(block_rows=40, block_us=60 * SECOND, lag_us=2 * SECOND, slice_s=1e-7)
         self.mover._slice_rows = 10.0
+        self.mover._back_rows = 1.0
         self.mover.recover(self.conn)
         self.follow()
 
@@ -252,14 +343,28 @@ class MoverStory(RuleBasedStateMachine):
         self.mover.leap(self.conn, self.now)
         self.follow()
 
-    @rule()
-    def fail(self) -> None:
+    @rule(seconds=st.sampled_from([100, 1000, 100_000]), slices=st.integers(1, 12))
+    def wrong_year(self, seconds: int, slices: int) -> None:
+        """Slices by a clock that is ahead."""
+        for _ in range(slices):
+            self.mover.step(self.conn, self.now + seconds * SECOND)
+            self.follow()
+
+    @rule(slices=st.integers(1, 8))
+    def unpin(self, slices: int) -> None:
+        for _ in range(slices):
+            self.mover.unpin(self.conn, self.now)
+            self.mover._back_rows = 1.0
+            self.follow()
+
+    @rule(bringing_back=st.booleans())
+    def fail(self, bringing_back: bool) -> None:
         """A slice meets a lock."""
         other = sqlite3.connect(self.path, isolation_level=None)
         self.conn.execute("PRAGMA busy_timeout = 0")
         other.execute("BEGIN IMMEDIATE")
         try:
-            self.mover.step(self.conn, self.now)
+            (self.mover.unpin if bringing_back else self.mover.step)(self.conn, self.now)
         except sqlite3.OperationalError:
             pass
         finally:
@@ -286,6 +391,9 @@ class MoverStory(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "conn"):
+            while self.mover.step(self.conn, self.now) or self.mover.unpin(self.conn, self.now):
+                assert as_a_reader_sees_it(self.conn) == self.model
+            assert self.mover.moved_until_us <= self.now + 60 * SECOND
             run(self.mover, self.conn, self.now + 10_000 * SECOND)
             assert as_a_reader_sees_it(self.conn) == self.model
             self.conn.close()

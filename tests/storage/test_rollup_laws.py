@@ -20,14 +20,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon import aggregator_process
-from sensorlogd.storage import apply, catalog, compute, database, query, rollup, stale, tiers
+from sensorlogd.storage import apply, catalog, compute, conversion, database, query, rollup, stale, tiers
 from sensorlogd.storage.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.mover import Mover
 from sensorlogd.storage.query import Ask
 from sensorlogd.storage.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollup import RollUp, Rules
 from sensorlogd.storage.steps import Step
-from tests.storage import truth
+from tests.storage import truth, working
 from tests.storage.test_query import OF_KIND, close, local_edges
 
 HOUR_US = 60 * MINUTE_US
@@ -101,6 +101,7 @@ class Machine(RuleBasedStateMachine):
         """With some readings of all kinds: without them little could go wrong."""
         self.zone, self.t0 = zone, BEGINS[zone]
         self.now_us = self.t0 + HOUR_US
+        self.unit, self.was_converted = "°C", False
         self.rules = {
             "gauge": Rules("gauge", HEARTBEATS[1]),
             "counter": Rules("counter", HEARTBEATS[1], 365.0, 0.1),
@@ -132,7 +133,9 @@ class Machine(RuleBasedStateMachine):
 
     def sync(self) -> None:
         specs = [
-            catalog.SeriesSpec(name, kind=r.kind, heartbeat_us=r.heartbeat_us, wrap=r.wrap, dip=r.dip)
+            catalog.SeriesSpec(
+                name, self.unit if name == "gauge" else "", r.kind, r.heartbeat_us, r.wrap, r.dip, unit_change="convert"
+            )
             for name, r in self.rules.items()
         ]
         sensor = catalog.SensorSpec("s", "simulated", series=specs)
@@ -249,10 +252,47 @@ class Machine(RuleBasedStateMachine):
     )
     def change_settings(self, channel: str, heartbeat: int, kind: str, dip: float) -> None:
         """A reload with another heartbeat, kind or tolerance."""
+        if channel == "gauge" and kind == "state" and self.was_converted:
+            return  # states are whole numbers
         self.rules[channel] = Rules(
             kind, heartbeat, 365.0 if kind == "counter" else None, dip if kind == "counter" else rollup.DIP
         )
         self.sync()
+
+    @rule(unit=st.sampled_from(["°C", "°F", "K"]), moves=st.integers(0, 2), runs=st.integers(0, 12))
+    def change_unit(self, unit: str, moves: int, runs: int) -> None:
+        """A reload with another unit: its history is converted while the mover and the aggregator go on."""
+        if self.rules["gauge"].kind == "state":
+            return
+        old, before = self.ids["s", "gauge"], self.unit
+        self.was_converted = True
+        has_readings = bool(self.raw(old)) or any(series == old for series, *_ in self.frozen)
+        self.unit = unit
+        self.sync()
+        new = self.ids["s", "gauge"]
+        by_kind, number = working.workers(7), 0
+        while working.one_slice(self.conn, self.frontier, by_kind, self.now_us, crash=number % 5 == 4) is not None:
+            number += 1
+            self.move(moves)
+            if number == runs:
+                self.roll_up([], None, 90 * DAY_US)
+            if number % 5 == 0:
+                by_kind = working.workers(7)
+                self.restart()
+        assert (new != old) == (before != unit and has_readings)
+        if new == old:
+            return
+        linear = conversion.conversion(before, unit)
+        assert linear is not None
+        self.retention.read_cuts(self.conn)
+        self.follow()
+        self.shadow[new] = {
+            ts: (None if value is None else value * linear.factor + linear.shift, quality)
+            for ts, (value, quality) in self.shadow.pop(old, {}).items()
+        }
+        for series, tier, start in list(self.frozen):
+            if series == old:
+                self.frozen[new, tier, start] = converted(self.frozen.pop((old, tier, start)), linear)
 
     @rule(zone=st.sampled_from(sorted(BEGINS)))
     def change_zone(self, zone: str) -> None:
@@ -407,6 +447,19 @@ class Machine(RuleBasedStateMachine):
             self.roll_up([], None, 90 * DAY_US)
         assert self.conn.execute("SELECT count(*) FROM dirty").fetchone() == (0,)
         assert self.conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
+
+
+def converted(found: RollUp, linear: conversion.Linear) -> RollUp:
+    """A roll-up in another unit."""
+    factor, shift = linear
+    values = {name: getattr(found, name) for name in ("mean", "min", "max", "first", "last")}
+    changed = {name: None if value is None else value * factor + shift for name, value in values.items()}
+    return found._replace(
+        **changed,
+        m2=None if found.m2 is None else found.m2 * factor**2,
+        increase=None if found.increase is None else found.increase * factor,
+        integral=None if found.integral is None else found.integral * factor + shift * (found.covered_us or 0) / 1e6,
+    )
 
 
 def same(found: RollUp | None, expected: RollUp | None, what: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
+import shutil
 import sqlite3
 import threading
 import time
@@ -26,9 +26,9 @@ S = 1_000_000
 T0 = 1_774_742_400 * S  # 2026-03-29T00:00Z
 
 
-def make_database(path: Path, begin_us: int = T0) -> None:
+def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
     """``lab.t`` every 10 s for two hours but for ten minutes, ``lab.n`` every minute, ``roof.t`` without readings."""
-    database.ensure_schema(path)
+    shutil.copy(fresh, path)
     conn = database.connect_writer(path)
     try:
         conn.execute("BEGIN IMMEDIATE")
@@ -122,10 +122,10 @@ def serving(settings: Settings) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of ``make_database``, not to be changed."""
     path = tmp_path_factory.mktemp("web") / "log.db"
-    make_database(path)
+    make_database(fresh, path)
     return path
 
 
@@ -136,10 +136,3 @@ def served(made: Path) -> Iterator[Served]:
         running.get("/api/v1/latest")
         assert running.client.get("/no-such-file").status_code == 404
         yield running
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

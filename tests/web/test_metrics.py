@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
 
+from sensorlogd.daemon.lock import DatabaseLock
 from sensorlogd.storage import database, status
 from sensorlogd.web.settings import Settings
 from tests import needs
 from tests.web.conftest import S, Served, make_database, serving
 
 FACTS = {
-    "pid": 1, "version": "9.9", "started_us": 5 * S, "clean_shutdown": False, "commit_interval_us": S, "state": "writing",
+    "pid": os.getpid(), "version": "9.9", "started_us": 5 * S, "clean_shutdown": False, "commit_interval_us": S, "state": "writing",
     "committed": 780, "commits": 4, "commit_s": 0.5, "last_commit_us": 5 * S, "inbox_depth": 7, "inbox_limit": 1000, "clean_start": False,
 }  # fmt: skip
 
 
-def running_log(path: Path) -> Path:
+def running_log(fresh: Path, path: Path) -> Path:
     """A log whose daemon gave a sign of life just now; ``lab``'s last reading is ten seconds old."""
     now = time.time_ns() // 1000
-    make_database(path, now - 7200 * S)
+    make_database(fresh, path, now - 7200 * S)
     conn = database.connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     status.save_daemon(conn, FACTS | {"heartbeat_us": now})
@@ -30,14 +32,26 @@ def running_log(path: Path) -> Path:
     return path
 
 
+def test_a_daemon_that_was_killed_is_down_at_once(fresh: Path, tmp_path: Path) -> None:
+    """A fresh note of its own does not make it run: nobody holds the database."""
+    with serving(Settings(running_log(fresh, tmp_path / "log.db"))) as running:
+        assert samples(running.client.get("/metrics").text)["sensorlogd_up"] == 0
+        answer = running.client.get("/ready")
+        assert (answer.status_code, f"the daemon is crashed: pid {os.getpid()}" in answer.json()["error"]["message"]) == (
+            503,
+            True,
+        )
+
+
 def samples(text: str) -> dict[str, float]:
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
-def test_counts_are_those_of_the_daemon(tmp_path: Path) -> None:
+def test_counts_are_those_of_the_daemon(fresh: Path, tmp_path: Path) -> None:
     """Readings, losses, reconnects, inbox, commits, sizes, roll-ups, clean start; values only on request."""
-    with serving(Settings(running_log(tmp_path / "log.db"))) as running:
+    path = running_log(fresh, tmp_path / "log.db")
+    with DatabaseLock(path, None), serving(Settings(path)) as running:
         found = samples(running.client.get("/metrics").text)
         assert found["sensorlogd_up"] == found["sensorlogd_writing"] == 1
         assert found["sensorlogd_clean_start"] == 0
@@ -59,10 +73,10 @@ def test_counts_are_those_of_the_daemon(tmp_path: Path) -> None:
         assert running.get("/ready") == {"status": "ready"}
 
 
-def test_both_formats_are_what_they_say(tmp_path: Path) -> None:
+def test_both_formats_are_what_they_say(fresh: Path, tmp_path: Path) -> None:
     """promtool has nothing to object to; OpenMetrics for whoever asks for it."""
     promtool = needs.tool("promtool", "prometheus")
-    with serving(Settings(running_log(tmp_path / "log.db"))) as running:
+    with serving(Settings(running_log(fresh, tmp_path / "log.db"))) as running:
         answer = running.client.get("/metrics?values=1")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         done = subprocess.run([promtool, "check", "metrics"], input=answer.text, capture_output=True, text=True, check=False)

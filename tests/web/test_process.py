@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.rig import DEADLINE_S, Daemon, reading, until
-from tests.web.conftest import free_port
 
 SENSOR = "greenhouse"  # whose channel temperature is the example of the API's description
 
@@ -89,7 +89,8 @@ def test_values_over_http_are_those_of_the_database(tmp_path: Path) -> None:
             assert daemon.stop() == 0
             viewer.close()
         assert not Path(f"/proc/{pid}").exists()
-    assert sorted(path.name for path in (tmp_path / "data").glob("sensorlogd.db*")) == ["sensorlogd.db"]
+    assert (tmp_path / "data" / "sensorlogd.db").exists()
+    assert list((tmp_path / "data").glob("sensorlogd.db-*")) == []
     conn = sqlite3.connect(tmp_path / "data" / "sensorlogd.db")
     assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     conn.close()
@@ -143,9 +144,9 @@ def test_a_web_process_that_grows_is_replaced(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_told_and_tried_again(tmp_path: Path) -> None:
     """Logging does not wait for it; the pages come when it is free."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         daemon = Daemon(write_config(tmp_path, listen=f"127.0.0.1:{port}"), tmp_path / "data", web=True).wait_ready()
         with daemon:
             until(lambda: events(daemon, "web_down"), "the event")

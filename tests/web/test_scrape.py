@@ -9,21 +9,23 @@ from typing import Any
 
 import httpx
 
+from sensorlogd.daemon.lock import DatabaseLock
 from sensorlogd.web import token
 from sensorlogd.web.settings import Settings
 from tests import needs
+from tests.ports import free_port
 from tests.rig import DEADLINE_S, until
-from tests.web.conftest import free_port, serving
+from tests.web.conftest import serving
 from tests.web.test_metrics import running_log
 
 
-def test_prometheus_scrapes_it(tmp_path: Path) -> None:
+def test_prometheus_scrapes_it(fresh: Path, tmp_path: Path) -> None:
     """With the token, as OpenMetrics; counters, states and values arrive with their labels."""
     prometheus = needs.tool("prometheus", "prometheus")
     path = tmp_path / token.NAME
-    settings = Settings(running_log(tmp_path / "log.db"), auth="token", token_file=path)
+    settings = Settings(running_log(fresh, tmp_path / "log.db"), auth="token", token_file=path)
     right, port = token.ensure(path), free_port()
-    with serving(settings) as running:
+    with DatabaseLock(tmp_path / "log.db", None), serving(settings) as running:
         job = {
             "job_name": "sensorlogd",
             "scrape_interval": "1s",

@@ -18,8 +18,8 @@ from sensorlogd.config.warnings import warnings
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.web import token
 from sensorlogd.web.settings import Settings
+from tests.ports import free_port
 from tests.rig import DEADLINE_S
-from tests.web.conftest import free_port
 
 SENSOR = "\nsensors: {a: {driver: simulated, channels: {t: {signal: {constant: {value: 1}}}}}}\n"
 

@@ -26,10 +26,10 @@ from tests.web.conftest import S, Served, make_database, serving
 class Log:
     """A database that a test writes to as the daemon does."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, fresh: Path, path: Path) -> None:
         self.path = path
         self.begin_us = time.time_ns() // 1000 - 7300 * S
-        make_database(path, self.begin_us)
+        make_database(fresh, path, self.begin_us)
         self.conn = database.connect_writer(path)
         rows = self.conn.execute("SELECT sensor.name, channel, series.id FROM series JOIN sensor ON sensor.id = sensor_id")
         self.ids = {(sensor, channel): identity for sensor, channel, identity in rows}
@@ -48,9 +48,9 @@ class Log:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
+def log(fresh: Path, tmp_path: Path) -> Iterator[Log]:
     """With readings up to two minutes ago."""
-    made = Log(tmp_path / "log.db")
+    made = Log(fresh, tmp_path / "log.db")
     yield made
     made.conn.close()
 
@@ -204,12 +204,12 @@ def test_events_and_changed_states_are_sent(live: Served, log: Log) -> None:
         assert viewer.of("sensors")[0] == [{"sensor": "lab", "state": "backing_off", "health": "not running", "error": None}]
 
 
-def test_a_replaced_database_is_followed(live: Served, log: Log, tmp_path: Path) -> None:
+def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tmp_path: Path) -> None:
     """The viewers stay and see what comes into the new one."""
     with watching(live) as viewer:
         first = log.commit()
         viewer.wait_for(first)
-        other = Log(tmp_path / "other.db")
+        other = Log(fresh, tmp_path / "other.db")
         other.value = 500.0
         log.conn.close()
         database.close_cleanly(other.conn)

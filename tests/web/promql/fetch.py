@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import lzma
 import os
 import subprocess
 import tarfile
+import zlib
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sensorlogd-tests" / "prometheus"
@@ -14,7 +17,7 @@ SUITES = ("sid", "forky", "trixie")  # those of Prometheus 3, whose windows are 
 
 def scripts() -> dict[str, str]:
     """Name -> script, of Prometheus 3 or later. Raises OSError if they cannot be had."""
-    archive = _kept() or _fetched()
+    archive = _kept() or _fetched_by_one()
     found: dict[str, str] = {}
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -29,8 +32,17 @@ def _kept() -> Path | None:
     return next(iter(sorted(CACHE.glob("prometheus_[3-9]*.orig.tar.*"), reverse=True)), None)
 
 
+def _fetched_by_one() -> Path:
+    """Of several processes that want it one fetches; the others wait, and find it kept."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _kept() or _fetched()
+
+
 def _fetched() -> Path:
-    for folder in ("lists/partial", "archives/partial"):
+    """Whole or not at all: it comes into a folder beside the others and is moved when it is complete."""
+    for folder in ("lists/partial", "archives/partial", "coming"):
         (CACHE / folder).mkdir(parents=True, exist_ok=True)
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     mirror = _mirror()
@@ -48,12 +60,21 @@ def _fetched() -> Path:
             ["apt-get", "update", "-qq", *arguments],
             ["apt-get", "source", "-qq", "--download-only", *arguments, "prometheus"],
         ):
-            done = subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False, timeout=300)
+            done = subprocess.run(command, cwd=CACHE / "coming", capture_output=True, text=True, check=False, timeout=300)
             reason = done.stderr.strip() or reason
-        kept = _kept()  # the packaging beside it may be missing: only the source itself is wanted
-        if kept is not None:
-            return kept
+        for archive in (CACHE / "coming").glob("prometheus_[3-9]*.orig.tar.*"):
+            if _is_whole(archive):  # the packaging beside it may be missing: only the source itself is wanted
+                return archive.replace(CACHE / archive.name)
     raise OSError(f"Debian's source package of prometheus 3 cannot be had: {reason[-300:]}")
+
+
+def _is_whole(archive: Path) -> bool:
+    """What was cut off cannot be read to its end."""
+    try:
+        with tarfile.open(archive) as tar:
+            return bool(tar.getmembers())
+    except (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error):
+        return False
 
 
 def _mirror() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -19,7 +20,8 @@ from sensorlogd.storage.append import Frontier, append
 from sensorlogd.web.prometheus.routes import number
 from sensorlogd.web.settings import Settings
 from tests import needs
-from tests.web.conftest import T0, S, Served, free_port, serving
+from tests.ports import free_port
+from tests.web.conftest import T0, S, Served, serving
 
 API = "/prometheus/api/v1"
 
@@ -142,7 +144,7 @@ QUERIES = (
 )  # fmt: skip
 
 
-def test_the_same_as_prometheus(tmp_path: Path) -> None:
+def test_the_same_as_prometheus(fresh: Path, tmp_path: Path) -> None:
     """The same readings in a log and in a real Prometheus: the same range queries have the same answers.
 
     Two things that Prometheus 3 changed are kept out of the way, for Debian's is older: no reading lies on the border of a
@@ -152,7 +154,7 @@ def test_the_same_as_prometheus(tmp_path: Path) -> None:
     chance = random.Random(7)
     begin = (time.time_ns() // 1_000_000_000 - 3 * 3600) // 3600 * 3600
     path = tmp_path / "log.db"
-    database.ensure_schema(path)
+    shutil.copy(fresh, path)
     conn = database.connect_writer(path)
     sensors = {"a": "1", "b": "1", "c": "2"}
     conn.execute("BEGIN IMMEDIATE")

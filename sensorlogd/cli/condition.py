@@ -1,0 +1,111 @@
+"""How the daemon and its sensors are just now: asked of the daemon itself where it lives, else of what it wrote last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.storage.health import daemon_state, is_verb
+from sensorlogd.storage.holder import Holder, holder
+from sensorlogd.storage.reader import Log, SensorState
+
+ANSWER_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``facts``: the daemon's, current if ``answered``, else as written last. ``sensors``: likewise."""
+
+    state: str
+    explanation: str
+    answered: bool
+    facts: dict[str, Any]
+    sensors: list[SensorState]
+
+
+def look(log: Log, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
+    """Raises sqlite3.Error."""
+    return judge(log.path, log.daemon(), log.sensors(), now, patience_s)
+
+
+def judge(
+    database: Path, written: dict[str, Any], sensors: list[SensorState], now: int, patience_s: float = ANSWER_WITHIN_S
+) -> Condition:
+    """``written``: the daemon's last note, empty if it could not be read."""
+    try:
+        held = holder(database)
+    except OSError:
+        held = None  # judged by the note alone
+    told, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
+    facts = written | told.get("daemon", {})
+    if answered:
+        sensors = [_overlaid(one, told.get("sensors", []), now) for one in sensors]
+    state, explanation = daemon_state(facts, now, database, held=held, answered=answered)
+    return Condition(state, explanation, bool(answered), facts, sensors)
+
+
+def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
+    """(answer, whether there was one; None: it could not be asked)."""
+    from sensorlogd.daemon import control
+
+    if held.control is None or held.control.name != control.NAME:
+        return {}, None
+    try:
+        told = control.ask(held.control.parent, {"do": "status"}, patience_s)
+    except (PermissionError, FileNotFoundError):  # not ours to ask; or in another container, starting, or stopping
+        return {}, None
+    except (OSError, ValueError):
+        return {}, False
+    good = bool(told.get("ok")) and isinstance(told.get("daemon"), dict) and isinstance(told.get("sensors", []), list)
+    return (told, True) if good else ({}, False)
+
+
+def _overlaid(stored: SensorState, told: list[Mapping[str, Any]], now: int) -> SensorState:
+    for one in told:
+        if one.get("sensor") == stored.sensor:
+            return replace(
+                stored,
+                state=one.get("state", stored.state),
+                last_error=one.get("last_error", stored.last_error),
+                counters=one.get("counters", stored.counters),
+                updated_us=now,
+            )
+    return stored
+
+
+def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(label, sentence) of whatever is out of the ordinary."""
+    found = []
+    if facts.get("given_up"):
+        found.append(("given up", f"{int(facts['given_up']):,} readings could not be stored and are lost"))
+    if facts.get("incidents"):
+        found.append(("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged"))
+    for one in _list(facts.get("work")):
+        if isinstance(one, Mapping):
+            total = f" of {int(one['total']):,}" if one.get("total") else ""
+            outcome = f"; {one['outcome']}" if one.get("outcome") else ""
+            found.append(("work", f"{one.get('kind')}: {int(one.get('done') or 0):,}{total}{outcome}"))
+    if facts.get("wal_held_by"):
+        who = facts["wal_held_by"]
+        names = ", ".join(map(str, who)) if isinstance(who, list) else str(who)
+        size = f"{int(facts['wal_bytes']) / 1e6:,.1f} MB, " if facts.get("wal_bytes") else ""
+        found.append(("wal", f"{size}kept from shrinking by {names}"))
+    for part, why in sorted((facts.get("parts") or {}).items()):
+        found.append((part, f"could not start: {why}"))
+    if facts.get("rollup_error"):
+        found.append(("roll-ups", str(facts["rollup_error"])))
+    return found
+
+
+def clock(facts: Mapping[str, Any]) -> str:
+    """What is to be said of the clock; empty if nothing is."""
+    told = facts.get("clock")
+    if isinstance(told, Mapping) and told.get("sentence") and told.get("state") != "believed":
+        return str(told["sentence"])
+    return "" if facts.get("clock_synchronised", True) else "not synchronised: readings are marked clock_unsynced"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,36 @@
+"""Write a database anew, without gaps. For whoever holds its lock, with nobody else reading or writing it.
+
+SQLite writes a copy into a temporary file, keeps the old pages in a rollback journal, and overwrites: cut off at any
+moment, the journal brings the old content back when the file is next opened for writing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+class NoRoom(Exception):
+    """There is too little free disk; the text says how much is needed."""
+
+
+def vacuum(path: Path) -> None:
+    """Raises NoRoom, sqlite3.Error."""
+    folder = path.resolve().parent
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)) as conn:
+        conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # what a WAL holds goes into the file first
+        used = conn.execute("PRAGMA page_count").fetchone()[0] - conn.execute("PRAGMA freelist_count").fetchone()[0]
+        needed = used * conn.execute("PRAGMA page_size").fetchone()[0] + path.stat().st_size  # the copy, and the journal
+        stat = os.statvfs(folder)
+        if needed > stat.f_bavail * stat.f_frsize:
+            raise NoRoom(
+                f"writing {path} anew needs {needed / 1e6:,.1f} MB of free disk, {stat.f_bavail * stat.f_frsize / 1e6:,.1f} MB"
+                " are free; without that, free space inside it is used again by new readings, and the running daemon can"
+                " give it back in slices"
+            )
+        # The copy stands beside the database: a /tmp in memory or of a small card is no place for it.
+        conn.execute(f"PRAGMA temp_store_directory = '{str(folder).replace(chr(39), chr(39) * 2)}'")
+        conn.execute("PRAGMA synchronous = FULL")
+        conn.execute("VACUUM")
