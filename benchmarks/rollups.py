@@ -23,13 +23,17 @@ from pathlib import Path
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.aggregation import Aggregation, AggregationState
-from sensorlogd.daemon.inbox import Inbox
-from sensorlogd.daemon.upkeep import Upkeep
-from sensorlogd.daemon.writer import Writer, WriterSettings
+from sensorlogd.daemon.judged_clock import JudgedClock
+from sensorlogd.daemon.lock import DatabaseLock
+from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import apply, database, stale
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.mover import Mover
+from sensorlogd.storage.opened import OpenDatabase
 from sensorlogd.storage.retention import Retention
+from sensorlogd.storage.upkeep import Upkeep
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
 DAY_US = 86_400_000_000
@@ -44,12 +48,15 @@ class Rig:
         self.now_us = now_us
         self.inbox = Inbox(1_000_000)
         specs = [SensorSpec(f"s{n}", "simulated", series=[SeriesSpec("x", heartbeat_us=5_000_000)]) for n in range(series)]
-        upkeep = Upkeep(Mover(), Retention())
-        self.writer = Writer(WriterSettings(path), self.inbox, specs, upkeep=upkeep, now_us=lambda: self.now_us)
+        clock = JudgedClock(wall_ns=lambda: self.now_us * 1000, ask=lambda: True)
+        self.lock = DatabaseLock(path, None)
+        opening = Opening(path, specs, lambda: Upkeep(Mover(), Retention()), clock, remembered=self.lock)
+        self.writer = Writer(WriterSettings(path), self.inbox, opening, clock)
         self.aggregation = Aggregation(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Rig]:
+        self.lock.acquire()
         self.writer.start()
         self.writer.ready.wait()
         try:
@@ -59,6 +66,7 @@ class Rig:
             self.aggregation.stop()
             self.writer.stop()
             self.writer.join()
+            self.lock.release()
 
     def turn(self) -> None:
         wait(self.aggregation.waitables(), 0.002)
@@ -75,8 +83,7 @@ class Rig:
 
     def cpu(self) -> tuple[float, float]:
         """(aggregator, this process) so far."""
-        process = self.aggregation._process
-        pid = process.pid if process is not None else None
+        pid = self.aggregation.pid
         return cpu_seconds([pid]) if pid else 0.0, time.process_time()
 
 
@@ -90,11 +97,11 @@ def backfill(days: int) -> None:
                 rig.turn()
             measure("caught up", rig, readings)
             report(path)
-            rig.writer.submit("stale", lambda conn: stale.mark(conn, [1], rig.now_us)).result()
+            rig.writer.submit("stale", lambda db: stale.mark(db.conn, [1], rig.now_us)).result()
             measure("done anew", rig, readings)
 
-            def dirty(conn: sqlite3.Connection) -> None:
-                conn.execute("INSERT INTO dirty SELECT series_id, start, 1 FROM rollup WHERE resolution = 60")
+            def dirty(db: OpenDatabase) -> None:
+                db.conn.execute("INSERT INTO dirty SELECT series_id, start, 1 FROM rollup WHERE resolution = 60")
 
             rig.writer.submit("dirty", dirty).result()
             measure("healed", rig, readings)
@@ -154,8 +161,8 @@ def close(series: int, minutes: int) -> None:
             # Half a day of roll-ups lies there already: each new row of a series goes to a page of its own.
             rig.writer.submit(
                 "roll-ups",
-                lambda conn: (
-                    conn.execute(
+                lambda db: (
+                    db.conn.execute(
                         "INSERT INTO rollup SELECT series.id, 60, ?1 - value * 60000000, 60, 3.0, 240.0, 0, 6, 0, 0.5, 59000000, 3.5, 180.5,"
                         " 59000000, NULL, NULL, NULL, NULL, 60, 0, 0, 0, 0, NULL, NULL"
                         " FROM series, (WITH RECURSIVE g(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM g WHERE value < 720) SELECT value FROM g)",

@@ -110,8 +110,9 @@ def format_time(us: int, zone: str = "UTC") -> str:
 
 def format_age(us: int) -> str:
     """An age for people, two units at most: ``3s``, ``2min10s``, ``5d3h``."""
-    if us < 0:
+    if us < -1_000_000:  # less is the time that asking took
         return "in the future"
+    us = max(us, 0)
     if us < 1_000_000:
         return f"{us // 1000}ms"
     seconds = us // 1_000_000

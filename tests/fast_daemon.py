@@ -13,29 +13,30 @@ from pathlib import Path
 
 from sensorlogd.config.loader import load
 from sensorlogd.daemon import logs
-from sensorlogd.daemon.clock import Clock
+from sensorlogd.daemon.judged_clock import JudgedClock
 from sensorlogd.daemon.supervisor import Supervisor
 from sensorlogd.drivers.registry import options_for
 
 
-class FastClock(Clock):
-    """Wall time advances ``factor`` times as fast, from the moment of creation on; never backwards across restarts."""
+def fast_clock(factor: float, epoch_us: int) -> JudgedClock:
+    """Wall and steady clock advance ``factor`` times as fast, from ``epoch_us`` on; never backwards across restarts."""
 
-    def __init__(self, factor: float, epoch_us: int) -> None:
-        super().__init__()
-        self.factor = factor
-        self.epoch_us = epoch_us
+    def fast_ns(real_ns: int) -> int:
+        return epoch_us * 1000 + int((real_ns - epoch_us * 1000) * factor)
 
-    def now_us(self) -> int:
-        real = time.time_ns() // 1000
-        return self.epoch_us + int((real - self.epoch_us) * self.factor)
+    offset_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)  # of this start; nobody sets the clock in these tests
+    return JudgedClock(
+        wall_ns=lambda: fast_ns(time.time_ns()),
+        steady_ns=lambda: fast_ns(time.clock_gettime_ns(time.CLOCK_BOOTTIME) + offset_ns),
+        ask=lambda: True,
+    )
 
 
 def main() -> int:
     path, factor, epoch_us = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     logs.setup("info")
     return Supervisor(
-        load(path, options_for), lambda: load(path, options_for), clock=FastClock(factor, epoch_us), pages=False
+        load(path, options_for), lambda: load(path, options_for), clock=fast_clock(factor, epoch_us), pages=False
     ).run()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
@@ -22,10 +23,9 @@ S = 1_000_000
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(fresh: Path, tmp_path: Path) -> Path:
     """Two sensors for two hours: ``lab.t`` every 10 s but for ten minutes, ``lab.n`` every minute; one value failed."""
-    path = tmp_path / "log.db"
-    database.ensure_schema(path)
+    path = Path(shutil.copy(fresh, tmp_path / "log.db"))
     conn = database.connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
     spec = catalog.SensorSpec(

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests import needs
-from tests.rig import Daemon, Port, until
-from tests.web.conftest import free_port
+from tests.ports import free_port
+from tests.rig import DEADLINE_S, Daemon, Port, until
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "screenshots"
@@ -130,7 +130,7 @@ def open_page(browser: Any, site: Site) -> Iterator[Callable[..., Tab]]:
         tabs.append(tab)
         page.on("pageerror", lambda error: tab.troubles.append(str(error)))
         page.on("console", lambda message: tab.troubles.append(message.text) if message.type == "error" else None)
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(DEADLINE_S * 1000)
         page.goto(site.url + path)
         return tab
 

@@ -376,7 +376,7 @@ class Quiet(Good):
 
 def test_a_good_driver_passes() -> None:
     """All that is asked for below can be done."""
-    check_driver(Good, KEYS, spoil=lambda: None, **GOOD)
+    check_driver(Good, KEYS, spoil=lambda: None, **GOOD | {"deadline_s": 30.0})
 
 
 BROKEN: list[tuple[type[Driver], str]] = [

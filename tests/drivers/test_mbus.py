@@ -169,7 +169,7 @@ def test_a_meter_is_asked_until_it_has_told_everything(tmp_path: Path) -> None:
     meter.start()
     counts: Counter[str] = Counter()
     try:
-        with asking(port, counts) as driver:
+        with asking(port, counts, turnaround="5s") as driver:
             values = _first(driver)
         assert values["volume"] == 54.321
         assert values["flow_temperature"] == 81.0
