@@ -21,8 +21,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import common
-from sensorlogd.storage import rollup
-from sensorlogd.storage.append import _INSERT
+from sensorlogd.storage.ingest.append import _INSERT
+from sensorlogd.storage.rollups import rollup
 
 ROWS = 200_000
 TABLE = (

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import scratch
-from sensorlogd.storage import apply, catalog, compute, database
-from sensorlogd.storage.query import Ask
-from sensorlogd.storage.reader import Log
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.rollups import compute, store
 
 DAY_S = 86_400
 T0 = 1_735_689_600  # 2025-01-01T00:00Z
@@ -62,16 +63,16 @@ def build(path: Path, days: int) -> None:
     )
     inserted = time.perf_counter()
     conn.execute("BEGIN IMMEDIATE")
-    apply.set_edge(conn, T0 * 1_000_000)
-    apply.use_day_zone(conn, "UTC", 0)
+    store.set_edge(conn, T0 * 1_000_000)
+    store.use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
     for day in range(days):
         begin = (T0 + day * DAY_S) * 1_000_000
         conn.execute("BEGIN IMMEDIATE")
         for rows in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
-            apply.apply_rows(conn, rows)
-        apply.set_edge(conn, begin + DAY_S * 1_000_000)
+            store.apply_rows(conn, rows)
+        store.set_edge(conn, begin + DAY_S * 1_000_000)
         conn.execute("COMMIT")
     reader.close()
     rolled = time.perf_counter()

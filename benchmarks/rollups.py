@@ -28,12 +28,13 @@ from sensorlogd.daemon.lock import DatabaseLock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import apply, database, stale
+from sensorlogd.storage import database
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.opened import OpenDatabase
-from sensorlogd.storage.retention import Retention
-from sensorlogd.storage.upkeep import Upkeep
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.rollups import outdated, store
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
 DAY_US = 86_400_000_000
@@ -97,7 +98,7 @@ def backfill(days: int) -> None:
                 rig.turn()
             measure("caught up", rig, readings)
             report(path)
-            rig.writer.submit("stale", lambda db: stale.mark(db.conn, [1], rig.now_us)).result()
+            rig.writer.submit("stale", lambda db: outdated.mark(db.conn, [1], rig.now_us)).result()
             measure("done anew", rig, readings)
 
             def dirty(db: OpenDatabase) -> None:
@@ -113,8 +114,8 @@ def fill(path: Path, days: int) -> int:
     conn = database.connect_writer(path)
     conn.execute("PRAGMA synchronous = OFF")
     conn.execute("BEGIN")
-    apply.set_edge(conn, T0)
-    apply.use_day_zone(conn, ZONE, 0)
+    store.set_edge(conn, T0)
+    store.use_day_zone(conn, ZONE, 0)
     conn.execute("INSERT INTO meta VALUES ('moved_until_us', ?)", (str(T0 + days * DAY_US),))
     conn.execute("COMMIT")
     chance = random.Random(1)
@@ -218,7 +219,7 @@ def live(seconds: int) -> None:
         time.sleep(seconds)
         took, more, used = time.perf_counter() - began, stored_readings(path) - stored, cpu_seconds(aggregators) - cpu
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as conn:
-            behind = time.time() - apply.edge(conn) / 1e6
+            behind = time.time() - store.edge(conn) / 1e6
         print(
             f"live: {more / took:,.0f} readings/s for {took:.0f} s; aggregator {100 * used / took:.1f} % of a core"
             f" ({more / used:,.0f} readings per second of CPU); edge {behind:.0f} s behind"

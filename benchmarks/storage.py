@@ -18,8 +18,8 @@ from pathlib import Path
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.append import Frontier, append
-from sensorlogd.storage.mover import Mover
+from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.maintenance.mover import Mover
 
 T0 = 1_750_000_000_000_000
 SECOND = 1_000_000

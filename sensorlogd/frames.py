@@ -6,8 +6,8 @@ from array import array
 from typing import TYPE_CHECKING, Any
 
 from sensorlogd import quality
-from sensorlogd.storage.query import Ask
-from sensorlogd.storage.reader import Log, Series, conversion
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.log import Log, Series, conversion
 
 if TYPE_CHECKING:
     import pandas

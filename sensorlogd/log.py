@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from sensorlogd import quality, times
-from sensorlogd.storage.query import Ask, Fill
-from sensorlogd.storage.reader import Event, LogUnavailable, Reading, Series, UnknownSeries, conversion
-from sensorlogd.storage.reader import Log as _Log
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage.query.engine import Ask, Fill
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Event, LogUnavailable, Reading, Series, UnknownSeries, conversion
+from sensorlogd.storage.query.log import Log as _Log
 
 if TYPE_CHECKING:
     import pandas

@@ -51,7 +51,7 @@ from sensorlogd.drivers.serial.options import (
 from sensorlogd.drivers.simulated.faults import Drift, Episode, FaultOptions, Spike
 from sensorlogd.drivers.simulated.signals import SignalChoice
 from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
-from sensorlogd.storage.aggregates import AGGREGATES
+from sensorlogd.storage.query.aggregates import AGGREGATES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

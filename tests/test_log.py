@@ -15,8 +15,9 @@ import pytest
 import sensorlogd
 from sensorlogd.batch import Block, Column
 from sensorlogd.log import LogUnavailable, UnknownSeries
-from sensorlogd.storage import apply, catalog, compute, database
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.rollups import compute, store
 
 T0 = 1_774_742_400_000_000  # 2026-03-29T00:00Z; in Berlin the clock goes forward an hour later
 S = 1_000_000
@@ -44,15 +45,15 @@ def path(fresh: Path, tmp_path: Path) -> Path:
         Block("lab", [Column("n", [T0 + s * S for s in range(0, 7200, 60)], [float(s) for s in range(0, 7200, 60)], 2)], True),
     ]
     append(conn, blocks, ids, Frontier(edge_us=T0))
-    apply.set_edge(conn, T0)
-    apply.use_day_zone(conn, "UTC", 0)
+    store.set_edge(conn, T0)
+    store.use_day_zone(conn, "UTC", 0)
     conn.execute("COMMIT")
     reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]
     reader.close()
     conn.execute("BEGIN IMMEDIATE")
-    apply.apply_rows(conn, rows)
-    apply.set_edge(conn, T0 + 3600 * S)
+    store.apply_rows(conn, rows)
+    store.set_edge(conn, T0 + 3600 * S)
     conn.execute("COMMIT")
     database.close_cleanly(conn)
     return path

@@ -15,10 +15,10 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.cli.patience import NotForEver
 from sensorlogd.cli.reading import database, fail, told_of_damage
-from sensorlogd.storage import opening
 from sensorlogd.storage.database import Failure, classify, explain
-from sensorlogd.storage.holder import holder
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage.file import opening
+from sensorlogd.storage.file.holder import holder
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 PING_WITHIN_S = 5.0
 
@@ -180,7 +180,7 @@ def make_ready(path: Path) -> None:
     Raises Refused, LogUnavailable, sqlite3.Error, LockHeld.
     """
     from sensorlogd.daemon.lock import DatabaseLock
-    from sensorlogd.storage import inspection
+    from sensorlogd.storage.maintenance import inspection
 
     check_owner(path)
     opening.refuse_foreign_sides(path)

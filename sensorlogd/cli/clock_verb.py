@@ -14,7 +14,7 @@ from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.acting import data_dir
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 ASK_S = 10.0
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.storage.health import daemon_state, is_verb
-from sensorlogd.storage.holder import Holder, holder
-from sensorlogd.storage.reader import Log, SensorState
+from sensorlogd.storage.file.holder import Holder, holder
+from sensorlogd.storage.query.health import daemon_state, is_verb
+from sensorlogd.storage.query.log import Log, SensorState
 
 ANSWER_WITHIN_S = 2.0
 

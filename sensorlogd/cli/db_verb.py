@@ -25,8 +25,9 @@ from sensorlogd.cli.reading import (
     tz_option,
     zone_of,
 )
-from sensorlogd.storage import inspection, tiers
-from sensorlogd.storage.reader import Log, Series
+from sensorlogd.storage.maintenance import inspection
+from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.rollups import resolutions
 
 
 @click.group(
@@ -82,7 +83,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
 
 
 def _tier(tier: int) -> str:
-    return "readings" if tier == 0 else tiers.NAMES.get(tier, f"{tier}s")
+    return "readings" if tier == 0 else resolutions.NAMES.get(tier, f"{tier}s")
 
 
 def _mb(count: int) -> str:
@@ -152,8 +153,8 @@ def _in_slices(config_file: Path | None, db: str | None) -> None:
 def _write_anew(path: Path) -> None:
     """Everything, without gaps. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.lock import DatabaseLock, LockHeld
-    from sensorlogd.storage import compact as compacting
     from sensorlogd.storage.database import DatabaseError, ensure_schema
+    from sensorlogd.storage.maintenance import compact as compacting
 
     try:
         make_ready(path)
@@ -208,7 +209,7 @@ To restore: stop the daemon, copy the file to where the database was (remove a -
 @reads_the_log
 def backup(log: Log, file: Path, force: bool) -> None:
     """Copy the log to FILE while the daemon runs: consistent, verified, safely on the disk."""
-    from sensorlogd.storage.backup import BackupError, copy
+    from sensorlogd.storage.maintenance.backup import BackupError, copy
 
     target = file / log.path.name if file.is_dir() else file
     if target.is_dir():

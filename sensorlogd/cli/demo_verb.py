@@ -137,8 +137,8 @@ def _history(path: Path, days: int) -> int:
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
-    from sensorlogd.storage.opened import OpenDatabase
-    from sensorlogd.storage.place import Placed, place
+    from sensorlogd.storage.file.opened import OpenDatabase
+    from sensorlogd.storage.ingest.upsert import Placed, place
 
     config = load(path, options_for)
     now_us = time.time_ns() // 1000

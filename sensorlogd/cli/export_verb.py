@@ -18,10 +18,10 @@ from sensorlogd import quality, times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import progress
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
-from sensorlogd.storage.query import Ask
-from sensorlogd.storage.reader import Log, Series
-from sensorlogd.storage.rows import READING_COLUMNS, cell, number, reading_row
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.rows import READING_COLUMNS, cell, number, reading_row
 
 BUCKETS_AT_ONCE = 2_000
 LOST = (int(quality.Flag.FAIL), quality.MISSING)

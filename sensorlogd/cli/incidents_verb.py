@@ -13,9 +13,9 @@ import click
 from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import config_option, database, db_option, fail, tz_option, zone_of
-from sensorlogd.storage import incidents as kept
 from sensorlogd.storage import work
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage.maintenance import incidents as kept
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 
 @click.command(

@@ -16,8 +16,8 @@ from sensorlogd import quality, times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import Actor, Refused, acting, confirm, progress, readable
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_told, tz_option, zone_of
-from sensorlogd.storage import mend
-from sensorlogd.storage.reader import Log, Series
+from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.work import State
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")

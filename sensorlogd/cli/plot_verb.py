@@ -11,7 +11,7 @@ import click
 from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
-from sensorlogd.storage.reader import Log
+from sensorlogd.storage.query.log import Log
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""``query``: readings as they are, or aggregated. The questions and their grammar are ``storage.query``'s."""
+"""``query``: readings as they are, or aggregated. The questions and their grammar are ``storage.query.engine``'s."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import click
 from sensorlogd import times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
-from sensorlogd.storage.reader import Log, Reading, Series, conversion
-from sensorlogd.storage.rows import READING_COLUMNS, cell, reading_row
+from sensorlogd.storage.query.log import Log, Reading, Series, conversion
+from sensorlogd.storage.query.rows import READING_COLUMNS, cell, reading_row
 
 
 @click.command(
@@ -111,9 +111,9 @@ def _buckets(
     zone: str,
 ) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
     """Columns and rows; where each series' answer comes from goes to stderr. Raises ValueError."""
-    from sensorlogd.storage.aggregates import DEFAULT
-    from sensorlogd.storage.query import FILLS, Ask
-    from sensorlogd.storage.steps import Step
+    from sensorlogd.storage.query.aggregates import DEFAULT
+    from sensorlogd.storage.query.engine import FILLS, Ask
+    from sensorlogd.storage.query.grid import Step
 
     if every is not None and max_points is not None:
         raise ValueError("--every and --max-points exclude each other")

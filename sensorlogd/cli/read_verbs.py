@@ -12,8 +12,8 @@ from sensorlogd import times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.durations import parse_duration
-from sensorlogd.storage.reader import Log, Reading, Series
-from sensorlogd.storage.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
+from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
 
 
 @click.command(

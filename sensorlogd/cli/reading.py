@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.storage import opening
 from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.reader import Log, LogUnavailable, Series, UnknownSeries
+from sensorlogd.storage.file import opening
+from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
 
 config_option = click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="the configuration file")
 db_option = click.option("--db", metavar="FILE|URL", help="a database file (or sqlite:///FILE), without a configuration")

@@ -16,8 +16,8 @@ from sensorlogd import times
 from sensorlogd.cli import condition, exits, output
 from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, told_of_damage, unreadable
-from sensorlogd.storage.health import ALIVE, newest_by_sensor
-from sensorlogd.storage.reader import Log, LogUnavailable, SensorState
+from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
+from sensorlogd.storage.query.log import Log, LogUnavailable, SensorState
 
 
 def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:

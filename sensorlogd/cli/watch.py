@@ -15,7 +15,7 @@ from sensorlogd import times
 from sensorlogd.cli import condition
 from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import now_us
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 EVERY_MS = 1000
 ANSWER_WITHIN_S = 0.5  # a screen is not held up for longer by a daemon that does not answer

@@ -17,10 +17,12 @@ from typing import Any, TypeVar
 
 from sensorlogd.daemon.aggregation import Aggregation
 from sensorlogd.daemon.writing.writer import Writer
-from sensorlogd.storage import latest, stale, work
-from sensorlogd.storage import mend as mending
-from sensorlogd.storage import place as placing
 from sensorlogd.storage import series as catalogued
+from sensorlogd.storage import work
+from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.ingest import upsert as placing
+from sensorlogd.storage.rollups import outdated
 
 T = TypeVar("T")
 ANSWER_S = 25.0
@@ -77,7 +79,9 @@ class Acts:
         since = request.get("since_us")
         wanted = [int(one) for one in request["series"]]
         now = self.writer.now_us()
-        self._run("rebuild", lambda db: stale.mark(db.conn, wanted, now, stale.BEGINNING_US if since is None else int(since)))
+        self._run(
+            "rebuild", lambda db: outdated.mark(db.conn, wanted, now, outdated.BEGINNING_US if since is None else int(since))
+        )
         self.aggregation.request()
         return {}
 

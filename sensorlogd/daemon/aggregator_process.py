@@ -19,9 +19,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sensorlogd.daemon.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
-from sensorlogd.storage import anew, compute
-from sensorlogd.storage.compute import Advance, Key, Mark, Row
 from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.rollups import compute, rebuild
+from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
 ROWS_PER_MESSAGE = 300
@@ -105,7 +105,7 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
             more = done == MARKS
         if not more:
             conn.execute("BEGIN")
-            for rows, deletes, advances in anew.compute_stale(conn, new_edge_us, zone, enough):
+            for rows, deletes, advances in rebuild.compute_stale(conn, new_edge_us, zone, enough):
                 sender.put(rows, deletes, (), advances)
             sender.finish(conn)
             more = enough() and conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None

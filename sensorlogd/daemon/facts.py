@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sensorlogd import __version__
-from sensorlogd.storage import incidents, status
+from sensorlogd.storage.ingest import status
+from sensorlogd.storage.maintenance import incidents
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.supervisor import Supervisor

@@ -1,6 +1,6 @@
 """One daemon per data directory and one writer per database: flocks that the kernel releases whatever way the process ends.
 
-Who only looks asks ``holder`` (see ``storage.holder``, which says what stands in the database's lock file).
+Who only looks asks ``holder`` (see ``storage.file.holder``, which says what stands in the database's lock file).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sensorlogd.storage.holder import CONTENT_MAX, Holder, holder, lock_path, parse, render
+from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, holder, lock_path, parse, render
 
 __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
 

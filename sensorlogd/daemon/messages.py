@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sensorlogd.storage.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 
 MOST_BYTES = 64 * 1024 * 1024  # of one message; whoever announces more is not one of ours
 _READ = 256 * 1024

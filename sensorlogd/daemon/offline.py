@@ -22,9 +22,9 @@ from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import database
-from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.retention import Retention
-from sensorlogd.storage.upkeep import Upkeep
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
 
 OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded
 BUSY_FOR_S = 8.0

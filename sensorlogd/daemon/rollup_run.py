@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sensorlogd.daemon.messages import Rows
-from sensorlogd.storage import apply
-from sensorlogd.storage.append import MINUTE_US, Frontier
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.rollups import store as rollup_store
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.writing.totals import WriterStats
@@ -78,8 +78,8 @@ class Run:
         now = self.now_us()
         edge = now - GRACE_US
         edge -= edge % MINUTE_US
-        apply.use_day_zone(db.conn, self.zone, now)
-        old, new = apply.take_edge(db.conn, edge, self.block_us)
+        rollup_store.use_day_zone(db.conn, self.zone, now)
+        old, new = rollup_store.take_edge(db.conn, edge, self.block_us)
         # Raised before the commit, lowered only after it: marks that nobody needs do no harm, missing ones would.
         db.frontier.edge_us = max(db.frontier.edge_us, new)
         return Edge(db.token, db.frontier, old, new, new < edge)
@@ -88,16 +88,16 @@ class Run:
         """Step 3, one slice; when it began (monotonic)."""
         began = time.monotonic()
         if not self.over:
-            apply.apply_rows(db.conn, message.rows)
-            apply.delete_rows(db.conn, message.deletes)
-            apply.clear_marks(db.conn, message.marks)
-            apply.advance_stale(db.conn, message.advances)
+            rollup_store.apply_rows(db.conn, message.rows)
+            rollup_store.delete_rows(db.conn, message.deletes)
+            rollup_store.clear_marks(db.conn, message.marks)
+            rollup_store.advance_stale(db.conn, message.advances)
         return began
 
     def finish(self, db: OpenDatabase) -> None:
         """Step 4."""
         if not self.over:
-            apply.set_edge(db.conn, self.new_edge_us)
+            rollup_store.set_edge(db.conn, self.new_edge_us)
 
     # ---- on the main thread ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from sensorlogd.daemon.treatment import Treatment
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.registry import driver_class
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.maintenance.retention import RetentionPlan
 
 
 def sensor_specs(config: Config) -> list[SensorSpec]:

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.daemon.writing.jobs import WriterStopped
-from sensorlogd.storage.mend import MendError
-from sensorlogd.storage.place import PlaceError
+from sensorlogd.storage.corrections.mend import MendError
+from sensorlogd.storage.ingest.upsert import PlaceError
 from sensorlogd.storage.series import SeriesMismatch
 
 log = logging.getLogger(__name__)

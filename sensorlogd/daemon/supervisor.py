@@ -45,9 +45,9 @@ from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.durations import format_duration
 from sensorlogd.storage import database
-from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.retention import Retention
-from sensorlogd.storage.upkeep import Upkeep
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.web.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sensorlogd.storage.conversion_work import ConvertWorker
-from sensorlogd.storage.mend_work import MendWorker, UndoWorker
+from sensorlogd.storage.corrections.conversion_work import ConvertWorker
+from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
 from sensorlogd.storage.salvage.worker import Salvage
 from sensorlogd.storage.work import Worker
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sensorlogd.storage.query import Ask
-from sensorlogd.storage.reader import Log, Series
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log, Series
 
 
 @dataclass(slots=True)

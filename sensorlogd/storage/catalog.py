@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.durations import format_duration
-from sensorlogd.storage import conversion, stale
-from sensorlogd.storage.conversion import Linear
-from sensorlogd.storage.rollup import DIP, Rules
+from sensorlogd.storage.corrections import conversion
+from sensorlogd.storage.corrections.conversion import Linear
+from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.rollups.rollup import DIP, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
     changed = _changed_rules(Rules(*row[2:]), Rules(spec.kind, spec.heartbeat_us, spec.wrap, spec.dip))
     if changed:
         catalog.notes.append(("rollups_stale", sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
-        stale.mark(conn, [series_id], now_us)
+        outdated.mark(conn, [series_id], now_us)
     conn.execute(
         "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, labels = ?6, retired_us = NULL WHERE id = ?1"
         " AND (kind <> ?2 OR heartbeat_us <> ?3 OR wrap IS NOT ?4 OR dip <> ?5 OR labels <> ?6 OR retired_us IS NOT NULL)",

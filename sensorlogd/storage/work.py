@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, Protocol
 
-from sensorlogd.storage import events
-from sensorlogd.storage.append import Frontier
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.ingest.append import Frontier
 
 
 class State(StrEnum):

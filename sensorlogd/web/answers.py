@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd import quality
-from sensorlogd.storage.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.query import Ask, BucketRow
-from sensorlogd.storage.reader import Log, Reading, Series, conversion
-from sensorlogd.storage.rows import cell, event_row, number, reading_row
+from sensorlogd.storage.query.engine import Ask, BucketRow
+from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
+from sensorlogd.storage.query.log import Log, Reading, Series, conversion
+from sensorlogd.storage.query.rows import cell, event_row, number, reading_row
 from sensorlogd.web.errors import ApiError, bad_parameter
 from sensorlogd.web.params import ROWS_MAX, TimeForm, find_series
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sensorlogd.storage.rows import EVENT_COLUMNS, READING_COLUMNS
+from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS
 from sensorlogd.web import answers
 from sensorlogd.web.answers import BucketsAsk, ReadingsAsk
 from sensorlogd.web.encode import FORMATS, json_answer, streamed

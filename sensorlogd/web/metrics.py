@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sensorlogd.storage.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.reader import Log, SensorState
+from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
+from sensorlogd.storage.query.log import Log, SensorState
 from sensorlogd.web.answers import size
 from sensorlogd.web.params import Params, find_series
 from sensorlogd.web.pool import Pool

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from sensorlogd import __version__
-from sensorlogd.storage import aggregates
-from sensorlogd.storage.query import FILLS
+from sensorlogd.storage.query import aggregates
+from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web import api, metrics
 from sensorlogd.web.encode import FORMATS, MEDIA_TYPES, json_answer
 from sensorlogd.web.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm

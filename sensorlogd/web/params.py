@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 
 from sensorlogd import times
-from sensorlogd.storage import aggregates
-from sensorlogd.storage.query import FILLS, Ask, Fill
-from sensorlogd.storage.reader import Log, Series, UnknownSeries
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage.query import aggregates
+from sensorlogd.storage.query.engine import FILLS, Ask, Fill
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log, Series, UnknownSeries
 from sensorlogd.web.errors import ApiError, bad_parameter
 
 MAX_PATTERNS = 500

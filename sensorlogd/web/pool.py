@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage.query.log import Log, LogUnavailable
 from sensorlogd.web.errors import ApiError
 
 T = TypeVar("T")

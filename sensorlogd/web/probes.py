@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sensorlogd.storage.health import daemon_state
-from sensorlogd.storage.reader import Log
+from sensorlogd.storage.query.health import daemon_state
+from sensorlogd.storage.query.log import Log
 from sensorlogd.web.errors import ApiError
 from sensorlogd.web.pool import Pool
 

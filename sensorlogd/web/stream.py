@@ -27,8 +27,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from sensorlogd.storage.reader import Reading, Series
-from sensorlogd.storage.rows import event_row, reading_row
+from sensorlogd.storage.query.log import Reading, Series
+from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.web import answers
 from sensorlogd.web.encode import dumps
 from sensorlogd.web.errors import ApiError, bad_parameter

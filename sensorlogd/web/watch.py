@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from sensorlogd.storage.health import ALIVE, daemon_state, sensor_health
-from sensorlogd.storage.reader import Event, Log, Reading, SensorState, Series
+from sensorlogd.storage.query.health import ALIVE, daemon_state, sensor_health
+from sensorlogd.storage.query.log import Event, Log, Reading, SensorState, Series
 
 STATES_EVERY_S = 2.0
 AHEAD_US = 1_000_000  # a reading dated later is shown when its time has come

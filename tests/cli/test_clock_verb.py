@@ -14,7 +14,8 @@ from sensorlogd.cli.clock_verb import clock
 from sensorlogd.daemon import clock_request
 from sensorlogd.daemon.control import ControlServer
 from sensorlogd.daemon.judged_clock import JudgedClock
-from sensorlogd.storage import database, status
+from sensorlogd.storage import database
+from sensorlogd.storage.ingest import status
 
 T0 = 1_900_000_000_000_000
 YEAR = 365 * 86_400_000_000

@@ -18,8 +18,8 @@ from sensorlogd.cli import condition, watch
 from sensorlogd.cli.status_verb import rows_of
 from sensorlogd.daemon import control
 from sensorlogd.daemon.lock import DatabaseLock
-from sensorlogd.storage import status
-from sensorlogd.storage.reader import Log
+from sensorlogd.storage.ingest import status
+from sensorlogd.storage.query.log import Log
 from tests.cli.test_transfer import verb
 from tests.cli.test_verbs import log  # noqa: F401  # a fixture
 

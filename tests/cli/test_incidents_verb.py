@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from sensorlogd.cli.incidents_verb import incidents as verb
-from sensorlogd.storage import incidents
+from sensorlogd.storage.maintenance import incidents
 from tests.storage import salvage_rig as rig
 
 

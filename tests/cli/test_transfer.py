@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.cli.main import cli
 from sensorlogd.quality import Test
-from sensorlogd.storage import apply, catalog, database
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.rollups import store as rollup_store
 from tests import needs
 from tests.cli.test_verbs import run
 from tests.rig import Daemon, reading, until
@@ -48,7 +49,7 @@ def store(path: Path, readings: dict[str, dict[int, tuple[float, int]]]) -> None
         if times:
             values: list[float | None] = [None if found[ts][1] == 9 else found[ts][0] for ts in times]
             append(conn, [Block("s", [Column(name, times, values, [found[ts][1] for ts in times])], True)], ids, Frontier())
-    apply.set_edge(conn, 0)
+    rollup_store.set_edge(conn, 0)
     conn.execute("COMMIT")
     database.close_cleanly(conn)
 

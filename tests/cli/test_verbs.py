@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import apply, catalog, database, latest, status
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.ingest import latest, status
+from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.rollups import store
 
 ROOT = Path(__file__).parents[2]
 MINUTE_US = 60_000_000
@@ -58,7 +60,7 @@ def log(fresh: Path, tmp_path: Path) -> Iterator[Path]:
     block = Block("lab", [Column("t", times, t, quality), Column("n", times, [float(n) for n in range(600)], 2)])
     result = append(conn, [block], known.ids, Frontier())
     latest.save(conn, result.newest, now, 0)
-    apply.set_edge(conn, 0)
+    store.set_edge(conn, 0)
     facts = {
         "pid": 1,
         "heartbeat_us": now - 3_600_000_000,

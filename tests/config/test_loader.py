@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sensorlogd.config.loader import ConfigErrors, load, load_text
 from sensorlogd.config.models import ChannelOptions, Config
 from sensorlogd.drivers.registry import options_for
-from sensorlogd.storage import rollup
+from sensorlogd.storage.rollups import rollup
 
 ROOT = Path(__file__).parents[2]
 GOOD = """

@@ -33,8 +33,9 @@ from sensorlogd.daemon.messages import Channel, Done, Exit, Failed, Message, Row
 from sensorlogd.daemon.rollup_run import GRACE_US
 from sensorlogd.daemon.writing.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
-from sensorlogd.storage import apply, database
-from sensorlogd.storage.append import MINUTE_US, Frontier
+from sensorlogd.storage import database
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.rollups import store
 from tests.rig import until
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z
@@ -163,7 +164,7 @@ class ScriptedWriter:
         self.jobs.pop(0).future.set_exception(error)
 
     def edge(self) -> int:
-        return apply.edge(self.conn)
+        return store.edge(self.conn)
 
     def rollups(self) -> list[int]:
         return [start for (start,) in self.conn.execute("SELECT start FROM rollup ORDER BY start")]
@@ -174,7 +175,7 @@ class Rig:
 
     def __init__(self, fresh: Path, folder: Path) -> None:
         self.writer = ScriptedWriter(Path(shutil.copy(fresh, folder / "log.db")))
-        apply.set_edge(self.writer.conn, T0)
+        store.set_edge(self.writer.conn, T0)
         self.writer.db.frontier.edge_us = T0
         self.now_us = NOW
         self.steady = 1000.0
@@ -484,7 +485,7 @@ def test_a_process_that_dies_anywhere_is_replaced_and_the_block_repeated(rig: Ri
     """Whether its last job is run before or after its death is seen; after it, that job does nothing."""
     rig.tick(5.0)
     rig.finish()
-    apply.set_edge(rig.writer.conn, T0)
+    store.set_edge(rig.writer.conn, T0)
     rig.writer.edges.clear()
     _run(rig, place)
     rig.puppet.die()

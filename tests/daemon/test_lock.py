@@ -14,7 +14,7 @@ import pytest
 
 from sensorlogd.daemon import lock as lock_module
 from sensorlogd.daemon.lock import NAME, DatabaseLock, DataDirLock, Holder, LockHeld, holder, lock_path
-from sensorlogd.storage.holder import parse, render
+from sensorlogd.storage.file.holder import parse, render
 
 HOLD = """
 import sys

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli import acting
-from sensorlogd.storage import catalog, compact, database, opening
-from sensorlogd.storage.reader import Log, LogUnavailable
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.file import opening
+from sensorlogd.storage.maintenance import compact
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 READINGS = 60_000
 COMMAND = [sys.executable, "-m", "sensorlogd", "db", "compact", "--db"]

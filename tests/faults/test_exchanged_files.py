@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.storage import incidents
+from sensorlogd.storage.maintenance import incidents
 from tests.faults.test_database_trouble import assert_whole, configuration, database, events, events_or_none, values
 from tests.rig import Daemon, reading, until
 

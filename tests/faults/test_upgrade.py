@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import database, mend, originals
+from sensorlogd.storage import database
+from sensorlogd.storage.corrections import mend, originals
 from sensorlogd.storage.migrations.upgrade import upgrade
 from tests.faults.test_database_trouble import configuration
 from tests.faults.test_database_trouble import database as database_of

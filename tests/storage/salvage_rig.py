@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.daemon import aggregator_process
-from sensorlogd.storage import apply, catalog, database, events, incidents, mend, work
-from sensorlogd.storage.append import Frontier
-from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.retention import Retention, RetentionPlan
+from sensorlogd.storage import catalog, database, work
+from sensorlogd.storage.corrections import mend
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.rollups import store
 from sensorlogd.storage.salvage import worker
 from sensorlogd.storage.salvage.worker import Salvage
 from tests.storage import working
@@ -55,10 +59,10 @@ class Direct(aggregator_process._Sender):
 
     def _message(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         with transaction(self.conn):
-            apply.apply_rows(self.conn, rows)
-            apply.delete_rows(self.conn, deletes)
-            apply.clear_marks(self.conn, marks)
-            apply.advance_stale(self.conn, advances)
+            store.apply_rows(self.conn, rows)
+            store.delete_rows(self.conn, deletes)
+            store.clear_marks(self.conn, marks)
+            store.advance_stale(self.conn, advances)
 
 
 @contextlib.contextmanager
@@ -71,18 +75,18 @@ def transaction(conn: sqlite3.Connection) -> Iterator[None]:
 def roll_up(path: Path, conn: sqlite3.Connection, edge_us: int) -> None:
     """A run of the aggregator."""
     with transaction(conn):
-        apply.use_day_zone(conn, ZONE, edge_us)
-        stored, target = apply.take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
+        store.use_day_zone(conn, ZONE, edge_us)
+        stored, target = store.take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
     aggregator_process._work(Direct(conn), str(path), stored, target, ZONE)
     with transaction(conn):
-        apply.set_edge(conn, target)
+        store.set_edge(conn, target)
 
 
 def frontier_of(conn: sqlite3.Connection) -> Frontier:
     mover, retention = Mover(), Retention(ZONE)
     mover.recover(conn)
     retention.recover(conn)
-    return Frontier(mover.moved_until_us, mover.copying_range, apply.edge(conn), retention.cuts_us)
+    return Frontier(mover.moved_until_us, mover.copying_range, store.edge(conn), retention.cuts_us)
 
 
 def make_full(path: Path, seed: int = 1) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.storage import stale, work
+from sensorlogd.storage import work
 from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, sync
+from sensorlogd.storage.rollups import outdated
 
 NOW = 1_750_000_000_000_000
 TEMPERATURE = SeriesSpec("t", unit="°C", heartbeat_us=5_000_000)
@@ -169,4 +170,4 @@ def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -
     (old,) = sync(conn, [named("s")], NOW).ids.values()
     store(conn, old, 1.0, 2.0)
     assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["rollups_stale"]
-    assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, stale.BEGINNING_US, NOW)]
+    assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, outdated.BEGINNING_US, NOW)]

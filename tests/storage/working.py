@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from sensorlogd.storage import work
-from sensorlogd.storage.append import Frontier
-from sensorlogd.storage.conversion_work import ConvertWorker
-from sensorlogd.storage.mend_work import MendWorker, UndoWorker
+from sensorlogd.storage.corrections.conversion_work import ConvertWorker
+from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.work import Slice, Work, Worker
 
 

@@ -17,8 +17,10 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import apply, catalog, compute, database, status
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.ingest import status
+from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.rollups import compute, store
 from sensorlogd.web import server
 from sensorlogd.web.settings import Settings
 
@@ -63,15 +65,15 @@ def make_database(fresh: Path, path: Path, begin_us: int = T0) -> None:
         status.save_sensors(conn, rows, synced.sensor_ids, begin_us + 7200 * S)
         conn.execute("COMMIT")
         conn.execute("BEGIN IMMEDIATE")
-        apply.set_edge(conn, begin_us)
-        apply.use_day_zone(conn, "UTC", 0)
+        store.set_edge(conn, begin_us)
+        store.use_day_zone(conn, "UTC", 0)
         conn.execute("COMMIT")
         snapshot = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         computed = [row for rows in compute.compute_block(snapshot, begin_us, begin_us + 7200 * S, "UTC") for row in rows]
         snapshot.close()
         conn.execute("BEGIN IMMEDIATE")
-        apply.apply_rows(conn, computed)
-        apply.set_edge(conn, begin_us + 7200 * S)
+        store.apply_rows(conn, computed)
+        store.set_edge(conn, begin_us + 7200 * S)
         conn.execute("COMMIT")
         database.close_cleanly(conn)
     finally:

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.query import FILLS, Ask, Fill
-from sensorlogd.storage.reader import Log
-from sensorlogd.storage.steps import Step
+from sensorlogd.storage.query.engine import FILLS, Ask, Fill
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log
 from sensorlogd.web import answers, api, pool
 from sensorlogd.web.settings import Settings
 from tests.web.conftest import T0, S, Served, serving

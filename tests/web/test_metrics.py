@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from sensorlogd.daemon.lock import DatabaseLock
-from sensorlogd.storage import database, status
+from sensorlogd.storage import database
+from sensorlogd.storage.ingest import status
 from sensorlogd.web.settings import Settings
 from tests import needs
 from tests.web.conftest import S, Served, make_database, serving

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.storage import database, events
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage import database
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.web import stream
 from sensorlogd.web.settings import Settings
 from tests.rig import DEADLINE_S, until

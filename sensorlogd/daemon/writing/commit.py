@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.events import Event
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.storage import events as stored_events
-from sensorlogd.storage import latest, meta, status
-from sensorlogd.storage.append import Appended, append
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage import meta
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import events as stored_events
+from sensorlogd.storage.ingest import latest, status
+from sensorlogd.storage.ingest.append import Appended, append
 
 GIVEN_UP = "given_up"  # key in meta: readings lost for good, over all restarts
 

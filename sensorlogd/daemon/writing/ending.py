@@ -12,8 +12,9 @@ from sensorlogd.batch import Block
 from sensorlogd.daemon.writing import spill
 from sensorlogd.daemon.writing.commit import Report
 from sensorlogd.daemon.writing.events import Event, EventQueue
-from sensorlogd.storage import latest, meta, status
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage import meta
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import latest, status
 
 log = logging.getLogger(__name__)
 

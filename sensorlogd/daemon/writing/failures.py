@@ -12,7 +12,7 @@ from enum import Enum
 
 from sensorlogd.storage import database
 from sensorlogd.storage.database import Failure
-from sensorlogd.storage.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
 
 LONGEST_DELAY_S = 2.0
 BUSY_IS_NORMAL_S = 5.0  # somebody writes for a moment: no alarm for that

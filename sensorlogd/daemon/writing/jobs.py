@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.file.opened import OpenDatabase
 
 T = TypeVar("T")
 

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sensorlogd.daemon.writing.space import Space
-from sensorlogd.storage import latest, work
+from sensorlogd.storage import work
 from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.work import Slice, Work, Worker
 
 log = logging.getLogger(__name__)

@@ -22,14 +22,17 @@ from sensorlogd.daemon.writing import spill
 from sensorlogd.daemon.writing.commit import GIVEN_UP
 from sensorlogd.daemon.writing.events import Event
 from sensorlogd.daemon.writing.failures import Damaged
-from sensorlogd.storage import catalog, epoch, incidents, meta, status
-from sensorlogd.storage import rescue as rescuing
+from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued
-from sensorlogd.storage.epoch import Found
-from sensorlogd.storage.opened import OpenDatabase, open_file, use_specs
-from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.epoch import Found
+from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
+from sensorlogd.storage.ingest import status
+from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance import rescue as rescuing
+from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.salvage import worker as salvaging
-from sensorlogd.storage.upkeep import Upkeep
 from sensorlogd.times import format_time
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.storage.catalog import SensorSpec
-from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.maintenance.retention import RetentionPlan
 
 
 @dataclass(slots=True)

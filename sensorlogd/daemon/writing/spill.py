@@ -21,10 +21,10 @@ from pathlib import Path
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.events import Event
-from sensorlogd.storage import events as stored_events
 from sensorlogd.storage import meta
-from sensorlogd.storage.append import Appended, append
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import events as stored_events
+from sensorlogd.storage.ingest.append import Appended, append
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from sensorlogd.storage.append import Appended
+from sensorlogd.storage.ingest.append import Appended
 
 
 class WriterState(Enum):

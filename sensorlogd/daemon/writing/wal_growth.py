@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.durations import format_size
-from sensorlogd.storage.opened import CHECKPOINT_FRAMES, OpenDatabase
-from sensorlogd.storage.wal_watch import holders
+from sensorlogd.storage.file.opened import CHECKPOINT_FRAMES, OpenDatabase
+from sensorlogd.storage.file.wal_watch import holders
 
 LOOK_EVERY_S = 5.0
 TELL_FRAMES = 2 * CHECKPOINT_FRAMES  # a checkpoint was due, and did not come through, since

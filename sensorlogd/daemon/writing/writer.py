@@ -36,11 +36,11 @@ from sensorlogd.daemon.writing.space import Space
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
 from sensorlogd.daemon.writing.wal_growth import WalGrowth
 from sensorlogd.storage import catalog
-from sensorlogd.storage.append import Appended
-from sensorlogd.storage.file_watch import FileGone
-from sensorlogd.storage.opened import OpenDatabase, use_specs
-from sensorlogd.storage.rescue import NoRescue
-from sensorlogd.storage.retention import RetentionPlan
+from sensorlogd.storage.file.file_watch import FileGone
+from sensorlogd.storage.file.opened import OpenDatabase, use_specs
+from sensorlogd.storage.ingest.append import Appended
+from sensorlogd.storage.maintenance.rescue import NoRescue
+from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.work import Worker
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """What can still be read of a damaged database, and how it comes back into the live one.
 
 ``rebuilding``: make a file that SQLite opens, from bytes. ``reading``: rows from a damaged file, past what is damaged.
-``former``: what the damaged file is about (names, cuts, edges). ``parts``: all of it in one fixed order, piece by piece.
+``former``: what the damaged file is about (names, cuts, edges). ``pieces``: all of it in one fixed order, piece by piece.
 ``names``: which live series a former one is. ``restoring``: rows into the live tables. ``worker``: the kept work.
 """

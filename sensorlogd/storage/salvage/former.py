@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sensorlogd.storage.rollup import DIP
+from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
+from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.reading import Damaged, Row
-from sensorlogd.storage.tiers import HOUR, SECOND_US
 
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000

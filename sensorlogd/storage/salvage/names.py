@@ -10,8 +10,8 @@ import json
 import sqlite3
 from typing import Any
 
-from sensorlogd.storage import conversion
-from sensorlogd.storage.rollup import DIP
+from sensorlogd.storage.corrections import conversion
+from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.former import Former, Sensor, Series
 
 _SET = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"

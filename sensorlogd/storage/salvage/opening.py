@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 
-from sensorlogd.storage.incidents import Incident
+from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.salvage import rebuilding
 from sensorlogd.storage.salvage.reading import Damaged, Unreadable
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from sensorlogd.storage import wal_file
-from sensorlogd.storage.incidents import Incident
+from sensorlogd.storage.file import wal_file
+from sensorlogd.storage.maintenance.incidents import Incident
 
 NAME = "rebuilt.db"
 TEMPLATE = "template.db"

@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage import stale, tiers
-from sensorlogd.storage.append import INSERT_ONE, MINUTE_US, Frontier, mark_dirty
-from sensorlogd.storage.rollup import RollUp
+from sensorlogd.storage.ingest.append import INSERT_ONE, MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.rollups import outdated, resolutions
+from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import HOUR_US, MOST_SERIES, Former
 from sensorlogd.storage.salvage.names import Kept, Names
 from sensorlogd.storage.salvage.reading import Row
@@ -124,7 +124,7 @@ def _follow(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading
             first[series] = ts
         if series not in newest or ts > newest[series][1]:
             newest[series] = row
-    stale.mark_each(conn, first, now_us)
+    outdated.mark_each(conn, first, now_us)
     conn.executemany(_LATEST, [(*row, min(row[1], made_us - 1)) for row in newest.values()])
 
 
@@ -242,7 +242,7 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
     until = hole_until if valid_until is None else min(hole_until, valid_until)
     changed = conn.execute(
         "UPDATE stale SET from_us = ?1, generation = generation + 1 WHERE series_id = ?2 AND tier = ?3 AND from_us < ?1",
-        (until, live, tiers.MINUTE),
+        (until, live, resolutions.MINUTE),
     ).rowcount
     if changed:
         minutes = sorted({start for start in former.dirty.get(series, ()) if start < until})
@@ -261,7 +261,7 @@ def rollups(
         if not _is_rollup(tier, row) or (tier_from is not None and start < tier_from):
             continue
         if readings_from is None or start >= readings_from:
-            end = tiers.bucket(start, tier, former.zone)[1]
+            end = resolutions.bucket(start, tier, former.zone)[1]
             is_wrong = (valid_until is not None and end > valid_until) or any(start <= minute < end for minute in dirty)
             if hole_until is None or start >= hole_until or is_wrong or end > (former.edge_us or end):
                 continue
@@ -272,7 +272,11 @@ def rollups(
 def _is_rollup(tier: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
-    if not 0 <= start < _FAR_FUTURE_US or (tier != tiers.DAY and start % (tier * tiers.SECOND_US)) or start % MINUTE_US:
+    if (
+        not 0 <= start < _FAR_FUTURE_US
+        or (tier != resolutions.DAY and start % (tier * resolutions.SECOND_US))
+        or start % MINUTE_US
+    ):
         return False
     named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
     for name, value in named.items():

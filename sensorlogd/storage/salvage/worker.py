@@ -3,7 +3,7 @@
 ``fetch`` reads a piece of the damaged file, ``store`` puts it into the live log together with the pointer behind it. Both
 go on from the pointer alone; what is read or stored twice is there once.
 
-``progress``   pointer: see ``parts``; counts: what is back; holes: former series (0: all) -> until when readings are missing;
+``progress``   pointer: see ``pieces``; counts: what is back; holes: former series (0: all) -> until when readings are missing;
                torn: series whose roll-ups have gaps, too; skipped, stretches: how much is damaged, and the first of it;
                apart, cut_short: sentences for people; other_days: its days are those of another zone
 """
@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.storage import database, incidents, stale, tiers, work
-from sensorlogd.storage.append import MINUTE_US, Frontier
-from sensorlogd.storage.incidents import Incident
-from sensorlogd.storage.salvage import former, names, rebuilding, restoring, telling
+from sensorlogd.storage import database, work
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance.incidents import Incident
+from sensorlogd.storage.rollups import outdated, resolutions
+from sensorlogd.storage.salvage import former, messages, names, rebuilding, restoring
 from sensorlogd.storage.salvage.opening import Opening
-from sensorlogd.storage.salvage.parts import Parts, Piece, Pointer, Source, Stage, pointer_of
+from sensorlogd.storage.salvage.pieces import Parts, Piece, Pointer, Source, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, Damaged, NotNow, Row, Unreadable
 from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
 
@@ -179,10 +181,10 @@ class Salvage:
             return Slice(work.progress, 0, True)
         names.Kept(conn, work.id).forget()
         if work.progress.get("other_days"):
-            stale.mark_days(conn, now_us)
+            outdated.mark_days(conn, now_us)
         order(conn, self.path, now_us, ending=work.id)
         name = f"{incidents.FOLDER}/{work.request.get('incident')}"
-        outcome = telling.outcome(name, work.progress)
+        outcome = messages.outcome(name, work.progress)
         if isinstance(fetched, Failed):
             outcome = f"{outcome}, then: {fetched.reason}"
             return Slice(work.progress, 0, False, outcome, failed=True, events=[("salvage_failed", None, outcome)], rolls_up=True)
@@ -264,7 +266,7 @@ class _Storing:
         self.skipped += 1
         if len(self.stretches) < MOST_TOLD:
             series = self.names.tell(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
-            self.stretches.append(telling.stretch(source.stage, source.tier, series, since, until))
+            self.stretches.append(messages.stretch(source.stage, source.tier, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):
             edge = self.former.edge_us
             end = min(value for value in (until, edge, 1 << 61) if value is not None)
@@ -273,7 +275,7 @@ class _Storing:
         elif source.stage == Stage.ROLLUP and source.of not in self.torn:
             # What cannot be read may be one that readings give: from here on all of them are made anew.
             self.torn.append(source.of)
-            stale.mark(self.conn, [self.names.of(source.of)], self.now_us, min(since, first))
+            outdated.mark(self.conn, [self.names.of(source.of)], self.now_us, min(since, first))
 
     def names_and_cuts(self) -> None:
         """Some series and their cuts: before any reading, so that none below a cut comes back."""
@@ -335,7 +337,7 @@ class _Storing:
     def _rollups(self, source: Source, rows: list[Row]) -> None:
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
-        if source.tier == tiers.DAY:
+        if source.tier == resolutions.DAY:
             zone = self.conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
             self.other_days |= zone is not None and zone[0] != self.former.zone
         hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
@@ -346,7 +348,7 @@ class _Storing:
         lost_cuts = hole is None and not self.former.has_cuts
         if lost_cuts:
             # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
-            end = rows[-1][0] + source.tier * tiers.SECOND_US
+            end = rows[-1][0] + source.tier * resolutions.SECOND_US
             restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
         stored = restoring.rollups(self.conn, self.former, series, live, source.tier, rows, FAR if lost_cuts else hole)
         self._count(f"rollups_{source.tier}", stored)

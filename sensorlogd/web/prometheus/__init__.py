@@ -5,7 +5,7 @@
 ``engine``       an expression over a grid of instants; parsed by the package promql-parser, never by hand
 ``windows``      functions of a range of readings (``rate``, ``avg_over_time`` ...)
 ``functions``    functions of single values (``abs``, ``label_replace`` ...)
-``binary``       operators and the matching of two vectors
+``operators``    operators and the matching of two vectors
 ``aggregation``  ``sum by (...)`` and the like
 ``routes``       paths and forms of the HTTP API
 

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sensorlogd.durations import parse_duration
-from sensorlogd.storage.reader import Log
+from sensorlogd.storage.query.log import Log
 from sensorlogd.web.errors import ApiError
 from sensorlogd.web.forms import form
 from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Scalar, Series, Text, Value, Vector, key

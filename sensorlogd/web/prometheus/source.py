@@ -11,12 +11,12 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sensorlogd.storage.aggregates import BASE
-from sensorlogd.storage.compute import Snapshot
-from sensorlogd.storage.parts import Parts
-from sensorlogd.storage.reader import Log
-from sensorlogd.storage.reader import Series as LogSeries
-from sensorlogd.storage.rollup import FAIL, MISSING
+from sensorlogd.storage.query.aggregates import BASE
+from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.query.log import Series as LogSeries
+from sensorlogd.storage.query.segments import Parts
+from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Stored
 
 MOST_READINGS = 5_000_000

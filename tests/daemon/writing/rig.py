@@ -24,11 +24,12 @@ from sensorlogd.daemon.writing.commit import Report
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import database, incidents
+from sensorlogd.storage import database
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
-from sensorlogd.storage.mover import Mover
-from sensorlogd.storage.retention import Retention, RetentionPlan
-from sensorlogd.storage.upkeep import Upkeep
+from sensorlogd.storage.maintenance import incidents
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
+from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.work import Worker
 
 T0 = 1_800_000_000_000_000  # µs

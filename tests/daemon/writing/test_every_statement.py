@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.storage import incidents, meta, work
-from sensorlogd.storage.append import Frontier
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage import meta, work
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.work import Slice, Work
 from tests.daemon.writing.rig import (
     Rig,

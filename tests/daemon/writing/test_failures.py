@@ -19,7 +19,7 @@ from sensorlogd.daemon.writing.failures import (
     decide,
 )
 from sensorlogd.storage import database
-from sensorlogd.storage.file_watch import FileCut, FileGone, SidesGone
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, SidesGone
 from tests.daemon.writing.rig import sqlite_error
 
 FIRST = Failing()

@@ -11,8 +11,8 @@ import pytest
 
 from sensorlogd.daemon.writing.space import RESERVE, Space
 from sensorlogd.storage import work
-from sensorlogd.storage.append import Frontier
-from sensorlogd.storage.opened import OpenDatabase
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.work import Slice, State, Work
 from tests.daemon.writing.rig import Rig, Script, Time, sqlite_error, values
 

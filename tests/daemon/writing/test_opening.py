@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.storage import backup, incidents, work
-from sensorlogd.storage.retention import RetentionPlan
-from sensorlogd.storage.tiers import DAY, SECOND_US
+from sensorlogd.storage import work
+from sensorlogd.storage.maintenance import backup, incidents
+from sensorlogd.storage.maintenance.retention import RetentionPlan
+from sensorlogd.storage.rollups.resolutions import DAY, SECOND_US
 from tests.daemon.writing.rig import SPECS, Rig, Script, events, plan_forever, sqlite_error, values
 
 

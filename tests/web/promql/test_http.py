@@ -16,7 +16,7 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.append import Frontier, append
+from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.web.prometheus.routes import number
 from sensorlogd.web.settings import Settings
 from tests import needs

@@ -1,0 +1,102 @@
+"""The unit of a channel changes and its history is converted (``unit_change: convert``): how it is begun.
+
+The old series steps aside as ``CHANNEL~converting``, with its unit, and a new series in the new unit takes the name. Kept
+work (``conversion_work``) then moves reading after reading from the one to the other. At each moment each reading is in
+one of them and in that one's unit; nobody ever sees a number that is wrong, only history that comes back bit by bit.
+
+Work that waits for the old series is from now on work before the conversion; so is a conversion into it that is not
+finished when the unit changes again: the readings then pass through both.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import NamedTuple
+
+from sensorlogd.storage import work
+from sensorlogd.storage.rollups import outdated
+from sensorlogd.storage.work import State
+
+CONVERT = "convert"  # the kind of work
+
+
+class Linear(NamedTuple):
+    """new = old * factor + shift"""
+
+    factor: float
+    shift: float
+
+
+SAME = Linear(1.0, 0.0)
+# Conversions of what is stored: temperatures only, where the factors are exact by definition.
+_SPELLINGS = {
+    "degC": "°C", "C": "°C", "celsius": "°C", "degF": "°F", "F": "°F", "fahrenheit": "°F", "kelvin": "K",
+}  # fmt: skip
+_CONVERSIONS = {
+    ("°C", "K"): Linear(1.0, 273.15),
+    ("K", "°C"): Linear(1.0, -273.15),
+    ("°C", "°F"): Linear(1.8, 32.0),
+    ("°F", "°C"): Linear(5 / 9, -160 / 9),
+    ("K", "°F"): Linear(1.8, -459.67),
+    ("°F", "K"): Linear(5 / 9, 459.67 * 5 / 9),
+}
+
+
+def conversion(old: str, new: str) -> Linear | None:
+    """How stored values change with their unit; None = not known exactly. Spellings of one unit convert by (1, 0)."""
+    old, new = _SPELLINGS.get(old, old), _SPELLINGS.get(new, new)
+    return SAME if old == new else _CONVERSIONS.get((old, new))
+
+
+def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
+    """(old series, new series) of each conversion that is not finished."""
+    query = "SELECT request FROM work WHERE kind = ? AND state = ? ORDER BY id"
+    requests = [json.loads(request) for (request,) in conn.execute(query, (CONVERT, State.WAITING)).fetchall()]
+    return [(request["old"], request["new"]) for request in requests]
+
+
+def is_old(conn: sqlite3.Connection, series: int) -> bool:
+    """Whether its readings are leaving it."""
+    return any(series == old for old, _ in waiting(conn))
+
+
+def held(conn: sqlite3.Connection) -> set[int]:
+    """Series of which nothing may expire now: their roll-ups are between two places."""
+    return {series for pair in waiting(conn) for series in pair}
+
+
+def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: int) -> int:
+    """Have what is stored in ``old`` moved to ``new``, which was just made; in that transaction. The id of the work."""
+    conn.execute("UPDATE work SET series_id = ? WHERE series_id = ? AND state = ?", (new, old, State.WAITING))
+    conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
+    # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
+    conn.execute("INSERT INTO retention_cut SELECT ?, tier, cut_us FROM retention_cut WHERE series_id = ?", (new, old))
+    conn.execute('INSERT INTO calibration SELECT ?, valid_from, scale, "offset" FROM calibration WHERE series_id = ?', (new, old))
+    carry_latest(conn, old, new, linear)
+    # Till the end both are answered from readings: no roll-up knows of those that have come, or gone.
+    outdated.mark(conn, [old, new], now_us)
+    request = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
+    return work.order(conn, CONVERT, request, now_us, series=new)
+
+
+def carry_latest(conn: sqlite3.Connection, old: int, new: int, linear: Linear) -> None:
+    """The newest reading of the old series is the new one's, unless that has one."""
+    conn.execute(
+        "INSERT INTO latest(series_id, ts, value, quality, arrived_us)"
+        " SELECT :new, ts, value * :factor + :shift, quality, arrived_us FROM latest WHERE series_id = :old"
+        " ON CONFLICT(series_id) DO UPDATE SET ts = excluded.ts, value = excluded.value, quality = excluded.quality,"
+        " arrived_us = excluded.arrived_us WHERE excluded.arrived_us > latest.arrived_us",
+        {"old": old, "new": new, **linear._asdict()},
+    )
+    conn.execute("DELETE FROM latest WHERE series_id = ?", (old,))
+
+
+def tidy(conn: sqlite3.Connection) -> None:
+    """Roll-ups of a series that was converted away may have come late, from a snapshot in which it was still there."""
+    query = "SELECT request FROM work WHERE kind = ? AND state = ?"
+    for (request,) in conn.execute(query, (CONVERT, State.DONE)).fetchall():
+        old = json.loads(request)["old"]
+        if conn.execute("SELECT 1 FROM series WHERE id = ?", (old,)).fetchone() is None:
+            for table in ("rollup", "dirty", "stale", "latest"):
+                conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))

@@ -1,0 +1,187 @@
+"""Conversion of units as kept work: readings and roll-ups move, converted, from the old series to the new one.
+
+Each slice is one transaction and does some rows of the first of these that has any left:
+
+    originals   what mends of the old series have kept, in the old unit: gone, they cannot be taken back any more
+    roll-ups    whose readings have expired: moved, for nothing could compute them anew; the others are deleted
+    readings    of ``history``, the oldest first; then of ``recent``, which is passed over once
+    marks       of the old series' dirty minutes
+
+and the last one deletes the old series. What was moved is gone from where it was, so hardly a pointer is needed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sensorlogd.storage.corrections import conversion, originals
+from sensorlogd.storage.corrections.conversion import CONVERT, Linear
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.rollups import outdated, resolutions
+from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.work import Slice, Work
+
+SLICE_S = 0.015  # beside it the commit takes its time
+BEGINNING_US, END_US = -(1 << 62), 1 << 62
+_HOUR_US = resolutions.HOUR * resolutions.SECOND_US
+_ORIGINALS = 50
+
+_VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last")}
+_CHANGED = _VALUE | {
+    "m2": "m2 * :factor * :factor",
+    "increase": "increase * :factor",
+    "integral": "integral * :factor + :shift * covered_us / 1e6",
+}
+_ROLL_UPS = (
+    f"INSERT INTO rollup(series_id, resolution, start, {', '.join(RollUp._fields)})"
+    f" SELECT :new, resolution, start, {', '.join(_CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
+    " WHERE series_id = :old AND resolution = :tier AND start < :until ON CONFLICT DO NOTHING"
+)
+# A reading of the same instant that came meanwhile is the same reading once more: the first one stays.
+_COPY = (
+    "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
+    " WHERE series_id = :old AND ts >= :since AND ts < :until"
+    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
+)
+_DELETE = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
+_FIRST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
+_AFTER = "SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?"
+
+
+class ConvertWorker:
+    """``slice_s``: about how long a slice takes, without its commit. ``rows``: how many at once, until measured."""
+
+    kind = CONVERT
+    grows = True
+
+    def __init__(self, slice_s: float = SLICE_S, rows: int = 2_000) -> None:
+        self._rows = Pace(slice_s, rows, min(50, rows), 20_000)
+        self._passed = Pace(slice_s, 5 * rows, min(200, 5 * rows), 100_000)
+
+    def fetch(self, work: Work) -> Any:
+        """Nothing: all that is needed is in the log."""
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+        """One slice."""
+        linear = Linear(work.request["factor"], work.request["shift"])
+        move = _Move(conn, frontier, work.request["old"], work.request["new"], linear, now_us)
+        if originals.forget_some(conn, move.old, _ORIGINALS) or _timed(self._rows, move.roll_ups):
+            return Slice(work.progress, 0, True)
+        moved = _timed(self._rows, move.history)
+        if moved:
+            return Slice(work.progress, moved, True, touched=move.both)
+        passed_us = work.progress.get("passed_us", BEGINNING_US)
+        if passed_us < END_US:
+            moved, passed_us = self._recent(move, passed_us)
+            return Slice({"passed_us": passed_us}, moved, True, touched=move.both if moved else [])
+        if _timed(self._rows, move.marks):
+            return Slice(work.progress, 0, True)
+        sensor, told = move.finish(work.done)
+        return Slice({}, 0, False, told, events=[("unit_changed", sensor, told)], rolls_up=True, touched=move.both)
+
+    def _recent(self, move: _Move, passed_us: int) -> tuple[int, int]:
+        began = time.perf_counter()
+        moved, passed_us = move.recent(passed_us, int(self._passed.rows))
+        took = time.perf_counter() - began
+        if passed_us < END_US or took > SLICE_S:
+            self._passed.measured(took)
+        return moved, passed_us
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _timed(pace: Pace, some: Callable[[int], int]) -> int:
+    began = time.perf_counter()
+    most = int(pace.rows)
+    done = some(most)
+    if done >= most:  # fewer say nothing about how many could be done
+        pace.measured(time.perf_counter() - began)
+    return done
+
+
+class _Move:
+    """The steps of one slice; each says how many rows it has dealt with."""
+
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, old: int, new: int, linear: Linear, now_us: int) -> None:
+        self.conn = conn
+        self.frontier = frontier
+        self.old, self.new = old, new
+        self.both = [old, new]
+        self.linear = linear
+        self.now_us = now_us
+        self._key = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
+
+    def roll_ups(self, most: int) -> int:
+        cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
+        kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % _HOUR_US
+        query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
+        for tier in resolutions.DEFAULT_RESOLUTIONS:
+            row = self.conn.execute(query, (self.old, tier, most)).fetchone()
+            until = END_US if row is None else row[0]
+            self.conn.execute(_ROLL_UPS, self._key | {"tier": tier, "until": min(until, kept_from)})
+            done = self.conn.execute(
+                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, tier, until)
+            ).rowcount
+            if done:
+                return done
+        return 0
+
+    def history(self, most: int) -> int:
+        moved_until = self.frontier.moved_until_us
+        first = self.conn.execute(_FIRST, (self.old, moved_until)).fetchone()
+        if first is None:
+            return 0
+        row = self.conn.execute(f"{_FIRST} OFFSET ?", (self.old, moved_until, most)).fetchone()
+        span = {"since": first[0], "until": moved_until if row is None else row[0]}
+        self._copy("history", "history", span)
+        return self._delete("history", span)
+
+    def recent(self, passed_us: int, most: int) -> tuple[int, int]:
+        """(readings moved, how far it has got)."""
+        since = max(passed_us, self.frontier.moved_until_us)
+        row = self.conn.execute(_AFTER, (since, most)).fetchone()
+        span = {"since": since, "until": END_US if row is None else row[0] + 1}
+        if self.frontier.copying is not None:  # what is in the block lies, or is going to lie, in both tables
+            start, end = self.frontier.copying
+            block = {"since": max(since, start), "until": min(span["until"], end)}
+            self._copy("recent", "history", block)
+            self._delete("history", block)
+        self._copy("recent", "recent", span)
+        return self._delete("recent", span), span["until"]
+
+    def _copy(self, table: str, into: str, span: dict[str, int]) -> None:
+        self.conn.execute(_COPY.format(table=table, into=into), self._key | span)
+
+    def _delete(self, table: str, span: dict[str, int]) -> int:
+        """Its own roll-ups do not know of it, nor those of the new series: till they are made anew they do not count."""
+        deleted = self.conn.execute(_DELETE.format(table=table), {"old": self.old} | span).rowcount
+        if deleted:
+            outdated.mark(self.conn, self.both, self.now_us, span["since"])
+        return deleted
+
+    def marks(self, most: int) -> int:
+        row = self.conn.execute(
+            "SELECT start FROM dirty WHERE series_id = ? ORDER BY start LIMIT 1 OFFSET ?", (self.old, most)
+        ).fetchone()
+        until = END_US if row is None else row[0]
+        return self.conn.execute("DELETE FROM dirty WHERE series_id = ? AND start < ?", (self.old, until)).rowcount
+
+    def finish(self, readings: int) -> tuple[str, str]:
+        """The old series is empty and goes. (sensor, what was done, for people)."""
+        conn, old, new = self.conn, self.old, self.new
+        names = "SELECT sensor.name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?"
+        _, _, before = conn.execute(names, (old,)).fetchone()
+        sensor, channel, after = conn.execute(names, (new,)).fetchone()
+        conversion.carry_latest(conn, old, new, self.linear)
+        conn.execute(
+            "UPDATE mend SET series_id = ?1, done_us = coalesce(done_us, ?2) WHERE series_id = ?3", (new, self.now_us, old)
+        )
+        for table in ("stale", "retention_cut", "calibration"):
+            conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
+        conn.execute("DELETE FROM series WHERE id = ?", (old,))
+        return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} readings"

@@ -1,0 +1,283 @@
+"""Mending what is stored: readings that are flagged, recalibrated or replaced afterwards, and how that is taken back.
+
+A mend is one series over one range. It is ordered here and done by ``mend_work``: kept work, one piece of a series after
+the other, so of two mends over the same readings the later one always finds what the earlier one left. ``mend.at_us`` says
+how far it has got. What the readings were lies in ``mended`` (see ``originals``); taking a mend back restores exactly that,
+and is refused while a later change of the same readings stands: what lies under that one is not what it kept.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.quality import FLAG_MASK, Test, describe
+from sensorlogd.storage import work
+from sensorlogd.storage.corrections import conversion, originals
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.work import Slice, State, Work
+
+CHANGE = "change"  # flag or recalibrate
+REPLACE = "replace"  # what an import with --replace changed
+MEND, UNDO = "mend", "undo"  # kinds of work
+TAKEN_BACK = "taken back before it was finished"
+
+
+class MendError(Exception):
+    """It cannot be done; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``quality``: the flag that readings get; None: they keep theirs. Values become value * scale + offset."""
+
+    quality: int | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def apply(self, value: float | None, quality: int) -> tuple[float | None, int]:
+        """Raises MendError for a result that is no number."""
+        if self.quality is not None:
+            quality = (quality & ~FLAG_MASK) | self.quality | int(Test.OPERATOR)
+        if value is not None and (self.scale, self.offset) != (1.0, 0.0):
+            changed = value * self.scale + self.offset
+            if not math.isfinite(changed):
+                raise MendError(f"{value!r} * {self.scale!r} + {self.offset!r} is no number that can be stored")
+            value = changed
+        return value, quality
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A row of ``mend``. Readings in [since, at) were dealt with; ``undone_us``: since then it is (being) taken back."""
+
+    id: int
+    kind: str
+    made_us: int
+    series: int
+    since_us: int
+    until_us: int
+    at_us: int
+    change: Change
+    note: str
+    readings: int
+    done_us: int | None
+    undone_us: int | None
+
+    def tell(self) -> str:
+        """What it does, in words."""
+        if self.kind == REPLACE:
+            return "replaced by an import"
+        if self.change.quality is not None:
+            return f"flagged {describe(self.change.quality)}"
+        return f"recalibrated by * {self.change.scale!r} + {self.change.offset!r}"
+
+
+# ---- looking -----------------------------------------------------------------------------------------------------------
+
+_MENDS = (
+    'SELECT id, kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note, readings, done_us,'
+    " undone_us FROM mend"
+)
+
+
+def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]:
+    """Newest first; of one series, if it is given."""
+    rows = conn.execute(f"{_MENDS} WHERE ?1 IS NULL OR series_id = ?1 ORDER BY id DESC", (series,))
+    return [_mend(row) for row in rows]
+
+
+def find(conn: sqlite3.Connection, identity: int) -> Mend:
+    """Raises MendError."""
+    row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
+    if row is None:
+        raise MendError(f"there is no mend {identity}; --list shows all")
+    return _mend(row)
+
+
+def _mend(row: tuple[Any, ...]) -> Mend:
+    identity, kind, made, series, since, until, at, quality, scale, offset, note, readings, done, undone = row
+    change = Change(quality, scale, offset)
+    return Mend(identity, kind, made, series, since, until, at, change, note, readings, done, undone)
+
+
+def work_of(conn: sqlite3.Connection, kind: str, identity: int) -> Work | None:
+    """The work of that kind that waits for a mend to be made, or taken back."""
+    return next((one for one in work.waiting(conn) if one.kind == kind and one.request.get("mend") == identity), None)
+
+
+def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
+    """Where it stands, in a word or two."""
+    if mend.undone_us is not None:
+        if work_of(conn, UNDO, mend.id) is not None:
+            return "being taken back"
+        return "taken back in part" if originals.kept(conn, mend.id) else "taken back"
+    if mend.done_us is not None:
+        return "done"
+    waits = work_of(conn, MEND, mend.id)
+    if waits is not None:
+        return "under way" if mend.readings else "waiting"
+    query = "SELECT state FROM work WHERE kind = ? AND json_extract(request, '$.mend') = ? ORDER BY id DESC LIMIT 1"
+    last = conn.execute(query, (MEND, mend.id)).fetchone()
+    return "failed" if last == (State.FAILED,) else "interrupted"
+
+
+# ---- ordering ----------------------------------------------------------------------------------------------------------
+
+
+def order(
+    conn: sqlite3.Connection,
+    series: int,
+    since_us: int,
+    until_us: int,
+    change: Change,
+    note: str,
+    now_us: int,
+    *,
+    total: int | None = None,
+) -> tuple[int, int]:
+    """Have readings of [since, until) changed; the caller owns the transaction. (id of the mend, id of the work).
+
+    ``total``: how many readings there are, about. Raises MendError.
+    """
+    _check_series(conn, series)
+    row = conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (series,)).fetchone()
+    if row is not None:
+        since_us = max(since_us, row[0])  # what has expired is not there to be mended
+    identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
+    _tell(conn, find(conn, identity), "mended", now_us)
+    return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)
+
+
+def insert(
+    conn: sqlite3.Connection,
+    kind: str,
+    series: int,
+    since_us: int,
+    until_us: int,
+    at_us: int,
+    change: Change,
+    note: str,
+    now_us: int,
+) -> int:
+    """A new row; its id."""
+    cursor = conn.execute(
+        'INSERT INTO mend(kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note)'
+        " VALUES (?,?,?,?,?,?,?,?,?,?)",
+        (kind, now_us, series, since_us, until_us, at_us, change.quality, change.scale, change.offset, note),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def order_resume(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[int, int]:
+    """Go on with a mend of an older release, which was cut off, or with one that failed. Asked again: the same work.
+
+    (id of the mend, id of the work). Raises MendError.
+    """
+    waits = work_of(conn, MEND, identity)
+    if waits is not None:
+        return identity, waits.id
+    mend = check_resume(conn, identity)
+    return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=mend.series)
+
+
+def check_resume(conn: sqlite3.Connection, identity: int) -> Mend:
+    """Raises MendError if nothing is left to do, or if it would come after what was made later."""
+    mend = find(conn, identity)
+    if mend.undone_us is not None or mend.done_us is not None:
+        raise MendError(f"mend {identity} is finished")
+    _check_series(conn, mend.series)
+    _check_later(conn, mend, mend.at_us, mend.until_us)
+    return mend
+
+
+def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[int, int]:
+    """Have a mend taken back, finished or not; the caller owns the transaction. Asked again: the same work.
+
+    (id of the mend, id of the work). Raises MendError.
+    """
+    waits = work_of(conn, UNDO, identity)
+    if waits is not None:
+        return identity, waits.id
+    mend = check_undo(conn, identity)
+    unfinished = work_of(conn, MEND, identity)
+    if unfinished is not None:
+        work.settle(conn, unfinished, Slice(unfinished.progress, 0, False, TAKEN_BACK), now_us)
+    conn.execute(
+        "UPDATE mend SET undone_us = coalesce(undone_us, ?1), done_us = coalesce(done_us, ?1) WHERE id = ?2", (now_us, identity)
+    )
+    _tell(conn, mend, "mend_undone", now_us)
+    total = originals.kept(conn, identity)
+    return identity, work.order(conn, UNDO, {"mend": identity}, now_us, series=mend.series, total=total)
+
+
+def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:
+    """Raises MendError if it was undone, or if something later stands on it."""
+    mend = find(conn, identity)
+    kept = originals.kept(conn, identity)
+    if mend.undone_us is not None:
+        if work_of(conn, UNDO, identity) is not None:
+            return mend
+        if not kept:
+            raise MendError(f"mend {identity} was taken back already")
+    if (kept == 0 and mend.readings) or mend.series in {old for old, _ in conversion.waiting(conn)}:
+        lost = not conversion.is_old(conn, mend.series) and _was_salvaged(conn)
+        raise MendError(
+            f"mend {identity} cannot be taken back: "
+            + ("what was there before was lost to damage (sensorlogd db incidents)" if lost else "the unit was converted since")
+        )
+    if kept:
+        _check_later(conn, mend, mend.since_us, mend.at_us)
+    return mend
+
+
+def _check_series(conn: sqlite3.Connection, series: int) -> None:
+    if conn.execute("SELECT 1 FROM series WHERE id = ?", (series,)).fetchone() is None:
+        raise MendError("this series is not there any more (its unit was converted); look at its channel again")
+    if series in {old for old, _ in conversion.waiting(conn)}:
+        raise MendError("its readings are being converted to another unit; wait until that is done")
+
+
+def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: int) -> None:
+    """Raises MendError if a later change of readings in [since, until) stands, or is to come."""
+    for later in all_mends(conn, mend.series):
+        if later.id <= mend.id:
+            return
+        comes = work_of(conn, MEND, later.id) is not None
+        if later.since_us >= until_us or since_us >= (later.until_us if comes else later.at_us):
+            continue
+        if later.undone_us is None:
+            if later.kind == REPLACE:
+                what = f"an import with --replace ({later.note}) changed the same readings after mend {mend.id}"
+                raise MendError(f"{what}; take mend {later.id} back first")
+            raise MendError(f"mend {later.id} was made after {mend.id} over the same time; take it back first")
+        if work_of(conn, UNDO, later.id) is None and originals.kept(conn, later.id):
+            raise MendError(
+                f"mend {later.id}, made after {mend.id} over the same time, is only in part taken back; do that first"
+            )
+
+
+def _tell(conn: sqlite3.Connection, mend: Mend, kind: str, now_us: int) -> None:
+    sensor, channel = conn.execute(
+        "SELECT sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?", (mend.series,)
+    ).fetchone()
+    note = f": {mend.note}" if mend.note and kind == "mended" else ""
+    events.record(conn, now_us, kind, sensor, f"{channel}: mend {mend.id}, {mend.tell()}{note}")
+
+
+def is_waiting(conn: sqlite3.Connection, series: int) -> str:
+    """What is still to be done to the readings of a series, for people; empty: nothing."""
+    query = "SELECT kind, request FROM work WHERE series_id = ? AND state = ? ORDER BY id LIMIT 1"
+    row = conn.execute(query, (series, State.WAITING)).fetchone()
+    if row is None:
+        return ""
+    return {MEND: "a mend of it is under way", UNDO: "a mend of it is being taken back"}.get(
+        row[0], "its unit is being converted"
+    )
+
+
+def _was_salvaged(conn: sqlite3.Connection) -> bool:
+    return conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' LIMIT 1").fetchone() is not None

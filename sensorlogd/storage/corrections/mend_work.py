@@ -1,0 +1,128 @@
+"""Mends and their undoing as kept work: slice by slice, each a transaction, resumed after whatever end."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.corrections import originals
+from sensorlogd.storage.corrections.mend import Mend, MendError
+from sensorlogd.storage.corrections.originals import Reading
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.work import Slice, Work
+
+SLICE_S = 0.015  # beside it the commit takes its time
+MOST_ROWS = 1_000  # readings changed, and kept, together
+LEAST_ROWS = 20
+SCAN_ROWS = 40_000  # of ``recent``, which lies in the order of time: passed over at once in search of one series
+
+_SELECT = {
+    table: f"SELECT ts, value, quality FROM {table} WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?"
+    for table in ("history", "recent")
+}
+_AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+
+
+class MendWorker:
+    """Changes readings from ``mend.at_us`` on. ``slice_s``: about how long a slice takes, without its commit."""
+
+    kind = mending.MEND
+    grows = True
+
+    def __init__(self, slice_s: float = SLICE_S, rows: int = MOST_ROWS) -> None:
+        self.slice_s = slice_s
+        self._pace = Pace(slice_s / 2, rows, min(LEAST_ROWS, rows), rows)
+
+    def fetch(self, work: Work) -> Any:
+        """Nothing: all that is needed is in the log."""
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+        """One slice."""
+        try:
+            mend = mending.find(conn, work.request["mend"])
+        except MendError as error:
+            return Slice({}, 0, False, str(error), failed=True)
+        if mend.undone_us is not None:
+            return Slice({}, 0, False, mending.TAKEN_BACK)
+        at, changed, rolls_up, failure = mend.at_us, 0, False, ""
+        began = time.perf_counter()
+        while at < mend.until_us:
+            started = time.perf_counter()
+            try:
+                at, some, is_below = self._some(conn, frontier, mend, at)
+            except MendError as error:
+                failure = str(error)
+                break
+            changed, rolls_up = changed + some, rolls_up or is_below
+            took = time.perf_counter() - started
+            if some == int(self._pace.rows) or took > self.slice_s:
+                self._pace.measured(took)
+            if time.perf_counter() - began + took > self.slice_s:
+                break
+        more = at < mend.until_us
+        conn.execute(
+            "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
+            (at, changed, None if more else mend.done_us or now_us, mend.id),
+        )
+        told = failure or f"{mend.readings + changed:,} readings changed"
+        return Slice(
+            {}, changed, more and not failure, "" if more and not failure else told, failed=bool(failure),
+            rolls_up=rolls_up, touched=[mend.series] if changed else [],
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at: int) -> tuple[int, int, bool]:
+        """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
+        most, moved = int(self._pace.rows), frontier.moved_until_us
+        if at < moved:
+            table, end = "history", min(mend.until_us, moved)
+        else:
+            row = conn.execute(_AFTER, (at, mend.until_us, SCAN_ROWS)).fetchone()
+            table, end = "recent", mend.until_us if row is None else row[0] + 1
+        rows: list[Reading] = conn.execute(_SELECT[table], (mend.series, at, end, most)).fetchall()
+        rolls_up = False
+        if rows:
+            changed = [(ts, *mend.change.apply(value, quality)) for ts, value, quality in rows]
+            originals.remember(conn, mend.id, rows)
+            rolls_up = originals.write(conn, frontier, mend.series, changed)
+        return rows[-1][0] + 1 if len(rows) == most else end, len(rows), rolls_up
+
+
+class UndoWorker:
+    """Makes readings what they were, the newest slice first."""
+
+    kind = mending.UNDO
+    grows = False
+
+    def __init__(self, slice_s: float = SLICE_S) -> None:
+        self.slice_s = slice_s
+
+    def fetch(self, work: Work) -> Any:
+        """Nothing: all that is needed is in the log."""
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+        """One slice: at least one of those that the mend kept."""
+        try:
+            mend = mending.find(conn, work.request["mend"])
+        except MendError as error:
+            return Slice({}, 0, False, str(error), failed=True)
+        restored, rolls_up = 0, False
+        began = time.perf_counter()
+        while rows := originals.newest(conn, mend.id):
+            started = time.perf_counter()
+            rolls_up = originals.write(conn, frontier, mend.series, rows) or rolls_up
+            originals.forget(conn, mend.id, rows)
+            restored += len(rows)
+            if 2 * time.perf_counter() - began - started > self.slice_s:  # another one would take as long as this one
+                break
+        more = bool(rows)
+        told = "" if more else f"{work.done + restored:,} readings are what they were"
+        return Slice({}, restored, more, told, rolls_up=rolls_up, touched=[mend.series] if restored else [])
+
+    def close(self) -> None:
+        """Nothing is held open."""

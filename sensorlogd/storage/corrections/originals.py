@@ -1,0 +1,92 @@
+"""What readings were before somebody changed them: table ``mended``, and how readings get other values.
+
+For each slice of a mend, compressed, the times, values and qualities as arrays of 64 bits. The slices of one mend ascend
+and hold each reading once, so in whatever order they are taken back, each reading becomes what it was.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import zlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
+
+Reading = tuple[int, float | None, int]  # (ts, value, quality)
+
+
+def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
+    """Keep what these readings are, in order of time, before they are changed; in the transaction that changes them."""
+    conn.execute("INSERT INTO mended VALUES (?,?,?,?)", (mend, rows[0][0], len(rows), pack(rows)))
+
+
+def newest(conn: sqlite3.Connection, mend: int) -> list[Reading]:
+    """The newest slice that is kept; empty: none is left."""
+    row = conn.execute("SELECT n, before FROM mended WHERE mend_id = ? ORDER BY first_ts DESC LIMIT 1", (mend,)).fetchone()
+    return [] if row is None else unpack(row[1], row[0])
+
+
+def forget(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
+    """This slice was taken back."""
+    conn.execute("DELETE FROM mended WHERE mend_id = ? AND first_ts = ?", (mend, rows[0][0]))
+
+
+def forget_some(conn: sqlite3.Connection, series: int, slices: int) -> int:
+    """Of all mends of a series: it cannot be taken back any more. How many slices went, at most ``slices``."""
+    query = "SELECT mend_id, first_ts FROM mended WHERE mend_id IN (SELECT id FROM mend WHERE series_id = ?) LIMIT ?"
+    found = conn.execute(query, (series, slices)).fetchall()
+    conn.executemany("DELETE FROM mended WHERE mend_id = ? AND first_ts = ?", found)
+    return len(found)
+
+
+def kept(conn: sqlite3.Connection, mend: int) -> int:
+    """How many readings can be taken back."""
+    (readings,) = conn.execute("SELECT coalesce(sum(n), 0) FROM mended WHERE mend_id = ?", (mend,)).fetchone()
+    return int(readings)
+
+
+def write(conn: sqlite3.Connection, frontier: Frontier, series: int, rows: Sequence[Reading]) -> bool:
+    """Give readings, in order of time, other values, wherever they are; those that have expired meanwhile stay away.
+
+    True if roll-ups have to follow. The caller owns the transaction.
+    """
+    keyed = [(value, quality, series, ts) for ts, value, quality in rows]
+    first, last = rows[0][0], rows[-1][0]
+    # A block that is being moved lies in both tables.
+    until = frontier.copying[1] if frontier.copying is not None else frontier.moved_until_us
+    for table, may_hold in (("history", first < until), ("recent", last >= frontier.moved_until_us)):
+        if may_hold:
+            conn.executemany(f"UPDATE {table} SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed)
+    latest = conn.execute("SELECT ts FROM latest WHERE series_id = ?", (series,)).fetchone()
+    if latest is not None:
+        at = bisect_left(rows, latest[0], key=lambda row: row[0])
+        conn.executemany("UPDATE latest SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed[at : at + 1])
+    minutes = {ts - ts % MINUTE_US for ts, *_ in rows if ts < frontier.edge_us}
+    mark_dirty(conn, frontier, [(series, minute) for minute in sorted(minutes)])
+    return bool(minutes)
+
+
+def pack(rows: Sequence[Reading]) -> bytes:
+    """See the module."""
+    times, values, qualities = zip(*rows, strict=True)
+    steps = array("q", (after - before for before, after in zip((0, *times), times, strict=False)))
+    numbers = array("d", (math.nan if value is None else value for value in values))  # a stored value is never NaN
+    return zlib.compress(steps.tobytes() + numbers.tobytes() + array("q", qualities).tobytes(), 6)
+
+
+def unpack(packed: bytes, n: int) -> list[Reading]:
+    """What ``pack`` was given."""
+    raw = zlib.decompress(packed)
+    steps, values, qualities = array("q"), array("d"), array("q")
+    steps.frombytes(raw[: 8 * n])
+    values.frombytes(raw[8 * n : 16 * n])
+    qualities.frombytes(raw[16 * n :])
+    rows: list[Reading] = []
+    ts = 0
+    for step_us, value, quality in zip(steps, values, qualities, strict=True):
+        ts += step_us
+        rows.append((ts, None if math.isnan(value) else value, quality))
+    return rows

@@ -1,0 +1,38 @@
+"""What an import with --replace changed: kept like a mend, so that it is listed and can be taken back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.corrections import originals
+from sensorlogd.storage.corrections.mend import Change
+from sensorlogd.storage.corrections.originals import Reading
+
+
+def keep(conn: sqlite3.Connection, series: int, identity: int | None, rows: Sequence[Reading], note: str, now_us: int) -> int:
+    """Remember what these readings, in order of time, were before they were replaced; the id of the mend.
+
+    ``identity``: the mend that the import has made so far. It goes on as long as nothing was changed since and time goes on;
+    else another one is begun, so that a mend with a higher id is always a later change, and each keeps a reading once.
+    """
+    first, end = rows[0][0], rows[-1][0] + 1
+    if identity is None or not _goes_on(conn, series, identity, first):
+        identity = mending.insert(conn, mending.REPLACE, series, first, end, end, Change(), note, now_us)
+    originals.remember(conn, identity, rows)
+    conn.execute(
+        "UPDATE mend SET until_us = ?1, at_us = ?1, readings = readings + ?2, done_us = ?3 WHERE id = ?4",
+        (end, len(rows), now_us, identity),
+    )
+    return identity
+
+
+def _goes_on(conn: sqlite3.Connection, series: int, identity: int, first_us: int) -> bool:
+    row = conn.execute(
+        "SELECT 1 FROM mend WHERE id = ?1 AND series_id = ?2 AND kind = ?3 AND undone_us IS NULL AND until_us <= ?4"
+        " AND NOT EXISTS (SELECT 1 FROM mend AS later WHERE later.series_id = ?2 AND later.id > ?1)"
+        " AND EXISTS (SELECT 1 FROM mended WHERE mend_id = ?1)",
+        (identity, series, mending.REPLACE, first_us),
+    ).fetchone()
+    return row is not None

@@ -1,0 +1,98 @@
+"""Whether a write-ahead log belongs to the file it lies beside.
+
+SQLite applies any valid ``-wal`` to the file of its name. After a backup was copied over a database whose WAL was left lying
+there, that makes one broken file of two sound ones. So every file has an epoch, a random number in ``user_version`` (bytes
+60 to 63 of page 1): new at each start of the daemon and in each backup, and changed only while the file stands alone,
+without a WAL. The daemon sees to it that page 1 is among the first frames of every WAL. A WAL whose page 1 names another
+epoch is of another file.
+
+0 is no epoch: a file of an older release, of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import sqlite3
+import stat
+from enum import Enum
+from pathlib import Path
+
+from sensorlogd.storage.file import wal_file
+
+_MAGIC = b"SQLite format 3\0"
+_AT = slice(60, 64)
+
+
+class Found(Enum):
+    """What lies at a path, before SQLite has seen it."""
+
+    NOTHING = "nothing"  # neither a file nor a log
+    EMPTY = "empty"  # a file of zero bytes, alone
+    USABLE = "usable"  # a file, and if there is a WAL nothing speaks against it
+    EMPTIED = "emptied"  # a file of zero bytes, or none, beside a WAL with something in it: SQLite would delete the WAL
+    FOREIGN_WAL = "foreign wal"  # the WAL belongs to another file
+
+
+def new() -> int:
+    """A random epoch, 1 to 2^31 - 1."""
+    return secrets.randbelow((1 << 31) - 1) + 1
+
+
+def look(path: Path) -> Found:
+    """For a file that this process does not have open (closing it here would drop SQLite's locks). Raises OSError."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))  # opening a pipe would wait for its other end
+        with path.open("rb") as file:
+            head = file.read(100)
+        there = True
+    except FileNotFoundError:
+        head, there = b"", False
+    first = wal_file.first_page_one(_wal(path)) if _has_frames(path) else None
+    if not head:
+        if _has_frames(path):
+            return Found.EMPTIED
+        return Found.EMPTY if there else Found.NOTHING
+    if first is not None and head.startswith(_MAGIC):  # else the file is damaged, and the WAL may be the best of it
+        ours, theirs = head[_AT], first[_AT]
+        if ours != theirs and any(ours) and any(theirs):
+            return Found.FOREIGN_WAL
+    return Found.USABLE
+
+
+def _wal(path: Path) -> Path:
+    return Path(os.path.realpath(path) + "-wal")  # SQLite follows a link, and puts it beside what that points to
+
+
+def _has_frames(path: Path) -> bool:
+    try:
+        return _wal(path).stat().st_size > 32
+    except FileNotFoundError:
+        return False
+
+
+def renew(conn: sqlite3.Connection) -> int:
+    """Give the file a new epoch if it stands alone; its epoch, as it is then. Leaves the file without a WAL, or as it was if
+    somebody else has it open. Raises sqlite3.Error."""
+    conn.execute("PRAGMA busy_timeout = 100")
+    try:
+        (mode,) = conn.execute("PRAGMA journal_mode = DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        mode = "wal"
+    finally:
+        conn.execute("PRAGMA busy_timeout = 1000")
+    if mode == "delete":
+        epoch = new()
+        conn.execute(f"PRAGMA user_version = {epoch}")
+        return epoch
+    return int(conn.execute("PRAGMA user_version").fetchone()[0])
+
+
+def repeat(conn: sqlite3.Connection, epoch: int) -> None:
+    """Put page 1 into a WAL that begins anew. A transaction of its own. Raises sqlite3.Error."""
+    if epoch:
+        conn.execute(f"PRAGMA user_version = {epoch}")

@@ -1,0 +1,145 @@
+"""Whether the open file is still the one that was opened: removed, replaced, copied over, cut, robbed of its log.
+
+SQLite does not look. It goes on from memory, commits into a log that nobody else sees, and copies that log into whatever has
+come under it. So the file's identity, length and epoch are looked at before every commit and before every checkpoint.
+
+One descriptor of the file is held from its opening to its end. Closing any descriptor of a file drops all of SQLite's locks on
+it, so this one is closed after the connections, never before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from sensorlogd.storage import database
+from sensorlogd.storage.file.wal_watch import WalWatch
+
+MAGIC = b"SQLite format 3\0"
+EPOCH = slice(60, 64)
+AT_REST_S = 1.0  # so long a file that is being written by somebody else must keep still before it is judged
+
+
+class FileGone(Exception):
+    """Another file stands at the path now, or none (``removed``)."""
+
+    def __init__(self, path: Path, *, removed: bool) -> None:
+        super().__init__(f"{path} was {'removed' if removed else 'replaced by another file'} while running")
+        self.removed = removed
+
+
+class FileMoves(Exception):
+    """Somebody else writes into the file just now: what it becomes is not known yet."""
+
+
+class FileOverwritten(Exception):
+    """Another database was copied into the file: the log beside it is not its own any more."""
+
+    only_side_files = True
+
+
+class FileCut(Exception):
+    """The file, or its log, is shorter than what is known to be in it."""
+
+
+class SidesGone(Exception):
+    """Its WAL or WAL index was removed or exchanged: nobody else sees what is committed, and after a kill nobody has it.
+
+    ``is_saved``: all that was committed is in the file itself now, so that it can be opened anew."""
+
+    def __init__(self, path: Path, *, is_saved: bool) -> None:
+        super().__init__(f"the write-ahead log of {path} or its index was removed or replaced while running")
+        self.is_saved = is_saved
+
+
+class FileWatch:
+    """Of one opening of ``path``, whose epoch is known (0: none). Raises OSError."""
+
+    def __init__(self, path: Path, epoch: int, wal: WalWatch) -> None:
+        self.path = path
+        self.wal = wal
+        self._epoch = epoch.to_bytes(4, "big")
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        found = os.fstat(self._descriptor)
+        self._identity, self._bytes = (found.st_dev, found.st_ino), found.st_size
+        self._sides: dict[Path, tuple[int, int]] = {}
+        for suffix in ("-wal", "-shm"):
+            side = Path(os.path.realpath(path) + suffix)
+            with contextlib.suppress(FileNotFoundError):
+                self._sides[side] = database.file_identity(side)
+        self._moved: tuple[tuple[int, int], float] | None = None  # (mtime, size) of a file that changes, and since when
+        self._copied_at = time.monotonic()
+
+    def copied(self) -> None:
+        """The log was copied into the file: what it is long now is what it should be."""
+        self._copied_at = time.monotonic()
+        with contextlib.suppress(OSError):
+            self._bytes = os.stat(self.path).st_size
+
+    def sides(self) -> list[Path]:
+        """Its own WAL and WAL index, as far as they still lie under their names: whoever put another set there brought others."""
+        found = []
+        for side, identity in self._sides.items():
+            with contextlib.suppress(OSError):
+                if database.file_identity(side) == identity:
+                    found.append(side)
+        return found
+
+    def look(self, conn: sqlite3.Connection) -> None:
+        """Raises FileGone, FileMoves, FileOverwritten, FileCut, SidesGone, OSError, sqlite3.Error."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            raise FileGone(self.path, removed=True) from None
+        if (found.st_dev, found.st_ino) != self._identity:
+            raise FileGone(self.path, removed=False)
+        self._look_into(found, conn)
+        if self.wal.was_cut():
+            since = time.monotonic() - self._copied_at
+            raise FileCut(
+                f"the write-ahead log of {self.path} was cut while running: what was committed in the {since:.0f} s before is lost,"
+                " as far as it was not in the file yet"
+            )
+        if len(self.sides()) < len(self._sides):
+            # The removed WAL is still open here: what is in it is copied into the file while that can be done.
+            _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            raise SidesGone(self.path, is_saved=copied == frames)
+
+    def _look_into(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
+        head = os.pread(self._descriptor, 100, 0)
+        other = head.startswith(MAGIC) and head[EPOCH] != self._epoch and any(head[EPOCH]) and any(self._epoch)
+        if not other and found.st_size >= self._bytes:
+            self._bytes, self._moved = found.st_size, None
+            return
+        if not other and self._fits(found.st_size, conn):
+            self._bytes, self._moved = found.st_size, None
+            return
+        self._wait_for_rest(found)
+        if other:
+            raise FileOverwritten(
+                f"another database was copied into {self.path} while running; the write-ahead log is not its own"
+            )
+        raise FileCut(f"{self.path} was cut from {self._bytes:,} to {found.st_size:,} bytes while running")
+
+    def _fits(self, size: int, conn: sqlite3.Connection) -> bool:
+        """Somebody else may have copied the log into a file that had become shorter."""
+        (pages,) = conn.execute("PRAGMA page_count").fetchone()
+        (page,) = conn.execute("PRAGMA page_size").fetchone()
+        return bool(size >= pages * page)
+
+    def _wait_for_rest(self, found: os.stat_result) -> None:
+        """A copy that is under way cuts the file first and fills it then."""
+        now, state = time.monotonic(), (found.st_mtime_ns, found.st_size)
+        if self._moved is None or self._moved[0] != state:
+            self._moved = (state, now)
+        if now - self._moved[1] < AT_REST_S:
+            raise FileMoves(f"{self.path} is being written by another program")
+
+    def close(self) -> None:
+        """After the connections. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,192 @@
+"""One opened database file: all that is known of it belongs together and ends together.
+
+Owned by the writer thread. ``token`` names this opening and no other: what was computed for an earlier one (roll-ups, a slice
+of a mend) is refused by it. No policy here: whatever goes wrong is raised, and ``daemon.writing.failures`` decides.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sensorlogd.storage import catalog, database
+from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.file_watch import FileWatch
+from sensorlogd.storage.file.wal_watch import WalWatch
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance.scrub import Scrub
+from sensorlogd.storage.maintenance.upkeep import Upkeep
+
+_tokens = itertools.count(1)
+
+CHECKPOINT_FRAMES = database.CHECKPOINT_PAGES
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
+
+
+@dataclass(slots=True)
+class OpenDatabase:
+    """``newest``: series -> the newest arrival that the table ``latest`` does not have yet. ``is_new``: there was no log here."""
+
+    path: Path
+    conn: sqlite3.Connection
+    upkeep: Upkeep
+    epoch: int
+    is_new: bool = False
+    frontier: Frontier = field(default_factory=Frontier)
+    catalog: catalog.Catalog = field(default_factory=catalog.Catalog)
+    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)
+    token: int = field(default_factory=lambda: next(_tokens))
+    scrub: Scrub = field(default_factory=Scrub)
+    wal: WalWatch = field(init=False)
+    wal_is_held: bool = False  # the last checkpoint could not copy everything: a reader needs what it leaves
+    _closed: bool = False
+    _guard: sqlite3.Connection | None = None
+    _file: FileWatch | None = None
+    _generation: bytes = b""  # of the WAL that is known to hold page 1
+
+    def __post_init__(self) -> None:
+        self.wal = WalWatch(self.path)
+
+    # ---- the file --------------------------------------------------------------------------------------------------
+
+    def guard(self) -> None:
+        """Hold a second, read-only connection. Closing the last connection copies the WAL into the file and deletes it by
+        name; with this one open the writer's can be closed without touching what lies there now."""
+        self._guard = _reader(self.path)
+        self._guard.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+    def know_file(self) -> None:
+        """Remember which file this is, how long it is, and which its side files are. Raises OSError."""
+        self._file = FileWatch(self.path, self.epoch, self.wal)
+
+    def sides(self) -> list[Path]:
+        """Its own WAL and WAL index, as far as they still lie under their names."""
+        return [] if self._file is None else self._file.sides()
+
+    def look_at_file(self) -> None:
+        """Whether it is still the same, see ``file_watch``."""
+        if self._file is not None:
+            self._file.look(self.conn)
+
+    def look_for_damage(self, for_s: float) -> None:
+        """Read on in what is stored, see ``scrub``. Raises sqlite3.Error."""
+        self.scrub.look(self.path, for_s)
+
+    # ---- transactions and the WAL ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing. Raises sqlite3.Error, and whatever is raised inside."""
+        self.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.conn
+            self.conn.execute("COMMIT")
+        except BaseException:
+            self.rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Whatever SQLite has not undone by itself. Raises nothing."""
+        if not self._closed and self.conn.in_transaction:
+            with contextlib.suppress(sqlite3.Error):
+                self.conn.execute("ROLLBACK")
+
+    def checkpoint_if_due(self) -> None:
+        """Copy the WAL into the file once it is long, and begin it anew with page 1 (see ``epoch``). Raises sqlite3.Error."""
+        frames = self.wal.frames()
+        if frames and self.wal.generation != self._generation:
+            self.put_page_one()  # it began anew without: somebody else copied it into the file, or writing page 1 failed
+        if frames >= CHECKPOINT_FRAMES:
+            self.look_at_file()  # into another file it must not be copied
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """PASSIVE: waits for nobody; what a reader still needs stays for the next time. Raises sqlite3.Error."""
+        _, frames, copied = self.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        self.wal_is_held = copied < frames
+        if not self.wal_is_held:
+            self.put_page_one()  # the first frame of the WAL as it begins anew
+            if self._file is not None:
+                self._file.copied()
+
+    def put_page_one(self) -> None:
+        """Into the WAL, which is begun by that if there is none. Raises sqlite3.Error."""
+        epoch.repeat(self.conn, self.epoch)
+        self.wal.frames()
+        self._generation = self.wal.generation
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    def close_cleanly(self) -> None:
+        """One file without a WAL if nobody reads, then closed. Raises sqlite3.Error."""
+        self._closed = True
+        self._drop_guard()
+        try:
+            database.close_cleanly(self.conn)
+        finally:
+            self._drop_file()
+
+    def let_go(self) -> None:
+        """Close without touching what lies at the path: the files may be moved, exchanged, damaged. Raises nothing; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self.rollback()
+        with contextlib.suppress(sqlite3.Error):
+            self.conn.close()
+        self._drop_guard()
+        self._drop_file()
+
+    def _drop_file(self) -> None:
+        """After the connections: see ``file_watch``."""
+        self.wal.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _drop_guard(self) -> None:
+        if self._guard is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._guard.close()
+            self._guard = None
+
+
+def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[sqlite3.Connection], int]) -> OpenDatabase:
+    """Open (and if need be create or upgrade) the log at ``path``; what ``epoch.look`` finds wrong has been dealt with.
+
+    ``safe_us``: what time it is, told by a clock that has looked into the open file first, to know what to believe. Raises what
+    ``ensure_schema`` does, sqlite3.Error, OSError.
+    """
+    is_new = not path.exists() or path.stat().st_size == 0
+    database.ensure_schema(path)
+    conn = database.connect_for_writing(path)
+    opened = None
+    try:
+        opened = OpenDatabase(path, conn, make_upkeep(), epoch.renew(conn), is_new)
+        database.use_wal(conn)
+        opened.put_page_one()
+        opened.guard()
+        opened.know_file()
+        opened.upkeep.recover(conn, opened.frontier, safe_us(conn))
+    except BaseException:
+        if opened is None:
+            conn.close()
+        else:
+            opened.let_go()
+        raise
+    return opened
+
+
+def use_specs(opened: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[tuple[str, str | None, str]]:
+    """Make the catalog know the configured sensors; the notes worth recording. Its own transaction. Raises sqlite3.Error."""
+    with opened.transaction() as conn:
+        synced = catalog.sync(conn, specs, now_us)
+    opened.catalog = synced
+    opened.upkeep.use_catalog(opened.conn, opened.frontier)
+    return list(synced.notes)

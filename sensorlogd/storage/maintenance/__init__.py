@@ -1,0 +1,1 @@
+"""Between commits and from outside: moving, expiring, trimming, looking for damage, copies."""

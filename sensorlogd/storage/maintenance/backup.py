@@ -1,0 +1,142 @@
+"""A copy of the log while it is being written: consistent, complete up to a moment, proven readable, on the disk.
+
+SQLite's backup API on a read-only connection, in one step, so that one read transaction spans it: what is committed
+meanwhile is not in the copy, and never half. Reading neither locks nor checkpoints; the WAL grows by what is written
+while the copy runs and shrinks again after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.maintenance import inspection
+
+_WRITING = frozenset(
+    (
+        sqlite3.SQLITE_IOERR_WRITE,
+        sqlite3.SQLITE_IOERR_FSYNC,
+        sqlite3.SQLITE_IOERR_DIR_FSYNC,
+        sqlite3.SQLITE_IOERR_TRUNCATE,
+        sqlite3.SQLITE_IOERR_DELETE,
+    )
+)
+
+
+class BackupError(Exception):
+    """No backup was made; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """``readings``: how many are in it, counted in the copy. ``last_us``: the newest."""
+
+    path: Path
+    bytes: int
+    readings: int
+    last_us: int | None
+
+
+def copy(source: sqlite3.Connection, target: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Backup:
+    """Copy ``source`` to ``target``, which is complete or not there. ``tell``: pages done, pages in all.
+
+    The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever
+    taken for the copy's. Raises BackupError for whatever the target does not take, sqlite3.Error of the source.
+    """
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        _begin(source, target, temporary)
+        found = _fill(source, temporary, tell)
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+        return Backup(target, target.stat().st_size, *found)
+    except OSError as error:
+        raise BackupError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
+    finally:
+        for left in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _begin(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
+    """Is there a place to write to, and room? Raises OSError, BackupError."""
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    room = _free_bytes(target.parent)
+    needed = source.execute("PRAGMA page_count").fetchone()[0] * source.execute("PRAGMA page_size").fetchone()[0]
+    if needed > room:
+        raise BackupError(f"{target.parent}: {needed:,} bytes are needed, {room:,} are free")
+
+
+def _fill(source: sqlite3.Connection, temporary: Path, tell: Callable[[int, int], None]) -> tuple[int, int | None]:
+    """How many readings the copy has, and when the newest was. Raises BackupError, and sqlite3.Error of the source."""
+    with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as conn:
+        source.execute("BEGIN")
+        try:
+            source.execute("SELECT count(*) FROM meta").fetchone()  # here the snapshot is taken
+            (epoch,) = source.execute("PRAGMA user_version").fetchone()
+            source.backup(conn, pages=2_000, progress=lambda _, left, total: tell(total - left, total))
+        except sqlite3.Error as error:
+            if _is_of_target(error):
+                raise _refused(temporary, error) from error
+            raise
+        finally:
+            source.execute("ROLLBACK")
+        try:
+            conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, whoever opens it
+            conn.execute(f"PRAGMA user_version = {_another(epoch)}")
+            return _prove(conn, temporary)
+        except sqlite3.Error as error:
+            if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
+                raise _unsound(error) from error
+            raise _refused(temporary, error) from error
+
+
+def _another(epoch: int) -> int:
+    """A random number of 31 bits that is neither 0 nor the one given."""
+    while (drawn := secrets.randbits(31)) in (0, epoch):
+        pass
+    return drawn
+
+
+def _is_of_target(error: sqlite3.Error) -> bool:
+    """The source is only read: whatever goes wrong with writing is the target's."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code in _WRITING or code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def _refused(temporary: Path, error: sqlite3.Error) -> BackupError:
+    hint = "the disk is full; make room" if classify(error) is Failure.FULL else f"it cannot be written there: {error}"
+    return BackupError(f"{temporary.parent}: {hint}")
+
+
+def _unsound(fault: object) -> BackupError:
+    return BackupError(f"the copy is not sound ({fault}): the database itself may be damaged, see 'sensorlogd db check'")
+
+
+def _prove(conn: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
+    """Read all of the copy. Raises BackupError if it is not sound."""
+    wrong = next((line for (line,) in conn.execute("PRAGMA quick_check(1)") if line != "ok"), None)
+    if wrong is not None:
+        raise _unsound(str(wrong).splitlines()[-1])
+    return inspection.counted(conn)["readings"], inspection.facts(conn, path)["last_us"]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _free_bytes(folder: Path) -> int:
+    stat = os.statvfs(folder)
+    return stat.f_bavail * stat.f_frsize

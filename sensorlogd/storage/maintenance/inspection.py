@@ -1,0 +1,176 @@
+"""Looking at a database file from outside: what is in it, and whether it is sound. Only reads."""
+
+from __future__ import annotations
+
+import math
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.rollup import RollUp
+
+EXACT = ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states")
+CLOSE = ("mean", "m2", "integral", "increase", "sin_sum", "cos_sum")
+RELATIVE = 1e-9
+
+
+def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
+    """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
+    one = _one(conn)
+    page = one("PRAGMA page_size")
+    meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+    wal = path.with_name(path.name + "-wal")
+    moved = int(meta.get("moved_until_us") or 0)
+    return {
+        "file_bytes": path.stat().st_size,
+        "wal_bytes": wal.stat().st_size if wal.exists() else 0,
+        "free_bytes": one("PRAGMA freelist_count") * page,
+        "page_bytes": page,
+        "schema": one("SELECT version_num FROM alembic_version"),
+        "sensors": one("SELECT count(*) FROM sensor"),
+        "series": one("SELECT count(*) FROM series"),
+        "first_us": one("SELECT min(ts) FROM (SELECT (SELECT min(ts) FROM history WHERE series_id = series.id) AS ts FROM series"
+                        " UNION ALL SELECT min(ts) FROM recent)"),
+        "last_us": one("SELECT max(ts) FROM (SELECT (SELECT max(ts) FROM history WHERE series_id = series.id) AS ts FROM series"
+                       " UNION ALL SELECT max(ts) FROM recent)"),
+        "moved_until_us": moved or None,
+        "edge_us": int(meta.get("edge_us") or 0) or None,
+        "day_zone": meta.get("day_zone"),
+        "dirty_minutes": one("SELECT count(*) FROM dirty"),
+        "stale_series": one("SELECT count(DISTINCT series_id) FROM stale"),
+        "events": one("SELECT count(*) FROM event"),
+        "mends": one("SELECT count(*) FROM mend"),
+    }  # fmt: skip
+
+
+def counted(conn: sqlite3.Connection) -> dict[str, int]:
+    """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
+    one = _one(conn)
+    moved = int(one("SELECT coalesce((SELECT value FROM meta WHERE key = 'moved_until_us'), 0)"))
+    history = conn.execute("SELECT count(*) FROM history WHERE ts < ?", (moved,)).fetchone()[0]
+    recent = conn.execute("SELECT count(*) FROM recent WHERE ts >= ?", (moved,)).fetchone()[0]
+    rows = {"readings": history + recent, "readings not moved yet": recent}
+    for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
+        rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
+    return rows
+
+
+def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    """(tier, oldest cut, newest cut) of every tier that something has expired of; tier 0: readings."""
+    return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
+
+
+def _one(conn: sqlite3.Connection) -> Callable[[str], Any]:
+    return lambda sql: conn.execute(sql).fetchone()[0]
+
+
+# ---- is it sound? ------------------------------------------------------------------------------------------------------
+
+
+def faults(conn: sqlite3.Connection) -> Iterator[str]:
+    """What SQLite itself finds wrong, and rows that belong to nothing; at most some hundred lines."""
+    for (line,) in conn.execute("PRAGMA integrity_check(100)"):
+        if line != "ok":
+            yield str(line)
+    for table, _, parent, _ in conn.execute("PRAGMA foreign_key_check"):
+        yield f"a row of {table} refers to a {parent} that is not there"
+    for table in ("rollup", "dirty", "latest", "retention_cut"):
+        (orphans,) = conn.execute(f"SELECT count(*) FROM {table} WHERE series_id NOT IN (SELECT id FROM series)").fetchone()
+        if orphans:
+            yield f"{orphans} rows of {table} belong to no series"
+
+
+LARGE = ("recent", "history", "rollup", "mended")
+
+
+def faults_of_small_tables(conn: sqlite3.Connection) -> Iterator[str]:
+    """What is wrong with the tables that whoever writes reads at opening: some milliseconds. Raises sqlite3.Error."""
+    for (table,) in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall():
+        if table not in LARGE:
+            (line,) = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchone()
+            if line != "ok":
+                yield f"table {table}: {str(line).splitlines()[-1]}"
+
+
+def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Iterator[tuple[str, int | None]]:
+    """(what is wrong, series id) of a sample of stored roll-ups that differ from their readings; last: (how many were
+    compared, None). Those that are known to be out of date (dirty, stale) or whose readings have expired are not looked at."""
+    meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('day_zone', 'edge_us')").fetchall())
+    zone, edge = meta.get("day_zone") or "UTC", int(meta.get("edge_us") or 0)
+    snapshot = Snapshot.of(conn, zone)
+    names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
+        "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip
+    columns = ", ".join(RollUp._fields)
+    compared = outlived = 0
+    damaged = bool(
+        conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
+    )
+    for series, tier, start in _chosen(conn, snapshot, sample, random.Random(seed)):
+        end = resolutions.bucket(start, tier, zone)[1]
+        if end > edge or not snapshot.is_kept(series, 0, start) or not _counts(snapshot, conn, series, tier, start, end):
+            continue
+        stored = conn.execute(
+            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, tier, start)
+        ).fetchone()
+        rules = snapshot.rules_of(series)
+        parts = [rollup.of(times, values, qualities, rules) for times, values, qualities in snapshot.columns(series, start, end)]
+        expected = rollup.merge_all(parts, rules) if parts else None
+        compared += 1
+        if expected is None and damaged:
+            outlived += 1  # its readings were lost with a page, and it came back
+            continue
+        different = _difference(RollUp(*stored), expected)
+        if different:
+            yield (
+                f"{names.get(series, series)}: the {resolutions.NAMES.get(tier, tier)} roll-up at {start} differs in {different}",
+                series,
+            )
+    if outlived:
+        yield f"{outlived} of them have outlived their readings, which were lost to damage (sensorlogd db incidents)", None
+    yield f"{compared} roll-ups compared with their readings", None
+
+
+def _chosen(conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random) -> Iterator[tuple[int, int, int]]:
+    """Roll-ups at random times of random series, the coarse tiers as often as the fine ones."""
+    spans = [
+        row
+        for series in snapshot.rules
+        for tier in resolutions.DEFAULT_RESOLUTIONS
+        for row in conn.execute(
+            "SELECT ?1, ?2, (SELECT min(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2),"
+            " (SELECT max(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2)",
+            (series, tier),
+        )
+        if row[2] is not None
+    ]
+    for _ in range(sample if spans else 0):
+        series, tier, first, last = chance.choice(spans)
+        at = chance.randint(first, last)
+        (start,) = conn.execute(
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, at)
+        ).fetchone()
+        yield series, tier, start
+
+
+def _counts(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
+    valid_until = snapshot.valid_until(series, tier)
+    if valid_until is not None and end > valid_until:
+        return False
+    return not conn.execute(
+        "SELECT 1 FROM dirty WHERE series_id = ? AND start >= ? AND start < ?", (series, start, end)
+    ).fetchone()
+
+
+def _difference(stored: RollUp, expected: RollUp | None) -> str:
+    if expected is None:
+        return "that there are no readings"
+    wrong = [name for name in (*EXACT, *RollUp._fields[15:20]) if getattr(stored, name) != getattr(expected, name)]
+    for name in CLOSE:
+        a, b = getattr(stored, name), getattr(expected, name)
+        if (a is None) != (b is None) or (a is not None and not math.isclose(a, b, rel_tol=RELATIVE, abs_tol=1e-9)):
+            wrong.append(name)
+    return ", ".join(dict.fromkeys(wrong))

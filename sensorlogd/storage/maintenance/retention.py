@@ -1,0 +1,276 @@
+"""Retention: expire readings and roll-ups older than configured, in short slices.
+
+Cuts fall on edges of the coarsest bucket only (a day in the configured zone), so that no stored roll-up ever loses a
+part of its readings. The cut of a series and tier is stored first; from then on an older arrival is refused and counted
+as too_old, never allowed to replace an exact roll-up; then rows are deleted. A crash in between leaves rows older than
+their cut, which the next round deletes. Where days do not begin on a UTC hour (+05:45) what lies between the hour and
+the cut stays: the hour that the cut goes through keeps all it is made of.
+
+Never expired: readings that the roll-ups do not cover yet (from ``edge_us`` on), a series from its oldest dirty minute
+on, a series whose unit is being converted, and what the mover has not moved yet. Space goes back to the file system by
+incremental vacuum.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sensorlogd.storage.corrections import conversion
+from sensorlogd.storage.maintenance.mover import transaction
+from sensorlogd.storage.rollups import resolutions
+
+TIERS = (0, *resolutions.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
+_CUT = (
+    "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?)"
+    " ON CONFLICT(series_id, tier) DO UPDATE SET cut_us = excluded.cut_us WHERE cut_us < excluded.cut_us"
+)
+_ENOUGH_FREE_PAGES = 500  # one megabyte that new readings can use before the file grows
+_DROP_FOR_S = 0.25  # how long a call of drop_oldest may take
+_LEAST_ROWS = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    """How long to keep each tier, in microseconds; None or absent = for ever.
+
+    ``sensors``: overrides by glob of the sensor's name, the first that matches wins.
+    """
+
+    default: Mapping[int, int | None] = field(default_factory=dict)
+    sensors: Sequence[tuple[str, Mapping[int, int | None]]] = ()
+
+    def of(self, sensor: str) -> dict[int, int | None]:
+        """Tier -> how long the tier of this sensor is kept."""
+        kept = dict(self.default)
+        for glob, override in self.sensors:
+            if fnmatch.fnmatchcase(sensor, glob):
+                kept.update(override)
+                break
+        return kept
+
+    def is_forever(self) -> bool:
+        """True if nothing ever expires."""
+        overrides = [kept for _, override in self.sensors for kept in override.values()]
+        return all(kept is None for kept in (*self.default.values(), *overrides))
+
+
+class Retention:
+    """``step`` does one slice. Owned by the writer thread, but for ``plan``. ``zone``: of the day that cuts fall on."""
+
+    def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
+        self.zone = zone
+        self.slice_s = slice_s
+        self.cuts_us: dict[int, int] = {}  # series -> older readings are refused; a new dict whenever it changes
+        self.deleted = 0
+        self.longest_slice_s = 0.0
+        self._plan = RetentionPlan()
+        self._work: list[tuple[int, int, int]] | None = None  # (series, tier, cut) still to delete; None: no round
+        self._dropping: list[tuple[int, int, int]] = []
+        self._done: dict[tuple[int, int], int] = {}  # (series, tier) -> nothing older is left
+        self._rows = 2_000.0
+        self._pages = 200.0
+
+    def plan(self, plan: RetentionPlan) -> None:
+        """Use ``plan`` from the next round on (any thread)."""
+        self._plan = plan
+
+    def recover(self, conn: sqlite3.Connection) -> None:
+        """Know the cuts of a database that was just opened."""
+        self.read_cuts(conn)
+        self._work = None
+        self._dropping = []
+        self._done = {}
+
+    def step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        """One slice in its own transaction; True while this round has more to do. Raises sqlite3.Error."""
+        began = time.perf_counter()
+        more = self._step(conn, now_us)
+        self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
+        return more
+
+    def _step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        if self._dropping:
+            self._delete_next(conn, self._dropping)
+            return True
+        if self._work is None:
+            self._work = self._begin(conn, now_us)
+        if self._work:
+            self._delete_next(conn, self._work)
+            return True
+        if self._vacuum(conn):
+            return True
+        self._work = None
+        return False
+
+    # ---- a round ---------------------------------------------------------------------------------------------------
+
+    def _begin(self, conn: sqlite3.Connection, now_us: int) -> list[tuple[int, int, int]]:
+        """Store this round's cuts, one transaction, and list what is to be deleted."""
+        plan = self._plan
+        stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
+        cuts = {(series, tier): cut for series, tier, cut in stored}
+        if not plan.is_forever():
+            settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+            days: dict[int, int] = {}
+            held = conversion.held(conn)
+            for series, sensor in conn.execute(
+                "SELECT series.id, sensor.name FROM series JOIN sensor ON sensor.id = series.sensor_id"
+            ).fetchall():
+                for tier, kept_us in plan.of(sensor).items():
+                    if kept_us is None or series in held:
+                        continue
+                    limit = min(now_us - kept_us, settled, dirty.get(series, settled))
+                    cut = days.get(limit)
+                    if cut is None:
+                        cut = days[limit] = resolutions.bucket(limit, resolutions.DAY, self.zone)[0]
+                    if cut > cuts.get((series, tier), 0):
+                        cuts[series, tier] = cut
+            self._store_cuts(conn, [(*key, cut) for key, cut in cuts.items()], stored)
+        # Cuts of earlier rounds too: a crash may have come between a cut and its deletions.
+        return [(*key, cut) for key, cut in cuts.items() if self._done.get(key, 0) < cut]
+
+    def _store_cuts(
+        self, conn: sqlite3.Connection, cuts: Iterable[tuple[int, int, int]], stored: Iterable[tuple[int, int, int]]
+    ) -> None:
+        changed = sorted(set(cuts) - set(stored))
+        if changed:
+            with transaction(conn):
+                conn.executemany(_CUT, changed)
+            self.read_cuts(conn)
+
+    def read_cuts(self, conn: sqlite3.Connection) -> None:
+        """Somebody stored cuts (a conversion of units takes them over to the new series)."""
+        self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
+
+    def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
+        """One slice of the last entry of ``work``; small entries are taken together."""
+        deadline = time.perf_counter() + self.slice_s / 2
+        while work:
+            series, tier, cut = work[-1]
+            if self._delete(conn, series, tier, cut):
+                return
+            self._done[series, tier] = max(cut, self._done.get((series, tier), 0))
+            work.pop()
+            if time.perf_counter() >= deadline:
+                return
+
+    def _delete(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
+        """Delete some rows of one series and tier older than ``cut``; True if more may be left."""
+        key: tuple[int, ...] = (series,)
+        table, where, column = "history", "series_id = ?", "ts"
+        if tier:
+            key = (series, tier)
+            table, where, column = "rollup", "series_id = ? AND resolution = ?", "start"
+        cut = _hour(cut)
+        select = f"SELECT {column} FROM {table} WHERE {where} AND {column} < ? ORDER BY {column} LIMIT 1"
+        if conn.execute(select, (*key, cut)).fetchone() is None:
+            return False
+        row = conn.execute(f"{select} OFFSET ?", (*key, cut, int(self._rows))).fetchone()
+        with transaction(conn):
+            began = time.perf_counter()
+            until = cut if row is None else row[0]
+            deleted = conn.execute(f"DELETE FROM {table} WHERE {where} AND {column} < ?", (*key, until)).rowcount
+            took = time.perf_counter() - began
+        self.deleted += deleted
+        if took > self.slice_s or row is not None:  # a short rest says nothing about how many could be deleted at once
+            change = min(max(self.slice_s / max(took, 1e-6), 0.3), 1.5)
+            self._rows = min(max(self._rows * change, _LEAST_ROWS), 50_000.0)
+        return row is not None
+
+    def _vacuum(self, conn: sqlite3.Connection) -> bool:
+        """Give some free pages back to the file system; True while there are many."""
+        (free,) = conn.execute("PRAGMA freelist_count").fetchone()
+        (total,) = conn.execute("PRAGMA page_count").fetchone()
+        if free < 4 * _ENOUGH_FREE_PAGES or free < total // 10:
+            return False  # what is left is used again by the next readings
+        with transaction(conn):
+            began = time.perf_counter()
+            conn.execute(f"PRAGMA incremental_vacuum({int(self._pages)})").fetchall()
+            took = time.perf_counter() - began
+        self._pages = min(max(self._pages * min(max(self.slice_s / took, 0.3), 1.5), 10.0), 5_000.0)
+        return True
+
+    # ---- a disk without room ---------------------------------------------------------------------------------------
+
+    def drop_oldest(self, conn: sqlite3.Connection) -> bool:
+        """Make room in the file: expire the oldest day of readings, in own transactions of a slice each.
+
+        True once there are free pages, which new readings use before the file grows; False while there are not yet any,
+        or nothing to drop: call again. Roll-ups stay. Raises sqlite3.Error.
+        """
+        deadline = time.perf_counter() + _DROP_FOR_S
+        while not self._has_free_pages(conn):
+            if not self._dropping:
+                self._dropping = self._choose_day(conn)
+                if not self._dropping:
+                    return False
+            self._delete_next(conn, self._dropping)
+            if time.perf_counter() >= deadline:
+                return self._has_free_pages(conn)
+        return True
+
+    @staticmethod
+    def _has_free_pages(conn: sqlite3.Connection) -> bool:
+        return bool(conn.execute("PRAGMA freelist_count").fetchone()[0] >= _ENOUGH_FREE_PAGES)
+
+    def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
+        """Cut every series after the oldest day there is; stored, and returned as work."""
+        settled, dirty, held = _settled_until(conn), _oldest_dirty(conn), conversion.held(conn)
+        firsts = {
+            series: first
+            for series, first in conn.execute(
+                "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ? AND ts >="
+                " coalesce((SELECT cut_us FROM retention_cut WHERE series_id = series.id AND tier = 0), ts)) FROM series",
+                (settled,),
+            ).fetchall()
+            if first is not None and series not in held
+        }
+        latest_cut = resolutions.bucket(settled, resolutions.DAY, self.zone)[0]
+        # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
+        clean = {series: first for series, first in firsts.items() if dirty.get(series, settled) > first}
+        for candidates in (clean, firsts):
+            if not candidates:
+                continue
+            cut = resolutions.bucket(min(candidates.values()), resolutions.DAY, self.zone)[1]
+            if cut > latest_cut:
+                continue
+            chosen = [series for series, first in candidates.items() if first < cut]
+            if candidates is clean:
+                chosen = [series for series in chosen if dirty.get(series, cut) >= cut]
+            if not chosen:
+                continue
+            work = [(series, 0, cut) for series in chosen]
+            with transaction(conn):
+                conn.executemany(_CUT, work)
+                # A mark below the cut could only be healed from readings that are going: the roll-ups stay as they are.
+                conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start < ?", [(one, _hour(cut)) for one in chosen])
+                conn.executemany(
+                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?", [(_hour(cut), one) for one in chosen]
+                )
+            self.read_cuts(conn)
+            return work
+        return []
+
+
+def _hour(cut_us: int) -> int:
+    return cut_us - cut_us % (resolutions.HOUR * resolutions.SECOND_US)
+
+
+def _settled_until(conn: sqlite3.Connection) -> int:
+    """Older readings are rolled up and in ``history``."""
+    meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'moved_until_us')").fetchall())
+    return min(int(meta.get("edge_us") or 0), int(meta.get("moved_until_us") or 0))
+
+
+def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:
+    """Series -> from where on its roll-ups are not right yet."""
+    return dict(
+        conn.execute(
+            "SELECT series_id, min(start) FROM (SELECT series_id, start FROM dirty UNION ALL SELECT series_id, from_us FROM stale)"
+            " GROUP BY series_id"
+        ).fetchall()
+    )

@@ -1,0 +1,117 @@
+"""Upkeep of the database between commits: moving, expiring, trimming. One small slice a call.
+
+Belongs to one opening of one file (see ``opened``), runs on the writer thread only, and keeps that opening's ``Frontier``
+true: whatever a slice changes about where readings belong is in the frontier before the next reading is appended.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from typing import Literal
+
+from sensorlogd.storage.ingest import events
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.maintenance import future_cuts
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 5.0
+TRIM_EVERY_S = 600.0
+BACKLOG_BLOCKS = 3
+CATCH_UP_S = 0.07
+
+
+class Upkeep:
+    """``busy``: another slice is waiting. ``due``: monotonic time of the next look when not busy."""
+
+    def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
+        self.mover = mover
+        self.retention = retention
+        self.when_full = when_full
+        self.busy = False
+        self.due = 0.0
+        self.backlog = 0  # readings stored since the start and not moved yet
+        self._stored = 0
+        self._expire_due = 0.0
+        self._trim_due = 0.0
+
+    def recover(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """Bring an unfinished move to a known state and read the frontier. Own transactions."""
+        self.mover.recover(conn)
+        future_cuts.take_back(conn, now_us, self.retention.zone)
+        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+        frontier.moved_until_us = int(meta.get("moved_until_us") or 0)
+        frontier.copying = self.mover.copying_range
+        edge = int(meta.get("edge_us") or 0)
+        if not edge:
+            (first,) = conn.execute("SELECT min(ts) FROM recent").fetchone()
+            edge = min(now_us, now_us if first is None else first)
+            edge -= edge % MINUTE_US
+            conn.execute(
+                "INSERT INTO meta(key, value) VALUES ('edge_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+                (str(edge),),
+            )
+        frontier.edge_us = edge
+        self.retention.recover(conn)
+        frontier.cuts_us = self.retention.cuts_us
+        (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
+        frontier.generation = generation
+
+    def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
+        """The configured sensors changed: what expires when is planned anew, and a converted series brings cuts with it."""
+        self._expire_due = 0.0
+        self.retention.read_cuts(conn)
+        frontier.cuts_us = self.retention.cuts_us
+
+    def stored(self, rows: int) -> None:
+        """So many readings were committed: a good part of a block makes the next look due at once."""
+        self.backlog += rows
+        self._stored += rows
+        if self._stored >= self.mover.block_rows // 3:
+            self._stored = 0
+            self.due = 0.0
+
+    def slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """At most one slice (about 40 ms) of whatever is due, in its own transaction.
+
+        While more than a few blocks wait to be moved (a flat-out source), several slices a turn, so that the mover keeps
+        up and ``recent`` stays small; sources that can wait do so meanwhile.
+        """
+        now = time.monotonic()
+        if not self.busy and now < self.due:
+            return
+        moved = self.mover.moved
+        self.busy = self.mover.unpin(conn, now_us) or self.mover.step(conn, now_us)
+        while self.busy and self.backlog > BACKLOG_BLOCKS * self.mover.block_rows and time.monotonic() - now < CATCH_UP_S:
+            self.busy = self.mover.step(conn, now_us)
+        self.backlog = max(self.backlog - (self.mover.moved - moved), 0)
+        frontier.moved_until_us = self.mover.moved_until_us
+        frontier.copying = self.mover.copying_range
+        if not self.busy and now >= self._expire_due:
+            self.busy = self.retention.step(conn, now_us)
+            frontier.cuts_us = self.retention.cuts_us
+            if not self.busy:
+                self._expire_due = now + 300.0
+        if not self.busy and now >= self._trim_due:
+            self.busy = events.trim(conn)
+            if not self.busy:
+                self._trim_due = now + TRIM_EVERY_S
+        if not self.busy:
+            self.due = now + LOOK_EVERY_S
+
+    def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
+        """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""
+        self.mover.leap(conn, now_us)
+        frontier.moved_until_us = self.mover.moved_until_us
+
+    def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:
+        """The disk is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if it helped."""
+        if self.when_full != "drop_oldest" or conn is None:
+            return False
+        dropped = self.retention.drop_oldest(conn)
+        frontier.cuts_us = self.retention.cuts_us
+        return dropped

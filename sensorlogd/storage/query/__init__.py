@@ -1,0 +1,1 @@
+"""Questions to a log, and their answers."""

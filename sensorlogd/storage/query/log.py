@@ -1,0 +1,283 @@
+"""The reading side: open a log read-only and ask it things. Plain sqlite3; never writes, never waits for the writer.
+
+``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
+or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import sqlite3
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
+from sensorlogd.storage.file.opening import open_reader
+from sensorlogd.storage.query import engine, units
+from sensorlogd.storage.query.aggregates import BASE
+from sensorlogd.storage.query.engine import Answer, Ask
+from sensorlogd.storage.query.segments import Parts
+from sensorlogd.storage.query.units import Conversion, UnitError
+from sensorlogd.storage.rollups.compute import Snapshot
+
+
+class UnknownSeries(Exception):
+    """No series of that name; ``nearest`` are similar ones."""
+
+    def __init__(self, pattern: str, nearest: list[str]) -> None:
+        hint = f"; did you mean {', '.join(nearest)}?" if nearest else "; see 'sensorlogd latest' for all"
+        super().__init__(f"no series matches {pattern!r}{hint}")
+        self.nearest = nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One channel of one sensor. ``retired_us``: when it left the configuration, if it did."""
+
+    id: int
+    sensor: str
+    channel: str
+    unit: str
+    kind: str
+    heartbeat_us: int
+    labels: dict[str, str]
+    retired_us: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.sensor}.{self.channel}"
+
+
+class Reading(NamedTuple):
+    """``value`` None: the device said it had none. ``quality``: flag and tests as stored (``quality.describe``)."""
+
+    series: Series
+    ts_us: int
+    value: float | None
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    ts_us: int
+    kind: str
+    sensor: str | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SensorState:
+    """A row of ``sensor_status``, as the daemon last wrote it."""
+
+    sensor: str
+    state: str
+    since_us: int
+    last_reading_us: int | None
+    last_error: str | None
+    counters: dict[str, int]
+    updated_us: int
+    heartbeat_us: int
+
+
+class Log:
+    """See the module."""
+
+    def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
+        self.path = path
+        self.conn = conn
+
+    @classmethod
+    def open(cls, path: Path, *, any_thread: bool = False) -> Log:
+        """``any_thread``: another thread may close it. Raises LogUnavailable."""
+        return cls(path, open_reader(path, any_thread=any_thread))
+
+    def close(self) -> None:
+        self.conn.close()
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        self.conn.execute("BEGIN")
+        try:
+            yield self.conn
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # an answer that was left alone until the log was closed
+                if self.conn.in_transaction:
+                    self.conn.execute("ROLLBACK")
+
+    # ---- what there is ---------------------------------------------------------------------------------------------
+
+    def series(self, patterns: Sequence[str] = (), *, retired: bool = False) -> list[Series]:
+        """Series whose ``sensor.channel`` matches any pattern (globs; a bare sensor means all its channels), by name.
+
+        Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
+        """
+        rows = self.conn.execute(
+            "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
+            " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
+        ).fetchall()
+        known = [
+            Series(i, sensor, channel, unit, kind, heartbeat, {**json.loads(outer), **json.loads(own)}, gone)
+            for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
+        ]
+        if not patterns:
+            return [series for series in known if retired or series.retired_us is None]
+        found: dict[int, Series] = {}
+        for pattern in patterns:
+            full = pattern if "." in pattern else f"{pattern}.*"
+            matching = [series for series in known if fnmatch.fnmatchcase(series.name, full)]
+            if not matching:
+                import difflib
+
+                names = [series.name for series in known]
+                raise UnknownSeries(pattern, difflib.get_close_matches(pattern, [*names, *{s.sensor for s in known}], 3, 0.5))
+            found.update((series.id, series) for series in matching)
+        return sorted(found.values(), key=lambda series: series.name)
+
+    def meta(self) -> dict[str, str]:
+        return dict(self.conn.execute("SELECT key, value FROM meta").fetchall())
+
+    # ---- readings --------------------------------------------------------------------------------------------------
+
+    def latest(self, series: Sequence[Series], now_us: int) -> list[Reading | None]:
+        """The newest reading of each series, None where there is none.
+
+        The newest arrival, that is: a reading dated tomorrow does not hide what came after it.
+        """
+        wanted = {one.id: one for one in series}
+        with self._snapshot() as conn:
+            stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
+            meta = self.meta()
+            since = max(int(meta.get("latest_written_us") or 0), int(meta.get("moved_until_us") or 0))
+            for identity, *reading in conn.execute(
+                "SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? ORDER BY ts", (since,)
+            ):
+                known = stored.get(identity)
+                if (
+                    known is None
+                    or (reading[0] >= known[0] and reading[0] <= now_us + 1_000_000)
+                    or known[0] > now_us + 1_000_000
+                ):
+                    stored[identity] = tuple(reading)
+        return [Reading(one, *stored[one.id]) if one.id in stored else None for one in wanted.values()]
+
+    def readings(
+        self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
+    ) -> Generator[Reading, None, None]:
+        """All readings in [since, until), in order of time and then of series; streamed in constant memory.
+
+        ``after``: (time, series id) of the last row of the page before.
+        """
+        by_id = {one.id: one for one in series}
+        new = tuple.__new__  # a day at 1 Hz is 86,400 of these
+        with self._snapshot() as conn:
+            snapshot = Snapshot.of(conn, "UTC")
+            if len(series) == 1 and after is None:
+                one = series[0]
+                for rows in Parts(snapshot, one.id, BASE).chunks(since_us, until_us):
+                    for ts, value, flag in rows:
+                        yield new(Reading, (one, ts, value, flag))
+                return
+            for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
+                yield new(Reading, (by_id[identity], ts, value, flag))
+
+    def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
+        """When the first and the last reading of these series was."""
+        firsts, lasts = [], []
+        with self._snapshot() as conn:
+            moved = Snapshot.of(conn, "UTC").moved_until_us
+            for one in series:
+                for sql, key in (
+                    ("SELECT min(ts), max(ts) FROM history WHERE series_id = ? AND ts < ?", (one.id, moved)),
+                    ("SELECT min(ts), max(ts) FROM recent WHERE series_id = ? AND ts >= ?", (one.id, moved)),
+                ):
+                    first, last = conn.execute(sql, key).fetchone()
+                    if first is not None:
+                        firsts.append(first)
+                        lasts.append(last)
+        return min(firsts, default=None), max(lasts, default=None)
+
+    def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
+        """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""
+        with self._snapshot() as conn:
+            yield from Parts(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
+
+    def buckets(
+        self, series: Sequence[Series], ask: Ask, unit: str | None = None
+    ) -> Generator[tuple[Series, Answer], None, None]:
+        """The answer of each series; read an answer's rows before asking for the next. ``unit``: convert to it.
+
+        Raises ValueError for what cannot be answered (see ``engine``), before the first answer where that is possible.
+        """
+        conversions = [None if unit is None else conversion(one, unit) for one in series]
+        with self._snapshot() as conn:
+            snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [one.id for one in series], ask)
+            for one, change in zip(series, conversions, strict=True):
+                yield one, engine.buckets(snapshot, one.id, ask, change)
+
+    def version(self) -> int:
+        """Another number after every commit of somebody else, as long as this log is open."""
+        (number,) = self.conn.execute("PRAGMA data_version").fetchone()
+        return int(number)
+
+    def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
+        """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""
+        with self._snapshot() as conn:
+            moved = int(self.meta().get("moved_until_us") or 0)
+            found: list[tuple[int, int, float | None, int]] = []
+            if since_us < moved:
+                for (identity,) in conn.execute("SELECT id FROM series").fetchall():
+                    found += conn.execute(
+                        "SELECT ts, series_id, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ?",
+                        (identity, since_us, min(until_us, moved)),
+                    )
+                found.sort(key=lambda row: row[:2])
+            found += conn.execute(
+                "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id",
+                (max(since_us, moved), until_us),
+            )
+            return found
+
+    # ---- what happened, how it is ----------------------------------------------------------------------------------
+
+    def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:
+        """The newest ``limit`` events, oldest of them first."""
+        rows = self.conn.execute(
+            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR sensor GLOB ?2)"
+            " AND id > ?3 ORDER BY id DESC LIMIT ?4",
+            (since_us, sensor, after_id, limit),
+        ).fetchall()
+        return [Event(*row) for row in reversed(rows)]
+
+    def daemon(self) -> dict[str, Any]:
+        """What the daemon last wrote about itself; empty if it never ran on this file."""
+        return {key: json.loads(value) for key, value in self.conn.execute("SELECT key, value FROM daemon_status")}
+
+    def sensors(self) -> list[SensorState]:
+        """What the daemon last wrote about each configured sensor, by name."""
+        return [
+            SensorState(name, state, since, last, error, json.loads(counters), updated, heartbeat or 0)
+            for name, state, since, last, error, counters, updated, heartbeat in self.conn.execute(
+                "SELECT sensor.name, state, since_us, last_reading_us, last_error, counters, updated_us,"
+                " (SELECT max(heartbeat_us) FROM series WHERE sensor_id = sensor.id)"
+                " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
+            )
+        ]
+
+
+def conversion(series: Series, unit: str) -> Conversion | None:
+    """Raises ValueError that names the series."""
+    try:
+        return units.conversion(series.unit, unit)
+    except UnitError as error:
+        raise ValueError(f"{series.name}: {error}") from None

@@ -1,0 +1,143 @@
+"""Parts to buckets: which parts lie in which bucket, and what the steps between neighbours add to each.
+
+A reading holds until the next usable one, at most for the heartbeat. A step between two parts that lie in different
+buckets is split at their edges, so that covered time and integral of a bucket are exactly those of the instants in it.
+What a counter rose by, or that a state changed, between two readings belongs to the bucket of the later one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from operator import add, itemgetter, mul, sub
+from typing import Any
+
+from sensorlogd.storage.query.aggregates import QUALITIES, Span
+from sensorlogd.storage.query.segments import Part, Parts
+from sensorlogd.storage.rollups import rollup
+
+Known = tuple[int, float | None]  # time and value of a reading
+
+
+class Reduction:
+    """For one series, chunk by chunk in time order: it remembers the last reading of the chunk before."""
+
+    def __init__(self, parts: Parts, *, needs_before: bool) -> None:
+        """``needs_before``: the reading before the range matters however long ago it was."""
+        self.parts = parts
+        self.rules = parts.snapshot.rules_of(parts.series)
+        self.heartbeat_us = self.rules.heartbeat_us
+        self.needs_before = needs_before
+        self.is_state = self.rules.kind == "state"
+        self._before: Known | None = None
+        self._begun = False
+
+    def spans(self, found: Sequence[Part], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
+        """One span per edge. ``found``: the parts of [begin, end)."""
+        fields = self.parts.fields
+        if not self._begun:
+            self._begun = True
+            self._before = self.parts.before(begin_us, None if self.needs_before else self.heartbeat_us)
+        counts = [fields.index(name) for name in QUALITIES if name in fields]
+        everything = found
+        n_at = fields.index("n")
+        if not all(map(itemgetter(n_at), found)):
+            found = [part for part in found if part[n_at]]
+        columns: dict[str, Sequence[Any]] = (
+            dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
+        )
+        starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
+        own, values, integral = columns["covered_us"], columns.get("last"), columns.get("integral")
+        following = self.parts.after(end_us, self.heartbeat_us)
+        steps = self._steps(firsts, lasts, following)
+        holds = list(map(add, lasts, steps))  # until when the last reading of a part holds
+        if "mean" in columns:
+            means = columns["mean"]
+            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
+        if "states" in columns:
+            columns["_steps"] = steps
+        self._pairs(columns)
+        all_starts = [part[0] for part in everything] if counts else []
+        before = self._before
+        before_holds = None if before is None else self._holds(before[0], firsts[0] if firsts else following)
+        i = 0
+        for start, end in edges:
+            begin, until = max(start, begin_us), min(end, end_us)
+            j = bisect_left(starts, until, i)
+            span = Span(columns, i, j, begin, until)
+            covered = 0
+            if before_holds is not None and before_holds > begin:
+                covered = min(before_holds, until) - begin
+            if j > i:
+                span.n = sum(counted[i:j])
+                over = min(holds[j - 1], until) - lasts[j - 1]
+                span.covered_us = covered + sum(own[i:j]) + sum(steps[i : j - 1]) + over
+                if integral is not None and values is not None:
+                    span.integral = rollup.total(
+                        (*integral[i:j], *map(_times, values[i : j - 1], steps[i : j - 1]), _times(values[j - 1], over))
+                    )
+                if self.is_state and values is not None:
+                    span.held = [(values[j - 1], over)]
+                if before is not None and self.needs_before:
+                    self._join(span, before)
+            else:
+                span.covered_us = covered
+                if self.is_state:
+                    span.held = []
+            if covered and before is not None and before[1] is not None:
+                if span.integral is not None:
+                    span.integral += _times(before[1], covered)
+                if span.held is not None:
+                    span.held.append((before[1], covered))
+            if counts:
+                a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
+                span.counted = {fields[at]: sum(part[at] for part in everything[a:b]) for at in counts} if b > a else None
+            yield span
+            if j > i:
+                before = (lasts[j - 1], values[j - 1] if values is not None else None)
+                before_holds = holds[j - 1]
+            i = j
+        self._before = before
+
+    def _steps(self, firsts: Sequence[int], lasts: Sequence[int], following: int | None) -> list[int]:
+        """From each part's last reading to the next part's first, at most the heartbeat."""
+        steps = list(map(min, map(sub, firsts[1:], lasts), repeat(self.heartbeat_us)))
+        if lasts:
+            steps.append(self._holds(lasts[-1], following) - lasts[-1])
+        return steps
+
+    def _holds(self, ts_us: int, next_us: int | None) -> int:
+        """Until when a reading holds. One after which none is known does not: nobody knows."""
+        return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
+
+    def _pairs(self, columns: dict[str, Sequence[Any]]) -> None:
+        """What happened between neighbouring parts; index k is the step from part k-1 to part k."""
+        if "increase" in columns:
+            changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
+            columns["_rises"] = [0.0, *(change[0] for change in changes)]
+            columns["_resets"] = [0, *(change[1] for change in changes)]
+        if "transitions" in columns:
+            columns["_moved"] = [0, *(a != b for a, b in zip(columns["last"], columns["first"][1:], strict=False))]
+
+    def _join(self, span: Span, before: Known) -> None:
+        value, first = before[1], span.columns["first"][span.i]
+        if value is None:
+            return
+        if "increase" in span.columns and span.columns["increase"][span.i] is not None:
+            span.rise, span.resets = self._rise(value, first)
+        span.moved = value != first
+
+    def _rise(self, before: float | None, after: float | None) -> tuple[float, int]:
+        """A counter's step between two readings."""
+        if before is None or after is None:
+            return 0.0, 0
+        return rollup.rise(before, after, self.rules)
+
+
+def _product(n: int, mean: float | None) -> float | None:
+    return None if mean is None else n * mean
+
+
+def _times(value: float, us: int) -> float:
+    return value * us / 1e6

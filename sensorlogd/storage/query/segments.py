@@ -1,0 +1,251 @@
+"""One series' readings over a range as parts in time order: stored roll-ups where they are exact, else made from readings.
+
+Behind the edge the coarsest tier whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
+of the range and all that is newer than the edge come from finer tiers and in the end from readings. So an answer is the
+same as from readings alone, however seldom roll-ups are written. Where readings have expired, the tiers that were kept
+answer for them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
+from sensorlogd.storage.query.sorted_runs import Ordered
+from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
+from sensorlogd.storage.rollups.rollup import FAIL, MISSING, RollUp
+
+CHUNK_ROWS = 20_000
+COARSE_TO_FINE = (DAY, HOUR, QUARTER, MINUTE)
+Part = tuple[Any, ...]
+Edges = Sequence[tuple[int, int]]
+_USABLE = f"value IS NOT NULL AND quality & 15 NOT IN ({FAIL}, {MISSING})"
+
+
+class Parts:
+    """``fields``: the columns of a part, BASE first. ``used``: tiers (0 = readings) that have answered so far."""
+
+    def __init__(self, snapshot: Snapshot, series: int, fields: Sequence[str]) -> None:
+        assert tuple(fields[: len(BASE)]) == BASE
+        self.snapshot = snapshot
+        self.series = series
+        self.fields = fields
+        self.used: set[int] = set()
+        self._at = [RollUp._fields.index(name) for name in fields[1:]]
+        columns = ", ".join(fields)
+        # Buckets in which everything failed matter to those only who count failures.
+        some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
+        self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
+        meta = dict(snapshot.conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'day_zone')").fetchall())
+        self.edge_us = int(meta.get("edge_us") or 0)
+        self.day_zone: str | None = meta.get("day_zone")
+        self.dirty = array(
+            "q",
+            (row[0] for row in snapshot.conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start", (series,))),
+        )
+
+    def cut_us(self, tier: int) -> int | None:
+        """Nothing older is kept of ``tier`` (0: readings)."""
+        return self.snapshot.kept_from(self.series, tier)
+
+    # ---- parts -----------------------------------------------------------------------------------------------------
+
+    def collect(self, start_us: int, end_us: int, usable: Sequence[int], edges: Edges) -> list[Part]:
+        """Parts of [start, end) in time order, none over an edge. ``usable``: tiers that nest in ``edges``, coarsest first."""
+        if start_us >= end_us:
+            return []
+        for index, tier in enumerate(usable):
+            inner = self.whole_buckets(start_us, end_us, tier)
+            if inner is None:
+                continue
+            first, last = inner
+            finer = usable[index + 1 :]
+            return [
+                *self.collect(start_us, first, finer, edges),
+                *self._tier(first, last, tier, finer, edges),
+                *self.collect(last, end_us, finer, edges),
+            ]
+        return self._from_readings(start_us, end_us, edges)
+
+    def whole_buckets(self, start_us: int, end_us: int, tier: int) -> tuple[int, int] | None:
+        """The span of whole buckets of ``tier`` inside [start, end) that are behind the edge and kept."""
+        zone = self.day_zone or "UTC"
+        cut = self.cut_us(tier)
+        start_us = start_us if cut is None else max(start_us, cut)
+        first, first_end = resolutions.bucket(start_us, tier, zone)
+        if first < start_us:
+            first = first_end
+        valid_until = self.snapshot.valid_until(self.series, tier)
+        valid_until = self.edge_us if valid_until is None else min(valid_until, self.edge_us)
+        last, _ = resolutions.bucket(min(end_us, valid_until), tier, zone)
+        return (first, last) if first < last else None
+
+    def _tier(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Part]:
+        """Stored buckets of [first, last), with dirty runs taken from what is finer."""
+        found: list[Part] = []
+        at = first
+        for begin, end in self._dirty_runs(first, last, tier):
+            found += self._rows(at, begin, tier)
+            found += self.collect(begin, end, finer, edges)
+            at = end
+        return found + self._rows(at, last, tier)
+
+    def _rows(self, start_us: int, end_us: int, tier: int) -> list[Part]:
+        if start_us >= end_us:
+            return []
+        self.used.add(tier)
+        return self.snapshot.conn.execute(self._stored, (self.series, tier, start_us, end_us)).fetchall()
+
+    def is_dirty(self, start_us: int, end_us: int) -> bool:
+        """Whether any minute of [start, end) is to be computed again."""
+        at = bisect_left(self.dirty, start_us)
+        return at < len(self.dirty) and self.dirty[at] < end_us
+
+    def _dirty_runs(self, first: int, last: int, tier: int) -> list[tuple[int, int]]:
+        """Dirty buckets of ``tier`` in [first, last); neighbours joined."""
+        zone = self.day_zone or "UTC"
+        runs: list[tuple[int, int]] = []
+        at = bisect_left(self.dirty, first)
+        while at < len(self.dirty) and self.dirty[at] < last:
+            begin, end = resolutions.bucket(self.dirty[at], tier, zone)
+            if runs and runs[-1][1] >= begin:
+                runs[-1] = (runs[-1][0], end)
+            else:
+                runs.append((begin, end))
+            at = bisect_left(self.dirty, end, at)
+        return runs
+
+    def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Part]:
+        starts = [start for start, _ in edges]
+        found: list[tuple[int, RollUp]] = []
+        rules = self.snapshot.rules_of(self.series)
+        for rows in self.chunks(start_us, end_us):
+            times = [row[0] for row in rows]
+            at = 0
+            bucket = bisect_right(starts, times[0]) - 1
+            while at < len(rows):
+                following = starts[bucket + 1] if bucket + 1 < len(starts) else end_us
+                end = bisect_left(times, following, at)
+                if end > at:
+                    whole = self.snapshot.roll_up(self.series, rows[at:end])
+                    begin = max(starts[bucket], start_us)
+                    if found and found[-1][0] == begin:
+                        found[-1] = (begin, rollup.merge(found[-1][1], whole, rules))
+                    else:
+                        found.append((begin, whole))
+                    at = end
+                    bucket += 1
+                else:
+                    bucket = bisect_right(starts, times[at]) - 1
+        return [(start, *(whole[index] for index in self._at)) for start, whole in found]
+
+    # ---- readings --------------------------------------------------------------------------------------------------
+
+    def chunks(self, start_us: int, end_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
+        """(ts, value, quality) in [start, end) in time order, some thousands at a time."""
+        held = self.snapshot.held
+        at_hand = None if held is None else held.between(self.series, start_us, end_us)
+        if at_hand is not None:
+            if at_hand:
+                self.used.add(0)
+                yield at_hand
+            return
+        for sql, parameters in _spans(self.snapshot, self.series, start_us, end_us):
+            cursor = self.snapshot.conn.execute(sql, parameters)
+            while rows := cursor.fetchmany(CHUNK_ROWS):
+                self.used.add(0)
+                yield rows
+
+    def sorted_values(self, start_us: int, end_us: int) -> Ordered:
+        """The usable values of a bucket, by rank. Raises ValueError for more than fit."""
+        values = Ordered()
+        for rows in self.chunks(start_us, end_us):
+            values.add([value for _, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING)])
+            if len(values) > LIMIT_PERCENTILE:
+                raise ValueError(
+                    f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter --every"
+                )
+        return values
+
+    def before(self, ts_us: int, reach_us: int | None = None) -> tuple[int, float] | None:
+        """The last usable reading before an instant (within ``reach_us`` of it, if given)."""
+        oldest = -(1 << 62) if reach_us is None else ts_us - reach_us
+        moved = self.snapshot.moved_until_us
+        found = None
+        if ts_us > moved:
+            found = self._one(
+                f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts DESC LIMIT 1",
+                max(oldest, moved), ts_us, self.series,
+            )  # fmt: skip
+        if found is None:
+            found = self._one(
+                f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts DESC LIMIT 1",
+                self.series, oldest, min(ts_us, moved),
+            )  # fmt: skip
+        cut = self.cut_us(0)
+        if found is None and cut is not None and oldest < cut:  # readings have expired: what the roll-ups remember
+            for tier in reversed(COARSE_TO_FINE):
+                found = self._one(
+                    "SELECT last_ts, last FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? AND last_ts < ?"
+                    " AND last_ts >= ? ORDER BY start DESC LIMIT 1",
+                    self.series, tier, ts_us, ts_us, oldest,
+                )  # fmt: skip
+                if found is not None:
+                    return found
+        return found
+
+    def after(self, ts_us: int, reach_us: int) -> int | None:
+        """When the first usable reading from an instant on is; ``ts_us + reach_us`` for any that is later; None: there is none."""
+        found = self._first(ts_us, ts_us + reach_us)
+        if found is None and self._first(ts_us + reach_us, 1 << 62) is not None:
+            return ts_us + reach_us
+        return found
+
+    def _first(self, ts_us: int, end: int) -> int | None:
+        moved = self.snapshot.moved_until_us
+        found = None
+        if ts_us < moved:
+            found = self._one(
+                f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts LIMIT 1",
+                self.series, ts_us, min(end, moved),
+            )  # fmt: skip
+        if found is None and end > moved:
+            found = self._one(
+                f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts LIMIT 1",
+                max(ts_us, moved), end, self.series,
+            )  # fmt: skip
+        cut = self.cut_us(0)
+        if found is None and cut is not None and ts_us < cut:
+            for tier in reversed(COARSE_TO_FINE):
+                found = self._one(
+                    "SELECT first_ts, first FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND first_ts < ?"
+                    " ORDER BY start LIMIT 1",
+                    self.series, tier, ts_us, end,
+                )  # fmt: skip
+                if found is not None:
+                    break
+        return None if found is None else found[0]
+
+    def _one(self, sql: str, *parameters: int) -> tuple[int, float] | None:
+        row: tuple[int, float] | None = self.snapshot.conn.execute(sql, parameters).fetchone()
+        return row
+
+
+def _spans(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The statements that give one series' readings in [start, end) from both tables, in time order."""
+    moved = snapshot.moved_until_us
+    if start_us < moved:
+        yield (
+            "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts",
+            (series, start_us, min(end_us, moved)),
+        )
+    if end_us > moved:
+        yield (
+            "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts",
+            (max(start_us, moved), end_us, series),
+        )

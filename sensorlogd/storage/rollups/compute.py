@@ -1,0 +1,373 @@
+"""Compute roll-ups from a snapshot: what the aggregator process does.
+
+Standard library only. The caller has begun a read transaction on ``conn``; what is yielded goes to the writer, so rows
+computed earlier in a call are kept at hand (``SeriesRollups``): the snapshot does not show them.
+
+Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
+afterwards, ``rebuild.compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
+is bounded by the roll-ups of one series and one call.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER, SECOND_US
+from sensorlogd.storage.rollups.rollup import RollUp, Rules
+
+MINUTE_US = MINUTE * SECOND_US
+HOUR_US = HOUR * SECOND_US
+COARSER = (QUARTER, HOUR, DAY)
+CHUNK_ROWS = 6_000  # readings at once: more of them no longer fit a processor's cache
+RECENT_ROWS = 50_000
+MARKS_PER_GROUP = 400
+SNAPSHOT_S = 5.0  # an older one is renewed: while it is held the WAL grows
+
+_FIELDS = ", ".join(RollUp._fields)
+STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
+_HISTORY = "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"
+_RECENT = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
+_RECENT_OF = "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts"
+_MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
+STALE = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
+
+Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
+Key = tuple[int, int, int]  # (series_id, resolution, start)
+Mark = tuple[int, int, int]  # (series_id, start, generation)
+Advance = tuple[int, int, int, int | None]  # the arguments of outdated.advance
+Minutes = dict[int, RollUp]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All readings of some series in [since, until), where that is newer than what was moved to history.
+
+    ``recent`` lies in the order of time: each series that is read from it costs a pass over all of them.
+    """
+
+    since_us: int
+    until_us: int
+    rows: dict[int, list[tuple[int, float | None, int]]]  # (ts, value, quality) in time order
+
+    def between(self, series: int, start_us: int, end_us: int) -> list[tuple[int, float | None, int]] | None:
+        """None: it is not all here."""
+        if start_us < self.since_us or end_us > self.until_us or series not in self.rows:
+            return None
+        rows = self.rows[series]
+        return rows[bisect_left(rows, start_us, key=_ts) : bisect_left(rows, end_us, key=_ts)]
+
+
+_ts = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One read transaction, and what holds throughout it."""
+
+    conn: sqlite3.Connection
+    moved_until_us: int
+    zone: str
+    rules: dict[int, Rules]  # of every series
+    cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
+    stale_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
+    held: Held | None = None  # readings at hand
+
+    @classmethod
+    def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:
+        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+        series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip FROM series").fetchall()
+        cuts = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
+        return cls(
+            conn,
+            int(meta.get("moved_until_us") or 0),
+            zone,
+            {identity: Rules(*settings) for identity, *settings in series},
+            {(identity, tier): cut for identity, tier, cut in cuts},
+            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(STALE)},
+        )
+
+    def rules_of(self, series: int) -> Rules:
+        return self.rules.get(series) or Rules()
+
+    def valid_until(self, series: int, tier: int) -> int | None:
+        """Stored buckets of ``tier`` that end later do not count; None: all do."""
+        stale = [self.stale_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
+        return min((from_us for from_us in stale if from_us is not None), default=None)
+
+    def kept_from(self, series: int, tier: int) -> int | None:
+        """Nothing that begins earlier is there any more (tier 0: readings). On the hour, so that every bucket of an hour or
+        less is kept as a whole or not at all; a day may not be, if the zone was changed."""
+        cut = self.cuts_us.get((series, tier))
+        return None if cut is None else cut - cut % HOUR_US
+
+    def is_kept(self, series: int, tier: int, start_us: int) -> bool:
+        kept_from = self.kept_from(series, tier)
+        return kept_from is None or start_us >= kept_from
+
+    def roll_up(self, series: int, readings: Sequence[tuple[int, float | None, int]]) -> RollUp:
+        """Of (ts, value, quality) in time order."""
+        times, values, qualities = zip(*readings, strict=True)
+        return rollup.of(times, values, qualities, self.rules_of(series))
+
+    def columns(self, series: int, start_us: int, end_us: int) -> Iterator[tuple[tuple[Any, ...], ...]]:
+        """(times, values, qualities) of one series in [start, end), a chunk at a time."""
+        moved = self.moved_until_us
+        if start_us < moved:
+            yield from _chunks(self.conn.execute(_HISTORY, (series, start_us, min(end_us, moved))))
+        if end_us > moved:
+            yield from _chunks(self.conn.execute(_RECENT_OF, (max(start_us, moved), end_us, series)))
+
+
+def _chunks(cursor: sqlite3.Cursor) -> Iterator[tuple[tuple[Any, ...], ...]]:
+    while rows := cursor.fetchmany(CHUNK_ROWS):
+        yield tuple(zip(*rows, strict=True))
+
+
+def append_minutes(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
+    """A minute may be cut by the end of a chunk, or by the border between the tables."""
+    for start, part in found:
+        before = minutes.get(start)
+        minutes[start] = part if before is None else rollup.merge(before, part, rules)
+
+
+def history_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
+    rules = snapshot.rules_of(series)
+    minutes: Minutes = {}
+    if start_us < end_us:
+        for times, values, qualities in _chunks(snapshot.conn.execute(_HISTORY, (series, start_us, end_us))):
+            append_minutes(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+    return minutes
+
+
+def recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
+    """Of all series (or those ``wanted``), in one pass: ``recent`` is ordered by time. What is below ``moved_until_us`` is
+    in ``history``."""
+    found: defaultdict[int, Minutes] = defaultdict(dict)
+    start_us = max(start_us, snapshot.moved_until_us)
+    if start_us >= end_us:
+        return found
+    cursor = snapshot.conn.execute(_RECENT, (start_us, end_us))
+    while rows := cursor.fetchmany(RECENT_ROWS):
+        by_series: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_series[row[3]].append(row)
+        for series, own in by_series.items():
+            if wanted is None or series in wanted:
+                times, values, qualities, _ = zip(*own, strict=True)
+                rules = snapshot.rules_of(series)
+                append_minutes(found[series], rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+    return found
+
+
+class SeriesRollups:
+    """Roll-ups of one series: the stored ones, overlaid with what this call has computed (None: nothing is left in it).
+
+    ``all_from_us``: from here on whatever there is was computed by this call.
+    """
+
+    def __init__(self, snapshot: Snapshot, series: int, all_from_us: int | None = None) -> None:
+        self.snapshot = snapshot
+        self.series = series
+        self.rules = snapshot.rules_of(series)
+        self.all_from_us = all_from_us
+        self.computed: dict[int, dict[int, RollUp | None]] = {tier: {} for tier in (*FIXED, DAY)}
+
+    def use(self, minutes: Minutes) -> None:
+        self.computed[MINUTE].update(minutes)
+
+    def close(self, minutes: Iterable[int], old_edge_us: int, new_edge_us: int) -> None:
+        """Compute the coarser buckets that end in (old_edge, new_edge] and hold one of ``minutes`` or touch the old edge."""
+        begun = [old_edge_us - MINUTE_US, *minutes]
+        for tier in COARSER:
+            for start, end in self._buckets(begun, tier):
+                if old_edge_us < end <= new_edge_us:
+                    self.compute(tier, start, end)
+
+    def _buckets(self, minutes: Sequence[int], tier: int) -> list[tuple[int, int]]:
+        """Each bucket that holds one of ``minutes``, which are in order."""
+        found: list[tuple[int, int]] = []
+        end = None
+        for minute in minutes:
+            if end is None or minute >= end:
+                bucket = resolutions.bucket(minute, tier, self.snapshot.zone)
+                end = bucket[1]
+                found.append(bucket)
+        return found
+
+    def compute(self, tier: int, start_us: int, end_us: int, *, partly: bool = False) -> bool:
+        """False: it cannot be computed any more; what is stored stays. ``partly``: of a day, what is left of it will do."""
+        source = self._source(tier, start_us, end_us, partly)
+        if source is None:
+            return False
+        parts = self._parts(source, start_us, end_us) if source else list(self._from_readings(start_us, end_us))
+        self.computed[tier][start_us] = rollup.merge_all(parts, self.rules) if parts else None
+        return True
+
+    def _source(self, tier: int, start_us: int, end_us: int, partly: bool) -> int | None:
+        """The coarsest finer tier (0: readings) of which all that makes up this bucket is kept; ``partly``: else what
+        reaches back furthest."""
+        coarsest = resolutions.children(start_us, end_us, tier)
+        if self.all_from_us is not None and start_us >= self.all_from_us:
+            return coarsest or 0
+        choices = [finer for finer in reversed(FIXED) if coarsest is not None and finer <= coarsest] + [0]
+        kept = {choice: self.snapshot.kept_from(self.series, choice) for choice in choices}
+        for choice, kept_from in kept.items():
+            if kept_from is None or kept_from <= start_us:
+                return choice
+        if not partly:
+            return None
+        best = min(choices, key=lambda choice: kept[choice] or 0)
+        return best if (kept[best] or 0) < end_us else None
+
+    def _parts(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
+        width = tier * SECOND_US
+        computed = self.computed[tier]
+        starts = range(start_us, end_us, width)
+        whole = self.all_from_us is not None and start_us >= self.all_from_us
+        if not whole and not all(start in computed for start in starts):
+            found: dict[int, RollUp | None] = {
+                row[0]: RollUp._make(row[1:]) for row in self.snapshot.conn.execute(STORED, (self.series, tier, start_us, end_us))
+            }
+            if any(part is not None and part.n and part.last_ts is None for part in found.values()):
+                # No roll-up of ours: somebody wrote into the file. One row must not end the aggregator.
+                return list(self._from_readings(start_us, end_us))
+            computed = found | {start: computed[start] for start in starts if start in computed}
+        return [part for part in map(computed.get, starts) if part is not None]
+
+    def _from_readings(self, start_us: int, end_us: int) -> Iterator[RollUp]:
+        for times, values, qualities in self.snapshot.columns(self.series, start_us, end_us):
+            yield rollup.of(times, values, qualities, self.rules)
+
+    def rows(self) -> list[Row]:
+        """What was computed and is kept."""
+        return [
+            (self.series, tier, start, *whole)
+            for tier, computed in self.computed.items()
+            for start, whole in computed.items()
+            if whole is not None and self.snapshot.is_kept(self.series, tier, start)
+        ]
+
+    def forget(self, before_us: int) -> None:
+        """What nothing that comes now is merged from."""
+        for computed in self.computed.values():
+            for start in [start for start in computed if start < before_us]:
+                del computed[start]
+
+
+# ---- closing -----------------------------------------------------------------------------------------------------------
+
+
+def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, zone: str) -> Iterator[list[Row]]:
+    """Rows of all buckets, of every tier, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
+    snapshot = Snapshot.of(conn, zone)
+    moved = snapshot.moved_until_us
+    recent = recent_minutes(snapshot, old_edge_us, new_edge_us)
+    taken = time.monotonic()
+    for series in sorted(snapshot.rules):
+        if time.monotonic() - taken > SNAPSHOT_S:
+            # What the mover has moved since is in ``history`` twice over: read there only what was there at first. What
+            # has arrived since is marked dirty, seen or not.
+            snapshot = _renewed(snapshot)
+            taken = time.monotonic()
+        ours = SeriesRollups(snapshot, series, old_edge_us)
+        minutes = history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
+        append_minutes(minutes, recent.pop(series, {}).items(), ours.rules)
+        ours.use(minutes)
+        ours.close(minutes, old_edge_us, new_edge_us)
+        rows = ours.rows()
+        if rows:
+            yield rows
+
+
+def _renewed(snapshot: Snapshot) -> Snapshot:
+    snapshot.conn.execute("COMMIT")
+    snapshot.conn.execute("BEGIN")
+    return Snapshot.of(snapshot.conn, snapshot.zone)
+
+
+# ---- healing -----------------------------------------------------------------------------------------------------------
+
+
+def compute_dirty(
+    conn: sqlite3.Connection, edge_us: int, zone: str, limit: int = 20_000
+) -> Iterator[tuple[list[Row], list[Key], list[Mark]]]:
+    """Heal dirty minutes and every bucket around them that ends at or before the edge.
+
+    Yields (rows to store, keys to delete because nothing is left in them, marks that are thereby done), at most ``limit``
+    marks in all. The marks may be cleared with the rows or after them, never before.
+    """
+    snapshot = Snapshot.of(conn, zone)
+    # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
+    marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
+    recent = _recent_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
+    ours: SeriesRollups | None = None
+    at = 0
+    while at < len(marks):
+        series, end = marks[at][0], at
+        while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
+            end += 1
+        if ours is None or ours.series != series:
+            ours = SeriesRollups(snapshot, series)
+        group = marks[at:end]
+        healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, recent[series])
+        yield (
+            [(*key, *whole) for key, whole in healed if whole is not None and snapshot.is_kept(*key)],
+            [key for key, whole in healed if whole is None],
+            group,
+        )
+        at = end
+
+
+def _recent_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaultdict[int, Minutes]:
+    """The marked minutes of ``recent``, all series together: each minute is read once."""
+    found: defaultdict[int, Minutes] = defaultdict(dict)
+    wanted: defaultdict[int, set[int]] = defaultdict(set)
+    for series, start in marks:
+        if start + MINUTE_US > snapshot.moved_until_us:
+            wanted[start].add(series)
+    for start, of in sorted(wanted.items()):
+        for series, minutes in recent_minutes(snapshot, start, start + MINUTE_US, of).items():
+            found[series].update(minutes)
+    return found
+
+
+def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
+    snapshot, series = ours.snapshot, ours.series
+    healed: list[tuple[Key, RollUp | None]] = []
+    kept_from = snapshot.kept_from(series, 0)
+    if kept_from is not None:  # where readings have expired the roll-ups stay
+        minutes = [minute for minute in minutes if minute >= kept_from]
+    for first, last in _runs(minutes):
+        found: dict[int, RollUp | None] = dict.fromkeys(range(first, last, MINUTE_US))
+        fresh = history_minutes(snapshot, series, first, min(last, snapshot.moved_until_us))
+        append_minutes(fresh, ((start, recent[start]) for start in found if start in recent), ours.rules)
+        found.update(fresh)
+        ours.computed[MINUTE].update(found)
+        healed += (((series, MINUTE, start), whole) for start, whole in found.items())
+    for tier in COARSER:
+        for start, end in ours._buckets(minutes, tier):
+            if end <= edge_us and ours.compute(tier, start, end):
+                healed.append(((series, tier, start), ours.computed[tier][start]))
+    return healed
+
+
+def _runs(minutes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Consecutive minutes as [first, last) spans."""
+    first = last = None
+    for minute in minutes:
+        if last is not None and first is not None and minute == last:
+            last = minute + MINUTE_US
+            continue
+        if first is not None and last is not None:
+            yield first, last
+        first, last = minute, minute + MINUTE_US
+    if first is not None and last is not None:
+        yield first, last

@@ -1,0 +1,54 @@
+"""Roll-ups to be computed anew in bulk: because their series' settings changed, or because somebody asked.
+
+A row of table ``stale`` says: buckets of this series, of ``tier`` and coarser, that end after ``from_us`` do not count.
+Queries answer for them from what is finer, in the end from readings; the aggregator computes them anew from ``from_us``
+on and advances it. One row for years of roll-ups, where dirty marks would be one a minute.
+
+``generation`` is larger each time a row is (made) stale: what was computed before does not clear it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+
+from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, SECOND_US
+
+HOUR_US = HOUR * SECOND_US
+BEGINNING_US = -(1 << 62)
+_MARK = (
+    "INSERT INTO stale(series_id, tier, from_us, generation) VALUES (?,?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
+    " from_us = min(from_us, excluded.from_us), generation = max(generation + 1, excluded.generation)"
+)
+
+
+def mark(conn: sqlite3.Connection, series: Iterable[int], now_us: int, since_us: int = BEGINNING_US) -> None:
+    """All roll-ups of these series from ``since_us`` on, but those whose readings have expired: they stay."""
+    mark_each(conn, dict.fromkeys(series, since_us), now_us)
+
+
+def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int) -> None:
+    """As ``mark``, each series from an instant of its own."""
+    cuts = dict(conn.execute(f"SELECT series_id, cut_us - cut_us % {HOUR_US} FROM retention_cut WHERE tier = 0").fetchall())
+    conn.executemany(_MARK, [(one, MINUTE, max(since, cuts.get(one, since)), now_us) for one, since in since_us.items()])
+
+
+def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
+    """The days of all series, as far back as anything is kept that they can be made from."""
+    oldest: dict[int, int] = {}
+    tiers = (0, 60, 900, 3600)
+    cuts = {(series, tier): cut for series, tier, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")}
+    for (series,) in conn.execute("SELECT id FROM series").fetchall():
+        oldest[series] = min(cuts.get((series, tier), BEGINNING_US) for tier in tiers)
+    conn.executemany(_MARK, [(series, DAY, since_us, now_us) for series, since_us in oldest.items()])
+
+
+def advance(conn: sqlite3.Connection, series: int, tier: int, generation: int, until_us: int | None) -> None:
+    """Buckets that end at or before ``until_us`` are right again; None: all are. Unless they were made stale since."""
+    key = (series, tier, generation)
+    if until_us is None:
+        conn.execute("DELETE FROM stale WHERE series_id = ? AND tier = ? AND generation = ?", key)
+    else:
+        conn.execute(
+            "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ? AND tier = ? AND generation = ?", (until_us, *key)
+        )

@@ -1,0 +1,160 @@
+"""Compute a series' roll-ups anew from the readings there are: after its settings changed, or when somebody asks for it.
+
+The work of the aggregator, as ``compute`` is. Oldest first, so that what is done may be used at once; what differs from the
+stored is yielded, nothing else.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups.compute import (
+    MINUTE_US,
+    STALE,
+    STORED,
+    Advance,
+    Key,
+    Minutes,
+    Row,
+    SeriesRollups,
+    Snapshot,
+    append_minutes,
+    history_minutes,
+    recent_minutes,
+)
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE, SECOND_US
+
+DAYS_AT_ONCE = 64
+FAR_US = 1 << 62
+
+
+def compute_stale(
+    conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
+    """Compute anew what is stale, oldest first, until nothing is or ``enough()``.
+
+    Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
+    stored piece by piece, but before the advances.
+    """
+    snapshot = Snapshot.of(conn, zone)
+    recent: defaultdict[int, Minutes] | None = None
+    for series, tier, from_us, generation in conn.execute(STALE).fetchall():
+        if enough():
+            return
+        if tier == DAY:
+            if (series, MINUTE) in snapshot.stale_us:
+                continue  # its hours are made anew just now, which this snapshot does not show
+            work = _days_anew(snapshot, series, from_us, edge_us)
+        else:
+            if recent is None:
+                recent = recent_minutes(snapshot, snapshot.moved_until_us, edge_us)
+            work = _all_anew(snapshot, series, from_us, edge_us, recent[series])
+        for rows, deletes, until_us in work:
+            yield rows, deletes, [(series, tier, generation, until_us)]
+            if until_us is None or enough():
+                break
+
+
+Anew = Iterator[tuple[list[Row], list[Key], int | None]]
+
+
+def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recent: Minutes) -> Anew:
+    """Every bucket of a series that ends behind ``from_us``, a day at a time."""
+    ours = SeriesRollups(snapshot, series)
+    kept_from = snapshot.kept_from(series, 0)
+    at = from_us if kept_from is None else max(from_us, kept_from)
+    at -= at % MINUTE_US
+    while at < edge_us:
+        first = min(_firsts(snapshot, series, at, recent), default=edge_us)
+        begin = min(max(at, first - first % MINUTE_US), edge_us)
+        end = min(resolutions.bucket(begin, DAY, snapshot.zone)[1], edge_us)
+        end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
+        minutes = history_minutes(snapshot, series, begin, min(end, snapshot.moved_until_us))
+        append_minutes(minutes, ((start, recent[start]) for start in sorted(recent) if begin <= start < end), ours.rules)
+        # Nothing of the stored minutes counts: those without readings are gone.
+        ours.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
+        ours.close(minutes, at, end)
+        rows, deletes = _changes(ours, at, end)
+        yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
+        at = end
+        ours.forget(at - 2 * DAY * SECOND_US)
+    yield [], _days_ahead(snapshot, series, from_us, edge_us), None
+
+
+def _changes(ours: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Key]]:
+    """What differs between the stored buckets that end in (at, end] and the computed ones."""
+    rows: list[Row] = []
+    deletes: list[Key] = []
+    series, snapshot = ours.series, ours.snapshot
+    for tier in (*FIXED, DAY):
+        since = at - tier * SECOND_US + 1
+        if tier == DAY:
+            since, following = resolutions.bucket(at, tier, snapshot.zone)
+            if not snapshot.is_kept(series, 0, since):
+                since = following  # a day whose first readings have expired stays as it is
+        until = end if tier == DAY else end - tier * SECOND_US + 1
+        stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, tier, since, until))}
+        for start, whole in ours.computed[tier].items():
+            if since <= start < until:
+                before = stored.pop(start, None)
+                if whole is None:
+                    if before is not None:
+                        deletes.append((series, tier, start))
+                elif before != whole and snapshot.is_kept(series, tier, start):
+                    rows.append((series, tier, start, *whole))
+        deletes += ((series, tier, start) for start in stored)
+    return rows, deletes
+
+
+def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> list[Key]:
+    """Stored days that are not closed yet: they were before the clock was set back, perhaps in another zone."""
+    since = max(from_us, resolutions.bucket(edge_us, DAY, snapshot.zone)[0])
+    return [(series, DAY, row[0]) for row in snapshot.conn.execute(STORED, (series, DAY, since, FAR_US))]
+
+
+def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Anew:
+    """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
+    ours = SeriesRollups(snapshot, series)
+    at = from_us
+    while True:
+        first = min(_firsts(snapshot, series, at, None), default=edge_us)
+        at = max(at, first)
+        begin, end = resolutions.bucket(at, DAY, snapshot.zone)
+        if end > edge_us:
+            yield [], _days_ahead(snapshot, series, from_us, edge_us), None
+            return
+        rows: list[Row] = []
+        deletes: list[Key] = []
+        for _ in range(DAYS_AT_ONCE):
+            if ours.compute(DAY, begin, end, partly=True):
+                stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, DAY, begin, end))}
+                whole = ours.computed[DAY][begin]
+                if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
+                    rows.append((series, DAY, begin, *whole))
+                deletes += ((series, DAY, start) for start in stored if start >= from_us)
+            at = end
+            begin, end = resolutions.bucket(end, DAY, snapshot.zone)
+            if end > edge_us:
+                break
+        yield rows, deletes, at
+        ours.computed[DAY].clear()
+
+
+def _firsts(snapshot: Snapshot, series: int, from_us: int, recent: Minutes | None) -> Iterator[int]:
+    """When the first reading and the first stored buckets from an instant on are."""
+    one = snapshot.conn.execute(
+        "SELECT min(ts) FROM history WHERE series_id = ? AND ts >= ? AND ts < ?", (series, from_us, snapshot.moved_until_us)
+    ).fetchone()[0]
+    if one is not None:
+        yield one
+    if recent is not None:
+        yield from (start for start in recent if start + MINUTE_US > from_us)
+    for tier in (*FIXED, DAY):
+        one = snapshot.conn.execute(
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)
+        ).fetchone()[0]
+        if one is not None:
+            yield one

@@ -1,0 +1,56 @@
+"""What a salvage says to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sensorlogd import times
+from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.salvage.pieces import Stage
+
+_TIERS = {resolutions.DAY: "daily", resolutions.HOUR: "hourly", resolutions.QUARTER: "15-minute", resolutions.MINUTE: "1-minute"}
+_AT_ONCE = 10
+
+
+def outcome(name: str, progress: Mapping[str, Any]) -> str:
+    """One sentence: what is back, from where, and what is not."""
+    counts: Mapping[str, int] = progress.get("counts", {})
+    back = [f"{counts.get('readings', 0)} readings"]
+    back += [f"{n} {word} roll-ups" for tier, word in _TIERS.items() if (n := counts.get(f"rollups_{tier}"))]
+    back += [f"{n} {word}" for word in ("calibrations", "mends", "events") if (n := counts.get(word))]
+    text = f"{', '.join(back)} from {name} are back; the file is kept"
+    if counts.get("there"):
+        text += f"; {counts['there']} readings were there already"
+    skipped, stretches = progress.get("skipped", 0), progress.get("stretches", [])
+    if skipped:
+        text += f"; {skipped} damaged stretches: {'; '.join(stretches[:_AT_ONCE])}"
+        if skipped > _AT_ONCE:
+            text += f"; and {skipped - min(len(stretches), _AT_ONCE)} more"
+    for sentence in (*progress.get("apart", []), *progress.get("cut_short", [])):
+        text += f"; {sentence}"
+    return text
+
+
+def stretch(stage: Stage, tier: int, series: str | None, since: int, until: int | None) -> str:
+    """One damaged stretch."""
+    if stage in (Stage.CALIBRATION, Stage.MEND, Stage.EVENT):
+        what = {Stage.CALIBRATION: "calibrations of series", Stage.MEND: "mends", Stage.EVENT: "events"}[stage]
+        return f"{what} from number {max(since, 0)} {'on' if until is None else f'to {until - 1}'}"
+    whose = {
+        Stage.HISTORY: f"readings of {series}",
+        Stage.RECENT: "the newest readings",
+        Stage.MENDED: "what was mended",
+        Stage.ROLLUP: f"{_TIERS.get(tier, tier)} roll-ups of {series}",
+    }.get(stage, "")
+    return f"{whose} {_when(since, until)}"
+
+
+def _when(since: int, until: int | None) -> str:
+    if until is None:
+        return "from the first on" if since <= 0 else f"from {times.format_time(since)} on"
+    return (
+        f"before {times.format_time(until)}"
+        if since <= 0
+        else f"between {times.format_time(since)} and {times.format_time(until)}"
+    )

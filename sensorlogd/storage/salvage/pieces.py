@@ -1,0 +1,197 @@
+"""All that a damaged file holds, in one fixed order, piece by piece: from any pointer on, the same again.
+
+The order: names and cuts; readings in history, series by series; readings in ``recent``; calibrations; mends and what was
+mended; events; roll-ups. A pointer is (stage, series or mend, tier, key); it says nothing about how much was read before.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.salvage.former import Former
+from sensorlogd.storage.salvage.reading import FAR, NOWHERE, Damaged, Row
+
+_MARGIN_US = 3 * resolutions.DAY * resolutions.SECOND_US  # a cut of the live log may have gone on a little
+
+
+class Stage(IntEnum):
+    """What comes after what. Stored in ``progress``: never renumber."""
+
+    NAMES = 0
+    HISTORY = 1
+    RECENT = 2
+    CALIBRATION = 3
+    MEND = 4
+    MENDED = 5
+    EVENT = 6
+    ROLLUP = 7
+    OVER = 8
+
+
+# How much work a row is to store, in readings.
+_WEIGHTS = {Stage.NAMES: 10, Stage.MEND: 5, Stage.MENDED: 200, Stage.EVENT: 3, Stage.ROLLUP: 6}
+
+_TABLES = {
+    Stage.CALIBRATION: ("calibration", ("series_id", "valid_from", "scale", '"offset"'), "series_id"),
+    Stage.MEND: (
+        "mend",
+        (
+            "id", "made_us", "series_id", "since_us", "until_us", "quality", "scale", '"offset"', "note", "at_us", "readings",
+            "done_us", "undone_us", "kind",
+        ),
+        "id",
+    ),
+    Stage.EVENT: ("event", ("id", "ts", "kind", "sensor", "detail"), "id"),
+}  # fmt: skip
+
+
+class Pointer(NamedTuple):
+    """Everything before it has been dealt with."""
+
+    stage: int = 0
+    of: int = 0
+    tier: int = 0
+    key: int = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One query. ``of``: the series (or the mend) there; 0: of all."""
+
+    stage: Stage
+    of: int
+    tier: int
+    query: str
+    low: int
+    high: int
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        return self.stage, self.of, self.tier
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one fetch found. ``found``: (source, rows), in order; ``after``: the pointer when they are stored.
+
+    ``stretches``: (source, from, to) of damage met on the way; to None: to the end of that source.
+    """
+
+    after: Pointer
+    found: list[tuple[Source, list[Row]]] = field(default_factory=list)
+    stretches: list[tuple[Source, int, int | None]] = field(default_factory=list)
+
+
+class Parts:
+    """The contents of one damaged file. ``holes``: series -> until when readings are missing there, see ``worker``."""
+
+    def __init__(self, damaged: Damaged, former: Former) -> None:
+        self.damaged = damaged
+        self.former = former
+        self._columns: dict[str, set[str]] = {}
+        self._sources: list[Source] = []
+        self._holes: Mapping[int, int] | None = None
+
+    def fetch(self, pointer: Pointer, holes: Mapping[int, int], budget: int, for_s: float) -> Piece:
+        """Rows from the pointer on, worth about ``budget`` readings, in about ``for_s`` seconds. Raises NotNow."""
+        if holes != self._holes:
+            self._sources = self._plan(holes)
+            self._holes = dict(holes)
+        deadline = time.perf_counter() + for_s
+        piece = Piece(pointer)
+        at = bisect_left(self._sources, tuple(pointer[:3]), key=lambda source: source.rank)
+        left = float(budget)
+        for source in self._sources[at:]:
+            if piece.found and source.stage != piece.found[0][0].stage:
+                break  # a slice is of one stage
+            low = pointer.key if source.rank == pointer[:3] else source.low
+            weight = _WEIGHTS.get(source.stage, 1)
+            limit = max(int(left / weight), 1)
+            batch = self.damaged.batch(source.query, max(low, source.low), source.high, limit=limit, deadline=deadline)
+            piece.found.append((source, batch.rows))
+            piece.stretches += [(source, since, until) for since, until in batch.stretches]
+            if not batch.finished:
+                piece.after = Pointer(*source.rank, batch.low)
+                return piece
+            piece.after = Pointer(*source.rank[:2], source.tier + 1)
+            left -= weight * len(batch.rows) + 5
+            if left <= 0 or time.perf_counter() >= deadline:
+                return piece
+        if not piece.found:
+            piece.after = Pointer(Stage.OVER)
+        return piece
+
+    # ---- the order -------------------------------------------------------------------------------------------------
+
+    def _plan(self, holes: Mapping[int, int]) -> list[Source]:
+        former = self.former
+        sources = [_readings_of(series, former.moved_until_us) for series in former.ids]
+        moved = former.moved_until_us
+        query = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts <= ? ORDER BY ts"
+        sources.append(Source(Stage.RECENT, 0, 0, query, max(moved or 0, 0), FAR))
+        for stage, (table, columns, key) in _TABLES.items():
+            if self._has(table):
+                query = f"SELECT {self._select(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
+                sources.append(Source(stage, 0, 0, query, NOWHERE, FAR))
+        for mend in former.mends if self._has("mended") else ():
+            query = f"SELECT first_ts, n, before FROM mended WHERE mend_id = {mend} AND first_ts >= ? AND first_ts <= ? ORDER BY first_ts"
+            sources.append(Source(Stage.MENDED, mend, 0, query, NOWHERE, FAR))
+        for series in former.ids:
+            sources += self._rollups_of(series, max(holes.get(series, NOWHERE), holes.get(0, NOWHERE)))
+        return sorted(sources, key=lambda source: source.rank)
+
+    def _rollups_of(self, series: int, hole_until: int) -> list[Source]:
+        """Those that readings cannot give again: older than their cut, or up to the end of what is damaged."""
+        kept_from = self.former.kept_from(series)
+        until = max(NOWHERE if kept_from is None else kept_from + _MARGIN_US, hole_until)
+        if not self.former.has_cuts and kept_from is None:
+            until = max(until, self._first_reading(series))
+        if until == NOWHERE or not self._has("rollup"):
+            return []
+        columns = self._select("rollup", RollUp._fields)
+        return [
+            Source(
+                Stage.ROLLUP,
+                series,
+                tier,
+                f"SELECT start, {columns} FROM rollup WHERE series_id = {series} AND resolution = {tier}"
+                " AND start >= ? AND start <= ? ORDER BY start",
+                max(self.former.kept_from(series, tier) or 0, 0),
+                until - 1,
+            )
+            for tier in resolutions.DEFAULT_RESOLUTIONS
+        ]
+
+    def _first_reading(self, series: int) -> int:
+        """When the first one that can be read is; FAR if there is none: then every roll-up is all that is left."""
+        source = _readings_of(series, self.former.moved_until_us)
+        batch = self.damaged.batch(source.query, source.low, source.high, limit=2)
+        return batch.rows[0][0] if batch.rows else FAR
+
+    def _has(self, table: str) -> bool:
+        if table not in self._columns:
+            self._columns[table] = set(self.damaged.columns(table))
+        return bool(self._columns[table])
+
+    def _select(self, table: str, columns: Sequence[str]) -> str:
+        """NULL for a column that an older schema has not."""
+        self._has(table)
+        return ", ".join(column if column.strip('"') in self._columns[table] else "NULL" for column in columns)
+
+
+def _readings_of(series: int, moved_until_us: int | None) -> Source:
+    query = f"SELECT ts, value, quality FROM history WHERE series_id = {series} AND ts >= ? AND ts <= ? ORDER BY ts"
+    return Source(Stage.HISTORY, series, 0, query, 0, FAR if moved_until_us is None else moved_until_us - 1)
+
+
+def pointer_of(progress: Mapping[str, Any]) -> Pointer:
+    """As it stands in ``progress``; the beginning if there is none."""
+    stored = progress.get("pointer")
+    return Pointer(*stored) if isinstance(stored, list) and len(stored) == 4 else Pointer()

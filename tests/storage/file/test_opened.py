@@ -1,0 +1,297 @@
+"""One opened file: which WAL belongs to it, how long that is, and how it is let go of."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.storage import meta
+from sensorlogd.storage.file import file_watch, opened
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, SidesGone
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.file.wal_watch import WalWatch
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
+
+NOW = 1_800_000_000_000_000
+SUFFIXES = ("", "-wal", "-shm")
+
+
+def open_it(path: Path) -> OpenDatabase:
+    return opened.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), lambda conn: NOW)
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[OpenDatabase]:
+    one = open_it(path)
+    yield one
+    one.let_go()
+
+
+def add(db: OpenDatabase, rows: int = 1, size: int = 10) -> None:
+    """``rows`` events, one transaction."""
+    with db.transaction() as conn:
+        conn.executemany("INSERT INTO event(ts, kind, detail) VALUES (?, 'noted', ?)", [(n, "x" * size) for n in range(rows)])
+
+
+def count(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        conn.execute("PRAGMA integrity_check").fetchone()
+        return int(conn.execute("SELECT count(*) FROM event").fetchone()[0])
+
+
+def side(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def killed(path: Path, to: Path) -> Path:
+    """What a kill leaves of ``path``: its files as they are now, in ``to``. The -shm means nothing without its process."""
+    to.mkdir(exist_ok=True)
+    for suffix in ("", "-wal"):
+        if side(path, suffix).exists():
+            shutil.copy(side(path, suffix), to / (path.name + suffix))
+    return to / path.name
+
+
+def checkpoint(path: Path) -> tuple[int, int]:
+    """(frames, copied), as another program that checkpoints is told."""
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return frames, copied
+
+
+def frames_of(path: Path) -> int:
+    """As SQLite itself counts them."""
+    return checkpoint(path)[0]
+
+
+# ---- how long the WAL is -----------------------------------------------------------------------------------------------
+
+
+def test_frames_are_those_that_sqlite_counts(db: OpenDatabase, path: Path) -> None:
+    """Through commits of all sizes, restarts of the WAL, and a WAL that is longer than what counts of it."""
+    for rows in (1, 100, 3, 1000, 1, 1, 40):
+        add(db, rows, 500)
+        assert db.wal.frames() == frames_of(path)
+        add(db, 1)
+        assert db.wal.frames() == frames_of(path)
+        db.checkpoint()
+        assert db.wal.frames() == frames_of(path) == 1  # page 1
+    fresh_look = WalWatch(path)
+    assert fresh_look.frames() == 1
+    fresh_look.close()
+    fresh_look.close()
+
+
+def test_a_wal_that_is_not_there_has_no_frames(tmp_path: Path) -> None:
+    watch = WalWatch(tmp_path / "none.db")
+    assert watch.frames() == 0
+    assert watch.file_bytes() == 0
+    watch.path.write_bytes(b"too short")
+    assert watch.frames() == 0
+    watch.close()
+
+
+def test_a_long_wal_is_copied_and_begins_anew(db: OpenDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "CHECKPOINT_FRAMES", 50)
+    add(db, 10)
+    before = db.wal.frames()
+    db.checkpoint_if_due()
+    assert db.wal.frames() == before
+    add(db, 100, 1_500)
+    db.checkpoint_if_due()
+    assert not db.wal_is_held
+    assert db.wal.frames() == 1
+
+
+def test_a_reader_that_stays_holds_the_wal_and_costs_no_checkpoint_a_turn(
+    db: OpenDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it needs cannot be copied; that is known, and ends with the reader. Meanwhile the card is not worn by page 1."""
+    monkeypatch.setattr(opened, "CHECKPOINT_FRAMES", 50)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        add(db, 100, 1_500)
+        db.checkpoint_if_due()
+        assert db.wal_is_held
+        reader.execute("ROLLBACK")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        frames = db.wal.frames()
+        for _ in range(30):  # all but page 1 can be copied now, and yet the WAL cannot begin anew
+            db.checkpoint_if_due()
+        assert db.wal.frames() <= frames + 2
+    for _ in range(3):
+        add(db, 100, 1_500)
+        db.checkpoint_if_due()
+    assert not db.wal_is_held
+    assert db.wal.frames() < 50
+
+
+# ---- the file under the connection -------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_removed_or_replaced_is_noticed(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
+    db.look_at_file()
+    path.rename(tmp_path / "away.db")
+    with pytest.raises(FileGone) as gone:
+        db.look_at_file()
+    assert gone.value.removed
+    shutil.copy(tmp_path / "away.db", path)
+    with pytest.raises(FileGone) as gone:
+        db.look_at_file()
+    assert not gone.value.removed
+
+
+def test_a_file_that_is_cut_is_noticed_and_one_that_shrinks_is_not_damage(
+    db: OpenDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once it may be a copy that is under way; at rest it is damage."""
+    add(db, 200, 2_000)
+    db.checkpoint()
+    db.look_at_file()
+    with db.transaction() as conn:
+        conn.execute("DELETE FROM event")
+    db.conn.execute("PRAGMA incremental_vacuum").fetchall()
+    db.checkpoint()
+    db.look_at_file()
+    add(db, 200, 2_000)
+    db.checkpoint()
+    db.look_at_file()
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    with pytest.raises(FileMoves):
+        db.look_at_file()
+    monkeypatch.setattr(file_watch, "AT_REST_S", 0.0)
+    with pytest.raises(FileCut, match="was cut from"):
+        db.look_at_file()
+
+
+def test_letting_go_touches_nothing_that_lies_at_the_path(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
+    """The files were moved and others put there: closing the last connections deletes no WAL by name, and moved ones stay whole."""
+    add(db, 9)
+    (tmp_path / "aside").mkdir()
+    for suffix in SUFFIXES:
+        side(path, suffix).rename(tmp_path / "aside" / (path.name + suffix))
+    for suffix in SUFFIXES:
+        side(path, suffix).write_bytes(b"of somebody else" + suffix.encode())
+    db.let_go()
+    db.let_go()
+    for suffix in SUFFIXES:
+        assert side(path, suffix).read_bytes() == b"of somebody else" + suffix.encode()
+    assert count(tmp_path / "aside" / path.name) == 9
+
+
+def test_letting_go_keeps_the_wal_as_it_is(db: OpenDatabase, path: Path) -> None:
+    add(db, 9)
+    before = side(path, "-wal").read_bytes()
+    db.let_go()
+    assert side(path, "-wal").read_bytes() == before
+    assert count(path) == 9
+
+
+def test_a_clean_close_leaves_one_file(db: OpenDatabase, path: Path) -> None:
+    add(db, 3)
+    db.close_cleanly()
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert count(path) == 3
+    db.let_go()
+
+
+def test_a_reader_keeps_the_wal_at_a_clean_close(db: OpenDatabase, path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        add(db, 3)
+        db.close_cleanly()
+    assert count(path) == 3
+
+
+@pytest.mark.parametrize("fault", [ValueError, sqlite3.OperationalError])
+def test_a_transaction_is_all_or_nothing(db: OpenDatabase, path: Path, fault: Callable[[str], Exception]) -> None:
+    def half() -> None:
+        with db.transaction() as conn:
+            meta.put(conn, "half", "1")
+            raise fault("in the middle")
+
+    with pytest.raises(fault("").__class__):
+        half()
+    assert not db.conn.in_transaction
+    assert meta.get(db.conn, "half") is None
+
+
+def test_an_opening_that_fails_leaves_nothing_open(path: Path) -> None:
+    """Descriptors and locks: the next one gets the file as if nothing had been. (Leaks fail every test here.)"""
+
+    def broken() -> Upkeep:
+        raise KeyError("upkeep")
+
+    def clockless(conn: sqlite3.Connection) -> int:
+        raise OSError("no clock")
+
+    with pytest.raises(KeyError):
+        opened.open_file(path, broken, lambda conn: NOW)
+    with pytest.raises(OSError, match="no clock"):
+        opened.open_file(path, lambda: Upkeep(Mover(), Retention("UTC")), clockless)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("BEGIN EXCLUSIVE")
+
+
+def test_meta_keeps_what_it_is_told(path: Path) -> None:
+    """A key at a time; prefixes are letters, not patterns."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        meta.put(conn, "a_1", "x")
+        meta.put(conn, "a_1", "y")
+        meta.put(conn, "ab1", "7")
+        assert meta.get(conn, "a_1") == "y"
+        assert meta.get(conn, "none") is None
+        assert meta.get_int(conn, "ab1") == 7
+        assert meta.get_int(conn, "none") == 0
+        assert meta.keys(conn, "a_") == ["a_1"]
+        meta.remove(conn, ["a_1", "none"])
+        assert meta.keys(conn, "a") == ["ab1"]
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
+@pytest.mark.parametrize("successor", [False, True])
+def test_a_side_file_that_is_removed_or_replaced_costs_nothing_that_was_committed(
+    db: OpenDatabase, path: Path, tmp_path: Path, suffix: str, successor: bool
+) -> None:
+    """What is committed into a log without a name is seen by nobody: it is in the file itself before that is let go of."""
+    add(db, 50)
+    db.look_at_file()
+    side(path, suffix).rename(tmp_path / "away")
+    if successor:
+        side(path, suffix).touch()
+    add(db, 7)
+    with pytest.raises(SidesGone) as gone:
+        db.look_at_file()
+    assert gone.value.is_saved
+    db.let_go()
+    assert count(killed(path, tmp_path / "after")) == 57
+    anew = open_it(path)
+    anew.look_at_file()
+    anew.let_go()
+
+
+def test_a_log_without_a_name_is_held_on_to_while_a_reader_needs_it(db: OpenDatabase, path: Path) -> None:
+    """Half of it copied is not all of it."""
+    add(db, 50)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM event").fetchone()
+        add(db, 50)
+        side(path, "-wal").unlink()
+        with pytest.raises(SidesGone) as gone:
+            db.look_at_file()
+        assert not gone.value.is_saved
+    with pytest.raises(SidesGone) as gone:
+        db.look_at_file()
+    assert gone.value.is_saved
