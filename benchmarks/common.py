@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.daemon import control
+from sensorlogd.daemon.control import control_socket
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -56,7 +56,7 @@ def status(folder: Path) -> dict[str, Any]:
     deadline = time.monotonic() + 20
     while True:
         try:
-            return control.ask(folder / "data", {"do": "status"})
+            return control_socket.ask(folder / "data", {"do": "status"})
         except (OSError, ValueError):
             if time.monotonic() > deadline:
                 raise

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.common import machine, scratch
 from benchmarks.rollups import DAY_US, T0, Rig, fill
-from sensorlogd.daemon.aggregation import AggregationState
+from sensorlogd.daemon.rollups.coordinator import AggregationState
 
 
 def make(path: Path, days: int) -> None:

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.aggregation import Aggregation, AggregationState
-from sensorlogd.daemon.judged_clock import JudgedClock
-from sensorlogd.daemon.lock import DatabaseLock
+from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.rollups.coordinator import Aggregation, AggregationState
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings

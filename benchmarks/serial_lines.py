@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
-from sensorlogd.daemon import control
+from sensorlogd.daemon.control import control_socket
 
 LINE = "{:.2f},{:.1f},{}\n"
 
@@ -106,7 +106,7 @@ def _ioctl(fd: int) -> bytes:
 
 
 def _stored(folder: Path) -> int:
-    return int(control.ask(folder / "data", {"do": "commit"})["committed"])
+    return int(control_socket.ask(folder / "data", {"do": "commit"})["committed"])
 
 
 NAIVE = """

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from sensorlogd.batch import Batch
 from sensorlogd.config.models import ChannelOptions
-from sensorlogd.daemon.treatment import Treatment
+from sensorlogd.daemon.sensing.treatment import Treatment
 
 CHANNELS, SAMPLES, STEP_US = 50, 1000, 1_000_000
 

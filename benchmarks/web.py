@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks import queries
 from benchmarks.common import cpu_seconds, pss_mb, scratch
-from sensorlogd.daemon.web import resident_bytes
+from sensorlogd.daemon.web_process import resident_bytes
 
 CHART = "/api/v1/buckets?series=bench.value&since={since}&until={until}&max_points={points}&shape=columns&time=s&fill=null"
 

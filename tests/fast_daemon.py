@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from sensorlogd.config.loader import load
-from sensorlogd.daemon import logs
-from sensorlogd.daemon.judged_clock import JudgedClock
-from sensorlogd.daemon.supervisor import Supervisor
+from sensorlogd.daemon.main import logs
+from sensorlogd.daemon.main.supervisor import Supervisor
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.drivers.registry import options_for
 
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sensorlogd.daemon import control
+from sensorlogd.daemon.control import control_socket
 
 T = TypeVar("T")
 
@@ -162,7 +162,7 @@ class Daemon:
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         self.notified()  # so that the daemon never finds this socket full
-        return control.ask(self.data_dir, {"do": do} | more, timeout_s=DEADLINE_S)
+        return control_socket.ask(self.data_dir, {"do": do} | more, timeout_s=DEADLINE_S)
 
     def commit(self) -> None:
         """Return once everything the daemon had received is committed."""

@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Actor:
-    """``act(name, key=value ...)``: one small step, see ``daemon.acts``. Raises Refused."""
+    """``act(name, key=value ...)``: one small step, see ``daemon.control.operations``. Raises Refused."""
 
     def __init__(self, act: Act, offline: Any = None) -> None:
         self.act = act
@@ -49,7 +49,7 @@ class Actor:
         if self.offline is None:
             self.act("roll_up")
             return
-        from sensorlogd.daemon.offline import OfflineError
+        from sensorlogd.daemon.control.offline import OfflineError
 
         try:
             self.offline.roll_up()
@@ -105,7 +105,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
 
     ``folder``: where to try if that cannot be seen. A daemon that listens there is not enough: it may have another database.
     """
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
     seen, held = True, None
     try:
@@ -116,7 +116,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         return None
     at = folder if held is None or held.control is None else held.control.parent
     try:
-        if control.ask(at, {"do": "ping"}, PING_WITHIN_S).get("ok"):
+        if control_socket.ask(at, {"do": "ping"}, PING_WITHIN_S).get("ok"):
             return at
         why = "it refuses"
     except (OSError, ValueError) as error:
@@ -132,11 +132,11 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
 
 
 def _online(folder: Path) -> Act:
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
     def act(name: str, **request: Any) -> dict[str, Any]:
         try:
-            answer = control.ask(folder, {"do": name, **request}, 60.0)
+            answer = control_socket.ask(folder, {"do": name, **request}, 60.0)
         except (OSError, ValueError) as error:
             raise Refused(f"the daemon does not answer any more: {error}; what was done so far is stored, call again") from None
         if not answer.get("ok"):
@@ -148,8 +148,8 @@ def _online(folder: Path) -> Act:
 
 @contextmanager
 def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
-    from sensorlogd.daemon.lock import LockHeld
-    from sensorlogd.daemon.offline import Offline, OfflineError
+    from sensorlogd.daemon.control.offline import Offline, OfflineError
+    from sensorlogd.daemon.main.lock import LockHeld
     from sensorlogd.storage.database import DatabaseError
 
     try:
@@ -179,7 +179,7 @@ def make_ready(path: Path) -> None:
 
     Raises Refused, LogUnavailable, sqlite3.Error, LockHeld.
     """
-    from sensorlogd.daemon.lock import DatabaseLock
+    from sensorlogd.daemon.main.lock import DatabaseLock
     from sensorlogd.storage.maintenance import inspection
 
     check_owner(path)
@@ -200,7 +200,7 @@ def readable(path: Path) -> Log:
 
     Raises LogUnavailable, sqlite3.Error.
     """
-    from sensorlogd.daemon.lock import DatabaseLock, LockHeld
+    from sensorlogd.daemon.main.lock import DatabaseLock, LockHeld
 
     if path.exists() and opening.interrupted(path):
         try:

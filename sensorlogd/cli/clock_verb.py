@@ -50,10 +50,10 @@ def clock(config_file: Path | None, db: str | None, believe: bool, form: str | N
 
 def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     """What it answers; None if none runs."""
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
     try:
-        answer = control.ask(folder, {"do": "clock", "believe": believe}, ASK_S)
+        answer = control_socket.ask(folder, {"do": "clock", "believe": believe}, ASK_S)
     except (ConnectionError, FileNotFoundError):
         return None
     except (OSError, ValueError) as error:

@@ -48,12 +48,12 @@ def judge(
 
 def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     """(answer, whether there was one; None: it could not be asked)."""
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
-    if held.control is None or held.control.name != control.NAME:
+    if held.control is None or held.control.name != control_socket.NAME:
         return {}, None
     try:
-        told = control.ask(held.control.parent, {"do": "status"}, patience_s)
+        told = control_socket.ask(held.control.parent, {"do": "status"}, patience_s)
     except (PermissionError, FileNotFoundError):  # not ours to ask; or in another container, starting, or stopping
         return {}, None
     except (OSError, ValueError):

@@ -85,9 +85,9 @@ Everything lies in the folder: delete it, and the demo has never been there.
 def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
     """Log simulated sensors, with a month of history, and show them in a dashboard."""
     from sensorlogd.config.loader import ConfigErrors, load
-    from sensorlogd.daemon import logs
-    from sensorlogd.daemon.lock import LockHeld
-    from sensorlogd.daemon.supervisor import Supervisor
+    from sensorlogd.daemon.main import logs
+    from sensorlogd.daemon.main.lock import LockHeld
+    from sensorlogd.daemon.main.supervisor import Supervisor
     from sensorlogd.drivers.registry import options_for
 
     try:
@@ -132,8 +132,8 @@ def _port() -> int:
 def _history(path: Path, days: int) -> int:
     """What the simulated sensors would have said, a reading a minute, stored as an import is. Returns how many readings."""
     from sensorlogd.config.loader import load
-    from sensorlogd.daemon.offline import Offline
-    from sensorlogd.daemon.sensors import sensor_specs
+    from sensorlogd.daemon.control.offline import Offline
+    from sensorlogd.daemon.sensing.build import sensor_specs
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog

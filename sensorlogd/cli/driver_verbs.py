@@ -101,7 +101,7 @@ class _Attempt:
 
 def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     from sensorlogd.batch import Batch
-    from sensorlogd.daemon.treatment import Treatment
+    from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
     from sensorlogd.drivers.registry import driver_class
 
@@ -148,10 +148,10 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
 
 def _daemon_runs(config: Any) -> bool:
     """Whether a daemon runs this configuration."""
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
     try:
-        return bool(control.ask(config.data_dir(), {"do": "ping"}, 5.0).get("ok"))
+        return bool(control_socket.ask(config.data_dir(), {"do": "ping"}, 5.0).get("ok"))
     except (OSError, ValueError):
         return False
 

@@ -144,10 +144,10 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: threading.Ev
     """Through the daemon if it has the sensor; else from the port itself."""
     end = None if for_s is None else time.monotonic() + for_s
     if data_dir is not None:
-        from sensorlogd.daemon import control
+        from sensorlogd.daemon.control import control_socket
 
         try:
-            control.ask(data_dir, {"do": "ping"}, 5.0)
+            control_socket.ask(data_dir, {"do": "ping"}, 5.0)
         except (OSError, ValueError):
             click.echo(f"{target}: no daemon runs; opening {options.port}", err=True)
         else:
@@ -158,13 +158,13 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: threading.Ev
 
 
 def _from_daemon(target: str, data_dir: Path, stop: threading.Event, end: float | None) -> Iterator[Passed]:
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
     from sensorlogd.drivers.contract import DriverError
 
     following: int | None = None
     while not stop.is_set() and (end is None or time.monotonic() < end):
         try:
-            answer = control.ask(data_dir, {"do": "listen", "sensor": target, "after": following}, 10.0)
+            answer = control_socket.ask(data_dir, {"do": "listen", "sensor": target, "after": following}, 10.0)
         except (OSError, ValueError) as error:
             raise DriverError(f"the daemon does not answer any more: {error}") from None
         if not answer.get("ok"):

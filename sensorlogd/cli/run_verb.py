@@ -11,9 +11,9 @@ from sensorlogd.cli import exits
 from sensorlogd.config import find, light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
-from sensorlogd.daemon import logs
-from sensorlogd.daemon.lock import LockHeld
-from sensorlogd.daemon.supervisor import LAST_GOOD, Supervisor
+from sensorlogd.daemon.main import logs
+from sensorlogd.daemon.main.lock import LockHeld
+from sensorlogd.daemon.main.supervisor import LAST_GOOD, Supervisor
 from sensorlogd.drivers.registry import options_for
 
 

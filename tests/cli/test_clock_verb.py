@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sensorlogd.cli.clock_verb import clock
-from sensorlogd.daemon import clock_request
-from sensorlogd.daemon.control import ControlServer
-from sensorlogd.daemon.judged_clock import JudgedClock
+from sensorlogd.daemon.control import clock_request
+from sensorlogd.daemon.control.control_socket import ControlServer
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
 
@@ -111,8 +111,8 @@ def test_an_older_daemon_that_does_not_know_the_request_is_no_traceback(path: Pa
 
 
 def test_believe_is_a_yes_or_a_no(path: Path, ahead: JudgedClock) -> None:
-    from sensorlogd.daemon import control
+    from sensorlogd.daemon.control import control_socket
 
-    answer = control.ask(path.parent, {"do": "clock", "believe": "yes"})
+    answer = control_socket.ask(path.parent, {"do": "clock", "believe": "yes"})
     assert not answer["ok"]
     assert ahead.safe_us() == T0

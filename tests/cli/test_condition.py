@@ -16,8 +16,8 @@ import pytest
 
 from sensorlogd.cli import condition, watch
 from sensorlogd.cli.status_verb import rows_of
-from sensorlogd.daemon import control
-from sensorlogd.daemon.lock import DatabaseLock
+from sensorlogd.daemon.control import control_socket
+from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.query.log import Log
 from tests.cli.test_transfer import verb
@@ -40,9 +40,9 @@ def note(path: Path, **facts: Any) -> None:
 @contextlib.contextmanager
 def daemon(path: Path, answer: dict[str, Any] | None) -> Iterator[None]:
     """Holds the database and answers ``status``; None: it listens, and never answers."""
-    with DatabaseLock(path, control.socket_path(path.parent)):
+    with DatabaseLock(path, control_socket.socket_path(path.parent)):
         if answer is not None:
-            server = control.ControlServer(path.parent, {"status": lambda request: answer})
+            server = control_socket.ControlServer(path.parent, {"status": lambda request: answer})
             server.start()
             try:
                 yield
@@ -50,7 +50,7 @@ def daemon(path: Path, answer: dict[str, Any] | None) -> Iterator[None]:
                 server.stop()
         else:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
-                silent.bind(str(control.socket_path(path.parent)))
+                silent.bind(str(control_socket.socket_path(path.parent)))
                 silent.listen(8)
                 yield
 
@@ -88,7 +88,7 @@ def test_a_daemon_that_is_gone_is_not_running_however_fresh_its_note(log: Path, 
     note(log)
     with daemon(log, {"daemon": {}, "sensors": []}):
         pass
-    Path(f"{log}.lock").write_text(f"{PID}\n{control.socket_path(log.parent)}\n")
+    Path(f"{log}.lock").write_text(f"{PID}\n{control_socket.socket_path(log.parent)}\n")
     code, whole = told(log, capsys)
     assert (code, whole["daemon"]["state_now"], whole["sensors"][0]["state"]) == (1, "crashed", "not running")
 
@@ -119,7 +119,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
         raise PermissionError(13, "Permission denied")
 
     with daemon(log, {}), Log.open(log) as opened:
-        monkeypatch.setattr(control, "ask", forbidden)
+        monkeypatch.setattr(control_socket, "ask", forbidden)
         found = condition.look(opened, now, 0.1)
     assert (found.state, found.answered) == ("blocked", False)
     assert found.explanation.endswith(": the disk is full, by its note of 5s ago")
@@ -216,8 +216,8 @@ def test_a_verb_is_sent_to_the_daemon_that_the_lock_names(tmp_path: Path, log: P
         asked.append(request)
         return {"freed_pages": 3, "more": False}
 
-    with DatabaseLock(log, control.socket_path(tmp_path)):
-        server = control.ControlServer(tmp_path, {"ping": lambda request: {}, "compact": compact})
+    with DatabaseLock(log, control_socket.socket_path(tmp_path)):
+        server = control_socket.ControlServer(tmp_path, {"ping": lambda request: {}, "compact": compact})
         server.start()
         try:
             assert verb("db", "compact", "--db", str(link / "other.db")) == 0
@@ -240,8 +240,8 @@ def test_a_daemon_with_another_database_is_not_asked(
     """A backup in the data directory is not the daemon's database, though its socket is beside it."""
     other = tmp_path / "backup.db"
     other.write_bytes(log.read_bytes())
-    server = control.ControlServer(tmp_path, {"ping": lambda request: {}})
-    with DatabaseLock(log, control.socket_path(tmp_path)):
+    server = control_socket.ControlServer(tmp_path, {"ping": lambda request: {}})
+    with DatabaseLock(log, control_socket.socket_path(tmp_path)):
         server.start()
         try:
             assert verb("db", "compact", "--db", str(other)) == 0

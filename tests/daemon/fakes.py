@@ -10,10 +10,10 @@ from typing import Any
 
 from sensorlogd.batch import Batch, Block, Sample
 from sensorlogd.config.models import ChannelOptions, SensorOptions
-from sensorlogd.daemon.backoff import Backoff
-from sensorlogd.daemon.clock import Clock
-from sensorlogd.daemon.reader import Reader, ReaderState
-from sensorlogd.daemon.treatment import Treatment
+from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.sensing.sensor_thread import Reader, ReaderState
+from sensorlogd.daemon.sensing.treatment import Treatment
+from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext
 from tests.rig import until

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.daemon import aggregator_process
+from sensorlogd.daemon.rollups import process
 from sensorlogd.storage import catalog, database, work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.ingest import events
@@ -46,7 +46,7 @@ SPECS = [
 ]
 
 
-class Direct(aggregator_process._Sender):
+class Direct(process._Sender):
     """Stores what the aggregator sends at once, as the writer does."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
@@ -77,7 +77,7 @@ def roll_up(path: Path, conn: sqlite3.Connection, edge_us: int) -> None:
     with transaction(conn):
         store.use_day_zone(conn, ZONE, edge_us)
         stored, target = store.take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
-    aggregator_process._work(Direct(conn), str(path), stored, target, ZONE)
+    process._work(Direct(conn), str(path), stored, target, ZONE)
     with transaction(conn):
         store.set_edge(conn, target)
 

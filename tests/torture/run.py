@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from sensorlogd.daemon import control
+from sensorlogd.daemon.control import control_socket
 from tests.torture.faults import Faults
 from tests.torture.ledger import Ledger, query
 from tests.torture.plan import Plan
@@ -99,7 +99,7 @@ class Run(Faults):
             return False
         self.ask_at_s = self.now() + 1.0
         try:
-            control.ask(self.data, {"do": "roll_up"}, 5.0)
+            control_socket.ask(self.data, {"do": "roll_up"}, 5.0)
         except (OSError, ValueError) as error:
             self.left = f"the daemon does not answer: {error}"
             return False

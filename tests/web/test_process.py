@@ -121,7 +121,7 @@ def test_a_web_process_that_grows_is_replaced(tmp_path: Path) -> None:
     with Daemon(path, tmp_path / "data", web=True).wait_ready() as daemon:
         address = url(daemon)
         first = web_pid(daemon)
-        script = "import sys; from sensorlogd.daemon.web import resident_bytes; print(resident_bytes(int(sys.argv[1])))"
+        script = "import sys; from sensorlogd.daemon.web_process import resident_bytes; print(resident_bytes(int(sys.argv[1])))"
         used = int(subprocess.run([sys.executable, "-c", script, str(first)], capture_output=True, check=True).stdout)
         assert 10_000_000 < used < 64_000_000
 

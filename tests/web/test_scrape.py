@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from sensorlogd.daemon.lock import DatabaseLock
+from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.web import token
 from sensorlogd.web.settings import Settings
 from tests import needs

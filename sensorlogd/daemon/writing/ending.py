@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.writing import spill
 from sensorlogd.daemon.writing.commit import Report
+from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event, EventQueue
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sensorlogd.daemon.writing.space import Space
+from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.storage import work
 from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.file.opened import OpenDatabase

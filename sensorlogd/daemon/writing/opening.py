@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from sensorlogd.daemon.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import spill
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commit import GIVEN_UP
+from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event
 from sensorlogd.daemon.writing.failures import Damaged
 from sensorlogd.storage import catalog, meta
@@ -51,7 +51,7 @@ class Notes:
 
 
 class Remembered(Protocol):
-    """What outlives the process beside the database, in its lock file (``daemon.lock.DatabaseLock``)."""
+    """What outlives the process beside the database, in its lock file (``daemon.main.lock.DatabaseLock``)."""
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.judged_clock import JudgedClock
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing import ending, failures
 from sensorlogd.daemon.writing.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.disk.space import Space
+from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.events import Event, EventQueue
 from sensorlogd.daemon.writing.failures import Failing, LowSpace, Outcome, Verdict
 from sensorlogd.daemon.writing.inbox import Inbox
@@ -32,9 +34,7 @@ from sensorlogd.daemon.writing.jobs import Job, Jobs, run_job
 from sensorlogd.daemon.writing.kept_work import KeptWork
 from sensorlogd.daemon.writing.opening import Opening
 from sensorlogd.daemon.writing.pending import Flush, NewSpecs, Pending
-from sensorlogd.daemon.writing.space import Space
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
-from sensorlogd.daemon.writing.wal_growth import WalGrowth
 from sensorlogd.storage import catalog
 from sensorlogd.storage.file.file_watch import FileGone
 from sensorlogd.storage.file.opened import OpenDatabase, use_specs

@@ -46,7 +46,7 @@ def is_verb(held: Holder, facts: dict[str, Any]) -> bool:
 
 
 def _spills(database: Path, since_us: int) -> list[str]:
-    """What a daemon wrote beside the database after its last note, because that took nothing: see ``daemon.writing.spill``."""
+    """What a daemon wrote beside the database after its last note, because that took nothing: see ``daemon.writing.disk.spill``."""
     found = []
     for path in database.parent.glob(f"{glob.escape(database.name)}.spill-*"):
         with contextlib.suppress(OSError):

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.judged_clock import JudgedClock
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commit import Report
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.daemon.lock import DatabaseLock
-from sensorlogd.daemon.writing import ending, spill
+from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.writing import ending
+from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event, EventQueue
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values

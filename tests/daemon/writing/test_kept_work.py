@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.daemon.writing.space import RESERVE, Space
+from sensorlogd.daemon.writing.disk.space import RESERVE, Space
 from sensorlogd.storage import work
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest.append import Frontier

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon import aggregator_process
+from sensorlogd.daemon.rollups import process
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, append
@@ -61,7 +61,7 @@ class Crash(Exception):
     """The aggregator is gone."""
 
 
-class Direct(aggregator_process._Sender):
+class Direct(process._Sender):
     """Stores what the aggregator sends at once, as the writer does; ``between`` may do anything before each message."""
 
     def __init__(self, machine: Machine, between: Any) -> None:
@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
             self.move(1)
 
         try:
-            aggregator_process._work(Direct(self, between), str(self.path), stored, target, self.zone)
+            process._work(Direct(self, between), str(self.path), stored, target, self.zone)
             between()
         except Crash:
             return

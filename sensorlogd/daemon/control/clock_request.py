@@ -1,0 +1,31 @@
+"""The request ``clock`` of the control socket: what is thought of the clock, and the owner's word that it is right.
+
+``{"do": "clock"}``, ``{"do": "clock", "believe": true}``; the answer is::
+
+    {"clock": {"state", "since_us", "offset_s", "sentence", "synchronised"},   as in the facts of status
+     "wall_us": the machine's clock, "stamp_us": what a reading gets now, "safe_us": what expiry and roll-ups go by}
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+
+
+def handler(
+    clock: JudgedClock, *, wall_us: Callable[[], int] = lambda: time.time_ns() // 1000
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A handler for ``ControlServer``; runs on its thread."""
+
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        believe = request.get("believe", False)
+        if not isinstance(believe, bool):
+            raise ValueError("believe is true or false")
+        if believe:
+            clock.believe()
+        return {"clock": clock.facts(), "wall_us": wall_us(), "stamp_us": clock.now_us(), "safe_us": clock.safe_us()}
+
+    return answer

@@ -1,0 +1,149 @@
+"""The daemon's writer and aggregator without sensors: for a verb that changes something while no daemon runs.
+
+It holds the database's lock, so that no daemon starts meanwhile, and does what the daemon would do, by the same code.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from pathlib import Path
+from types import TracebackType
+
+from sensorlogd.daemon.control.operations import Acts
+from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.rollups.coordinator import Aggregation, AggregationState
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing import work_kinds
+from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.daemon.writing.writer import Writer, WriterSettings
+from sensorlogd.storage import database
+from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.maintenance.upkeep import Upkeep
+
+OPEN_WITHIN_S = 60.0  # a large file may have a long log to take in, or be upgraded
+BUSY_FOR_S = 8.0
+
+
+class OfflineError(Exception):
+    """It cannot be done now; the text says why and what to do."""
+
+
+class Offline:
+    """A context manager; for the main thread. Raises LockHeld, OfflineError, and what ``ensure_schema`` raises."""
+
+    def __init__(self, path: Path, zone: str = "UTC") -> None:
+        """``zone``: of the days of a database that is new; an older one keeps its own."""
+        self.path = path
+        self._lock = DatabaseLock(path, None)
+        self._zone = zone
+
+    def __enter__(self) -> Offline:
+        self._lock.acquire()
+        try:
+            if self.path.exists():
+                self._alone()
+            self._start()
+        except BaseException:
+            self._lock.release()
+            raise
+        self.acts = Acts(self.writer, self.aggregation).handlers()
+        return self
+
+    def _start(self) -> None:
+        clock = JudgedClock()
+        opening = Opening(
+            self.path,
+            None,
+            lambda: Upkeep(Mover(), Retention(self._zone)),
+            clock,
+            remembered=self._lock,
+        )
+        self.writer = Writer(
+            WriterSettings(self.path, sets_aside=False),
+            Inbox(1_000),
+            opening,
+            clock,
+            workers=work_kinds.workers(self.path),
+            rolls_up=lambda: self.aggregation.request(),
+            note_lost=self._lock.note_lost,
+        )
+        self.aggregation = Aggregation(self.writer, self.path, 3600.0, self._zone, clock.safe_us)
+        self.aggregation.patience = 10.0
+        self.writer.start()
+        try:
+            self._wait_until_open()
+        except BaseException:
+            self.writer.stop(0.0)
+            self.writer.join(BUSY_FOR_S)
+            raise
+
+    def _wait_until_open(self) -> None:
+        """Raises OfflineError as soon as it is clear that it will not open."""
+        until = time.monotonic() + OPEN_WITHIN_S
+        while not self.writer.ready.wait(0.02):
+            stats = self.writer.stats()
+            if stats.state is WriterState.BLOCKED:
+                raise OfflineError(stats.state_reason)
+            if time.monotonic() > until:
+                raise OfflineError(f"{self.path}: it could not be opened within {OPEN_WITHIN_S:.0f} s")
+        refusal = self.writer.refusal()
+        if refusal is not None:
+            raise OfflineError(str(refusal))
+
+    def _alone(self) -> None:
+        """Somebody who does not know of the lock may have the file open, an older release perhaps."""
+        try:
+            conn = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.5)
+        except sqlite3.Error as error:
+            raise OfflineError(database.explain(self.path, error)) from None
+        try:
+            conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+            conn.execute("BEGIN EXCLUSIVE")
+            row = conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
+            self._zone = row[0] if row is not None else self._zone
+            conn.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            if database.classify(error) is database.Failure.BUSY:
+                raise OfflineError(
+                    f"{self.path}: another program has it open; end it, or let the daemon do this (-c FILE)"
+                ) from None
+            if database.classify(error) is not database.Failure.OTHER:  # no such table: opening says what it is
+                raise OfflineError(database.explain(self.path, error)) from None
+        finally:
+            conn.close()
+
+    def roll_up(self, tell: Callable[[], None] = lambda: None) -> None:
+        """Until no kept work waits and no roll-up is missing or wrong. ``tell`` is called now and then."""
+        self.aggregation.request()
+        while True:
+            wait(self.aggregation.waitables(), 0.01)
+            self.aggregation.on_readable()
+            self.aggregation.tick()
+            tell()
+            self._look()
+            if self.aggregation.state is AggregationState.IDLE and not self.aggregation.wanted:
+                return
+
+    def _look(self) -> None:
+        """Raises OfflineError."""
+        stats = self.writer.stats()
+        if stats.state is WriterState.BLOCKED:
+            raise OfflineError(f"roll-ups: {stats.state_reason}; the daemon makes them when it can write")
+        if self.aggregation.last_error:
+            raise OfflineError(f"roll-ups: {self.aggregation.last_error}; the daemon makes them when it runs")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            self.writer.inbox.close()
+            self.aggregation.stop()
+            blocked = self.writer.stats().state is WriterState.BLOCKED
+            self.writer.stop(1.0 if blocked else 60.0)  # what waits in vain is told already
+            self.writer.join()
+        finally:
+            self._lock.release()

@@ -1,0 +1,1 @@
+"""The main thread: it starts everything, watches it, reloads it, stops it."""

@@ -1,0 +1,59 @@
+"""Parts of the daemon that may fail to start: such a one costs itself only, says so once, and is tried again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sensorlogd.daemon.sensing.backoff import Backoff
+
+log = logging.getLogger(__name__)
+
+Emit = Callable[[str, str | None, str], None]
+
+
+class Parts:
+    """By name; ``missing`` says which are not there and why. For the main thread."""
+
+    def __init__(self, emit: Emit, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.missing: dict[str, str] = {}
+        self._emit = emit
+        self._monotonic = monotonic
+        self._starts: dict[str, Callable[[], None]] = {}
+        self._again: dict[str, float] = {}
+        self._pauses: dict[str, Backoff] = {}
+
+    def start(self, name: str, start: Callable[[], None]) -> None:
+        """Now, and again later as long as it raises OSError or RuntimeError (no descriptor, no memory, no thread)."""
+        self._starts[name] = start
+        self._try(name)
+
+    def forget(self, name: str) -> None:
+        """It is not wanted any more."""
+        for known in (self._starts, self._again, self._pauses, self.missing):
+            known.pop(name, None)
+
+    def tick(self) -> None:
+        """Try again what is due."""
+        now = self._monotonic()
+        for name in [name for name, at in self._again.items() if now >= at]:
+            self._try(name)
+
+    def _try(self, name: str) -> None:
+        try:
+            self._starts[name]()
+        except (OSError, RuntimeError) as error:
+            reason = str(error)
+            if self.missing.get(name) != reason:
+                log.error("%s cannot start: %s; everything else goes on, and it is tried again", name, reason)
+                self._emit("part_failed", None, f"{name} cannot start: {reason}; it is tried again")
+            self.missing[name] = reason
+            pause = self._pauses.setdefault(name, Backoff(first_s=0.5, quick_s=2.0, quick_for=5, cap_s=60.0))
+            self._again[name] = self._monotonic() + pause.next_s()
+            return
+        if name in self.missing:
+            log.warning("%s has started", name)
+            self._emit("part_started", None, f"{name} has started")
+        for known in (self._again, self._pauses, self.missing):
+            known.pop(name, None)

@@ -1,0 +1,1 @@
+"""The aggregator process, and the main process's side of it."""

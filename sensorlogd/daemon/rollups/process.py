@@ -1,0 +1,185 @@
+"""The aggregator: a process that reads a snapshot of the database and computes roll-up rows.
+
+It has no right to write; every row goes back to the main process and is stored by the writer. It is started by spawn,
+gets a path and never a connection to the database, imports the standard library only (a Pi has 512 MB), and ends with its
+parent. What is said, and in which order, is in ``messages``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from sensorlogd.daemon.rollups.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
+from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.rollups import compute, rebuild
+from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
+
+# Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
+ROWS_PER_MESSAGE = 300
+LEAST_ROWS, MOST_ROWS = 20.0, 3_000.0
+STORE_S = 0.015
+MARKS = 20_000  # dirty minutes healed on one snapshot
+RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are closed in between
+
+
+def main(connection: Connection, path: str) -> None:
+    """Serve work until told to exit or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with contextlib.suppress(OSError):  # a sandbox may forbid even that
+        os.nice(5)  # logging first
+    # No cycles are made here, and looking for them among some hundred thousand rows doubles the time (measured).
+    gc.disable()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    with contextlib.suppress(ParentGone):
+        _serve(ChildEnd(connection, parent.sentinel), path)
+
+
+def _serve(line: ChildEnd, path: str) -> None:
+    """Until told to exit. Raises ParentGone."""
+    while True:
+        message = line.receive()
+        if not isinstance(message, Work):
+            if isinstance(message, Exit):
+                return
+            raise ParentGone(f"{type(message).__name__} was not asked for")
+        started = time.monotonic()
+        sender = _Sender(line)
+        try:
+            more, left = _work(sender, path, message.old_edge_us, message.new_edge_us, message.zone)
+        except (sqlite3.Error, OSError, TooLarge) as error:
+            sender.settle()
+            line.send(Failed(f"{type(error).__name__}: {error}", _is_damage(error)))
+        else:
+            line.send(Done(time.monotonic() - started, more, left))
+        gc.collect()
+
+
+def _is_damage(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and classify(error) in (Failure.CORRUPT, Failure.NOTADB)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises sqlite3.Error, OSError."""
+    if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
+        raise OSError(f"{path} is empty")
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+
+
+def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
+    """Whether more could be done at once, and whether anything dirty or stale is left for another run."""
+    began = time.monotonic()
+
+    def enough() -> bool:
+        return time.monotonic() - began > RUN_S
+
+    conn = _connect(Path(path))
+    try:
+        conn.execute("PRAGMA query_only = 1")
+        # Every snapshot is taken after the writer acknowledged the edge, and sees all rows that were sent before: healing
+        # an hour merges minutes that may have been closed just now.
+        if new_edge_us > old_edge_us:
+            conn.execute("BEGIN")
+            for rows in compute.compute_block(conn, old_edge_us, new_edge_us, zone):
+                sender.put(rows)
+            sender.finish(conn)
+        more = True
+        while more and not enough():
+            conn.execute("BEGIN")
+            done = 0
+            for rows, deletes, cleared in compute.compute_dirty(conn, new_edge_us, zone, MARKS):
+                sender.put(rows, deletes, cleared)
+                done += len(cleared)
+            sender.finish(conn)
+            more = done == MARKS
+        if not more:
+            conn.execute("BEGIN")
+            for rows, deletes, advances in rebuild.compute_stale(conn, new_edge_us, zone, enough):
+                sender.put(rows, deletes, (), advances)
+            sender.finish(conn)
+            more = enough() and conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None
+        left = conn.execute("SELECT 1 FROM dirty UNION ALL SELECT 1 FROM stale LIMIT 1").fetchone() is not None
+        return more, left
+    finally:
+        conn.close()
+
+
+class _Sender:
+    """Rows on their way to the writer. While it stores some, the next are computed."""
+
+    def __init__(self, line: ChildEnd) -> None:
+        self.line = line
+        self.most = float(ROWS_PER_MESSAGE)
+        self._pending: dict[Key, Row | None] = {}  # what is computed again later overrides; None: to be deleted
+        self._marks: list[Mark] = []
+        self._advances: list[Advance] = []
+        self._unanswered = 0  # rows of the message that the writer has not acknowledged
+
+    def put(
+        self, rows: Sequence[Row], deletes: Sequence[Key] = (), marks: Sequence[Mark] = (), advances: Sequence[Advance] = ()
+    ) -> None:
+        """Marks and advances count once everything put before them is stored, with the same commit or later."""
+        self._pending.update({row[:3]: row for row in rows})
+        self._pending.update(dict.fromkeys(deletes))
+        self._marks += marks
+        self._advances += advances
+        if len(self._pending) >= self.most or len(self._marks) >= 2 * self.most:
+            self._send()
+
+    def finish(self, conn: sqlite3.Connection) -> None:
+        """Everything is stored and acknowledged; ends the snapshot."""
+        conn.execute("COMMIT")  # the snapshot is not needed for what is computed already
+        self._send()
+        self.settle()
+
+    def _send(self) -> None:
+        keys = list(self._pending)
+        while keys:
+            now, keys = keys[: int(self.most)], keys[int(self.most) :]
+            rows = [row for key in now if (row := self._pending[key]) is not None]
+            deletes = [key for key in now if self._pending[key] is None]
+            if keys:
+                self._message(rows, deletes, [], [])
+            else:
+                self._message(rows, deletes, self._marks, self._advances)
+                self._marks, self._advances = [], []
+        if self._marks or self._advances:
+            self._message([], [], self._marks, self._advances)
+        self._pending, self._marks, self._advances = {}, [], []
+
+    def _message(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
+        self.settle()
+        try:
+            self.line.send(Rows(rows, deletes, marks, advances))
+        except TooLarge:  # states with long names
+            if len(rows) < 2:
+                raise
+            half = len(rows) // 2
+            self._message(rows[:half], [], [], [])
+            self._message(rows[half:], deletes, marks, advances)
+            return
+        self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
+
+    def settle(self) -> None:
+        """Everything that was sent is acknowledged. Raises ParentGone."""
+        if not self._unanswered:
+            return
+        answer = self.line.receive()
+        if not isinstance(answer, Stored):
+            raise ParentGone(f"{type(answer).__name__} in place of an acknowledgement")
+        # So many rows that storing them takes STORE_S. Few rows say little: a commit has a price of its own.
+        if answer.seconds > STORE_S or self._unanswered >= self.most / 2:
+            change = min(max(STORE_S / max(answer.seconds, 1e-4), 0.3), 1.5)
+            self.most = min(max(self.most * change, LEAST_ROWS), MOST_ROWS)
+        self._unanswered = 0

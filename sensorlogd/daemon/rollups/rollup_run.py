@@ -1,0 +1,117 @@
+"""One pass through the edge protocol (see ``coordinator``), as far as the writer has a part in it.
+
+What takes a ``db`` runs on the writer thread, in a transaction of the writer's; it may be repeated. All else is for the main
+thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from sensorlogd.daemon.rollups.messages import Rows
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.rollups import store as rollup_store
+
+if TYPE_CHECKING:
+    from sensorlogd.daemon.writing.totals import WriterStats
+
+T = TypeVar("T")
+
+GRACE_US = 5_000_000  # readings this late still count as on time; later ones mark their minute dirty
+
+
+class OpenDatabase(Protocol):
+    """What the writer hands to a job."""
+
+    @property
+    def conn(self) -> sqlite3.Connection: ...
+    @property
+    def frontier(self) -> Frontier: ...
+    @property
+    def token(self) -> int: ...  # another one each time the database is opened
+
+
+class Jobs(Protocol):
+    """What is used of the writer."""
+
+    def submit(self, name: str, run: Callable[[Any], T], *, transaction: bool = True, token: int | None = None) -> Future[T]: ...
+    def stats(self) -> WriterStats: ...
+    def emit(self, kind: str, sensor: str | None, detail: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What taking the edge found: closed is [old_us, new_us); ``behind``: more could be closed at once."""
+
+    token: int
+    frontier: Frontier
+    old_us: int
+    new_us: int
+    behind: bool
+
+
+@dataclass(slots=True)
+class Run:
+    """``over``: nothing of it is stored any more, whatever still waits for the writer. ``token``: of the opening of the
+    database that took the edge; None until one has."""
+
+    now_us: Callable[[], int]  # asked when the writer comes to it: before the database is open, nobody knows what time it is
+    zone: str
+    block_us: int  # the most that is closed at once
+    over: bool = False
+    token: int | None = None
+    new_edge_us: int = 0
+    behind: bool = False
+    storing: bool = False  # rows are with the writer: the process waits for them
+
+    # ---- on the writer thread --------------------------------------------------------------------------------------
+
+    def take_edge(self, db: OpenDatabase) -> Edge | None:
+        """Step 1."""
+        if self.over:
+            return None
+        now = self.now_us()
+        edge = now - GRACE_US
+        edge -= edge % MINUTE_US
+        rollup_store.use_day_zone(db.conn, self.zone, now)
+        old, new = rollup_store.take_edge(db.conn, edge, self.block_us)
+        # Raised before the commit, lowered only after it: marks that nobody needs do no harm, missing ones would.
+        db.frontier.edge_us = max(db.frontier.edge_us, new)
+        return Edge(db.token, db.frontier, old, new, new < edge)
+
+    def store(self, message: Rows, db: OpenDatabase) -> float:
+        """Step 3, one slice; when it began (monotonic)."""
+        began = time.monotonic()
+        if not self.over:
+            rollup_store.apply_rows(db.conn, message.rows)
+            rollup_store.delete_rows(db.conn, message.deletes)
+            rollup_store.clear_marks(db.conn, message.marks)
+            rollup_store.advance_stale(db.conn, message.advances)
+        return began
+
+    def finish(self, db: OpenDatabase) -> None:
+        """Step 4."""
+        if not self.over:
+            rollup_store.set_edge(db.conn, self.new_edge_us)
+
+    # ---- on the main thread ----------------------------------------------------------------------------------------
+
+    def begin(self, edge: Edge) -> None:
+        """The edge is committed."""
+        edge.frontier.edge_us = edge.new_us
+        self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A job the writer has dealt with, and when it had."""
+
+    run: Run
+    step: str
+    future: Future[Any]
+    at: float

@@ -1,0 +1,397 @@
+"""One thread per sensor: open, read, treat, hand over; and when that fails, wait and try again, for ever.
+
+Owns: the driver, made, opened, read and closed on this thread only. Nothing that a driver raises leaves this module, and
+a driver that never returns is left behind alone. A cause is told once, not once a second; when the sensor is back, how
+long it was away is told once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TypeVar
+
+from sensorlogd.batch import Batch, Block
+from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.sensing.outage import Allowance, Outage
+from sensorlogd.daemon.sensing.treatment import Treatment
+from sensorlogd.daemon.timekeeping.clock import Clock
+from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
+from sensorlogd.drivers.tap import Tap
+from sensorlogd.durations import format_duration
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READ_TIMEOUT_S = 1.0
+REOPEN_AFTER_HEARTBEATS = 3  # a port that is open but silent for so long is closed and opened again
+HUNG_US = 30_000_000  # a driver that does not return for so long (and for a heartbeat) is shown as stale
+# After so many samples or so long a session was a good one: the next attempts come quickly again. A driver that dies
+# after each reading never gets there, and is tried less and less often.
+STEADY_SAMPLES = 10
+STEADY_US = 10_000_000
+EMPTY_IN_A_ROW = 100  # so many empty reads that took no time: a driver that does not wait for its device
+EMPTY_US = 1_000
+EMPTY_PAUSE_S = 0.01
+
+
+class ReaderState(Enum):
+    """What a reader is doing; shown in ``status``."""
+
+    STARTING = "starting"  # opening, or open and nothing has arrived yet
+    READING = "reading"
+    STALE = "stale"  # silent for longer than the heartbeat; opened anew every few heartbeats meanwhile
+    BACKING_OFF = "backing_off"  # not usable now; waiting before the next attempt
+    FINISHED = "finished"  # the source ended for good
+    STOPPED = "stopped"
+
+
+_MOVES = {
+    ReaderState.STARTING: {
+        ReaderState.READING,
+        ReaderState.STALE,
+        ReaderState.BACKING_OFF,
+        ReaderState.FINISHED,
+        ReaderState.STOPPED,
+    },
+    ReaderState.READING: {ReaderState.STALE, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
+    ReaderState.STALE: {ReaderState.READING, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
+    ReaderState.BACKING_OFF: {ReaderState.STARTING, ReaderState.STOPPED},
+    ReaderState.FINISHED: {ReaderState.STOPPED},
+    ReaderState.STOPPED: {ReaderState.STARTING},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderStatus:
+    """A snapshot. ``last_reading_us``: when a reading last arrived. ``counters``: since the reader was made."""
+
+    state: ReaderState
+    since_us: int
+    last_reading_us: int | None
+    last_error: str | None
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+Emit = Callable[[str, str | None, str], None]
+
+
+class _Silent(DriverError):
+    """The port is open but nothing comes: open it anew."""
+
+
+class Reader:
+    """``make_driver(context)`` gives a fresh driver for every attempt. ``clock_synced``: may times be believed now?
+
+    ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
+    driver itself reports.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make_driver: Callable[[DriverContext], Driver],
+        treatment: Treatment,
+        inbox: Inbox,
+        clock: Clock,
+        emit: Emit,
+        *,
+        heartbeat_us: int,
+        clock_synced: Callable[[], bool] = lambda: True,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.name = name
+        self.make_driver = make_driver
+        self.treatment = treatment
+        self.inbox = inbox
+        self.clock = clock
+        self.emit = emit
+        self.heartbeat_us = heartbeat_us
+        self.clock_synced = clock_synced
+        self.backoff = backoff or Backoff()
+        self.tap = Tap()  # what passes over the port, for whoever listens
+        self._stop = threading.Event()
+        self._lock = threading.Lock()  # guards the descriptors and what status() shows
+        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._state = ReaderState.STOPPED
+        self._since_us = clock.now_us()
+        self._last_reading_us: int | None = None
+        self._last_error: str | None = None
+        self._counters: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+        self._inside: tuple[str, int] | None = None  # which call of the driver we are in, since when (monotonic)
+        self._hung_told = False
+        self._allowance = Allowance(clock.monotonic_us)
+        # The reader thread's own:
+        self._outage = Outage()
+        self._heard_us = 0  # monotonic
+        self._session_us = 0
+        self._session_samples = 0
+        self._source_waits = False
+        # daemon: a driver that hangs in a system call must not keep the process from ending
+        self._thread = threading.Thread(target=self._run, name=f"sensor-{name}", daemon=True)
+
+    # ---- any thread ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread. Once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end, and wake the driver at once. Idempotent, at any time."""
+        self._stop.set()
+        with self._lock:
+            if self._wake_w >= 0:
+                try:
+                    os.write(self._wake_w, b"x")
+                except BlockingIOError:
+                    return  # full of earlier stops: awake already
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """True once the thread has ended (or was never started); then its descriptors are closed too."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+            if self._thread.is_alive():
+                return False
+        with self._lock:
+            ends, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
+        for end in ends:
+            if end >= 0:
+                os.close(end)
+        return True
+
+    def status(self) -> ReaderStatus:
+        """What the sensor is doing now. A driver that does not return is stale, whatever it did before."""
+        hung = self._hung()
+        with self._lock:
+            state, since_us, error = self._state, self._since_us, self._last_error
+            if hung is not None:
+                error, for_us = hung
+                state, since_us = ReaderState.STALE, self.clock.now_us() - for_us
+            return ReaderStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
+
+    def watch(self) -> None:
+        """To be called now and then by somebody else: tells (once) of a driver that does not return."""
+        hung = self._hung()
+        if hung is not None and not self._hung_told:
+            self._hung_told = True
+            self._tell("stale", hung[0])
+
+    def examples(self) -> dict[str, str]:
+        """For each counter the last example of what was counted."""
+        with self._lock:
+            return dict(self._examples)
+
+    def count(self, counter: str, n: int, example: str) -> None:
+        """Add to a counter that ``status`` shows."""
+        with self._lock:
+            self._counters[counter] = self._counters.get(counter, 0) + n
+            if example:
+                self._examples[counter] = example[:200]
+
+    def _hung(self) -> tuple[str, int] | None:
+        """(what to say, for how many microseconds), if the driver should have returned long ago."""
+        inside = self._inside
+        if inside is None:
+            return None
+        call, since_us = inside
+        for_us = self.clock.monotonic_us() - since_us
+        if for_us <= max(HUNG_US, self.heartbeat_us):
+            return None
+        return f"the driver does not return from {call}()", for_us
+
+    def _tell(self, kind: str, detail: str, fault: BaseException | None = None) -> None:
+        """An event and a line in the log, unless there were too many of them lately."""
+        withheld = self._allowance.take()
+        if withheld is None:
+            return
+        if withheld:
+            detail = f"{detail} ({withheld} events before this one were too many to record)".strip()
+        level = logging.INFO if kind in ("connected", "returned", "finished") else logging.WARNING
+        log.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
+        self.emit(kind, self.name, detail)
+
+    # ---- the reader thread -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                if self._state is not ReaderState.STALE:
+                    self._move(ReaderState.STARTING)
+                try:
+                    self._session()
+                except EndOfData:
+                    self._move(ReaderState.FINISHED)
+                    self._tell("finished", "the source has ended")
+                    self._stop.wait()
+                except _Silent:
+                    self._stop.wait(self.backoff.next_s())
+                except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
+                    self._failed(error)
+                    self._move(ReaderState.BACKING_OFF)
+                    self._stop.wait(self.backoff.next_s())
+        finally:
+            self._move(ReaderState.STOPPED)
+
+    def _move(self, to: ReaderState) -> None:
+        """Every change of state. ``_MOVES`` says which there are."""
+        before = self._state
+        if to is before:
+            return
+        assert to in _MOVES[before], f"{before} -> {to}"
+        with self._lock:
+            self._state, self._since_us = to, self.clock.now_us()
+        log.debug("%s: %s -> %s (%s)", self.name, before.value, to.value, self._last_error or "no error")
+
+    def _session(self) -> None:
+        """From open to close. Returns when stopped, raises when the device is lost."""
+        self.count("attempts", 1, "")
+        self._session_us = self.clock.monotonic_us()
+        self._session_samples = 0
+        context = DriverContext(
+            self.name,
+            self._wake_r,
+            self._stop.wait,
+            self.clock.now_us,
+            self.count,
+            lambda kind, detail: self._tell(kind, detail),
+            self.tap.offer,
+        )
+        driver = self._inside_of("make", lambda: self.make_driver(context))
+        self._source_waits = driver.waits
+        try:
+            self._inside_of("open", driver.open)
+            self._heard_us = self.clock.monotonic_us()
+            self._read_until_stopped(driver)
+        finally:
+            try:
+                self._inside_of("close", driver.close)
+            except BaseException:  # a fault of the driver, after the fact
+                log.exception("%s: the driver failed in close()", self.name)
+
+    def _read_until_stopped(self, driver: Driver) -> None:
+        empty = 0
+        while not self._stop.is_set():
+            began_us = self.clock.monotonic_us()
+            self._inside = ("read", began_us)
+            got = driver.read(READ_TIMEOUT_S)
+            self._returned()
+            batch = got if isinstance(got, Batch) else Batch.of(got, self.clock.now_us()) if got else None
+            if batch is not None and batch.times_us:
+                empty = 0
+                self._hand_over(batch)
+                continue
+            empty = empty + 1 if self.clock.monotonic_us() - began_us < EMPTY_US else 0
+            if empty >= EMPTY_IN_A_ROW:
+                self._stop.wait(EMPTY_PAUSE_S)
+            self._silent()
+
+    def _inside_of(self, call: str, run: Callable[[], T]) -> T:
+        self._inside = (call, self.clock.monotonic_us())
+        try:
+            return run()
+        finally:
+            self._returned()
+
+    def _returned(self) -> None:
+        self._inside = None
+        if self._hung_told:
+            self._hung_told = False
+            self._tell("returned", "the driver has returned")
+
+    def _hand_over(self, batch: Batch) -> None:
+        mapped = self.treatment.mapped
+        block = self.treatment.process(batch, clock_synced=self.clock_synced())
+        if self.treatment.mapped == mapped:
+            self._silent()  # something came, but nothing of what is configured
+            return
+        self._heard_us = self.clock.monotonic_us()
+        self._session_samples += len(batch.times_us)
+        with self._lock:
+            self._last_reading_us = self.clock.now_us()
+        if self._state is not ReaderState.READING:
+            self._arrived()
+        if block is not None and not self._put(block):
+            self.count("refused_at_stop", block.rows, "")
+            log.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
+
+    def _put(self, block: Block) -> bool:
+        """False: refused, because the daemon is stopping."""
+        if not self._source_waits:
+            return self.inbox.put(block)
+        while not self.inbox.put(block, 0.2, drop=False):
+            if self.inbox.closed or self._stop.is_set():
+                return self.inbox.put(block, 0.0, drop=False)
+        return True
+
+    def _arrived(self) -> None:
+        """The first reading of a session, or after silence."""
+        self._move(ReaderState.READING)
+        with self._lock:
+            self._last_error = None
+        if not self._outage.since_us:
+            self._tell("connected", "")
+            return
+        self.count("reconnects", 1, "")
+        away_us = self.clock.monotonic_us() - self._outage.since_us
+        attempts = self._outage.attempts
+        self._outage = Outage()
+        after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
+        self._tell("connected", after + (f", {attempts} attempts" if attempts else ""))
+
+    def _silent(self) -> None:
+        """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
+        quiet_us = self.clock.monotonic_us() - self._heard_us
+        if quiet_us > self.heartbeat_us and self._state is not ReaderState.STALE:
+            reason = f"no reading for {format_duration(self.heartbeat_us)}"
+            with self._lock:
+                self._last_error = reason
+            self._move(ReaderState.STALE)
+            if self._outage.is_new(reason, self._heard_us):
+                self._tell("stale", self._with_examples(reason))
+        if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
+            self._outage.attempts += 1
+            raise _Silent("silent")
+
+    def _with_examples(self, reason: str) -> str:
+        """What was discarded meanwhile is most likely why nothing was read."""
+        with self._lock:
+            shown = "; ".join(f"{self._counters[name]} {name}, e.g. {example}" for name, example in self._examples.items())
+        return f"{reason}; {shown}" if shown else reason
+
+    def _failed(self, error: BaseException) -> None:
+        now_us = self.clock.monotonic_us()
+        if self._session_samples >= STEADY_SAMPLES or (self._session_samples and now_us - self._session_us >= STEADY_US):
+            self.backoff.reset()
+        reason = _in_words(error)
+        with self._lock:
+            self._last_error = reason
+        new = self._outage.is_new(reason, now_us)
+        self._outage.attempts += 1
+        if new:
+            # The traceback is for whoever writes the driver.
+            self._tell("lost", reason, None if isinstance(error, (DriverError, OSError)) else error)
+
+
+def _in_words(error: BaseException) -> str:
+    """One line: what a driver raised and, where it is the driver's own fault, where."""
+    try:
+        text = " ".join(str(error).split())[:300]
+        hint = str(getattr(error, "hint", ""))
+    except Exception:  # even that can fail
+        text = hint = ""
+    if isinstance(error, DriverError):
+        return f"{text}; {hint}" if hint else text
+    words = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    if frames and not isinstance(error, OSError):
+        words += f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})"
+    return words

@@ -1,0 +1,247 @@
+"""The web process, seen from the daemon: started, watched, restarted with a growing pause, ended.
+
+Everything here runs on the main thread and returns at once; ``stop`` waits for the end of the process, within its
+deadline. Whatever happens to that process, and if it cannot even be started, logging goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import IO, Any
+
+from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.web.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_WITHIN_S = 60.0
+WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
+LOOK_EVERY_S = 1.0
+STOP_WITHIN_S = 4.0
+ENDED_WITHIN_S = 0.2  # between closing its output and having an exit code
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+Emit = Callable[[str, str | None, str], None]
+
+
+class WebState(Enum):
+    """What the process is doing; shown in ``status``."""
+
+    DOWN = "down"  # waiting before the next start
+    STARTING = "starting"
+    SERVING = "serving"
+    STOPPED = "stopped"
+
+
+class WebProcess:
+    """``emit``: records an event. ``url``: where it serves, while it does. ``last_error``: why it does not."""
+
+    def __init__(self, settings: Settings, emit: Emit, backoff: Backoff | None = None) -> None:
+        self.settings = settings
+        self.emit = emit
+        self.state = WebState.DOWN
+        self.url = ""
+        self.last_error = ""
+        self.restarts = -1
+        self._backoff = backoff or Backoff(first_s=0.5, quick_s=5.0, quick_for=5, cap_s=60.0)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed: list[subprocess.Popen[bytes]] = []  # not gone yet
+        self._said = bytearray()
+        self._restart_at = 0.0
+        self._since = 0.0
+        self._look_at = 0.0
+        self._told = ""  # the failure that was last recorded as an event
+
+    # ---- the supervisor's loop -------------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    def waitables(self) -> list[Any]:
+        """What the loop should wait for: what the process says, and thereby its end."""
+        return [self._process.stdout] if self._process is not None and self._process.stdout is not None else []
+
+    def on_readable(self) -> None:
+        """Take what the process said."""
+        process = self._process
+        if process is None or process.stdout is None:
+            return
+        try:
+            while part := os.read(process.stdout.fileno(), 4096):
+                self._said += part
+        except BlockingIOError:
+            pass
+        else:
+            self._lost(self._why_it_ended())
+            return
+        while b"\n" in self._said:
+            line, _, rest = bytes(self._said).partition(b"\n")
+            self._said[:] = rest
+            self._heard(line)
+
+    def tick(self) -> None:
+        """Called at least every second."""
+        now = time.monotonic()
+        self._killed = [process for process in self._killed if process.poll() is None]
+        if self.state is WebState.STOPPED:
+            return
+        if self._process is None:
+            if now >= self._restart_at:
+                self._start(now)
+            return
+        if self._process.poll() is not None:
+            self.on_readable()
+            if self._process is not None and self._process.poll() is not None:
+                self._lost(self._why_it_ended())
+            return
+        if self.state is WebState.STARTING and now - self._since > START_WITHIN_S:
+            self._kill(f"does not serve after {START_WITHIN_S:.0f} s")
+        elif now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            used = resident_bytes(self._process.pid)
+            if used > self.settings.memory_limit_bytes:
+                self._kill(
+                    f"needed {used / 1e6:.0f} MB of memory, web.memory_limit is {self.settings.memory_limit_bytes / 1e6:.0f} MB"
+                )
+
+    def stop(self, deadline_s: float = STOP_WITHIN_S) -> None:
+        """End the process within the deadline: asked first, then killed, stopped (SIGSTOP) or not. Idempotent."""
+        until = time.monotonic() + deadline_s
+        self.state = WebState.STOPPED
+        self.url = ""
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            if not _ended(process, deadline_s * 0.75):
+                log.warning("web: does not end; killed")
+            self._end(process)
+        self._killed = [process for process in self._killed if not _ended(process, until - time.monotonic())]
+        for process in self._killed:
+            log.error("web: process %d cannot be killed; left behind", process.pid)
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _start(self, now: float) -> None:
+        # -P: what lies in the current directory is not a module of ours.
+        command = [sys.executable, "-P", "-m", "sensorlogd.web", self.settings.to_json()]
+        try:
+            process = _spawn(command)
+        except (OSError, MemoryError) as error:
+            self._failed(f"cannot be started: {error}")
+            return
+        self._process = process
+        self._said.clear()
+        self._since = now
+        self._look_at = now + LOOK_EVERY_S
+        self.restarts += 1
+        self.state = WebState.STARTING
+
+    def _heard(self, line: bytes) -> None:
+        try:
+            fact = json.loads(line)
+        except ValueError:
+            return
+        if "url" in fact:
+            self.url = str(fact["url"])
+            self.state = WebState.SERVING
+            self.last_error = ""
+            log.info("web: serving at %s", self.url)
+            if self._told:
+                self.emit("web_recovered", None, f"serving at {self.url}")
+                self._told = ""
+        elif "error" in fact:
+            self.last_error = str(fact["error"])
+
+    def _why_it_ended(self) -> str:
+        assert self._process is not None
+        if not _ended(self._process, ENDED_WITHIN_S):
+            return "closed its output"
+        code = self._process.returncode
+        for line in bytes(self._said).splitlines():
+            self._heard(line)
+        if code == 1 and self.state is WebState.STARTING and self.last_error:
+            return self.last_error
+        return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+    def _kill(self, reason: str) -> None:
+        """End it, and start another later."""
+        self._lost(reason)
+
+    def _lost(self, reason: str) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            self._end(process)
+        if self.state is WebState.SERVING and time.monotonic() - self._since > WELL_AFTER_S:
+            self._backoff.reset()
+        self._failed(reason)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Kill it and wait for nothing: one that hangs in the kernel must not hold up the loop."""
+        process.kill()
+        _close(process)
+        self._killed.append(process)
+
+    def _failed(self, reason: str) -> None:
+        self.state = WebState.DOWN
+        self.url = ""
+        self.last_error = reason
+        pause_s = self._backoff.next_s()
+        self._restart_at = time.monotonic() + pause_s
+        log.warning("web: %s; started again in %.1f s; logging goes on", reason, pause_s)
+        if reason != self._told:  # a port that is taken is told of once
+            self._told = reason
+            self.emit("web_down", None, reason)
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that the process holds (statm, proc(5)); 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
+    """With pipes to its standard input and from its output, of which the latter is non-blocking.
+
+    Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
+    """
+    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
+        input_r, input_w = _pipe(theirs, ours)
+        output_r, output_w = _pipe(ours, theirs)
+        os.set_blocking(output_r.fileno(), False)
+        process = subprocess.Popen(command, stdin=input_r, stdout=output_w)
+        process.stdin, process.stdout = input_w, output_r
+        ours.pop_all()
+    return process
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Its two ends, each to be closed by the stack of its side."""
+    read, write = os.pipe2(os.O_CLOEXEC)
+    return reader.enter_context(open(read, "rb", 0)), writer.enter_context(open(write, "wb", 0))
+
+
+def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+    try:
+        process.wait(max(within_s, 0.0))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for end in (process.stdin, process.stdout):
+        if end is not None:
+            with contextlib.suppress(OSError):
+                end.close()

@@ -1,0 +1,1 @@
+"""What lies on the disk around the database: free space, spills, a write-ahead log that grows."""

@@ -1,0 +1,311 @@
+"""A reload is all or nothing; and what cannot be started costs itself only, and is tried again."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import resource
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sensorlogd.config.loader import load_text
+from sensorlogd.config.models import Config, SensorOptions
+from sensorlogd.daemon.main import reload as reload_module
+from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.main.reload import SPARE_DESCRIPTORS, ReloadRefused, prepare
+from sensorlogd.daemon.main.supervisor import Supervisor
+from sensorlogd.daemon.sensing.sensor_thread import Reader
+from sensorlogd.drivers.registry import options_for
+
+SENSOR = "  {name}: {{driver: simulated, interval: {interval}, channels: {{x: {{signal: {{constant: {{value: 1}}}}}}}}}}\n"
+
+
+def config(folder: Path, extra: str = "", **intervals: str) -> Config:
+    """Sensors by name, with their intervals."""
+    sensors = "".join(SENSOR.format(name=name, interval=interval) for name, interval in intervals.items())
+    text = f"daemon: {{data_dir: {folder}}}\nweb: {{enabled: false}}\n{extra}" + (
+        f"sensors:\n{sensors}" if sensors else "sensors: {}\n"
+    )
+    return load_text(text, folder / "sensorlogd.yaml", options_for)
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
+    """A supervisor with its parts made and nothing but readers started; ended after the test."""
+    made: list[Supervisor] = []
+
+    def one(**intervals: str) -> Supervisor:
+        supervisor = Supervisor(config(tmp_path, **intervals), lambda: config(tmp_path, **intervals), pages=False)
+        made.append(supervisor)
+        supervisor._build(DatabaseLock(tmp_path / "log.db", None))
+        for name, sensor in supervisor.config.sensors.items():
+            supervisor._start_sensor(name, sensor)
+        return supervisor
+
+    yield one
+    for supervisor in made:
+        for reader in supervisor.readers.values():
+            reader.stop()
+        for reader in supervisor.readers.values():
+            assert reader.join(30.0)
+
+
+def reload(supervisor: Supervisor, to: Config) -> None:
+    supervisor.load = lambda: to
+    supervisor._reload()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def told(supervisor: Supervisor) -> list[str]:
+    return [event.kind for event in supervisor.writer.events.waiting(0)]
+
+
+def sensor_threads() -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("sensor-"))
+
+
+# ---- prepare -----------------------------------------------------------------------------------------------------------
+
+
+def test_only_what_changed_is_made_and_leaves(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
+    supervisor = daemon(same="1s", other="1s", gone="1s")
+    change = prepare(
+        supervisor.config,
+        lambda: config(tmp_path, "storage: {commit_interval: 2s}\n", same="1s", other="2s", new="1s"),
+        supervisor.readers,
+        supervisor._make_reader,
+    )
+    assert sorted(change.fresh) == ["new", "other"]
+    assert sorted(change.leaving) == ["gone", "other"]
+    assert change.kept == 1
+    assert change.restart_needed == ("storage",)
+    assert change.tell() == "started other, new; removed gone; kept 1"
+    for reader in change.fresh.values():
+        reader.join()
+
+
+def test_a_file_that_cannot_be_read_refuses_with_all_its_errors(daemon: Callable[..., Supervisor]) -> None:
+    class Wrong(Exception):
+        errors = ("one", "two")
+
+    def load() -> Config:
+        raise Wrong
+
+    supervisor = daemon(a="1s")
+    with pytest.raises(ReloadRefused) as refused:
+        prepare(supervisor.config, load, supervisor.readers, supervisor._make_reader)
+    assert refused.value.problems == ["one", "two"]
+
+
+def test_short_of_descriptors_at_any_point_it_is_all_or_nothing(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
+    """With room for no descriptor, for one, for two and so on: either all fresh readers are there, or none and no descriptor."""
+    supervisor = daemon(a="1s")
+    to = config(tmp_path, a="2s", b="1s", c="1s", d="1s")
+    before = descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    outcomes = []
+    for room in range(SPARE_DESCRIPTORS + 14):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before + room - 1, hard))
+        try:
+            change = prepare(supervisor.config, lambda: to, supervisor.readers, supervisor._make_reader)
+            problems: list[str] = []
+        except ReloadRefused as refused:
+            problems = refused.problems
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        outcomes.append(not problems)
+        if problems:
+            assert descriptors() == before, f"with room for {room}"
+            assert "cannot be started" in problems[0]
+        else:
+            for reader in change.fresh.values():
+                assert reader.join()
+        assert list(supervisor.readers) == ["a"]
+        assert descriptors() == before
+    assert outcomes[0] is False
+    assert outcomes[-1] is True
+    assert outcomes == sorted(outcomes)
+
+
+def test_short_of_descriptors_blames_no_sensor_that_is_not_there(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration without sensors, refused for lack of descriptors: an answer, not the end of the daemon."""
+
+    def short() -> None:
+        raise OSError(24, "only 3 of 1024 descriptors would be left")
+
+    supervisor = daemon(a="1s")
+    monkeypatch.setattr(reload_module, "_look_at_descriptors", short)
+    reload(supervisor, config(tmp_path))
+    assert list(supervisor.readers) == ["a"]
+    assert "descriptors would be left" in supervisor.problems[0]
+
+
+# ---- use ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sensor_whose_thread_cannot_start_costs_itself_only(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are started, and it is tried again until it runs; once."""
+    real = threading.Thread.start
+
+    def start(self: threading.Thread) -> None:
+        if self.name == "sensor-b":
+            raise RuntimeError("can't start new thread")
+        real(self)
+
+    supervisor = daemon(a="1s")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        reload(supervisor, config(tmp_path, a="2s", b="1s", c="1s"))
+        assert sorted(supervisor.readers) == ["a", "c"]
+        assert supervisor.parts.missing == {"sensor b": "can't start new thread"}
+    assert "part_failed" in told(supervisor)
+    supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)  # it is due
+    supervisor.parts.tick()
+    assert sorted(supervisor.readers) == ["a", "b", "c"]
+    assert sensor_threads() == ["sensor-a", "sensor-b", "sensor-c"]
+    assert told(supervisor).count("part_started") == 1
+
+
+@pytest.mark.parametrize("after", [{"a": "1s", "b": "1s"}, {"a": "1s", "b": "5s"}, {"a": "1s"}])
+def test_a_sensor_that_could_not_start_before_a_reload_runs_once_after_it(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: dict[str, str]
+) -> None:
+    """The reload starts it (or takes it out); what was still to be tried again is forgotten, or two would read one port."""
+
+    def none_left(name: str, sensor: SensorOptions, to: Config) -> Reader:
+        raise OSError(24, "Too many open files")
+
+    supervisor = daemon(a="1s")
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "_make_reader", none_left)
+        supervisor.config.sensors["b"] = config(tmp_path, b="1s").sensors["b"]
+        supervisor._start_sensor("b", supervisor.config.sensors["b"])
+    assert list(supervisor.parts.missing) == ["sensor b"]
+    reload(supervisor, config(tmp_path, **after))
+    supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)
+    supervisor.parts.tick()
+    assert sorted(supervisor.readers) == sorted(after)
+    assert sensor_threads() == sorted(f"sensor-{name}" for name in after)
+    assert supervisor.parts.missing == {}
+
+
+def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
+    def load() -> Config:
+        raise ValueError("line 3: what")
+
+    supervisor = daemon(a="1s")
+    before = (supervisor.config, dict(supervisor.readers), supervisor.inbox._blocks.copy())
+    supervisor.load = load
+    supervisor._reload()
+    assert (supervisor.config, supervisor.readers) == before[:2]
+    assert supervisor.problems == ["line 3: what"]
+    assert "config_rejected" in told(supervisor)
+    assert not (tmp_path / "last-good.yaml").exists()
+
+
+def test_whoever_asked_is_answered_whatever_happens(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from concurrent.futures import Future
+
+    def broken(change: object) -> None:
+        raise KeyError("ours")
+
+    supervisor = daemon(a="1s")
+    good, bad = Future[list[str]](), Future[list[str]]()
+    supervisor._asked.reloads.append(good)
+    reload(supervisor, config(tmp_path, a="1s"))
+    assert good.result(0) == []
+    supervisor._asked.reloads.append(bad)
+    monkeypatch.setattr(supervisor, "_use", broken)
+    with pytest.raises(KeyError):
+        reload(supervisor, config(tmp_path, a="1s"))
+    assert bad.result(0)
+
+
+# ---- parts -------------------------------------------------------------------------------------------------------------
+
+
+class Part:
+    def __init__(self, *fails: Exception) -> None:
+        self.fails = list(fails)
+        self.started = 0
+
+    def start(self) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+        self.started += 1
+
+
+def parts(now: list[float]) -> tuple[Parts, list[str]]:
+    heard: list[str] = []
+    return Parts(lambda kind, sensor, detail: heard.append(kind), lambda: now[0]), heard
+
+
+def test_a_part_that_starts_is_not_spoken_of() -> None:
+    every, heard = parts([0.0])
+    part = Part()
+    every.start("it", part.start)
+    every.tick()
+    assert (part.started, every.missing, heard) == (1, {}, [])
+
+
+def test_a_part_that_fails_is_told_once_and_tried_until_it_starts() -> None:
+    """Within a minute at most, however long it lasted; another reason is told as well."""
+    now = [0.0]
+    every, heard = parts(now)
+    part = Part(*[OSError("no descriptors") for _ in range(8)], RuntimeError("no thread"))
+    every.start("it", part.start)
+    assert every.missing == {"it": "no descriptors"}
+    tried_at = []
+    while not part.started:
+        left = len(part.fails)
+        every.tick()
+        if len(part.fails) < left or part.started:
+            tried_at.append(now[0])
+        now[0] += 0.1
+        assert now[0] < 600
+    assert max(b - a for a, b in itertools.pairwise(tried_at)) <= 60.5
+    assert heard == ["part_failed", "part_failed", "part_started"]
+    assert every.missing == {}
+    now[0] += 1000
+    every.tick()
+    assert part.started == 1
+
+
+def test_a_part_that_is_forgotten_is_not_tried_again() -> None:
+    now = [0.0]
+    every, heard = parts(now)
+    part = Part(OSError("no"))
+    every.start("it", part.start)
+    every.forget("it")
+    every.forget("never heard of")
+    now[0] = 100.0
+    every.tick()
+    assert (part.started, every.missing, heard) == (0, {}, ["part_failed"])
+
+
+def test_one_part_does_not_keep_others_from_starting() -> None:
+    every, _ = parts([0.0])
+    bad, good = Part(OSError("no")), Part()
+    every.start("bad", bad.start)
+    every.start("good", good.start)
+    assert good.started == 1
+
+
+def test_a_fault_of_ours_is_not_hidden() -> None:
+    """Only what may pass by itself is tried again."""
+    every, _ = parts([0.0])
+    with pytest.raises(KeyError):
+        every.start("it", Part(KeyError("ours")).start)

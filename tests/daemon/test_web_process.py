@@ -1,0 +1,123 @@
+"""The web process seen from the daemon: what cannot be started or does not end costs itself only, and no time."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sensorlogd.daemon import web_process
+from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.web_process import WebProcess, WebState
+from sensorlogd.web.settings import Settings
+from tests.daemon.control.test_control import descriptors_left
+from tests.rig import until
+
+SERVES = 'print(\'{"url": "http://here/"}\', flush=True)\n'
+ASKED = "import sys\nsys.stdin.read()\n"
+DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVES + "signal.pause()\n"
+STOPPED = "import os, signal\n" + SERVES + "os.kill(os.getpid(), signal.SIGSTOP)\n"
+
+
+class Pages(WebProcess):
+    """Hears its own events, and tries again at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.events: list[tuple[str, str]] = []
+        super().__init__(settings, lambda kind, _, detail: self.events.append((kind, detail)), Backoff(first_s=0, quick_s=0))
+
+    def gone(self) -> bool:
+        self.stop(0.0)
+        return not self._killed
+
+
+Make = Callable[[str], Pages]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """A web process that runs that program in place of ours."""
+    made: list[Pages] = []
+
+    def one(program: str) -> Pages:
+        script = tmp_path / "program"
+        script.write_text(f"#!{sys.executable}\n{program}")
+        script.chmod(0o755)
+        monkeypatch.setattr(web_process, "sys", SimpleNamespace(executable=str(script)))
+        made.append(Pages(Settings(tmp_path / "log.db")))
+        return made[-1]
+
+    yield one
+    for process in made:
+        until(process.gone, "its end")
+
+
+def _serving(process: Pages) -> int:
+    """Its pid, once it serves."""
+
+    def serves() -> bool:
+        process.tick()
+        process.on_readable()
+        return process.state is WebState.SERVING
+
+    until(serves, "the process to serve")
+    assert process.pid is not None
+    return process.pid
+
+
+@pytest.mark.parametrize("program", [DEAF, STOPPED], ids=["deaf", "stopped"])
+def test_stop_has_a_deadline_that_no_process_can_break(make: Make, program: str) -> None:
+    """Asked in vain, it is killed in time to be reaped."""
+    process = make(program)
+    pid = _serving(process)
+    if program == STOPPED:
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it to stop")
+    began = time.monotonic()
+    process.stop(0.8)
+    assert time.monotonic() - began < 1.0
+    assert not Path(f"/proc/{pid}").exists()
+    process.tick()
+    assert (process.pid, process.waitables()) == (None, [])
+
+
+def test_one_that_is_asked_and_ends_is_not_waited_for(make: Make) -> None:
+    """None of its deadline is used up."""
+    process = make(SERVES + ASKED)
+    _serving(process)
+    began = time.monotonic()
+    process.stop(60.0)
+    assert time.monotonic() - began < 30.0
+
+
+def test_one_that_is_killed_by_the_loop_is_not_waited_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is reaped at a later turn; another one is started meanwhile."""
+    process = make(STOPPED)
+    pid = _serving(process)
+    monkeypatch.setattr(web_process, "resident_bytes", lambda _: 10**12)
+    process._look_at = 0.0
+    began = time.monotonic()
+    process.tick()
+    assert time.monotonic() - began < 1.0
+    assert process.state is WebState.DOWN
+    monkeypatch.undo()
+    process.stop(30.0)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_one_that_cannot_be_started_costs_itself_only_and_is_tried_again(make: Make) -> None:
+    """Whichever descriptor is missing: told once, nothing left open, nothing raised."""
+    process = make(SERVES + ASKED)
+    for most in range(6):  # two pipes, and one through which the start itself tells of failure
+        open_before = set(os.listdir("/proc/self/fd"))
+        with descriptors_left(most):
+            process.tick()
+        assert process.state is WebState.DOWN
+        assert set(os.listdir("/proc/self/fd")) == open_before
+    assert process.events == [("web_down", "cannot be started: [Errno 24] Too many open files")]
+    _serving(process)
+    assert [kind for kind, _ in process.events] == ["web_down", "web_recovered"]

@@ -1,0 +1,311 @@
+"""What could not be committed before the end: all of it comes back, once, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.daemon.writing.disk import spill
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.storage import meta
+from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
+from tests.daemon.writing.rig import SPECS, T0, Rig, events, values, values_by_series
+
+_numbers = st.one_of(
+    st.none(),
+    st.floats(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([math.inf, -math.inf, -0.0, 5e-324, 1e308]),
+)
+_names = st.text(max_size=8)
+
+
+@st.composite
+def _blocks(draw: st.DrawFn) -> Block:
+    shared = [draw(st.lists(st.integers(-(2**63), 2**63 - 1), max_size=5)) for _ in range(2)]
+    columns = []
+    for _ in range(draw(st.integers(0, 4))):
+        times = shared[draw(st.integers(0, 1))]
+        if draw(st.booleans()):
+            times = list(times)
+        values = draw(st.lists(_numbers, min_size=len(times), max_size=len(times)))
+        quality = draw(st.one_of(st.integers(0, 1 << 20), st.just([0] * len(times))))
+        columns.append(Column(draw(_names), times, values, quality))  # type: ignore[arg-type]  # whatever a driver gives
+    return Block(draw(_names), columns, draw(st.booleans()))
+
+
+_events = st.builds(Event, st.integers(), _names, st.one_of(st.none(), _names), st.text())
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other or (isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other))
+
+
+@settings(max_examples=100)
+@given(blocks=st.lists(_blocks(), max_size=4), told=st.lists(_events, max_size=3))
+def test_what_is_written_is_read(blocks: list[Block], told: list[Event]) -> None:
+    """Every number, name and flag; and columns that were sampled together still share their times."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)  # a hundred times is a long time on a slow disk
+        path = spill.write(Path(folder) / "log.db", blocks, told, T0)
+        found = spill.read(path)
+    written = [block for block in blocks if block.rows]
+    assert found.identity == path.name
+    assert list(found.events) == told
+    assert found.readings == sum(block.rows for block in written)
+    for one, other in zip(written, found.blocks, strict=True):
+        assert (one.sensor, one.device_time) == (other.sensor, other.device_time)
+        for a, b in zip(one.columns, other.columns, strict=True):
+            assert (a.channel, list(a.times_us), a.quality) == (b.channel, b.times_us, b.quality)
+            assert all(map(_same, a.values, b.values))
+        sharing = [[a.times_us is b.times_us for b in one.columns] for a in one.columns]
+        assert [[a.times_us is b.times_us for b in other.columns] for a in other.columns] == sharing
+
+
+def test_values_that_are_no_numbers_are_not_lost(tmp_path: Path) -> None:
+    """A driver's mistake is counted by the next start, as it would have been by this one; and is no reason to write nothing."""
+    block = Block("a", [Column("x", [T0, T0 + 1], [b"1", object()], 0)])  # type: ignore[list-item]
+    assert spill.read(spill.write(tmp_path / "log.db", [block], [], T0)).readings == 2
+
+
+@given(data=st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damage_is_noticed(tmp_path: Path, data: st.DataObject) -> None:
+    """Cut anywhere, or any byte changed: it is not taken for what was written."""
+    path = spill.write(tmp_path / "log.db", [Block("a", [Column("x", [T0], [1.5], 0)])], [Event(1, "noted", None, "é")], T0)
+    content = path.read_bytes()
+    at = data.draw(st.integers(0, len(content) - 2))
+    changed = content[:at] if data.draw(st.booleans()) else content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+    path.write_bytes(changed)
+    with pytest.raises(spill.SpillDamaged, match=str(path)):
+        spill.read(path)
+    path.unlink()
+
+
+def test_a_spill_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        spill.write(tmp_path / "log.db", [Block("a", [Column("x", [T0], [1.0], 0)])], [], T0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_spills_of_a_second_are_two(tmp_path: Path) -> None:
+    database = tmp_path / "log.db"
+    written = [spill.write(database, [Block("a", [Column("x", [T0 + n], [1.0], 0)])], [], T0) for n in range(3)]
+    assert spill.found(database) == sorted(written)
+    assert len({spill.read(path).identity for path in written}) == 3
+
+
+def test_a_name_with_odd_letters_finds_its_own_spills(tmp_path: Path) -> None:
+    """Brackets, stars and question marks are letters of a name, no patterns."""
+    odd, other = tmp_path / "log[1]*.db", tmp_path / "log1x.db"
+    mine = spill.write(odd, [], [], T0)
+    spill.write(other, [], [], T0)
+    assert spill.found(odd) == [mine]
+
+
+# ---- taken up by the next start ----------------------------------------------------------------------------------------
+
+
+def left_behind(rig: Rig, n: int = 4) -> list[float]:
+    """A run that could not store what it had: its readings."""
+    rig.turn(3)
+    script = rig.script
+    script.fail_on("BEGIN", lambda: OSError(5, "as scripted"))
+    put = rig.put(n) + rig.put(n, "b")
+    rig.writer.emit("noted", None, "before the end")
+    rig.stop(1.0)
+    script.heal()
+    return put
+
+
+def test_the_next_start_takes_it_up_once(make: Callable[..., Rig], path: Path) -> None:
+    put = left_behind(make())
+    assert values(path) == []
+    assert len(spill.found(path)) == 1
+    for _ in range(3):
+        rig = make()
+        rig.turn(5)
+        rig.stop()
+    assert values(path) == put
+    assert spill.found(path) == []
+    kinds = [kind for kind, _ in events(path)]
+    assert kinds.count("spill_taken_up") == kinds.count("spilled") == kinds.count("noted") == 1
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        assert meta.keys(conn, spill.MARK) == []  # no note is left of what is over
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+RENAMED = [
+    SensorSpec("new", "simulated", was="a", series=[SeriesSpec("z", was="x")]),
+    SensorSpec("a", "simulated", series=[SeriesSpec("x")]),
+    SPECS[1],
+]
+
+
+@pytest.mark.parametrize("step", range(40, 124, 3))
+def test_killed_at_any_step_of_taking_it_up(make: Callable[..., Rig], path: Path, step: int) -> None:
+    """Each statement of the next start, before or after it is done: nothing is lost or doubled, and all of it gets to the series
+    that it was measured for, though the configuration has renamed ``a`` and given its name to another sensor meanwhile."""
+    put = left_behind(make())
+    rig = make(specs=RENAMED, block_rows=10**6)
+    seen = 0
+
+    def kill(sql: str) -> None:
+        nonlocal seen
+        if not sql.startswith("PRAGMA"):
+            seen += 1
+            if seen == step + 1:
+                raise Killed
+
+    rig.script.before = rig.script.after = kill
+    with contextlib.suppress(Killed):
+        rig.turn(1)
+    rig.kill()
+    rig.script.heal()
+    last = make(specs=RENAMED, block_rows=10**6)
+    last.turn(5)
+    last.stop()
+    assert values_by_series(path) == {("new", "z"): put[:4], ("b", "x"): put[4:]}
+    assert [kind for kind, _ in events(path)].count("noted") == 1
+    assert spill.found(path) == []
+
+
+@pytest.mark.parametrize("step", range(30, 100, 5))
+def test_trouble_at_any_step_of_taking_it_up_leaves_nothing_untold(make: Callable[..., Rig], path: Path, step: int) -> None:
+    """The opening is tried again; what the first try did is told all the same, and once."""
+    put = left_behind(make())
+    rig = make(block_rows=10**6)
+    rig.script.fail_at(step, lambda: OSError(5, "as scripted"))
+    rig.turn(10)
+    rig.script.heal()
+    rig.turn_until(rig.is_idle, "rest")
+    rig.stop()
+    assert values(path) == put
+    assert [kind for kind, _ in events(path)].count("spill_taken_up") == 1
+
+
+def test_killed_between_commit_and_removal(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is there still, and its content in the database: it is known, and only removed."""
+
+    def kill(self: Path, missing_ok: bool = False) -> None:
+        raise Killed
+
+    put = left_behind(make())
+    rig = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", kill)
+        with contextlib.suppress(Killed):
+            rig.turn(1)
+    rig.kill()
+    assert values(path) == put
+    assert len(spill.found(path)) == 1
+    again = make()
+    again.turn(5)
+    again.stop()
+    assert values(path) == put
+    assert [kind for kind, _ in events(path)].count("noted") == 1
+    assert spill.found(path) == []
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves an empty file of that name, or none."""
+    done: list[str] = []
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        done.append("renamed")
+        return real(self, target)
+
+    def sync(descriptor: int) -> None:
+        done.append("folder" if os.path.isdir(f"/proc/self/fd/{descriptor}") else "file")
+
+    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(os, "fsync", sync)
+    spill.write(tmp_path / "log.db", [], [], T0)
+    assert done == ["file", "renamed", "folder"]
+
+
+def test_taken_up_under_the_names_it_was_written_with(make: Callable[..., Rig], path: Path) -> None:
+    """Between the end and the start the configuration renamed ``a`` and gave its name to another sensor."""
+    put = left_behind(make())
+    rig = make(specs=RENAMED, block_rows=10**6)
+    rig.turn(5)
+    assert values_by_series(path) == {("new", "z"): put[:4], ("b", "x"): put[4:]}
+    rig.stop()
+
+
+def test_former_names_count_also_where_others_are_unknown(make: Callable[..., Rig], path: Path) -> None:
+    """A spill of the end of a reload: some names are those of before, one never got into the database."""
+    rig = make()
+    rig.turn(3)
+    rig.stop()
+    blocks = [Block(name, [Column("x", [T0 + n], [float(n)], 0)]) for n, name in enumerate(["a", "gone"])]
+    spill.write(path, blocks, [], T0)
+    last = make(specs=RENAMED, block_rows=10**6)
+    last.turn(5)
+    assert values_by_series(path) == {("new", "z"): [0.0], ("gone", "x"): [1.0]}
+
+
+def test_readings_of_sensors_that_nobody_knows_are_kept(make: Callable[..., Rig], path: Path) -> None:
+    """Of a configuration that never reached the database: they get series that count as retired."""
+    spill.write(path, [Block("gone", [Column("x", [T0], [1.0], 0)])], [], T0)
+    rig = make(block_rows=10**6)
+    rig.turn(5)
+    assert values_by_series(path) == {("gone", "x"): [1.0]}
+
+
+def test_a_damaged_spill_is_kept_and_told_and_the_others_are_taken_up(make: Callable[..., Rig], path: Path) -> None:
+    put = left_behind(make())
+    (path.parent / f"{path.name}.spill-0").write_text("garbage\n")
+    rig = make()
+    rig.turn(5)
+    rig.stop()
+    assert values(path) == put
+    assert (path.parent / f"{path.name}.spill-0.damaged").read_text() == "garbage\n"
+    assert [kind for kind, _ in events(path)].count("spill_damaged") == 1
+
+
+def test_a_spill_that_may_not_be_read_does_not_stop_logging(
+    make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written by another user, say: new readings are stored, it is told, and the file waits for the start that can read it."""
+    put = left_behind(make())
+    (left,) = spill.found(path)
+    real = Path.read_bytes
+
+    def forbidden(self: Path) -> bytes:
+        if self == left:
+            raise PermissionError(13, "Permission denied", str(self))
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", forbidden)
+        rig = make()
+        later = rig.put(2, "b")
+        rig.turn_until(rig.is_idle, "the readings", 10.0)
+        rig.stop()
+    assert values(path) == later
+    assert spill.found(path) == [left]
+    assert "spill_unreadable" in [kind for kind, _ in events(path)]
+    last = make()
+    last.turn(5)
+    last.stop()
+    assert len(values(path)) == len(put) + len(later)
