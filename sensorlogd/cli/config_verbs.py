@@ -29,7 +29,7 @@ Exit status: 0 valid (warnings included); 78 not valid.
 def check(file: Path | None, config_file: Path | None, quiet: bool) -> None:
     """Validate a configuration: all mistakes at once, then warnings and what it will cost."""
     from sensorlogd.config.loader import ConfigErrors, load
-    from sensorlogd.config.warnings import warnings
+    from sensorlogd.config.validation.warnings import warnings
     from sensorlogd.drivers.ports import stable_name
     from sensorlogd.drivers.registry import options_for
 

@@ -62,7 +62,7 @@ Exit status: 0 every sensor gave a reading; 2 no such sensor; 3 a sensor was sil
 def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int) -> None:
     """Read SENSOR (default: all) once without storing: decoded values, flags, unmapped fields."""
     from sensorlogd.config.loader import ConfigErrors, load
-    from sensorlogd.config.names import closest
+    from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.registry import options_for
 
     try:

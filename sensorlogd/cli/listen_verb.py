@@ -106,7 +106,7 @@ def _meant(target: str, config_file: Path | None, baudrate: int | None, profile:
     """The options of what is listened to, and the data directory of a daemon that may have it open."""
     from sensorlogd.config import ConfigNotFound, find
     from sensorlogd.config.loader import ConfigErrors, load, load_text
-    from sensorlogd.config.names import closest
+    from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.registry import options_for
 
     if "/" not in target and "://" not in target:

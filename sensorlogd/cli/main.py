@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in VERBS and not args[0].startswith("-"):
-            from sensorlogd.config.names import closest
+            from sensorlogd.config.validation.names import closest
 
             ctx.fail(f"no such verb: {args[0]}{closest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)

@@ -27,8 +27,8 @@ Exit status: 0; 1 a profile that cannot be read; 2 no such profile.
 def profiles(name: str | None, config_file: Path | None, form: str | None) -> None:
     """List device profiles, shipped and your own, or show the one called NAME."""
     from sensorlogd.config import light
-    from sensorlogd.config.names import closest
     from sensorlogd.config.profiles import available
+    from sensorlogd.config.validation.names import closest
 
     try:
         base: Path | None = light.find(config_file).parent
@@ -57,7 +57,7 @@ def profiles(name: str | None, config_file: Path | None, form: str | None) -> No
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from sensorlogd.config.tree import ConfigError, read
+    from sensorlogd.config.text.tree import ConfigError, read
 
     errors: list[ConfigError] = []
     tree = read(path, errors)

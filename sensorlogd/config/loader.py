@@ -27,8 +27,8 @@ from sensorlogd.config.models import (
     StorageOptions,
     WebOptions,
 )
-from sensorlogd.config.names import closest
-from sensorlogd.config.tree import ConfigError, Mark, Tree, Where, dotted, parse, read
+from sensorlogd.config.text.tree import ConfigError, Mark, Tree, Where, dotted, parse, read
+from sensorlogd.config.validation.names import closest
 from sensorlogd.durations import format_duration, format_size, parse_duration, parse_size
 
 SECTIONS: dict[str, type[Section]] = {

@@ -28,7 +28,7 @@ from pydantic import (
 
 from sensorlogd.config import light
 from sensorlogd.config.listen import DEFAULT_LISTEN, auth_needed
-from sensorlogd.config.names import closest
+from sensorlogd.config.validation.names import closest
 from sensorlogd.durations import format_duration, parse_duration, parse_size
 
 NAME = re.compile(r"\w[\w-]{0,63}")

@@ -20,7 +20,7 @@ from types import ModuleType
 from sensorlogd.config import light
 from sensorlogd.config.loader import DriverUnavailable
 from sensorlogd.config.models import SensorOptions
-from sensorlogd.config.names import closest
+from sensorlogd.config.validation.names import closest
 from sensorlogd.drivers.contract import Driver
 
 GROUP = "sensorlogd.drivers"

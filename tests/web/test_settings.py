@@ -14,7 +14,7 @@ import pytest
 from sensorlogd.config.listen import is_loopback, split_listen
 from sensorlogd.config.loader import ConfigErrors, load_text
 from sensorlogd.config.models import Config
-from sensorlogd.config.warnings import warnings
+from sensorlogd.config.validation.warnings import warnings
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.web import token
 from sensorlogd.web.settings import Settings

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sensorlogd.config.models import ChannelOptions, Name, SensorOptions
-from sensorlogd.config.names import closest
+from sensorlogd.config.validation.names import closest
 from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
 from sensorlogd.drivers.serial.options import PortOptions
 

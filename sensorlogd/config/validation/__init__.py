@@ -1,0 +1,1 @@
+"""What is wrong or regrettable in a configuration, in plain words."""
