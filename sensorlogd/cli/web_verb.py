@@ -15,7 +15,7 @@ from sensorlogd.cli import exits
 from sensorlogd.cli.reading import config_option, database, db_option, fail
 
 if TYPE_CHECKING:
-    from sensorlogd.web.settings import Settings
+    from sensorlogd.web.serving.settings import Settings
 
 
 @click.group(
@@ -40,7 +40,7 @@ def web(
         ctx.obj = (config_file, db)
         return
     from sensorlogd.config.listen import auth_needed, split_listen
-    from sensorlogd.web import server, token
+    from sensorlogd.web.serving import server, token
 
     try:
         settings = _settings(config_file, db)
@@ -79,7 +79,7 @@ Examples:
 @click.pass_context
 def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bool) -> None:
     """Print the address to open in a browser, with the token. Makes the token if there is none."""
-    from sensorlogd.web import token
+    from sensorlogd.web.serving import token
 
     above = ctx.obj or (None, None)
     settings = _settings(config_file or above[0], db or above[1])
@@ -97,8 +97,8 @@ def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bo
 
 def _settings(config_file: Path | None, db: str | None) -> Settings:
     """Of the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for a broken one."""
-    from sensorlogd.web import token
-    from sensorlogd.web.settings import Settings
+    from sensorlogd.web.serving import token
+    from sensorlogd.web.serving.settings import Settings
 
     if db is not None:
         path = database(config_file, db).absolute()

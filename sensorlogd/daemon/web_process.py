@@ -18,7 +18,7 @@ from enum import Enum
 from typing import IO, Any
 
 from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.settings import Settings
 
 log = logging.getLogger(__name__)
 

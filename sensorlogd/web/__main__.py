@@ -14,8 +14,8 @@ import resource
 import sys
 import threading
 
-from sensorlogd.web import server, token
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving import server, token
+from sensorlogd.web.serving.settings import Settings
 
 GONE_WITHIN_S = 10.0
 

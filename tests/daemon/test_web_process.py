@@ -14,7 +14,7 @@ import pytest
 from sensorlogd.daemon import web_process
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.settings import Settings
 from tests.daemon.control.test_control import descriptors_left
 from tests.rig import until
 

@@ -21,8 +21,8 @@ from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.rollups import compute, store
-from sensorlogd.web import server
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving import server
+from sensorlogd.web.serving.settings import Settings
 
 S = 1_000_000
 T0 = 1_774_742_400 * S  # 2026-03-29T00:00Z

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web import answers, api, pool
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.answering import answers, api, pool
+from sensorlogd.web.serving.settings import Settings
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.settings import Settings
 from tests import needs
 from tests.web.conftest import S, Served, make_database, serving
 

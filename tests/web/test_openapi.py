@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.web import api, openapi
+from sensorlogd.web.answering import api, openapi
 from tests.rig import Daemon, until
 from tests.web.conftest import Served
 from tests.web.test_process import committed, url, write_config

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.web import app
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving import app
+from sensorlogd.web.serving.settings import Settings
 from tests.web.conftest import serving
 
 

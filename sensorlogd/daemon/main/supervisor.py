@@ -50,7 +50,7 @@ from sensorlogd.storage import database
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import promql_parser as promql
 
-from sensorlogd.web.prometheus import aggregation, binary, functions, patterns, windows
+from sensorlogd.web.prometheus import aggregation, functions, operators, patterns, windows
 from sensorlogd.web.prometheus.values import (
     NAME,
     Labels,
@@ -224,19 +224,19 @@ class Engine:
     def _binary(self, node: Any) -> Value:
         op, modifier = str(node.op), node.modifier
         left, right = self.value(node.lhs), self.value(node.rhs)
-        if op not in binary.ARITHMETIC and op not in binary.COMPARISON and op not in binary.SETS:
+        if op not in operators.ARITHMETIC and op not in operators.COMPARISON and op not in operators.SETS:
             raise unsupported(f"the operator {op}")
         as_bool = bool(modifier is not None and modifier.return_bool)
         if modifier is not None and (modifier.fill_values.lhs is not None or modifier.fill_values.rhs is not None):
             raise unsupported("fill")
         if isinstance(left, Scalar) and isinstance(right, Scalar):
-            return binary.scalars(op, left, right)
+            return operators.scalars(op, left, right)
         if isinstance(left, Vector) and isinstance(right, Scalar):
-            return binary.with_scalar(op, left, right, scalar_left=False, as_bool=as_bool)
+            return operators.with_scalar(op, left, right, scalar_left=False, as_bool=as_bool)
         if isinstance(left, Scalar) and isinstance(right, Vector):
-            return binary.with_scalar(op, right, left, scalar_left=True, as_bool=as_bool)
+            return operators.with_scalar(op, right, left, scalar_left=True, as_bool=as_bool)
         if isinstance(left, Vector) and isinstance(right, Vector):
-            return binary.vectors(op, left, right, _matching(modifier), as_bool=as_bool, steps=self.grid.steps)
+            return operators.vectors(op, left, right, _matching(modifier), as_bool=as_bool, steps=self.grid.steps)
         raise PromError(f"{op} does not take strings", "bad_data")
 
     def _aggregate(self, node: Any) -> Value:
@@ -496,13 +496,13 @@ def _exact_labels(node: Any) -> Labels:
     }
 
 
-def _matching(modifier: Any) -> binary.Matching:
+def _matching(modifier: Any) -> operators.Matching:
     if modifier is None:
-        return binary.Matching()
+        return operators.Matching()
     card = {"OneToOne": "one-to-one", "ManyToOne": "many-to-one", "OneToMany": "one-to-many", "ManyToMany": "many-to-many"}
     on = False
     labels: tuple[str, ...] = ()
     if modifier.matching is not None:
         on = str(modifier.matching.type).endswith("Include")
         labels = tuple(modifier.matching.labels)
-    return binary.Matching(on, labels, card[str(modifier.card).rpartition(".")[2]], tuple(modifier.group_labels or ()))
+    return operators.Matching(on, labels, card[str(modifier.card).rpartition(".")[2]], tuple(modifier.group_labels or ()))

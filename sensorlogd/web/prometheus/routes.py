@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from sensorlogd.durations import parse_duration
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.errors import ApiError
-from sensorlogd.web.forms import form
 from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Scalar, Series, Text, Value, Vector, key
+from sensorlogd.web.serving.errors import ApiError
+from sensorlogd.web.serving.forms import form
 
 if TYPE_CHECKING:
     from sensorlogd.web.prometheus.source import LogSource

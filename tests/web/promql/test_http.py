@@ -18,7 +18,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.web.prometheus.routes import number
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.settings import Settings
 from tests import needs
 from tests.ports import free_port
 from tests.web.conftest import T0, S, Served, serving

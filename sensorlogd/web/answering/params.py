@@ -14,7 +14,7 @@ from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log, Series, UnknownSeries
-from sensorlogd.web.errors import ApiError, bad_parameter
+from sensorlogd.web.serving.errors import ApiError, bad_parameter
 
 MAX_PATTERNS = 500
 MAX_AGGREGATES = 20

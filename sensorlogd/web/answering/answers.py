@@ -13,8 +13,8 @@ from sensorlogd.storage.query.engine import Ask, BucketRow
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, Reading, Series, conversion
 from sensorlogd.storage.query.rows import cell, event_row, number, reading_row
-from sensorlogd.web.errors import ApiError, bad_parameter
-from sensorlogd.web.params import ROWS_MAX, TimeForm, find_series
+from sensorlogd.web.answering.params import ROWS_MAX, TimeForm, find_series
+from sensorlogd.web.serving.errors import ApiError, bad_parameter
 
 Json = dict[str, Any]
 

@@ -15,14 +15,14 @@ from starlette.responses import Response
 
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, SensorState
-from sensorlogd.web.answers import size
-from sensorlogd.web.params import Params, find_series
-from sensorlogd.web.pool import Pool
+from sensorlogd.web.answering.answers import size
+from sensorlogd.web.answering.params import Params, find_series
+from sensorlogd.web.answering.pool import Pool
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from sensorlogd.web.stream import Hub
+    from sensorlogd.web.answering.stream import Hub
 
 PARAMETERS = ("values", "series")
 # counters of a sensor that have a metric of their own; all others are losses and faults, told apart by a label

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS
-from sensorlogd.web import answers
-from sensorlogd.web.answers import BucketsAsk, ReadingsAsk
-from sensorlogd.web.encode import FORMATS, json_answer, streamed
-from sensorlogd.web.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
-from sensorlogd.web.pool import Pool
-from sensorlogd.web.settings import Settings
-from sensorlogd.web.stream import open_stream
+from sensorlogd.web.answering import answers
+from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
+from sensorlogd.web.answering.encode import FORMATS, json_answer, streamed
+from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
+from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.stream import open_stream
+from sensorlogd.web.serving.settings import Settings
 
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 COMMON = ("tz", "time")

@@ -29,12 +29,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from sensorlogd.storage.query.log import Reading, Series
 from sensorlogd.storage.query.rows import event_row, reading_row
-from sensorlogd.web import answers
-from sensorlogd.web.encode import dumps
-from sensorlogd.web.errors import ApiError, bad_parameter
-from sensorlogd.web.params import TimeForm, find_series
-from sensorlogd.web.pool import Pool
-from sensorlogd.web.watch import AHEAD_US, Seen, Watch, overlap_us
+from sensorlogd.web.answering import answers
+from sensorlogd.web.answering.encode import dumps
+from sensorlogd.web.answering.params import TimeForm, find_series
+from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.watch import AHEAD_US, Seen, Watch, overlap_us
+from sensorlogd.web.serving.errors import ApiError, bad_parameter
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sensorlogd.web import hosts
-from sensorlogd.web.errors import ApiError, answer
-from sensorlogd.web.settings import Settings
-from sensorlogd.web.token import TokenFile
+from sensorlogd.web.serving import hosts
+from sensorlogd.web.serving.errors import ApiError, answer
+from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.serving.token import TokenFile
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from sensorlogd.storage.query.health import daemon_state
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.errors import ApiError
-from sensorlogd.web.pool import Pool
+from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.serving.errors import ApiError
 
 NEVER_KEPT = {"Cache-Control": "no-store"}
 

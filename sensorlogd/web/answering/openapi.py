@@ -15,10 +15,10 @@ from starlette.responses import HTMLResponse, Response
 from sensorlogd import __version__
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
-from sensorlogd.web import api, metrics
-from sensorlogd.web.encode import FORMATS, MEDIA_TYPES, json_answer
-from sensorlogd.web.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
-from sensorlogd.web.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
+from sensorlogd.web.answering import api, metrics
+from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer
+from sensorlogd.web.answering.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
+from sensorlogd.web.answering.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
 
 TEXT: Schema = {"type": "string", "maxLength": MAX_LENGTH}
 TIMES = "a time: now-1h, -15m, today, 2026-01-31, 2026-01-31T12:30+01:00, or an epoch in s, ms or us"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log import Log, LogUnavailable
-from sensorlogd.web.errors import ApiError
+from sensorlogd.web.serving.errors import ApiError
 
 T = TypeVar("T")
 

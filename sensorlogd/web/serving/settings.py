@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from sensorlogd.config.listen import split_listen
-from sensorlogd.web import token
+from sensorlogd.web.serving import token
 
 if TYPE_CHECKING:
     from sensorlogd.config.models import Config

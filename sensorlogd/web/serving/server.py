@@ -13,8 +13,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sensorlogd.web.app import create_app
-from sensorlogd.web.settings import Settings
+from sensorlogd.web.serving.app import create_app
+from sensorlogd.web.serving.settings import Settings
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
 STOP_WITHIN_S = 2

@@ -22,13 +22,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sensorlogd.web import api, errors, login, metrics, openapi, probes
-from sensorlogd.web.guard import Denials, Guard
-from sensorlogd.web.pool import Pool
-from sensorlogd.web.settings import Settings
-from sensorlogd.web.stream import Hub
+from sensorlogd.web.answering import api, metrics, openapi, probes
+from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.answering.stream import Hub
+from sensorlogd.web.serving import errors, login
+from sensorlogd.web.serving.guard import Denials, Guard
+from sensorlogd.web.serving.settings import Settings
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>
 <h1>sensorlogd</h1>
 <p>The dashboard is not built into this installation (a checkout: <code>make dashboard</code>).</p>

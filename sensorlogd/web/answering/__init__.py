@@ -1,0 +1,1 @@
+"""What is answered: the JSON API, the live stream, metrics and probes."""

@@ -1,0 +1,1 @@
+"""How the application is served: addresses, who may ask, and what every answer has."""
