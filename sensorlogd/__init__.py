@@ -1,6 +1,6 @@
 """sensorlogd: a daemon that logs sensors into SQLite and never loses a reading in silence.
 
-In Python: ``log = sensorlogd.open("sensorlogd.db")``; see ``sensorlogd.log``.
+In Python: ``log = sensorlogd.open("sensorlogd.db")``; see ``sensorlogd.api``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sensorlogd.log import Log
+    from sensorlogd.api import Log
 
 __version__ = "0.1.0"
 
 
 def open(path: str | Path, *, tz: str = "UTC") -> Log:
-    """Open a log for reading; see ``sensorlogd.log.Log``. Raises LogUnavailable, ValueError."""
-    from sensorlogd.log import Log  # late: `sensorlogd --help` must not pay for it
+    """Open a log for reading; see ``sensorlogd.api.Log``. Raises LogUnavailable, ValueError."""
+    from sensorlogd.api import Log  # late: `sensorlogd --help` must not pay for it
 
     return Log(path, tz=tz)

@@ -31,7 +31,7 @@ def _index(stamps: Any, tz: str) -> Any:
 def of_readings(
     log: Log, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
 ) -> pandas.DataFrame:
-    """See ``sensorlogd.log.Log.frame``."""
+    """See ``sensorlogd.api.Log.frame``."""
     import numpy as np
 
     pd = _pandas()
@@ -77,7 +77,7 @@ def _words(codes: Any) -> Any:
 
 
 def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
-    """See ``sensorlogd.log.Log.frame``."""
+    """See ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
     parts = []
     for one, answer in log.buckets(wanted, ask, unit):

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import sensorlogd
+from sensorlogd.api import LogUnavailable, UnknownSeries
 from sensorlogd.batch import Block, Column
-from sensorlogd.log import LogUnavailable, UnknownSeries
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.rollups import compute, store

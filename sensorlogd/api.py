@@ -138,14 +138,14 @@ class Log:
         has no value: in raw readings at times of others, in buckets wherever no reading fell into one. Readings flagged
         fail or missing are blank. long: one row per reading with ``sensor channel value unit quality``, or per bucket.
         """
-        from sensorlogd import frames
+        from sensorlogd import dataframes
 
         wanted = self.series(names)
         start, end = self._range(since, until)
         if every is None and max_points is None:
-            return frames.of_readings(self._log, wanted, start, end, layout, unit, self.tz)
+            return dataframes.of_readings(self._log, wanted, start, end, layout, unit, self.tz)
         ask = self._ask(since, until, every, max_points, agg, "null" if layout == "wide" else "none")
-        return frames.of_buckets(self._log, wanted, ask, layout, unit, self.tz)
+        return dataframes.of_buckets(self._log, wanted, ask, layout, unit, self.tz)
 
     # ---- times -----------------------------------------------------------------------------------------------------
 
