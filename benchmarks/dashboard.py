@@ -19,14 +19,14 @@ from pathlib import Path
 
 from benchmarks.common import machine, scratch
 from benchmarks.rollups import DAY_US, T0, Rig, fill
-from sensorlogd.daemon.rollups.coordinator import AggregationState
+from sensorlogd.daemon.rollups.coordinator import CoordinatorState
 
 
 def make(path: Path, days: int) -> None:
     fill(path, days)
     rig = Rig(path, 1, T0 + days * DAY_US + 60_000_000)
     with rig.running():
-        while rig.aggregation.state is not AggregationState.IDLE:
+        while rig.aggregation.state is not CoordinatorState.IDLE:
             rig.turn()
         rig.roll_up()
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.main.lock import DatabaseLock
-from sensorlogd.daemon.rollups.coordinator import Aggregation, AggregationState
+from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening
@@ -53,7 +53,7 @@ class Rig:
         self.lock = DatabaseLock(path, None)
         opening = Opening(path, specs, lambda: Upkeep(Mover(), Retention()), clock, remembered=self.lock)
         self.writer = Writer(WriterSettings(path), self.inbox, opening, clock)
-        self.aggregation = Aggregation(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
+        self.aggregation = Coordinator(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Rig]:
@@ -79,7 +79,7 @@ class Rig:
         self.aggregation.request()
         while True:
             self.turn()
-            if self.aggregation.state is AggregationState.IDLE and not self.aggregation._want:
+            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
                 return
 
     def cpu(self) -> tuple[float, float]:
@@ -94,7 +94,7 @@ def backfill(days: int) -> None:
         readings = fill(path, days)
         rig = Rig(path, 1, T0 + days * DAY_US + 60_000_000)
         with rig.running():
-            while rig.aggregation.state is not AggregationState.IDLE:
+            while rig.aggregation.state is not CoordinatorState.IDLE:
                 rig.turn()
             measure("caught up", rig, readings)
             report(path)
@@ -157,7 +157,7 @@ def close(series: int, minutes: int) -> None:
     with scratch() as folder:
         rig = Rig(folder / "log.db", series, T0)
         with rig.running():
-            while rig.aggregation.state is not AggregationState.IDLE:
+            while rig.aggregation.state is not CoordinatorState.IDLE:
                 rig.turn()
             # Half a day of roll-ups lies there already: each new row of a series goes to a page of its own.
             rig.writer.submit(

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of every parser of strangers' bytes, with atheris (extra ``fuzz``).
 
-    make fuzz                       ten minutes
+    make fuzz                       half an hour, half of it here
     make fuzz FUZZ_SECONDS=3600     an hour
 
 The first byte of an input chooses the parser, the second how the rest is cut. Any exception is a finding; libFuzzer's own limits

@@ -9,7 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import compress
 from typing import NamedTuple
+
+EXACT = 2**53  # whole numbers up to this are held exactly
+
+
+class Rounded(float):
+    """A whole number beyond what a double holds exactly, rounded: its reading is flagged."""
+
+
+def whole(number: int) -> float:
+    """As a double; ``Rounded`` where that is another number. Raises OverflowError."""
+    found = float(number)
+    return found if -EXACT <= number <= EXACT or int(found) == number else Rounded(found)
+
+
+class Stamp(IntEnum):
+    """Where the time of one sample comes from."""
+
+    ARRIVAL = 0
+    DEVICE = 1
+    IMPOSSIBLE = 2  # the device's time cannot be: it is the time of arrival, and flagged
 
 
 class Sample(NamedTuple):
@@ -28,11 +50,32 @@ class Batch:
 
     ``times_us``: N times. ``values``: channel -> N values; None = this sample did not carry the channel (no reading),
     NaN = the device said "missing" (a reading with flag 9). ``device_time``: the times come from the device's clock.
+    ``stamps``: a ``Stamp`` for each sample, where they differ; ``parts`` then gives batches of one kind each.
+    ``bad_time``: the device's times could not be believed, these are those of arrival.
     """
 
     times_us: list[int]
     values: dict[str, list[float | None]]
     device_time: bool = False
+    stamps: bytes | None = None
+    bad_time: bool = False
+
+    def parts(self) -> list[Batch]:
+        """Batches that agree on whose times they carry, in the order of their first samples."""
+        if self.stamps is None:
+            return [self]
+        return [
+            self.only(
+                [stamp == kind for stamp in self.stamps], device_time=kind == Stamp.DEVICE, bad_time=kind == Stamp.IMPOSSIBLE
+            )
+            for kind in dict.fromkeys(self.stamps)
+        ]
+
+    def only(self, chosen: Sequence[bool], *, device_time: bool, bad_time: bool = False) -> Batch:
+        """The samples that are ``chosen``."""
+        values = {name: list(compress(column, chosen)) for name, column in self.values.items()}
+        kept = {name: column for name, column in values.items() if any(value is not None for value in column)}
+        return Batch(list(compress(self.times_us, chosen)), kept, device_time, None, bad_time)
 
     @classmethod
     def of(cls, samples: Sequence[Sample], now_us: int, *, device_time: bool = False) -> Batch:

@@ -33,6 +33,12 @@ class Test(IntFlag):
     FLAT_LINE = 1 << 6
     CLOCK_UNSYNCED = 1 << 7
     OPERATOR = 1 << 8
+    BAD_TIME = 1 << 9  # a mark beside the flag: the device's time could not be believed, the reading has that of arrival
+    ROUNDED = 1 << 10  # a whole number that no double holds exactly
+    SPIKE = 1 << 11
+    CALIBRATION = 1 << 12  # beyond the table that it was calibrated by
+    INPUT = 1 << 13  # of a computed reading: an input failed, is missing, or had no reading within its heartbeat
+    FORMULA = 1 << 14  # the formula has no value there: a division by 0, the logarithm of a negative number
 
 
 # How bad a flag is; the worst of several tests wins (QARTOD "roll-up" of test flags).

@@ -30,10 +30,7 @@ def ask(line: Line) -> Iterator[tuple[str, Candidate | None]]:
 
 
 def _modbus(line: Line) -> Iterator[tuple[str, Candidate | None]]:
-    try:
-        from sensorlogd.drivers.modbus.sniffer import Sniffer
-    except ImportError:
-        return
+    from sensorlogd.drivers.modbus.sniffer import Sniffer
     from sensorlogd.drivers.serial.checksums import CHECKSUMS
 
     crc = CHECKSUMS["crc16_modbus"].compute
@@ -45,7 +42,7 @@ def _modbus(line: Line) -> Iterator[tuple[str, Candidate | None]]:
             answer = line.ask(question, 0.15)
             known = None
             for _, found in Sniffer().feed(question + answer, end=True):
-                if found is not None and found.dev_id == unit:
+                if found is not None and found.unit == unit:
                     keys = f"driver: modbus\nunit: {unit}\ninterval: 10s\nchannels:\n  value: {{address: 0}}  # by the device's manual"
                     if parity != "none":
                         keys = keys.replace("interval:", f"parity: {parity}\ninterval:")

@@ -1,12 +1,12 @@
 """The ``command`` driver: runs a program and reads its lines, as the serial driver reads a port's.
 
 A program that runs on is read as it prints; with ``interval:`` it is run anew each time and read to its end. It is started
-without a shell, in a session of its own; all of that is ended with the sensor, with the run, or when the run takes too long.
+without a shell, in a session of its own; that and all it has started, in whatever session or process group, is ended with the
+sensor, with the run, or when the run takes too long.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import shlex
@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config import light
 from sensorlogd.config.models import DurationUs, FilePath
+from sensorlogd.drivers import descendants
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError
 from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
 from sensorlogd.drivers.serial.options import LineOptions
@@ -59,12 +60,13 @@ class _Run:
     """One process: its output, what it says on standard error, and its end. Owns three descriptors until ``end``."""
 
     def __init__(self, options: CommandOptions) -> None:
+        self.mark = descendants.new_mark()
         self.process = subprocess.Popen(
             options.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | dict(options.environment),
+            env=os.environ | dict(options.environment) | {descendants.MARK: self.mark},
             cwd=options.directory,
             start_new_session=True,
         )
@@ -109,21 +111,13 @@ class _Run:
 
     def end(self) -> int:
         """End it and everything it started; its exit status. The process is reaped last: until then nobody gets its number."""
-        self._signal(signal.SIGTERM)
-        waiting = select.poll()
-        waiting.register(self.over, select.POLLIN)
-        waiting.poll(KILL_AFTER_S * 1000)
-        self._signal(signal.SIGKILL)
+        descendants.end(self.process.pid, self.mark, KILL_AFTER_S)
         code = self.process.wait()
         os.close(self.over)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
         return code
-
-    def _signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # ended, or another user's by now (setuid)
-            os.killpg(self.process.pid, number)
 
 
 class CommandDriver(Driver):
@@ -210,8 +204,7 @@ class CommandDriver(Driver):
             return None
         if isinstance(self.decoder, LineDecoder) and self.decoder.lines.pending:
             if code == 0:  # a last line needs no line end
-                end = "\n" if self.options.terminator == "any" else self.options.terminator
-                batch = self.decoder.feed(end.encode("latin-1"), now_us)
+                batch = self.decoder.finish(now_us)
             else:
                 self.context.count("unfinished_lines", 1, "")
         if code == 0 and not self.options.interval:

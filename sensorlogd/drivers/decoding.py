@@ -16,6 +16,8 @@ class Decoder(Protocol):
 
     def feed(self, data: bytes, now_us: int) -> Batch | None: ...
 
+    def idle(self, now_us: int = 0) -> Batch | None: ...
+
 
 def decoder_of(options: SensorOptions, count: Count) -> Decoder | None:
     """None for drivers whose bytes mean nothing without the question (Modbus) and those that read no port."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
-from sensorlogd.drivers.ports import holder
+from sensorlogd.drivers.ports import holder, permission_hint
 
 READ_BYTES = 65536
 LONGEST_BYTES = 64_000
@@ -162,7 +162,7 @@ def _explained(port: str, error: OSError) -> DriverError:
     if error.errno == errno.ENOENT or not Path(port).exists():
         return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")
     if error.errno in (errno.EACCES, errno.EPERM):
-        return DriverError(f"{port}: permission denied", "the user must be in the group dialout: sudo usermod -aG dialout $USER")
+        return DriverError(f"{port}: permission denied", permission_hint(port))
     if error.errno == errno.EBUSY:
         who = holder(port)
         return DriverError(f"{port}: busy" + (f", held by {who}" if who else ""), "stop the other program")

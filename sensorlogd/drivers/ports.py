@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+_OVERFLOW = Path("/proc/sys/kernel/overflowgid")
 _LINKS = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path"))
 
 
@@ -94,3 +97,29 @@ def holder(port: str) -> str:
         except OSError:
             continue  # another user's process, or one that has just ended
     return ""
+
+
+def group_that_opens(port: str) -> str | None:
+    """The group whose members may read and write a device; None if membership does not help, or it cannot be told.
+
+    In a sandbox with users of its own (PrivateUsers of systemd) groups of the machine look like nobody's.
+    """
+    try:
+        found = os.stat(port)
+        unknown = int(_OVERFLOW.read_text())
+    except (OSError, ValueError):
+        return None
+    if found.st_gid in (0, unknown) or stat.S_IMODE(found.st_mode) & 0o060 != 0o060:
+        return None
+    try:
+        return grp.getgrgid(found.st_gid).gr_name
+    except KeyError:
+        return None
+
+
+def permission_hint(port: str) -> str:
+    """What a user who may not open a port has to do."""
+    group = group_that_opens(port)
+    if group is None:
+        return f"its owner and mode decide who may: ls -lL {port}"
+    return f"the user must be in the group {group}: sudo usermod -aG {group} $USER, then log in again"

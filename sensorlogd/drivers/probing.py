@@ -16,15 +16,15 @@ from pathlib import Path
 
 from sensorlogd.config import profiles
 from sensorlogd.config.loader import ConfigErrors, load_text
+from sensorlogd.drivers import line_guesses
 from sensorlogd.drivers.decoding import decoder_of
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, ObisFormat
-from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 
 BAUDRATES = (9600, 115200, 19200, 4800, 38400, 57600, 1200, 2400, 300)
+SURE = 0.9  # no other setting need be tried
 LOOKS_LIKE_TEXT = 0.97
-_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
-_PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*([=:])\s*([+-]?\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,7 @@ def _by_profiles(heard: Heard) -> list[Candidate]:
     found = []
     for name, options in profile_options().items():
         counts: Counter[str] = Counter()
+        device, options = _first_device(options, heard.data)
         decoder = decoder_of(options, lambda counter, n, _, counts=counts: counts.update({counter: n}))  # type: ignore[misc]
         assert decoder is not None
         batch = decoder.feed(heard.data, 0)
@@ -160,8 +161,20 @@ def _by_profiles(heard: Heard) -> list[Candidate]:
                 continue
             confidence = min(0.66 + 0.08 * min(rows, 3), 0.9) * share + matches_baud + 0.01 * min(fields, 5)
             evidence = f"{rows} of {rows + bad + others} lines fit, {fields} fields"
-        found.append(Candidate(min(confidence, 0.99), name, evidence, f"profile: {name}", heard))
+        keys = f"profile: {name}" + (f"\nformat: {{device: {json.dumps(device)}}}" if device else "")
+        found.append(Candidate(min(confidence, 0.99), name, evidence, keys, heard))
     return found
+
+
+def _first_device(options: SerialOptions, data: bytes) -> tuple[str, SerialOptions]:
+    """Of a gateway: whose line comes first, and options that take those of all its devices."""
+    form = options.format
+    if not isinstance(form, LineFormat) or form.identity is None:
+        return "", options
+    search = re.compile(form.identity).search
+    found = (search(line) for line in data.decode("latin-1").splitlines())
+    first = next((match[1] if match.re.groups else match[0] for match in found if match is not None), "")
+    return first, options.model_copy(update={"format": form.model_copy(update={"identity": None})})
 
 
 def _has_checksum(options: SerialOptions) -> bool:
@@ -209,10 +222,10 @@ def _modbus(heard: Heard) -> list[Candidate]:
     answered = [(question, answer) for question, answer in frames if answer is not None and question is not None]
     if not answered or sniffer.skipped > len(heard.data) // 3:
         return []
-    unit = answered[0][0].dev_id
+    unit = answered[0][0].unit
     question = answered[0][0]
     address = getattr(question, "address", 0)
-    function = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}.get(question.function_code, "holding")
+    function = {1: "coil", 2: "discrete", 3: "holding", 4: "input"}.get(question.function, "holding")
     confidence = 0.97 if len(answered) >= 2 else 0.8
     keys = (
         f"driver: modbus\nlisten_only: true\nunit: {unit}\ninterval: 1s\nfunction: {function}\nchannels:\n"
@@ -226,85 +239,14 @@ def _modbus(heard: Heard) -> list[Candidate]:
 
 
 def _lines(heard: Heard) -> list[Candidate]:
-    if _printable(heard.data) < LOOKS_LIKE_TEXT:
-        return []
-    text = heard.data.decode("ascii", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    lines = [line for line in text.split("\n")[1:-1] if line.strip()]  # the first and the last may be cut
-    if len(lines) < 3:
-        return []
-    for guess in (_json, _pairs, _columns):
-        found = guess(lines, heard)
-        if found is not None:
-            return [found]
-    return [
-        Candidate(
-            0.35, "lines of text", f"{len(lines)} lines, e.g. {lines[0][:60]!r}",
-            "driver: serial\nformat: {type: regex, pattern: '(?P<value>-?[0-9.]+)'}  # name each number by a group", heard,
-        )
-    ]  # fmt: skip
+    found = line_guesses.guess(heard.data)
+    return [] if found is None else [Candidate(found.confidence, found.title, found.evidence, found.keys, heard)]
 
 
-def _json(lines: list[str], heard: Heard) -> Candidate | None:
-    fields: Counter[str] = Counter()
-    good = 0
-    for line in lines:
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(data, dict):
-            good += 1
-            fields.update(key for key, value in data.items() if isinstance(value, (int, float)) and _is_name(key))
-    if good < 0.8 * len(lines) or not fields:
-        return None
-    channels = ", ".join(f"{key}: {{}}" for key in fields)
-    return Candidate(
-        0.9 * good / len(lines), "JSON lines", f"{good} of {len(lines)} lines are JSON objects",
-        f"driver: serial\nformat: {{type: json}}\nchannels: {{{channels}}}", heard,
-    )  # fmt: skip
-
-
-def _pairs(lines: list[str], heard: Heard) -> Candidate | None:
-    found = [_PAIR.findall(line) for line in lines]
-    good = [pairs for pairs in found if pairs]
-    if len(good) < 0.8 * len(lines):
-        return None
-    equals = Counter(pair[1] for pairs in good for pair in pairs).most_common(1)[0][0]
-    keys = [key for key, n in Counter(pair[0] for pairs in good for pair in pairs).items() if n >= len(good) // 2]
-    keys = [key for key in keys if _is_name(key)]
-    if not keys:
-        return None
-    separator = next((one for one in (";", ",", "whitespace") if one == "whitespace" or one in lines[0]), "whitespace")
-    channels = ", ".join(f"{key}: {{}}" for key in keys)
-    return Candidate(
-        0.85 * len(good) / len(lines), "lines of key and value", f"{len(good)} of {len(lines)} lines hold {', '.join(keys[:6])}",
-        f'driver: serial\nformat: {{type: keyvalue, separator: "{separator}", equals: "{equals}"}}\nchannels: {{{channels}}}', heard,
-    )  # fmt: skip
-
-
-def _columns(lines: list[str], heard: Heard) -> Candidate | None:
-    best_found: tuple[float, str, int, list[bool]] | None = None
-    for separator in (",", ";", "\t", "whitespace"):
-        rows = [line.split(None if separator == "whitespace" else separator) for line in lines]
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        if width < 2 and separator != "whitespace":
-            continue
-        usual = [row for row in rows if len(row) == width]
-        numeric = [all(_NUMBER.fullmatch(row[at]) for row in usual) for at in range(width)]
-        share = count / len(rows) * (sum(numeric) / width)
-        if any(numeric) and (best_found is None or share > best_found[0]):
-            best_found = (share, separator, width, numeric)
-    if best_found is None or best_found[0] < 0.4:
-        return None
-    share, separator, width, numeric = best_found
-    names = ", ".join(f"value{at}" if is_number else "null" for at, is_number in enumerate(numeric, 1))
-    shown = {"whitespace": "whitespace", "\t": "\\t"}.get(separator, separator)
-    extra = "" if separator == "," else f', separator: "{shown}"'
-    return Candidate(
-        (0.5 if width > 1 else 0.2) + 0.35 * share, "columns of numbers", f"{len(lines)} lines of {width} fields, {sum(numeric)} of them numbers",
-        f"driver: serial\nformat: {{type: csv, fields: [{names}]{extra}}}  # name the fields", heard,
-    )  # fmt: skip
-
-
-def _is_name(text: str) -> bool:
-    return bool(re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text))
+def worth_waiting(heard: Heard, candidates: list[Candidate]) -> bool:
+    """So far it is undamaged text or part of something known, and too little of it to be sure."""
+    if not heard.data or heard.errors or (candidates and candidates[0].confidence >= SURE):
+        return False
+    return (
+        line_guesses.lines_heard(heard.data) < line_guesses.ENOUGH_LINES if line_guesses.is_text(heard.data) else bool(candidates)
+    )

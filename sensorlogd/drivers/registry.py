@@ -2,25 +2,23 @@
 
 - ``serial``, ``simulated``: built in.
 - any name under the entry-point group ``sensorlogd.drivers`` of an installed package.
-- ``/etc/sensorlogd/drivers/acme.py:Acme``: a class in a file, which must not be writable by group or others, because the
-  daemon runs what it finds there.
+- ``/etc/sensorlogd/drivers/acme.py:Acme``: a class in a file (see ``driver_files``).
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import stat
-import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 
+from sensorlogd import extras
 from sensorlogd.config import light
 from sensorlogd.config.loader import DriverUnavailable
 from sensorlogd.config.models import SensorOptions
 from sensorlogd.config.validation.names import closest
+from sensorlogd.drivers import driver_files
 from sensorlogd.drivers.contract import Driver
 
 GROUP = "sensorlogd.drivers"
@@ -37,7 +35,7 @@ BUILT_IN = {
 
 
 # What a built-in driver needs beside the base installation: the module, and the extra that brings it.
-NEEDED = {"modbus": ("pymodbus", "modbus"), "mbus": ("meterbus", "mbus")}
+NEEDED = {"mbus": ("meterbus", "mbus")}
 
 
 def names() -> list[str]:
@@ -50,16 +48,17 @@ def _registered() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def driver_class(name: str, folder: Path) -> type[Driver]:
+def driver_class(name: str, folder: Path, options: SensorOptions | None = None) -> type[Driver]:
     """The driver that ``name`` means; ``folder`` is what a relative file is relative to.
 
+    A file is read anew if it has changed. With ``options`` it is not: the class is the one that they were validated with.
     Raises ValueError for a name nobody knows, DriverUnavailable for a driver that cannot be loaded.
     """
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
         return _checked(name, getattr(importlib.import_module(module), attribute))
     if ".py:" in name:
-        return _from_file(name, folder)
+        return (_validated_with(name, folder, type(options)) if options is not None else None) or _from_file(name, folder)
     entry = _registered().get(name)
     if entry is None:
         raise ValueError(
@@ -77,7 +76,7 @@ def options_for(name: str, folder: Path) -> type[SensorOptions]:
     module, extra = NEEDED.get(name, ("", ""))
     if module and importlib.util.find_spec(module) is None:
         raise DriverUnavailable(
-            f"driver {name!r} needs the Python package {module}, which is not installed; install it: pip install 'sensorlogd[{extra}]'"
+            f"driver {name!r} needs the Python package {module}, which is not installed; install it: {extras.advice(extra)}"
         )
     return driver_class(name, folder).Options
 
@@ -85,32 +84,20 @@ def options_for(name: str, folder: Path) -> type[SensorOptions]:
 def _from_file(name: str, folder: Path) -> type[Driver]:
     text, _, attribute = name.rpartition(":")
     file = light.resolve(text, folder)
-    try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise DriverUnavailable(f"driver file {file}: {error.strerror}") from error
-    if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise DriverUnavailable(f"driver file {file} is writable by others than its owner; chmod go-w {file}")
-    module = _load(file)
-    found = getattr(module, attribute, None)
+    found = getattr(driver_files.load(file), attribute, None)
     if found is None:
         raise DriverUnavailable(f"driver file {file} has no class {attribute!r}")
     return _checked(name, found)
 
 
-@cache
-def _load(file: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"sensorlogd_driver_{file.stem}_{abs(hash(file)):x}", file)
-    if spec is None or spec.loader is None:
-        raise DriverUnavailable(f"driver file {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # pydantic resolves annotations through the module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the file does wrong concerns its own sensors only
-        del sys.modules[spec.name]
-        raise DriverUnavailable(f"driver file {file} cannot be loaded: {type(error).__name__}: {error}") from error
-    return module
+def _validated_with(name: str, folder: Path, options: type[SensorOptions]) -> type[Driver] | None:
+    """The newest class of that name, of all forms that the file has had here, whose options these are."""
+    text, _, attribute = name.rpartition(":")
+    for module in driver_files.forms(light.resolve(text, folder)):
+        found = getattr(module, attribute, None)
+        if isinstance(found, type) and issubclass(found, Driver) and options in found.Options.variants():
+            return found
+    return None
 
 
 def _checked(name: str, found: object) -> type[Driver]:

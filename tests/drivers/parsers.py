@@ -23,11 +23,19 @@ SERIAL = {
     "numbers": "driver: serial, encoding: latin-1, format: {fields: [a, b, c], numbers: {a: {hex: true, bits: 16}, b: {degrees_minutes: true}}}",
     "length frame": "driver: serial, format: {type: frame, header: 42 4D, length: {at: 2, type: u16, plus: 4}, checksum: {type: sum16},"
     " fields: {a: {at: 4, type: u16}, b: {at: -4, type: f32}}}",
+    "fixed frame": "driver: serial, format: {type: frame, header: AA ?0, footer: AB, length: 10, checksum: {type: sum8, start: 2}, fields: {a: {at: 2, type: u16, byte_order: little}}}",
+    "short head": "driver: serial, format: {type: frame, header: AA, length: {at: 1, plus: 2}, checksum: {type: crc16_modbus}, fields: {a: {at: 2}}}",
+    "plain head": "driver: serial, format: {type: frame, header: AA, length: {at: 1, type: u16, plus: 3}, fields: {a: {at: 3}}}",
+    "header to footer": "driver: serial, format: {type: frame, header: '02', footer: '03', fields: {a: {at: 1, type: ascii, length: 3}}}",
+    "frame by silence": "driver: serial, format: {type: frame, header: 'FE', length: silence, checksum: {type: xor8}, fields: {a: {at: 1}}}",
+    "line by silence": "driver: serial, terminator: silence, format: {fields: [a]}",
+    "cr lines": "driver: serial, terminator: '\\r', format: {fields: [a, b]}",
     "slip": "driver: serial, format: {type: frame, escape: slip, checksum: {type: crc16_x25}, fields: {a: {at: 0, type: i24}, b: {at: 3, type: bcd, length: 2}}}",
     "dle": "driver: serial, format: {type: frame, escape: dle, fields: {a: {at: 0, type: digits, length: 4}, b: {at: 4, type: hex, length: 2}}}",
     "ppp": "driver: serial, format: {type: frame, escape: ppp, checksum: {type: crc16_ccitt}, fields: {a: {at: 0, type: f64}, b: {at: 0, bits: [2, 3]}}}",
     "footer": "driver: serial, format: {type: frame, footer: 0D 0A, fields: {a: {at: 0, type: ascii, length: 5}, b: {at: 5, type: lcd7, length: 2}}}",
     "nmea": "driver: nmea",
+    "ubx": "driver: nmea, sentences: [NAV-PVT, NAV-SAT]",
     "nmea device time": "driver: nmea, time: device, checksum: false",
 }  # fmt: skip
 PROFILES = (

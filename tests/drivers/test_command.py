@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -126,10 +128,80 @@ def test_a_run_that_takes_too_long_is_ended(lent: Lent, tmp_path: Path) -> None:
         return lent.counts.get("timeouts", 0) >= 2
 
     until(twice, "two runs to be ended")
-    assert "program" in lent.examples["timeouts"]
+    assert lent.examples["timeouts"].startswith(str(tmp_path)[:60])
     made.close()
     assert len(seen) >= 2
     until(lambda: not any(alive(pid) for pid in seen), "the children to be gone")
+
+
+ESCAPES = {
+    "a process group of its own": "timeout 1000 sleep {}",
+    "a session of its own": "setsid sleep {}",
+    "a session, and parents that have ended": "(setsid sh -c 'sleep {} & exit' &)",
+    "a session and no environment": "setsid env -i sleep {}",
+    "no ear for SIGTERM": "setsid sh -c 'trap \"\" TERM; sleep {}'",
+    "one child after the other": "setsid sh -c 'trap \"\" TERM; while :; do sleep {}; done'",
+}
+
+
+def sleeping(mark: str) -> list[int]:
+    """Living ``sleep``s for so long, whoever started them."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = one.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"sleep") and words[1:2] == [mark.encode()] and alive(int(one.parent.name)):
+            found.append(int(one.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize("ending", ["timeout", "end", "stop"])
+def test_nothing_is_left_whatever_it_made_for_itself(lent: Lent, tmp_path: Path, escape: str, ending: str) -> None:
+    """After a run that took too long, one that ended by itself, and one whose sensor is stopped."""
+    mark = f"98.{os.getpid()}{time.time_ns() % 10**9:09}"
+    wait = "until [ -e go ]; do sleep 0.01; done; exit" if ending == "end" else "wait"
+    text = f"{ESCAPES[escape].format(mark)} >/dev/null 2>&1 &\necho 1,2\n{wait}"
+    more = f"directory: {tmp_path}, {LINE}"
+    made = program(lent, tmp_path, text, more if ending == "stop" else f"interval: 1h, timeout: 3s, {more}")
+    made.open()
+    read_some(made, 1)
+    if ending != "timeout":
+        until(lambda: sleeping(mark), "the child")
+    (tmp_path / "go").touch()
+    try:
+        if ending == "stop":
+            made.close()
+        else:
+            until(lambda: rows_of(made.read(0.05)) or made._run is None, "the end of the run")
+        expected = escape == "a session and no environment" and ending == "end"
+        assert bool(sleeping(mark)) is expected  # the one way out there is, and it is documented
+    finally:
+        made.close()
+        for pid in sleeping(mark):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_nobody_elses_process_is_ended(lent: Lent, tmp_path: Path) -> None:
+    """A process of the test's own, and another run of the same program, live on."""
+    other = subprocess.Popen(["sleep", "1000"])
+    first = program(lent, tmp_path, "echo $$,2; exec sleep 1000")
+    second = program(lent, tmp_path, "echo $$,2; exec sleep 1000")
+    first.open()
+    second.open()
+    try:
+        read_some(first, 1)
+        pid = int(values_of(read_some(second, 1))[0]["a"])
+        first.close()
+        assert alive(pid)
+        assert other.poll() is None
+    finally:
+        first.close()
+        second.close()
+        other.kill()
+        other.wait()
 
 
 def test_children_that_hold_the_output_do_not_hold_the_run(lent: Lent, tmp_path: Path) -> None:

@@ -393,7 +393,7 @@ BROKEN: list[tuple[type[Driver], str]] = [
     (RaisesAnything, "read(0.1) raised KeyError: 't'; only DriverError, OSError and EndOfData"),
     (Silent, "0 of 1 samples came in 2 s"),
     (Sleeper, "s after the stop; it must wait for wake_fd"),
-    (SlowOfItsOwn, "read(0) took 1.3 s"),
+    (SlowOfItsOwn, "read(0) took "),
     (Hanging, "read(0.1) does not return, not even when told to stop"),
     (Thirsty, "the driver read from wake_fd"),
     (IgnoresAMissingDevice, "a device that is not there is no error"),

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.drivers import laws
 from tests.drivers.parsers import NAMES, cut, parser
 
 # Pieces of what the parsers look for, so that chance gets far into them.
@@ -40,6 +41,13 @@ def test_nothing_escapes(name: str) -> None:
             feed(piece)
 
     holds()
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 2**48))
+def test_the_laws_of_decoders_hold(seed: int) -> None:
+    """Random options, random bytes, random cuts (``laws``); ``python -m fuzz.fuzz_laws --seed N`` runs one again."""
+    laws.check(seed)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("probe", "recording", "modbus answer")])

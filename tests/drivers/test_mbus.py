@@ -20,6 +20,7 @@ from sensorlogd.batch import Batch
 from sensorlogd.drivers.conformance import check_driver
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.mbus import MbusDriver
+from sensorlogd.drivers.mbus.answers import Telegram
 from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, LongFrames, records, short_frame
 from tests.drivers.decoding import pieces
@@ -201,11 +202,24 @@ def test_a_meter_that_does_not_answer_is_counted(tmp_path: Path, fault: str) -> 
 
 def test_what_is_left_of_an_answer_is_not_taken_into_the_next() -> None:
     """Half a frame that never ended does not swallow the good one behind the next question."""
-    frames = LongFrames(lambda *_: None)
-    assert list(frames.feed(bytes.fromhex("68FFFF68") + bytes(20))) == []
-    frames.reset()
+    cut = Telegram(5)
+    assert cut.feed(bytes.fromhex("68FFFF68") + bytes(20), 0) is None
+    assert cut.begun()
     good = long_frame(5, BODY)
-    assert list(frames.feed(good)) == [good]
+    assert cut.fresh().feed(good, 0) == good
+
+
+def test_another_meters_telegram_is_none() -> None:
+    """It is counted as foreign; whoever asks for any address takes it; one sent twice is taken once."""
+    one = Telegram(5)
+    assert one.feed(long_frame(6, BODY), 0) is None
+    assert one.foreign == 1
+    good = long_frame(5, BODY)
+    assert one.feed(good, 0) == good
+    assert Telegram(254).feed(long_frame(6, BODY), 0) == long_frame(6, BODY)
+    assert Telegram(5, before=good).feed(good, 0) is None
+    assert not one.like(Telegram(6))
+    assert one.like(Telegram(254))
 
 
 def test_it_keeps_to_the_contract(port: Port) -> None:

@@ -261,7 +261,7 @@ def test_random_noise_between_costs_nothing() -> None:
         (b"costs $5 and more\r\n", [], {"skipped_bytes": 17}),
         (sentence("GPTXT,a*b,50%"), ["GPTXT,a*b,50%"], {}),
         (b"$GPTXT,21\xb0C*" + b"%02X\r\n" % reduce(xor, b"GPTXT,21\xb0C"), ["GPTXT,21\xb0C"], {}),
-        (b"$" + b"A" * (MAX_SENTENCE + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"overlong": 1, "skipped_bytes": 3}),
+        (b"$" + b"A" * (MAX_SENTENCE + 1) + b"*00\r\n$GPGLL,1,N*2F", ["GPGLL,1,N"], {"too_long": 1, "skipped_bytes": 3}),
         (b"\\s:r1,c:1577836800*7E\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {}),
         (b"\\s:r1,c:1577836800*00\\!AIVDM,1,1,,B,,0*25\r\n", ["AIVDM,1,1,,B,,0"], {"bad_checksum": 1}),
         (b"C:\\temp $GPGLL,1,N*2F", ["GPGLL,1,N"], {"skipped_bytes": 7}),
@@ -292,7 +292,7 @@ def test_a_hundred_megabytes_without_an_end_cost_no_memory_and_little_time() -> 
             assert not list(stream.feed(chunk))
         assert len(stream._buffer) <= MAX_UBX + 8
     assert counts["skipped_bytes"] > 1_000_000
-    assert counts["overlong"] > 100
+    assert counts["too_long"] > 100
 
 
 def test_what_only_looks_like_the_head_of_a_frame_does_not_hold_back_for_ever() -> None:
@@ -466,6 +466,33 @@ def test_every_kind_of_frame(number: int, values: dict[str, Any]) -> None:
     assert (rows, counts) == ([values], {})
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(FRAMES)), st.binary(min_size=100, max_size=100))
+def test_the_reference_reads_the_same_numbers(number: int, payload: bytes) -> None:
+    """A library made for these frames, on payloads of anything."""
+    from pyubx2 import UBXReader
+
+    from sensorlogd.drivers.nmea.known import Nonsense, Void
+    from sensorlogd.drivers.nmea.ubx import of_frame
+
+    name, length = FRAMES[number]
+    frame = ubx(0x01, number, payload[:length])
+    try:
+        found = of_frame(frame)
+    except (Void, Nonsense):
+        return
+    assert found is not None
+    theirs = UBXReader.parse(frame)
+    for ours, field, unit in (
+        ("latitude", "lat", 1), ("longitude", "lon", 1), ("altitude", "hMSL", 1000), ("horizontal_accuracy", "hAcc", 1000),
+        ("vertical_accuracy", "vAcc", 1000), ("pdop", "pDOP", 1), ("hdop", "hDOP", 1), ("vdop", "vDOP", 1), ("roll", "roll", 1),
+        ("pitch", "pitch", 1), ("climb", "velD", {"NAV-PVT": -1000}.get(name, -100)), ("satellites", "numSV", 1),
+        ("satellites_in_view", "numSvs", 1),
+    ):  # fmt: skip
+        if ours in found[0]:
+            assert found[0][ours] == pytest.approx(getattr(theirs, field) / unit, abs=1e-9), ours
+
+
 def test_a_frame_without_a_fix_gives_no_position() -> None:
     """The receiver says so by a flag, or by an accuracy of thousands of kilometres."""
     no_fix = bytearray(NAV[0x07])
@@ -557,6 +584,28 @@ def test_the_fix_is_stamped_with_its_own_time() -> None:
         (NOON + 1_500_000, {"speed": 1.0}),
     ]
     assert counts == {"undated": 3, "repeated_fields": 1}
+
+
+def test_fixes_more_often_than_once_a_second_have_times_of_their_own() -> None:
+    """Though the receiver tells whole seconds; the same sentence once more is the same fix."""
+    fixes = [f"GPGGA,120000,4807.038,N,01131.000,W,1,08,0.9,{altitude},M,46.9,M,," for altitude in (1, 2, 2, 3)]
+    pieces = [(0, rmc("120000")), *((5 + n * 200_000, sentence(fix)) for n, fix in enumerate(fixes))]
+    rows, counts = decoded(pieces, channels={"altitude": {}}, time="device")
+    assert rows == [
+        (NOON, {"altitude": 1.0}), (NOON + 200_005, {"altitude": 2.0}), (NOON + 600_005, {"altitude": 3.0}),
+    ]  # fmt: skip
+    assert counts["repeated_fields"] == 1
+
+
+def test_numbered_transducers_are_told_apart_by_kind() -> None:
+    """As Vaisala's WXT520 numbers them."""
+    names = ("air_temperature", "humidity", "pressure", "xdr_0", "xdr_C0", "xdr_C1", "xdr_P0")
+    body = "WIXDR,C,73.4,F,0,C,25.5,C,1,H,40.1,P,0,P,1009.5,H,0"
+    rows, _ = decoded([(0, sentence(body))], channels={name: {} for name in names})
+    (fields,) = [fields for _, fields in rows]
+    assert fields == {
+        "xdr_C0": 73.4, "air_temperature": pytest.approx(23), "xdr_C1": 25.5, "humidity": 40.1, "pressure": 1009.5, "xdr_P0": 1009.5,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.config.loader import load_text
+from sensorlogd.drivers.decoding import decoder_of
 from sensorlogd.drivers.instruments import INSTRUMENTS
 from sensorlogd.drivers.instruments.modbus import crc
 from sensorlogd.drivers.listening import unmarked
-from sensorlogd.drivers.probing import Heard, best, judge
+from sensorlogd.drivers.probing import Heard, best, judge, worth_waiting
 from sensorlogd.drivers.registry import options_for
 from tests.needs import corpus
 
@@ -76,7 +78,7 @@ def test_nothing_escapes_the_judge(data: bytes) -> None:
         ("12.5\t3\tOK\n" * 6, "columns of numbers", 'null], separator: "\\t"'),
         ('{"t": 21.5, "h": 40}\n' * 6, "JSON lines", "channels: {t: {}, h: {}}"),
         ("T=21.5;H=40;B=3.1\n" * 6, "lines of key and value", 'separator: ";", equals: "="'),
-        ("hello world\n" * 6, "lines of text", "regex"),
+        ("CO2 412 ppm at 21.5 C\n" * 6, "lines of text", "regex"),
     ],
 )
 def test_lines_are_described_as_they_are(text: str, title: str, needs: str) -> None:
@@ -87,6 +89,94 @@ def test_lines_are_described_as_they_are(text: str, title: str, needs: str) -> N
     assert needs in yaml
     assert "baudrate: 115200" in yaml
     assert list(load_text(yaml, Path("/nowhere/x.yaml"), options_for).sensors) == ["device"]
+
+
+# What a device sends again and again -> the numbers that its YAML must read from each.
+DEVICES = {
+    b"T: 21.5 H: 40.2\r\n": {21.5, 40.2},
+    b"T=21.5C;H=40.2%\r\n": {21.5, 40.2},
+    b"T = 21.5\r\n": {21.5},
+    b"T=21.5;H=-40.2\r\n": {21.5, -40.2},
+    b"T=21,5;H=40,2\r\n": {21.5, 40.2},
+    b"T=21,5C H=40,2%\r\n": {21.5, 40.2},
+    b"T=1.5e3 C\r\n": {1500},
+    b"12:30:05 T=21.5\n": {21.5},
+    b"temp: 21.5\nhum: 40.1\n": {21.5, 40.1},
+    b"on=1,no=2\n": {1, 2},
+    b"pm2.5=3 pm10=4\n": {3, 4},
+    "T=21.5°C H=3%\n".encode(): {21.5, 3},
+    "T=21.5°C H=3%\n".encode("latin-1"): {21.5, 3},
+    b"1,2.5\r": {1, 2.5},
+    b"21,5;40,2\n": {21.5, 40.2},
+    b"12.5\tnan\tOK\n12.5\t3\tOK\n": {12.5, 3},
+    b'{"a":{"t":1.5,"no":2},"ok":true}\n': {1.5, 2, 1},
+    b"CO2 412 ppm at 21.5 C\n": {412, 21.5},
+    b"21.5C, 40%\n": {21.5, 40},
+    b"it's 21.5\n": {21.5},
+    b"42\n": {42},
+}
+
+
+@pytest.mark.parametrize("sent", DEVICES)
+@pytest.mark.parametrize("times", [3, 8])
+@pytest.mark.parametrize("cut", [0, 2])
+def test_what_is_printed_reads_what_was_heard(sent: bytes, times: int, cut: int) -> None:
+    """All of its numbers and no other, whether or not listening began in the middle of a line."""
+    first = judge(Heard(9600, (sent * (times + 1))[cut:]))[0]
+    assert decoded(first.yaml("/dev/ttyX"), b"\n" * (b"\n" in sent) + sent * 4) == DEVICES[sent]
+
+
+def decoded(yaml: str, data: bytes) -> set[float]:
+    """Every number that a configuration reads; each of its channels has one."""
+    loaded = load_text(yaml, Path("/nowhere/x.yaml"), options_for).sensors["device"]
+    decoder = decoder_of(loaded, lambda *_: None)
+    assert decoder is not None
+    batch = decoder.feed(data, 0)
+    assert batch is not None
+    by_channel = {name: batch.values.get(one.source or name, ()) for name, one in loaded.channel_options().items()}
+    found = {
+        name: {value for value in values if value is not None and math.isfinite(value)} for name, values in by_channel.items()
+    }
+    assert all(found.values()), found
+    return set().union(*found.values())
+
+
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.dictionaries(
+        NAMES, st.tuples(st.integers(-999, 999), st.sampled_from(["", "C", "%", " hPa", "°C"])), min_size=1, max_size=4
+    ),
+    st.sampled_from(["=", ":", " = ", ": "]),
+    st.sampled_from([";", ", ", " ", "\t", " | "]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_keys_and_values_of_any_make_are_read_or_not_claimed(
+    pairs: dict[str, tuple[int, str]], equals: str, separator: str, end: str
+) -> None:
+    """A confident answer reads every value of every key that it names, and nothing else."""
+    line = (separator.join(f"{name}{equals}{number}{unit}" for name, (number, unit) in pairs.items()) + end).encode()
+    for first in judge(Heard(9600, line * 6))[:1]:
+        if first.confidence >= 0.5 and first.title == "lines of key and value":
+            read = decoded(first.yaml("/dev/ttyX"), line * 6)
+            assert read == {float(number) for number, _ in pairs.values()}
+
+
+def test_text_without_a_number_is_nothing() -> None:
+    """No YAML can read it."""
+    assert judge(Heard(9600, b"hello world\r\n" * 9)) == []
+
+
+def test_slow_text_is_waited_for() -> None:
+    """Undamaged text of a few lines is; enough of it, damaged bytes, silence and what is certain are not."""
+    for data, errors, more in (
+        (b"1,2\r\n", 0, True), (b"1,2\r\n" * 9, 0, False), (b"1,2\r\n", 3, False), (b"", 0, False),
+        (bytes(range(128, 255)), 0, False), (b"$GPGGA", 0, True),
+    ):  # fmt: skip
+        heard = Heard(9600, data, errors)
+        assert worth_waiting(heard, judge(heard)) is more, data
 
 
 @pytest.mark.parametrize("name", ["pms", "vedirect", "p1", "nmea"])

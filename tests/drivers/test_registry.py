@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.config.loader import DriverUnavailable
-from sensorlogd.drivers.registry import driver_class, names
+from sensorlogd.drivers.registry import driver_class, names, options_for
 from sensorlogd.drivers.serial import SerialDriver
 
 ACME = """
@@ -58,6 +58,33 @@ def test_a_file_that_is_no_driver_says_why(tmp_path: Path, name: str, reason: st
     (tmp_path / "open.py").chmod(0o666)
     with pytest.raises(DriverUnavailable, match=reason):
         driver_class(name, tmp_path)
+
+
+def test_a_file_that_says_something_else_is_loaded_anew(tmp_path: Path) -> None:
+    """Within the same second and at the same length, too; and one that says the same again is the same class."""
+    file, name = tmp_path / "acme.py", "acme.py:Acme"
+    file.write_text(ACME)
+    first = driver_class(name, tmp_path)
+    file.write_text(ACME.replace("1.0", "2.0"))
+    second = driver_class(name, tmp_path)
+    assert second is not first
+    assert second is driver_class(name, tmp_path)
+    assert list(second.read(None, 0)) != list(first.read(None, 0))  # type: ignore[arg-type, call-overload]
+    file.write_text(ACME)
+    assert driver_class(name, tmp_path) is first
+
+
+def test_options_stay_with_the_code_that_validated_them(tmp_path: Path) -> None:
+    """A sensor that is started later, after a reload that was refused, gets the class of its own options."""
+    own = ACME.replace("class Acme", "class Own(SensorOptions): ...\n\nclass Acme").replace("= SensorOptions", "= Own")
+    file, name = tmp_path / "acme.py", "acme.py:Acme"
+    file.write_text(own)
+    first, options = driver_class(name, tmp_path), options_for(name, tmp_path)(driver=name)
+    file.write_text(own.replace("1.0", "2.0"))
+    newer = options_for(name, tmp_path)(driver=name)
+    file.write_text("broken(")
+    assert driver_class(name, tmp_path, options) is first
+    assert driver_class(name, tmp_path, newer) is not first
 
 
 def test_an_unknown_name_gives_the_nearest() -> None:

@@ -78,7 +78,7 @@ def test_the_original_times_are_kept(lent: Lent, tmp_path: Path) -> None:
     assert read_all(driver) == [
         (NOON, {"n": 1}), (NOON + 1, {"n": 2}), (NOON + 2, {"n": 3}), (NOON + 9_500_000, {"n": 4}), (NOON + 8_000_000, {"n": 5}),
     ]  # fmt: skip
-    assert lent.counts == {"partial_first": 1}
+    assert lent.counts == {"first_partial": 1}
     assert path.exists()
 
 
@@ -272,7 +272,7 @@ def test_every_data_set_is_read_whole(lent: Lent, tmp_path: Path) -> None:
         ("file: x, channels: {a: {}}, pace: 0", "'0' is not a pace"),
         ("file: x, channels: {a: {}}, loop: true, times: original", "every round would be the same readings"),
         ("file: x, channels: {a: {}}, times: now, start: 2026-01-01", "start: is for times: original"),
-        ("file: x, channels: {a: {}}, as: hex", "should be 'serial', 'nmea' or 'readings'"),
+        ("file: x, channels: {a: {}}, as: hex", "must be 'serial', 'nmea' or 'readings'"),
         ("file: x, channels: {a: {}}, talkers: [GP]", "talkers: unknown key"),
         ("file: x, as: nmea, channels: {lattitude: {}}", "did you mean 'latitude'"),
         ("file: x, as: nmea, format: {type: csv}", "format: unknown key"),

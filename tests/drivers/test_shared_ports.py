@@ -16,6 +16,7 @@ from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import HELD_BYTES, SharedPort, port_for
+from sensorlogd.drivers.serial.transport import Transport
 from tests.drivers.test_transport import Lent
 from tests.rig import Port, until
 
@@ -165,8 +166,9 @@ def test_who_does_not_listen_holds_up_nobody(line: Port, sensors: Callable[..., 
     """A sensor that hangs loses its own oldest bytes beyond what is held for it, counted; the other one hears all."""
     hangs, listens = sensors().open(), sensors().listen()
     sent = bytes(range(32, 127)) * (2 * HELD_BYTES // 95)
-    line.send(sent)
-    until(lambda: len(listens.heard) == len(sent), "the listener to hear everything")
+    for end in range(0, len(sent) + 50_000, 50_000):  # not faster than the listener's thread gets its turn
+        line.send(sent[end - 50_000 : end] if end else b"")
+        until(lambda end=end: len(listens.heard) == min(end, len(sent)), "the listener to hear everything")  # type: ignore[misc]
     assert listens.heard == sent
     held = b""
     while arrived := hangs.port.read(0.0):
@@ -214,6 +216,36 @@ def test_unplugged_all_are_told_and_replugged_all_hear_again(line: Port, sensors
     line.send(b"back\n")
     until(lambda: all(sensor.heard == b"back\n" for sensor in three), "everybody to hear")
     assert descriptors(line) == 1
+
+
+def test_who_opened_may_come_back_while_others_are_there(line: Port, sensors: Callable[..., Sensor]) -> None:
+    """It joins them; the port is not opened a second time."""
+    opener, other = sensors().open(), sensors().listen()
+    opener.port.reopen()
+    assert descriptors(line) == 1
+    line.send(b"1\n")
+    until(lambda: other.heard == b"1\n", "the other to hear on")
+
+
+def test_a_port_that_fails_at_a_question_is_left_by_all(
+    line: Port, sensors: Callable[..., Sensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever opens anew does not meet the one that has failed, also before its thread has seen the failure."""
+    asking, other = sensors(asks=True).open(), sensors().listen()
+
+    def fails(self: Transport, data: bytes) -> None:
+        raise DriverError("gone")
+
+    with monkeypatch.context() as broken, asking.port.transaction(1.0, 1.0) as ours:
+        assert ours
+        broken.setattr(Transport, "write", fails)
+        with pytest.raises(DriverError, match="gone"):
+            asking.port.write(b"?")
+    until(lambda: other.error is not None, "the other to be told")
+    other.leave()
+    before = asking.port.generation
+    asking.port.reopen()
+    assert asking.port.generation != before
 
 
 def test_links_lead_to_the_same_port(line: Port, sensors: Callable[..., Sensor], tmp_path: Path) -> None:
@@ -296,15 +328,14 @@ def test_who_hangs_with_the_line_loses_it(line: Port, sensors: Callable[..., Sen
         assert until(lambda: _question(line), "what was written") == b"!"
 
 
-def test_who_expects_a_late_answer_hears_it(line: Port, sensors: Callable[..., Sensor]) -> None:
-    """An asking sensor hears nothing outside its turn, unless it says that an answer may still come."""
-    deaf, attends = sensors(asks=True).open(), sensors(asks=True).open()
-    attends.port.attend(LONG_S)
+def test_an_asking_sensor_is_deaf_outside_its_turn_but_the_line_is_not(line: Port, sensors: Callable[..., Sensor]) -> None:
+    """What comes late is heard by the line, which all on the port share, and by nobody else."""
+    deaf, other = sensors(asks=True).open(), sensors(asks=True).open()
+    assert deaf.port.line is other.port.line
+    heard: list[bytes] = []
+    deaf.port.line.heard = lambda data, now_us: bool(heard.append(data))  # type: ignore[method-assign, func-returns-value]
     line.send(b"late")
-    heard = b""
-    while len(heard) < 4:
-        heard += (attends.port.read(LONG_S) or (0, b""))[1]
-    assert heard == b"late"
+    until(lambda: b"".join(heard) == b"late", "the line to hear it")
     assert deaf.port.read(0.0) == (pytest.approx(time.time_ns() // 1000, rel=1e-3), b"")
 
 

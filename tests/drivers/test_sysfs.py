@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from sensorlogd import numbers
 from sensorlogd.cli.main import cli
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.drivers.contract import DriverError
@@ -84,8 +85,8 @@ FOUND = {
     "iio:ads1015/in_voltage0_raw": ("3", "V"),
     "iio:ads1015/in_voltage1_raw": ("-1.6", "V"),
     "iio:ads1015/in_voltage0-voltage1_raw": ("0.005", "V"),
-    "iio:mpu6050/in_accel_x_raw": ("9.79763", "m/s²"),
-    "iio:mpu6050/in_temp_raw": ("28.8823", "°C"),
+    "iio:mpu6050/in_accel_x_raw": ("9.797632", "m/s²"),
+    "iio:mpu6050/in_temp_raw": ("28.882348320000002", "°C"),
     "power_supply:BAT0/voltage_now": ("12.345", "V"),
     "power_supply:BAT0/current_now": ("1.5", "A"),
     "power_supply:BAT0/capacity": ("87", "%"),
@@ -137,7 +138,7 @@ def test_every_source_can_be_read_by_the_path_that_is_shown(lent: Lent, root: Pa
     made.close()
     channels = made.options.channel_options()
     for index, row in enumerate(rows):
-        assert f"{values[f'f{index}']:.6g}" == row["value"]
+        assert numbers.text(values[f"f{index}"]) == row["value"]
         assert channels[f"f{index}"].unit == row["unit"]
         assert (channels[f"f{index}"].kind == "counter") == ("energy" in row["path"] or "bytes" in row["path"])
     assert lent.counts == {}

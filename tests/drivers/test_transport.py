@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ def test_lines_from_a_pty(lent: Lent, port: Port) -> None:
     """What is written at the other end arrives, in order."""
     made = driver(lent, port.path)
     made.open()
-    port.send(b"".join(b"%d\r\n" % n for n in range(1000)))
+    port.send(b"\n" + b"".join(b"%d\r\n" % n for n in range(1000)))
     assert read_until(made, 1000) == list(range(1000))
     made.close()
 
@@ -157,7 +158,7 @@ def test_a_network_serial_server(lent: Lent) -> None:
     made = driver(lent, f"socket://127.0.0.1:{server.getsockname()[1]}")
     made.open()
     peer, _ = server.accept()
-    peer.sendall(b"1\n2\n")
+    peer.sendall(b".5\n1\n2\n")  # the first line may be the end of one
     assert read_until(made, 2) == [1, 2]
     peer.close()
     server.close()
@@ -214,3 +215,15 @@ def test_an_unanswered_poll_is_counted(lent: Lent, port: Port) -> None:
 
     until(asked, "three unanswered polls")
     made.close()
+
+
+@pytest.mark.parametrize("hangup", [True, False])
+def test_closing_hangs_up_unless_told_not_to(lent: Lent, port: Port, hangup: bool) -> None:
+    """HUPCL is what lowers DTR at the close, and so what makes the next opening raise it."""
+    attributes = termios.tcgetattr(port._slave)
+    attributes[2] |= termios.HUPCL  # as every serial port has it at first; a pty does not
+    termios.tcsetattr(port._slave, termios.TCSANOW, attributes)
+    made = driver(lent, port.path, hangup=hangup)
+    made.open()
+    made.close()
+    assert bool(termios.tcgetattr(port._slave)[2] & termios.HUPCL) is hangup

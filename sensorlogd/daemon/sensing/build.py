@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from sensorlogd.config import computed
+from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.sensing.sensor_thread import Emit, Reader
+from sensorlogd.daemon.computing.live import Formulas
+from sensorlogd.daemon.computing.sensor import ComputedSensor
+from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.drivers.contract import Driver
 from sensorlogd.drivers.registry import driver_class
+from sensorlogd.event_kinds import Emit
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 
@@ -28,13 +34,15 @@ def sensor_specs(config: Config) -> list[SensorSpec]:
                     unit=options.unit,
                     kind=options.kind,
                     heartbeat_us=sensor.heartbeat_us(),
-                    wrap=options.wrap,
+                    wrap=options.stored_wrap(),
                     dip=options.dip,
                     scale=options.scale,
                     offset=options.offset,
+                    curve=options.curve(),
                     labels=options.labels,
                     was=options.was,
                     unit_change=options.unit_change,
+                    decimals=options.decimals,
                 )
                 for channel, options in sensor.channel_options().items()
             ],
@@ -50,15 +58,47 @@ def retention_plan(config: Config) -> RetentionPlan:
     )
 
 
-def make_reader(name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: JudgedClock, emit: Emit) -> Reader:
-    """A reader for one sensor, not started. Its driver class is known good: the configuration was validated with it."""
-    driver = driver_class(sensor.driver, config.base_dir)
-    late: list[Callable[[str, int, str], None]] = []  # the reader counts for its treatment, but is made after it
+def driver_of(sensor: SensorOptions, config: Config) -> type[Driver]:
+    """The class that a sensor's options were validated with. Raises as ``driver_class``."""
+    return driver_class(sensor.driver, config.base_dir, sensor)
+
+
+Sensor = SensorThread | ComputedSensor
+
+
+def make_sensor(name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: JudgedClock, emit: Emit) -> Sensor:
+    """Whoever brings the readings of one sensor, not started."""
+    if isinstance(sensor, ComputedOptions):
+        return ComputedSensor(name, sensor, clock, emit)
+    return make_sensor_thread(name, sensor, config, inbox, clock, emit)
+
+
+def computed_sensors(config: Config, clock: JudgedClock, emit: Emit) -> dict[str, ComputedSensor]:
+    """Those that are enabled, not started."""
+    return {
+        name: ComputedSensor(name, sensor, clock, emit)
+        for name, sensor in config.sensors.items()
+        if isinstance(sensor, ComputedOptions) and sensor.enabled
+    }
+
+
+def formulas(config: Config, sensors: Mapping[str, Sensor]) -> Formulas:
+    """What is to be computed. ``sensors``: all there are, by name."""
+    ours = {name: one for name, one in sensors.items() if isinstance(one, ComputedSensor)}
+    return Formulas([one for one in computed.channels(config.sensors) if one.key[0] in ours], ours)
+
+
+def make_sensor_thread(
+    name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: JudgedClock, emit: Emit
+) -> SensorThread:
+    """A sensor thread for one sensor, not started. Its driver class is known good: the configuration was validated with it."""
+    driver = driver_of(sensor, config)
+    late: list[Callable[[str, int, str], None]] = []  # the sensor thread counts for its treatment, but is made after it
 
     def count(counter: str, n: int, example: str) -> None:
         late[0](counter, n, example)
 
-    reader = Reader(
+    thread = SensorThread(
         name,
         lambda context: driver(sensor, context),
         Treatment(name, sensor.channel_options(), sensor.heartbeat_us(), count),
@@ -67,6 +107,8 @@ def make_reader(name: str, sensor: SensorOptions, config: Config, inbox: Inbox, 
         emit,
         heartbeat_us=sensor.heartbeat_us(),
         clock_synced=lambda: not clock.flags_unsynced,
+        time_limits=sensor.time_limits(),
+        driver=driver,
     )
-    late.append(reader.count)
-    return reader
+    late.append(thread.count)
+    return thread

@@ -20,14 +20,17 @@ from typing import TypeVar
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.sensing.outage import Allowance, Outage
+from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.durations import format_duration
+from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
+from sensorlogd.stamping.judging import TimeLimits
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -43,8 +46,8 @@ EMPTY_US = 1_000
 EMPTY_PAUSE_S = 0.01
 
 
-class ReaderState(Enum):
-    """What a reader is doing; shown in ``status``."""
+class SensorThreadState(Enum):
+    """What a sensor thread is doing; shown in ``status``."""
 
     STARTING = "starting"  # opening, or open and nothing has arrived yet
     READING = "reading"
@@ -55,41 +58,49 @@ class ReaderState(Enum):
 
 
 _MOVES = {
-    ReaderState.STARTING: {
-        ReaderState.READING,
-        ReaderState.STALE,
-        ReaderState.BACKING_OFF,
-        ReaderState.FINISHED,
-        ReaderState.STOPPED,
+    SensorThreadState.STARTING: {
+        SensorThreadState.READING,
+        SensorThreadState.STALE,
+        SensorThreadState.BACKING_OFF,
+        SensorThreadState.FINISHED,
+        SensorThreadState.STOPPED,
     },
-    ReaderState.READING: {ReaderState.STALE, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
-    ReaderState.STALE: {ReaderState.READING, ReaderState.BACKING_OFF, ReaderState.FINISHED, ReaderState.STOPPED},
-    ReaderState.BACKING_OFF: {ReaderState.STARTING, ReaderState.STOPPED},
-    ReaderState.FINISHED: {ReaderState.STOPPED},
-    ReaderState.STOPPED: {ReaderState.STARTING},
+    SensorThreadState.READING: {
+        SensorThreadState.STALE,
+        SensorThreadState.BACKING_OFF,
+        SensorThreadState.FINISHED,
+        SensorThreadState.STOPPED,
+    },
+    SensorThreadState.STALE: {
+        SensorThreadState.READING,
+        SensorThreadState.BACKING_OFF,
+        SensorThreadState.FINISHED,
+        SensorThreadState.STOPPED,
+    },
+    SensorThreadState.BACKING_OFF: {SensorThreadState.STARTING, SensorThreadState.STOPPED},
+    SensorThreadState.FINISHED: {SensorThreadState.STOPPED},
+    SensorThreadState.STOPPED: {SensorThreadState.STARTING},
 }
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderStatus:
-    """A snapshot. ``last_reading_us``: when a reading last arrived. ``counters``: since the reader was made."""
+class SensorThreadStatus:
+    """A snapshot. ``last_reading_us``: when a reading last arrived. ``counters``: since the sensor thread was made."""
 
-    state: ReaderState
+    state: SensorThreadState
     since_us: int
     last_reading_us: int | None
     last_error: str | None
     counters: dict[str, int] = field(default_factory=dict)
 
 
-Emit = Callable[[str, str | None, str], None]
-
-
 class _Silent(DriverError):
     """The port is open but nothing comes: open it anew."""
 
 
-class Reader:
+class SensorThread:
     """``make_driver(context)`` gives a fresh driver for every attempt. ``clock_synced``: may times be believed now?
+    ``time_limits``: what of the device's own times is believed; None: all.
 
     ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.
@@ -107,9 +118,12 @@ class Reader:
         heartbeat_us: int,
         clock_synced: Callable[[], bool] = lambda: True,
         backoff: Backoff | None = None,
+        time_limits: TimeLimits | None = None,
+        driver: type[Driver] | None = None,
     ) -> None:
         self.name = name
         self.make_driver = make_driver
+        self.driver = driver  # what it makes; a reload looks whether the file says something else by now
         self.treatment = treatment
         self.inbox = inbox
         self.clock = clock
@@ -117,11 +131,12 @@ class Reader:
         self.heartbeat_us = heartbeat_us
         self.clock_synced = clock_synced
         self.backoff = backoff or Backoff()
+        self.judge = TimeJudge(time_limits, self.count, self._tell)
         self.tap = Tap()  # what passes over the port, for whoever listens
         self._stop = threading.Event()
         self._lock = threading.Lock()  # guards the descriptors and what status() shows
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._state = ReaderState.STOPPED
+        self._state = SensorThreadState.STOPPED
         self._since_us = clock.now_us()
         self._last_reading_us: int | None = None
         self._last_error: str | None = None
@@ -130,7 +145,7 @@ class Reader:
         self._inside: tuple[str, int] | None = None  # which call of the driver we are in, since when (monotonic)
         self._hung_told = False
         self._allowance = Allowance(clock.monotonic_us)
-        # The reader thread's own:
+        # The sensor thread's own:
         self._outage = Outage()
         self._heard_us = 0  # monotonic
         self._session_us = 0
@@ -168,22 +183,22 @@ class Reader:
                 os.close(end)
         return True
 
-    def status(self) -> ReaderStatus:
+    def status(self) -> SensorThreadStatus:
         """What the sensor is doing now. A driver that does not return is stale, whatever it did before."""
         hung = self._hung()
         with self._lock:
             state, since_us, error = self._state, self._since_us, self._last_error
             if hung is not None:
                 error, for_us = hung
-                state, since_us = ReaderState.STALE, self.clock.now_us() - for_us
-            return ReaderStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
+                state, since_us = SensorThreadState.STALE, self.clock.now_us() - for_us
+            return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
 
     def watch(self) -> None:
         """To be called now and then by somebody else: tells (once) of a driver that does not return."""
         hung = self._hung()
         if hung is not None and not self._hung_told:
             self._hung_told = True
-            self._tell("stale", hung[0])
+            self._tell(EventKind.STALE, hung[0])
 
     def examples(self) -> dict[str, str]:
         """For each counter the last example of what was counted."""
@@ -208,40 +223,40 @@ class Reader:
             return None
         return f"the driver does not return from {call}()", for_us
 
-    def _tell(self, kind: str, detail: str, fault: BaseException | None = None) -> None:
+    def _tell(self, kind: Kind, detail: str, fault: BaseException | None = None) -> None:
         """An event and a line in the log, unless there were too many of them lately."""
         withheld = self._allowance.take()
         if withheld is None:
             return
         if withheld:
             detail = f"{detail} ({withheld} events before this one were too many to record)".strip()
-        level = logging.INFO if kind in ("connected", "returned", "finished") else logging.WARNING
-        log.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
+        level = logging.INFO if severity_of(kind) is Severity.INFO else logging.WARNING
+        logger.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
         self.emit(kind, self.name, detail)
 
-    # ---- the reader thread -----------------------------------------------------------------------------------------
+    # ---- the sensor thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                if self._state is not ReaderState.STALE:
-                    self._move(ReaderState.STARTING)
+                if self._state is not SensorThreadState.STALE:
+                    self._move(SensorThreadState.STARTING)
                 try:
                     self._session()
                 except EndOfData:
-                    self._move(ReaderState.FINISHED)
-                    self._tell("finished", "the source has ended")
+                    self._move(SensorThreadState.FINISHED)
+                    self._tell(EventKind.FINISHED, "the source has ended")
                     self._stop.wait()
                 except _Silent:
                     self._stop.wait(self.backoff.next_s())
                 except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
                     self._failed(error)
-                    self._move(ReaderState.BACKING_OFF)
+                    self._move(SensorThreadState.BACKING_OFF)
                     self._stop.wait(self.backoff.next_s())
         finally:
-            self._move(ReaderState.STOPPED)
+            self._move(SensorThreadState.STOPPED)
 
-    def _move(self, to: ReaderState) -> None:
+    def _move(self, to: SensorThreadState) -> None:
         """Every change of state. ``_MOVES`` says which there are."""
         before = self._state
         if to is before:
@@ -249,7 +264,7 @@ class Reader:
         assert to in _MOVES[before], f"{before} -> {to}"
         with self._lock:
             self._state, self._since_us = to, self.clock.now_us()
-        log.debug("%s: %s -> %s (%s)", self.name, before.value, to.value, self._last_error or "no error")
+        logger.debug("%s: %s -> %s (%s)", self.name, before.value, to.value, self._last_error or "no error")
 
     def _session(self) -> None:
         """From open to close. Returns when stopped, raises when the device is lost."""
@@ -262,7 +277,7 @@ class Reader:
             self._stop.wait,
             self.clock.now_us,
             self.count,
-            lambda kind, detail: self._tell(kind, detail),
+            lambda kind, detail: self._tell(kind_of(kind), detail),
             self.tap.offer,
         )
         driver = self._inside_of("make", lambda: self.make_driver(context))
@@ -272,10 +287,11 @@ class Reader:
             self._heard_us = self.clock.monotonic_us()
             self._read_until_stopped(driver)
         finally:
+            self._give_back()
             try:
                 self._inside_of("close", driver.close)
             except BaseException:  # a fault of the driver, after the fact
-                log.exception("%s: the driver failed in close()", self.name)
+                logger.exception("%s: the driver failed in close()", self.name)
 
     def _read_until_stopped(self, driver: Driver) -> None:
         empty = 0
@@ -305,11 +321,13 @@ class Reader:
         self._inside = None
         if self._hung_told:
             self._hung_told = False
-            self._tell("returned", "the driver has returned")
+            self._tell(EventKind.RETURNED, "the driver has returned")
 
     def _hand_over(self, batch: Batch) -> None:
         mapped = self.treatment.mapped
-        block = self.treatment.process(batch, clock_synced=self.clock_synced())
+        synced = self.clock_synced()
+        parts = self.judge.judge(batch, self.clock.now_us(), clock_set=synced)
+        blocks = [self.treatment.process(part, clock_synced=synced) for part in parts]
         if self.treatment.mapped == mapped:
             self._silent()  # something came, but nothing of what is configured
             return
@@ -317,11 +335,19 @@ class Reader:
         self._session_samples += len(batch.times_us)
         with self._lock:
             self._last_reading_us = self.clock.now_us()
-        if self._state is not ReaderState.READING:
+        if self._state is not SensorThreadState.READING:
             self._arrived()
+        for block in blocks:
+            self._store(block)
+
+    def _store(self, block: Block | None) -> None:
         if block is not None and not self._put(block):
             self.count("refused_at_stop", block.rows, "")
-            log.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
+            logger.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
+
+    def _give_back(self) -> None:
+        """What the treatment held back until the next reading: none will come soon."""
+        self._store(self.treatment.flush())
 
     def _put(self, block: Block) -> bool:
         """False: refused, because the daemon is stopping."""
@@ -334,29 +360,30 @@ class Reader:
 
     def _arrived(self) -> None:
         """The first reading of a session, or after silence."""
-        self._move(ReaderState.READING)
+        self._move(SensorThreadState.READING)
         with self._lock:
             self._last_error = None
         if not self._outage.since_us:
-            self._tell("connected", "")
+            self._tell(EventKind.CONNECTED, "")
             return
         self.count("reconnects", 1, "")
         away_us = self.clock.monotonic_us() - self._outage.since_us
         attempts = self._outage.attempts
         self._outage = Outage()
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
-        self._tell("connected", after + (f", {attempts} attempts" if attempts else ""))
+        self._tell(EventKind.CONNECTED, after + (f", {attempts} attempts" if attempts else ""))
 
     def _silent(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
         quiet_us = self.clock.monotonic_us() - self._heard_us
-        if quiet_us > self.heartbeat_us and self._state is not ReaderState.STALE:
+        if quiet_us > self.heartbeat_us and self._state is not SensorThreadState.STALE:
             reason = f"no reading for {format_duration(self.heartbeat_us)}"
             with self._lock:
                 self._last_error = reason
-            self._move(ReaderState.STALE)
+            self._move(SensorThreadState.STALE)
+            self._give_back()
             if self._outage.is_new(reason, self._heard_us):
-                self._tell("stale", self._with_examples(reason))
+                self._tell(EventKind.STALE, self._with_examples(reason))
         if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
             self._outage.attempts += 1
             raise _Silent("silent")
@@ -378,7 +405,7 @@ class Reader:
         self._outage.attempts += 1
         if new:
             # The traceback is for whoever writes the driver.
-            self._tell("lost", reason, None if isinstance(error, (DriverError, OSError)) else error)
+            self._tell(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
 
 
 def _in_words(error: BaseException) -> str:

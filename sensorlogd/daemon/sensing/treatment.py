@@ -1,7 +1,7 @@
 """Per-sample treatment between driver and inbox: scale, quality tests, deadband.
 
 Batches are treated by column. Each question is first put to the whole column, by built-ins that loop in C ("is the
-largest value below the limit?"); only a column with something to flag is walked sample by sample (``_Channel._slow``,
+largest value below the limit?"); only a column with something to flag is walked sample by sample (``ChannelTreatment._slow``,
 which is the definition). Any way of cutting the same samples into batches gives the same readings.
 
 The quality tests are QARTOD's (IOOS manuals for real-time quality control):
@@ -12,7 +12,11 @@ rate of change  ``max_rate``, against the newest reading of the channel that did
                 they were taken nobody knows; so each of them is compared with what came before all of them. Both sides of a
                 spike are suspect: the jump and the return.
 flat line       ``stuck_after``: once the value has not changed for so long it is ``suspect:flat_line``, until it changes.
+spike           ``spike``: a single reading off from both its neighbours, which agree: ``suspect:spike``. See ``spikes``; it is no
+                neighbour of the others, so that the return from it is no fast change.
 missing         NaN, and what no database column of numbers can hold (an infinity, a text): stored as NULL, ``missing``.
+rounded         a whole number that no double holds exactly: ``suspect:rounded``.
+calibration     beyond the ends of the channel's ``table``: ``suspect:calibration``.
 
 A reading with no test configured is ``not_evaluated``, because that is what it is; ``good`` always means that somebody
 said what good is. With any test configured, a reading that none of them objects to is ``good``. A failed test flags, it
@@ -27,14 +31,19 @@ from itertools import compress, islice, repeat
 from operator import gt, is_not, lt, mul, ne, sub
 from typing import Any, cast
 
-from sensorlogd.batch import Batch, Block, Column
+from sensorlogd.batch import EXACT, Batch, Block, Column, Rounded
 from sensorlogd.config.models import ChannelOptions
+from sensorlogd.daemon.sensing.spikes import Held, Spikes
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
 from sensorlogd.scaling import divisor
 
 GROSS_RANGE = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 RATE_OF_CHANGE = int(Flag.SUSPECT) | int(Test.RATE_OF_CHANGE)
 FLAT_LINE = int(Flag.SUSPECT) | int(Test.FLAT_LINE)
+SPIKE = int(Flag.SUSPECT) | int(Test.SPIKE)
+ROUNDED = int(Flag.SUSPECT) | int(Test.ROUNDED)
+CALIBRATION = int(Flag.SUSPECT) | int(Test.CALIBRATION)
+BAD_TIME = int(Test.BAD_TIME)  # a mark beside the flag, as the following
 CLOCK_UNSYNCED = int(Test.CLOCK_UNSYNCED)  # a mark beside the flag: the time is in doubt, not the value
 
 # A wall clock that goes back by more than this was set; readings then follow it. Less is jitter, or many lines in one
@@ -50,20 +59,23 @@ _REAL = {float}
 _NUMBERS = {float, int, bool}
 
 
-class _Channel:
+class ChannelTreatment:
     """The settings of one channel and what it remembers between batches."""
 
     def __init__(self, name: str, options: ChannelOptions, heartbeat_us: int) -> None:
         self.name = name
         self.scale, self.offset = options.scale, options.offset
         self.divisor = divisor(self.scale)
+        self.curve = options.curve()
         self.scaled = self.scale != 1.0 or self.offset != 0.0
         low, high = options.valid or (None, None)
         self.low = -math.inf if low is None else low
         self.high = math.inf if high is None else high
         self.per_us = None if options.max_rate is None else options.max_rate / 1e6
         self.stuck_us = options.stuck_after
-        tested = options.valid is not None or options.max_rate is not None or options.stuck_after is not None
+        tests = (options.valid, options.max_rate, options.stuck_after, options.spike)
+        tested = any(test is not None for test in tests)
+        self.spikes = None if options.spike is None else Spikes(options.spike, heartbeat_us)
         self.passed = GOOD if tested else NOT_EVALUATED
         self.deadband = None if options.deadband is None else _Deadband(options.deadband, heartbeat_us)
         self.last: tuple[int, float] | None = None  # the newest reading that did not fail
@@ -78,9 +90,11 @@ class _Channel:
         kinds = set(map(type, raw))
         floats: list[float] | None = raw if kinds == _REAL else None
         try:
-            if floats is None and kinds <= _NUMBERS:
+            if floats is None and kinds <= _NUMBERS and max(raw) <= EXACT and min(raw) >= -EXACT:
                 floats = list(map(float, raw))
-            if floats is not None and math.isfinite(sum(floats)):
+            if floats is not None and math.isfinite(sum(floats)) and (self.curve is None or self._known(floats)):
+                if self.curve is not None:
+                    floats = list(map(self.curve.value, floats))
                 if self.scaled:
                     scale, offset = self.scale, self.offset
                     if self.divisor is not None:
@@ -94,6 +108,51 @@ class _Channel:
         except OverflowError:
             pass  # an integer beyond all floats: one of the samples is a fault, the slow way finds out which
         return self._slow(times, raw)
+
+    def _known(self, device_values: list[float]) -> bool:
+        """Whether the curve knows them all."""
+        return self.curve is not None and self.curve.knows(min(device_values)) and self.curve.knows(max(device_values))
+
+    def value_of(self, device_value: Any) -> float:
+        """What is stored for it; not finite where it is no value."""
+        number = _number(device_value)
+        if self.curve is not None and math.isfinite(number):
+            number = self.curve.value(number)
+        return (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
+
+    def treat_held(self, passed: list[Held]) -> tuple[Values, list[int]]:
+        """As ``treat``, of readings that the spike test has passed on. A spike is no neighbour of the others."""
+        others = [held for held in passed if not held.spike]
+        values: Values = []
+        quality: int | list[int] = []
+        if others:
+            times = [held.taken for held in others]
+            values, quality = self.treat(times, [held.raw for held in others], steps_of(times))
+        qualities = [quality] * len(others) if isinstance(quality, int) else quality
+        of_others = iter(zip(values, qualities, strict=True))
+        found: Values = []
+        flags: list[int] = []
+        for held in passed:
+            if held.spike:
+                value: float | None = held.value
+                flag = combine(self.passed, SPIKE)
+                if not self.low <= held.value <= self.high:
+                    flag = combine(flag, GROSS_RANGE)
+                flag = combine(flag, self._doubts(held.raw))
+            else:
+                value, flag = next(of_others)
+            found.append(value)
+            flags.append(flag | held.mark)
+        return found, flags
+
+    def _doubts(self, device_value: Any) -> int:
+        """What speaks against a value before it is compared with anything."""
+        quality = self.passed
+        if type(device_value) is Rounded or (type(device_value) is int and int(float(device_value)) != device_value):
+            quality = combine(quality, ROUNDED)
+        if self.curve is not None and not self.curve.knows(float(device_value)):
+            quality = combine(quality, CALIBRATION)
+        return quality
 
     def _fast(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
         """The one quality of all values, or None if some need a closer look. State moves on only if it is not None."""
@@ -164,15 +223,22 @@ class _Channel:
         """The definition: every sample by itself, in order."""
         values: Values = []
         qualities: list[int] = []
+        divisor, scale, offset, curved = self.divisor, self.scale, self.offset, self.curve is not None
         for ts, device_value in zip(times, raw, strict=True):
-            number = _number(device_value)
-            number = (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
+            sure = (
+                type(device_value) is float and not curved
+            )  # nearly always; ``value_of`` and ``_doubts`` say the same at more cost
+            if sure:
+                number = (device_value / divisor if divisor is not None else device_value * scale) + offset
+            else:
+                number = self.value_of(device_value)
             if not math.isfinite(number):
                 values.append(None)
                 qualities.append(MISSING)
                 continue
             values.append(number)
-            qualities.append(self._judge(ts, number))
+            quality = self._judge(ts, number)
+            qualities.append(quality if sure else combine(quality, self._doubts(device_value)))
         return values, qualities
 
     def _judge(self, ts: int, value: float) -> int:
@@ -231,7 +297,7 @@ class _Deadband:
 
 
 class Treatment:
-    """All channels of one sensor. Used by the sensor's reader thread only.
+    """All channels of one sensor. Used by the sensor's thread only.
 
     ``count``: called as count(counter, n, example) for whatever is not stored: ``unmapped`` fields, ``suppressed``
     readings (deadband), samples with a ``bad_time``.
@@ -246,10 +312,11 @@ class Treatment:
     ) -> None:
         self.sensor = sensor
         self.count = count
-        self._by_source: dict[str, list[_Channel]] = {}
+        self._by_source: dict[str, list[ChannelTreatment]] = {}
         for name, options in channels.items():
-            self._by_source.setdefault(options.source or name, []).append(_Channel(name, options, heartbeat_us))
+            self._by_source.setdefault(options.source or name, []).append(ChannelTreatment(name, options, heartbeat_us))
         self._newest_us: int | None = None
+        self._device_time = False  # of the batch before
         self.mapped = 0  # readings of configured channels so far, suppressed ones included
 
     def process(self, batch: Batch, *, clock_synced: bool = True) -> Block | None:
@@ -259,11 +326,13 @@ class Treatment:
         """
         if not batch.times_us:
             return None
+        self._device_time = batch.device_time
         taken, columns = self._checked(batch)
         if not taken:
             return None
         times = taken if batch.device_time else self._unique(taken)
         mark = 0 if clock_synced or batch.device_time else CLOCK_UNSYNCED
+        mark |= BAD_TIME if batch.bad_time else 0
         rows = _Rows(taken, times)
         ragged: dict[bytes, _Rows] = {}  # columns with the same samples absent share their times
         stored = []
@@ -301,11 +370,36 @@ class Treatment:
         self.count("bad_time", possible.count(False), f"{times[possible.index(False)]} µs is no date")
         return list(compress(times, possible)), {field: list(compress(raw, possible)) for field, raw in columns.items()}
 
-    def _column(self, channel: _Channel, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
+    def flush(self) -> Block | None:
+        """What the spike test still holds back."""
+        columns = [
+            column
+            for channels in self._by_source.values()
+            for channel in channels
+            if channel.spikes is not None and (column := self._held_column(channel, channel.spikes.flush())) is not None
+        ]
+        return Block(self.sensor, columns, self._device_time) if columns else None
+
+    def _column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
+        if channel.spikes is not None:
+            arrived = [
+                Held(taken, ts, value, mark, channel.value_of(value))
+                for taken, ts, value in zip(rows.taken, rows.times, raw, strict=True)
+            ]
+            return self._held_column(channel, channel.spikes.take(arrived))
         values, quality = channel.treat(rows.taken, raw, rows.steps)
         if mark:
             quality = quality | mark if isinstance(quality, int) else [flags | mark for flags in quality]
-        times = rows.times
+        return self._kept(channel, rows.times, values, quality)
+
+    def _held_column(self, channel: ChannelTreatment, passed: list[Held]) -> Column | None:
+        if not passed:
+            return None
+        values, qualities = channel.treat_held(passed)
+        return self._kept(channel, [held.ts for held in passed], values, qualities)
+
+    def _kept(self, channel: ChannelTreatment, times: list[int], values: Values, quality: int | list[int]) -> Column | None:
+        """Without what the deadband suppresses."""
         if channel.deadband is not None:
             kept = channel.deadband.keep(times, values, quality)
             if len(kept) < len(times):
@@ -339,14 +433,19 @@ class _Rows:
 
     def __init__(self, taken: list[int], times: list[int]) -> None:
         self.taken, self.times = taken, times
-        self.steps = (0, 0)
-        if len(taken) > 1:
-            differences = list(map(sub, islice(taken, 1, None), taken))
-            self.steps = (min(differences), max(differences))
+        self.steps = steps_of(taken)
 
     def only(self, present: bytes) -> _Rows:
         taken = list(compress(self.taken, present))
         return _Rows(taken, taken if self.times is self.taken else list(compress(self.times, present)))
+
+
+def steps_of(times: list[int]) -> tuple[int, int]:
+    """The shortest and the longest step from one to the next."""
+    if len(times) < 2:
+        return 0, 0
+    differences = list(map(sub, islice(times, 1, None), times))
+    return min(differences), max(differences)
 
 
 def _start_of_end(items: list[Any]) -> int:

@@ -19,6 +19,8 @@ def judge(got: object, known: set[str], lent: Lent) -> int:
     """
     if isinstance(got, Batch):
         times, columns, device_time = got.times_us, got.values, got.device_time
+        if got.stamps is not None and len(got.stamps) != len(times):
+            lent.findings.append(f"read(): {len(got.stamps)} stamps for {len(times)} times")
         for name, column in columns.items():
             if len(column) != len(times):
                 lent.findings.append(f"read(): {len(column)} values of {name!r} for {len(times)} times")

@@ -7,7 +7,7 @@ count bit flipped (EN 13757-2, 5.5).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import Field, model_validator
 
@@ -16,9 +16,12 @@ from sensorlogd.config.models import ChannelOptions, DurationUs, Name
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.shared import port_for
+from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Question
+from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 MAX_FRAMES = 16
-GRACE_S = 5.0
+LEARNING_S = 0.1  # listened on after a meter's first answers: some repeat themselves
 
 
 class MbusOptions(PortOptions):
@@ -49,85 +52,106 @@ class MbusDriver(Driver):
     summary = "M-Bus meters (heat, water, gas, electricity)"
 
     def __init__(self, options: MbusOptions, context: DriverContext) -> None:
-        from sensorlogd.drivers.mbus.frames import LongFrames  # here: it imports pyMeterBus
-
         super().__init__(options, context)
         self.options: MbusOptions = options
-        self.port = port_for(options, context, asks=True)
-        self.frames = LongFrames(context.count)
+        self._turnaround_s = options.turnaround / 1e6
+        self._interval_s = (options.interval or 1) / 1e6
+        self.port = port_for(options, context, asks=True, quiet_s=min(self._turnaround_s, START_QUIET_S))
+        self.asker = Asker(self.port, context)
+        self.meter = self._ignorant()
         self.wanted = {channel.source or name for name, channel in options.channels.items()}
-        self.bytes_seen = 0
         self._due = 0.0
-        self._fcb = 0
+
+    @property
+    def bytes_seen(self) -> int:
+        """For ``try``, when there is no reading."""
+        return self.asker.bytes_seen
+
+    def _ignorant(self) -> Backoff:
+        return Backoff(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
 
     def open(self) -> None:
         self.port.open()
+        self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._ignorant)
         self._due = time.monotonic()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         wait_s = self._due - time.monotonic()
         if wait_s > 0 and (self.context.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return []
-        hold_s = (MAX_FRAMES + 1) * (self.options.turnaround / 1e6 + 2.0) + GRACE_S
-        with self.port.transaction(timeout_s, hold_s) as ours:
-            if not ours:
-                return []
-            interval_s = (self.options.interval or 1) / 1e6
-            self._due += (max((time.monotonic() - self._due) // interval_s, 0) + 1) * interval_s
-            return self._ask()
-
-    def _ask(self) -> Sequence[Sample]:
-        from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, records, short_frame
-
-        address = self.options.address
-        self.port.discard_input()
-        self.frames.reset()
-        self.port.write(short_frame(SND_NKE, address))
-        if self._listen(until_acknowledged=True) is None and not self.frames.acknowledged:
-            self.context.count("unanswered", 1, "SND_NKE")
+        if not self.meter.due(time.monotonic()):
+            self._plan()
+            told = f"{self.meter.misses} rounds without an answer; asked every {self.meter.wait_s():g} s"
+            self.context.count("backed_off", 1, told)
             return []
+        return self.asker.reconnecting(lambda: self._in_turn(timeout_s))
+
+    def _plan(self) -> None:
+        """The next round. Those that were missed are left out."""
+        self._due += (max((time.monotonic() - self._due) // self._interval_s, 0) + 1) * self._interval_s
+
+    def _in_turn(self, timeout_s: float) -> Sequence[Sample]:
+        from sensorlogd.drivers.mbus.answers import Acknowledged
+        from sensorlogd.drivers.mbus.frames import SND_NKE
+
+        reset = self._question(SND_NKE, lambda: Acknowledged(self.context.count))
+        with self.asker.turn(reset, timeout_s, (MAX_FRAMES + 1) * reset.hold_s()) as ours:
+            fate = self.asker.ask_now(reset).fate if ours else Fate.NOT_YET
+            if fate in (Fate.NOT_YET, Fate.STOPPED):
+                return []
+            self._plan()
+            if fate is not Fate.ANSWERED:
+                self._unanswered("SND_NKE")
+                return []
+            return self._asked()
+
+    def _question(self, control: int, make: Callable[[], Awaited], name: str = "") -> Question:
+        from sensorlogd.drivers.mbus.frames import short_frame
+
+        sent = short_frame(control, self.options.address)
+        return Question(
+            key=f"address {self.options.address}, {name or 'reset'}",
+            make=lambda: (sent, make()),
+            turnaround_s=self._turnaround_s,
+            separation="content",
+            echo="like",
+            learning_s=min(LEARNING_S, self._turnaround_s) if name else 0.0,
+            gap_s=40 * 11 / self.options.baudrate + 0.1,  # it has begun: the rest follows without a pause
+        )
+
+    def _unanswered(self, what: str) -> None:
+        self.context.count("unanswered", 1, f"address {self.options.address}, {what}")
+        self.meter.missed(time.monotonic())
+
+    def _asked(self) -> Sequence[Sample]:
+        """Everything that the meter has to tell."""
+        from sensorlogd.drivers.mbus.answers import Telegram
+        from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, records
+
         values: dict[str, float] = {}
         units: dict[str, str] = {}
         now_us: int | None = None
-        self._fcb = FCB
+        fcb, before = FCB, b""
         for _ in range(MAX_FRAMES):
-            self.port.write(short_frame(REQ_UD2 & ~FCB | self._fcb, address))
-            frame = self._listen()
-            if frame is None:
-                self.context.count("unanswered", 1, "REQ_UD2")
+            make = lambda before=before: Telegram(self.options.address, self.context.count, before)  # noqa: E731
+            outcome = self.asker.ask_now(self._question(REQ_UD2 & ~FCB | fcb, make, "records"))
+            if outcome.fate is not Fate.ANSWERED:
+                if outcome.fate is not Fate.STOPPED:
+                    self._unanswered("REQ_UD2")
                 break
-            if address != 254 and frame[5] != address:
-                self.context.count("others_answers", 1, frame[:16].hex(" "))
-                break
-            now_us = self.context.now_us() if now_us is None else now_us
-            found, told, more = records(frame, self.context.count)
+            self.meter.answered()
+            before = outcome.answer
+            now_us = outcome.at_us if now_us is None else now_us
+            found, told, more = records(before, self.context.count)
             values |= {name: value for name, value in found.items() if name not in values}
             units |= told
             if not more:
                 break
-            self._fcb ^= FCB
+            fcb ^= FCB
         for name in sorted(values.keys() - self.wanted):
             self.context.count("unmapped", 1, f"{name}={values[name]:g} {units.get(name, '')}".strip())
         wanted = {name: value for name, value in values.items() if name in self.wanted}
         return [Sample(now_us, wanted)] if wanted else []
-
-    def _listen(self, *, until_acknowledged: bool = False) -> bytes | None:
-        """The next good frame; None after silence, or when a stop was asked for."""
-        character_s = 11 / self.options.baudrate
-        end = time.monotonic() + self.options.turnaround / 1e6
-        while (left := end - time.monotonic()) > 0:
-            arrived = self.port.read(left)
-            if arrived is None:
-                return None
-            if not arrived[1]:
-                continue
-            self.bytes_seen += len(arrived[1])
-            for frame in self.frames.feed(arrived[1]):
-                return frame
-            if until_acknowledged and self.frames.acknowledged:
-                return None
-            end = max(end, time.monotonic() + 40 * character_s + 0.1)  # it has begun: the rest follows without a pause
-        return None
 
     def close(self) -> None:
         self.port.close()

@@ -13,6 +13,8 @@ from typing import Any
 
 import meterbus
 
+from sensorlogd.drivers.serial.effort import Effort, Tally
+
 Count = Callable[[str, int, str], None]
 SHORT, LONG, END, ACK = 0x10, 0x68, 0x16, 0xE5
 SND_NKE, REQ_UD2 = 0x40, 0x5B
@@ -26,46 +28,92 @@ def short_frame(control: int, address: int) -> bytes:
 
 
 class LongFrames:
-    """``feed`` gives every long frame whose checksum is right; counts ``bad_checksum`` and ``skipped_bytes``."""
+    """``feed`` gives every long frame whose checksum is right.
+
+    Counts ``bad_checksum``, ``bad_length`` (its two lengths differ, or are too small), ``cut_short`` and ``skipped_bytes``.
+    """
 
     def __init__(self, count: Count) -> None:
-        self.count = count
         self.acknowledged = False
-        self._buffer = b""
+        self._tally = Tally(count)
+        self._buffer = bytearray()
+        self._base = 0  # where in the stream the buffer begins
+        self._effort = Effort()
+        self._owed = 0  # bytes still to come that are given up already
+        self._skipped = 0
+        self._noise = b""
 
     def reset(self) -> None:
-        """Before a question: what is left of an earlier answer is none to this one. It is counted."""
-        if self._buffer:
-            self.count("skipped_bytes", len(self._buffer), self._buffer[:16].hex(" "))
-        self._buffer, self.acknowledged = b"", False
+        """Before a question, or in a gap: what is left of an earlier answer is none to this one. It is counted."""
+        left = bytes(self._buffer)
+        if len(left) >= 4 and left[1] == left[2] and left[3] == LONG:
+            self._tally.add("cut_short", 1, left[:16])
+        elif left:
+            self._tally.add("skipped_bytes", len(left), left[:16])
+        self._tally.tell()
+        self._base += len(left)
+        self._owed = 0
+        self._buffer.clear()
+        self.acknowledged = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame has begun and is not over."""
+        return bool(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Exhaust it before the next feed."""
-        self._buffer += data
-        while self._buffer:
-            start = self._buffer.find(LONG)
-            skipped = self._buffer if start < 0 else self._buffer[:start]
-            self.acknowledged = self.acknowledged or ACK in skipped
-            noise = len(skipped) - skipped.count(ACK)
-            if noise:
-                self.count("skipped_bytes", noise, skipped[:16].hex(" "))
-            self._buffer = self._buffer[len(skipped) :]
-            if len(self._buffer) < 4:
-                return
-            length = self._buffer[1]
-            if self._buffer[2] != length or self._buffer[3] != LONG or length < 3:
-                self.count("skipped_bytes", 1, self._buffer[:8].hex(" "))
-                self._buffer = self._buffer[1:]
-                continue
-            if len(self._buffer) < length + 6:
-                return
-            frame = self._buffer[: length + 6]
-            if sum(frame[4:-2]) & 0xFF != frame[-2] or frame[-1] != END:
-                self.count("bad_checksum", 1, frame[:16].hex(" "))
-                self._buffer = self._buffer[1:]
-                continue
-            self._buffer = self._buffer[len(frame) :]
-            yield frame
+        """Exhaust it before the next feed; what is left when it is not is kept."""
+        owed = min(self._owed, len(data))
+        self._owed -= owed
+        self._base += owed
+        self._noted(data[:owed])
+        self._buffer += data[owed:]
+        buffer, at = self._buffer, 0
+        try:
+            while at < len(buffer):
+                start = buffer.find(LONG, at)
+                self._skip(at, len(buffer) if start < 0 else start)
+                at = len(buffer) if start < 0 else start
+                if len(buffer) - at < 4:
+                    return
+                length = buffer[at + 1]
+                if buffer[at + 3] != LONG or buffer[at + 2] != length or length < 3:
+                    if buffer[at + 3] == LONG:
+                        self._tally.add("bad_length", 1, bytes(buffer[at : at + 8]))
+                    at = self._none(at, 0)
+                    continue
+                if len(buffer) - at < length + 6:
+                    return
+                frame = bytes(buffer[at : at + length + 6])
+                if sum(frame[4:-2]) & 0xFF != frame[-2] or frame[-1] != END:
+                    self._tally.add("bad_checksum", 1, frame[:16])
+                    at = self._none(at, length)
+                    continue
+                at += len(frame)
+                yield frame
+        finally:
+            self._owed += max(at - len(buffer), 0)
+            self._base += min(at, len(buffer))
+            del buffer[:at]
+            if self._skipped:
+                self._tally.add("skipped_bytes", self._skipped, self._noise)
+                self._skipped, self._noise = 0, b""
+            self._tally.tell()
+
+    def _none(self, at: int, cost: int) -> int:
+        stop = at + self._effort.failed(self._base + at, cost)
+        self._skip(at, min(stop, len(self._buffer)))
+        return stop
+
+    def _skip(self, start: int, stop: int) -> None:
+        self._noted(bytes(self._buffer[start:stop]))
+
+    def _noted(self, skipped: bytes) -> None:
+        self.acknowledged = self.acknowledged or ACK in skipped
+        noise = len(skipped) - skipped.count(ACK)
+        if noise:
+            self._skipped += noise
+            self._noise = self._noise or skipped[:16]
 
 
 def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str], bool]:

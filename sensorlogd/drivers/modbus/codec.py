@@ -1,38 +1,23 @@
-"""Questions and answers as bytes: PDUs, CRC and LRC are pymodbus'; finding the answer in a noisy line is done here.
-
-pymodbus takes the first thing that might be a frame for one, and throws away all that has arrived when its CRC is wrong.
-Here an answer is what has the unit, the function, the length and the checksum that the question implies, wherever it begins.
-
-MODBUS over Serial Line V1.02 (RTU, ASCII), MODBUS Messaging on TCP/IP V1.0b, MODBUS Application Protocol V1.1b3.
-"""
+"""Questions as bytes, and the answer to one in a noisy line: what has the unit, the function, the length and the checksum (in
+TCP the number) that the question implies, wherever it begins."""
 
 from __future__ import annotations
 
-import logging
 import re
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pymodbus.framer import FramerAscii, FramerRTU, FramerSocket
-from pymodbus.pdu import DecodePDU
-from pymodbus.pdu.bit_message import ReadCoilsRequest, ReadDiscreteInputsRequest
-from pymodbus.pdu.register_message import ReadHoldingRegistersRequest, ReadInputRegistersRequest
-
-logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)  # whatever it rejects is counted by the driver
+from sensorlogd.drivers.modbus.frames import FUNCTIONS as FUNCTIONS
+from sensorlogd.drivers.modbus.frames import READ_FUNCTIONS, crc, data_bytes, lrc, values
+from sensorlogd.drivers.transactions import Awaited as AwaitedAnswer
 
 Framing = Literal["rtu", "ascii", "tcp"]
-FUNCTIONS = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-_REQUESTS = {
-    "coil": ReadCoilsRequest,
-    "discrete": ReadDiscreteInputsRequest,
-    "holding": ReadHoldingRegistersRequest,
-    "input": ReadInputRegistersRequest,
-}
-_FRAMERS = {"rtu": FramerRTU, "ascii": FramerAscii, "tcp": FramerSocket}
-_ANSWERS = DecodePDU(is_server=False)
 _ASCII = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,256})\r?\n")
 _LONGEST = 600  # bytes of an answer in any framing
+_HEADER = 6  # of TCP, up to the length
+_ANY_UNIT = (0, 255)  # the device itself, which may have another number of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +33,7 @@ class Request:
 
     def data_bytes(self) -> int:
         """How many bytes of data the answer has."""
-        return (self.count + 7) // 8 if self.function in (1, 2) else 2 * self.count
+        return data_bytes(self.function, self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,37 +46,65 @@ class Answer:
 
 def request(framing: Framing, unit: int, function: str, address: int, count: int, transaction: int = 0) -> Request:
     """A question ready to be sent."""
-    pdu = _REQUESTS[function](dev_id=unit, transaction_id=transaction, address=address, count=count)
-    return Request(framing, unit, pdu.function_code, count, transaction, _FRAMERS[framing](_ANSWERS).buildFrame(pdu))
+    code = FUNCTIONS[function]
+    body = struct.pack(">BBHH", unit, code, address, count)
+    if framing == "tcp":
+        sent = struct.pack(">HHH", transaction, 0, len(body)) + body
+    elif framing == "ascii":
+        sent = b":%s%02X\r\n" % (body.hex().upper().encode(), lrc(body))
+    else:
+        sent = body + crc(body)
+    return Request(framing, unit, code, count, transaction, sent)
 
 
 class Awaited:
-    """The answer to one question, in what arrives after it.
-
-    ``damaged``: something arrived that began as the answer would, but whose checksum is wrong.
-    """
+    """The answer to one question, in what arrives after it; see ``drivers.transactions.Awaited``."""
 
     def __init__(self, asked: Request) -> None:
         self.asked = asked
         self.damaged = False
         self._buffer = b""
+        self._seen = b""
         self._find = {"rtu": self._in_rtu, "ascii": self._in_ascii, "tcp": self._in_tcp}[asked.framing]
 
-    def feed(self, data: bytes) -> Answer | None:
+    def feed(self, data: bytes, now_us: int = 0) -> Answer | None:
         """The answer, once it is complete. Never raises."""
         self._buffer += data
-        for pdu in self._find():
+        self._seen = (self._seen + data)[-_LONGEST:]
+        for end, pdu in self._find():
             answer = self._answer(pdu)
             if answer is not None:
+                self._buffer = self._buffer[end:]
                 return answer
         return None
 
-    def incomplete(self) -> bool:
+    def begun(self) -> bool:
         """Whether what arrived last could be the beginning of the answer."""
         asked = self.asked
         if asked.framing == "rtu":
             return self._rtu_head() in self._buffer
         return asked.framing == "ascii" and b":%02X" % asked.unit in self._buffer.upper()
+
+    def like(self, other: AwaitedAnswer) -> bool:
+        """Answers of one unit to one function may be each other's, exceptions with them; TCP answers are numbered."""
+        if not isinstance(other, Awaited):
+            return True
+        mine, theirs = self.asked, other.asked
+        if "tcp" in (mine.framing, theirs.framing):
+            return mine.framing == theirs.framing and mine.transaction == theirs.transaction
+        return (mine.unit, mine.function) == (theirs.unit, theirs.function)
+
+    def fresh(self) -> Awaited:
+        return Awaited(self.asked)
+
+    @property
+    def foreign(self) -> int:
+        """Whole answers of other units or to other questions, among what came lately (RTU, ASCII; TCP's are late ones)."""
+        asked = self.asked
+        if asked.framing == "tcp":
+            return 0
+        passed = list(_rtu_answers(self._seen) if asked.framing == "rtu" else _ascii_answers(self._seen))
+        return sum(frame[0] != asked.unit or self._answer(frame[1:]) is None for frame in passed)
 
     def _rtu_head(self) -> bytes:
         return bytes((self.asked.unit, self.asked.function, self.asked.data_bytes()))
@@ -103,13 +116,9 @@ class Awaited:
         size = asked.data_bytes()
         if len(pdu) != 2 + size or pdu[0] != asked.function or pdu[1] != size:
             return None
-        decoded = _ANSWERS.decode(pdu)
-        if decoded is None:
-            return None
-        values = [int(bit) for bit in decoded.bits] if asked.function in (1, 2) else list(decoded.registers)
-        return Answer(values[: asked.count])
+        return Answer(values(pdu)[: asked.count])
 
-    def _in_rtu(self) -> Iterator[bytes]:
+    def _in_rtu(self) -> Iterator[tuple[int, bytes]]:
         """RTU has no start mark: an answer may begin wherever unit and function stand; its length is known."""
         buffer = self._buffer
         head, failed = self._rtu_head(), bytes((self.asked.unit, self.asked.function | 0x80))
@@ -121,29 +130,51 @@ class Awaited:
             end = start + 3 + (head[2] if good else 0)
             if len(buffer) < end + 2:
                 undecided = min(undecided, start)
-            elif FramerRTU.check_CRC(buffer[start:end], int.from_bytes(buffer[end : end + 2], "big")):
-                yield buffer[start + 1 : end]
+            elif crc(buffer[start:end]) == buffer[end : end + 2]:
+                yield end + 2, buffer[start + 1 : end]
             elif good:
                 self.damaged = True
         self._buffer = buffer[undecided:]
 
-    def _in_ascii(self) -> Iterator[bytes]:
+    def _in_ascii(self) -> Iterator[tuple[int, bytes]]:
         for frame in _ASCII.finditer(self._buffer):
             content = bytes.fromhex(frame[1].decode())
             if content[0] != self.asked.unit:
                 continue
-            if FramerAscii.check_LRC(content[:-1], content[-1]):
-                yield content[1:-1]
+            if lrc(content[:-1]) == content[-1]:
+                yield frame.end(), content[1:-1]
             else:
                 self.damaged = True
         self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_LONGEST:]
 
-    def _in_tcp(self) -> Iterator[bytes]:
-        """The number of the question, and a length that fits; some devices do not repeat the unit."""
+    def _in_tcp(self) -> Iterator[tuple[int, bytes]]:
+        """The number of the question, its unit, and a length that fits; some devices answer with unit 0 or 255."""
         start = -1
         while (start := self._buffer.find(self.asked.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
-            length = int.from_bytes(self._buffer[start + 4 : start + 6], "big")
-            frame = self._buffer[start + 6 : start + 6 + length]
-            if length in (3, 3 + self.asked.data_bytes()) and len(frame) == length:
-                yield frame[1:]
+            length = int.from_bytes(self._buffer[start + 4 : start + _HEADER], "big")
+            frame = self._buffer[start + _HEADER : start + _HEADER + length]
+            right = self.asked.unit in _ANY_UNIT or frame[:1] in (bytes((self.asked.unit,)), b"\0", b"\xff")
+            if length in (3, 3 + self.asked.data_bytes()) and len(frame) == length and right:
+                yield start + _HEADER + length, frame[1:]
         self._buffer = self._buffer[-_LONGEST:]
+
+
+def _rtu_answers(data: bytes) -> Iterator[bytes]:
+    """Unit and PDU of every answer to a read, and of every exception to one, whose CRC is right."""
+    at = 0
+    while at < len(data) - 4:
+        function, size = data[at + 1], data[at + 2]
+        end = at + 3 + (0 if function & 0x80 else size)
+        if function & 0x7F in READ_FUNCTIONS and end + 2 <= len(data) and crc(data[at:end]) == data[end : end + 2]:
+            yield data[at:end]
+            at = end + 2
+        else:
+            at += 1
+
+
+def _ascii_answers(data: bytes) -> Iterator[bytes]:
+    """Likewise."""
+    for frame in _ASCII.finditer(data):
+        content = bytes.fromhex(frame[1].decode())
+        if lrc(content[:-1]) == content[-1] and content[1] & 0x7F in READ_FUNCTIONS:
+            yield content[:-1]

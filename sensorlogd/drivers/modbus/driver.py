@@ -1,7 +1,7 @@
 """The ``modbus`` driver: asks one unit for its registers, once an interval; or listens to somebody else asking it.
 
-On a shared port each unit's sensor takes the line for one question and its answer, in turn. After a question that nobody
-answered the rest of the round is left out, so a dead unit costs the others its ``turnaround`` once in its interval.
+On a shared port each unit's sensor takes the line for one question and its answer, in turn. A unit that stays silent is asked less
+and less often.
 """
 
 from __future__ import annotations
@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
+from sensorlogd.drivers.modbus.listener import Listener
+from sensorlogd.drivers.modbus.master import Master
 from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.serial.shared import port_for
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 
 class ModbusDriver(Driver):
@@ -21,15 +24,14 @@ class ModbusDriver(Driver):
     summary = "Modbus RTU, ASCII and TCP: registers as channels; many units may share a port"
 
     def __init__(self, options: ModbusOptions, context: DriverContext) -> None:
-        from sensorlogd.drivers.modbus.listener import Listener  # here: they import pymodbus
-        from sensorlogd.drivers.modbus.master import Master
-
         super().__init__(options, context)
-        self.port = port_for(options, context, asks=not options.listen_only)
+        quiet_s = min(options.turnaround / 1e6, START_QUIET_S)
+        self.port = port_for(options, context, asks=not options.listen_only, quiet_s=quiet_s)
         self.role = (Listener if options.listen_only else Master)(options, context, self.port)
 
     def open(self) -> None:
         self.port.open()
+        self.role.opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         return self.role.read(timeout_s)

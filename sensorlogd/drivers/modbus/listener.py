@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Sample
 from sensorlogd.drivers.contract import DriverContext
-from sensorlogd.drivers.modbus.codec import FUNCTIONS
+from sensorlogd.drivers.modbus.frames import FUNCTIONS, Answered, Asked
 from sensorlogd.drivers.modbus.master import EXCEPTIONS
 from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.modbus.sniffer import Sniffer
 from sensorlogd.drivers.serial.shared import Port
 
+SLOWER, LEAST_S = 3.0, 0.05
+REMEMBERED, LEARNED, FORGOTTEN = 32, 8, 16
 SILENCE_S = 0.1  # a frame has no gaps beyond 1.5 characters; this leaves room for adapters that deliver in bursts
+
+
+class Pairing:
+    """Whether what comes can still be the answer to the question that was heard last. When a question was missed, the answer to it
+    comes later than any to the one before would: more than SLOWER times the slowest of the last answers, or the turnaround.
+
+    Where units have become slower indeed, FORGOTTEN answers in a row without a good one among them make it learn anew.
+    """
+
+    def __init__(self, turnaround_s: float) -> None:
+        self._turnaround_s = turnaround_s
+        self._times: deque[float] = deque(maxlen=REMEMBERED)
+        self._asked_at: float | None = None
+        self._unpaired = 0
+
+    def asked(self, now: float) -> None:
+        """A question was heard."""
+        self._asked_at = now
+
+    def answered(self, now: float, *, paired: bool) -> None:
+        """An answer was heard."""
+        if paired and self._asked_at is not None:
+            self._times.append(now - self._asked_at)
+            self._unpaired = 0
+        else:
+            self._unpaired += 1
+            if self._unpaired >= FORGOTTEN:
+                self._times.clear()
+        self._asked_at = None
+
+    def too_late(self, now: float) -> bool:
+        """For what arrives now. True only once."""
+        if self._asked_at is None or now - self._asked_at <= self._allowed_s():
+            return False
+        self._asked_at = None
+        return True
+
+    def _allowed_s(self) -> float:
+        if len(self._times) < LEARNED:
+            return self._turnaround_s
+        return min(self._turnaround_s, max(SLOWER * max(self._times), LEAST_S))
 
 
 class Listener:
     """``read`` as that of a driver."""
 
-    def __init__(self, options: ModbusOptions, context: DriverContext, port: Port) -> None:
+    def __init__(
+        self, options: ModbusOptions, context: DriverContext, port: Port, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self.options = options
         self.context = context
         self.port = port
@@ -28,6 +75,11 @@ class Listener:
         self.registers = options.registers()
         self._sniffer = Sniffer()
         self._heard_us = 0
+        self._skipped = 0
+        self._pairing = Pairing(options.turnaround / 1e6)
+
+    def opened(self) -> None:
+        """Nothing is known of what was heard before."""
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
         """A sample for each answer of our unit that holds a channel."""
@@ -45,30 +97,38 @@ class Listener:
         return samples
 
     def _samples(self, data: bytes, now_us: int, *, end: bool = False) -> list[Sample]:
-        skipped = self._sniffer.skipped
         samples = []
+        now = self._clock()
+        if data and self._pairing.too_late(now):
+            self._sniffer.forget()
         for asked, answer in self._sniffer.feed(data, end=end):
-            if asked is None or answer is None or asked.dev_id != self.options.unit:
+            if answer is None:
+                self._pairing.asked(now)
                 continue
-            if answer.isError():
-                name = EXCEPTIONS.get(answer.exception_code, answer.exception_code)
-                self.context.count(
-                    f"exception_{name}", 1, f"unit {asked.dev_id}, function {asked.function_code}, {asked.address}"
-                )
-            elif asked.function_code in FUNCTIONS.values():
-                samples.append(Sample(now_us, self._readings(asked, answer)))
-        if self._sniffer.skipped > skipped:
-            self.context.count("skipped_bytes", self._sniffer.skipped - skipped, "")
+            self._pairing.answered(now, paired=asked is not None)
+            if asked is None:
+                self.context.count("unpaired_answers", 1, f"unit {answer.unit}, function {answer.function}")
+            elif asked.unit == self.options.unit:
+                samples.append(Sample(now_us, self._heard(asked, answer)))
+        if self._sniffer.skipped > self._skipped:
+            self.context.count("skipped_bytes", self._sniffer.skipped - self._skipped, "")
+            self._skipped = self._sniffer.skipped
         return [sample for sample in samples if sample.values]
 
-    def _readings(self, asked: Any, answer: Any) -> dict[str, float]:
+    def _heard(self, asked: Asked, answer: Answered) -> dict[str, float]:
+        if answer.exception:
+            name = EXCEPTIONS.get(answer.exception, answer.exception)
+            self.context.count(f"exception_{name}", 1, f"unit {asked.unit}, function {asked.function}, {asked.address}")
+            return {}
+        return self._readings(asked, answer) if asked.function in FUNCTIONS.values() else {}
+
+    def _readings(self, asked: Asked, answer: Answered) -> dict[str, float]:
         """The channels whose numbers are wholly in what was asked for."""
         within = {
             name: register
             for name, register in self.registers.items()
-            if FUNCTIONS[register.function] == asked.function_code
+            if FUNCTIONS[register.function] == asked.function
             and asked.address <= register.address
             and register.end <= asked.address + asked.count
         }
-        values = [int(value) for value in answer.registers or answer.bits]
-        return readings(within, asked.address, values, self.context.count)
+        return readings(within, asked.address, answer.values(), self.context.count)

@@ -1,9 +1,5 @@
-"""Asking one unit: one question at a time, each with its own fate.
-
-RTU and ASCII answers do not say which question they belong to. A unit that has not answered is therefore not asked again
-before QUIET_TURNAROUNDS have gone or its late answer has come, which is counted and not read. The next question it answers
-may have been the late one's, so after it the same is waited for once more.
-"""
+"""Asking one unit: one question at a time, each with its own fate. How a question is asked is ``drivers.transactions``'; what is
+asked, and what silence and exceptions mean for the next round, is here."""
 
 from __future__ import annotations
 
@@ -12,16 +8,19 @@ from collections.abc import Sequence
 
 from sensorlogd.batch import Sample
 from sensorlogd.drivers.contract import DriverContext
-from sensorlogd.drivers.modbus.codec import Answer, Awaited, request
+from sensorlogd.drivers.modbus.blocks import SILENT_TWICE, Block, Blocks
+from sensorlogd.drivers.modbus.codec import Awaited, request
 from sensorlogd.drivers.modbus.options import ModbusOptions
-from sensorlogd.drivers.modbus.registers import Question, questions, readings
-from sensorlogd.drivers.serial.echo import without_echo
+from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.serial.shared import Port
+from sensorlogd.drivers.transactions import Asker, Backoff, Fate, Outcome, Question
+from sensorlogd.drivers.transactions import Awaited as AwaitedAnswer
+from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+from sensorlogd.event_kinds import EventKind
 
-QUIET_TURNAROUNDS = 4
-GRACE_S = 5.0  # beyond pause and turnaround, after which a shared line is taken away from us: we hang
-DAMAGED_S = 0.05  # of silence after a damaged answer: no other one will come
-SHOWN_BYTES = 24
+LEARNING_S = 0.05  # listened on after a unit's first answers: some repeat themselves
+GAP_S = 0.05  # an answer that has begun is not cut by the turnaround
+SILENT_AT_FIRST = 2  # questions without any answer in a round, before the unit is taken for silent
 # Of the Application Protocol, section 7. A gateway answers 10 and 11 for a unit that it cannot reach.
 EXCEPTIONS = {
     1: "illegal_function",
@@ -35,8 +34,8 @@ EXCEPTIONS = {
     11: "gateway_target_failed_to_respond",
 }
 _UNREACHABLE = (10, 11)
-_TOO_MUCH_ASKED = (2, 3)
-_SILENCE, _DAMAGED, _STOPPED = Answer(()), Answer(()), Answer(())
+_BUSY = (5, 6)
+_TOO_MUCH_ASKED = (2, 3, 4)
 
 
 class Master:
@@ -45,20 +44,32 @@ class Master:
     def __init__(self, options: ModbusOptions, context: DriverContext, port: Port) -> None:
         self.options = options
         self.context = context
-        self.port = port
-        self.bytes_seen = 0
+        self.asker = Asker(port, context)
         self.registers = options.registers()
-        self.questions = questions(self.registers, options.max_gap, options.max_registers)
-        self._turnaround_s = options.turnaround / 1e6
-        self._pause_s = options.pause_s()
-        self._transaction = 0
+        self._interval_s = (options.interval or 1) / 1e6
+        self.unit, self.blocks = self._ignorant()
         self._due = time.monotonic()
-        self._todo: list[Question] = []
+        self._todo: list[Block] = []
+        self._silent: list[Block] = []
+        self._spoke = False  # the unit, in this round
         self._sample: dict[str, float] = {}
         self._sampled_us: int | None = None
-        self._owed: Awaited | None = None  # the question that was not answered, whose answer may still come
-        self._doubt = False  # it was asked again since and answered, and nobody knows which of the two answers that was
-        self._asked_at = 0.0
+
+    def _ignorant(self) -> tuple[Backoff, Blocks]:
+        """As one is before the first question."""
+        options, interval_s = self.options, self._interval_s
+        blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=SHARED_CAP_S)
+        return Backoff(interval_s, SHARED_CAP_S if options.shared else OWN_CAP_S), blocks
+
+    def opened(self) -> None:
+        """The line is there, and with it what was learned before."""
+        key = f"{self.context.sensor} {self.options.model_dump_json()}"
+        self.unit, self.blocks = self.asker.port.line.recall(key, self._ignorant)
+
+    @property
+    def bytes_seen(self) -> int:
+        """For ``try``."""
+        return self.asker.bytes_seen
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
         """A sample, when a round of questions is complete."""
@@ -69,6 +80,7 @@ class Master:
             going_on = self._next_question(max(end - time.monotonic(), 0.0))
             if not going_on or (self._todo and time.monotonic() >= end):
                 return []
+        self._judge_silence()
         if not self._sample:
             return []
         sample, self._sample = Sample(self._sampled_us, self._sample), {}
@@ -79,125 +91,125 @@ class Master:
         wait_s = self._due - time.monotonic()
         if wait_s > 0 and (self.context.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return False
-        interval_s = (self.options.interval or 1) / 1e6
-        missed = max((time.monotonic() - self._due) // interval_s, 0)
-        self._due += (missed + 1) * interval_s
-        self._todo = list(self.questions)
-        return True
+        now = time.monotonic()
+        self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
+        if not self.unit.due(now):
+            told = f"unit {self.options.unit}: {self.unit.misses} rounds without an answer; asked every {self.unit.wait_s():g} s"
+            self.context.count("backed_off", 1, told)
+            return False
+        self._todo, self._silent, self._spoke = self.blocks.round(now), [], False
+        return bool(self._todo)
+
+    # ---- one question ---------------------------------------------------------------------------------------------------
 
     def _next_question(self, wait_s: float) -> bool:
-        """False: not yet (the line is not free, the unit owes an answer, or a stop was asked for)."""
-        if not self._settled(wait_s):
+        """False: not yet (the line is not free, an answer is owed, or a stop was asked for)."""
+        block = self._todo[0]
+        outcome = self.asker.ask(self._question(block), wait_s)
+        if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
             return False
-        hold_s = (self._pause_s + self._turnaround_s) * (1 + self.options.retries) + GRACE_S
-        with self.port.transaction(wait_s, hold_s) as ours:
-            if not ours:
-                return False
-            for _ in range(1 + self.options.retries):
-                outcome = self._ask(self._todo[0])
-                if outcome is not _DAMAGED:
-                    break
-        if outcome is _STOPPED:
-            return False
-        if outcome is _SILENCE:
-            self._unanswered()
-        elif outcome is _DAMAGED:
-            self._todo.pop(0)
-        elif outcome.exception:
-            self._refused(outcome.exception)
+        self._todo.pop(0)
+        if outcome.fate is Fate.SILENT:
+            self._unanswered(block, outcome)
+        elif outcome.fate in (Fate.DAMAGED, Fate.AMBIGUOUS):
+            self._spoke = True
+        elif outcome.answer.exception:
+            self._refused(block, outcome.answer.exception)
         else:
-            question = self._todo.pop(0)
-            wanted = {name: self.registers[name] for name in question.names}
-            self._sample |= readings(wanted, question.address, outcome.values, self.context.count)
+            self._take(block, outcome)
         return True
 
-    def _settled(self, wait_s: float) -> bool:
-        """Whether the unit may be asked: it owes nothing, or has had time enough. TCP numbers its answers and need not wait."""
-        if self._owed is None or self.options.framing == "tcp":
-            return True
-        end = time.monotonic() + wait_s
-        while (left := self._asked_at + QUIET_TURNAROUNDS * self._turnaround_s - time.monotonic()) > 0:
-            arrived = self.port.read(min(left, max(end - time.monotonic(), 0.0)))
-            if arrived is None:
-                return False
-            if self._was_owed(arrived[1]):
-                return True
-            if not arrived[1] and time.monotonic() >= end:
-                return False
-        if self._doubt:
-            self._settle(None)
-        return True
+    def _question(self, block: Block) -> Question:
+        options, asked = self.options, block.question
+        numbered = options.framing == "tcp"
 
-    def _settle(self, owed: Awaited | None, *, doubt: bool = False) -> None:
-        self._owed, self._doubt = owed, doubt
+        def make() -> tuple[bytes, AwaitedAnswer]:
+            number = self.asker.port.line.next_number() if numbered else 0
+            ready = request(options.framing, options.unit, asked.function, asked.address, asked.count, number)
+            return ready.sent, Awaited(ready)
 
-    def _was_owed(self, data: bytes) -> bool:
-        """Whether the late answer is among ``data``."""
-        if self._owed is None or not data or self._owed.feed(data) is None:
-            return False
-        late_s = time.monotonic() - self._asked_at
-        self.context.count("late_answers", 1, f"after {late_s:.2f} s; turnaround is {self._turnaround_s:g} s")
-        self._settle(None)
-        return True
+        return Question(
+            key=f"unit {options.unit}, {asked}",
+            make=make,
+            turnaround_s=options.turnaround / 1e6,
+            separation="number" if numbered else "content",
+            retries=options.retries,
+            pause_s=options.pause_s(),
+            echo="like" if options.ignore_echo or options.framing == "rtu" else "",
+            learning_s=0.0 if numbered else min(LEARNING_S, options.turnaround / 1e6),
+            gap_s=GAP_S,
+        )
 
-    def _ask(self, question: Question) -> Answer:
-        """The answer, or one of the three that stand for none."""
-        if self._pause_s and self.context.wait(self._pause_s):
-            return _STOPPED
-        self._was_owed(self.port.discard_input())
-        options = self.options
-        self._transaction = self._transaction % 65535 + 1
-        asked = request(options.framing, options.unit, question.function, question.address, question.count, self._transaction)
-        awaited, heard = Awaited(asked), b""
-        # An RTU answer never looks like its question, so an echo can be skipped without being told of it.
-        echo = asked.sent if options.ignore_echo or options.framing == "rtu" else b""
-        self.port.write(asked.sent)
-        self._asked_at = time.monotonic()
-        until = self._asked_at + self._turnaround_s
-        while (left := until - time.monotonic()) > 0:
-            arrived = self.port.read(left)
-            if arrived is None:
-                return _STOPPED
-            now_us, data = arrived
-            self.bytes_seen += len(data)
-            data, echo = without_echo(data, echo)
-            heard = (heard + data)[-SHOWN_BYTES:]
-            if options.framing == "tcp":
-                self._was_owed(data)
-            answer = awaited.feed(data)
-            if answer is not None:
-                owed = self._owed if options.framing != "tcp" else None
-                self._settle(Awaited(owed.asked) if owed is not None else None, doubt=owed is not None)
-                if not self._sample:
-                    self._sampled_us = now_us
-                return answer
-            if awaited.damaged and data:
-                until = min(until, time.monotonic() + DAMAGED_S)
-        shown = f"unit {options.unit}, {question}" + (f"; heard {heard.hex(' ')}" if heard else "")
-        if awaited.damaged or awaited.incomplete():
-            self._settle(None)
-            self.context.count("bad_frames", 1, shown)
-            return _DAMAGED
-        self._settle(awaited)
-        self.port.attend((QUIET_TURNAROUNDS - 1) * self._turnaround_s)
-        self.context.count("unanswered", 1, shown)
-        return _SILENCE
+    def _shown(self, block: Block, outcome: Outcome) -> str:
+        heard = f"; heard {outcome.heard.hex(' ')}" if outcome.heard else ""
+        return f"unit {self.options.unit}, {block.question}{heard}"
 
-    def _unanswered(self) -> None:
-        """Leave out the rest of the round, and begin the next with what went unanswered: should the answer come even later
-        than we wait for it, it would be taken for the right registers."""
-        first = self.questions.index(self._todo[0])
-        self.questions = self.questions[first:] + self.questions[:first]
-        self._todo = []
+    def _take(self, block: Block, outcome: Outcome) -> None:
+        self._alive()
+        self.blocks.answered(block)
+        wanted = {name: self.registers[name] for name in block.question.names}
+        if not self._sample:
+            self._sampled_us = outcome.at_us
+        self._sample |= readings(wanted, block.question.address, outcome.answer.values, self.context.count)
 
-    def _refused(self, code: int) -> None:
-        """An exception. One wrong address does not cost the others: what was asked for together is asked for one by one."""
-        question = self._todo.pop(0)
-        self.context.count(f"exception_{EXCEPTIONS.get(code, code)}", 1, f"unit {self.options.unit}, {question}")
+    def _alive(self) -> None:
+        self._spoke = True
+        self.unit.answered()
+
+    # ---- no answer, or none that helps ------------------------------------------------------------------------------------
+
+    def _unanswered(self, block: Block, outcome: Outcome) -> None:
+        """Whether the unit is silent or only the block is known when the round is over."""
+        self.context.count("unanswered", 1, self._shown(block, outcome))
+        self._silent.append(block)
+        if not self._spoke and len(self._silent) >= SILENT_AT_FIRST:
+            self._todo = []
+
+    def _judge_silence(self) -> None:
+        """At the end of a round."""
+        silent, self._silent = self._silent, []
+        now = time.monotonic()
+        if silent and not self._spoke:
+            self.unit.missed(now)
+            self.blocks.begin_elsewhere()
+            if self.unit.misses >= SILENT_TWICE:  # or each of its blocks holds a register that silences it
+                for block in [block for block in silent if not block.single][:1]:
+                    self.blocks.cut(block)
+            return
+        for block in silent:
+            block.backoff.missed(now)
+            if block.backoff.misses < SILENT_TWICE:
+                continue
+            if not block.single:
+                self.blocks.cut(block)
+            else:
+                self._blame(block, EventKind.SILENT_REGISTERS, "is never answered; the rest of the unit is")
+
+    def _refused(self, block: Block, code: int) -> None:
+        """An exception is an answer, too."""
+        name = EXCEPTIONS.get(code, code)
+        self.context.count(f"exception_{name}", 1, f"unit {self.options.unit}, {block.question}")
         if code in _UNREACHABLE:
             self._todo = []
-        elif code in _TOO_MUCH_ASKED and len(question.names) > 1:
-            single = [one for name in question.names for one in questions({name: self.registers[name]}, 0, 1)]
-            at = self.questions.index(question)
-            self.questions[at : at + 1] = single
-            self._todo[:0] = single
+            self.unit.missed(time.monotonic())
+            self._spoke = True  # the gateway has; this was not silence
+            return
+        self._alive()
+        if code in _BUSY:
+            return
+        if code in _TOO_MUCH_ASKED and not block.single:
+            block.refused = True
+            self._todo[:0] = self.blocks.cut(block)
+            return
+        block.backoff.missed(time.monotonic())
+        if block.backoff.misses >= SILENT_TWICE:
+            self._blame(block, EventKind.REFUSED_REGISTERS, f"is refused ({name})")
+
+    def _blame(self, block: Block, kind: EventKind, what: str) -> None:
+        """Once, until it answers."""
+        if block.told:
+            return
+        block.told = True
+        told = f"unit {self.options.unit}, {block.question} ({', '.join(block.question.names)}) {what}"
+        self.context.count(kind, 1, told)
+        self.context.event(kind, told)

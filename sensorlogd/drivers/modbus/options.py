@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from sensorlogd.config.models import ChannelOptions, DurationUs, Name
+from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.serial.frame_options import Int
 from sensorlogd.drivers.serial.options import PortOptions
@@ -36,7 +37,10 @@ class ModbusChannel(ChannelOptions):
     word_order: Order | None = Field(None, description="of the registers of one number; big: the first is the highest")
     byte_order: Order | None = Field(None, description="inside a register; the standard says big")
     bits: tuple[Int, Int] | None = Field(None, description="[lowest bit, number of bits] of an unsigned number")
-    missing: tuple[Int, ...] = Field((), description="raw numbers that mean 'no value', e.g. [0x8000]")
+    missing: tuple[sentinels.Number, ...] = Field(
+        (), description="raw numbers that mean 'no value', before scale, as bits or as the type reads them: [0x8000] or [-32768]"
+    )
+    missing_only: tuple[sentinels.Number, ...] | None = Field(None, description="the same; those of a profile do not count then")
 
     @model_validator(mode="after")
     def _one_address(self) -> ModbusChannel:
@@ -121,7 +125,7 @@ class ModbusOptions(PortOptions):
             channel.word_order or self.word_order,
             channel.byte_order or self.byte_order,
             channel.bits,
-            frozenset(channel.missing),
+            frozenset(sentinels.chosen(channel.missing, channel.missing_only)),
         )
 
     def registers(self) -> dict[str, Register]:

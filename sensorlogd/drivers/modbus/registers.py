@@ -7,6 +7,9 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sensorlogd.batch import whole
+from sensorlogd.drivers.sentinels import raw_numbers
+
 WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4, "bcd16": 1, "bcd32": 2}
 _FLOATS = {"f32": ">f", "f64": ">d"}
 
@@ -24,7 +27,7 @@ class Register:
     word_order: str = "big"
     byte_order: str = "big"
     bits: tuple[int, int] | None = None
-    missing: frozenset[int] = frozenset()
+    missing: frozenset[int | float] = frozenset()
 
     def __post_init__(self) -> None:
         if self.end > 65536:
@@ -35,6 +38,8 @@ class Register:
                 raise ValueError(f"bits: a {self.function} is a bit already")
             if not self.type.startswith("u") or low < 0 or count < 1 or low + count > 16 * WORDS[self.type]:
                 raise ValueError(f"bits: [{low}, {count}] does not fit into {self.type}")
+        kind, width = ("u1", None) if self.single_bit else (self.type, None if self.bits is None else self.bits[1])
+        object.__setattr__(self, "missing", raw_numbers(kind, self.missing, width=width))
 
     @property
     def single_bit(self) -> bool:
@@ -49,7 +54,9 @@ class Register:
     def value(self, words: Sequence[int]) -> float:
         """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for a BCD digit that is none."""
         raw: float = words[0] if self.single_bit else self._raw(words)
-        return raw if math.isfinite(raw) and raw not in self.missing else math.nan
+        if not math.isfinite(raw) or raw in self.missing:
+            return math.nan
+        return whole(raw) if type(raw) is int else raw
 
     def _raw(self, words: Sequence[int]) -> float:
         ordered = words if self.word_order == "big" else reversed(words)
@@ -58,6 +65,8 @@ class Register:
             return float(struct.unpack(_FLOATS[self.type], data)[0])
         if self.type.startswith("bcd"):
             if not data.hex().isdecimal():
+                if int.from_bytes(data, "big") in self.missing:  # FFFF is no BCD, and may be no value
+                    return math.nan
                 raise ValueError(f"{data.hex()} is not BCD")
             return int(data.hex())
         whole = int.from_bytes(data, "big", signed=self.type.startswith("i"))

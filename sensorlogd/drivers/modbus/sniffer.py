@@ -1,22 +1,26 @@
 """A bus on which somebody else asks: frames out of what is overheard. RTU only.
 
-Questions and answers look alike. What a frame is follows from its CRC, its length, and from what came before it.
+Questions and answers look alike. What a frame is follows from its CRC, its length, and from what came before it. An answer
+belongs to the question right before it: where anything else was in between, that may have been a question that was missed.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerRTU
-from pymodbus.pdu import DecodePDU
+from sensorlogd.drivers.modbus.frames import (
+    Answered,
+    Asked,
+    answer_length,
+    crc,
+    is_answer,
+    is_question,
+    question_length,
+)
 
-_QUESTIONS, _ANSWERS = DecodePDU(is_server=True), DecodePDU(is_server=False)
 _LONGEST = 256
 _SHORTEST = 4
-_READS = (1, 2, 3, 4)
+_MISSED_BYTES = 4  # of no frame, between a question and an answer: fewer are the noise of switching directions
 
 
 class Sniffer:
@@ -27,10 +31,11 @@ class Sniffer:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._asked: Any = None
+        self._asked: Asked | None = None
         self.skipped = 0
+        self._between = 0  # of them since the last frame
 
-    def feed(self, data: bytes, *, end: bool = False) -> Iterator[tuple[Any | None, Any | None]]:
+    def feed(self, data: bytes, *, end: bool = False) -> Iterator[tuple[Asked | None, Answered | None]]:
         """``end``: the line fell silent, what is incomplete will not go on."""
         buffer, at = self._buffer + data, 0
         while len(buffer) - at >= _SHORTEST:
@@ -38,14 +43,17 @@ class Sniffer:
             if size:
                 at += size
                 asked, self._asked = self._asked, question
-                yield (question, None) if answer is None else (asked, answer)
+                missed, self._between = self._between >= _MISSED_BYTES, 0
+                yield (question, None) if answer is None else (None if missed else asked, answer)
             elif len(buffer) - at >= _LONGEST or end:
                 at += 1
                 self.skipped += 1
+                self._between += 1
             else:
                 break
         if end:
             self.skipped += len(buffer) - at
+            self._between += len(buffer) - at
             at = len(buffer)
         self._buffer = buffer[at:]
 
@@ -54,38 +62,34 @@ class Sniffer:
         """Whether a frame has begun."""
         return bool(self._buffer)
 
-    def _frame(self, window: bytes) -> tuple[int, Any | None, Any | None]:
+    def forget(self) -> None:
+        """The question that was heard last is not the one the next answer belongs to."""
+        self._asked = None
+
+    def _frame(self, window: bytes) -> tuple[int, Asked | None, Answered | None]:
         """(length, question, answer) of the frame at the beginning; length 0: there is none, or not yet."""
         asked = self._asked
-        awaited = asked is not None and asked.dev_id == window[0] and asked.function_code == window[1] & 0x7F
+        awaited = asked is not None and asked.unit == window[0] and asked.function == window[1] & 0x7F
         if window[1] & 0x80 and not awaited:
             return 0, None, None  # an exception without its question; in noise five bytes look like one often enough
-        for decoder in (_ANSWERS, _QUESTIONS) if awaited else (_QUESTIONS, _ANSWERS):
-            size, found = _decoded(decoder, window)
-            if found is None or (decoder is _ANSWERS and awaited and not _fits(asked, window)):
-                continue
-            return (size, found, None) if decoder is _QUESTIONS else (size, None, found)
+        if awaited and (size := _whole(window, answer_length, is_answer)) and _fits(asked, window):
+            return size, None, Answered(window[0], window[1 : size - 2])
+        if size := _whole(window, question_length, is_question):
+            return size, Asked(window[0], window[1 : size - 2]), None
+        if not awaited and (size := _whole(window, answer_length, is_answer)):
+            return size, None, Answered(window[0], window[1 : size - 2])
         return 0, None, None
 
 
-def _fits(asked: Any, answer: bytes) -> bool:
+def _fits(asked: Asked | None, answer: bytes) -> bool:
     """A read's answer has as many bytes as the question implies."""
-    if answer[1] not in _READS:
-        return True
-    return bool(answer[2] == ((asked.count + 7) // 8 if asked.function_code in (1, 2) else 2 * asked.count))
+    size = asked.data_bytes() if asked is not None and not answer[1] & 0x80 else None
+    return size is None or answer[2] == size
 
 
-def _decoded(decoder: DecodePDU, window: bytes) -> tuple[int, Any | None]:
-    try:
-        kind = decoder.lookupPduClass(window)
-        size = kind.calculateRtuFrameSize(window) if kind is not None else 0
-        if not _SHORTEST <= size <= len(window):
-            return 0, None
-        if not FramerRTU.check_CRC(window[: size - 2], int.from_bytes(window[size - 2 : size], "big")):
-            return 0, None
-        found = decoder.decode(window[1 : size - 2])
-    except (ModbusException, ValueError, IndexError, struct.error, TypeError, KeyError):
-        return 0, None
-    if found is not None:
-        found.dev_id = window[0]
-    return size, found
+def _whole(window: bytes, length: Callable[[bytes], int], plausible: Callable[[bytes], bool]) -> int:
+    """The length of the frame that ``window`` begins with; 0: there is none."""
+    size = length(window)
+    if not _SHORTEST <= size <= len(window) or crc(window[: size - 2]) != window[size - 2 : size]:
+        return 0
+    return size if plausible(window) else 0

@@ -20,10 +20,10 @@ class NmeaDecoder:
     ``repeated_fields``: another sentence gave the same for the same instant.
     """
 
-    def __init__(self, options: NmeaDecoding, count: Count) -> None:
+    def __init__(self, options: NmeaDecoding, count: Count, *, midway: bool = False) -> None:
         self.wanted = {channel.source or name for name, channel in options.channel_options().items()}
         self.count = count
-        self.messages = Messages(count, checksum_required=options.checksum)
+        self.messages = Messages(count, checksum_required=options.checksum, midway=midway)
         self._talkers, self._kinds = frozenset(options.talkers), frozenset(options.sentences)
         self._clock = DeviceClock() if options.time == "device" else None
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.nmea.options import NmeaOptions
+from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.shared import port_for
-
-QUIET_S = 1.0  # no device pauses so long in the middle of a frame
 
 
 class NmeaDriver(Driver):
@@ -24,25 +22,23 @@ class NmeaDriver(Driver):
 
         super().__init__(options, context)
         self.transport = port_for(options, context)
-        self.decoder = NmeaDecoder(options, context.count)
+        self.decoder = NmeaDecoder(options, context.count, midway=True)
+        self.gaps = GapClock(self.transport, gap_s(options))
         self.bytes_seen = 0
-        self._heard = time.monotonic()
 
     def open(self) -> None:
         self.transport.open()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        arrived = self.transport.read(timeout_s)
+        arrived = self.gaps.read(timeout_s)
         if arrived is None:
             return []
-        now_us, data = arrived
+        now_us, data, quiet = arrived
         self.bytes_seen += len(data)
-        if data:
-            self._heard = time.monotonic()
-            return self.decoder.feed(data, now_us) or []
-        if time.monotonic() - self._heard > QUIET_S:
+        if quiet:
             return self.decoder.idle(now_us) or []
-        return []
+        return (self.decoder.feed(data, now_us) if data else None) or []
 
     def close(self) -> None:
+        self.decoder.idle(self.context.now_us())  # what never came to an end is counted at last
         self.transport.close()

@@ -11,6 +11,7 @@ from sensorlogd.config.models import ChannelOptions, Name, SensorOptions
 from sensorlogd.config.validation.names import closest
 from sensorlogd.drivers.nmea.known import DEFAULT, KNOWN
 from sensorlogd.drivers.serial.options import PortOptions
+from sensorlogd.stamping.judging import TimeLimits
 
 
 class NmeaDecoding(SensorOptions):
@@ -33,6 +34,10 @@ class NmeaDecoding(SensorOptions):
                     f"channels.{name}: no sentence gives {source!r}{closest(source, KNOWN)}; known: {', '.join(KNOWN)}, xdr_NAME"
                 )
         return self
+
+    def time_limits(self) -> TimeLimits | None:
+        """What a receiver says whose weeks have rolled over is put right."""
+        return TimeLimits(gnss=True)
 
     def channel_options(self) -> dict[str, ChannelOptions]:
         """Units and kinds are known unless the file says otherwise."""

@@ -21,7 +21,7 @@ FOOT_M = 0.3048
 FATHOM_M = 1.8288
 INCH_HG_HPA = 33.863886
 _TO_MS = {"M": 1.0, "N": KNOT_MS, "K": 1 / 3.6, "S": 1609.344 / 3600}
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII)
 _LATITUDE = re.compile(r"(\d{2})([0-5]\d(?:\.\d*)?)", re.ASCII)
 _LONGITUDE = re.compile(r"(\d{2,3})([0-5]\d(?:\.\d*)?)", re.ASCII)
 
@@ -298,27 +298,43 @@ def _mda(cells: Cells) -> Fields:
 _PITCH, _ROLL = ("pitch", "ptch", "pitc"), ("roll", "heel", "roll_angle")
 
 
+_TO_HPA = {"B": 1000.0, "P": 0.01, "H": 1.0, "M": 1.3332239, "I": INCH_HG_HPA}
+
+
 def _xdr(cells: Cells) -> Fields:
-    """Transducers by their own names, ``xdr_PITCH``; pitch and roll, air temperature, barometer and humidity also by ours."""
+    """Transducers by their own names, ``xdr_PITCH``; pitch and roll, air temperature, barometer and humidity also by ours.
+
+    A name of digits alone only counts those of one kind (Vaisala's WXT520 calls temperature, humidity and pressure "0" in one
+    sentence), so the kind stands before it: ``xdr_C0``. Of a weather instrument (talker WI) number 0 is the outer one.
+    """
     out: Fields = {}
+    is_weather = cells[0].startswith("WI")
     for index in range(1, len(cells), 4):
         value = cells.number(index + 1)
         if value is None:
             continue
         kind, unit, name = cells.text(index), cells.text(index + 2), cells.text(index + 3)
-        out[f"xdr_{name or kind}"] = value
-        lowered = name.lower()
-        if kind == "A" and lowered in _PITCH:
-            out["pitch"] = value
-        elif kind == "A" and lowered in _ROLL:
-            out["roll"] = value
-        elif kind == "C" and unit == "C" and ("air" in lowered or lowered == "outside"):
-            out["air_temperature"] = value
-        elif kind == "P" and unit in ("B", "P") and (not lowered or "bar" in lowered or "press" in lowered or "air" in lowered):
-            out["pressure"] = value * (1000 if unit == "B" else 0.01)
-        elif kind == "H":
-            out["humidity"] = value
+        out[f"xdr_{kind}{name}" if name.isdecimal() else f"xdr_{name or kind}"] = value
+        ours = _ours(kind, unit, name.lower(), value, is_weather=is_weather)
+        if ours is not None:
+            out.setdefault(*ours)
     return out
+
+
+def _ours(kind: str, unit: str, name: str, value: float, *, is_weather: bool) -> tuple[str, float] | None:
+    """Our name of a transducer's value, in our unit."""
+    outer = is_weather and name in ("", "0")
+    if kind == "A" and name in _PITCH:
+        return "pitch", value
+    if kind == "A" and name in _ROLL:
+        return "roll", value
+    if kind == "C" and unit in ("C", "F") and (outer or "air" in name or name == "outside"):
+        return "air_temperature", value if unit == "C" else (value - 32) / 1.8
+    if kind == "P" and unit in _TO_HPA and (outer or not name or "bar" in name or "press" in name or "air" in name):
+        return "pressure", value * _TO_HPA[unit]
+    if kind == "H":
+        return "humidity", value
+    return None
 
 
 def _plain(**places: int) -> Callable[[Cells], Fields]:

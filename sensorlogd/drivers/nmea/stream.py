@@ -12,21 +12,24 @@ is bounded by the longest message.
 from __future__ import annotations
 
 import re
+import struct
+from array import array
 from collections.abc import Callable, Iterator
-from functools import reduce
-from operator import xor
+from functools import cache
 
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
+from sensorlogd.drivers.serial.effort import Effort, Tally
 
 Count = Callable[[str, int, str], None]
 
 MAX_SENTENCE = 1024  # the standard says 82 characters; proprietary sentences are longer
 MAX_TAG = 150
 MAX_UBX = 4096  # NAV-SIG with the 255 signals that its counter can count has 4088
-_START = re.compile(rb"[$!\\]|\xb5(?:\x62|\Z)|\xd3(?:[\x00-\x03]|\Z)")
+_START = re.compile(rb"\$(?!\$)|[!\\]|\xb5(?:\x62|\Z)|\xd3(?:[\x00-\x03]|\Z)")
 # Printable characters, those beyond ASCII included, but $ (begins a sentence) and a * with its two digits (ends one).
 _BODY = rb"(?:[\x20-\x23\x25-\x29\x2b-\x7e\x80-\xff]++|\*(?![0-9A-Fa-f]{2}))"
 _SENTENCE = re.compile(rb"[$!](" + _BODY + rb"++)(?:\*([0-9A-Fa-f]{2})|[\r\n])")
+_WITNESS = re.compile(rb"\xb5\x62|[$!]([A-Za-z][A-Za-z0-9]{2,15},[\x20-\x23\x25-\x29\x2b-\x7e]{0,200}+)\*([0-9A-Fa-f]{2})\r?\n")
 _INSIDE = re.compile(_BODY + rb"*+")
 _UNDECIDED = re.compile(rb"\*[0-9A-Fa-f]?\Z")  # perhaps the end of the sentence
 _ADDRESS = re.compile(rb"[A-Za-z][A-Za-z0-9]{2,15}(?:,|\Z)")
@@ -37,36 +40,49 @@ _TAG_BEGUN = re.compile(
 )  # its end has not come
 _TAG_TIME = re.compile(rb"(?:^|,)c:(\d{9,13})(?:,|$)")
 _fletcher = CHECKSUMS["fletcher8"].compute
+_xor = CHECKSUMS["nmea"].compute
+# A binary frame's length may lie, and would hide what follows: so many whole messages inside are the truth.
+WITNESSES = 2
+CLAIM = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Messages:
     """``feed`` gives, in order, sentences as ``str`` (without ``$``/``!`` and checksum) and UBX frames as ``bytes``.
 
     ``tag_time_us``: of the sentence just given, from its tag block. Counts ``bad_checksum``, ``no_checksum``, ``cut_short``
-    (a sentence that another one, or no character of a sentence, breaks off), ``overlong``, ``rtcm_frames``, ``skipped_bytes``.
+    (a message that another one, no character of a sentence, or silence breaks off), ``too_long``, ``bad_length`` (a frame that
+    claims too much, or more than it has), ``first_partial`` (what came before the first message), ``rtcm_frames``, ``skipped_bytes``.
     """
 
-    def __init__(self, count: Count, *, checksum_required: bool = True) -> None:
-        self.count = count
+    def __init__(self, count: Count, *, checksum_required: bool = True, midway: bool = False) -> None:
         self.checksum_required = checksum_required
         self.tag_time_us: int | None = None
+        self._tally = Tally(count)
         self._buffer = bytearray()
+        self._base = 0  # where in the stream the buffer begins
+        self._owed = 0  # bytes still to come that are given up already
+        self._effort = Effort()
         self._skipped = 0
         self._next_tag_us: int | None = None
+        self._inside = 2, 0  # of the binary frame that has begun, from its first byte on: where witnesses are sought, how many
+        self._midway = midway
 
     def feed(self, data: bytes) -> Iterator[str | bytes]:
         """Exhaust it before the next feed."""
-        self._buffer += data
+        owed = min(self._owed, len(data))
+        self._owed -= owed
+        self._base += owed
+        self._buffer += data[owed:] if owed else data
         return self._scan(False)
 
     def give_up(self) -> Iterator[str | bytes]:
-        """Nothing came for a while: what looks like the beginning of a binary frame is none, and hides nothing any longer."""
-        return self._scan(True)
+        """Nothing came for a while: what has begun does not go on, and hides nothing any longer."""
+        yield from self._scan(True)
+        self._owed, self._midway = 0, False
 
     def _scan(self, give_up: bool) -> Iterator[str | bytes]:
-        buffer = self._buffer
-        at = 0
-        while True:
+        buffer, at, told = self._buffer, 0, False
+        while at < len(buffer):
             start = _START.search(buffer, at)
             begin = len(buffer) if start is None else start.start()
             if noise := _noise(buffer, at, begin):
@@ -75,21 +91,43 @@ class Messages:
             at = begin
             if start is None:
                 break
-            first = buffer[at]
-            used, message = _KINDS.get(first, Messages._sentence)(self, at)
+            used, message = _KINDS.get(buffer[at], Messages._sentence)(self, at)
             if not used:
-                if not give_up or first not in (0xB5, 0xD3):
+                if not give_up:
                     break  # the rest of it has not come yet
+                if not told and len(buffer) - at > 1:
+                    told = True
+                    self._tally.add("cut_short", 1, b"", _shown(buffer, at, at + 70))
                 used = 1
                 self._skipped += 1
             at += used
+            self._inside = 2, 0
             if message is not None:
                 self.tag_time_us, self._next_tag_us = self._next_tag_us, None
+                self._tell_skipped()
+                self._midway = False
                 yield message
+        self._owed += max(at - len(buffer), 0)
+        self._base += min(at, len(buffer))
         del buffer[:at]
+        self._tell_skipped()
+        self._tally.tell()
+
+    def _tell_skipped(self) -> None:
         if self._skipped:
-            self.count("skipped_bytes", self._skipped, "")
+            if self._midway:
+                self._tally.add("first_partial", 1)
+                self._midway = False
+            self._tally.add("skipped_bytes", self._skipped)
             self._skipped = 0
+
+    def _false(self, at: int, used: int, cost: int = 0) -> int:
+        """What begins at ``at`` is no message: ``used`` bytes are given up, or more if there are too many of these."""
+        step = self._effort.failed(self._base + at, cost)
+        if step <= used or step == 1:
+            return used
+        self._skipped += step - used
+        return step
 
     # Each of these: (bytes used up, the message if there is one); (0, None) while it may still become one.
 
@@ -112,12 +150,12 @@ class Messages:
         if given is None:
             if self.checksum_required or not _ADDRESS.match(body):
                 return self._not_one(at, match.end(), "no_checksum", "")
-        elif int(given, 16) != (right := reduce(xor, body, 0)):
+        elif int(given, 16) != (right := _xor(body)):
             return self._not_one(at, match.end(), "bad_checksum", f", expected {right:02X}")
         return match.end() - at, body.decode("latin-1")
 
     def _overlong(self, at: int) -> tuple[int, None]:
-        self.count("overlong", 1, _shown(self._buffer, at, at + 40))
+        self._tally.add("too_long", 1, b"", _shown(self._buffer, at, at + 40))
         return MAX_SENTENCE + 1, None
 
     def _not_one(self, at: int, end: int, counter: str, why: str) -> tuple[int, None]:
@@ -126,11 +164,11 @@ class Messages:
         for hidden in _ENCAPSULATED.finditer(buffer, at + 1, end):
             end = hidden.start()  # the last one: whatever is before it was broken off, too
         if _ADDRESS.match(buffer, at + 1, end):
-            self.count(counter, 1, _shown(buffer, at, min(end, at + 70)) + why)
+            self._tally.add(counter, 1, b"", _shown(buffer, at, min(end, at + 70)) + why)
         else:
             self._skipped += _noise(buffer, at, end)
         self._next_tag_us = None
-        return end - at, None
+        return self._false(at, end - at), None
 
     def _tag(self, at: int) -> tuple[int, None]:
         buffer = self._buffer
@@ -138,16 +176,16 @@ class Messages:
         if match is None:
             if _TAG_BEGUN.match(buffer, at):
                 return 0, None
-        elif int(match.group(2), 16) == reduce(xor, match.group(1), 0):
+        elif int(match.group(2), 16) == _xor(match.group(1)):
             if told := _TAG_TIME.search(match.group(1)):
                 number = int(told.group(1))
                 self._next_tag_us = number * (1_000 if number > 100_000_000_000 else 1_000_000)
             return match.end() - at, None
         else:
-            self.count("bad_checksum", 1, _shown(buffer, at, match.end()))
+            self._tally.add("bad_checksum", 1, b"", _shown(buffer, at, match.end()))
             return match.end() - at, None
         self._skipped += 1
-        return 1, None
+        return self._false(at, 1), None
 
     def _ubx(self, at: int) -> tuple[int, bytes | None]:
         buffer = self._buffer
@@ -155,15 +193,62 @@ class Messages:
             return 0, None
         length = int.from_bytes(buffer[at + 4 : at + 6], "little")
         if length > MAX_UBX:
+            self._tally.add("bad_length", 1, bytes(buffer[at : at + 16]), f"{length} bytes")
             self._skipped += 2
+            return self._false(at, 2), None
+        if self._overtaken(at, length + 8):
             return 2, None
         if len(buffer) - at < length + 8:
             return 0, None
         frame = bytes(buffer[at : at + length + 8])
         if _fletcher(frame[2:-2]) != int.from_bytes(frame[-2:], "big"):
-            self.count("bad_checksum", 1, frame[:16].hex(" "))
-            return 2, None
+            self._tally.add("bad_checksum", 1, frame[:16])
+            return self._false(at, 2, length), None
         return length + 8, frame
+
+    def _overtaken(self, at: int, length: int) -> bool:
+        """Whether there are whole messages inside the long binary frame at ``at``: then its length is wrong."""
+        if length <= CLAIM:
+            return False
+        buffer = self._buffer
+        stop = min(len(buffer), at + length)
+        place, seen = self._inside
+        while seen < WITNESSES and not self._effort.tired(self._base + at):
+            found = _WITNESS.search(buffer, at + place, stop)
+            if found is None:
+                place = max(place, stop - at - 240)  # a witness is shorter
+                break
+            place = found.start() - at
+            begin, first = found.start(), buffer[found.start()]
+            size, good = 0, False
+            if first == 0xB5:
+                if begin + 6 > min(len(buffer), at + length):
+                    if len(buffer) < at + length:
+                        break
+                else:
+                    size = int.from_bytes(buffer[begin + 4 : begin + 6], "little") + 8
+                if begin + size > at + length:
+                    size = 0
+                elif begin + size > len(buffer):
+                    break
+                elif size:
+                    good = _fletcher(bytes(buffer[begin + 2 : begin + size - 2])) == int.from_bytes(
+                        buffer[begin + size - 2 : begin + size], "big"
+                    )
+            else:
+                size = found.end() - begin
+                good = int(found[2], 16) == _xor(found[1])
+            if good:
+                seen += 1
+                place += size
+            else:
+                self._effort.failed(self._base + at, size)
+                place += 1
+        self._inside = place, seen
+        if seen < WITNESSES:
+            return False
+        self._tally.add("bad_length", 1, bytes(buffer[at : at + 16]), "whole messages are inside it")
+        return True
 
     def _rtcm(self, at: int) -> tuple[int, None]:
         buffer = self._buffer
@@ -173,13 +258,15 @@ class Messages:
         number = int.from_bytes(buffer[at + 3 : at + 5], "big") >> 4
         if length < 2 or not (number == 63 or 1000 <= number < 1400 or number >= 4000):  # other numbers are not given out
             self._skipped += 1
+            return self._false(at, 1), None
+        if self._overtaken(at, length + 6):
             return 1, None
         if len(buffer) - at < length + 6:
             return 0, None
         if _crc24q(buffer[at : at + length + 6]):
-            self.count("bad_checksum", 1, bytes(buffer[at : at + 16]).hex(" "))
-            return 1, None
-        self.count("rtcm_frames", 1, f"type {number}")
+            self._tally.add("bad_checksum", 1, bytes(buffer[at : at + 16]))
+            return self._false(at, 1, length), None
+        self._tally.add("rtcm_frames", 1, b"", f"type {number}")
         return length + 6, None
 
 
@@ -190,25 +277,24 @@ _KINDS: dict[int, Callable[[Messages, int], tuple[int, str | bytes | None]]] = {
 }
 
 
-def _table() -> list[int]:
-    """Of CRC-24Q (RTCM 10403.3 section 4.2): polynomial 0x1864CFB."""
-    table = []
-    for value in range(256):
-        value <<= 16
-        for _ in range(8):
+@cache
+def _table() -> array[int]:
+    """Of CRC-24Q (RTCM 10403.3 section 4.2, polynomial 0x1864CFB) for two bytes at once; as long as there are numbers of 16 bits."""
+    table = array("I", [0])
+    for bit in range(16):
+        value = 1 << 8 + bit
+        for _ in range(16):
             value = value << 1 ^ (0x1864CFB if value & 0x800000 else 0)
-        table.append(value)
+        table.extend(array("I", [one ^ value for one in table]))
     return table
 
 
-_CRC24Q = _table()
-
-
 def _crc24q(data: bytearray) -> int:
-    """0 over a frame and its sum. By table, as noise full of false heads costs one of these each: libraries took 8 times longer."""
-    crc = 0
-    for byte in data:
-        crc = (crc << 8 & 0xFFFFFF) ^ _CRC24Q[crc >> 16 ^ byte]
+    """0 over a frame and its sum. By table, as noise full of false heads costs one of these each: libraries took 16 times longer."""
+    crc, table = 0, _table()
+    even = b"\0" * (len(data) % 2) + data  # zeros in front change nothing
+    for pair in struct.unpack(f">{len(even) // 2}H", even):
+        crc = (crc << 16 & 0xFFFFFF) ^ table[crc >> 8 ^ pair]
     return crc
 
 
@@ -217,5 +303,5 @@ def _shown(buffer: bytearray, start: int, end: int) -> str:
 
 
 def _noise(buffer: bytearray, start: int, end: int) -> int:
-    """Bytes between messages that are no line ends."""
-    return len(bytes(buffer[start:end]).strip(b"\r\n\0 ")) if end > start else 0
+    """Bytes between messages that are neither line ends nor blanks."""
+    return len(buffer[start:end].translate(None, b"\r\n\0 ")) if end > start else 0

@@ -1,4 +1,4 @@
-"""What u-blox UBX frames say, as named numbers. Taken apart by pyubx2, judged here.
+"""What u-blox UBX frames say, as named numbers.
 
 Frames: u-blox M8 and F9 interface descriptions, class UBX-NAV (0x01). Every one of them begins with the time of the week
 (after a version byte and three reserved ones in HPPOSLLH).
@@ -6,10 +6,8 @@ Frames: u-blox M8 and F9 interface descriptions, class UBX-NAV (0x01). Every one
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from pyubx2 import UBXReader
+import struct
+from datetime import UTC, datetime
 
 from sensorlogd.drivers.nmea.known import Fields, Nonsense, Void
 
@@ -44,17 +42,11 @@ def of_frame(frame: bytes) -> tuple[Fields, int | None] | None:
     """The numbers in a frame and its UTC (µs) if it tells; None for one that has none of ours. Raises Nonsense, Void."""
     if frame[2] != NAV or frame[3] not in FRAMES:
         return None
-    name, least = FRAMES[frame[3]]
-    if len(frame) - 8 < least:  # the library would take what is missing for zeros
-        raise Nonsense(f"{name} of {len(frame) - 8} bytes, should be {least}")
-    try:
-        message = UBXReader.parse(frame)
-        number = frame[3]
-        return _fields(message, number), _utc_us(message, number)
-    except (Nonsense, Void):
-        raise
-    except Exception as error:  # a parser of strangers' bytes: whatever it trips over is the frame's fault
-        raise Nonsense(f"{type(error).__name__}: {error}"[:80]) from None
+    number, payload = frame[3], frame[6:-2]
+    name, least = FRAMES[number]
+    if len(payload) < least:
+        raise Nonsense(f"{name} of {len(payload)} bytes, should be {least}")
+    return _fields(payload, number), _utc_us(payload, number)
 
 
 def time_of_week_ms(frame: bytes) -> int:
@@ -63,60 +55,85 @@ def time_of_week_ms(frame: bytes) -> int:
     return int.from_bytes(frame[at : at + 4], "little")
 
 
-def _utc_us(message: Any, number: int) -> int | None:
-    if number == PVT:
-        if not (message.validDate and message.validTime):
-            return None
-        second = message.second
+def _utc_us(payload: bytes, number: int) -> int | None:
+    if number == PVT:  # from the year on: date, time, what of them is valid, accuracy, the rest of the second
+        year, month, day, hour, minute, second, valid, nano = struct.unpack_from("<H6B4xi", payload, 4)
+        told = valid & 0x03 == 0x03
     elif number == TIMEUTC:
-        if not message.validUTC:
-            return None
-        second = message.sec
+        nano, year, month, day, hour, minute, second, valid = struct.unpack_from("<iH6B", payload, 8)
+        told = bool(valid & 0x04)
     else:
         return None
-    minute = datetime(message.year, message.month, message.day, message.hour, message.min, tzinfo=UTC)
-    since = minute + timedelta(seconds=second) - datetime(1970, 1, 1, tzinfo=UTC)
+    if not told:
+        return None
+    try:
+        began = datetime(year, month, day, hour, minute, tzinfo=UTC)
+    except ValueError as error:
+        raise Nonsense(f"{FRAMES[number][0]}: {error}"[:80]) from None
     # What is below a millisecond is the receiver's clock error; sentences of the same fix do not have it.
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + round(float(message.nano) / 1e6) * 1000
+    return (round(began.timestamp()) + int(second)) * 1_000_000 + round(int(nano) / 1e6) * 1000
 
 
-def _fields(msg: Any, number: int) -> Fields:
+def _fields(payload: bytes, number: int) -> Fields:
+    """Layouts by offset into the payload. Lengths have been looked at."""
     match number:
         case 0x07:
-            out = {"fix_mode": msg.fixType, "satellites": msg.numSV}
-            if msg.gnssFixOk and not msg.invalidLlh:
-                out |= _position(msg) | {
-                    "speed": msg.gSpeed / KNOT_MM_S, "course": msg.headMot % 360, "climb": -msg.velD / MM, "pdop": msg.pDOP,
+            out: dict[str, float] = {"fix_mode": payload[20], "satellites": payload[23]}
+            if payload[21] & 0x01 and not payload[78] & 0x01:
+                down, speed, course = struct.unpack_from("<iii", payload, 56)
+                (pdop,) = struct.unpack_from("<H", payload, 76)
+                out |= _position(payload, 24) | {
+                    "speed": speed / KNOT_MM_S, "course": course / 1e5 % 360, "climb": -down / MM, "pdop": pdop / 100,
                 }  # fmt: skip
         case 0x02:
-            out = _position(msg)
+            out = _position(payload, 4)
         case 0x14:
-            if msg.invalidLlh:
+            if payload[3] & 0x01:
                 raise Void
-            out = _position(msg)
+            out = _precise_position(payload)
         case 0x12:
-            if msg.sAcc >= UNKNOWN_CM_S:
+            down, _, speed, heading, accuracy = struct.unpack_from("<iIIiI", payload, 12)
+            if accuracy >= UNKNOWN_CM_S:
                 raise Void
-            out = {"speed": msg.gSpeed * 10 / KNOT_MM_S, "course": msg.heading % 360, "climb": -msg.velD / 100}
+            out = {"speed": speed * 10 / KNOT_MM_S, "course": heading / 1e5 % 360, "climb": -down / 100}
         case 0x04:
-            out = {"hdop": msg.hDOP, "vdop": msg.vDOP, "pdop": msg.pDOP}
+            pdop, _, vdop, hdop = struct.unpack_from("<4H", payload, 6)
+            out = {"hdop": hdop / 100, "vdop": vdop / 100, "pdop": pdop / 100}
         case 0x06:
-            out = {"fix_mode": msg.gpsFix, "satellites": msg.numSV}
+            out = {"fix_mode": payload[10], "satellites": payload[47]}
         case 0x03:
-            out = {"fix_mode": msg.gpsFix}
+            out = {"fix_mode": payload[4]}
         case 0x35:
-            out = {"satellites_in_view": msg.numSvs}
+            out = {"satellites_in_view": payload[5]}
         case 0x05:
-            out = {"roll": msg.roll, "pitch": msg.pitch, "heading": msg.heading % 360}
+            roll, pitch, heading = struct.unpack_from("<iii", payload, 8)
+            out = {"roll": roll / 1e5, "pitch": pitch / 1e5, "heading": heading / 1e5 % 360}
         case _:
             return {}
     return {name: float(value) for name, value in out.items()}
 
 
-def _position(msg: Any) -> dict[str, Any]:
-    if msg.hAcc / MM > UNKNOWN_M:
+def _position(payload: bytes, at: int) -> dict[str, float]:
+    """Longitude, latitude (1e-7 degrees), height over the ellipsoid and the sea, and two accuracies (mm)."""
+    longitude, latitude, _, sea, across, up = struct.unpack_from("<iiiiII", payload, at)
+    return _judged(latitude / 1e7, longitude / 1e7, sea / MM, across / MM, up / MM)
+
+
+def _precise_position(payload: bytes) -> dict[str, float]:
+    """As above, with two more decimal places in bytes of their own, and accuracies in 0.1 mm."""
+    longitude, latitude, _, sea, more_longitude, more_latitude, _, more_sea, across, up = struct.unpack_from(
+        "<iiiibbbbII", payload, 8
+    )
+    return _judged(
+        (latitude * 100 + more_latitude) / 1e9, (longitude * 100 + more_longitude) / 1e9,
+        (sea * 10 + more_sea) / (10 * MM), across / (10 * MM), up / (10 * MM),
+    )  # fmt: skip
+
+
+def _judged(latitude: float, longitude: float, altitude: float, across_m: float, up_m: float) -> dict[str, float]:
+    if across_m > UNKNOWN_M:
         raise Void
     return {
-        "latitude": msg.lat, "longitude": msg.lon, "altitude": msg.hMSL / MM,
-        "horizontal_accuracy": msg.hAcc / MM, "vertical_accuracy": msg.vAcc / MM,
+        "latitude": latitude, "longitude": longitude, "altitude": altitude,
+        "horizontal_accuracy": across_m, "vertical_accuracy": up_m,
     }  # fmt: skip

@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from sensorlogd.batch import Batch, Sample
+from sensorlogd.batch import Batch, Sample, Stamp
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.decoding import Decoder, decoder_of
 from sensorlogd.drivers.replay.bytes_file import Piece, pieces
@@ -16,6 +16,7 @@ from sensorlogd.drivers.replay.readings_file import Row, rows
 from sensorlogd.drivers.serial.decoders import LineDecoder
 
 BATCH = 4096  # rows or bytes handed over at once when nothing has to be waited for
+GAP_US = 1_000_000  # where silence is what ends a line or frame; who recorded may have stood still for less
 LAP_PAUSE_US = 1_000_000  # before a file of one entry begins again
 
 
@@ -53,11 +54,14 @@ class ReplayDriver(Driver):
             assert isinstance(self.options, ReplaySerialOptions | ReplayNmeaOptions)
             self._items = pieces(path, self.options, count)
             self._decoder = decoder_of(self.options, count)
+            by_silence = isinstance(self.options, ReplaySerialOptions) and self.options.ends_by_silence()
+            self._gap_us = (self.options.gap or GAP_US) if by_silence else math.inf
         self._lap_began = time.monotonic()
         self._number = 0
         self._next = self._take()
         self._first_us = self._last_us = 0 if self._next is None else self._offset_us(self._next)
         self._stamped_us, self._same = -1, 0
+        self._heard_us = self._first_us
 
     def _take(self) -> Piece | Row | None:
         assert self._items is not None
@@ -84,6 +88,10 @@ class ReplayDriver(Driver):
             self._number += 1
             self._last_us = self._offset_us(item)
             self._next = self._take()
+            if self._next is None and self._decoder is not None and not math.isinf(self._gap_us):
+                at_us = self._original_us(item)
+                silence = self._as_recorded(self._decoder.idle(self.context.now_us() if at_us is None else at_us), at_us)
+                batches += [silence] if silence is not None else []
         return _joined(batches) if batches else []
 
     def _end_of_file(self) -> None:
@@ -130,13 +138,26 @@ class ReplayDriver(Driver):
             return Batch([at_us], {name: [value] for name, value in item.values.items()}, device_time=original_us is not None)
         assert self._decoder is not None
         self.bytes_seen += len(item.data)
+        silence = self._decoder.idle(at_us) if item.at_us - self._heard_us > self._gap_us else None
+        self._heard_us = item.at_us
         batch = self._decoder.feed(item.data, at_us)
-        if batch is None or original_us is None or batch.device_time:
+        if silence is not None:
+            batch = silence if batch is None else _joined([silence, batch])
+        return self._as_recorded(batch, original_us)
+
+    def _as_recorded(self, batch: Batch | None, original_us: int | None) -> Batch | None:
+        if batch is None or original_us is None or (batch.device_time and batch.stamps is None):
             return batch
+        at_us = original_us
         # As readings of a past time they are told apart by it: those that arrived together follow each other by a microsecond.
         if at_us != self._stamped_us:
             self._stamped_us, self._same = at_us, 0
-        batch.times_us = [at_us + self._same + index for index in range(len(batch.times_us))]
+        stamps = batch.stamps or bytes(len(batch.times_us))
+        times = [
+            ts if stamp == Stamp.DEVICE else at_us + self._same + index
+            for index, (ts, stamp) in enumerate(zip(batch.times_us, stamps, strict=True))
+        ]
+        batch.times_us, batch.stamps = times, None
         self._same += len(batch.times_us)
         batch.device_time = True
         return batch
@@ -152,6 +173,8 @@ def _joined(batches: list[Batch]) -> Batch:
     if len(batches) == 1:
         return batches[0]
     whole = Batch([], {}, batches[0].device_time)
+    if any(batch.stamps is not None for batch in batches):
+        whole.stamps = b"".join(batch.stamps or bytes([batch.device_time]) * len(batch.times_us) for batch in batches)
     for batch in batches:
         before = len(whole.times_us)
         whole.times_us += batch.times_us

@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from sensorlogd.config.models import ChannelOptions, FilePath, Instant, Name, SensorOptions, ShortText
 from sensorlogd.drivers.nmea.options import NmeaOptions
 from sensorlogd.drivers.serial.escapes import Escaped
-from sensorlogd.drivers.serial.options import SerialOptions, TimeOptions
+from sensorlogd.drivers.serial.options import LineChannel, SerialOptions, TimeOptions
+from sensorlogd.stamping.judging import TimeLimits
 
 
 def _pace(value: Any) -> Any:
@@ -46,6 +47,10 @@ class ReplayKeys(SensorOptions):
     )
     start: Instant | None = Field(None, description="when the first of it was recorded, if the file does not tell")
 
+    def time_limits(self) -> TimeLimits | None:
+        """What was recorded is of the past."""
+        return None
+
     @model_validator(mode="after")
     def _consistent_replay(self) -> Self:
         if self.loop and (self.times == "original" or self.start is not None):
@@ -59,6 +64,7 @@ class ReplaySerialOptions(ReplayKeys, SerialOptions):
     """Bytes that the ``serial`` driver understands; what concerns a real port only has no effect."""
 
     port: str = Field("replay://", description="of a profile; not opened")
+    channels: Mapping[Name, LineChannel] = Field(default_factory=dict)
 
 
 class ReplayNmeaOptions(ReplayKeys, NmeaOptions):

@@ -7,19 +7,20 @@ import csv
 import itertools
 import json
 import math
-import re
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sensorlogd import times
 from sensorlogd.drivers.replay.options import ReplayOptions
-from sensorlogd.drivers.serial.formats import BadLine, DeviceTime
+from sensorlogd.drivers.sentinels import NO_VALUE, NUMBER
+from sensorlogd.drivers.serial.device_time import DeviceTime
+from sensorlogd.drivers.serial.numbers import BadLine
+from sensorlogd.stamping.local import NoSuchTime
 
 Count = Callable[[str, int, str], None]
 TIME_COLUMNS = ("time", "timestamp", "datetime", "date")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_MISSING = ("nan", "na", "n/a", "null", "none", "---")
 
 
 class BadRow(ValueError):
@@ -109,16 +110,25 @@ def _number(text: str) -> float | None:
     text = text.strip()
     if not text:
         return None
-    if text.lower() in _MISSING:
+    if text.lower() in NO_VALUE:
         return math.nan
-    if not _NUMBER.fullmatch(text) or math.isinf(value := float(text)):
+    if not NUMBER.fullmatch(text):
         raise BadRow(f"{text[:40]!r} is not a number")
-    return value
+    value = float(text)
+    return math.nan if math.isinf(value) else value
 
 
 def _time_reader(options: ReplayOptions) -> Callable[[Mapping[str, str]], int | None]:
     if options.time is not None:
-        return DeviceTime(options.time).of
+        device = DeviceTime(options.time)
+
+        def stamp(cells: Mapping[str, str]) -> int | None:
+            try:
+                return device.of(cells, time.time_ns() // 1000)
+            except NoSuchTime as error:
+                raise BadRow(str(error)) from None
+
+        return stamp
 
     def read(cells: Mapping[str, str]) -> int | None:
         for name in cells:

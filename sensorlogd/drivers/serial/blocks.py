@@ -9,36 +9,53 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from sensorlogd.batch import Batch
+from sensorlogd.batch import EXACT, Batch, whole
+from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
+from sensorlogd.drivers.serial.effort import Tally
+from sensorlogd.drivers.serial.expressions import linear_bytes
 from sensorlogd.drivers.serial.frame_options import BlockFormat
+from sensorlogd.symbols import micro
 
 Count = Callable[[str, int, str], None]
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_HEX = re.compile(r"0[xX][0-9a-fA-F]{1,12}")
+_HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 
 class BlockDecoder:
     """``feed`` gives the samples of the blocks that ``data`` completes.
 
-    ``wanted``: the keys that are logged; None = all that are numbers. ``missing``: texts that mean "no value", lower case.
+    ``wanted``: the keys that are logged; None = all that are numbers. ``maps``: key -> text -> number, of the channels.
     """
 
-    def __init__(self, options: BlockFormat, wanted: set[str] | None, missing: Iterable[str], count: Count) -> None:
+    def __init__(
+        self,
+        options: BlockFormat,
+        wanted: set[str] | None,
+        count: Count,
+        maps: Mapping[str, Mapping[str, float]] | None = None,
+        *,
+        midway: bool = False,
+    ) -> None:
         self.options = options
         self.wanted = wanted
-        self.missing = frozenset(missing)
+        self.missing = Texts(options.missing, options.missing_only)
+        self.maps = maps or {}
         self.count = count
-        self._buffer = b""
+        self._tally = Tally(count)
+        self._buffer = bytearray()
+        self._searched = 0  # of the buffer, known to hold no end of a block
         self._first = True
+        self._midway = midway
+        self._too_long = False  # what is kept is the end of a block that is too long
         self._openers: set[bytes] = set()
         equals = _bytes(options.equals)
         self._equals = equals
         if options.last is not None:
             self._last = b"\r\n" + _bytes(options.last) + equals
-            lookbehind = b"(?<!" + re.escape(_bytes(options.last) + equals) + b")"
-            self._aside = re.compile(lookbehind + b"(?:" + _bytes(options.aside) + b")") if options.aside else None
+            behind = re.escape(_bytes(options.last) + equals)
+            self._aside = linear_bytes(options.aside) if options.aside else None
+            self._is_sum = re.compile(behind + rb"\Z", re.DOTALL)
         else:
             self._begin, self._end = _bytes(options.begin or ""), _bytes(options.end or "")
 
@@ -47,44 +64,82 @@ class BlockDecoder:
         self._buffer += data
         found = self._summed() if self.options.last is not None else self._enclosed()
         rows = [row for pairs in found if (row := self._numbers(pairs))]
-        if len(self._buffer) > self.options.max_block:
-            self.count("skipped_bytes", len(self._buffer), repr(self._buffer[:24]))
-            self._buffer = b""
+        self._tally.tell()
         if not rows:
             return None
         names = dict.fromkeys(name for row in rows for name in row)
         return Batch([now_us] * len(rows), {name: [row.get(name) for row in rows] for name in names})
 
-    def idle(self) -> None:
+    def idle(self, now_us: int = 0) -> Batch | None:
         """Nothing more will come: what is incomplete is given up."""
-        self._buffer = b""
+        if self._buffer.strip(b"\r\n") and not self._too_long:
+            enclosed = self.options.last is None
+            counter = "first_partial" if self._first and self._midway and not enclosed else "cut_short"
+            self._tally.add(counter, 1, b"", repr(bytes(self._buffer[:40]))[1:])
+        self._buffer.clear()
+        self._searched, self._first, self._midway, self._too_long = 0, False, False, False
+        self._tally.tell()
+        return None
 
     # ---- a block whose bytes add to zero ---------------------------------------------------------------------------
 
+    def _without_aside(self) -> None:
+        """Take out the records that may come at any moment; the sum's own byte is none of them."""
+        assert self._aside is not None
+        buffer = bytes(self._buffer)
+        kept, at, look, removed = list[bytes](), 0, 0, 0
+        while (found := self._aside.search(buffer, look)) is not None:
+            if found.end() == found.start() or self._is_sum.search(
+                buffer, max(found.start() - len(self._last), 0), found.start()
+            ):
+                look = found.start() + 1
+                continue
+            kept.append(buffer[at : found.start()])
+            at = look = found.end()
+            removed += 1
+        if removed:
+            self._tally.add("aside", removed)
+            self._buffer = bytearray(b"".join(kept) + buffer[at:])
+
     def _summed(self) -> list[dict[bytes, bytes]]:
         if self._aside is not None:
-            self._buffer, removed = self._aside.subn(b"", self._buffer)
-            if removed:
-                self.count("aside", removed, "")
-        blocks: list[dict[bytes, bytes]] = []
-        while (at := self._buffer.find(self._last)) >= 0 and len(self._buffer) > at + len(self._last):
-            stop = at + len(self._last) + 1
-            block, self._buffer = self._buffer[:stop], self._buffer[stop:]
-            first, self._first = self._first, False
-            good = self._good_part(block)
-            if good is None:
-                self.count("partial_first" if first else "bad_blocks", 1, repr(block[-40:]))
-                continue
-            pairs = {}
-            for line in good[: -len(self._last) - 1].split(b"\r\n"):
-                key, equals, value = line.partition(self._equals)
-                if equals:
-                    pairs[key] = value
-            opener = good[2:].split(self._equals, 1)[0]
-            if len(self._openers) < 16:
-                self._openers.add(opener)
-            blocks.append(pairs)
+            self._without_aside()
+        buffer, last, blocks, begin = self._buffer, self._last, list[dict[bytes, bytes]](), 0
+        while (at := buffer.find(last, max(begin, self._searched))) >= 0 and len(buffer) > at + len(last):
+            stop = at + len(last) + 1
+            block = bytes(buffer[begin:stop])
+            begin, self._searched = stop, stop
+            if (pairs := self._block(block)) is not None:
+                blocks.append(pairs)
+        del buffer[:begin]
+        if len(buffer) > self.options.max_block + len(last):
+            if not self._too_long:
+                self._tally.add("too_long", 1, b"", repr(bytes(buffer[:40]))[1:])
+            self._too_long = True
+            del buffer[: len(buffer) - len(last)]
+        self._searched = 0 if self._aside is not None else max(len(buffer) - len(last), 0)
         return blocks
+
+    def _block(self, block: bytes) -> dict[bytes, bytes] | None:
+        first, self._first = self._first, False
+        too_long, self._too_long = self._too_long, False
+        if too_long:
+            return None
+        if len(block) - 1 > self.options.max_block + len(self._last):
+            self._tally.add("too_long", 1, b"", repr(block[:40])[1:])
+            return None
+        good = None if first and self._midway else self._good_part(block)
+        if good is None:
+            self._tally.add("first_partial" if first else "bad_blocks", 1, b"", repr(block[-40:]))
+            return None
+        pairs = {}
+        for line in good[: -len(self._last) - 1].split(b"\r\n"):
+            key, equals, value = line.partition(self._equals)
+            if equals:
+                pairs[key] = value
+        if len(self._openers) < 16:
+            self._openers.add(good[2:].split(self._equals, 1)[0])
+        return pairs
 
     def _good_part(self, block: bytes) -> bytes | None:
         """The block; or, where the end of the one before it was damaged, what begins with a key that began one before."""
@@ -93,36 +148,53 @@ class BlockDecoder:
         starts = sorted((block.rfind(b"\r\n" + opener + self._equals) for opener in self._openers), reverse=True)
         for start in starts:
             if start > 0 and sum(block[start:]) & 0xFF == 0:
-                self.count("bad_blocks", 1, repr(block[:40]))
+                self._tally.add("bad_blocks", 1, b"", repr(block[:40]))
                 return block[start:]
         return None
 
     # ---- groups between STX and ETX --------------------------------------------------------------------------------
 
     def _enclosed(self) -> list[dict[bytes, bytes]]:
-        blocks: list[dict[bytes, bytes]] = []
+        buffer, blocks, at = self._buffer, list[dict[bytes, bytes]](), 0
+        opens, closes, longest = self._begin, self._end, self.options.max_block
         while True:
-            start = self._buffer.find(self._begin)
+            start = buffer.find(opens, at)
+            self._skip(at, start if start >= 0 else len(buffer) - len(opens) + 1)
             if start < 0:
-                keep = len(self._begin) - 1
-                lost = len(self._buffer) - keep
-                if lost > 0:
-                    self.count("skipped_bytes", lost, repr(self._buffer[:24]))
-                    self._buffer = self._buffer[lost:]
-                return blocks
-            if start:
-                self.count("skipped_bytes", start, repr(self._buffer[:24]))
-                self._buffer = self._buffer[start:]
-            stop = self._buffer.find(self._end, len(self._begin))
-            if stop < 0:
-                return blocks
-            inside = self._buffer[len(self._begin) : stop]
-            self._buffer = self._buffer[stop + len(self._end) :]
-            cut = inside.rfind(self._begin)
+                at = max(len(buffer) - len(opens) + 1, at)
+                break
+            at = start
+            last = start + len(opens) + longest + len(closes)
+            stop = buffer.find(closes, max(start + len(opens), self._searched), last)
+            if stop < 0 and len(buffer) < last:
+                self._searched = max(len(buffer) - len(closes) + 1, 0)
+                break
+            if stop < 0:  # its end was lost: the last one that begins inside may be good
+                self._tally.add("too_long", 1, b"", repr(bytes(buffer[start : start + 40]))[1:])
+                inner = buffer.rfind(opens, start + 1, last)
+                at, self._searched = (inner if inner >= 0 else last), 0
+                continue
+            inside = bytes(buffer[start + len(opens) : stop])
+            at, self._searched = stop + len(closes), 0
+            cut = inside.rfind(opens)
             if cut >= 0:  # the end of the block before was lost
-                self.count("bad_blocks", 1, repr(inside[:40]))
-                inside = inside[cut + len(self._begin) :]
+                self._tally.add("bad_blocks", 1, b"", repr(inside[:40]))
+                inside = inside[cut + len(opens) :]
+            self._first = False
             blocks.append(self._groups(inside))
+        del buffer[:at]
+        self._searched = max(self._searched - at, 0)
+        return blocks
+
+    def _skip(self, start: int, stop: int) -> None:
+        """Bytes between blocks."""
+        if stop <= start:
+            return
+        noise = repr(bytes(self._buffer[start : min(stop, start + 24)]))
+        if self._first and self._midway:
+            self._tally.add("first_partial", 1, b"", noise)
+            self._first = False
+        self._tally.add("skipped_bytes", stop - start, b"", noise)
 
     def _groups(self, inside: bytes) -> dict[bytes, bytes]:
         pairs = {}
@@ -133,7 +205,7 @@ class BlockDecoder:
             if self.options.line_sum is not None:
                 content = self._summed_line(line)
             if content is None:
-                self.count("bad_lines", 1, repr(line[:60]))
+                self._tally.add("bad_lines", 1, b"", repr(line[:60]))
                 continue
             key, equals, value = content.partition(self._equals)
             if equals:
@@ -163,7 +235,7 @@ class BlockDecoder:
             if self.wanted is not None and name not in self.wanted:
                 self.count("unmapped", 1, f"{name}={text}"[:80])
                 continue
-            number = self._number(text)
+            number = self._number(micro(text), self.maps.get(name))
             if number is None:
                 if self.wanted is not None:
                     self.count("bad_values", 1, f"{name}={text}"[:80])
@@ -171,15 +243,22 @@ class BlockDecoder:
             row[name] = number
         return row
 
-    def _number(self, text: str) -> float | None:
+    def _number(self, text: str, mapped: Mapping[str, float] | None) -> float | None:
+        if mapped is not None and text in mapped:
+            return mapped[text]
         if text in self.options.words:
             return self.options.words[text]
-        if text.lower() in self.missing:
+        if text.lower() in self.missing.texts:
             return math.nan
-        if _NUMBER.fullmatch(text):
+        if NUMBER.fullmatch(text):
             number = float(text)
-            return number if math.isfinite(number) else None
-        return float(int(text, 16)) if _HEX.fullmatch(text) else None
+            if number in self.missing.numbers or not math.isfinite(number):
+                return math.nan
+            return whole(integer(text)) if abs(number) >= EXACT and text.lstrip("+-").isdigit() else number
+        if not _HEX.fullmatch(text):
+            return None
+        bits = int(text, 16)
+        return math.nan if bits in self.missing.bits or bits in self.missing.numbers else whole(bits)
 
 
 def _bytes(text: str) -> bytes:

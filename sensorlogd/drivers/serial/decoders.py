@@ -15,43 +15,63 @@ from sensorlogd.drivers.serial.obis import ObisDecoder
 from sensorlogd.drivers.serial.options import LineOptions
 
 Count = Callable[[str, int, str], None]
-MISSING = ("nan", "na", "n/a", "null", "none", "", "---")
 
 
 class Decoder(Protocol):
-    """``feed`` takes what arrived at ``now_us`` and gives the samples it completes; any cutting gives the same samples."""
+    """``feed`` takes what arrived at ``now_us`` and gives the samples it completes; any cutting gives the same samples.
+
+    ``idle``: nothing came for longer than a unit could pause (``serial.gaps``), or the next bytes answer a new question. What is
+    unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.
+    """
 
     def feed(self, data: bytes, now_us: int) -> Batch | None: ...
 
-    def idle(self) -> None: ...
+    def idle(self, now_us: int = 0) -> Batch | None: ...
 
 
 class LineDecoder:
     """Lines and their formats."""
 
-    def __init__(self, options: LineOptions, count: Count, *, whole: bool = False) -> None:
-        terminator = b"any" if options.terminator == "any" else options.terminator.encode("latin-1")
-        self.lines = LineSplitter(terminator, options.max_line, count)
+    def __init__(self, options: LineOptions, count: Count, *, whole: bool = False, midway: bool = False) -> None:
+        self._end = {"any": b"\n", "silence": b""}.get(options.terminator, options.terminator.encode("latin-1"))
+        self.lines = LineSplitter(options.terminator.encode("latin-1"), options.max_line, count, midway=midway)
         self.parser = LineParser(options, count)
-        self.parser.first = not whole
+        self.parser.first = not whole and not midway
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
         """The good lines that ``data`` completes."""
         lines = self.lines.feed(data)
         return self.parser.parse(lines, now_us) if lines else None
 
-    def idle(self) -> None:
-        """A late answer is still an answer."""
+    def idle(self, now_us: int = 0) -> Batch | None:
+        """The line that the silence ends, if that is what ends lines here."""
+        lines = self.lines.quiet()
+        self.parser.first = False
+        return self.parser.parse(lines, now_us) if lines else None
+
+    def finish(self, now_us: int) -> Batch | None:
+        """The source has ended: a last line needs no line end."""
+        if not self.lines.pending:
+            return None
+        batch = self.feed(self._end, now_us)
+        return batch if batch is not None else self.idle(now_us)
 
 
-def decoder_for(options: LineOptions, count: Count, *, whole: bool = False) -> Decoder:
-    """The decoder that ``options.format`` describes. ``whole``: the first line is not the tail of one that began earlier."""
+def decoder_for(options: LineOptions, count: Count, *, whole: bool = False, midway: bool = False) -> Decoder:
+    """The decoder that ``options.format`` describes.
+
+    ``whole``: the first bytes begin a unit (a program's output). ``midway``: they may belong to one that began earlier, and what
+    comes before the first terminator, header or silence is no reading (a port that was just opened). Neither: they are judged by
+    whether they fit (a file).
+    """
     wanted = {channel.source or name for name, channel in options.channel_options().items()}
     match options.format:
         case FrameFormat():
-            return FrameDecoder(options.format, wanted, count)
+            return FrameDecoder(options.format, wanted, count, midway=midway)
         case BlockFormat():
-            return BlockDecoder(options.format, wanted, MISSING, count)
+            return BlockDecoder(options.format, wanted, count, options.maps(), midway=midway)
         case ObisFormat():
-            return ObisDecoder(options.format, wanted, count)
-    return LineDecoder(options, count, whole=whole)
+            plain = [(name, one) for name, one in options.channel_options().items() if one.scale == 1.0 and one.curve() is None]
+            units = {one.source or name: one.unit for name, one in plain if one.unit}
+            return ObisDecoder(options.format, wanted, count, units, midway=midway)
+    return LineDecoder(options, count, whole=whole, midway=midway)

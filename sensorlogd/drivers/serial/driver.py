@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Sequence
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.serial.decoders import decoder_for
-from sensorlogd.drivers.serial.echo import without_echo
+from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.polling import Poller
 from sensorlogd.drivers.serial.shared import port_for
-
-GRACE_S = 5.0  # beyond the turnaround, after which a shared line is taken away from us: we hang
+from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 
 class SerialDriver(Driver):
@@ -25,62 +23,37 @@ class SerialDriver(Driver):
     def __init__(self, options: SerialOptions, context: DriverContext) -> None:
         super().__init__(options, context)
         self.options: SerialOptions = options
-        self.transport = port_for(options, context, asks=options.poll is not None)
-        self.decoder = decoder_for(options, context.count)
-        self.bytes_seen = 0
-        self._next_poll = 0.0
-        self._answer_until = 0.0
-        self._echo = b""
-        self._turn = contextlib.ExitStack()  # on a shared port the line is ours until the answer is there
+        poll = options.poll
+        quiet_s = min(poll.turnaround / 1e6, START_QUIET_S) if poll is not None else 0.0
+        self.transport = port_for(options, context, asks=poll is not None, quiet_s=quiet_s)
+        self.decoder = decoder_for(options, context.count, midway=poll is None)
+        self.poller = Poller(options, context, self.transport, self.decoder) if poll is not None else None
+        self.gaps = GapClock(self.transport, gap_s(options))
+        self._bytes_seen = 0
+
+    @property
+    def bytes_seen(self) -> int:
+        """For ``try``, when there is no reading."""
+        return self._bytes_seen if self.poller is None else self.poller.bytes_seen
 
     def open(self) -> None:
         self.transport.open()
-        self._next_poll = time.monotonic()
+        if self.poller is not None:
+            self.poller.opened()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        if self.options.poll is not None:
-            timeout_s = self._poll(timeout_s)
-        arrived = self.transport.read(timeout_s)
+        if self.poller is not None:
+            return self.poller.read(timeout_s)
+        arrived = self.gaps.read(timeout_s)
         if arrived is None:
             return []
-        now_us, data = arrived
-        if not data:
+        now_us, data, quiet = arrived
+        if not data and not quiet:
             return []
-        self.bytes_seen += len(data)
-        if self._echo:
-            data, self._echo = without_echo(data, self._echo)
-        batch = self.decoder.feed(data, now_us)
-        if batch is not None and self._answer_until:
-            self._answer_until = 0.0
-            self._turn.close()
+        self._bytes_seen += len(data)
+        batch = self.decoder.idle(now_us) if quiet else self.decoder.feed(data, now_us)
         return batch if batch is not None else []
 
-    def _poll(self, timeout_s: float) -> float:
-        """Send the command when it is due; how long to listen now."""
-        poll, interval = self.options.poll, self.options.interval
-        assert poll is not None
-        assert interval is not None
-        now = time.monotonic()
-        if self._answer_until and now >= self._answer_until:
-            self._answer_until = 0.0
-            self._turn.close()
-            self.context.count("unanswered", 1, "")
-            self.decoder.idle()
-        if now >= self._next_poll and not self._answer_until:
-            turn = self.transport.transaction(timeout_s, poll.turnaround / 1e6 + GRACE_S)
-            if not self._turn.enter_context(turn):
-                self._turn.close()
-                return 0.0
-            now = time.monotonic()
-            command = poll.payload()
-            self.transport.write(command)
-            self._echo = command if self.options.ignore_echo else b""
-            self._answer_until = now + poll.turnaround / 1e6
-            behind = (now - self._next_poll) // (interval / 1e6)
-            self._next_poll += (behind + 1) * interval / 1e6
-        due = self._answer_until or self._next_poll
-        return float(max(min(timeout_s, due - time.monotonic()), 0.0))
-
     def close(self) -> None:
-        self._turn.close()
+        self.decoder.idle(self.context.now_us())  # what never came to an end is counted at last
         self.transport.close()

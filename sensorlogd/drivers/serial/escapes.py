@@ -16,18 +16,20 @@ def _escapes(value: Any) -> Any:
     return re.sub(r"\\x([0-9a-fA-F]{2})|\\[rnt0\\]", lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES[m[0]], value)
 
 
-def regex(value: str) -> re.Pattern[str]:
-    """Compiled. Raises ValueError."""
-    try:
-        return re.compile(value)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-
-
 def _is_regex(value: str) -> str:
-    regex(value)
+    from sensorlogd.drivers.serial.expressions import expression
+
+    expression(value)
+    return value
+
+
+def _is_regex_of_bytes(value: str) -> str:
+    from sensorlogd.drivers.serial.expressions import linear_bytes
+
+    linear_bytes(value)
     return value
 
 
 Escaped = Annotated[str, BeforeValidator(_escapes)]
 Regex = Annotated[str, AfterValidator(_is_regex)]
+RegexOfBytes = Annotated[str, AfterValidator(_is_regex_of_bytes)]

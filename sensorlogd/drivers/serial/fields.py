@@ -8,10 +8,11 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from sensorlogd.batch import Rounded, whole
 from sensorlogd.drivers.serial.frame_options import Condition, FieldOptions, Lookup, Variant
 from sensorlogd.scaling import divisor
 
-NUMBER = re.compile(rb"\s*[+-]?\s*(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*")
+NUMBER = re.compile(rb"\s*[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")
 
 # Segments of a seven-segment digit as multimeters with an FS9721 send them (bit 7 is the decimal point or the sign).
 _SEGMENTS = {0x7D: 0, 0x05: 1, 0x5B: 2, 0x1F: 3, 0x27: 4, 0x3E: 5, 0x7E: 6, 0x15: 7, 0x7F: 8, 0x3F: 9, 0x00: 0}
@@ -31,7 +32,7 @@ class BadFrame(ValueError):
 def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
     """A function that reads one field. It raises BadFrame for content that the options do not allow."""
     raw = _raw(name, options, options.byte_order or byte_order)
-    missing = frozenset(options.missing)
+    missing = options.no_value()
     lost = [_condition(condition) for condition in _several(options.missing_if)]
     factors = [_lookup(name, lookup) for lookup in _several(options.scale_by)]
     negative = _condition(options.negative_if) if options.negative_if else None
@@ -45,16 +46,17 @@ def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
         if found in missing or any(is_lost(frame) for is_lost in lost):
             return math.nan
         if table is not None:
-            if found not in table:
+            if found not in table and not math.isnan(found):
                 raise BadFrame(f"{name}: {found:g} is not in its map")
-            found = table[int(found)]
+            found = found if math.isnan(found) else table[int(found)]
+        kind = Rounded if type(found) is int and type(whole(found)) is Rounded else float
         value = found * scale if by is None else found / by
         for factor in factors:
             value = factor(frame, value)
         if negative is not None and negative(frame):
             value = -value
         value += offset
-        return value if math.isfinite(value) else math.nan
+        return kind(value) if math.isfinite(value) else math.nan
 
     return read
 
@@ -123,10 +125,16 @@ def _raw(name: str, options: FieldOptions, byte_order: str) -> Read:
         return frame[start : start + size] if start >= 0 and start + size <= len(frame) else None
 
     convert = _converter(name, options, byte_order)
+    of_bits = options.no_value() if kind in ("bcd", "digits", "lcd7") else ()  # FF FF is no digits, and may be no value
 
     def raw(frame: Frame) -> float | None:
         piece = cut(frame)
-        return None if piece is None else convert(piece)
+        try:
+            return None if piece is None else convert(piece)
+        except BadFrame:
+            if int.from_bytes(piece or b"", "big") in of_bits:
+                return math.nan
+            raise
 
     return raw
 
@@ -172,6 +180,8 @@ def _digits(piece: bytes) -> float:
 
 
 def _ascii(piece: bytes) -> float:
+    if not piece.strip():
+        return math.nan
     if not NUMBER.fullmatch(piece):
         raise ValueError(f"{piece!r} is not a number")
     return float(piece.replace(b" ", b""))
@@ -179,7 +189,9 @@ def _ascii(piece: bytes) -> float:
 
 def _hex(piece: bytes) -> float:
     text = piece.strip()
-    if not text or not all(byte in b"0123456789abcdefABCDEF" for byte in text):
+    if not text:
+        return math.nan
+    if not all(byte in b"0123456789abcdefABCDEF" for byte in text):
         raise ValueError(f"{piece!r} is not hex")
     return int(text, 16)
 

@@ -1,7 +1,8 @@
 """Lines to samples: CSV, key=value, JSON and regular expressions, as the configuration describes them. Pure.
 
 A line gives either values for all its fields or none: a line with one field that is no number is a bad line, counted with
-an example and not stored. A field whose text means "no value" (``missing``) is a reading that is missing (NaN).
+an example and not stored. A field whose text means "no value" (``missing``, an infinity) is a reading that is missing (NaN).
+What the text of a field means is ``numbers``' matter.
 """
 
 from __future__ import annotations
@@ -10,25 +11,22 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from sensorlogd.batch import Batch
+from sensorlogd.batch import EXACT, Batch, Stamp
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions, NumberOptions, TimeOptions
-from sensorlogd.scaling import divisor
-
-# What float() takes beyond this (1_000, infinity, digits of other scripts) is no measured value.
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-
-_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,12}")
+from sensorlogd.drivers.serial.device_time import DeviceTime
+from sensorlogd.drivers.serial.expressions import LineTooLong, expression
+from sensorlogd.drivers.serial.numbers import BadLine, Numbers
+from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions
+from sensorlogd.stamping.local import NoSuchTime
+from sensorlogd.symbols import micro
 
 Count = Callable[[str, int, str], None]
 Fields = Mapping[str, str]
 
 
-class BadLine(ValueError):
-    """The line does not fit the format; the text says why."""
+class NoFields(BadLine):
+    """The line does not come apart into fields; nothing else was counted of it."""
 
 
 class LineParser:
@@ -40,16 +38,24 @@ class LineParser:
         self.format = options.format
         self.count = count
         self.encoding = options.encoding
-        self.missing = {text.strip().lower() for text in self.format.missing}
+        self.numbers = Numbers(self.format, options.maps())
         self._fields = _FIELDS[self.format.type](self.format)
         self._time = None if options.time is None else DeviceTime(options.time)
         self._check = None if options.checksum is None else _Check(options.checksum)
         channels = options.channel_options()
         self.sources = {channel.source or name for name, channel in channels.items()}
         self._time_fields = set(options.time.field.split("+")) if options.time else set()
-        self._skip = re.compile(self.format.skip).search if self.format.skip else None
-        self._only = re.compile(self.format.only).search if self.format.only else None
+        self._skip = expression(self.format.skip).search if self.format.skip else None
+        self._only = expression(self.format.only).search if self.format.only else None
+        self._identities = None if self.format.identity is None else _Identities(self.format.identity, self.format.device)
         self.first = True
+        self._known_bad: dict[bytes, str] = {}
+        # Of a bad line nothing but that is counted, and it is bad at any time.
+        self._quiet = (
+            self.format.bad_fields == "reject"
+            and self.format.type in ("csv", "regex")
+            and (options.time is None or options.time.year is None)
+        )
         self._fast = self._fast_csv()
 
     def parse(self, lines: list[bytes], now_us: int) -> Batch | None:
@@ -59,24 +65,58 @@ class LineParser:
             if batch is not None:
                 return batch
         times: list[int] = []
+        stamps = bytearray()
         rows: list[dict[str, float]] = []
+        bad_lines, last_bad = 0, (b"", "")
         for line in lines:
             first, self.first = self.first, False
+            known = self._known_bad.get(line)
             try:
+                if known is not None:
+                    raise BadLine(known)
                 parsed = self._line(line, now_us)
             except BadLine as bad:
-                # The first line after opening is usually the tail of one that began before.
-                self.count("partial_first" if first else "bad_lines", 1, f"{_shown(line)}: {bad}")
+                if first:  # usually the tail of one that began before
+                    self.count("first_partial", 1, f"{_shown(line)}: {bad}")
+                    continue
+                bad_lines, last_bad = bad_lines + 1, (line, str(bad))
+                short = known is None and len(line) <= 8 and self._identities is None
+                if short and (self._quiet or isinstance(bad, NoFields)):
+                    self._remember(line, str(bad))
                 continue
             if parsed is not None:
-                times.append(parsed[0])
+                ts, stamp = self._stamped(*parsed, now_us)
+                times.append(ts)
+                stamps.append(stamp)
                 rows.append(parsed[1])
+        if bad_lines:
+            self.count("bad_lines", bad_lines, f"{_shown(last_bad[0])}: {last_bad[1]}")
         if not rows:
             return None
         names = dict.fromkeys(name for row in rows for name in row)
-        return Batch(times, {name: [row.get(name) for row in rows] for name in names}, device_time=self._time is not None)
+        mixed = Stamp.IMPOSSIBLE in stamps
+        return Batch(
+            times,
+            {name: [row.get(name) for row in rows] for name in names},
+            device_time=self._time is not None and not mixed,
+            stamps=bytes(stamps) if mixed else None,
+        )
 
-    def _line(self, line: bytes, now_us: int) -> tuple[int, dict[str, float]] | None:
+    def _remember(self, line: bytes, why: str) -> None:
+        """In a flood of short lines most were there before, and saying what is wrong with them costs the most."""
+        if len(self._known_bad) >= 1000:
+            self._known_bad.clear()
+        self._known_bad[line] = why
+
+    def _stamped(self, ts: int | None, values: dict[str, float], now_us: int) -> tuple[int, Stamp]:
+        """``ts`` None: the device shows a time that does not exist."""
+        if self._time is None:
+            return now_us, Stamp.ARRIVAL
+        if ts is None:
+            return now_us, Stamp.IMPOSSIBLE
+        return self._time.apart(ts, tuple(values.items()), now_us), Stamp.DEVICE
+
+    def _line(self, line: bytes, now_us: int) -> tuple[int | None, dict[str, float]] | None:
         """Time and values of one line; None for a line to skip. Raises BadLine."""
         if self._check is not None:
             line = self._check.strip(line)
@@ -84,27 +124,40 @@ class LineParser:
             text = line.decode(self.encoding)
         except UnicodeDecodeError as error:
             raise BadLine(f"byte {line[error.start]:#04x} is not {self.encoding}") from None
+        text = micro(text)
         form = self.format
         if form.comment and text.startswith(form.comment):
             self.count("comments", 1, "")
             return None
-        if (self._skip is not None and self._skip(text)) or (self._only is not None and not self._only(text)):
+        try:
+            others = (self._skip is not None and self._skip(text)) or (self._only is not None and not self._only(text))
+            whose = None if self._identities is None or others else self._identities.refuses(text)
+        except LineTooLong as error:
+            raise BadLine(str(error)) from None
+        if others:
             self.count("other_lines", 1, _shown(line))
+            return None
+        if whose is not None:
+            self.count(*whose)
             return None
         if form.prefix:
             if not text.startswith(form.prefix):
                 raise BadLine(f"does not begin with {form.prefix!r}")
             text = text[len(form.prefix) :]
         fields = self._fields(text)
-        ts = now_us if self._time is None else self._time.of(fields)
+        ts: int | None = now_us
+        if self._time is not None:
+            try:
+                ts = self._time.of(fields, now_us)
+            except NoSuchTime:
+                ts = None
         values: dict[str, float] = {}
         for name, field in fields.items():
             if name in self._time_fields:
                 continue
             if name in self.sources:
-                special = form.numbers.get(name)
                 try:
-                    values[name] = self._number(field) if special is None else self._special(special, field, fields)
+                    values[name] = self.numbers.read(name, field, fields)
                 except BadLine as bad:
                     if form.bad_fields == "reject":
                         raise
@@ -118,47 +171,6 @@ class LineParser:
             raise BadLine("holds none of the channels")
         return ts, values
 
-    def _number(self, text: str) -> float:
-        text = text.strip()
-        if text in self.format.words:
-            return self.format.words[text]
-        if text.lower() in self.missing:
-            return math.nan
-        if self.format.decimal_comma:
-            text = text.replace(",", ".", 1)
-        if not _NUMBER.fullmatch(text):
-            raise BadLine(f"{text[:40]!r} is not a number")
-        value = float(text)
-        if math.isinf(value):
-            raise BadLine(f"{text[:40]!r} is beyond what a number can hold")
-        return value
-
-    def _special(self, options: NumberOptions, text: str, fields: Fields) -> float:
-        """A field that ``numbers:`` names."""
-        text = text.strip()
-        if text in self.format.words or text.lower() in self.missing:
-            return self._number(text)
-        if options.hex:
-            if not _HEX.fullmatch(text):
-                raise BadLine(f"{text[:40]!r} is not hexadecimal")
-            whole = int(text, 16)
-            if options.sign_bit is not None and whole >> options.sign_bit & 1:
-                whole = -(whole & ((1 << options.sign_bit) - 1))
-            if options.bits is not None and whole >> (options.bits - 1) & 1:
-                whole -= 1 << options.bits
-            number = float(whole)
-        else:
-            number = self._number(text)
-        if options.degrees_minutes:
-            degrees, minutes = divmod(number, 100)
-            if not 0 <= degrees <= 180 or minutes >= 60:
-                raise BadLine(f"{text[:40]!r} is not an angle in degrees and minutes")
-            number = degrees + minutes / 60
-        if options.negative_if is not None and fields.get(options.negative_if[0], "").strip() == options.negative_if[1]:
-            number = -number
-        by = divisor(options.scale)
-        return (number * options.scale if by is None else number / by) + options.offset
-
     # ---- many CSV lines at once ------------------------------------------------------------------------------------
 
     def _fast_csv(self) -> Callable[[list[bytes], int], Batch | None] | None:
@@ -166,11 +178,12 @@ class LineParser:
         form, options = self.format, self.options
         if (
             form.type != "csv" or options.checksum or options.time or form.comment or form.prefix or form.decimal_comma
-            or form.extra_fields or form.words or form.numbers or form.skip or form.only or len(form.separator) != 1 or not form.separator.isascii() or form.separator in " \t+-.eE0123456789_\"'"
+            or form.extra_fields or form.words or form.numbers or options.maps() or self.numbers.missing.spelled or form.skip or form.only or form.identity or len(form.separator) != 1 or not form.separator.isascii() or form.separator in " \t+-.eE0123456789_\"'"
         ):  # fmt: skip
             return None
         separator = form.separator.encode()
         width = len(form.fields)
+        sentinels = self.numbers.missing.numbers
         wanted = [(index, str(name)) for index, name in enumerate(form.fields) if name in self.sources]
         plain = re.compile(rb"[0-9+\-.eE \r" + re.escape(separator) + rb"]*").fullmatch
 
@@ -179,16 +192,20 @@ class LineParser:
             if not plain(joined):
                 return None
             commas = width - 1
-            if not all(line.count(separator) == commas for line in lines):
+            if {line.count(separator) for line in lines} != {commas}:
                 return None
             cells = joined.split(separator)
             try:
-                # float() of these bytes accepts what _NUMBER does, and blanks around it.
+                # float() of these bytes accepts what NUMBER does, and blanks around it.
                 columns: dict[str, list[float | None]] = {name: list(map(float, cells[index::width])) for index, name in wanted}
             except ValueError:
                 return None
-            if any(math.isinf(min(column)) or math.isinf(max(column)) for column in columns.values()):  # type: ignore[type-var,arg-type]
-                return None
+            for name, column in columns.items():
+                if max(column) >= EXACT or min(column) <= -EXACT:  # type: ignore[type-var,operator]
+                    return None  # infinite, or perhaps a whole number that a double does not hold
+                for number in sentinels:
+                    if number in column:
+                        column = columns[name] = [math.nan if value == number else value for value in column]
             return Batch([now_us] * len(lines), columns)
 
         return fast
@@ -196,6 +213,42 @@ class LineParser:
 
 def _shown(line: bytes) -> str:
     return repr(line[:60])[1:] + ("..." if len(line) > 60 else "")
+
+
+class _Identities:
+    """``identity`` and ``device``: lines of different devices never make one series.
+
+    Where nobody says which device is meant, all is well as long as one is heard; once there are two, none is taken any more.
+    """
+
+    def __init__(self, pattern: str, device: str | None) -> None:
+        self._search = expression(pattern).search
+        self._group = 1 if re.compile(pattern).groups else 0
+        self._device = device
+        self._heard: str | None = None
+        self._other: str | None = None
+
+    def refuses(self, text: str) -> tuple[str, int, str] | None:
+        """What to count instead of taking the line; None: it is taken. A line without an identity is nobody's in particular.
+
+        Raises LineTooLong."""
+        match = self._search(text)
+        if match is None:
+            return None
+        found = match[self._group]
+        if self._device is not None:
+            return None if found == self._device else ("other_devices", 1, found[:60])
+        if self._heard is None:
+            self._heard = found
+        if self._other is None and found != self._heard:
+            self._other = found
+        if self._other is None:
+            return None
+        return (
+            "ambiguous_lines",
+            1,
+            f"several devices are heard, as {self._heard!r} and {self._other!r}; say which: format: {{device: ...}}",
+        )
 
 
 class _Check:
@@ -227,50 +280,6 @@ class _Check:
         return body[:-digits], b"x", body[-digits:]
 
 
-class DeviceTime:
-    """``time:``. Impossible times make the line bad, but for a 60th second, which some loggers write for the next minute."""
-
-    def __init__(self, options: TimeOptions) -> None:
-        self.fields = options.field.split("+")
-        self.format = options.format
-        self.zone = ZoneInfo(options.zone)
-
-    def of(self, fields: Fields) -> int:
-        try:
-            text = " ".join(fields[name].strip() for name in self.fields)
-        except KeyError as error:
-            raise BadLine(f"has no time field {error.args[0]!r}") from None
-        try:
-            if self.format in ("epoch", "epoch_ms"):
-                if not _NUMBER.fullmatch(text):
-                    raise ValueError(text)
-                us = round(float(text) * (1e6 if self.format == "epoch" else 1e3))
-                if abs(us) > 253_402_300_799_000_000:
-                    raise ValueError(text)
-                return us
-            at = self._read(text)
-            if at.tzinfo is None:
-                at = at.replace(tzinfo=self.zone)
-            since = at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-        except (ValueError, OverflowError):
-            raise BadLine(f"{text[:40]!r} is not a time of the form {self.format}") from None
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-    def _read(self, text: str) -> datetime:
-        try:
-            return self._strict(text)
-        except ValueError:
-            if ":60" not in text:
-                raise
-            head, _, tail = text.rpartition(":60")
-            return self._strict(f"{head}:59{tail}") + timedelta(seconds=1)
-
-    def _strict(self, text: str) -> datetime:
-        if self.format == "iso":
-            return datetime.fromisoformat(text)
-        return datetime.strptime(text, self.format)  # noqa: DTZ007  # the caller gives it the configured zone
-
-
 def _csv(form: LineFormat) -> Callable[[str], Fields]:
     separator = None if form.separator == "whitespace" else form.separator
     names = form.fields
@@ -279,7 +288,7 @@ def _csv(form: LineFormat) -> Callable[[str], Fields]:
     def fields(text: str) -> Fields:
         cells = text.split(separator)
         if len(cells) != width and not (form.extra_fields and len(cells) > width):
-            raise BadLine(f"has {len(cells)} fields, expected {width}")
+            raise NoFields(f"has {len(cells)} fields, expected {width}")
         return {name: cell for name, cell in zip(names, cells, strict=False) if name not in (None, "_", "")}
 
     return fields
@@ -295,7 +304,7 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
             if equals:
                 found[key.strip()] = value
         if not found:
-            raise BadLine(f"holds no key{form.equals}value")
+            raise NoFields(f"holds no key{form.equals}value")
         return found
 
     return fields
@@ -303,12 +312,14 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
 
 def _json(_: LineFormat) -> Callable[[str], Fields]:
     def fields(text: str) -> Fields:
+        if "{" not in text:
+            raise NoFields("is JSON, but no object" if text[:1] == "[" else "is not JSON: there is no {")
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise BadLine(f"is not JSON: {error}") from None
+            raise NoFields(f"is not JSON: {error}") from None
         if not isinstance(data, dict):
-            raise BadLine("is JSON, but no object")
+            raise NoFields("is JSON, but no object")
         found: dict[str, str] = {}
         stack: list[tuple[str, object]] = [("", data)]
         while stack:
@@ -327,12 +338,15 @@ def _json(_: LineFormat) -> Callable[[str], Fields]:
 
 
 def _regex(form: LineFormat) -> Callable[[str], Fields]:
-    search = re.compile(form.pattern or "").search
+    search = expression(form.pattern or "").search
 
     def fields(text: str) -> Fields:
-        match = search(text)
+        try:
+            match = search(text)
+        except LineTooLong as error:
+            raise NoFields(str(error)) from None
         if match is None:
-            raise BadLine("does not match the pattern")
+            raise NoFields("does not match the pattern")
         return {name: value for name, value in match.groupdict().items() if value is not None}
 
     return fields

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from sensorlogd.config.models import Finite, Name, Section
+from sensorlogd.config.models import Finite, Name, Section, Zone
+from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.serial.checksums import CHECKSUMS, Checksum, sum_modulo
-from sensorlogd.drivers.serial.escapes import Escaped, Regex
+from sensorlogd.drivers.serial.escapes import Escaped, RegexOfBytes
 
 MAX_FRAME = 4096
 _TYPES = {
@@ -92,7 +93,10 @@ class FieldOptions(Section):
     scale_by: tuple[Lookup, ...] | Lookup | None = Field(None, description="a factor, or several, that other bytes select")
     negative_if: Condition | None = None
     missing_if: tuple[Condition, ...] | Condition | None = Field(None, description="the device says that there is no value")
-    missing: tuple[Int, ...] = Field((), description="raw numbers that mean the same, e.g. [0xFFFF]")
+    missing: tuple[sentinels.Number, ...] = Field(
+        (), description="raw numbers that mean the same, before scale, as bits or as the type reads them: [0x8000] or [-32768]"
+    )
+    missing_only: tuple[sentinels.Number, ...] | None = Field(None, description="the same; those of a profile do not count then")
     map: Mapping[Int, Finite] | None = Field(None, description="raw number -> value; a frame with any other is bad")
 
     @model_validator(mode="after")
@@ -105,7 +109,13 @@ class FieldOptions(Section):
             low, count = self.bits
             if not self.type.startswith("u") or low < 0 or count < 1 or low + count > 8 * _TYPES[self.type]:
                 raise ValueError(f"bits: [{low}, {count}] does not fit into {self.type}")
+        self.no_value()
         return self
+
+    def no_value(self) -> frozenset[int | float]:
+        """The raw numbers that mean "no value"."""
+        width = None if self.bits is None else self.bits[1]
+        return sentinels.raw_numbers(self.type, sentinels.chosen(self.missing, self.missing_only), width=width)
 
     def size(self) -> int:
         """Bytes."""
@@ -164,7 +174,10 @@ class FrameFormat(Section):
     type: Literal["frame"]
     header: HexPattern = Field("", description="first bytes, in hex; ? stands for any digit: 42 4D, AA C?")
     footer: HexPattern = Field("", description="last bytes, in hex")
-    length: Int | LengthField | None = Field(None, description="of the whole frame, header and footer included")
+    length: Literal["silence"] | Int | LengthField | None = Field(
+        None,
+        description="of the whole frame, header and footer included; 'silence': it ends when nothing follows (polled devices)",
+    )
     escape: Literal["none", "slip", "dle", "ppp"] = Field(
         "none",
         description="byte stuffing: slip (RFC 1055), dle (DLE STX ... DLE ETX), ppp (7E ... 7E, 7D escapes; RFC 1662); "
@@ -185,8 +198,10 @@ class FrameFormat(Section):
         if self.escape == "none":
             if self.length is None and not self.footer:
                 raise ValueError("type: frame needs length:, a footer: or an escape:, to know where a frame ends")
-            if not self.header and not self.footer:
+            if not self.header and not self.footer and self.length != "silence":
                 raise ValueError("type: frame needs a header: or a footer:, to know where a frame begins")
+        if self.length == "silence" and self.escape != "none":
+            raise ValueError("length: silence and escape: exclude each other; what is escaped has an end of its own")
         if isinstance(self.length, int) and not 2 <= self.length <= MAX_FRAME:
             raise ValueError(f"length: must be between 2 and {MAX_FRAME}")
         return self
@@ -221,8 +236,12 @@ class BlockFormat(Section):
     begin: Escaped | None = Field(None, description="what begins a block, if no line ends it: \\x02")
     end: Escaped | None = Field(None, description="what ends it: \\x03")
     line_sum: LineSum | None = None
-    aside: Regex | None = Field(None, description="regular expression of records that may come at any moment, and are skipped")
+    aside: RegexOfBytes | None = Field(
+        None, description="regular expression of records that may come at any moment, and are skipped"
+    )
     words: Mapping[str, Finite] = Field(default_factory=dict, description="texts that stand for numbers, e.g. {ON: 1, OFF: 0}")
+    missing: tuple[sentinels.Text, ...] = Field((), description="more texts and numbers that mean 'no value'")
+    missing_only: tuple[sentinels.Text, ...] | None = Field(None, description="the same, and nothing else")
     max_block: Int = Field(4096, ge=64, le=65536)
 
     @model_validator(mode="after")
@@ -239,4 +258,5 @@ class ObisFormat(Section):
 
     type: Literal["obis"]
     crc: Literal["if_present", "required"] = Field("if_present", description="DSMR 2 and 3 telegrams have none")
+    zone: Zone = Field("Europe/Amsterdam", description="of the times at which meters behind the meter were read")
     max_telegram: Int = Field(16384, ge=256, le=65536)

@@ -2,59 +2,172 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+
+WRONG_ENDS = 3  # so many line ends of another kind inside one line: the device ends its lines otherwise than we were told
+_SHOWN = 60
+_RETURNS = re.compile(rb"[\r\n]+")
 
 
 class LineSplitter:
     """``feed`` gives the complete lines, without terminators and without empty ones.
 
-    ``terminator``: bytes that end a line, or b"any" for CR or LF. For b"\\n" a CR before it is dropped. A line longer
-    than ``max_line`` is discarded up to its terminator and counted once as ``overlong``.
+    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time behind it. For b"\\n" and b"\\r"
+    the other one, before or behind, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
+
+    Counts ``too_long`` (over ``max_line``, discarded up to its end, once a line), ``cut_short`` (ended by silence instead of its
+    terminator), ``first_partial`` (what came before the first terminator or quiet time) and ``wrong_terminator`` (a line with
+    several line ends of another kind inside; once a line, complete or not).
     """
 
-    def __init__(self, terminator: bytes, max_line: int, count: Callable[[str, int, str], None]) -> None:
-        self.terminator = terminator
+    def __init__(self, terminator: bytes, max_line: int, count: Callable[[str, int, str], None], *, midway: bool = False) -> None:
+        self.any_end = terminator == b"any"
+        self.by_silence = terminator == b"silence"
+        self.end = b"\n" if self.any_end or self.by_silence else terminator
         self.max_line = max_line
         self.count = count
+        self._strip = {b"\n": b"\r", b"\r": b"\n"}.get(self.end, b"")
+        self._judges_ends = not self.any_end and not self.by_silence and not self.end.strip(b"\r\n")
         self._rest = bytearray()
+        self._searched = 0  # of the rest, known to hold no terminator
         self._discarding = False
+        self._midway = midway
+        self._told_ends = False  # of the line that is not complete yet
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes."""
-        any_end = self.terminator == b"any"
-        if any_end:
+        if self.by_silence:
+            self._keep(data)
+            return []
+        if self.any_end:
             data = data.replace(b"\r", b"\n")
-        end = b"\n" if any_end else self.terminator
-        if self._rest:
-            # Only a terminator cut in two can be found in what was there before: look no further back than that.
-            self._rest += data
-            data = bytes(self._rest)
-            self._rest.clear()
-        pieces = data.split(end)
-        rest = pieces.pop()
-        if self._discarding and pieces:
-            pieces.pop(0)
-            self._discarding = False
-        if self._discarding:
-            rest = rest[-(len(end) - 1) :] if len(end) > 1 else b""
-        elif len(rest) > self.max_line + len(end):
-            self.count("overlong", 1, f"{rest[:40]!r}...")
-            self._discarding = True
-            rest = rest[-(len(end) - 1) :] if len(end) > 1 else b""
-        self._rest += rest
-        lines = []
-        for line in pieces:
-            if end == b"\n" and line.endswith(b"\r"):
-                line = line.rstrip(b"\r")
-            if not line:
-                continue
-            if len(line) > self.max_line:
-                self.count("overlong", 1, f"{line[:40]!r}...")
-                continue
-            lines.append(line)
+        rest = self._rest
+        if rest:
+            rest += data
+            if rest.find(self.end, self._searched) < 0:
+                self._unfinished()
+                return []
+            data = bytes(rest)
+            rest.clear()
+        pieces = data.split(self.end)
+        rest += pieces.pop()
+        self._searched = 0
+        lines: list[bytes] = []
+        if pieces:
+            if self._midway or self._discarding or self._told_ends:
+                lines = self._ended(pieces.pop(0))
+            lines += self._complete(pieces)
+        if rest:
+            self._unfinished()
         return lines
+
+    def quiet(self) -> list[bytes]:
+        """Nothing came for longer than a line could pause. The line that this ends, if silence is what ends lines."""
+        rest, midway, discarding = bytes(self._rest), self._midway, self._discarding
+        self._rest.clear()
+        self._midway = self._discarding = self._told_ends = False
+        self._searched = 0
+        line = rest.strip(b"\r\n") if self._judges_ends or self.any_end or self.by_silence else rest
+        if discarding or not line:
+            return []
+        if midway:
+            self.count("first_partial", 1, _shown(line))
+        elif not self.by_silence:
+            self.count("cut_short", 1, _shown(rest))
+        elif len(line) > self.max_line:
+            self._too_long(line)
+        else:
+            return [line]
+        return []
+
+    def _complete(self, pieces: list[bytes]) -> list[bytes]:
+        """Those of ``pieces`` that are lines. Thousands at a time: what few need is looked for in all of them at once."""
+        ends = (b"\r", b"\n") if self._judges_ends else ()
+        joined = b"".join(pieces)
+        if self._strip and self._strip in joined:
+            strip = self._strip
+            if len(max(pieces, key=len)) <= self.max_line + 1:
+                pieces = [piece.strip(strip) for piece in pieces]
+            else:
+                pieces = [self._stripped(piece) for piece in pieces]
+            joined = b"".join(pieces) if ends else b""
+        lines = [piece for piece in pieces if piece]
+        if any(end in joined for end in ends):
+            for line in lines:
+                if b"\r" in line or b"\n" in line:
+                    self._judge_ends(line)
+        if lines and len(max(lines, key=len)) > self.max_line:
+            for line in lines:
+                if len(line) > self.max_line:
+                    self._too_long(line)
+            lines = [line for line in lines if len(line) <= self.max_line]
+        return lines
+
+    def _ended(self, piece: bytes) -> list[bytes]:
+        """The end of a line of which something is known: it is the first, is thrown away, or its line ends were told."""
+        midway, discarding, told = self._midway, self._discarding, self._told_ends
+        self._midway = self._discarding = self._told_ends = False
+        line = self._stripped(piece)
+        if discarding or not line:
+            return []
+        if self._judges_ends and not told:
+            self._judge_ends(line)
+        if len(line) > self.max_line:
+            self._too_long(line)
+        elif midway:
+            self.count("first_partial", 1, _shown(line))
+        else:
+            return [line]
+        return []
+
+    def _stripped(self, piece: bytes) -> bytes:
+        if not self._strip or self._strip not in piece or len(piece) > self.max_line + 1:
+            return piece  # too long: what is not complete is thrown away from the same length on
+        return piece.strip(self._strip)
+
+    def _unfinished(self) -> None:
+        """Look at the line that is not complete yet."""
+        rest, keep = self._rest, len(self.end) - 1
+        too_long = len(rest) > self.max_line + len(self.end)
+        if self._judges_ends and not self._told_ends and not self._discarding and (b"\r" in rest or b"\n" in rest):
+            line = rest.lstrip(self._strip) if self._strip else rest
+            # One that is too long is not stripped, as where it comes complete: its beginning decides, however it was cut.
+            self._told_ends = self._judge_ends(rest if too_long else line.rstrip(b"\r\n"))
+        if too_long and not self._discarding:
+            self._too_long(rest)
+            self._discarding = True
+        if self._discarding:
+            del rest[: len(rest) - keep]
+        self._searched = max(len(rest) - keep, 0)
+
+    def _judge_ends(self, line: bytes | bytearray) -> bool:
+        """Whether there are several line ends inside, of another kind than ours."""
+        if line.count(b"\r") + line.count(b"\n") < WRONG_ENDS:
+            return False
+        found = _RETURNS.findall(line[: self.max_line])
+        if len(found) < WRONG_ENDS:
+            return False
+        write = found[0].decode().replace("\r", "\\r").replace("\n", "\\n")
+        self.count("wrong_terminator", 1, f"{_shown(line)}: the lines seem to end otherwise; try terminator: '{write}'")
+        return True
+
+    def _keep(self, data: bytes) -> None:
+        self._rest += data
+        if len(self._rest) > self.max_line + 2:
+            if not self._discarding:
+                self._too_long(self._rest)
+            self._discarding = True
+            self._rest.clear()
+
+    def _too_long(self, line: bytes | bytearray) -> None:
+        self.count("too_long", 1, _shown(line))
 
     @property
     def pending(self) -> int:
         """Bytes of the line that is not complete yet."""
         return len(self._rest)
+
+
+def _shown(line: bytes | bytearray) -> str:
+    return repr(bytes(line[:_SHOWN]))[1:] + ("..." if len(line) > _SHOWN else "")

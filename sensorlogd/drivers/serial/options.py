@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sensorlogd.config.models import ChannelOptions, DurationUs, Finite, Name, Section, SensorOptions, Zone
+from sensorlogd.config.models import ChannelOptions, DurationUs, Finite, Instant, Name, Section, SensorOptions, ShortText, Zone
+from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.escapes import Escaped, Regex, regex
+from sensorlogd.drivers.serial.escapes import Escaped, Regex
+from sensorlogd.drivers.serial.expressions import expression
 from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
 from sensorlogd.durations import format_duration
+from sensorlogd.stamping import patterns
+from sensorlogd.stamping.judging import TimeLimits
+from sensorlogd.symbols import micro
 
 
 def _pattern(value: str) -> str:
-    if not regex(value).groupindex:
+    if not expression(value).groups:
         raise ValueError("has no named group; write (?P<channel>...) for each value to log")
     return value
 
@@ -33,6 +36,15 @@ def _encoding(value: str) -> str:
     return value
 
 
+def _micro(data: Any) -> Any:
+    """With one micro sign all the way down."""
+    if isinstance(data, str):
+        return micro(data)
+    if isinstance(data, Mapping):
+        return {_micro(key): _micro(value) for key, value in data.items()}
+    return [_micro(one) for one in data] if isinstance(data, (list, tuple)) else data
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
 
 
@@ -42,8 +54,45 @@ class TimeOptions(Section):
     field: str = Field(
         description="field (or regex group, JSON path) that holds it; several joined by '+' are put together with a blank"
     )
-    format: str = Field("iso", description="iso, epoch, epoch_ms, or a strptime pattern, e.g. '%d %b %Y %H:%M:%S'")
+    format: str = Field("iso", description="iso, epoch, epoch_ms, epoch_us, or a strptime pattern, e.g. '%d %b %Y %H:%M:%S'")
     zone: Zone = Field("UTC", description="zone of a time that carries none")
+    year: Literal["from_host"] | None = Field(
+        None,
+        description="from_host: what the pattern leaves open, the year or the whole date, is that nearest to the host's clock",
+    )
+    fold: Literal["by_order", "first", "second"] = Field(
+        "by_order", description="which of two equal local times in autumn; by_order: the second one once time falls back"
+    )
+    repeat: Literal["keep", "spread", "drop"] = Field(
+        "keep",
+        description="readings that share a stamp: keep each (a microsecond apart; the same values are the same reading), "
+        "spread them over the second as they arrive, or drop all but the first",
+    )
+    earliest: Instant | None = Field(
+        None, description="a time before is not believed; default: ten years before this release of the software"
+    )
+    ahead: DurationUs = Field(
+        86_400_000_000, ge=0, description="a time further ahead of the host's clock is not believed: stamped on arrival, flagged"
+    )
+    gnss: bool = Field(False, description="the device is a GPS receiver: a date 1024 weeks behind is put right")
+
+    @model_validator(mode="after")
+    def _whole_date(self) -> TimeOptions:
+        if self.format not in ("iso", *patterns.EPOCHS):
+            if "%" not in self.format:
+                raise ValueError(f"format: {self.format!r} is none of iso, {', '.join(patterns.EPOCHS)}, and no pattern")
+            patterns.check(self.format)
+        lack = patterns.lacks(self.format)
+        if lack and self.year is None:
+            raise ValueError(f"format: {self.format!r} leaves the {lack} open; write year: from_host to have it completed")
+        if self.year is not None and not lack:
+            raise ValueError(f"year: {self.format!r} says the year already; leave year out")
+        return self
+
+    def limits(self) -> TimeLimits:
+        """What is believed."""
+        default = TimeLimits()
+        return TimeLimits(default.earliest_us if self.earliest is None else self.earliest, self.ahead, self.gnss)
 
 
 class ChecksumOptions(Section):
@@ -69,8 +118,30 @@ class NumberOptions(Section):
     bits: int | None = Field(None, ge=4, le=64, description="two's complement of so many bits")
     degrees_minutes: bool = Field(False, description="dddmm.mmm, as GPS receivers write an angle")
     negative_if: tuple[str, str] | None = Field(None, description="[field, text]: negative where that field is that text")
+    unit: ShortText | Mapping[ShortText, Finite] | None = Field(
+        None, description="stands behind the number, or the line is bad: °C; or several with their factors: {mV: 0.001, V: 1}"
+    )
     scale: Finite = 1.0
     offset: Finite = 0.0
+
+    @model_validator(mode="after")
+    def _real_units(self) -> NumberOptions:
+        if self.unit is not None and (not self.units() or not all(self.units())):
+            raise ValueError("unit: must not be empty")
+        return self
+
+    def units(self) -> dict[str, float]:
+        """Unit -> factor, the longest unit first."""
+        given = {self.unit: 1.0} if isinstance(self.unit, str) else dict(self.unit or {})
+        return {unit.strip(): given[unit] for unit in sorted(given, key=len, reverse=True)}
+
+
+class LineChannel(ChannelOptions):
+    """A channel of a format whose fields are texts."""
+
+    map: Mapping[str, Finite] = Field(
+        default_factory=dict, description="states that the device writes as words, e.g. {OPEN: 1, CLOSED: 0}"
+    )
 
 
 class LineFormat(Section):
@@ -83,21 +154,38 @@ class LineFormat(Section):
     pattern: Pattern | None = Field(None, description="regex: with a named group per value; must match somewhere in the line")
     prefix: Escaped = Field("", description="a line must begin with this, which is taken off")
     comment: Escaped = Field("", description="lines that begin with this are skipped and counted as comments")
-    missing: tuple[str, ...] = Field(
-        ("nan", "na", "n/a", "null", "none", "", "---"), description="texts that mean 'no value' (any case)"
+    missing: tuple[sentinels.Text, ...] = Field(
+        (), description="more texts that mean 'no value' (any case), and numbers however they are spelled, e.g. [-999, ERR]"
     )
-    decimal_comma: bool = Field(False, description="1,5 is one and a half")
+    missing_only: tuple[sentinels.Text, ...] | None = Field(
+        None, description="the same, and nothing else: not even nan, an infinity or an empty field"
+    )
+    decimal_comma: bool = Field(False, description="1,5 is one and a half, 1.234 is one thousand two hundred and thirty-four")
     words: Mapping[str, Finite] = Field(default_factory=dict, description="texts that stand for numbers, e.g. {S: 1, U: 0}")
     numbers: Mapping[str, NumberOptions] = Field(default_factory=dict, description="fields that are no plain decimal numbers")
     only: Regex | None = Field(None, description="regular expression: lines it is not found in are others' and are only counted")
     skip: Regex | None = Field(None, description="regular expression: lines it is found in are others' and are only counted")
+    identity: Regex | None = Field(
+        None, description="regular expression: what it finds (its group, if it has one) tells the devices of a gateway apart"
+    )
+    device: str | None = Field(
+        None, description="with identity: the one whose lines are taken; without it, only as long as a single one is heard"
+    )
     bad_fields: Literal["reject", "skip"] = Field(
         "reject", description="skip: a field that is no number costs only itself, not the line"
     )
     extra_fields: bool = Field(False, description="csv: further fields than named are ignored instead of making the line bad")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_micro(cls, data: Any) -> Any:
+        """Lines are read with one micro sign; so is what they are compared with."""
+        return _micro(data)
+
     @model_validator(mode="after")
     def _complete(self) -> LineFormat:
+        if self.device is not None and self.identity is None:
+            raise ValueError("device: needs identity:, a regular expression for what tells devices apart")
         if self.type == "regex" and self.pattern is None:
             raise ValueError("type: regex needs pattern:")
         if self.type == "csv":
@@ -165,22 +253,29 @@ def _rs485(value: Any) -> Any:
 class PortOptions(SensorOptions):
     """Keys of every driver that reads a port."""
 
-    port: str = Field(
-        min_length=1, description="/dev/serial/by-id/..., or a pySerial URL: socket://host:port, rfc2217://host:port"
-    )
+    port: str = Field(min_length=1, description="/dev/serial/by-id/..., or an address: socket://host:port, rfc2217://host:port")
     baudrate: int = Field(9600, ge=50, le=4_000_000)
     bytesize: Literal[5, 6, 7, 8] | Annotated[int, BeforeValidator(int), Field(ge=5, le=8)] = 8
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
     stopbits: Annotated[float, BeforeValidator(float)] = Field(1, description="1, 1.5 or 2")
     flow: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
-    dtr: bool | None = Field(None, description="level of DTR after opening; false keeps an Arduino from resetting")
+    dtr: bool | None = Field(None, description="level of DTR after opening; Linux itself raises it for a moment at every opening")
     rts: bool | None = Field(None, description="level of RTS after opening")
+    hangup: bool = Field(
+        True, description="false: closing leaves DTR raised, so that later openings do not reset an Arduino (the first one does)"
+    )
     rs485: Annotated[Rs485Options | None, BeforeValidator(_rs485)] = Field(
         None, description="true, or a mapping: RTS switches the transceiver's direction (kernel RS-485 mode)"
     )
     ignore_echo: bool = Field(False, description="half duplex: our own command comes back first and is skipped")
     exclusive: bool = Field(True, description="nobody else may open the port meanwhile")
     shared: bool = Field(False, description="several sensors use this port, which is opened once; each of them must say so")
+    gap: DurationUs | None = Field(
+        None,
+        ge=1_000,
+        le=60_000_000,
+        description="longest pause inside a line or frame; by default 20 characters' time or 50ms, and 1s over a network or a pty",
+    )
     settle: DurationUs = Field(0, ge=0, le=60_000_000, description="wait so long after opening and discard what comes")
 
     @model_validator(mode="after")
@@ -191,7 +286,7 @@ class PortOptions(SensorOptions):
 
     def line(self) -> dict[str, object]:
         """How the port is opened and set: what all sensors on a shared port must agree on."""
-        keys = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "exclusive")
+        keys = ("baudrate", "bytesize", "parity", "stopbits", "flow", "dtr", "rts", "hangup", "exclusive")
         rs485 = self.rs485.model_dump() if self.rs485 is not None else False
         return {key: getattr(self, key) for key in keys} | {"rs485": rs485, "settle": format_duration(self.settle)}
 
@@ -201,13 +296,16 @@ class LineOptions(SensorOptions):
 
     encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
     terminator: Escaped = Field(
-        "\n", min_length=1, max_length=8, description="ends a line: \\n (a CR before it is dropped), \\r, ...; 'any' = CR or LF"
+        "\n",
+        min_length=1,
+        max_length=8,
+        description="ends a line: \\n (a CR beside it is dropped), \\r, ...; 'any' = CR or LF; 'silence' = a pause",
     )
     max_line: int = Field(4096, ge=8, le=1_000_000, description="longer lines are discarded and counted")
     format: Format
     checksum: ChecksumOptions | None = None
     time: TimeOptions | None = Field(None, description="take the device's time stamp instead of the time of arrival")
-    channels: Mapping[Name, ChannelOptions] = Field(default_factory=dict)
+    channels: Mapping[Name, LineChannel] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent_format(self) -> Self:
@@ -223,9 +321,23 @@ class LineOptions(SensorOptions):
                     raise ValueError(
                         f"channels.{name}: the format gives no field {source!r}; it gives {', '.join(sorted(known))}"
                     )
-        if self.time is not None:
-            ZoneInfo(self.time.zone)
+        for name, channel in self.channels.items():
+            if channel.map and self.format.type in ("frame", "obis"):
+                raise ValueError(f"channels.{name}.map: is for words; format: {self.format.type} has map: at its fields")
+        self.maps()
         return self
+
+    def maps(self) -> dict[str, Mapping[str, float]]:
+        """Field -> text -> number. Raises ValueError where two channels read one field differently."""
+        found: dict[str, Mapping[str, float]] = {}
+        for name, channel in self.channels.items():
+            if channel.map and found.setdefault(channel.source or name, channel.map) != channel.map:
+                raise ValueError(f"channels.{name}.map: another channel maps field {channel.source or name!r} differently")
+        return found
+
+    def time_limits(self) -> TimeLimits | None:
+        """As ``time:`` says."""
+        return TimeLimits() if self.time is None else self.time.limits()
 
     def field_names(self) -> list[str] | None:
         """The fields that the format gives, in order; None when only the device knows."""
@@ -237,14 +349,22 @@ class LineOptions(SensorOptions):
         if self.format.type == "csv":
             names = [name for name in self.format.fields if name not in (None, "_", "")]
         elif self.format.type == "regex" and self.format.pattern is not None:
-            names = list(re.compile(self.format.pattern).groupindex)
+            names = list(expression(self.format.pattern).groups)
         else:
             return None
         return [str(name) for name in names]
 
+    def ends_by_silence(self) -> bool:
+        """Whether a pause is what ends a line or frame."""
+        return (
+            self.terminator == "silence"
+            if isinstance(self.format, LineFormat)
+            else getattr(self.format, "length", None) == "silence"
+        )
+
     def channel_options(self) -> dict[str, ChannelOptions]:
         """Fields that no channel names are logged under their own name, so ``fields:`` alone is enough to begin."""
-        options = dict(self.channels)
+        options: dict[str, ChannelOptions] = dict(self.channels)
         used = {channel.source or name for name, channel in options.items()}
         time_fields = set(self.time.field.split("+")) if self.time else set()
         for name in self.field_names() or ():
@@ -257,6 +377,7 @@ class SerialOptions(PortOptions, LineOptions):
     """Keys of ``driver: serial``."""
 
     poll: PollOptions | None = Field(None, description="send a command every interval")
+    channels: Mapping[Name, LineChannel] = Field(default_factory=dict)  # not that of PortOptions
 
     @model_validator(mode="after")
     def _consistent_poll(self) -> Self:

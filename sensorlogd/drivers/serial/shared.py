@@ -14,60 +14,31 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import Protocol
 
 from sensorlogd.config.ports import identity
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.serial.options import PortOptions
+from sensorlogd.drivers.serial.port import OnLine, OwnPort
+from sensorlogd.drivers.serial.port import Port as Port
 from sensorlogd.drivers.serial.transport import Transport
+from sensorlogd.drivers.transactions.line import Line
 
 HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
 SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be
+CATCH_UP = 50  # reads before a question; a line that babbles on is asked all the same
 CLOSING_S = 5.0  # for the hub's thread to let go of the port
 FOR_EVER_S = 86_400.0
 
 
-class Port(Protocol):
-    """What drivers need of a port, shared or not. All but ``close`` raise DriverError when the port cannot be used.
+def port_for(options: PortOptions, context: DriverContext, *, asks: bool = False, quiet_s: float = 0.0) -> Port:
+    """The port of a sensor.
 
-    ``read``           as ``Transport.read``
-    ``discard_input``  throw away what has arrived and was not read, and give it back for a look
-    ``transaction``    ``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most
-                       ``hold_s``; False if it did not become ours within ``wait_s`` (our place in the queue is kept) or a
-                       stop was asked for
-    ``attend``         an asking sensor hears the line for so much longer, because a late answer may come
+    asks     it only wants to hear answers to its own questions
+    quiet_s  nothing is asked for so long after opening: a question of an earlier run may still be answered
     """
-
-    def open(self) -> None: ...
-
-    def read(self, timeout_s: float) -> tuple[int, bytes] | None: ...
-
-    def write(self, data: bytes) -> None: ...
-
-    def discard_input(self) -> bytes: ...
-
-    def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]: ...
-
-    def attend(self, seconds: float) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def port_for(options: PortOptions, context: DriverContext, *, asks: bool = False) -> Port:
-    """The port of a sensor. ``asks``: it only wants to hear answers to its own questions."""
-    return SharedPort(options, context, asks=asks) if options.shared else OwnPort(options, context)
-
-
-class OwnPort(Transport):
-    """A port that one sensor has for itself."""
-
-    @contextlib.contextmanager
-    def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:
-        """The line is always ours."""
-        yield True
-
-    def attend(self, seconds: float) -> None:
-        """We hear everything anyway."""
+    if options.shared:
+        return SharedPort(options, context, asks=asks, quiet_s=quiet_s)
+    return OwnPort(options, context, asks=asks, quiet_s=quiet_s)
 
 
 class _Hub:
@@ -86,6 +57,9 @@ class _Hub:
         self.queue: deque[SharedPort] = deque()
         self.heard = time.monotonic()
 
+        self.line = opener.line
+        self.generation = 0
+        self.handling = threading.Lock()  # from reading bytes until all have them; and the port is not closed meanwhile
         self.writing = threading.Lock()  # the port is not closed while somebody writes
         self._stop = threading.Event()
         self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -115,6 +89,7 @@ class _Hub:
             self._close()
             raise
         self.transport.hand_over(self._context)
+        self.generation = self.line.opened(self.opener.quiet_s)
         with self.lock:
             self.opened = True
         # daemon: a device that hangs in a system call must not keep the process from ending
@@ -164,33 +139,57 @@ class _Hub:
             thread.join(CLOSING_S)
 
     def _close(self) -> None:
-        with self.writing:
+        with self.writing, self.handling:
             self.transport.close()
         with self.lock:  # nobody may write to the number of a descriptor that was closed
             ends, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
         for end in ends:
-            os.close(end)
+            if end >= 0:
+                os.close(end)
 
     # ---- the hub's thread --------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
             while not self._stop.is_set():
-                arrived = self.transport.read(FOR_EVER_S)
-                if arrived is not None and arrived[1]:
-                    self._deliver(*arrived)
+                if not self.transport.has_descriptor:
+                    self._deliver(self.transport.read(FOR_EVER_S))
+                elif self.transport.wait(FOR_EVER_S):
+                    with self.handling:
+                        self._deliver(self.transport.read(0.0))
         except DriverError as error:
             self.fail(error)
         finally:
             self._close()
 
-    def _deliver(self, now_us: int, data: bytes) -> None:
-        now = time.monotonic()
+    def catch_up(self) -> None:
+        """Deliver what has arrived by now, on behalf of a sensor that is about to ask."""
+        with self.handling:
+            if not self.transport.has_descriptor:  # it cannot tell, or was closed just now
+                return
+            try:
+                for _ in range(CATCH_UP):
+                    if not self._deliver(self.transport.read(0.0)):
+                        return
+            except DriverError as error:
+                self.fail(error)
+                raise
+
+    def _deliver(self, arrived: tuple[int, bytes] | None) -> bool:
+        """Whether there was anything."""
+        if arrived is None or not arrived[1]:
+            return False
+        now_us, data = arrived
         with self.lock:
-            self.heard = now
-            to = [end for end in self.ends if not end.asks or end is self.owner or end.attentive_until > now]
+            self.heard = time.monotonic()
+            to = [end for end in self.ends if not end.asks or end is self.owner]
+            asking = [end for end in self.ends if end.asks and end is not self.owner]
+        changed = self.line.heard(data, now_us)
         for end in to:
             end.take(now_us, data)
+        for end in asking if changed else ():
+            end.wake()
+        return True
 
     # ---- turns -------------------------------------------------------------------------------------------------------
 
@@ -229,24 +228,48 @@ _hubs_lock = threading.Lock()
 class SharedPort:
     """One sensor's end of a shared port. ``take`` and ``wake`` may be called by any thread, all else by the sensor's only."""
 
-    def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool) -> None:
+    def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool, quiet_s: float = 0.0) -> None:
         self.options = options
         self.context = context
         self.asks = asks
-        self.attentive_until = 0.0
+        self.quiet_s = quiet_s
+        self._on_line = OnLine(options.port)
         self._hub: _Hub | None = None
         self._lock = threading.Lock()  # guards what follows
         self._held: deque[tuple[int, bytes]] = deque()
         self._held_bytes = 0
         self._event = -1
 
+    @property
+    def line(self) -> Line:
+        return self._on_line.line
+
+    @property
+    def generation(self) -> int:
+        return self._hub.generation if self._hub is not None else 0
+
+    @property
+    def is_connection(self) -> bool:
+        return "://" in self.options.port
+
+    def reopen(self) -> None:
+        """See ``Port``. Who comes back first opens it for all."""
+        self._on_line.join()
+        try:
+            self.close()
+            self.open()
+        finally:
+            self._on_line.leave()
+
     def open(self) -> None:
+        self._on_line.join()
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         key = identity(self.options.port)
-        while (hub := self._join(key)) is None:
+        while (joined := self._join(key)) is None:
             continue
+        hub, ours = joined
         self._hub = hub
-        if hub.opener is self:
+        if ours:
             hub.open()
             return
         while True:
@@ -257,16 +280,17 @@ class SharedPort:
             if self._wait(FOR_EVER_S):
                 return
 
-    def _join(self, key: str) -> _Hub | None:
-        """The hub we are on now; None: one that did not fit was closed."""
+    def _join(self, key: str) -> tuple[_Hub, bool] | None:
+        """The hub we are on now, and whether it is for us to open; None: one that did not fit was closed."""
         with _hubs_lock:
             hub = _hubs.get(key)
+            made = hub is None
             if hub is None:
                 hub = _hubs[key] = _Hub(key, self)
-            if hub.opener is self or hub.fits(self.options):
+            if made or hub.fits(self.options):
                 with hub.lock:
                     hub.ends.append(self)
-                return hub
+                return hub, made
         hub.fail(DriverError(f"{self.options.port}: is opened anew, with other settings or because it was silent for long"))
         hub.stop()
         return None
@@ -340,11 +364,19 @@ class SharedPort:
                 ours = hub.owner is self
             if not ours:
                 raise DriverError(f"{self.options.port}: another sensor has the line now; this one took too long")
-            hub.transport.write(data)
+            try:
+                hub.transport.write(data)
+            except DriverError as error:  # before the hub's thread has seen it; who opens anew must not find this one
+                hub.fail(error)
+                raise
             self.context.tap(self.context.now_us(), data, "tx")
 
     def discard_input(self) -> bytes:
-        """What this sensor holds; the line itself is read by the hub."""
+        """What this sensor holds, and what has arrived by now."""
+        hub = self._hub
+        assert hub is not None
+        self._raise_if_failed(hub)
+        hub.catch_up()
         with self._lock:
             data = b"".join(data for _, data in self._held)
             self._held.clear()
@@ -372,10 +404,6 @@ class SharedPort:
                 return False
         return True
 
-    def attend(self, seconds: float) -> None:
-        """See ``Port``."""
-        self.attentive_until = time.monotonic() + seconds
-
     def close(self) -> None:
         """Leave; the last one closes the port. Never raises."""
         hub, self._hub = self._hub, None
@@ -390,3 +418,4 @@ class SharedPort:
             event, self._event = self._event, -1
             if event >= 0:
                 os.close(event)
+                self._on_line.leave()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import grp
 import os
 import select
 import termios
@@ -24,7 +23,8 @@ import serial
 import serial.rs485
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
-from sensorlogd.drivers.ports import holder
+from sensorlogd.drivers.ports import holder, permission_hint
+from sensorlogd.drivers.serial import telnet_port
 from sensorlogd.drivers.serial.options import PortOptions, Rs485Options
 
 READ_BYTES = 65536
@@ -35,7 +35,7 @@ FULL_READ = 4000  # this much at once (a terminal holds 4095) means the port is 
 
 _PARITY = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
 # What pySerial and the kernel raise when a device goes away or misbehaves (termios.error is no OSError).
-TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError)
+TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError, NotImplementedError)
 
 
 class Transport:
@@ -47,34 +47,15 @@ class Transport:
         self._port: Any = None
         self._fd: int | None = None
         self._poll: select.poll | None = None
+        self._waiting: select.poll | None = None
         self._busy = False
         self._exclusive = options.exclusive and "://" not in options.port
 
     def open(self) -> None:
         """Raises DriverError with the cause and what to do about it."""
         options = self.options
-        # A pty moves bytes, not bits: it has neither parity nor size, and refuses (EINVAL) to be asked for them a second time.
-        pty = os.path.realpath(options.port).startswith("/dev/pts/")
         try:
-            self._port = serial.serial_for_url(
-                options.port,
-                do_not_open=True,
-                baudrate=options.baudrate,
-                bytesize=8 if pty else options.bytesize,
-                parity="N" if pty else _PARITY[options.parity],
-                stopbits=options.stopbits,
-                xonxoff=options.flow == "xonxoff",
-                rtscts=options.flow == "rtscts",
-                dsrdtr=options.flow == "dsrdtr",
-                timeout=0.2,
-                write_timeout=WRITE_TIMEOUT_S,
-            )
-            if self._exclusive:
-                self._port.exclusive = True
-            if options.dtr is not None:
-                self._port.dtr = options.dtr
-            if options.rts is not None:
-                self._port.rts = options.rts
+            self._port = self._made()
             self._port.open()
             if options.rs485 is not None:
                 self._switch_by_rts(options.rs485)
@@ -85,9 +66,50 @@ class Transport:
             if self._exclusive:
                 with contextlib.suppress(OSError):  # not every kind of terminal knows it; flock stands beside it
                     fcntl.ioctl(self._fd, termios.TIOCEXCL)
-            os.set_blocking(self._fd, False)
+            try:
+                os.set_blocking(self._fd, False)
+            except OSError as error:  # the other end has closed the connection at once
+                raise self._explained(error) from error
+            if not options.hangup:
+                self._stay_up(self._fd)
         if options.settle:
             self._settle(options.settle / 1e6)
+
+    def _made(self) -> Any:
+        """What pySerial reads the port with, not opened."""
+        options = self.options
+        # A pty moves bytes, not bits: it has neither parity nor size, and refuses (EINVAL) to be asked for them a second time.
+        pty = os.path.realpath(options.port).startswith("/dev/pts/")
+        settings: dict[str, Any] = {
+            "baudrate": options.baudrate,
+            "bytesize": 8 if pty else options.bytesize,
+            "parity": "N" if pty else _PARITY[options.parity],
+            "stopbits": options.stopbits,
+            "xonxoff": options.flow == "xonxoff",
+            "rtscts": options.flow == "rtscts",
+            "dsrdtr": options.flow == "dsrdtr",
+            "timeout": 0.2,
+        }
+        if options.port.lower().startswith(telnet_port.SCHEME):
+            remote = telnet_port.TelnetPort(**settings)
+            remote.port = options.port
+            remote.give(dtr=options.dtr, rts=options.rts)
+            return remote
+        port = serial.serial_for_url(options.port, do_not_open=True, write_timeout=WRITE_TIMEOUT_S, **settings)
+        if self._exclusive:
+            port.exclusive = True
+        if options.dtr is not None:
+            port.dtr = options.dtr
+        if options.rts is not None:
+            port.rts = options.rts
+        return port
+
+    def _stay_up(self, fd: int) -> None:
+        """No HUPCL: closing leaves DTR raised, so that the next opening raises nothing."""
+        with contextlib.suppress(termios.error):  # a socket has no such line
+            attributes = termios.tcgetattr(fd)
+            attributes[2] &= ~termios.HUPCL
+            termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
     def _switch_by_rts(self, rs485: Rs485Options) -> None:
         settings = serial.rs485.RS485Settings(
@@ -106,7 +128,7 @@ class Transport:
     def hand_over(self, context: DriverContext) -> None:
         """From now on it is read on behalf of somebody else."""
         self.context = context
-        self._poll = None
+        self._poll = self._waiting = None
 
     def _descriptor(self) -> int | None:
         try:
@@ -133,6 +155,25 @@ class Transport:
         if arrived is not None and arrived[1]:
             self.context.tap(*arrived, "rx")
         return arrived
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether there is something to read (or to raise). Reads nothing, so another thread may ``read`` meanwhile.
+
+        A port without a descriptor cannot tell: True at once.
+        """
+        if self._fd is None:
+            return True
+        if self._waiting is None:
+            self._waiting = select.poll()
+            self._waiting.register(self._fd, select.POLLIN | select.POLLERR | select.POLLHUP)
+            self._waiting.register(self.context.wake_fd, select.POLLIN)
+        ready = dict(self._waiting.poll(max(timeout_s, 0) * 1000))
+        return self.context.wake_fd not in ready and self._fd in ready
+
+    @property
+    def has_descriptor(self) -> bool:
+        """Whether ``wait`` can tell."""
+        return self._fd is not None
 
     def _read_descriptor(self, fd: int, timeout_s: float) -> tuple[int, bytes] | None:
         if self._poll is None:
@@ -175,17 +216,20 @@ class Transport:
                 return now, b""
 
     def discard_input(self) -> bytes:
-        """What has arrived and was not read: before a question, old bytes are no answer. Raises DriverError."""
+        """What has arrived and was not read: before a question, old bytes are no answer.
+
+        Raises DriverError, also where the other end has closed the connection since.
+        """
         thrown = b""
         try:
             if self._fd is None:
                 while len(thrown) < DISCARD_BYTES and (waiting := self._port.in_waiting):
                     thrown += bytes(self._port.read(waiting))
-            else:
-                while len(thrown) < DISCARD_BYTES and (data := self._read_some()):
-                    thrown += data
+                return thrown
         except TROUBLE as error:
             raise self._explained(error) from error
+        while len(thrown) < DISCARD_BYTES and (arrived := self.read(0.0)) and arrived[1]:
+            thrown += arrived[1]
         return thrown
 
     def write(self, data: bytes) -> None:
@@ -217,7 +261,8 @@ class Transport:
 
     def close(self) -> None:
         """Never raises."""
-        port, fd, self._port, self._fd, self._poll = self._port, self._fd, None, None, None
+        port, fd, self._port, self._fd = self._port, self._fd, None, None
+        self._poll = self._waiting = None
         if fd is not None and self._exclusive:
             with contextlib.suppress(OSError, termios.error):
                 fcntl.ioctl(fd, termios.TIOCNXCL)  # else it stays in force as long as anybody else has the port open
@@ -241,7 +286,7 @@ class Transport:
         if number == errno.ENOENT or (path and not Path(path).exists()):
             return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")
         if number in (errno.EACCES, errno.EPERM):
-            return DriverError(f"{port}: permission denied", _permission_hint(port))
+            return DriverError(f"{port}: permission denied", permission_hint(port))
         if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
             who = holder(port)
             return DriverError(
@@ -251,14 +296,8 @@ class Transport:
             return DriverError(f"{port}: not a serial port", "name a tty, e.g. one that 'sensorlogd ports' lists")
         if number in (errno.EIO, errno.ENODEV, errno.ENXIO, errno.EBADF):
             return DriverError(f"{port}: the device has gone", "plug it in again; it is read as soon as it is back")
+        if "rejected value" in str(error) or "parameter change" in str(error):
+            return DriverError(f"{port}: {error}", "the other end cannot be set like this; compare its own baud rate and parity")
         if "://" in port and isinstance(error, ValueError):
             return DriverError(f"{port}: {error}", "URLs are e.g. socket://host:port or rfc2217://host:port")
         return DriverError(f"{port}: {error}")
-
-
-def _permission_hint(port: str) -> str:
-    try:
-        group = grp.getgrgid(os.stat(port).st_gid).gr_name
-    except (OSError, KeyError):
-        group = "dialout"
-    return f"the user must be in the group {group}: sudo usermod -aG {group} $USER, then log in again"

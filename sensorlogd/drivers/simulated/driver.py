@@ -13,6 +13,7 @@ from sensorlogd.config.models import ChannelOptions, DurationUs, Instant, Name, 
 from sensorlogd.drivers.contract import Driver, DriverContext, EndOfData
 from sensorlogd.drivers.simulated.faults import FaultOptions, Faults
 from sensorlogd.drivers.simulated.signals import SignalChoice
+from sensorlogd.stamping.judging import TimeLimits
 
 
 class SimulatedChannel(ChannelOptions):
@@ -32,6 +33,10 @@ class SimulatedOptions(SensorOptions):
     start: Instant | None = Field(None, description="simulated time of the first sample (ISO 8601); default: the wall clock")
     pace: Literal["realtime", "fast"] = Field("realtime", description="fast: with start, do not wait between samples")
     channels: Mapping[Name, SimulatedChannel]
+
+    def time_limits(self) -> TimeLimits | None:
+        """It may begin whenever it likes."""
+        return None
 
     @model_validator(mode="after")
     def _consistent(self) -> SimulatedOptions:

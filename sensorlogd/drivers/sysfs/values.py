@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from sensorlogd import numbers
 from sensorlogd.drivers.sysfs.rules import PLACES, chip, iio_parts, rule_for
 from sensorlogd.scaling import divisor
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _W1 = re.compile(r"((?:[0-9a-f]{2} )+): crc=[0-9a-f]{2} (YES|NO).*t=(-?\d+)", re.DOTALL)
 _W1_POWER_ON = "85000"  # a DS18B20 that was not yet asked says 85 °C (datasheet, "power-on reset value")
 READ_BYTES = 4096
@@ -73,7 +74,7 @@ def sources(root: Path = Path("/sys")) -> list[dict[str, str]]:
                 stable = f"{kind}:{name}/{within}" if chips.count(name) == 1 and "/" not in name else str(file)
                 rule = rule_for(str(file))
                 try:
-                    shown = f"{read_value(file, rule.scale if rule else 1.0):.6g}"
+                    shown = numbers.text(read_value(file, rule.scale if rule else 1.0))
                 except (OSError, ValueError) as error:
                     shown = f"- ({getattr(error, 'strerror', None) or error})"
                 unit = rule.unit if rule else ""

@@ -4,7 +4,7 @@ Standard library only. The caller has begun a read transaction on ``conn``; what
 computed earlier in a call are kept at hand (``SeriesRollups``): the snapshot does not show them.
 
 Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
-afterwards, ``rebuild.compute_stale`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
+afterwards, ``rebuild.compute_outdated`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
 is bounded by the roll-ups of one series and one call.
 """
 
@@ -22,22 +22,20 @@ from typing import Any
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER, SECOND_US
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.stages.readings import Reading, Readings
 
 MINUTE_US = MINUTE * SECOND_US
 HOUR_US = HOUR * SECOND_US
 COARSER = (QUARTER, HOUR, DAY)
 CHUNK_ROWS = 6_000  # readings at once: more of them no longer fit a processor's cache
-RECENT_ROWS = 50_000
+FRESH_ROWS = 50_000
 MARKS_PER_GROUP = 400
 SNAPSHOT_S = 5.0  # an older one is renewed: while it is held the WAL grows
 
 _FIELDS = ", ".join(RollUp._fields)
 STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
-_HISTORY = "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"
-_RECENT = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
-_RECENT_OF = "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts"
 _MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
-STALE = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
+OUTDATED = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
 
 Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
 Key = tuple[int, int, int]  # (series_id, resolution, start)
@@ -48,16 +46,16 @@ Minutes = dict[int, RollUp]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """All readings of some series in [since, until), where that is newer than what was moved to history.
+    """All readings of some series in [since, until), which are fresh there.
 
-    ``recent`` lies in the order of time: each series that is read from it costs a pass over all of them.
+    Those lie in the order of time: each series that is read costs a pass over all of them.
     """
 
     since_us: int
     until_us: int
-    rows: dict[int, list[tuple[int, float | None, int]]]  # (ts, value, quality) in time order
+    rows: dict[int, list[Reading]]  # (ts, value, quality) in time order
 
-    def between(self, series: int, start_us: int, end_us: int) -> list[tuple[int, float | None, int]] | None:
+    def between(self, series: int, start_us: int, end_us: int) -> list[Reading] | None:
         """None: it is not all here."""
         if start_us < self.since_us or end_us > self.until_us or series not in self.rows:
             return None
@@ -73,25 +71,24 @@ class Snapshot:
     """One read transaction, and what holds throughout it."""
 
     conn: sqlite3.Connection
-    moved_until_us: int
+    readings: Readings
     zone: str
     rules: dict[int, Rules]  # of every series
     cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
-    stale_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
+    outdated_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
     held: Held | None = None  # readings at hand
 
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:
-        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
         series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip FROM series").fetchall()
         cuts = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
         return cls(
             conn,
-            int(meta.get("moved_until_us") or 0),
+            Readings.of(conn),
             zone,
             {identity: Rules(*settings) for identity, *settings in series},
             {(identity, tier): cut for identity, tier, cut in cuts},
-            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(STALE)},
+            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(OUTDATED)},
         )
 
     def rules_of(self, series: int) -> Rules:
@@ -99,7 +96,7 @@ class Snapshot:
 
     def valid_until(self, series: int, tier: int) -> int | None:
         """Stored buckets of ``tier`` that end later do not count; None: all do."""
-        stale = [self.stale_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
+        stale = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
         return min((from_us for from_us in stale if from_us is not None), default=None)
 
     def kept_from(self, series: int, tier: int) -> int | None:
@@ -112,6 +109,12 @@ class Snapshot:
         kept_from = self.kept_from(series, tier)
         return kept_from is None or start_us >= kept_from
 
+    def rolled_up(self, series: int, tier: int, start_us: int, end_us: int) -> int:
+        """How many readings the stored buckets that begin in [start, end) know of."""
+        sql = "SELECT sum(n) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?"
+        (n,) = self.conn.execute(sql, (series, tier, start_us, end_us)).fetchone()
+        return n or 0
+
     def roll_up(self, series: int, readings: Sequence[tuple[int, float | None, int]]) -> RollUp:
         """Of (ts, value, quality) in time order."""
         times, values, qualities = zip(*readings, strict=True)
@@ -119,43 +122,31 @@ class Snapshot:
 
     def columns(self, series: int, start_us: int, end_us: int) -> Iterator[tuple[tuple[Any, ...], ...]]:
         """(times, values, qualities) of one series in [start, end), a chunk at a time."""
-        moved = self.moved_until_us
-        if start_us < moved:
-            yield from _chunks(self.conn.execute(_HISTORY, (series, start_us, min(end_us, moved))))
-        if end_us > moved:
-            yield from _chunks(self.conn.execute(_RECENT_OF, (max(start_us, moved), end_us, series)))
-
-
-def _chunks(cursor: sqlite3.Cursor) -> Iterator[tuple[tuple[Any, ...], ...]]:
-    while rows := cursor.fetchmany(CHUNK_ROWS):
-        yield tuple(zip(*rows, strict=True))
+        for rows in self.readings.chunks(series, start_us, end_us, CHUNK_ROWS):
+            yield tuple(zip(*rows, strict=True))
 
 
 def append_minutes(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
-    """A minute may be cut by the end of a chunk, or by the border between the tables."""
+    """A minute may be cut by the end of a chunk, or by the border of what is settled."""
     for start, part in found:
         before = minutes.get(start)
         minutes[start] = part if before is None else rollup.merge(before, part, rules)
 
 
-def history_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
+def settled_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
+    """Of one series; of its fresh readings nothing."""
     rules = snapshot.rules_of(series)
     minutes: Minutes = {}
-    if start_us < end_us:
-        for times, values, qualities in _chunks(snapshot.conn.execute(_HISTORY, (series, start_us, end_us))):
-            append_minutes(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
+    for rows in snapshot.readings.settled(series, start_us, end_us, CHUNK_ROWS):
+        times, values, qualities = zip(*rows, strict=True)
+        append_minutes(minutes, rollup.by_width(times, values, qualities, rules, MINUTE_US), rules)
     return minutes
 
 
-def recent_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
-    """Of all series (or those ``wanted``), in one pass: ``recent`` is ordered by time. What is below ``moved_until_us`` is
-    in ``history``."""
+def fresh_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
+    """Of all series (or those ``wanted``), in one pass; of what is settled nothing."""
     found: defaultdict[int, Minutes] = defaultdict(dict)
-    start_us = max(start_us, snapshot.moved_until_us)
-    if start_us >= end_us:
-        return found
-    cursor = snapshot.conn.execute(_RECENT, (start_us, end_us))
-    while rows := cursor.fetchmany(RECENT_ROWS):
+    for rows in snapshot.readings.fresh(start_us, end_us, FRESH_ROWS):
         by_series: defaultdict[int, list[Row]] = defaultdict(list)
         for row in rows:
             by_series[row[3]].append(row)
@@ -268,18 +259,19 @@ class SeriesRollups:
 def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, zone: str) -> Iterator[list[Row]]:
     """Rows of all buckets, of every tier, that end in (old_edge, new_edge]; one list a series. Edges lie on minutes."""
     snapshot = Snapshot.of(conn, zone)
-    moved = snapshot.moved_until_us
-    recent = recent_minutes(snapshot, old_edge_us, new_edge_us)
+    moved = snapshot.readings.moved_until_us
+    fresh = fresh_minutes(snapshot, old_edge_us, new_edge_us)
     taken = time.monotonic()
     for series in sorted(snapshot.rules):
         if time.monotonic() - taken > SNAPSHOT_S:
-            # What the mover has moved since is in ``history`` twice over: read there only what was there at first. What
-            # has arrived since is marked dirty, seen or not.
+            # What has been settled since was fresh at first: read only what was settled then. What has arrived since is
+            # marked dirty, seen or not.
             snapshot = _renewed(snapshot)
             taken = time.monotonic()
-        ours = SeriesRollups(snapshot, series, old_edge_us)
-        minutes = history_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
-        append_minutes(minutes, recent.pop(series, {}).items(), ours.rules)
+        # Behind an edge that was set back, buckets begin before the cut: of their readings only the rest is there.
+        ours = SeriesRollups(snapshot, series, max(old_edge_us, snapshot.kept_from(series, 0) or old_edge_us))
+        minutes = settled_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
+        append_minutes(minutes, fresh.pop(series, {}).items(), ours.rules)
         ours.use(minutes)
         ours.close(minutes, old_edge_us, new_edge_us)
         rows = ours.rows()
@@ -307,7 +299,7 @@ def compute_dirty(
     snapshot = Snapshot.of(conn, zone)
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
-    recent = _recent_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
+    fresh = _fresh_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
     ours: SeriesRollups | None = None
     at = 0
     while at < len(marks):
@@ -317,7 +309,7 @@ def compute_dirty(
         if ours is None or ours.series != series:
             ours = SeriesRollups(snapshot, series)
         group = marks[at:end]
-        healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, recent[series])
+        healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, fresh[series])
         yield (
             [(*key, *whole) for key, whole in healed if whole is not None and snapshot.is_kept(*key)],
             [key for key, whole in healed if whole is None],
@@ -326,20 +318,20 @@ def compute_dirty(
         at = end
 
 
-def _recent_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaultdict[int, Minutes]:
-    """The marked minutes of ``recent``, all series together: each minute is read once."""
+def _fresh_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaultdict[int, Minutes]:
+    """The marked minutes of what is fresh, all series together: each minute is read once."""
     found: defaultdict[int, Minutes] = defaultdict(dict)
     wanted: defaultdict[int, set[int]] = defaultdict(set)
     for series, start in marks:
-        if start + MINUTE_US > snapshot.moved_until_us:
+        if start + MINUTE_US > snapshot.readings.moved_until_us:
             wanted[start].add(series)
     for start, of in sorted(wanted.items()):
-        for series, minutes in recent_minutes(snapshot, start, start + MINUTE_US, of).items():
+        for series, minutes in fresh_minutes(snapshot, start, start + MINUTE_US, of).items():
             found[series].update(minutes)
     return found
 
 
-def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, recent: Minutes) -> list[tuple[Key, RollUp | None]]:
+def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minutes) -> list[tuple[Key, RollUp | None]]:
     snapshot, series = ours.snapshot, ours.series
     healed: list[tuple[Key, RollUp | None]] = []
     kept_from = snapshot.kept_from(series, 0)
@@ -347,9 +339,9 @@ def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, recent: Minutes
         minutes = [minute for minute in minutes if minute >= kept_from]
     for first, last in _runs(minutes):
         found: dict[int, RollUp | None] = dict.fromkeys(range(first, last, MINUTE_US))
-        fresh = history_minutes(snapshot, series, first, min(last, snapshot.moved_until_us))
-        append_minutes(fresh, ((start, recent[start]) for start in found if start in recent), ours.rules)
-        found.update(fresh)
+        whole = settled_minutes(snapshot, series, first, last)
+        append_minutes(whole, ((start, fresh[start]) for start in found if start in fresh), ours.rules)
+        found.update(whole)
         ours.computed[MINUTE].update(found)
         healed += (((series, MINUTE, start), whole) for start, whole in found.items())
     for tier in COARSER:

@@ -52,3 +52,13 @@ def advance(conn: sqlite3.Connection, series: int, tier: int, generation: int, u
         conn.execute(
             "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ? AND tier = ? AND generation = ?", (until_us, *key)
         )
+
+
+def any_outdated(conn: sqlite3.Connection) -> bool:
+    """Whether any series has roll-ups that do not count."""
+    return conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None
+
+
+def anything_left(conn: sqlite3.Connection) -> bool:
+    """Whether anything waits to be computed again: minutes that are dirty, roll-ups that do not count."""
+    return conn.execute("SELECT 1 FROM dirty UNION ALL SELECT 1 FROM stale LIMIT 1").fetchone() is not None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.compute import (
     MINUTE_US,
-    STALE,
+    OUTDATED,
     STORED,
     Advance,
     Key,
@@ -22,16 +22,16 @@ from sensorlogd.storage.rollups.compute import (
     SeriesRollups,
     Snapshot,
     append_minutes,
-    history_minutes,
-    recent_minutes,
+    fresh_minutes,
+    settled_minutes,
 )
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE, SECOND_US
 
 DAYS_AT_ONCE = 64
-FAR_US = 1 << 62
+FIRST_US, FAR_US = -(1 << 62), 1 << 62
 
 
-def compute_stale(
+def compute_outdated(
     conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
     """Compute anew what is stale, oldest first, until nothing is or ``enough()``.
@@ -40,18 +40,18 @@ def compute_stale(
     stored piece by piece, but before the advances.
     """
     snapshot = Snapshot.of(conn, zone)
-    recent: defaultdict[int, Minutes] | None = None
-    for series, tier, from_us, generation in conn.execute(STALE).fetchall():
+    fresh: defaultdict[int, Minutes] | None = None
+    for series, tier, from_us, generation in conn.execute(OUTDATED).fetchall():
         if enough():
             return
         if tier == DAY:
-            if (series, MINUTE) in snapshot.stale_us:
+            if (series, MINUTE) in snapshot.outdated_us:
                 continue  # its hours are made anew just now, which this snapshot does not show
             work = _days_anew(snapshot, series, from_us, edge_us)
         else:
-            if recent is None:
-                recent = recent_minutes(snapshot, snapshot.moved_until_us, edge_us)
-            work = _all_anew(snapshot, series, from_us, edge_us, recent[series])
+            if fresh is None:
+                fresh = fresh_minutes(snapshot, FIRST_US, edge_us)
+            work = _all_anew(snapshot, series, from_us, edge_us, fresh[series])
         for rows, deletes, until_us in work:
             yield rows, deletes, [(series, tier, generation, until_us)]
             if until_us is None or enough():
@@ -61,19 +61,19 @@ def compute_stale(
 Anew = Iterator[tuple[list[Row], list[Key], int | None]]
 
 
-def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, recent: Minutes) -> Anew:
+def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fresh: Minutes) -> Anew:
     """Every bucket of a series that ends behind ``from_us``, a day at a time."""
     ours = SeriesRollups(snapshot, series)
     kept_from = snapshot.kept_from(series, 0)
     at = from_us if kept_from is None else max(from_us, kept_from)
     at -= at % MINUTE_US
     while at < edge_us:
-        first = min(_firsts(snapshot, series, at, recent), default=edge_us)
+        first = min(_firsts(snapshot, series, at, fresh), default=edge_us)
         begin = min(max(at, first - first % MINUTE_US), edge_us)
         end = min(resolutions.bucket(begin, DAY, snapshot.zone)[1], edge_us)
         end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
-        minutes = history_minutes(snapshot, series, begin, min(end, snapshot.moved_until_us))
-        append_minutes(minutes, ((start, recent[start]) for start in sorted(recent) if begin <= start < end), ours.rules)
+        minutes = settled_minutes(snapshot, series, begin, end)
+        append_minutes(minutes, ((start, fresh[start]) for start in sorted(fresh) if begin <= start < end), ours.rules)
         # Nothing of the stored minutes counts: those without readings are gone.
         ours.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
         ours.close(minutes, at, end)
@@ -143,15 +143,13 @@ def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> A
         ours.computed[DAY].clear()
 
 
-def _firsts(snapshot: Snapshot, series: int, from_us: int, recent: Minutes | None) -> Iterator[int]:
+def _firsts(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:
     """When the first reading and the first stored buckets from an instant on are."""
-    one = snapshot.conn.execute(
-        "SELECT min(ts) FROM history WHERE series_id = ? AND ts >= ? AND ts < ?", (series, from_us, snapshot.moved_until_us)
-    ).fetchone()[0]
+    one = snapshot.readings.first_settled(series, from_us)
     if one is not None:
         yield one
-    if recent is not None:
-        yield from (start for start in recent if start + MINUTE_US > from_us)
+    if fresh is not None:
+        yield from (start for start in fresh if start + MINUTE_US > from_us)
     for tier in (*FIXED, DAY):
         one = snapshot.conn.execute(
             "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)

@@ -6,6 +6,9 @@ from minutes equals the hour computed from its readings: counts, times and extre
 relative. Because nothing outside a bucket is in its row, a changed reading changes its own bucket and the buckets around
 it, and no neighbour.
 
+What a counter rose by depends on three readings in a row (``is_glitch``: a fall that the next one makes good). So a row of a
+counter keeps its two outermost values at either end, and ``merge_all`` decides the triples that lie across a seam.
+
 A reading holds until the next one, but no longer than the heartbeat: each step counts min(next - this, heartbeat).
 Readings flagged fail or missing are counted and otherwise left out. A sum beyond what a double holds is NULL.
 
@@ -20,7 +23,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import chain, compress, groupby, pairwise
-from operator import add, ge, itemgetter, mul, ne, sub
+from operator import add, ge, itemgetter, lt, mul, ne, sub
 from typing import Any, NamedTuple
 
 FAIL, MISSING = 4, 9
@@ -66,6 +69,8 @@ class RollUp(NamedTuple):
     n_missing: int = 0
     transitions: int | None = None  # states only: how often a reading differs from the one before it
     states: str | None = None  # states only: JSON, state_key -> microseconds, see ``_told``
+    second: float | None = None  # counters only, of two readings and more: what a merge needs to see glitches at its seams
+    last_but_one: float | None = None
 
     @property
     def readings(self) -> int:
@@ -139,7 +144,7 @@ def _only(
 
 
 def _empty(counts: Sequence[int]) -> RollUp:
-    return RollUp._make((0, *[None] * 14, *counts, None, None))
+    return RollUp._make((0, *[None] * 14, *counts, None, None, None, None))
 
 
 def _one(
@@ -159,9 +164,11 @@ def _one(
     else:
         distance = math.inf if mean is None else math.dist(mine, (mean,) * n)  # as accurate as a sum in twice the digits
         m2 = _finite(distance * distance)
-    increase = resets = sin_sum = cos_sum = transitions = states = None
+    increase = resets = sin_sum = cos_sum = transitions = states = second = last_but_one = None
     if rules.kind == "counter":
         increase, resets = _increase(mine, rules)
+        if n > 1:
+            second, last_but_one = mine[1], mine[-2]
     elif rules.kind == "angle":
         radians = list(map(math.radians, mine))
         sin_sum, cos_sum = math.fsum(map(math.sin, radians)), math.fsum(map(math.cos, radians))
@@ -173,7 +180,7 @@ def _one(
         (
             n, mean, m2, min(mine), max(mine), times[a], mine[0], times[b - 1], mine[-1],
             total(areas[a : b - 1], 1e-6), sum(steps[a : b - 1]), increase, resets, sin_sum, cos_sum, *counts,
-            transitions, states,
+            transitions, states, second, last_but_one,
         ),
     )  # fmt: skip
 
@@ -211,7 +218,7 @@ def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
       the sum over a dip and its recovery is right.
     - It fell by more: it began again at 0, and rose by what it shows now. That is a reset.
 
-    Each pair of neighbours counts for itself, so increases add up over buckets.
+    Each pair of neighbours counts for itself, so increases add up over buckets; but see ``is_glitch``.
     """
     if after >= before:
         return after - before, 0
@@ -229,7 +236,60 @@ def _increase(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int
     if all(map(ge, following, numbers)):
         return _finite(numbers[-1] - numbers[0]), 0
     rises = [rise(before, after, rules) for before, after in zip(numbers, following, strict=False)]
+    for at, (a, b, c) in enumerate(zip(numbers, following, numbers[2:], strict=False)):
+        if b < a and is_glitch(a, b, c, rules):
+            rises[at], rises[at + 1] = (0.0, 0), rise(a, c, rules)
     return total(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
+
+
+def is_glitch(a: float, b: float, c: float, rules: Rules) -> bool:
+    """Whether ``b`` is a misread between its neighbours: it falls by more than a wobble, and the next reading makes it good.
+
+    "Made good": ``c`` is no lower than ``a``, but for a wobble. The step to a glitch then counts nothing, no reset, and the
+    step back counts ``rise(a, c)``. So an increase depends on three readings in a row, and no two such triples overlap: after
+    a glitch comes a rise. That stays mergeable because a roll-up keeps its second and its last but one value: what readings
+    of two neighbours decide together is decided when they meet (see ``glitches``).
+    """
+    if not b < a:
+        return False
+    fall, began = rise(a, b, rules)
+    if not began and fall < 0:
+        return False  # a wobble
+    return c > b and c >= a - rules.dip * abs(a)
+
+
+Ends = tuple[int, float, float | None, float | None, float]  # of a part: n, first, second, last but one, last
+Correction = tuple[int, float, int]  # part, what is added to its increase, and to its resets
+
+
+def glitches(parts: Sequence[Ends], rules: Rules) -> Iterable[tuple[Correction, Correction]]:
+    """The glitches that only readings of several parts together show: corrections of the part that holds the fall and of the
+    one that holds the return. Parts in time order, none of them empty. A roll-up of an older release does not know its second
+    value: at its seams nothing is corrected.
+    """
+    falls = any(map(lt, (part[1] for part in parts[1:]), (part[4] for part in parts)))
+    if not falls and not any(part[3] is not None and part[4] < part[3] for part in parts):
+        return []
+    return _glitches(parts, rules)
+
+
+def _glitches(parts: Sequence[Ends], rules: Rules) -> list[tuple[Correction, Correction]]:
+    found = []
+    ends = [(number, value) for number, part in enumerate(parts) for value in _ends(part)]
+    for (i, a), (j, b), (k, c) in zip(ends, ends[1:], ends[2:], strict=False):
+        if i == k or a is None or b is None or c is None or not is_glitch(a, b, c, rules):
+            continue  # within one part it was seen already
+        fall, began = rise(a, b, rules)
+        found.append(((j, -fall, -began), (k, rise(a, c, rules)[0] - rise(b, c, rules)[0], 0)))
+    return found
+
+
+def _ends(part: Ends) -> Sequence[float | None]:
+    """The outermost readings in order; None stands for those between, which are not known."""
+    n, first, second, last_but_one, last = part
+    if n < 3:
+        return [first, last][:n]
+    return [first, second, last] if n == 3 else [first, second, None, last_but_one, last]
 
 
 # ---- states ------------------------------------------------------------------------------------------------------------
@@ -297,11 +357,16 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     heartbeat = rules.heartbeat_us
     steps = [min(heartbeat, step) for step in map(sub, firsts_ts[1:], lasts_ts)]
     integral = None if None in integrals else total(chain(integrals, (v * s * 1e-6 for v, s in zip(lasts, steps, strict=False))))
-    increase = began = transitions = states = None
+    increase = began = transitions = states = second = last_but_one = None
     if rules.kind == "counter":
         joins = [rise(before, after, rules) for before, after in zip(lasts, firsts[1:], strict=False)]
+        seconds, lasts_but_one = columns[22], columns[23]
+        for at_fall, at_return in glitches(list(zip(ns, firsts, seconds, lasts_but_one, lasts, strict=True)), rules):
+            joins += [at_fall[1:], at_return[1:]]
         increase = None if None in rises else total(chain(rises, map(itemgetter(0), joins)))
         began = None if None in resets else sum(resets) + sum(map(itemgetter(1), joins))
+        second = seconds[0] if ns[0] > 1 else firsts[1]
+        last_but_one = lasts_but_one[-1] if ns[-1] > 1 else lasts[-2]
     elif rules.kind == "state" and None not in columns[20] and None not in columns[21]:
         transitions = sum(columns[20]) + sum(map(ne, firsts[1:], lasts))
         states = _told(_merged_states(columns[21], lasts, steps))
@@ -311,6 +376,7 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
             n, mean, m2, min(lows), max(highs), firsts_ts[0], firsts[0], lasts_ts[-1], lasts[-1],
             integral, sum(covered) + sum(steps), increase, began,
             None if None in sines else total(sines), None if None in cosines else total(cosines), *counts, transitions, states,
+            second, last_but_one,
         ),
     )  # fmt: skip
 

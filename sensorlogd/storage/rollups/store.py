@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.compute import MINUTE_US, Advance, Key, Mark, Row
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.stages import survey
 
 _COLUMNS = ("series_id", "resolution", "start", *RollUp._fields)
 _SIZES = (128, 32, 8, 1)  # rows a statement: few statements, and all fit the statement cache
@@ -18,7 +20,6 @@ _UPSERT = {
     + ", ".join(f"{name} = excluded.{name}" for name in RollUp._fields)
     for size in _SIZES
 }
-_SET = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
 def apply_rows(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
@@ -42,13 +43,12 @@ def clear_marks(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
 
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
-    row = conn.execute("SELECT value FROM meta WHERE key = 'edge_us'").fetchone()
-    return int(row[0]) if row else 0
+    return meta.marks(conn).edge_us
 
 
 def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:
     """Advance the edge; the last step of a run."""
-    conn.execute(_SET, ("edge_us", str(edge_us)))
+    meta.put(conn, meta.EDGE, str(edge_us))
 
 
 def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int, int]:
@@ -62,20 +62,12 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
         set_edge(conn, edge_us)
         return edge_us, edge_us
     if edge_us - stored > most_us:
-        edge_us = min(edge_us, _first_from(conn, stored, edge_us) + most_us)
+        first = survey.first_between(conn, stored, edge_us)
+        edge_us = min(edge_us, (edge_us if first is None else first) + most_us)
     return stored, edge_us - edge_us % MINUTE_US
 
 
-def _first_from(conn: sqlite3.Connection, since_us: int, until_us: int) -> int:
-    """When the first reading in [since, until) is; ``until_us`` if there is none."""
-    first_of_each = "SELECT (SELECT min(ts) FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2) FROM series"
-    firsts = conn.execute(
-        f"{first_of_each} UNION ALL SELECT min(ts) FROM recent WHERE ts >= ?1 AND ts < ?2", (since_us, until_us)
-    ).fetchall()
-    return min((first for (first,) in firsts if first is not None), default=until_us)
-
-
-def advance_stale(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
+def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
     """What was stale up to there is right again, unless it was made stale anew after the snapshot."""
     for advance in advances:
         outdated.advance(conn, *advance)
@@ -83,9 +75,9 @@ def advance_stale(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None
 
 def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
     """Days in another zone are other buckets: those that can be made from what is kept are made anew."""
-    row = conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
-    if row is not None and row[0] == zone:
+    stored = meta.get(conn, meta.DAY_ZONE)
+    if stored == zone:
         return
-    if row is not None:
+    if stored is not None:
         outdated.mark_days(conn, now_us)
-    conn.execute(_SET, ("day_zone", zone))
+    meta.put(conn, meta.DAY_ZONE, zone)

@@ -14,13 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Batch, Sample
-from sensorlogd.daemon.sensing import sensor_thread as reader_module
+from sensorlogd.config.models import ChannelOptions
+from sensorlogd.daemon.sensing import sensor_thread
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.sensing.outage import CAUSES, Allowance, Outage
-from sensorlogd.daemon.sensing.sensor_thread import _MOVES, HUNG_US, STEADY_SAMPLES, ReaderState
+from sensorlogd.daemon.sensing.sensor_thread import _MOVES, HUNG_US, STEADY_SAMPLES, SensorThreadState
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.quality import Test as QualityTest
+from sensorlogd.stamping.judging import TimeLimits
 from tests.daemon.fakes import DEADLINE, FakeClock, Gate, Rig, S, Script
 from tests.rig import until
 
@@ -36,11 +38,11 @@ def test_readings_reach_the_inbox() -> None:
         until(lambda: rig.inbox.depth == 4, "four readings")
         columns = [(c.times_us, c.values) for block in rig.blocks() for c in block.columns]
         assert columns == [([now], [1.0]), ([now + 5, now + 6], [2.0, None]), ([7], [3.0])]
-        assert rig.state() is ReaderState.READING
+        assert rig.state() is SensorThreadState.READING
         assert rig.events == [("connected", "")]
-        status = rig.reader.status()
+        status = rig.thread.status()
         assert (status.last_reading_us, status.last_error, status.counters) == (now, None, {"attempts": 1})
-    assert rig.state() is ReaderState.STOPPED
+    assert rig.state() is SensorThreadState.STOPPED
     assert (script.made, script.opened, script.closed) == (1, 1, 1)
 
 
@@ -52,6 +54,26 @@ def test_readings_of_an_unsynchronised_clock_are_marked() -> None:
     quality = rig.blocks()[0].columns[0].quality
     assert isinstance(quality, int)
     assert quality & QualityTest.CLOCK_UNSYNCED
+
+
+def test_a_device_whose_clock_is_wrong_loses_its_time_only() -> None:
+    """Stored on arrival, marked, counted, told once."""
+    now = FakeClock().now_us()
+    script = Script(*[Batch([ts], {"x": [1.0]}, device_time=True) for ts in (0, 5, now)])
+    with Rig(script, time_limits=TimeLimits(earliest_us=now - S)) as rig:
+        until(lambda: rig.inbox.depth == 3, "three readings")
+        blocks = rig.blocks()
+        assert [block.device_time for block in blocks] == [False, False, True]
+        assert [column.times_us for block in blocks for column in block.columns] == [[now], [now + 1], [now]]
+        assert [kind for kind, _ in rig.events] == ["bad_time", "connected"]
+        assert rig.thread.status().counters == {"attempts": 1, "bad_time": 2}
+
+
+def test_what_the_spike_test_holds_back_is_stored_at_the_end() -> None:
+    """The newest reading waits for its successor, but not beyond the session."""
+    with Rig(Script(sample(1), sample(2)), options=ChannelOptions(spike=5.0)) as rig:
+        until(lambda: rig.inbox.depth == 1, "the first reading")
+    assert [column.values for block in rig.blocks() for column in block.columns] == [[1.0], [2.0]]
 
 
 class Broken(Exception):
@@ -84,8 +106,8 @@ def test_whatever_a_driver_raises_the_sensor_comes_back(error: BaseException, wo
         assert rig.kinds() == ["lost", "connected"]
         assert rig.events[0][1].startswith(words)
         assert rig.events[1][1].startswith("readings again after ")
-        assert rig.reader.status().last_error is None
-        assert rig.reader.status().counters["reconnects"] == 1
+        assert rig.thread.status().last_error is None
+        assert rig.thread.status().counters["reconnects"] == 1
     assert (script.made, script.opened, script.closed) == (2, 2, 2)
 
 
@@ -123,7 +145,7 @@ def test_a_driver_that_fails_in_close_is_closed_enough() -> None:
             raise SystemExit("never")
 
     with Rig(Script(), make_driver=lambda context: Stubborn(None, context)) as rig:
-        until(lambda: rig.reader.status().counters.get("attempts", 0) > 3, "several attempts")
+        until(lambda: rig.thread.status().counters.get("attempts", 0) > 3, "several attempts")
         assert rig.events == [("lost", "gone")]
 
 
@@ -184,24 +206,24 @@ def test_silence_is_stale_and_the_port_is_opened_anew() -> None:
         rig.until_event("connected")
         clock.advance(10 * S)
         rig.until_reads()
-        assert rig.state() is ReaderState.READING, "exactly a heartbeat is not late"
+        assert rig.state() is SensorThreadState.READING, "exactly a heartbeat is not late"
         clock.advance(1)
-        rig.until_state(ReaderState.STALE)
-        since = rig.reader.status().since_us
+        rig.until_state(SensorThreadState.STALE)
+        since = rig.thread.status().since_us
         assert rig.until_event("stale") == "no reading for 10s"
-        assert rig.reader.status().last_error == "no reading for 10s"
+        assert rig.thread.status().last_error == "no reading for 10s"
         assert script.opened == 1
         clock.advance(20 * S)
         until(lambda: script.opened == 2, "the port to be opened anew")
         rig.until_reads()
         clock.advance(31 * S)
         until(lambda: script.opened == 3, "the port to be opened anew again")
-        assert rig.state() is ReaderState.STALE, "still the same silence"
-        assert rig.reader.status().since_us == since
+        assert rig.state() is SensorThreadState.STALE, "still the same silence"
+        assert rig.thread.status().since_us == since
         assert rig.kinds() == ["connected", "stale"]
         script.then(sample())
         assert rig.until_event("connected", 2) == "readings again after 1min1s, 2 attempts"
-        assert rig.state() is ReaderState.READING
+        assert rig.state() is SensorThreadState.READING
     assert script.closed == 3
 
 
@@ -220,11 +242,11 @@ def test_lines_that_hold_nothing_of_ours_are_silence_with_a_reason() -> None:
     with Rig(script, clock=clock) as rig:
         until(script.done, "the sample to be read")
         rig.until_reads()
-        assert rig.state() is ReaderState.STARTING
+        assert rig.state() is SensorThreadState.STARTING
         clock.advance(11 * S)
         want = "no reading for 10s; 1 unmapped, e.g. field 'temprature' belongs to no channel"
         assert rig.until_event("stale") == want
-        assert rig.reader.examples() == {"unmapped": "field 'temprature' belongs to no channel"}
+        assert rig.thread.examples() == {"unmapped": "field 'temprature' belongs to no channel"}
 
 
 def test_silence_that_becomes_a_failure_says_both() -> None:
@@ -247,10 +269,10 @@ def test_silence_that_becomes_a_failure_says_both() -> None:
 def test_a_source_that_ends_is_finished() -> None:
     script = Script(sample(), EndOfData())
     with Rig(script) as rig:
-        rig.until_state(ReaderState.FINISHED)
+        rig.until_state(SensorThreadState.FINISHED)
         assert rig.kinds() == ["connected", "finished"]
         assert script.closed == 1
-    assert rig.state() is ReaderState.STOPPED
+    assert rig.state() is SensorThreadState.STOPPED
 
 
 def test_stop_wakes_a_driver_that_waits_on_the_descriptor() -> None:
@@ -292,61 +314,61 @@ def test_stop_wakes_a_driver_that_waits_by_the_context() -> None:
 def test_stop_ends_the_wait_before_the_next_attempt() -> None:
     script = Script(opening=[DriverError("no such port")] * 5)
     with Rig(script, backoff=Backoff(first_s=10_000, quick_s=10_000, cap_s=10_000)) as rig:
-        rig.until_state(ReaderState.BACKING_OFF)
+        rig.until_state(SensorThreadState.BACKING_OFF)
     assert script.opened == 1
 
 
 def test_stop_and_join_may_come_at_any_time_and_twice() -> None:
-    never_started = Rig(Script()).reader
+    never_started = Rig(Script()).thread
     never_started.stop()
     assert never_started.join(0)
     assert never_started.join(0)
     never_started.stop()
 
     early = Rig(Script())
-    early.reader.stop()
-    early.reader.start()
-    assert early.reader.join(DEADLINE)
+    early.thread.stop()
+    early.thread.start()
+    assert early.thread.join(DEADLINE)
     assert early.script.opened == 0
-    assert early.state() is ReaderState.STOPPED
+    assert early.state() is SensorThreadState.STOPPED
 
     with Rig(Script()) as rig:
         for _ in range(100_000 // 1000):
-            rig.reader.stop()
-    rig.reader.stop()
-    assert rig.reader.join()
+            rig.thread.stop()
+    rig.thread.stop()
+    assert rig.thread.join()
 
 
 def test_a_hung_driver_is_shown_and_told_and_left_behind() -> None:
     gate, clock = Gate(), FakeClock()
     rig = Rig(Script(sample(), gate), clock=clock)
-    rig.reader.start()
+    rig.thread.start()
     try:
         assert gate.entered.wait(DEADLINE)
         began_us = clock.now_us()
         clock.advance(HUNG_US)
-        rig.reader.watch()
-        assert rig.state() is ReaderState.READING
+        rig.thread.watch()
+        assert rig.state() is SensorThreadState.READING
         clock.advance(1)
-        status = rig.reader.status()
-        assert (status.state, status.last_error) == (ReaderState.STALE, "the driver does not return from read()")
+        status = rig.thread.status()
+        assert (status.state, status.last_error) == (SensorThreadState.STALE, "the driver does not return from read()")
         assert status.since_us == began_us
-        rig.reader.watch()
-        rig.reader.watch()
+        rig.thread.watch()
+        rig.thread.watch()
         assert rig.events == [("connected", ""), ("stale", "the driver does not return from read()")]
-        rig.reader.stop()
-        assert not rig.reader.join(0), "it hangs, and nobody else waits for it"
+        rig.thread.stop()
+        assert not rig.thread.join(0), "it hangs, and nobody else waits for it"
     finally:
         gate.release.set()
-    assert rig.reader.join(DEADLINE)
+    assert rig.thread.join(DEADLINE)
     assert rig.kinds()[2] == "returned"
-    assert rig.state() is ReaderState.STOPPED
+    assert rig.state() is SensorThreadState.STOPPED
 
 
 def test_a_driver_that_does_not_wait_does_not_burn_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """After many empty reads that took no time the reader itself pauses between them."""
-    monkeypatch.setattr(reader_module, "EMPTY_PAUSE_S", 10_000)
-    monkeypatch.setattr(reader_module, "EMPTY_US", 10_000_000)
+    monkeypatch.setattr(sensor_thread, "EMPTY_PAUSE_S", 10_000)
+    monkeypatch.setattr(sensor_thread, "EMPTY_US", 10_000_000)
     calls: list[int] = []
 
     class Hasty(Driver):
@@ -361,8 +383,8 @@ def test_a_driver_that_does_not_wait_does_not_burn_a_core(monkeypatch: pytest.Mo
             pass
 
     with Rig(Script(), clock=Clock(), make_driver=lambda context: Hasty(None, context)):
-        until(lambda: len(calls) >= reader_module.EMPTY_IN_A_ROW, "the pause")
-    assert len(calls) == reader_module.EMPTY_IN_A_ROW
+        until(lambda: len(calls) >= sensor_thread.EMPTY_IN_A_ROW, "the pause")
+    assert len(calls) == sensor_thread.EMPTY_IN_A_ROW
 
 
 # ---- handing over --------------------------------------------------------------------------------------------------
@@ -373,7 +395,7 @@ def test_readings_that_come_after_the_inbox_closed_are_counted() -> None:
     with Rig(script) as rig:
         rig.inbox.close()
         script.then(sample())
-        until(lambda: rig.reader.status().counters.get("refused_at_stop") == 1, "the refusal to be counted")
+        until(lambda: rig.thread.status().counters.get("refused_at_stop") == 1, "the refusal to be counted")
 
 
 def test_a_source_that_can_wait_is_waited_for() -> None:
@@ -395,7 +417,7 @@ def test_a_source_that_can_wait_is_waited_for() -> None:
         script.then(Batch(list(range(400)), {"x": [9.0] * 400}, True))
         until(lambda: rig.inbox._room._waiters, "the reader to wait for room again")  # type: ignore[attr-defined]
     assert rig.inbox.drain_dropped() == {}
-    assert rig.reader.status().counters["refused_at_stop"] == 400
+    assert rig.thread.status().counters["refused_at_stop"] == 400
 
 
 def test_events_and_counters_of_the_driver_are_passed_on() -> None:
@@ -407,8 +429,8 @@ def test_events_and_counters_of_the_driver_are_passed_on() -> None:
     with Rig(Script(speak)) as rig:
         rig.until_event("connected")
         assert rig.events[0] == ("device_reset", "by watchdog")
-        assert rig.reader.status().counters["bad_lines"] == 2
-        assert len(rig.reader.examples()["bad_lines"]) == 200
+        assert rig.thread.status().counters["bad_lines"] == 2
+        assert len(rig.thread.examples()["bad_lines"]) == 200
 
 
 # ---- backoff -------------------------------------------------------------------------------------------------------
@@ -443,17 +465,17 @@ def test_only_a_good_session_makes_the_next_attempts_quick_again() -> None:
     with Rig(script) as rig:
         until(script.done, "all crashes")
         rig.until_reads()
-        assert rig.reader.backoff.attempts == 5
+        assert rig.thread.backoff.attempts == 5
         script.then(*[sample()] * STEADY_SAMPLES, ValueError("crash"))
-        until(lambda: rig.reader.backoff.attempts == 1, "quick attempts")
+        until(lambda: rig.thread.backoff.attempts == 1, "quick attempts")
 
 
 # ---- whatever happens ----------------------------------------------------------------------------------------------
 
 
 def test_every_state_can_be_stopped_and_left() -> None:
-    for state in ReaderState:
-        assert state is ReaderState.STOPPED or ReaderState.STOPPED in _MOVES[state]
+    for state in SensorThreadState:
+        assert state is SensorThreadState.STOPPED or SensorThreadState.STOPPED in _MOVES[state]
         assert _MOVES[state]
 
 
@@ -481,7 +503,7 @@ def test_no_course_of_events_ends_a_reader(steps: list[str], opening: list[BaseE
     }
     script = Script(*(actions[step] for step in steps), EndOfData(), opening=opening)
     with Rig(script, clock=clock) as rig:
-        rig.until_state(ReaderState.FINISHED)
+        rig.until_state(SensorThreadState.FINISHED)
         assert rig.inbox.depth == steps.count("sample")
     assert script.opened == script.closed == script.made
 

@@ -14,8 +14,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.rollups import compute, rebuild, resolutions, rollup
-from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.rollups import compute, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 
 HOUR_US = 60 * MINUTE_US
@@ -46,8 +45,8 @@ class Machine:
         self.conn = database.connect_writer(path)
         self.conn.execute("BEGIN IMMEDIATE")
         self.ids = catalog.sync(self.conn, specs(kind), T0).ids
-        rollup_store.set_edge(self.conn, T0)
-        rollup_store.use_day_zone(self.conn, zone, T0)
+        store.set_edge(self.conn, T0)
+        store.use_day_zone(self.conn, zone, T0)
         self.conn.execute("COMMIT")
         self.restart()
 
@@ -55,7 +54,7 @@ class Machine:
         """A crash: whatever was only in memory is gone."""
         self.mover = Mover(block_rows=40, block_us=6 * HOUR_US, lag_us=0)
         self.mover.recover(self.conn)
-        self.frontier = Frontier(edge_us=rollup_store.edge(self.conn))
+        self.frontier = Frontier(edge_us=store.edge(self.conn))
         self._follow()
 
     def _follow(self) -> None:
@@ -77,14 +76,14 @@ class Machine:
 
     def roll_up(self, edge_us: int, late: list[tuple[int, float, int]], *, crash_after: int | None = None) -> None:
         """One run of the protocol; ``late`` arrives while the aggregator computes; it may crash after some messages."""
-        old = rollup_store.edge(self.conn)
+        old = store.edge(self.conn)
         edge_us = max(edge_us, old)
         self.frontier.edge_us = edge_us
         reader = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None)
         sent = 0
         try:
             block = ((rows, [], []) for rows in compute.compute_block(reader, old, edge_us, self.zone))
-            afresh = rebuild.compute_stale(reader, edge_us, self.zone)
+            afresh = rebuild.compute_outdated(reader, edge_us, self.zone)
             for phase in (block, compute.compute_dirty(reader, edge_us, self.zone), afresh):
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM meta").fetchone()  # the snapshot is taken here
@@ -95,19 +94,19 @@ class Machine:
                     if crash_after is not None and sent >= crash_after:
                         return
                     self.conn.execute("BEGIN IMMEDIATE")
-                    rollup_store.apply_rows(self.conn, rows)
-                    rollup_store.delete_rows(self.conn, deletes)
+                    store.apply_rows(self.conn, rows)
+                    store.delete_rows(self.conn, deletes)
                     if phase is afresh:
-                        rollup_store.advance_stale(self.conn, marks)
+                        store.advance_outdated(self.conn, marks)
                     else:
-                        rollup_store.clear_marks(self.conn, marks)
+                        store.clear_marks(self.conn, marks)
                     self.conn.execute("COMMIT")
                     sent += 1
                 reader.execute("COMMIT")
         finally:
             reader.close()
         if crash_after is None:
-            rollup_store.set_edge(self.conn, edge_us)
+            store.set_edge(self.conn, edge_us)
 
     # ---- the truth -----------------------------------------------------------------------------------------------------
 
@@ -125,7 +124,7 @@ class Machine:
 
     def check(self) -> None:
         """Every stored bucket behind the edge, and every bucket that should be stored; dirty ones are excused."""
-        edge = rollup_store.edge(self.conn)
+        edge = store.edge(self.conn)
         dirty = {(s, start) for s, start, _ in self.conn.execute("SELECT * FROM dirty")}
         for channel in ("gauge", "counter"):
             series = self.ids["s", channel]
@@ -222,7 +221,7 @@ def test_another_zone_makes_other_days(tmp_path: Path, fresh: Path) -> None:
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.zone = "Asia/Kathmandu"
     machine.conn.execute("BEGIN IMMEDIATE")
-    rollup_store.use_day_zone(machine.conn, machine.zone, T0)
+    store.use_day_zone(machine.conn, machine.zone, T0)
     machine.conn.execute("COMMIT")
     machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
     machine.check()
@@ -230,3 +229,27 @@ def test_another_zone_makes_other_days(tmp_path: Path, fresh: Path) -> None:
     machine.close()
     assert len(starts) == 3
     assert all((start + 5 * HOUR_US + 45 * MINUTE_US) % (24 * HOUR_US) == 0 for start in starts)
+
+
+def test_an_edge_set_back_behind_the_cut_keeps_what_expired_readings_have_left(tmp_path: Path, fresh: Path) -> None:
+    """The clock was wrong for a run: the edge goes back and on again over a day whose readings have gone but for its end."""
+    machine = Machine(tmp_path, fresh, "America/St_Johns")
+    machine.store([(T0 + n * 5 * MINUTE_US, float(n % 7), 1) for n in range(3 * 288)])
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    series = machine.ids["s", "gauge"]
+    cut = T0 + 26 * HOUR_US + 30 * MINUTE_US  # a local midnight, half an hour past the hour on which readings are cut
+    cut_hour = cut - cut % HOUR_US
+    days = "SELECT start, n, mean FROM rollup WHERE resolution = 86400 AND series_id = ? ORDER BY start"
+    before = machine.conn.execute(days, (series,)).fetchall()
+    machine.conn.execute("BEGIN IMMEDIATE")
+    for table in ("recent", "history"):
+        machine.conn.execute(f"DELETE FROM {table} WHERE series_id = ? AND ts < ?", (series, cut_hour))
+    machine.conn.execute("INSERT INTO retention_cut VALUES (?, 0, ?)", (series, cut))
+    store.set_edge(machine.conn, T0)
+    machine.conn.execute("COMMIT")
+    machine.restart()
+    machine.roll_up(T0 + 3 * 24 * HOUR_US, [])
+    after = machine.conn.execute(days, (series,)).fetchall()
+    machine.close()
+    assert before[0][0] < cut_hour < before[0][0] + 24 * HOUR_US or before[1][0] < cut_hour < before[1][0] + 24 * HOUR_US
+    assert after == before

@@ -76,7 +76,10 @@ def close(a: float | None, b: float | Fraction | None, scale: float = 1.0) -> bo
 
 def equal(found: RollUp, expected: RollUp, scale: float) -> None:
     """Counts, times and extremes exactly, sums and means within 1e-9 (of the largest value where they cancel)."""
-    exact = ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states")
+    exact = (
+        "n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states", "second",
+        "last_but_one",
+    )  # fmt: skip
     for name in (*exact, *RollUp._fields[15:20]):
         assert getattr(found, name) == getattr(expected, name), name
     n = max(found.n, 1)
@@ -102,7 +105,7 @@ def test_a_row_equals_exact_arithmetic(history: tuple[Rules, Rows]) -> None:
     assert found.readings == len(rows)
     if not used:
         assert set(found[1:15]) == {None}
-        assert found[20:] == (None, None)
+        assert found[20:] == (None,) * 4
         return
     values = [value for _, value in used]
     scale = float(max(map(abs, values))) or 1.0
@@ -116,7 +119,7 @@ def test_a_row_equals_exact_arithmetic(history: tuple[Rules, Rows]) -> None:
     assert close(found.integral, sum(v * step for v, step in zip(values, steps, strict=False)) / 10**6, scale * 60)
     pairs = list(itertools.pairwise(values))
     if rules.kind == "counter":
-        rises = [truth.rise(float(a), float(b), rules.wrap, rules.dip) for a, b in pairs]
+        rises = truth.rises([float(value) for value in values], rules.wrap, rules.dip)
         assert close(found.increase, sum(Fraction(rise) for rise, _ in rises), scale)
         assert found.resets == sum(reset for _, reset in rises)
     else:
@@ -177,6 +180,50 @@ def test_minutes_at_once_equal_each_minute_alone(history: tuple[Rules, Rows]) ->
 def test_falls_of_a_counter(before: float, after: float, wrap: float | None, dip: float, expected: tuple[float, int]) -> None:
     """Wobble, wrap or reset."""
     assert rollup.rise(before, after, Rules("counter", HEARTBEAT, wrap, dip)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "wrap", "expected"),
+    [
+        ((200, 201, 0, 201, 202), None, (2, 0)),
+        ((200, 201, -3461, 201, 202), None, (2, 0)),
+        ((1000, 0, 1001), None, (1, 0)),
+        ((1000, 0, 950), None, (-50, 0)),  # made good but for a wobble
+        ((1000, 0, 899), None, (899, 1)),  # not made good: it began again
+        ((1000, 0, 0, 1001), None, (1001, 1)),  # two of them
+        ((1000, 5, 1001, 3, 1002), None, (2, 0)),
+        ((65530, 0, 65531), 65536, (1, 0)),  # no going round
+        ((65530, 5, 20), 65536, (26, 0)),
+        ((1000, 0), None, (0, 1)),  # nothing tells as yet
+    ],
+)
+def test_a_single_fall_that_is_made_good_is_a_glitch(
+    values: tuple[int, ...], wrap: float | None, expected: tuple[float, int]
+) -> None:
+    """No reset, and no increase but that of its neighbours; in one piece and in parts of any size."""
+    rules = Rules("counter", HEARTBEAT, wrap)
+    rows: Rows = [(T0 + n * 1_000_000, float(value), 1) for n, value in enumerate(values)]
+    for sizes in itertools.product((1, 2, 3, 9), repeat=len(rows)):
+        parts, at = [], 0
+        for size in sizes:
+            if at < len(rows):
+                parts.append(of(rows[at : at + size], rules))
+            at += size
+        found = rollup.merge_all(parts, rules)
+        assert (found.increase, found.resets) == expected, sizes
+
+
+@given(st.lists(st.sampled_from([0, 1, 50, 100, 105, 200, -7]), min_size=1, max_size=14), st.data())
+def test_glitches_at_any_seam(values: list[int], data: st.DataObject) -> None:
+    """Parts, and parts of parts, merged in any grouping equal the whole."""
+    rules = Rules("counter", HEARTBEAT)
+    rows: Rows = [(T0 + n * 1_000_000, float(value), 1) for n, value in enumerate(values)]
+    parts = [of([row], rules) for row in rows]
+    while len(parts) > 1:
+        at = data.draw(st.integers(0, len(parts) - 2))
+        count = data.draw(st.integers(2, 4))
+        parts[at : at + count] = [rollup.merge_all(parts[at : at + count], rules)]
+    equal(parts[0], of(rows, rules), 200)
 
 
 @given(st.lists(st.integers(9_000, 11_000), min_size=2, max_size=50))

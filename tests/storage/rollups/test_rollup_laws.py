@@ -24,12 +24,12 @@ from sensorlogd.storage import catalog, database
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, append
 from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup
-from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from tests.storage import truth, working
 from tests.storage.query.test_engine import OF_KIND, close, local_edges
@@ -67,7 +67,7 @@ class Direct(process._Sender):
     def __init__(self, machine: Machine, between: Any) -> None:
         self.machine = machine
         self.between = between
-        self.most = 7.0
+        self.pace = Pace(1.0, 7, 7, 7)
         self._pending, self._marks, self._advances, self._unanswered = {}, [], [], 0
 
     def settle(self) -> None:
@@ -77,10 +77,10 @@ class Direct(process._Sender):
         self.between()
         conn = self.machine.conn
         conn.execute("BEGIN IMMEDIATE")
-        rollup_store.apply_rows(conn, rows)
-        rollup_store.delete_rows(conn, deletes)
-        rollup_store.clear_marks(conn, marks)
-        rollup_store.advance_stale(conn, advances)
+        store.apply_rows(conn, rows)
+        store.delete_rows(conn, deletes)
+        store.clear_marks(conn, marks)
+        store.advance_outdated(conn, advances)
         conn.execute("COMMIT")
 
 
@@ -113,8 +113,8 @@ class Machine(RuleBasedStateMachine):
             "state": Rules("state", HEARTBEATS[2]),
         }
         self.sync()
-        self.transaction(lambda: rollup_store.set_edge(self.conn, self.t0))
-        self.transaction(lambda: rollup_store.use_day_zone(self.conn, zone, self.now_us))
+        self.transaction(lambda: store.set_edge(self.conn, self.t0))
+        self.transaction(lambda: store.use_day_zone(self.conn, zone, self.now_us))
         self.restart()
         chance = random.Random(seed)
         for channel in CHANNELS:
@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
         self.mover.recover(self.conn)
         self.retention = Retention(self.zone)
         self.retention.recover(self.conn)
-        self.frontier = Frontier(edge_us=rollup_store.edge(self.conn))
+        self.frontier = Frontier(edge_us=store.edge(self.conn))
         self.follow()
 
     def follow(self) -> None:
@@ -227,7 +227,7 @@ class Machine(RuleBasedStateMachine):
         """A run of the aggregator; readings arrive and slices are moved between its steps, and it may crash at any of them."""
         edge = self.now_us - 5_000_000
         edge -= edge % MINUTE_US
-        stored, target = self.transaction(lambda: rollup_store.take_edge(self.conn, edge, most))
+        stored, target = self.transaction(lambda: store.take_edge(self.conn, edge, most))
         self.frontier.edge_us = target
         sent = 0
 
@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
             between()
         except Crash:
             return
-        self.transaction(lambda: rollup_store.set_edge(self.conn, target))
+        self.transaction(lambda: store.set_edge(self.conn, target))
 
     @rule(
         channel=st.sampled_from(CHANNELS),
@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
         """A restart with days of another zone."""
         if zone != self.zone:
             self.zone = zone
-            self.transaction(lambda: rollup_store.use_day_zone(self.conn, zone, self.now_us))
+            self.transaction(lambda: store.use_day_zone(self.conn, zone, self.now_us))
             cuts = [cut for (cut,) in self.conn.execute("SELECT cut_us FROM retention_cut")]
             self.rezoned_us = max([self.rezoned_us, *cuts])
         self.restart()
@@ -415,7 +415,7 @@ class Machine(RuleBasedStateMachine):
         """Those that queries use: behind the edge, neither dirty nor stale."""
         if not hasattr(self, "frontier"):
             return
-        edge = rollup_store.edge(self.conn)
+        edge = store.edge(self.conn)
         dirty = {(series, start) for series, start, _ in self.conn.execute("SELECT * FROM dirty")}
         snapshot = compute.Snapshot.of(self.conn, self.zone)
         for (_, channel), series in self.ids.items():

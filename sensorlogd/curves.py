@@ -1,0 +1,89 @@
+"""Calibration by a polynomial or by a table of points, as text that the database keeps."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+MOST_POINTS = 1000
+MOST_TERMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """From what a device says to what it means: one of ``terms`` (c0 + c1 x + c2 x² ...) and ``points`` ((x, y), x rising).
+
+    Between two points the line through both holds, beyond the ends the line of the outermost two. Raises ValueError.
+    """
+
+    terms: tuple[float, ...] = ()
+    points: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.terms) == bool(self.points):
+            raise ValueError("either a polynomial or a table")
+        if not all(map(math.isfinite, (*self.terms, *(number for point in self.points for number in point)))):
+            raise ValueError("all numbers must be finite")
+        if self.terms and (len(self.terms) > MOST_TERMS or not any(self.terms[1:])):
+            raise ValueError(f"a polynomial has 2 to {MOST_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0")
+        if self.points:
+            if not 2 <= len(self.points) <= MOST_POINTS:
+                raise ValueError(f"a table has 2 to {MOST_POINTS} points")
+            xs = [x for x, _ in self.points]
+            for before, after in itertools.pairwise(xs):
+                if before >= after:
+                    raise ValueError(f"the first numbers of a table must rise; {after:g} comes after {before:g}")
+
+    def value(self, x: float) -> float:
+        """What ``x`` means; not finite where a double cannot hold it."""
+        if self.terms:
+            y = 0.0
+            for term in reversed(self.terms):
+                y = y * x + term
+            return y
+        at = min(max(bisect_right(self.points, x, key=_first), 1), len(self.points) - 1)
+        (x0, y0), (x1, y1) = self.points[at - 1], self.points[at]
+        if x == x1:
+            return y1
+        return y0 + (x - x0) * (y1 - y0) / (x1 - x0)  # multiplied first: 599 on the line from 0:0 to 1000:100 is 59.9
+
+    def knows(self, x: float) -> bool:
+        """False beyond the ends of a table."""
+        return not self.points or self.points[0][0] <= x <= self.points[-1][0]
+
+    def text(self) -> str:
+        """For the database: ``{"polynomial": [...]}`` or ``{"table": [[x, y], ...]}``."""
+        told = {"polynomial": self.terms} if self.terms else {"table": self.points}
+        return json.dumps(told, separators=(",", ":"))
+
+    def __str__(self) -> str:
+        if self.points:
+            return f"a table of {len(self.points)} points"
+        return "the polynomial " + ", ".join(f"{term:g}" for term in self.terms)
+
+
+def _first(point: tuple[float, float]) -> float:
+    return point[0]
+
+
+def polynomial(terms: Sequence[float]) -> Curve:
+    return Curve(terms=tuple(map(float, terms)))
+
+
+def table(points: Sequence[Sequence[float]]) -> Curve:
+    return Curve(points=tuple((float(x), float(y)) for x, y in points))
+
+
+@lru_cache(64)
+def parse(text: str) -> Curve:
+    """What ``Curve.text`` gave. Raises ValueError."""
+    try:
+        told = json.loads(text)
+        return polynomial(told["polynomial"]) if "polynomial" in told else table(told["table"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{text[:60]!r} is no curve: {error}") from None

@@ -1,0 +1,73 @@
+"""The spike test: a lone reading that is off, between two that agree. It is judged when the next one is there.
+
+So the newest reading of a channel is held back until its successor arrives, or until the sensor is silent for a heartbeat,
+closed or stopped; a kill of the process loses it. QARTOD calls it "spike" (test 6), judged at the reading before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+
+class Held(NamedTuple):
+    """A reading on its way. ``taken``: when it was taken or arrived; ``ts``: the time it is stored under; ``value``: scaled."""
+
+    taken: int
+    ts: int
+    raw: Any
+    mark: int
+    value: float
+    spike: bool = False
+
+
+class Spikes:
+    """For one channel. ``size``: off by more than this from both neighbours, which differ by no more than this.
+
+    Neighbours further away in time than ``reach_us`` say nothing, nor do readings without a value.
+    """
+
+    def __init__(self, size: float, reach_us: int) -> None:
+        self.size = size
+        self.reach_us = reach_us
+        self.held: Held | None = None
+        self._before: Held | None = None  # the last one passed on that is a neighbour
+
+    def take(self, arrived: Sequence[Held]) -> list[Held]:
+        """What can be passed on, in order."""
+        passed: list[Held] = []
+        for one in arrived:
+            if not math.isfinite(one.value):
+                passed += self.flush()
+                passed.append(one)
+                self._before = None
+                continue
+            if self.held is not None:
+                passed.append(self._judged(self.held, one))
+            self.held = one
+        return passed
+
+    def flush(self) -> list[Held]:
+        """What is held back, unjudged: its successor will not come soon."""
+        held, self.held = self.held, None
+        if held is None:
+            return []
+        self._before = held
+        return [held]
+
+    def _judged(self, held: Held, after: Held) -> Held:
+        before = self._before
+        if before is not None and self._near(before, held) and self._near(held, after):
+            size = self.size
+            if (
+                abs(held.value - before.value) > size
+                and abs(held.value - after.value) > size
+                and abs(after.value - before.value) <= size
+            ):
+                return held._replace(spike=True)  # which is nobody's neighbour
+        self._before = held
+        return held
+
+    def _near(self, one: Held, other: Held) -> bool:
+        return abs(other.taken - one.taken) <= self.reach_us

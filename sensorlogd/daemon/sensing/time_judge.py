@@ -1,0 +1,95 @@
+"""Between driver and treatment: a device's own times are judged before anything is stored under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sensorlogd.batch import Batch, Stamp
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.stamping.judging import DAY_US, TimeLimits, looks_rolled_over
+from sensorlogd.times import format_time
+
+Count = Callable[[str, int, str], None]
+TOLD_FOR_US = 3_600_000_000  # what was told is not told again while it goes on, or comes back within this
+
+
+class TimeJudge:
+    """For one sensor, used by its thread only.
+
+    A reading whose time cannot be believed is stored under the time of arrival, marked ``bad_time`` and counted; a receiver's
+    weeks that rolled over are put right and counted as ``week_rollover``. Either is told once as an event.
+    ``limits`` None: whatever the driver says is believed (a replay, a simulation of the past).
+    """
+
+    def __init__(self, limits: TimeLimits | None, count: Count, tell: Callable[[EventKind, str], None]) -> None:
+        self.limits = limits
+        self.count = count
+        self.tell = tell
+        self._told_us: dict[EventKind, int] = {}
+
+    def judge(self, batch: Batch, now_us: int, *, clock_set: bool) -> list[Batch]:
+        """Batches that agree on whose times they carry. ``now_us``: the host's time of arrival."""
+        judged: list[Batch] = []
+        for part in batch.parts():
+            if part.bad_time:
+                self._bad(part, now_us, "the device's clock shows a time that does not exist")
+                judged.append(part)
+            elif part.times_us and self.limits is not None and (part.device_time or not _is_now(part, now_us)):
+                judged += self._device(part, self.limits, now_us, clock_set=clock_set)
+            else:
+                judged.append(part)
+        return judged
+
+    def _device(self, part: Batch, limits: TimeLimits, now_us: int, *, clock_set: bool) -> list[Batch]:
+        try:
+            if limits.all_believed(part.times_us, now_us, clock_set=clock_set):
+                return [part]
+        except TypeError:
+            return [part]  # times that are no numbers break the contract: the treatment says so
+        latest_us = limits.latest_us(now_us, clock_set=clock_set)
+        own = Stamp.DEVICE if part.device_time else Stamp.ARRIVAL  # samples with a time: whose clock it is nobody says
+        stamps = bytearray()
+        times, example = [], None
+        for ts in part.times_us:
+            if not limits.earliest_us <= ts <= latest_us:
+                mended = limits.mended(ts, now_us, clock_set=clock_set)
+                if mended is None:
+                    example = ts if example is None else example
+                    stamps.append(Stamp.IMPOSSIBLE)
+                    times.append(now_us)
+                    continue
+                self._once(
+                    EventKind.WEEK_ROLLOVER, f"the receiver says {format_time(ts)}: its weeks have rolled over; put right", now_us
+                )
+                self.count("week_rollover", 1, format_time(ts))
+                ts = mended
+            stamps.append(own)
+            times.append(ts)
+        found = Batch(times, part.values, part.device_time, bytes(stamps)).parts()
+        for one in found:
+            if one.bad_time and example is not None:
+                hint = (
+                    "; 1024 weeks behind, as of a GPS receiver whose weeks have rolled over"
+                    if looks_rolled_over(example, now_us)
+                    else ""
+                )
+                self._bad(one, now_us, f"the device says {format_time(example)}{hint}")
+        return found
+
+    def _bad(self, part: Batch, now_us: int, why: str) -> None:
+        self.count("bad_time", len(part.times_us), why)
+        self._once(EventKind.BAD_TIME, f"{why}; its readings are stored under the time of arrival", now_us)
+
+    def _once(self, kind: EventKind, detail: str, now_us: int) -> None:
+        told_us = self._told_us.get(kind)
+        self._told_us[kind] = now_us
+        if told_us is None or not 0 <= now_us - told_us <= TOLD_FOR_US:
+            self.tell(kind, detail)
+
+
+def _is_now(part: Batch, now_us: int) -> bool:
+    """Whether they are stamped on arrival, within a day: the host's clock may have been set meanwhile."""
+    try:
+        return abs(min(part.times_us) - now_us) <= DAY_US and abs(max(part.times_us) - now_us) <= DAY_US
+    except TypeError:
+        return True

@@ -1,0 +1,164 @@
+"""Drivers on a bus, each in a thread of its own as the daemon does it, until enough was asked."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.drivers.conformance.bus.dialects import Asked, Dialect
+from sensorlogd.drivers.conformance.bus.manners import LATEST, Manner, Unit
+from sensorlogd.drivers.conformance.bus.oracle import Ledger
+from sensorlogd.drivers.conformance.bus.wires import NOTHING, PtyWire, TcpWire, Wire
+from sensorlogd.drivers.conformance.watched import Lent
+from sensorlogd.drivers.contract import Driver, DriverError
+
+READ_S = 0.2
+AGAIN_S = 0.02  # before a driver that failed is made anew
+STUCK_S = 60.0  # without a single question
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """What is run.
+
+    driver     of all sensors
+    dialect    of all units
+    sensors    name -> keys as in YAML; ``port`` is put in
+    expected   (sensor, field) -> the (unit, register)s whose values it may have
+    manners    unit -> manner; what is left out is drawn from all of ``of``
+    turnaround_s  the one that the sensors' keys say
+    tcp, forgets  a TCP connection instead of a pty; what a closed one was owed does not come in the next
+    echoes, closes  the line sends back what is sent; the connection is closed after each answer
+    """
+
+    driver: type[Driver]
+    dialect: Dialect
+    sensors: Mapping[str, Mapping[str, Any]]
+    expected: Mapping[tuple[str, str], set[tuple[int, int]]]
+    turnaround_s: float
+    of: Sequence[Manner] = tuple(Manner)
+    manners: Mapping[int, Manner] = field(default_factory=dict)
+    tcp: bool = False
+    echoes: bool = False
+    closes: bool = False
+    forgets: bool = False
+
+
+def check_bus(bus: Bus, *, seed: int, questions: int) -> Ledger:
+    """Raise NotConforming if any sensor has taken another's value, or an old one, for its own."""
+    from sensorlogd.drivers.conformance import NotConforming
+
+    ledger = run_bus(bus, seed=seed, questions=questions)
+    if findings := ledger.findings():
+        raise NotConforming(bus.driver.__name__, [f"seed {seed}: {finding}" for finding in findings])
+    return ledger
+
+
+def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) -> Ledger:
+    """Until so many questions have been asked (or nobody asks any more, or the time is over)."""
+    ledger = Ledger(bus.expected)
+    units = _Units(bus, seed, ledger)
+    wire = TcpWire(units.hear, forgets=bus.forgets) if bus.tcp else PtyWire(units.hear)
+    units.wire = wire
+    lents = {name: Lent() for name in bus.sensors}
+    stop = threading.Event()
+    threads = [
+        threading.Thread(
+            target=_sense, args=(bus, name, wire.port, lents[name], ledger, stop), name=f"sensor-{name}", daemon=True
+        )
+        for name in bus.sensors
+    ]
+    with wire:
+        for thread in threads:
+            thread.start()
+        end, seen, since = time.monotonic() + deadline_s, 0, time.monotonic()
+        while ledger.questions < questions and time.monotonic() < min(end, since + STUCK_S):
+            time.sleep(0.02)
+            if ledger.questions != seen:
+                seen, since = ledger.questions, time.monotonic()
+        stop.set()
+        for lent in lents.values():
+            lent.wake()
+        for thread in threads:
+            thread.join(60)
+    for name, lent in lents.items():
+        ledger.counts[name] = Counter(lent.counts)
+        lent.close()
+    ledger.manners["left out by a busy machine"] += wire.left_out
+    return ledger
+
+
+class _Units:
+    """Everybody on the bus but the sensors."""
+
+    def __init__(self, bus: Bus, seed: int, ledger: Ledger) -> None:
+        self.bus = bus
+        self.ledger = ledger
+        self.wire: Wire
+        self.chance = random.Random(seed)
+        numbers = sorted({unit for expected in bus.expected.values() for unit, _ in expected})
+        drawn = {unit: self.chance.choice(list(bus.of)) for unit in numbers} | dict(bus.manners)
+        self.units = {unit: Unit(manner, random.Random(seed * 1000 + unit)) for unit, manner in drawn.items()}
+        self._rest = b""
+
+    def hear(self, data: bytes, earliest: float, now: float) -> None:
+        """Plan what becomes of each question."""
+        if self.bus.echoes:
+            self.wire.say(now, now + 1.0, self.bus.dialect.echo(data))
+        found, self._rest = self.bus.dialect.take(self._rest + data)
+        for asked in found:
+            self.ledger.questions += 1
+            self._plan(asked, earliest, now)
+
+    def _plan(self, asked: Asked, earliest: float, now: float) -> None:
+        unit = self.units.get(asked.unit)
+        if unit is None:
+            return
+        act, turnaround_s, dialect = unit.act(), self.bus.turnaround_s, self.bus.dialect
+        self.ledger.manners[act.name] += 1
+        parts = dialect.answer(asked, self.ledger.asked)
+        latest = earliest + LATEST * turnaround_s
+        if act.after is not None and parts:
+            at = now + act.after * turnaround_s
+            said = dialect.damage(parts[0], self.chance) if act.damaged else parts[0]
+            again = (act.again_after * turnaround_s, parts[-1]) if act.again_after is not None else NOTHING
+            if said:
+                self.wire.say(at, latest, said, again)
+            if self.bus.closes:
+                self.wire.hang_up(at + 0.001)
+        if act.chatter_after is not None:
+            self.wire.say(now + act.chatter_after * turnaround_s, latest, dialect.chatter(self.chance))
+
+
+def _sense(bus: Bus, name: str, port: str, lent: Lent, ledger: Ledger, stop: threading.Event) -> None:
+    """One sensor, as the daemon runs it: made anew after an error."""
+    options = bus.driver.Options.variant(bus.sensors[name]).model_validate({**bus.sensors[name], "port": port})
+    while not stop.is_set():
+        driver = bus.driver(options, lent.context)
+        try:
+            driver.open()
+            while not stop.is_set():
+                _store(name, driver.read(READ_S), ledger)
+        except (DriverError, OSError) as error:
+            ledger.errors[f"{name}: {error}".replace(port, "the port")] += 1
+            stop.wait(AGAIN_S)
+        finally:
+            driver.close()
+
+
+def _store(name: str, got: Batch | Sequence[Sample], ledger: Ledger) -> None:
+    if isinstance(got, Batch):
+        for field_name, column in got.values.items():
+            for value in column:
+                if value is not None:
+                    ledger.stored(name, field_name, value)
+        return
+    for sample in got:
+        for field_name, value in sample.values.items():
+            ledger.stored(name, field_name, value)

@@ -1,0 +1,126 @@
+"""Every process that a run of a program has started, whatever session or process group it has made for itself.
+
+A process belongs to a run if one of these holds: it descends from the run's first process, is of its session, or carries the
+run's mark in its environment. The mark is inherited by what has gone into the background of the background, whose parents have
+ended. Only a process that has left the session, whose parents have ended and that was given another environment, is not found.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import select
+import signal
+import time
+from dataclasses import dataclass
+
+MARK = "SENSORLOGD_RUN"
+ROUNDS = 50  # of killing what was started meanwhile
+
+
+def new_mark() -> str:
+    """The value of MARK for one run."""
+    return secrets.token_hex(12)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """From /proc/PID/stat; ``started``: clock ticks since boot, which tells two processes of one number apart."""
+
+    pid: int
+    parent: int
+    session: int
+    started: int
+
+
+def end(first: int, mark: str, grace_s: float) -> None:
+    """End all of a run: SIGTERM, and after ``grace_s`` at most SIGKILL, until nothing is left.
+
+    ``first`` is our child and not reaped yet, so that nobody else can have its number. Never raises.
+    """
+    asked = belonging(first, mark)
+    _signal(asked, signal.SIGTERM)
+    left = _still_there(asked, time.monotonic() + grace_s)
+    for _ in range(ROUNDS):
+        left |= belonging(first, mark)
+        if not left:
+            return
+        _signal(left, signal.SIGKILL)
+        left = _still_there(left, time.monotonic() + 0.2)
+
+
+def belonging(first: int, mark: str) -> frozenset[_Process]:
+    """The living processes of a run, ``first`` included."""
+    every = {one.pid: one for one in map(_look, _pids()) if one is not None}
+    root = every.get(first) or _look(first, dead_too=True)
+    if root is None:
+        return frozenset()
+    word = f"{MARK}={mark}".encode()
+    later = [one for one in every.values() if one.started >= root.started]
+    found = {one.pid for one in later if one.pid == first or one.session == first or _carries(one.pid, word)}
+    children: dict[int, list[int]] = {}
+    for one in later:
+        children.setdefault(one.parent, []).append(one.pid)
+    new = list(found | {first})
+    while new:
+        new = [pid for parent in new for pid in children.get(parent, ()) if pid not in found]
+        found.update(new)
+    return frozenset(every[pid] for pid in found)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _look(pid: int, *, dead_too: bool = False) -> _Process | None:
+    """None for what has ended; a zombie has, too."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    if fields[0] in (b"Z", b"X") and not dead_too:
+        return None
+    return _Process(pid, int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def _carries(pid: int, word: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return word in file.read().split(b"\0")
+    except OSError:
+        return False  # another user's
+
+
+def _signal(processes: frozenset[_Process], number: int) -> None:
+    """Through a descriptor of the very process: its number may be another's by now."""
+    for one in processes:
+        with contextlib.suppress(OSError):  # ended, or another user's by now (setuid)
+            handle = os.pidfd_open(one.pid)
+            try:
+                if _now(frozenset((one,))):
+                    signal.pidfd_send_signal(handle, number)
+            finally:
+                os.close(handle)
+
+
+def _still_there(processes: frozenset[_Process], until: float) -> frozenset[_Process]:
+    """Those that live on at ``until``; sooner when none does."""
+    left = _now(processes)
+    while left and (wait := until - time.monotonic()) > 0:
+        with contextlib.suppress(OSError):  # ended in between
+            handle = os.pidfd_open(next(iter(left)).pid)
+            try:
+                poll = select.poll()
+                poll.register(handle, select.POLLIN)
+                poll.poll(wait * 1000)
+            finally:
+                os.close(handle)
+        left = _now(left)
+    return left
+
+
+def _now(processes: frozenset[_Process]) -> frozenset[_Process]:
+    looked = ((one, _look(one.pid)) for one in processes)
+    return frozenset(one for one, now in looked if now is not None and now.started == one.started)

@@ -1,0 +1,249 @@
+"""How might these lines of text be read? Each guess is tried on the very lines before it is given: its keys load, and every
+channel it names gets a number from them. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.config.loader import ConfigErrors, load_text
+from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.registry import options_for
+from sensorlogd.drivers.sentinels import NO_VALUE
+
+LOOKS_LIKE_TEXT = 0.97
+ENOUGH_LINES = 6
+MOST_CHANNELS = 24
+_LATIN = b"\xb0\xb2\xb3\xb5"  # ° ² ³ µ of devices that know one byte a character
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")
+_COMMA_NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)?\s*")
+# A number, and not the beginning of a time, a date or a longer number.
+_PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*([=:])\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)(?![\d:]|[.,/-]\d)")
+_WITH_COMMA = re.compile(r"[=:]\s*[+-]?\d+,\d")
+_FREE_NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?")
+_SHOWN_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+_YAML_WORDS = {"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """``keys``: of a sensor, its port left out."""
+
+    confidence: float
+    title: str
+    evidence: str
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """``texts``: whole lines that are not empty; ``ends``: the keys that say how they end and are encoded."""
+
+    texts: list[str]
+    encoding: str
+    ends: str
+
+    def bytes(self) -> bytes:
+        """As a device sends them, from the middle of a line on."""
+        end = "\r" if "terminator" in self.ends else "\n"
+        return "".join(f"{text}{end}" for text in ["", *self.texts]).encode(self.encoding, "replace")
+
+
+def is_text(data: bytes) -> bool:
+    """Nearly all of it can be printed."""
+    good = sum(32 <= byte < 127 or byte in b"\t\r\n\x02\x03" or byte in _LATIN for byte in data)
+    if good >= LOOKS_LIKE_TEXT * len(data):
+        return bool(data)
+    text = data.decode("utf-8", "replace")
+    strange = sum(not one.isprintable() and one not in "\t\r\n\x02\x03" for one in text) + text.strip("\ufffd").count("\ufffd")
+    return bool(text.strip("\ufffd")) and strange <= (1 - LOOKS_LIKE_TEXT) * len(text)
+
+
+def lines_heard(data: bytes) -> int:
+    """How many lines have come to their end."""
+    return len([one for one in re.split(rb"[\r\n]+", data)[:-1] if one.strip()])
+
+
+def guess(data: bytes) -> Guess | None:
+    """The first that reads its own lines, or None."""
+    if not is_text(data):
+        return None
+    lines = _lines(data)
+    if len(lines.texts) < 2:
+        return None
+    for made in (_json, _pairs, _columns, _numbers):
+        for one in made(lines):
+            keys = one.keys + lines.ends
+            read = read_back(keys, lines.bytes())
+            if read and all(read.values()):
+                return Guess(one.confidence, one.title, one.evidence, keys)
+    return None
+
+
+def read_back(keys: str, data: bytes) -> dict[str, list[float]]:
+    """The finite numbers that each channel gets from ``data``; {} if the keys do not load."""
+    body = "\n".join(f"    {line}" for line in ["port: /dev/null", *keys.splitlines()])
+    try:
+        options = load_text(f"sensors:\n  device:\n{body}\n", Path("/x.yaml"), options_for).sensors["device"]
+    except ConfigErrors:
+        return {}
+    decoder = decoder_of(options, lambda *_: None)
+    batch = decoder.feed(data, 0) if decoder is not None else None
+    columns = batch.values if batch is not None else {}
+    return {
+        name: [value for value in columns.get(channel.source or name, ()) if value is not None and math.isfinite(value)]
+        for name, channel in options.channel_options().items()
+    }
+
+
+def _lines(data: bytes) -> _Lines:
+    text, encoding = data.decode("utf-8", "replace"), "utf-8"
+    if "\ufffd" in text and any(byte in data for byte in _LATIN):
+        text, encoding = data.decode("latin-1"), "latin-1"
+    ends = '\nterminator: "\\r"' if "\r" in text and "\n" not in text else ""
+    pieces = text.replace("\r", "\n").split("\n")
+    whole = [piece for piece in pieces[:-1] if piece.strip()]
+    if whole and pieces[0] == whole[0] and _cut(whole):
+        whole = whole[1:]
+    return _Lines(whole, encoding, ends + ("\nencoding: latin-1" if encoding == "latin-1" else ""))
+
+
+def _cut(lines: list[str]) -> bool:
+    """Whether the first line may be the tail of one that began earlier. With few lines it must look so."""
+    shape = [re.sub(r"[\d.+-]+", "0", line) for line in lines[:2]]
+    return len(lines) > 3 or len(shape) < 2 or shape[0] != shape[1]
+
+
+def _key(name: str) -> str:
+    """As YAML takes it for a text."""
+    return name if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS else json.dumps(name)
+
+
+def _named(sources: list[str]) -> str:
+    """``channels:`` in one line: a source whose name is none for a channel is named otherwise."""
+    entries: dict[str, str] = {}
+    for source in sources[:MOST_CHANNELS]:
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", source)[:64]
+        entries.setdefault(name, "{}" if name == source else f"{{source: {json.dumps(source)}}}")
+    return ", ".join(f"{_key(name)}: {entry}" for name, entry in entries.items())
+
+
+# ---- the kinds ---------------------------------------------------------------------------------------------------------
+
+
+def _json(lines: _Lines) -> Iterator[Guess]:
+    fields: Counter[str] = Counter()
+    good = 0
+    for line in lines.texts:
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(data, dict):
+            good += 1
+            fields.update(_leaves(data))
+    if good >= 0.8 * len(lines.texts) and fields:
+        evidence = f"{good} of {len(lines.texts)} lines are JSON objects"
+        keys = f"driver: serial\nformat: {{type: json}}\nchannels: {{{_named(list(fields))}}}"
+        yield Guess(0.9 * good / len(lines.texts), "JSON lines", evidence, keys)
+
+
+def _leaves(data: dict[str, Any], path: str = "", depth: int = 4) -> Iterator[str]:
+    for key, value in data.items():
+        here = f"{path}.{key}" if path else str(key)
+        if isinstance(value, (int, float)):
+            yield here
+        elif isinstance(value, dict) and depth:
+            yield from _leaves(value, here, depth - 1)
+
+
+def _pairs(lines: _Lines) -> Iterator[Guess]:
+    """Keys and values: taken apart at a separator where that reads all of them, else found by a pattern."""
+    found = [pairs for line in lines.texts if (pairs := _PAIR.findall(line))]
+    if len(found) < 0.8 * len(lines.texts):
+        return
+    every = [pair for pairs in found for pair in pairs]
+    often = Counter(key for key, _, _ in every)
+    keys = [key for key, n in often.items() if n >= max(max(often.values()) // 2, 1)][:MOST_CHANNELS]
+    comma = any(map(_WITH_COMMA.search, lines.texts))
+    expected = {key: sorted(float(value.replace(",", ".")) for name, _, value in every if name == key) for key in keys}
+    equals = Counter(sign for _, sign, _ in every).most_common(1)[0][0]
+    evidence = f"{len(found)} of {len(lines.texts)} lines hold {', '.join(keys[:6])}"
+    for text in _pair_formats(keys, equals, comma=comma):
+        made = f"driver: serial\n{text}"
+        read = list(read_back(made + lines.ends, lines.bytes()).values())
+        if len(read) == len(keys) and [sorted(values) for values in read] == list(expected.values()):
+            yield Guess(0.85 * len(found) / len(lines.texts), "lines of key and value", evidence, made)
+            return
+
+
+def _pair_formats(keys: list[str], equals: str, *, comma: bool) -> Iterator[str]:
+    extra, number = (", decimal_comma: true", _SHOWN_NUMBER.replace(r"\.", ",")) if comma else ("", _SHOWN_NUMBER)
+    for separator in (";", ",", "whitespace", "|", "&"):
+        if not (comma and separator == ","):
+            yield f'format: {{type: keyvalue, separator: "{separator}", equals: "{equals}"{extra}}}\nchannels: {{{_named(keys)}}}'
+    groups = {key: re.sub(r"\W", "_", key) for key in keys}
+    found = [rf"\b{re.escape(key)}\s*{equals}\s*(?P<{group}>{number})" for key, group in groups.items()]
+    for joined in (".*?".join(found), "|".join(found)):
+        yield f"format: {{type: regex, pattern: '{joined}'{extra}}}"
+
+
+def _columns(lines: _Lines) -> Iterator[Guess]:
+    ranked: list[tuple[float, str, bool, int, list[bool]]] = []
+    for separator in (",", ";", "\t", "|", "whitespace"):
+        rows = [line.split(None if separator == "whitespace" else separator) for line in lines.texts]
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        if width < 2 and separator != "whitespace":
+            continue
+        usual = [row for row in rows if len(row) == width]
+        for comma in (False, True) if separator != "," else (False,):
+            numeric = [_is_numeric([row[at] for row in usual], comma=comma) for at in range(width)]
+            share = count / len(rows) * (sum(numeric) / width)
+            if any(numeric):
+                ranked.append((share, separator, comma, width, numeric))
+    for share, separator, comma, width, numeric in sorted(ranked, key=lambda one: -one[0]):
+        if share < 0.4:
+            return
+        names = ", ".join(f"value{at}" if is_number else "null" for at, is_number in enumerate(numeric, 1))
+        extra = "" if separator == "," else f', separator: "{separator}"'.replace("\t", "\\t")
+        extra += ", decimal_comma: true" if comma else ""
+        yield Guess(
+            (0.5 if width > 1 else 0.2) + 0.35 * share,
+            "columns of numbers",
+            f"{len(lines.texts)} lines of {width} fields, {sum(numeric)} of them numbers",
+            f"driver: serial\nformat: {{type: csv, fields: [{names}]{extra}}}  # name the fields",
+        )
+
+
+def _is_numeric(cells: list[str], *, comma: bool) -> bool:
+    """Numbers, or what stands for a missing one; at least one is there."""
+    number = _COMMA_NUMBER if comma else _NUMBER
+    good = [number.fullmatch(cell) is not None for cell in cells]
+    return any(good) and all(is_good or cell.strip().lower() in NO_VALUE for is_good, cell in zip(good, cells, strict=True))
+
+
+def _numbers(lines: _Lines) -> Iterator[Guess]:
+    """Numbers among words, in the same places of each line; else the first number of each."""
+    counts = Counter(len(_FREE_NUMBER.findall(line)) for line in lines.texts)
+    count, often = counts.most_common(1)[0]
+    evidence = f"{len(lines.texts)} lines, e.g. {lines.texts[-1][:60]!r}"
+    if 0 < count <= MOST_CHANNELS and often >= 0.8 * len(lines.texts):
+        usual = next(line for line in lines.texts if len(_FREE_NUMBER.findall(line)) == count)
+        between = [r"\s+".join(map(re.escape, re.split(r"\s+", piece))) for piece in _FREE_NUMBER.split(usual)[:-1]]
+        pattern = "".join(f"{text}(?P<value{at}>{_SHOWN_NUMBER})" for at, text in enumerate(between, 1)).replace("'", "''")
+        keys = f"driver: serial\nformat: {{type: regex, pattern: '^{pattern}'}}  # name each number by its group"
+        read = read_back(keys + lines.ends, lines.bytes())
+        if all(len(values) >= 0.8 * len(lines.texts) for values in read.values()):
+            yield Guess(0.55, "lines of text", evidence, keys)
+    if count:
+        pattern = rf"(?:^|[^\w.+-])(?P<value>{_SHOWN_NUMBER})"
+        keys = f"driver: serial\nformat: {{type: regex, pattern: '{pattern}'}}  # name each number by a group"
+        yield Guess(0.35, "lines of text", evidence, keys)

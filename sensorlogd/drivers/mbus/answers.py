@@ -1,0 +1,75 @@
+"""What the answers of a meter look like on the bus; see ``drivers.transactions.Awaited``."""
+
+from __future__ import annotations
+
+from sensorlogd.drivers.mbus.frames import Count, LongFrames
+from sensorlogd.drivers.transactions import Awaited
+
+ANY_ADDRESS = 254
+_ADDRESS = 5  # its place in a long frame
+
+
+def _nobody(name: str, n: int, example: str) -> None:
+    pass
+
+
+class Acknowledged:
+    """The single character E5. It says nothing of who sent it."""
+
+    def __init__(self, count: Count = _nobody) -> None:
+        self.damaged = False
+        self.foreign = 0
+        self._frames = LongFrames(count)
+
+    def feed(self, data: bytes, now_us: int) -> bool | None:
+        self.foreign += sum(1 for _ in self._frames.feed(data))
+        acknowledged, self._frames.acknowledged = self._frames.acknowledged, False
+        return acknowledged or None
+
+    def begun(self) -> bool:
+        return False
+
+    def like(self, other: Awaited) -> bool:
+        return not isinstance(other, Telegram)
+
+    def fresh(self) -> Acknowledged:
+        return Acknowledged()
+
+
+class Telegram:
+    """A long frame of one meter. ``before``: the one that it has just sent; some send it twice."""
+
+    def __init__(self, address: int, count: Count = _nobody, before: bytes = b"") -> None:
+        self.address = address
+        self.before = before
+        self.damaged = False
+        self.foreign = 0
+        self._count = count
+        self._frames = LongFrames(self._counted)
+
+    def _counted(self, name: str, n: int, example: str) -> None:
+        self.damaged = self.damaged or name in ("bad_checksum", "bad_length")
+        self._count(name, n, example)
+
+    def feed(self, data: bytes, now_us: int) -> bytes | None:
+        for frame in self._frames.feed(data):
+            if frame == self.before:
+                self._count("repeated_answers", 1, frame[:16].hex(" "))
+            elif self.address in (ANY_ADDRESS, frame[_ADDRESS]):
+                return frame
+            else:
+                self.foreign += 1
+        return None
+
+    def begun(self) -> bool:
+        """Whether a long frame has begun and is not over."""
+        return self._frames.waiting
+
+    def like(self, other: Awaited) -> bool:
+        """Meters say their address. Whoever asks for any address takes anybody's answer."""
+        if not isinstance(other, Telegram):
+            return not isinstance(other, Acknowledged)
+        return self.address == other.address or ANY_ADDRESS in (self.address, other.address)
+
+    def fresh(self) -> Telegram:
+        return Telegram(self.address)

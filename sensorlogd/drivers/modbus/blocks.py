@@ -1,0 +1,93 @@
+"""Which registers are asked for together, and what is learned about them: a block that is refused or silent is cut in two until the
+register that is to blame is known. The others go on; that one is asked for less and less often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sensorlogd.drivers.modbus.registers import Question, Register, questions
+from sensorlogd.drivers.transactions import Backoff
+
+SILENT_TWICE = 2  # a block is cut only when its silence is no accident
+MAY_HEAL = 2  # so often in a row a cut block is made whole again because its parts answer, and still has not answered as a whole
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """One question.
+
+    parent   the block it was cut out of
+    refused  it was answered with an exception, which is no accident: it stays cut
+    heals    how often it was made whole again since it last answered as a whole
+    spoke    it has answered since it was made
+    told     that it is to blame
+    """
+
+    question: Question
+    backoff: Backoff
+    parent: Block | None = None
+    refused: bool = False
+    heals: int = 0
+    spoke: bool = False
+    told: bool = False
+
+    @property
+    def single(self) -> bool:
+        """Whether it cannot be cut."""
+        return len(self.question.names) == 1
+
+
+class Blocks:
+    """All of one unit's. ``interval_s`` and ``cap_s`` are those of each block's back-off."""
+
+    def __init__(
+        self, registers: Mapping[str, Register], max_gap: int, max_registers: int, *, interval_s: float, cap_s: float
+    ) -> None:
+        self._registers = registers
+        self._limits = (max_gap, max_registers)
+        self._times = (interval_s, cap_s)
+        self._first = 0
+        self.all = self._made(registers, None)
+
+    def _made(self, registers: Mapping[str, Register], parent: Block | None) -> list[Block]:
+        return [Block(question, Backoff(*self._times), parent) for question in questions(registers, *self._limits)]
+
+    def round(self, now: float) -> list[Block]:
+        """Those to be asked now."""
+        order = self.all[self._first :] + self.all[: self._first]
+        return [block for block in order if block.backoff.due(now)]
+
+    def begin_elsewhere(self) -> None:
+        """The next round begins with another block: the unit may be silent, or only the first one."""
+        self._first = (self._first + 1) % len(self.all)
+
+    def cut(self, block: Block) -> list[Block]:
+        """The two halves, which take its place; by numbers, none of which is cut itself."""
+        names = block.question.names
+        parts = []
+        for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+            parts += self._made({name: self._registers[name] for name in half}, block)
+        self._replace([block], parts)
+        return parts
+
+    def answered(self, block: Block) -> None:
+        """It is asked as often as ever. When all parts of a block have spoken, their silence was an accident."""
+        block.backoff.answered()
+        block.spoke, block.told, block.heals = True, False, 0
+        parent = block.parent
+        if parent is None or parent.refused or parent.heals >= MAY_HEAL:
+            return
+        parts = [part for part in self.all if part.parent is parent]
+        if all(part.spoke for part in parts) and {name for part in parts for name in part.question.names} == set(
+            parent.question.names
+        ):
+            parent.heals += 1
+            parent.backoff.answered()
+            self._replace(parts, [parent])
+
+    def _replace(self, old: list[Block], new: list[Block]) -> None:
+        at = self.all.index(old[0])
+        self.all = [block for block in self.all if block not in old]
+        self.all[at:at] = new
+        self._first %= len(self.all)

@@ -1,0 +1,277 @@
+"""How long can a backtracking engine try a regular expression on a line? Decided from the expression alone, on the safe side.
+
+The expression becomes an automaton without empty steps (Glushkov). A repeat inside which one text can be read in two ways makes the
+engine try exponentially many ways (``(a+)+``). Else it tries at most about length ** n, where n is how many repeats that can read the
+same characters follow each other (``a*a*``); the search for a beginning is one of them unless the expression is anchored.
+Characters are those of Latin-1, and a few that stand for all others. (Weideman et al., "Analyzing matching time behavior of
+backtracking regular expression matchers", 2016.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cache
+from re import _constants as c  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+from sensorlogd.drivers.serial.characters import ALL, characters
+
+MAX_POSITIONS = 600
+MAX_PAIRS = 40_000
+
+
+class TooComplex(ValueError):
+    """It cannot be judged."""
+
+
+def degree(pattern: str) -> int | None:
+    """n as in the module (1: in proportion to the length); None for exponential. Raises TooComplex, re.error."""
+    tree = parser.parse(pattern)
+    automaton = _Automaton(tree.state.flags)
+    looks: list[Any] = []
+    whole = automaton.sequence(_until_decided(list(tree)), looks)
+    if not _anchored(tree, tree.state.flags):
+        whole = automaton.join(automaton.star(automaton.single(ALL)), whole)
+    worst = automaton.degree()
+    worst = None if worst is None else max(worst, 1)
+    for inner in looks:  # tried anew at each place
+        part = _Automaton(tree.state.flags)
+        more: list[Any] = []
+        part.sequence(inner, more)
+        if more:
+            raise TooComplex("a look-around inside another")
+        found = part.degree()
+        worst = None if worst is None or found is None else worst + found
+    return worst
+
+
+def _anchored(tree: Any, flags: int) -> bool:
+    if not len(tree) or flags & re.MULTILINE:
+        return False
+    op, argument = tree[0]
+    if op is c.AT:
+        return argument in (c.AT_BEGINNING, c.AT_BEGINNING_STRING)
+    if op is c.SUBPATTERN:
+        return _anchored(argument[3], flags)
+    return op is c.BRANCH and all(_anchored(branch, flags) for branch in argument[1])
+
+
+def _until_decided(items: list[Any]) -> list[Any]:
+    """Without characters at the end that need not be there: who has come so far has a match, and tries no other way."""
+    while items:
+        op, argument = items[-1]
+        if op in (c.MAX_REPEAT, c.MIN_REPEAT) and _is_character(argument[2]):
+            if argument[0]:
+                return [*items[:-1], (op, (argument[0], argument[0], argument[2]))]
+            items = items[:-1]
+        elif op is c.SUBPATTERN:
+            return _until_decided([*items[:-1], *argument[3]])
+        else:
+            break
+    return items
+
+
+def _is_character(body: Any) -> bool:
+    """Whether it is one character out of a set, which can be read in one way only."""
+    if len(body) != 1:
+        return False
+    op, argument = body[0]
+    return _is_character(argument[3]) if op is c.SUBPATTERN else op in (c.ANY, c.LITERAL, c.NOT_LITERAL, c.IN)
+
+
+# What a part of the expression is: in how many ways it can be empty, the positions it can begin and end with (one may be there twice).
+_Part = tuple[int, Counter[int], Counter[int]]
+
+
+def _times(positions: Counter[int], n: int) -> Counter[int]:
+    return positions if n == 1 else Counter({position: min(m * n, 9) for position, m in positions.items()} if n else ())
+
+
+class _Automaton:
+    def __init__(self, flags: int) -> None:
+        self.flags = flags
+        self.sets: list[int] = []  # by position: the characters that it reads
+        self.follow: list[Counter[int]] = []
+        self.exponential = False
+
+    # ---- from the expression -----------------------------------------------------------------------------------------
+
+    def single(self, characters: int) -> _Part:
+        if len(self.sets) >= MAX_POSITIONS:
+            raise TooComplex("too long")
+        self.sets.append(characters)
+        self.follow.append(Counter())
+        here = Counter((len(self.sets) - 1,))
+        return 0, here, here
+
+    def join(self, one: _Part, two: _Part) -> _Part:
+        self._link(one[2], two[1])
+        return min(one[0] * two[0], 9), one[1] + _times(two[1], one[0]), two[2] + _times(one[2], two[0])
+
+    def star(self, part: _Part) -> _Part:
+        self._link(part[2], part[1])
+        return min(1 + part[0], 9), part[1], part[2]
+
+    def _link(self, ends: Counter[int], begins: Counter[int]) -> None:
+        for end, n in ends.items():
+            follow = self.follow[end]
+            for begin, m in begins.items():
+                follow[begin] = min(follow[begin] + n * m, 9)
+
+    def sequence(self, items: Iterable[Any], looks: list[Any]) -> _Part:
+        whole: _Part = (1, Counter(), Counter())
+        for op, argument in items:
+            whole = self.join(whole, self._item(op, argument, looks))
+        return whole
+
+    def _item(self, op: Any, argument: Any, looks: list[Any]) -> _Part:
+        if op is c.AT:
+            return 1, Counter(), Counter()
+        if op is c.SUBPATTERN:
+            return self.sequence(argument[3], looks)
+        if op is c.ATOMIC_GROUP:
+            return self.sequence(argument, looks)
+        if op is c.BRANCH:
+            branches = [self.sequence(branch, looks) for branch in argument[1]]
+            return (
+                min(sum(branch[0] for branch in branches), 9),
+                sum((branch[1] for branch in branches), Counter()),
+                sum((branch[2] for branch in branches), Counter()),
+            )
+        if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
+            least, most, body = argument
+            return self._repeat(least, most, body, looks)
+        if op in (c.ASSERT, c.ASSERT_NOT):
+            looks.append(argument[1])
+            return 1, Counter(), Counter()
+        if op in (c.GROUPREF, c.GROUPREF_EXISTS):
+            raise TooComplex("a reference to a group")
+        return self.single(characters(op, argument, self.flags))
+
+    def _repeat(self, least: int, most: Any, body: Any, looks: list[Any]) -> _Part:
+        whole: _Part = (1, Counter(), Counter())
+        for _ in range(least):
+            whole = self.join(whole, self.sequence(body, looks))
+        if most is c.MAXREPEAT:
+            if least > 1 and self.sequence(body, [])[0]:
+                self.exponential = True
+            return self.join(whole, self.star(self.sequence(body, looks)))
+        tail: _Part = (1, Counter(), Counter())
+        for _ in range(int(most) - least):  # a?, (aa?)?, ...: each only behind the one before
+            empty, first, last = self.join(self.sequence(body, looks), tail)
+            tail = min(empty + 1, 9), first, last
+        if most > 1 and not _is_character(body):
+            # No loop, yet what can be split in several ways at each of many copies is as bad as one.
+            probe = _Automaton(self.flags)
+            once = probe.sequence(body, [])
+            probe.star(once)
+            self.exponential |= bool(once[0]) or probe.degree() is None
+        return self.join(whole, tail)
+
+    # ---- what it means -----------------------------------------------------------------------------------------------
+
+    def degree(self) -> int | None:
+        loops = self._loops()
+        if self.exponential or any(self._ambiguous(loop) for loop in loops):
+            return None
+        alphabets = [self._union(loop) for loop in loops]
+
+        @cache
+        def longest(index: int) -> int:
+            """Loops in a row from this one on that can read the same."""
+            best = 1
+            for other in range(len(loops)):
+                common = alphabets[index] & alphabets[other]
+                if other != index and common and self._reaches(loops[index], loops[other], common):
+                    best = max(best, 1 + longest(other))
+            return best
+
+        return max((longest(index) for index in range(len(loops))), default=0)
+
+    def _union(self, loop: set[int]) -> int:
+        whole = 0
+        for position in loop:
+            whole |= self.sets[position]
+        return whole
+
+    def _reaches(self, one: set[int], other: set[int], characters: int) -> bool:
+        """Whether there is a way from one loop to the other by nothing but such characters."""
+        seen, todo = set(one), list(one)
+        while todo:
+            for following in self.follow[todo.pop()]:
+                if following not in seen and self.sets[following] & characters:
+                    if following in other:
+                        return True
+                    seen.add(following)
+                    todo.append(following)
+        return False
+
+    def _loops(self) -> list[set[int]]:
+        """The positions that can come again, by what can come again together (Tarjan's components)."""
+        order: dict[int, int] = {}
+        low: dict[int, int] = {}
+        stack: list[int] = []
+        on: set[int] = set()
+        found: list[set[int]] = []
+        for root in range(len(self.sets)):
+            if root in order:
+                continue
+            work = [(root, iter(self.follow[root]))]
+            order[root] = low[root] = len(order)
+            stack.append(root)
+            on.add(root)
+            while work:
+                node, following = work[-1]
+                for nxt in following:
+                    if nxt not in order:
+                        order[nxt] = low[nxt] = len(order)
+                        stack.append(nxt)
+                        on.add(nxt)
+                        work.append((nxt, iter(self.follow[nxt])))
+                        break
+                    if nxt in on:
+                        low[node] = min(low[node], order[nxt])
+                else:
+                    work.pop()
+                    if work:
+                        low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                    if low[node] == order[node]:
+                        loop: set[int] = set()
+                        while node not in loop:
+                            loop.add(top := stack.pop())
+                            on.discard(top)
+                        if len(loop) > 1 or self.follow[node][node]:
+                            found.append(loop)
+        return found
+
+    def _ambiguous(self, loop: set[int]) -> bool:
+        """Whether one text leads from a position back to it in two ways."""
+        if any(n > 1 and following in loop for position in loop for following, n in self.follow[position].items()):
+            return True
+        if len(loop) == 1:
+            return False
+        if len(loop) ** 2 > MAX_PAIRS:
+            raise TooComplex("a repeat of too much")
+        inside = {position: [following for following in self.follow[position] if following in loop] for position in loop}
+
+        def steps(pair: tuple[int, int]) -> set[tuple[int, int]]:
+            return {(a, b) for a in inside[pair[0]] for b in inside[pair[1]] if self.sets[a] & self.sets[b]}
+
+        apart = _closure({pair for position in loop for pair in steps((position, position)) if pair[0] != pair[1]}, steps)
+        if not apart:
+            return False
+        # Two ways that part must meet again; as the loop is one component, where they meet leads back to where they parted.
+        return any(a == b for a, b in apart)
+
+
+def _closure(pairs: set[tuple[int, int]], steps: Callable[[tuple[int, int]], set[tuple[int, int]]]) -> set[tuple[int, int]]:
+    todo = list(pairs)
+    while todo:
+        for new in steps(todo.pop()):
+            if new not in pairs:
+                pairs.add(new)
+                todo.append(new)
+    return pairs

@@ -1,0 +1,65 @@
+"""What the search for frames may cost, and how what it discards is counted: both in proportion to the bytes that came.
+
+Bytes that look like the beginning of a frame, and are none, are looked at again one byte further on; a flood of them would cost
+the length of a frame for every byte. So false beginnings have an allowance that grows with the stream: a device's own noise never
+uses it up, and a flood that does loses more than one byte at a time. What is given up depends on the bytes alone, not on how they
+are cut into reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Count = Callable[[str, int, str], None]
+
+CREDIT = 6  # units a byte of the stream; a byte that a checksum covers costs one
+RESERVE = 65_536
+LOOK = 64  # units for looking at a beginning at all
+GIVEN_UP = 32
+
+
+class Effort:
+    """One stream's. ``at`` is the place in the stream, in bytes from its beginning, and never goes back."""
+
+    def __init__(self) -> None:
+        self._level = 0
+        self._at = 0
+
+    def failed(self, at: int, cost: int) -> int:
+        """A beginning at ``at`` was none, after ``cost`` bytes of it were looked through: so many bytes to go on behind it."""
+        cost += LOOK
+        level = self._level - CREDIT * (at - self._at)
+        self._level = level = (max(0, level)) + cost
+        self._at = at
+        return 1 if level <= RESERVE else max(GIVEN_UP, cost // CREDIT)
+
+    def tired(self, at: int) -> bool:
+        """Whether the allowance is used up at ``at``."""
+        return self._level - CREDIT * (at - self._at) > RESERVE
+
+
+class Tally:
+    """Counts within one ``feed``, told at its end: the sum, and the last example. In a flood, telling costs more than finding."""
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+        self._sums: dict[str, int] = {}
+        self._examples: dict[str, bytes] = {}
+        self._whys: dict[str, str] = {}
+
+    def add(self, name: str, n: int = 1, example: bytes = b"", why: str = "") -> None:
+        """``example``: the bytes, of which the first are shown; ``why``: a text behind them."""
+        self._sums[name] = self._sums.get(name, 0) + n
+        if example or why:
+            self._examples[name] = example
+            self._whys[name] = why
+
+    def tell(self) -> None:
+        """Pass on what was added since the last time."""
+        if not self._sums:
+            return
+        sums, examples, whys = self._sums, self._examples, self._whys
+        self._sums, self._examples, self._whys = {}, {}, {}
+        for name, n in sums.items():
+            example, why = examples.get(name, b""), whys.get(name, "")
+            self._count(name, n, ": ".join(filter(None, (example[:24].hex(" "), why))))

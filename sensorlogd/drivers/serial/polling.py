@@ -1,0 +1,221 @@
+"""Asking a device of lines, frames, blocks or telegrams: a command, and what the sensor's decoder makes of what comes back.
+
+Such answers seldom say whose they are. On a port of one sensor whatever comes is its device's, also when it comes late or unasked.
+On a shared port a line that comes in the wrong moment is nobody's: it is counted, and the next question waits until the line has
+been quiet (``drivers.transactions.line``). A line format with a ``prefix`` tells its answers apart from those with another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sensorlogd.batch import Batch, Sample
+from sensorlogd.drivers.contract import DriverContext
+from sensorlogd.drivers.serial.decoders import Decoder
+from sensorlogd.drivers.serial.gaps import GapClock, gap_s
+from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
+from sensorlogd.drivers.serial.shared import Port
+from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Question
+from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
+
+GAP_S = 0.2  # an answer that has begun within the turnaround goes on within this
+LEARNING_S = 1.0  # a second line comes sooner
+LONGEST = 4096
+LONGEST_HALF = 5.0  # pauses, from the first piece of a line to a question in spite of it
+
+
+class Poller:
+    """``read`` as that of a driver."""
+
+    def __init__(self, options: SerialOptions, context: DriverContext, port: Port, decoder: Decoder) -> None:
+        assert options.poll is not None
+        self.options = options
+        self.context = context
+        self.port = port
+        self.decoder = decoder
+        self.asker = Asker(port, context)
+        self.own = not options.shared
+        self._interval_s = (options.interval or 1) / 1e6
+        self.device = self._ignorant()
+        self.gaps = GapClock(port, gap_s(options))  # between two questions
+        self._due = time.monotonic()
+        self._asking = False
+        self._fed_at = 0.0
+        self._half_until = self._half_most = 0.0  # a line has begun; until then it may go on
+        self._got: list[Batch] = []
+        self._terminator = _terminator(options)
+        self._question = self._made()
+
+    @property
+    def bytes_seen(self) -> int:
+        """For ``try``."""
+        return self.asker.bytes_seen
+
+    def _ignorant(self) -> Backoff:
+        return Backoff(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
+
+    def opened(self) -> None:
+        """The line is there, and with it what was learned before."""
+        self._due = time.monotonic()
+        key = f"{self.context.sensor} {self._question.key} {self._interval_s}"
+        self.device = self.port.line.recall(key, self._ignorant)
+
+    def _made(self) -> Question:
+        poll, options = self.options.poll, self.options
+        assert poll is not None
+        command = poll.payload()
+        prefix = options.format.prefix.encode("latin-1", "replace") if isinstance(options.format, LineFormat) else b""
+        terminator = self._terminator
+        turnaround_s = poll.turnaround / 1e6
+        return Question(
+            key=f"{command[:40]!r}",
+            make=lambda: (command, PolledAnswer(self._fed, prefix, terminator)),
+            turnaround_s=turnaround_s,
+            separation="own" if self.own else "time",
+            echo="told" if options.ignore_echo else "",
+            learning_s=0.0 if self.own else min(turnaround_s, LEARNING_S),
+            gap_s=(max(GAP_S, self.gaps.gap_s) if self.own else GAP_S) if terminator else 0.0,
+            quiet_s=self.gaps.gap_s,
+            quiet=self._quiet,
+            ready=lambda: not self.own or time.monotonic() >= self._half_until,
+            begins=self._begins,
+            unasked=self._more if self.own else None,
+            more=self._more,
+        )
+
+    def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """What the device answered, or said unasked."""
+        if not self._got and self._listened(timeout_s) and (self._asking or self._begin()):
+            self._ask(timeout_s)
+        return self._got.pop(0) if self._got else []
+
+    def _listened(self, timeout_s: float) -> bool:
+        """Listen until it is time to ask; False: not yet."""
+        end = time.monotonic() + timeout_s
+        while (left := self._wait_s()) > 0:
+            arrived = self.gaps.read(max(min(left, end - time.monotonic()), 0.0))
+            if arrived is None:
+                return False
+            now_us, data, quiet = arrived
+            if data:
+                self.asker.bytes_seen += len(data)
+                if self.own:  # on a shared port: what came behind our last answer, and may be anybody's
+                    self._more(data, now_us)
+                return False
+            if quiet and (batch := self._ended(now_us)) is not None:
+                self._got.append(batch)
+                return False
+            if time.monotonic() >= end:
+                return False
+        return True
+
+    def _wait_s(self) -> float:
+        """On a port of our own nothing is asked in the middle of a line: its end would be taken for the whole answer."""
+        now = time.monotonic()
+        wait_s = 0.0 if self._asking else self._due - now
+        return max(wait_s, self.asker.waiting_s(self._question), self._half_until - now) if self.own else wait_s
+
+    def _begin(self) -> bool:
+        """It is time; False: a device that has long been silent is left out."""
+        now = time.monotonic()
+        self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
+        if not self.device.due(now):
+            told = f"{self.device.misses} questions without an answer; asked every {self.device.wait_s():g} s"
+            self.context.count("backed_off", 1, told)
+            return False
+        self._asking = True
+        return True
+
+    def _ask(self, timeout_s: float) -> None:
+        outcome = self.asker.ask(self._question, timeout_s)
+        if outcome.fate is Fate.NOT_YET:
+            return
+        self._asking = False
+        self.gaps = GapClock(self.port, self.gaps.gap_s)
+        if outcome.fate is Fate.ANSWERED:
+            self.device.answered()
+            self._got.insert(0, outcome.answer)
+        elif outcome.fate is not Fate.STOPPED:
+            self.context.count("unanswered", 1, f"heard {outcome.heard!r}" if outcome.heard else "")
+            self.device.missed(time.monotonic())
+
+    def _begins(self) -> None:
+        """What is left of an earlier answer does not go on in this one; nor is it whole, for no silence has ended it."""
+        if self._ended(self.context.now_us()) is not None:
+            self.context.count("cut_short", 1, "the next question was due")
+
+    def _quiet(self, now_us: int) -> Batch | None:
+        """Nothing more came for long, or the time is over; what has begun may go on behind that, on a port of our own."""
+        goes_on = time.monotonic() - self._fed_at < self.gaps.gap_s and not self.options.ends_by_silence()
+        return None if self.own and goes_on else self._ended(now_us)
+
+    def _ended(self, now_us: int) -> Batch | None:
+        """Nothing more comes of what has begun."""
+        self._half_until = self._half_most = 0.0
+        return self.decoder.idle(now_us)
+
+    def _more(self, data: bytes, now_us: int) -> None:
+        """What the device says behind its answer is its own, too; on a port of our own also what it says unasked, or late."""
+        if (batch := self._fed(data, now_us)) is not None:
+            self._got.append(batch)
+
+    def _fed(self, data: bytes, now_us: int) -> Batch | None:
+        batch = self.decoder.feed(data, now_us)
+        self._fed_at = now = time.monotonic()
+        whole = data.endswith(self._terminator) if self._terminator else batch is not None
+        if whole:
+            self._half_until = self._half_most = 0.0
+        else:  # a device that never comes to an end is asked all the same
+            self._half_most = self._half_most or now + LONGEST_HALF * self.gaps.gap_s
+            self._half_until = min(now + self.gaps.gap_s, self._half_most)
+        return batch
+
+
+def _terminator(options: SerialOptions) -> bytes:
+    """The last byte of a line; nothing for what is no line, and where any of two or silence ends it."""
+    if not isinstance(options.format, LineFormat) or options.terminator in ("any", "silence"):
+        return b""
+    return options.terminator.encode("latin-1")[-1:]
+
+
+class PolledAnswer:
+    """What the decoder makes a reading of; see ``drivers.transactions.Awaited``."""
+
+    damaged = False
+    foreign = 0
+
+    def __init__(self, decode: Callable[[bytes, int], Batch | None], prefix: bytes, terminator: bytes) -> None:
+        self._decode = decode
+        self.prefix = prefix
+        self.terminator = terminator
+        self._last = b""
+
+    def feed(self, data: bytes, now_us: int) -> Any | None:
+        self._last = data[-1:] or self._last
+        return self._decode(data, now_us)
+
+    def begun(self) -> bool:
+        """A line whose end is still to come; of anything else, any bytes."""
+        return bool(self._last) and self._last != self.terminator
+
+    def like(self, other: Awaited) -> bool:
+        """Unless both begin in their own way."""
+        if not isinstance(other, PolledAnswer) or not self.prefix or not other.prefix:
+            return True
+        return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
+
+    def fresh(self) -> PolledAnswer:
+        """Of a question that nobody listens for any more: any bytes, or what holds the prefix. It is not decoded."""
+        return PolledAnswer(_Owed(self.prefix).feed, self.prefix, self.terminator)
+
+
+class _Owed:
+    def __init__(self, prefix: bytes) -> None:
+        self._prefix = prefix
+        self._heard = b""
+
+    def feed(self, data: bytes, now_us: int) -> Any | None:
+        self._heard = (self._heard + data)[-LONGEST:]
+        return self._heard if self._prefix in self._heard else None

@@ -1,0 +1,132 @@
+"""What drivers need of a port, and a port that one sensor has for itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from sensorlogd.config.ports import identity, may_repeat
+from sensorlogd.drivers.contract import DriverContext
+from sensorlogd.drivers.serial.options import PortOptions
+from sensorlogd.drivers.serial.transport import Transport
+from sensorlogd.drivers.transactions.line import Line, leave, line_of
+
+
+class Port(Protocol):
+    """What drivers need of a port, shared or not. All but ``close`` raise DriverError when the port cannot be used.
+
+    ``read``           as ``Transport.read``
+    ``discard_input``  throw away what has arrived and was not read, and give it back for a look; all that has arrived by then
+                       has been heard by the line
+    ``transaction``    ``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most
+                       ``hold_s``; False if it did not become ours within ``wait_s`` (our place in the queue is kept) or a
+                       stop was asked for
+    ``reopen``         close and open, because the device has closed the connection
+    ``is_connection``  whether it is one, and not a port of this machine
+    ``line``           what is known of the line, by all who ask on it; ``generation``: which opening of it this is
+    """
+
+    @property
+    def line(self) -> Line: ...
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def is_connection(self) -> bool: ...
+
+    def open(self) -> None: ...
+
+    def read(self, timeout_s: float) -> tuple[int, bytes] | None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def discard_input(self) -> bytes: ...
+
+    def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]: ...
+
+    def reopen(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class OnLine:
+    """Which line a port is on. Several openings of one port are one line."""
+
+    def __init__(self, port: str) -> None:
+        self._name = "" if may_repeat(port) else identity(port)
+        self.line = Line()
+        self._joined = 0
+
+    def join(self) -> Line:
+        """For one opening."""
+        if self._name and not self._joined:
+            self.line = line_of(self._name)
+        self._joined += 1
+        return self.line
+
+    def leave(self) -> None:
+        """At its end."""
+        self._joined -= 1
+        if self._name and not self._joined:
+            leave(self.line)
+
+
+class OwnPort(Transport):
+    """A port that one sensor has for itself."""
+
+    def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool = False, quiet_s: float = 0.0) -> None:
+        super().__init__(options, context)
+        self.asks = asks
+        self.quiet_s = quiet_s
+        self._generation = 0
+        self._on_line = OnLine(options.port)
+
+    @property
+    def line(self) -> Line:
+        return self._on_line.line
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    @property
+    def is_connection(self) -> bool:
+        return "://" in self.options.port
+
+    def open(self) -> None:
+        super().open()
+        self._generation = self._on_line.join().opened(self.quiet_s)
+
+    def reopen(self) -> None:
+        """See ``Port``."""
+        self._on_line.join()
+        try:
+            self.close()
+            self.open()
+        finally:
+            self._on_line.leave()
+
+    def read(self, timeout_s: float) -> tuple[int, bytes] | None:
+        arrived = super().read(timeout_s)
+        if self.asks and arrived is not None and arrived[1]:
+            self.line.heard(arrived[1], arrived[0])
+        return arrived
+
+    def discard_input(self) -> bytes:
+        thrown = super().discard_input()
+        if self.asks and thrown and not self.has_descriptor:
+            self.line.heard(thrown, self.context.now_us())  # else ``read`` has told it
+        return thrown
+
+    @contextlib.contextmanager
+    def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:
+        """The line is always ours."""
+        yield True
+
+    def close(self) -> None:
+        if self._generation:
+            self._generation = 0
+            self._on_line.leave()
+        super().close()

@@ -1,0 +1,54 @@
+"""What makes a frame one: header, footer, length, checksum. Pure, and the same however frames are told apart."""
+
+from __future__ import annotations
+
+from sensorlogd.drivers.serial.frame_options import FrameFormat, LengthField, matcher
+
+
+class Shape:
+    """``whole`` and ``flaw`` judge the bytes of one frame, by themselves."""
+
+    def __init__(self, options: FrameFormat) -> None:
+        self.options = options
+        self.header = matcher(options.header) if options.header else None
+        self.header_bytes = len(options.header) // 2
+        self.footer = matcher(options.footer) if options.footer else None
+        self.footer_bytes = len(options.footer) // 2
+        self.check = options.checksum.checksum() if options.checksum else None
+        self.fixed = options.length if isinstance(options.length, int) else None
+        self.field = options.length if isinstance(options.length, LengthField) else None
+        self.least = max(self.header_bytes + self.footer_bytes + (self.check.width if self.check else 0), 2)
+        if self.field is not None:
+            self.least = max(self.least, self.field.at + self.field.size())
+        if self.fixed is not None:
+            self.least = max(self.least, self.fixed)
+        # Nothing but length and header tells a frame from noise.
+        self.unproven = self.footer is None and self.check is None
+        self._order = self.field.byte_order or options.byte_order if self.field else options.byte_order
+
+    def told_length(self, data: bytes | bytearray, start: int) -> int:
+        """What the length field of the frame at ``start`` says of the whole."""
+        field = self.field
+        assert field is not None
+        at = start + field.at
+        return int.from_bytes(data[at : at + field.size()], self._order) * field.times + field.plus
+
+    def flaw(self, frame: bytes) -> str | None:
+        """Why it is none: "" where that needs no words, None if it is one."""
+        if self.header is not None and not self.header.match(frame):
+            return ""
+        if self.footer is not None and not self.footer.fullmatch(frame, len(frame) - self.footer_bytes):
+            return "has no footer" if self.header is not None else ""
+        if self.check is None:
+            return None
+        options = self.options.checksum
+        assert options is not None
+        width = self.check.width
+        at = options.at if options.at is not None else -self.footer_bytes - width
+        at = at if at >= 0 else len(frame) + at
+        stop = at if options.stop is None else options.stop if options.stop >= 0 else len(frame) + options.stop
+        if at < 0 or at + width > len(frame) or stop < options.start:
+            return "has no room for its checksum"
+        given = int.from_bytes(frame[at : at + width], options.byte_order or self.options.byte_order)
+        expected = self.check.compute(frame[options.start : stop])
+        return None if given == expected else f"checksum {given:#x}, expected {expected:#x}"

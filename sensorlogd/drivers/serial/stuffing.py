@@ -1,0 +1,178 @@
+"""Frames with byte stuffing: SLIP (RFC 1055), PPP and HDLC (RFC 1662), DLE STX ... DLE ETX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sensorlogd.drivers.serial.effort import Tally
+from sensorlogd.drivers.serial.frame_options import MAX_FRAME
+from sensorlogd.drivers.serial.shape import Shape
+
+MAX_STUFFED = 2 * MAX_FRAME
+
+
+def _inside(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, counter: str = "bad_frames") -> bytes | None:
+    """``frame`` if it is one, counted where it is not; ``piece`` is what it was made of."""
+    why = "byte stuffing"
+    if frame is not None:
+        if len(frame) > MAX_FRAME:
+            counter, why = "too_long", f"{len(frame)} bytes"
+        elif len(frame) < shape.least:
+            why = "too short"
+        elif shape.fixed is not None and len(frame) != shape.fixed:
+            counter, why = "bad_length" if counter == "bad_frames" else counter, f"{len(frame)} bytes"
+        elif shape.field is not None and (told := shape.told_length(frame, 0)) != len(frame):
+            counter, why = "bad_length" if counter == "bad_frames" else counter, f"{len(frame)} bytes, says {told}"
+        elif (flaw := shape.flaw(frame)) is None:
+            return frame
+        else:
+            why = flaw or "another header or footer"
+    tally.add(counter, 1, piece, why)
+    return None
+
+
+class Delimited:
+    """SLIP and PPP: a byte that occurs nowhere else ends (and may begin) a frame. See ``frames.Splitter``."""
+
+    def __init__(self, shape: Shape, tally: Tally, *, slip: bool, midway: bool) -> None:
+        self.shape = shape
+        self.tally = tally
+        self._end = b"\xc0" if slip else b"\x7e"
+        self._without = _without_slip if slip else _without_ppp
+        self._rest = bytearray()
+        self._too_long = False
+        self._first = True  # it may be the tail of a frame that began before we listened
+        self._distrusts = midway and shape.check is None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        rest = self._rest
+        if rest and data.find(self._end) < 0:
+            rest += data
+            self._bounded()
+            return
+        pieces = bytes(rest + data).split(self._end)
+        rest[:] = pieces.pop()
+        self._bounded_after(pieces)
+        for piece in pieces:
+            first, self._first = self._first, False
+            if not piece:
+                continue
+            if len(piece) > MAX_STUFFED:
+                self.tally.add("too_long", 1, piece[:24])
+            elif first and self._distrusts:
+                self.tally.add("first_partial", 1, piece[:24])
+            elif frame := _inside(
+                self.shape, self.tally, piece[:24], self._without(piece), "first_partial" if first else "bad_frames"
+            ):
+                yield frame
+        self._bounded()
+
+    def _bounded_after(self, pieces: list[bytes]) -> None:
+        """The end of what was thrown away."""
+        if pieces and self._too_long:
+            self._too_long = False
+            pieces[0] = b""
+
+    def _bounded(self) -> None:
+        if self._too_long:
+            self._rest.clear()
+        elif len(self._rest) > MAX_STUFFED:
+            self.tally.add("too_long", 1, bytes(self._rest[:24]))
+            self._too_long = True
+            self._rest.clear()
+
+    def quiet(self) -> Iterator[bytes]:
+        if self._rest:
+            self.tally.add("first_partial" if self._first else "cut_short", 1, bytes(self._rest[:24]))
+            self._rest.clear()
+        self._too_long = self._first = False
+        return iter(())
+
+
+# Up to the first DLE that is neither doubled nor the last byte; the group is what follows it.
+_DLE_END = re.compile(rb"(?:[^\x10]++|\x10\x10)*+\x10([^\x10])", re.DOTALL)
+
+
+class Dle:
+    """DLE STX begins, DLE ETX ends, DLE DLE is a DLE of the data; any other DLE breaks the frame off. See ``frames.Splitter``."""
+
+    def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
+        self.shape = shape
+        self.tally = tally
+        self._buffer = bytearray()
+        self._first = midway
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        self._buffer += data
+        buffer, at = self._buffer, 0
+        while True:
+            start = buffer.find(b"\x10\x02", at)
+            if start < 0:
+                keep = 1 if buffer.endswith(b"\x10") and len(buffer) > at else 0
+                self._skip(at, len(buffer) - keep)
+                at = len(buffer) - keep
+                break
+            self._skip(at, start)
+            at = start
+            found = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED)
+            if found is None or found.end() - start > MAX_STUFFED:
+                if found is None and len(buffer) - start <= MAX_STUFFED:
+                    break
+                self.tally.add("too_long", 1, bytes(buffer[start : start + 24]))
+                at = start + MAX_STUFFED
+                continue
+            self._first = False
+            following = found[1]
+            if following == b"\x03":
+                at = found.end()
+                frame = bytes(buffer[start + 2 : found.start(1) - 1]).replace(b"\x10\x10", b"\x10")
+                if _inside(self.shape, self.tally, bytes(buffer[start : start + 24]), frame):
+                    yield frame
+                continue
+            # A new start inside: the old frame was cut short, the new one is not to be lost with it.
+            self.tally.add("cut_short" if following == b"\x02" else "bad_frames", 1, bytes(buffer[start : start + 24]))
+            at = found.start(1) - 1 if following == b"\x02" else found.end()
+        del buffer[:at]
+
+    def _skip(self, start: int, stop: int) -> None:
+        if stop > start:
+            noise = bytes(self._buffer[start : min(stop, start + 16)])
+            if self._first:
+                self.tally.add("first_partial", 1, noise)
+                self._first = False
+            self.tally.add("skipped_bytes", stop - start, noise)
+
+    def quiet(self) -> Iterator[bytes]:
+        if self._buffer.startswith(b"\x10\x02"):
+            self.tally.add("cut_short", 1, bytes(self._buffer[:24]))
+        else:
+            self._skip(0, len(self._buffer))
+        self._buffer.clear()
+        self._first = False
+        return iter(())
+
+
+def _without_slip(piece: bytes) -> bytes | None:
+    """RFC 1055: DB DC is C0, DB DD is DB; None for any other DB."""
+    parts = piece.split(b"\xdb")
+    out = [parts[0]]
+    for part in parts[1:]:
+        if part[:1] == b"\xdc":
+            out.append(b"\xc0" + part[1:])
+        elif part[:1] == b"\xdd":
+            out.append(b"\xdb" + part[1:])
+        else:
+            return None
+    return b"".join(out)
+
+
+def _without_ppp(piece: bytes) -> bytes | None:
+    """RFC 1662: 7D and a byte is that byte exclusive-or 20."""
+    parts = piece.split(b"\x7d")
+    out = [parts[0]]
+    for part in parts[1:]:
+        if not part:
+            return None  # 7D 7E aborts a frame; 7D 7D is none
+        out.append(bytes((part[0] ^ 0x20,)) + part[1:])
+    return b"".join(out)

@@ -1,0 +1,324 @@
+"""One question and its fate: who asks for whom, when, how often, and what is done with what comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sensorlogd.batch import Batch
+from sensorlogd.drivers.contract import DriverContext, DriverError
+from sensorlogd.drivers.transactions.answers import Awaited, Separation
+from sensorlogd.drivers.transactions.echo import Echo, without_echo
+from sensorlogd.drivers.transactions.line import SHOWN_BYTES, Open
+
+if TYPE_CHECKING:
+    from sensorlogd.drivers.serial.shared import Port
+
+GRACE_S = 5.0  # beyond what its questions may take, after which a shared line is taken away from who hangs
+REOPENINGS = 20  # for one question
+MOST_ANSWERS = 16  # that are looked for in what came at once
+DAMAGED_S = 0.05  # of silence after a damaged answer: no other one will come
+LONGEST_ANSWER_S = 10.0  # beyond the turnaround, for an answer that has begun
+
+T = TypeVar("T")
+
+
+class Fate(Enum):
+    """What became of a question."""
+
+    ANSWERED = auto()
+    SILENT = auto()  # nothing that could be the answer came within the turnaround
+    DAMAGED = auto()  # the answer came, and is none
+    AMBIGUOUS = auto()  # two different answers came, of which one is an earlier question's: neither is taken
+    NOT_YET = auto()  # it was not asked: the line is not free, or an earlier answer may still come
+    STOPPED = auto()  # a stop was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last bytes that came, for people."""
+
+    fate: Fate
+    answer: Any = None
+    at_us: int = 0
+    heard: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question, ready to be sent.
+
+    key         names what is asked for, on one line, for people and as the key of what is learned about it
+    make        bytes and expectation, made anew for each time it is sent (a number may be in both)
+    separation  how its answer is known
+    echo        none; ``like`` an answer never looks like the question, so an echo can be skipped untold; ``told``: there is one
+    learning_s  how long to listen on after an answer, until it is known whether the unit goes on talking
+    gap_s       an answer that has begun goes on within this, beyond the turnaround, too
+    quiet_s     an answer that has begun, and of which nothing more came for so long, ended there; ``quiet`` (also called when its
+                time is over) says what it is then, or None
+    ready       whether it may be sent, behind what came unasked; if not, it is not asked now
+    begins      called right before it is sent
+    unasked     what came before it was sent
+    more        what came behind its answer while the line was still listened to
+    """
+
+    key: str
+    make: Callable[[], tuple[bytes, Awaited]]
+    turnaround_s: float
+    separation: Separation
+    retries: int = 0
+    pause_s: float = 0.0
+    echo: str = ""
+    learning_s: float = 0.0
+    gap_s: float = 0.0
+    quiet_s: float = 0.0
+    quiet: Callable[[int], Any | None] | None = None
+    ready: Callable[[], bool] | None = None
+    begins: Callable[[], object] | None = None
+    unasked: Callable[[bytes, int], object] | None = None
+    more: Callable[[bytes, int], object] | None = None
+
+    def hold_s(self) -> float:
+        """The longest that it may have the line."""
+        once_s = self.pause_s + self.turnaround_s + self.learning_s + (LONGEST_ANSWER_S if self.gap_s else 0.0)
+        return once_s * (1 + self.retries) + GRACE_S
+
+
+class Asker:
+    """One sensor's way to ask on its port."""
+
+    def __init__(self, port: Port, context: DriverContext) -> None:
+        self.port = port
+        self.context = context
+        self.bytes_seen = 0
+
+    def ask(self, question: Question, wait_s: float) -> Outcome:
+        """Wait for the line for at most ``wait_s``, then for the answer. Raises DriverError when the device is lost."""
+        return self.reconnecting(lambda: self._asked(question, wait_s))
+
+    def reconnecting(self, do: Callable[[], T]) -> T:
+        """In a new connection, if the old one was closed after it had given an answer, as some devices do each time. On a shared one
+        that may be another sensor's answer, so that it takes some more."""
+        port, closed = self.port, ""
+        for _ in range(REOPENINGS):
+            try:
+                if closed:
+                    port.reopen()
+                    self.context.count("reopened", 1, closed)
+                return do()
+            except DriverError as error:
+                if not port.is_connection or self.context.wait(0) or not port.line.answered_in(port.generation):
+                    raise
+                closed = str(error)
+        raise DriverError(closed)
+
+    @contextlib.contextmanager
+    def turn(self, question: Question, wait_s: float, hold_s: float) -> Iterator[bool]:
+        """The line for several questions; the first is given. False: not within ``wait_s``, or a stop was asked for."""
+        end = time.monotonic() + wait_s
+        while True:
+            left = max(end - time.monotonic(), 0.0)
+            if not self._may(question, left):
+                yield False
+                return
+            with self.port.transaction(max(end - time.monotonic(), 0.0), hold_s) as ours:
+                if not ours or not self.waiting_s(question):
+                    yield ours
+                    return
+
+    def _asked(self, question: Question, wait_s: float) -> Outcome:
+        with self.turn(question, wait_s, question.hold_s()) as ours:
+            return self.ask_now(question) if ours else Outcome(Fate.NOT_YET)
+
+    def ask_now(self, question: Question) -> Outcome:
+        """In a turn of ours."""
+        outcome = Outcome(Fate.NOT_YET)
+        for attempt in range(1 + question.retries):
+            if question.pause_s and self.context.wait(question.pause_s):
+                return Outcome(Fate.STOPPED)
+            self._came_unasked(question, self.port.discard_input(), self.context.now_us())
+            if self.waiting_s(question, again=attempt > 0) or not (question.ready is None or question.ready()):
+                break
+            outcome = self._once(question)
+            if outcome.fate is not Fate.DAMAGED:
+                break
+            self.context.count("bad_frames", 1, f"{question.key}; heard {outcome.heard.hex(' ')}")
+        return outcome
+
+    def waiting_s(self, question: Question, *, again: bool = False) -> float:
+        """How long an earlier answer may still come that could be taken for this one's."""
+        if question.separation == "number":
+            return 0.0
+        _, awaited = question.make()
+        return self.port.line.wait_s(awaited, question.key, question.separation, again=again)
+
+    def _may(self, question: Question, wait_s: float) -> bool:
+        """Listen until nothing is owed that could be taken for this one's answer; the line is nobody's meanwhile."""
+        end = time.monotonic() + wait_s
+        while (left := self.waiting_s(question)) > 0:
+            arrived = self.port.read(min(left, max(end - time.monotonic(), 0.0)))
+            if arrived is None:
+                return False
+            self._came_unasked(question, arrived[1], arrived[0])
+            if time.monotonic() >= end and self.waiting_s(question):
+                return False
+        return True
+
+    def _came_unasked(self, question: Question, data: bytes, now_us: int) -> None:
+        """The line has heard it already; most have no use for it."""
+        self.bytes_seen += len(data)
+        if data and question.unasked is not None:
+            question.unasked(data, now_us)
+
+    # ---- one time ------------------------------------------------------------------------------------------------------
+
+    def _once(self, question: Question) -> Outcome:
+        line, outcome = self.port.line, Outcome(Fate.NOT_YET)
+        sent, awaited = question.make()
+        asked = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
+        try:
+            outcome = self._sent(question, asked, sent, awaited)
+        finally:
+            line.end(asked, damaged=outcome.fate is Fate.DAMAGED)
+        return outcome
+
+    def _sent(self, question: Question, asked: Open, sent: bytes, awaited: Awaited) -> Outcome:
+        line = self.port.line
+        if question.begins is not None:
+            question.begins()
+        self.port.write(sent)
+        echo = _Echoes(question.echo, sent, line.echoes(question.key))
+        began = time.monotonic()
+        until, heard, in_time = began + question.turnaround_s, b"", True
+        while in_time:
+            left = max(until - time.monotonic(), 0.0)
+            in_time = left > 0  # what has arrived by then is looked at, should we have been held up
+            quiet_s = question.quiet_s if question.quiet is not None and awaited.begun() else left
+            arrived = self.port.read(min(left, quiet_s))
+            if arrived is None:
+                return Outcome(Fate.STOPPED)
+            now_us, data = arrived
+            self.bytes_seen += len(data)
+            heard = (heard + data)[-SHOWN_BYTES:]
+            answer = awaited.feed(echo.without(data), now_us) if data else None
+            if not data and quiet_s < left and question.quiet is not None:
+                answer = question.quiet(now_us)
+            if answer is not None:
+                line.answered(asked, self.port.generation)
+                self._tell(question, awaited, echo, heard)
+                with contextlib.ExitStack() as turns:
+                    return Outcome(self._listen_on(question, asked, awaited, answer, turns), answer, now_us, heard)
+            if awaited.damaged and data:
+                until = min(until, time.monotonic() + DAMAGED_S)
+            elif question.gap_s and data and awaited.begun():
+                until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + LONGEST_ANSWER_S)
+        return self._without_answer(question, asked, awaited, echo, heard)
+
+    def _without_answer(self, question: Question, asked: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
+        held = echo.give_up()
+        now_us = self.context.now_us()
+        answer = awaited.feed(held, now_us) if held else None
+        if answer is None and question.quiet is not None:
+            answer = question.quiet(now_us)
+        self._tell(question, awaited, echo, heard)
+        if answer is not None:
+            self.port.line.answered(asked, self.port.generation)
+            return Outcome(Fate.ANSWERED, answer, now_us, heard)
+        damaged = awaited.damaged or (question.separation in ("number", "content") and awaited.begun())
+        return Outcome(Fate.DAMAGED if damaged else Fate.SILENT, None, now_us, heard)
+
+    def _tell(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
+        if question.echo == "told" and heard:
+            self.port.line.echoed(question.key, echo.seen)
+            if echo.seen:
+                self.context.count("echoes", 1, "")
+        if awaited.foreign:
+            self.context.count("foreign_answers", awaited.foreign, f"{heard.hex(' ')} while {question.key} was asked")
+
+    def _listen_on(self, question: Question, asked: Open, awaited: Awaited, answer: Any, turns: contextlib.ExitStack) -> Fate:
+        """Until the unit has said everything. What it says is given to ``more``, or counted."""
+        line = self.port.line
+        if question.more is None and self._differs(question, asked, awaited, b"", answer):
+            return Fate.AMBIGUOUS
+        if isinstance(answer, Batch) and len(answer.times_us) > 1:
+            line.talks_on(question.key)
+        hold_s = line.hold_s(asked, question.learning_s)
+        began, trail_s = time.monotonic(), 0.0
+        until = began + hold_s
+        while (left := until - time.monotonic()) > 0:
+            arrived = self._read_on(asked, left, turns)
+            if arrived is None:
+                return Fate.ANSWERED
+            if not arrived[1]:
+                continue
+            trail_s = time.monotonic() - began
+            until = min(max(until, time.monotonic() + trail_s), began + max(hold_s, question.learning_s))
+            if question.more is not None:
+                question.more(arrived[1], arrived[0])
+            elif self._differs(question, asked, awaited, arrived[1], answer):
+                return Fate.AMBIGUOUS
+        if hold_s:
+            line.heard_out(question.key, trail_s, wholly=hold_s >= question.learning_s)
+        return Fate.ANSWERED
+
+    def _read_on(self, asked: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
+        """As the port's, and once in a new connection, where the old one is closed behind the answer, which stands. None: a stop was
+        asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
+        port, line = self.port, self.port.line
+        try:
+            return port.read(left_s)
+        except DriverError as error:
+            if not line.goes_on(asked, port.generation, left_s) or not port.is_connection or self.context.wait(0):
+                return None
+            try:
+                port.reopen()
+                line.goes_on_in(asked, port.generation)
+                ours = turns.enter_context(port.transaction(left_s, left_s + GRACE_S))
+            except DriverError:
+                return None
+            self.context.count("reopened", 1, str(error))
+            return (self.context.now_us(), b"") if ours else None
+
+    def _differs(self, question: Question, asked: Open, awaited: Awaited, data: bytes, answer: Any) -> bool:
+        """Whether another answer comes behind the first one, that is not the same once more. Then the first was an earlier question's,
+        which would go on for ever with a unit that says everything twice: each question would get the repetition before its own."""
+        found = False
+        for _ in range(MOST_ANSWERS):
+            another = awaited.feed(data, 0)
+            if another is None:
+                break
+            found, data = True, b""
+            if another != answer:
+                self.port.line.doubt(asked)
+                self.context.count("ambiguous_answers", 1, question.key)
+                return True
+            self.port.line.talks_on(question.key)
+            self.context.count("repeated_answers", 1, question.key)
+        if data and not found:
+            self.context.count("unasked_bytes", len(data), f"{data[:SHOWN_BYTES].hex(' ')} after {question.key}")
+        return False
+
+
+class _Echoes:
+    """The echo of one question, in the way that fits its protocol."""
+
+    def __init__(self, way: str, sent: bytes, expected: bool) -> None:
+        self._rest = sent if way == "like" else b""
+        self._echo = Echo(sent, expected=expected) if way == "told" else None
+
+    @property
+    def seen(self) -> bool:
+        return self._echo is not None and self._echo.seen
+
+    def without(self, data: bytes) -> bytes:
+        if self._echo is not None:
+            return self._echo.without(data)
+        data, self._rest = without_echo(data, self._rest)
+        return data
+
+    def give_up(self) -> bytes:
+        return self._echo.give_up() if self._echo is not None else b""

@@ -1,0 +1,44 @@
+"""Whether a device's own time can be believed, and what is done about a week counter that rolled over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_US = 86_400_000_000
+BUILT_US = (datetime(2026, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY_US  # no copy of this software is older
+TEN_YEARS_US = 3652 * DAY_US
+# A host whose clock was never set may believe in 1970: what is later than this from the release on is wrong all the same.
+NO_CLOCK_AHEAD_US = 2 * TEN_YEARS_US
+ROLL_OVER_US = 1024 * 7 * DAY_US  # GPS counts weeks with ten bits
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """What is believed: from ``earliest_us`` to ``ahead_us`` beyond the host's clock. ``gnss``: weeks may have rolled over."""
+
+    earliest_us: int = BUILT_US - TEN_YEARS_US
+    ahead_us: int = DAY_US
+    gnss: bool = False
+
+    def latest_us(self, now_us: int, *, clock_set: bool) -> int:
+        """``clock_set``: the host's clock is known to be right."""
+        return now_us + self.ahead_us if clock_set else max(now_us + self.ahead_us, BUILT_US + NO_CLOCK_AHEAD_US)
+
+    def all_believed(self, times_us: Sequence[int], now_us: int, *, clock_set: bool) -> bool:
+        return min(times_us) >= self.earliest_us and max(times_us) <= self.latest_us(now_us, clock_set=clock_set)
+
+    def mended(self, ts_us: int, now_us: int, *, clock_set: bool) -> int | None:
+        """A receiver's time put right: whole roll-overs later it is now, by a host's clock that is right. None: it is not that."""
+        if not self.gnss or not clock_set or ts_us >= now_us:
+            return None
+        weeks = (now_us - ts_us + ROLL_OVER_US // 2) // ROLL_OVER_US
+        found = ts_us + weeks * ROLL_OVER_US
+        return found if weeks and abs(found - now_us) <= DAY_US else None
+
+
+def looks_rolled_over(ts_us: int, now_us: int) -> bool:
+    """Whether it is what a receiver tells now whose weeks have rolled over."""
+    return TimeLimits(gnss=True).mended(ts_us, now_us, clock_set=True) is not None

@@ -1,0 +1,68 @@
+"""Local times to UTC: the hour that comes twice in autumn, and the one that is missing in spring."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+FIRST, SECOND, BY_ORDER = "first", "second", "by_order"
+FOLDS = (FIRST, SECOND, BY_ORDER)
+JITTER_US = 60_000_000  # lines that change places by less than this are no change of clocks
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NoSuchTime(ValueError):
+    """Clocks were set forward over it: whoever wrote it has another zone, or is wrong."""
+
+
+def utc_us(at: datetime) -> int:
+    """Microseconds since 1970. Raises OverflowError beyond the years 1 to 9999."""
+    since = at.astimezone(UTC) - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class Local:
+    """Fed with the times of one source in the order in which they come.
+
+    ``fold``: of a time that comes twice ``first`` and ``second`` always take that one. ``by_order`` goes by the times before:
+    time goes on, so the first one is meant until it falls back by a minute or more; at the very beginning, and where the same
+    time comes again, the time of arrival decides, if it is known.
+    """
+
+    def __init__(self, zone: str, fold: str = BY_ORDER) -> None:
+        self.name = zone
+        self.zone = ZoneInfo(zone)
+        self.fold = fold
+        self._last_us: int | None = None
+        self._arrived_us: int | None = None
+
+    def utc_us(self, at: datetime, arrived_us: int | None = None) -> int:
+        """``at`` with an offset of its own is taken by that. Raises NoSuchTime, OverflowError."""
+        found = utc_us(at) if at.tzinfo is not None else self._of_zone(at, arrived_us)
+        self._last_us, self._arrived_us = found, arrived_us
+        return found
+
+    def _of_zone(self, at: datetime, arrived_us: int | None) -> int:
+        early = at.replace(tzinfo=self.zone, fold=0)
+        late = early.replace(fold=1)
+        if early.utcoffset() == late.utcoffset():
+            return utc_us(early)
+        if early.astimezone(UTC).astimezone(self.zone).replace(tzinfo=None) != at:
+            raise NoSuchTime(f"there is no {at} in {self.name}: clocks were set forward; is it another zone?")
+        first, second = utc_us(early), utc_us(late)
+        if self.fold != BY_ORDER:
+            return first if self.fold == FIRST else second
+        return self._by_order(first, second, arrived_us)
+
+    def _by_order(self, first: int, second: int, arrived_us: int | None) -> int:
+        last, width = self._last_us, second - first
+        if last is None:
+            is_second = arrived_us is not None and abs(arrived_us - second) < min(abs(arrived_us - first), width)
+        elif last > second:
+            is_second = last - second < width  # shortly behind the second one; else everything begins anew
+        elif last - first < JITTER_US:
+            waited = 0 if arrived_us is None or self._arrived_us is None else arrived_us - self._arrived_us
+            is_second = last >= first and waited >= width // 2
+        else:
+            is_second = True
+        return second if is_second else first

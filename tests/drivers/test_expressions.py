@@ -1,0 +1,133 @@
+"""Which regular expressions are taken, on which engine, and that none of them can be made expensive."""
+
+from __future__ import annotations
+
+import random
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import sensorlogd
+from sensorlogd.drivers.serial import expressions
+from sensorlogd.drivers.serial.ambiguity import TooComplex, degree
+from sensorlogd.drivers.serial.expressions import LineTooLong, expression, linear_bytes
+from tests.drivers.decoding import options
+
+
+@pytest.fixture
+def no_re2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine without the package."""
+    expression.cache_clear()
+    monkeypatch.setattr(expressions, "_re2", lambda pattern: None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"T=(?P<t>[\d.]+)", 1), (r"^(?:\d+,)*$", 1), (r"^(ab|a)(bc|c)*$", 1), (r"(?P<a>\d+) *(?P<b>\d*)", 1), (r"^\s*(-?\d+)\s*$", 1),
+        (r"(?P<a>.+),(?P<b>.*)", 2), (r"^a*a*b", 2), (r"a*a*b", 3), (r"(?:\d+,)*x", 2), (r"^\d*(?=\d*x)", 2), (r"^(?<!T)\d+x", 1),
+        (r"(a+)+$", None), (r"(a*)*b", None), (r"(a|a)*b", None), (r"^(?:a|ab|b)*$", None), (r"^(?P<t>(?:\d+\.?)+) *C$", None),
+        (r"(,\s*[^,]+)+$", None), (r"^(a?){30}a{30}", None), (r"^(?:\d{1,3}){20}x", None), (r"(?i)^(kx|\u212ax)*y", None),
+    ],
+)  # fmt: skip
+def test_how_long_it_can_take(pattern: str, expected: int | None) -> None:
+    """1: in proportion to the line; n: as its nth power; None: exponential."""
+    assert degree(pattern) == expected
+
+
+def test_what_cannot_be_judged_is_not_taken_on_trust(no_re2: None) -> None:
+    """A reference to a group; a repeat of thousands."""
+    for pattern in (r"^(a+)\1$", r"^(?:[ab]{1000})*x"):
+        with pytest.raises(TooComplex):
+            degree(pattern)
+        with pytest.raises(ValueError, match="cannot be judged"):
+            expression(pattern)
+
+
+def test_one_that_explodes_is_refused_with_the_configuration(no_re2: None) -> None:
+    """With what to do about it."""
+    with pytest.raises(Exception, match=r"could take for ever.*google-re2"):
+        options(r"driver: serial, format: {type: regex, pattern: '^(?P<t>(?:\d+\.?)+) *C$'}")
+
+
+def test_where_re2_is_installed_it_is_taken() -> None:
+    """In the time of a moment, on a line that would take a backtracking engine longer than the universe."""
+    pytest.importorskip("re2")
+    expression.cache_clear()
+    made = expression(r"^(?P<t>(?:\d+\.?)+) *C$")
+    began = time.process_time()
+    assert made.search("1" * 4000) is None
+    assert made.search("21.5 C").groupdict() == {"t": "21.5"}
+    assert made.engine == "re2"
+    assert time.process_time() - began < 5
+
+
+def test_what_grows_with_a_power_is_tried_on_short_lines_only(no_re2: None) -> None:
+    """The line is bad, with the reason."""
+    made = expression(r"(?P<a>.+),(?P<b>.*)")
+    assert made.search("1,2")["b"] == "2"
+    assert made.limit is not None
+    with pytest.raises(LineTooLong, match="is too long"):
+        made.search("1" * (made.limit + 1))
+
+
+def test_shipped_profiles_need_no_other_engine() -> None:
+    """Every expression in them takes time in proportion to the line."""
+    found = 0
+    for path in sorted((Path(sensorlogd.__file__).parent / "profiles").glob("*.yaml")):
+        form = yaml.safe_load(path.read_text())["sensor"].get("format", {})
+        for key in ("pattern", "only", "skip", "aside"):
+            if form.get(key):
+                assert degree(form[key]) == 1, f"{path.name}: {key}"
+                found += 1
+    assert found >= 7
+
+
+def test_records_aside_take_time_in_proportion() -> None:
+    """They are searched in bytes, by Python's engine."""
+    assert linear_bytes(":[0-9A-F]+\n").search(b"x:A0\n")
+    with pytest.raises(ValueError, match="too long"):
+        linear_bytes("[0-9]+[0-9A-F]+\n")
+
+
+def _random_pattern(rng: random.Random, depth: int = 0) -> str:
+    kind = rng.random()
+    if depth > 3 or kind < 0.35:
+        return rng.choice(["a", "b", "[ab]", ".", r"\d", "1", "(?:)", "[^a]"])
+    if kind < 0.6:
+        return _random_pattern(rng, depth + 1) + _random_pattern(rng, depth + 1)
+    if kind < 0.72:
+        return f"(?:{_random_pattern(rng, depth + 1)}|{_random_pattern(rng, depth + 1)})"
+    return f"(?:{_random_pattern(rng, depth + 1)})" + rng.choice(["*", "+", "?", "*?", "{2}", "{1,3}", "{2,}", "{0,9}"])
+
+
+def _overdue(*_: object) -> None:
+    raise TimeoutError
+
+
+def test_what_is_judged_cheap_is_cheap() -> None:
+    """Random expressions on lines that repeat and then do not fit: Python's engine is done with 3000 characters in a moment."""
+    lines = [unit * (3000 // len(unit)) + "c" for unit in ("a", "b", "1", "ab", "a1", "abb1")]
+    before = signal.signal(signal.SIGALRM, _overdue)
+    try:
+        for seed in range(400):
+            rng = random.Random(seed)
+            pattern = rng.choice(["^", ""]) + _random_pattern(rng) + rng.choice(["", "x", "$", "b"])
+            try:
+                if degree(pattern) != 1:
+                    continue
+            except TooComplex:
+                continue
+            signal.setitimer(signal.ITIMER_REAL, 20)
+            for line in lines:
+                re.search(pattern, line)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeoutError:
+        pytest.fail(f"{pattern} takes too long (seed {seed})")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,173 @@
+"""Modbus: what is silent, refused or closed costs only itself."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorlogd.drivers.modbus.blocks import Block, Blocks
+from sensorlogd.drivers.modbus.registers import Register
+from tests.drivers.test_modbus import Unit
+from tests.rig import until
+
+Pdu = Callable[[int, int, int], bytes | None]  # (function, address, count) -> the answer's PDU, None for silence
+
+
+@contextmanager
+def answering(pdu: Pdu, *, closes: bool = False) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """A Modbus TCP device: (its TCP port, what it was asked for)."""
+    server = socket.create_server(("127.0.0.1", 0))
+    asked: list[tuple[int, int]] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                line, _ = server.accept()
+            except OSError:
+                return
+            with line:
+                while len(question := line.recv(12)) == 12:
+                    number, _, _, unit, function, address, count = struct.unpack(">HHHBBHH", question)
+                    asked.append((address, count))
+                    answer = pdu(function, address, count)
+                    if answer is not None:
+                        line.sendall(struct.pack(">HHHB", number, 0, len(answer) + 1, unit) + answer)
+                        if closes:
+                            break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield server.getsockname()[1], asked
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(10)
+
+
+def registers(function: int, address: int, count: int) -> bytes:
+    """Every register holds its address."""
+    return bytes((function, 2 * count)) + struct.pack(f">{count}H", *range(address, address + count))
+
+
+def test_a_silent_register_costs_only_itself() -> None:
+    """It is found by halves, named once, and asked for less and less often; its neighbours are read in every round."""
+    with answering(lambda f, at, n: None if at <= 5 < at + n else registers(f, at, n)) as (port, asked):
+        channels = {f"r{n}": {"address": n} for n in (*range(10), 200)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels, turnaround="60ms") as unit:
+            wanted = {f"r{n}": float(n) for n in (*range(10), 200) if n != 5}
+            until(lambda: unit.sample() == wanted, "all but the silent one")
+            unit.counted("silent_registers")
+            asked.clear()
+            for _ in range(20):
+                assert unit.sample() == wanted
+    assert unit.lent.counts["silent_registers"] == 1
+    assert sum(at <= 5 < at + n for at, n in asked) < 8
+
+
+def test_a_unit_of_one_block_with_a_silent_register_is_not_dead() -> None:
+    """Though nothing of it answers at first."""
+    with answering(lambda f, at, n: None if at <= 0 < at + n else registers(f, at, n)) as (port, _):
+        channels = {f"r{n}": {"address": n} for n in range(4)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels, turnaround="60ms") as unit:
+            until(lambda: unit.sample() == {"r1": 1.0, "r2": 2.0, "r3": 3.0}, "the others")
+
+
+def test_a_dead_unit_is_asked_less_often_and_comes_back_whole() -> None:
+    """Silence for a while makes no block smaller for good."""
+    dead = threading.Event()
+    dead.set()
+    with answering(lambda f, at, n: None if dead.is_set() else registers(f, at, n)) as (port, asked):
+        channels = {f"r{n}": {"address": n} for n in range(4)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels, turnaround="30ms") as unit:
+            unit.counted("backed_off", 5)
+            dead.clear()
+            wanted = {f"r{n}": float(n) for n in range(4)}
+            until(lambda: unit.sample() == wanted, "everything")
+            asked.clear()
+            until(lambda: unit.sample() == wanted and asked[-1] == (0, 4), "one question for all")
+
+
+def test_a_device_that_closes_after_each_answer_is_read_whole() -> None:
+    """The connection is opened again within the round."""
+    with answering(registers, closes=True) as (port, _):
+        channels = {"a": {"address": 1}, "b": {"address": 200}}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit:
+            for _ in range(3):
+                assert unit.sample() == {"a": 1.0, "b": 200.0}
+    assert unit.lent.counts["reopened"] >= 5
+
+
+@given(st.integers(1, 24), st.data())
+def test_the_registers_to_blame_are_found(size: int, data: st.DataObject) -> None:
+    """Whichever of a block are silent: in the end each of them is alone, and every other one is read."""
+    maps = {f"r{n}": Register("holding", n) for n in range(size)}
+    silent = data.draw(st.sets(st.sampled_from(sorted(maps)), max_size=min(size - 1, 4)))
+    blocks = Blocks(maps, 0, 100, interval_s=1.0, cap_s=60.0)
+    read: set[str] = set()
+    for _ in range(80):
+        read = set()
+        for block in list(blocks.round(0.0)):
+            if block not in blocks.all:
+                continue
+            if silent & set(block.question.names):
+                if not block.single:
+                    blocks.cut(block)
+            else:
+                read |= set(block.question.names)
+                blocks.answered(block)
+        _whole(blocks, maps)
+    assert read >= set(maps) - silent
+    assert {block.question.names[0] for block in blocks.all if block.single} >= silent
+
+
+def _whole(blocks: Blocks, maps: dict[str, Register]) -> None:
+    names = [name for block in blocks.all for name in block.question.names]
+    assert sorted(names) == sorted(maps)
+
+
+def test_parts_that_answer_become_whole_again_but_not_for_ever() -> None:
+    """A device that never answers so many at once stays cut."""
+    blocks = Blocks({f"r{n}": Register("holding", n) for n in range(4)}, 0, 100, interval_s=1.0, cap_s=60.0)
+    seen = []
+    for _ in range(12):
+        for block in list(blocks.all):
+            if len(block.question.names) > 2:
+                blocks.cut(block)
+            else:
+                blocks.answered(block)
+        seen.append(len(blocks.all))
+    assert seen[0] == 2
+    assert seen[1] == 1
+    assert seen[-4:] == [2, 2, 2, 2]
+
+
+def test_what_is_refused_stays_cut() -> None:
+    """An exception is no accident."""
+    blocks = Blocks({f"r{n}": Register("holding", n) for n in range(2)}, 0, 100, interval_s=1.0, cap_s=60.0)
+    whole: Block = blocks.all[0]
+    whole.refused = True
+    for part in blocks.cut(whole):
+        blocks.answered(part)
+    assert len(blocks.all) == 2
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_refused_register_is_named(code: int) -> None:
+    """With the exception's name; the others are read in the same round."""
+
+    def pdu(function: int, address: int, count: int) -> bytes:
+        return bytes((function | 0x80, code)) if address <= 6 < address + count else registers(function, address, count)
+
+    with answering(pdu) as (port, _):
+        channels = {f"r{n}": {"address": n} for n in range(8)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit:
+            assert unit.sample() == {f"r{n}": float(n) for n in range(8) if n != 6}
+            unit.counted("refused_registers")
