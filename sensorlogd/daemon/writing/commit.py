@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.events import Event
 from sensorlogd.daemon.writing.totals import Totals
+from sensorlogd.daemon.writing.watched import Watcher
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import decimals, latest, status
 from sensorlogd.storage.ingest import events as stored_events
-from sensorlogd.storage.ingest import latest, status
 from sensorlogd.storage.ingest.append import Appended, append
 
 GIVEN_UP = "given_up"  # key in meta: readings lost for good, over all restarts
@@ -43,44 +46,52 @@ class Commit:
     latest_is_due: bool = False
     latest_back_us: int = 5_000_000
     committing: bool = False
+    watched: bool = False  # what the watcher wants to keep is in it
     wrote_latest: bool = False
     newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)
 
-    def run(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int]) -> Appended:
+    def run(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int], watcher: Watcher | None = None) -> Appended:
         """Raises sqlite3.Error with nothing stored (but see ``committing``), or whatever a fault of ours raises."""
         conn = db.conn
         conn.execute("BEGIN IMMEDIATE")
         result = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
         for event in self.events:
             stored_events.record(conn, *event)
-        self._tell_losses(db, totals, result, now_us())
+        self._tell_losses(db, totals, result, now_us(), watcher)
         self.newest = db.newest | result.newest
         self.wrote_latest = bool(self.newest) and (self.latest_is_due or result.stored > 50 * len(self.newest))
         if self.wrote_latest:
             latest.save(conn, self.newest, now_us(), self.latest_back_us)
+            newest, blocks = decimals.of_newest(self.newest), decimals.of_blocks(self.blocks, db.catalog.ids)
+            decimals.learn(conn, chain(newest, blocks))
         if self.report is not None:
             status.save_sensors(conn, self.report.sensors, db.catalog.sensor_ids, now_us())
             status.save_daemon(conn, self.report.daemon)
             for key, value in self.marks.items():
                 meta.put(conn, key, value)
+        if watcher is not None:
+            watcher.record(conn)
+            self.watched = True
         self.committing = True
         conn.execute("COMMIT")
         return result
 
-    def _tell_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int) -> None:
+    def _tell_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int, watcher: Watcher | None) -> None:
         """Losses are events, written with the very commit they belong to; the first of each kind and sensor only."""
         for kind, name, counts in (
-            ("conflict", "conflicts", result.conflicts),
-            ("too_old", "too_old", result.too_old),
-            ("poisoned", "poisoned", result.poisoned),
-            ("unknown_channel", "unknown_channel", result.unknown),
+            (EventKind.CONFLICT, "conflicts", result.conflicts),
+            (EventKind.TOO_OLD, "too_old", result.too_old),
+            (EventKind.POISONED, "poisoned", result.poisoned),
+            (EventKind.UNKNOWN_CHANNEL, "unknown_channel", result.unknown),
         ):
             for sensor, n in counts.items():
                 if not totals.counts_already(sensor, name):
                     detail = f"{n} readings; further ones are counted in status"
-                    if kind == "poisoned":
+                    if kind is EventKind.POISONED:
                         detail += f"; {result.poison_example}"
                     stored_events.record(db.conn, now_us, kind, sensor, detail)
+                    if watcher is not None:
+                        watcher.note(Event(now_us, kind, sensor, detail))
         if self.dropped:
             lost = meta.get_int(db.conn, GIVEN_UP) + sum(self.dropped.values())
             meta.put(db.conn, GIVEN_UP, str(lost))

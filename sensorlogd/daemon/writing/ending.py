@@ -12,11 +12,12 @@ from sensorlogd.batch import Block
 from sensorlogd.daemon.writing.commit import Report
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase
-from sensorlogd.storage.ingest import latest, status
+from sensorlogd.storage.ingest import decimals, latest, status
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: int, note_lost: Callable[[int], None]) -> bool:
@@ -29,17 +30,17 @@ def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: i
     if not readings and not waiting:
         return True
     try:
-        told = Event(now_us, "spilled", None, f"{readings} readings could not be stored before the end")
+        told = Event(now_us, EventKind.SPILLED, None, f"{readings} readings could not be stored before the end")
         path = spill.write(database, left, [*waiting, told], now_us)
     except OSError as error:
-        log.critical(
+        logger.critical(
             "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, error
         )
         print(f"sensorlogd: {readings} readings are lost: they could be stored nowhere ({error})", file=sys.stderr, flush=True)
         note_lost(readings)
         return False
     if readings:
-        log.error("writer: %d readings could not be stored; they are in %s, the next start takes them up", readings, path)
+        logger.error("writer: %d readings could not be stored; they are in %s, the next start takes them up", readings, path)
     return False
 
 
@@ -48,6 +49,7 @@ def last_words(db: OpenDatabase, report: Report, *, clean: bool, now_us: int, ma
     with db.transaction() as conn:
         if db.newest:
             latest.save(conn, db.newest, now_us, 0)
+            decimals.learn(conn, decimals.of_newest(db.newest))
         status.save_sensors(conn, report.sensors, db.catalog.sensor_ids, now_us)
         if report.daemon:  # a verb that works without the daemon says nothing of it
             status.save_daemon(conn, report.daemon | _the_end(report.daemon, clean))

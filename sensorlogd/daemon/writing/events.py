@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from sensorlogd.event_kinds import EventKind, Kind
+
 MOST = 10_000
 
 
@@ -14,7 +16,7 @@ class Event(NamedTuple):
     """``ts_us``: when it happened."""
 
     ts_us: int
-    kind: str
+    kind: Kind
     sensor: str | None
     detail: str
 
@@ -22,13 +24,16 @@ class Event(NamedTuple):
 class EventQueue:
     """What is too much is counted and told as an event itself: the newest give way, for the first tell the cause."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, note: Callable[[Event], None] = lambda event: None) -> None:
+        """``note``: told of each, on the thread that tells it."""
+        self._note = note
         self._most = most
         self._lock = threading.Lock()
         self._events: deque[Event] = deque()
         self._withheld = 0
 
     def put(self, event: Event) -> None:
+        self._note(event)
         with self._lock:
             if len(self._events) < self._most:
                 self._events.append(event)
@@ -37,6 +42,7 @@ class EventQueue:
 
     def put_first(self, event: Event) -> None:
         """It happened before all that waits."""
+        self._note(event)
         with self._lock:
             self._events.appendleft(event)
 
@@ -46,7 +52,7 @@ class EventQueue:
         with self._lock:
             if self._withheld and len(self._events) <= self._most:
                 detail = f"{self._withheld} events were too many to keep while the database accepted none"
-                self._events.append(Event(now_us, "events_dropped", None, detail))
+                self._events.append(Event(now_us, EventKind.EVENTS_DROPPED, None, detail))
                 self._withheld = 0
             return [event._replace(ts_us=event.ts_us + correction_us(event.ts_us)) for event in self._events]
 

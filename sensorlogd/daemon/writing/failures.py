@@ -10,6 +10,7 @@ import sqlite3
 from dataclasses import dataclass
 from enum import Enum
 
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import database
 from sensorlogd.storage.database import Failure
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
@@ -54,7 +55,7 @@ class Verdict:
     outcome: Outcome
     delay_s: float
     reason: str
-    event: str = "database_blocked"
+    event: EventKind = EventKind.DATABASE_BLOCKED
     is_damage: bool = False  # and nobody here may do anything about it: no job and no upkeep goes on
 
 
@@ -78,22 +79,22 @@ def decide(error: Exception, now: Failing) -> Verdict:
     delay = min(0.05 * 2 ** min(now.count, 8), LONGEST_DELAY_S)
     text = str(error)
     if isinstance(error, LowSpace):
-        return Verdict(Outcome.HOLD, 1.0, text, "disk_low")
+        return Verdict(Outcome.HOLD, 1.0, text, EventKind.DISK_LOW)
     if isinstance(error, MemoryError) and not now.a_job:
         return Verdict(Outcome.HOLD, delay, "out of memory")  # no fault of the readings: they must not be taken for poisoned
     if isinstance(error, FileGone):
-        return Verdict(Outcome.RESCUE, 0.0, text, "database_removed" if error.removed else "database_replaced")
+        return Verdict(Outcome.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
     if isinstance(error, FileMoves):
         return Verdict(Outcome.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Outcome.HOLD, 0.25, text)
     if isinstance(error, SidesGone):  # not let go of before all of it is in the file
-        return Verdict(Outcome.REOPEN if error.is_saved else Outcome.HOLD, min(delay, 0.1), text, "wal_removed")
+        return Verdict(Outcome.REOPEN if error.is_saved else Outcome.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
     if isinstance(error, database.ForeignDatabase | database.NewerSchema):
         # While running the owner may put ours back: hold on. At a start nothing may be touched.
-        return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, "database_unavailable")
+        return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, Damaged | FileCut | FileOverwritten | database.DatabaseCorrupt):
         return _damaged(text, delay, now)
     if isinstance(error, database.DatabaseUnavailable | OSError):
-        return Verdict(Outcome.REOPEN, delay, text, "database_unavailable")
+        return Verdict(Outcome.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, sqlite3.Error):
         return _sqlite(error, delay, now)
     return Verdict(Outcome.HAND_BACK, delay, text)
@@ -120,11 +121,11 @@ def _sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
 
 def _damaged(reason: str, delay: float, now: Failing) -> Verdict:
     if now.sets_aside:
-        return Verdict(Outcome.SET_ASIDE, 0.0, reason, "corrupt")
+        return Verdict(Outcome.SET_ASIDE, 0.0, reason, EventKind.CORRUPT)
     return Verdict(
         Outcome.REOPEN,
         delay,
         f"the database is damaged ({reason}); start the daemon: it sets the file aside and brings back what can be read",
-        "database_unavailable",
+        EventKind.DATABASE_UNAVAILABLE,
         is_damage=True,
     )

@@ -124,6 +124,11 @@ class Inbox:
                 self._room.notify_all()
         return taken
 
+    def held(self) -> list[Block]:
+        """What is inside, in order; it stays there."""
+        with self._filled:
+            return list(self._blocks)
+
     def _ready_locked(self, rows: int) -> bool:
         return self._woken or self._urgent or self._rows >= rows
 

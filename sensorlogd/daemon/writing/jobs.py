@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from sensorlogd.daemon.writing.failures import Verdict
+from sensorlogd.daemon.writing.held import Held
+from sensorlogd.daemon.writing.totals import Totals
+from sensorlogd.daemon.writing.trouble import Task, Trouble
 from sensorlogd.storage.file.opened import OpenDatabase
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+
+FOR_S = 0.05  # jobs are run for so long, then readings go first again
+TRIES = 8  # by a database that takes readings meanwhile: then whoever asked is told why
 
 
 class Superseded(Exception):
@@ -90,3 +101,56 @@ def run_job(job: Job[T], db: OpenDatabase) -> T:
         return job.run(db)
     with db.transaction():
         return job.run(db)
+
+
+class JobRunner:
+    """Owned by the writer thread. ``ordered``: called after each, since it may have ordered kept work."""
+
+    def __init__(self, jobs: Jobs, held: Held, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
+        self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
+        self._jobs = jobs
+        self._held = held
+        self._trouble = trouble
+        self._totals = totals
+        self._ordered = ordered
+
+    def run(self) -> None:
+        """Every job that is queued now, each in its own transaction; new readings go first again after FOR_S."""
+        until = time.monotonic() + FOR_S
+        while self._trouble.is_well() and time.monotonic() < until and (job := self._jobs.first()) is not None:
+            self._totals.beat(time.monotonic())
+            self._trouble.attempt(_RunJob(self, job))
+            if job.tries:  # it waits at the head of the queue
+                until = 0.0
+
+    def do(self, job: Job[Any]) -> None:
+        """Raises what ``run_job`` raises."""
+        value = run_job(job, self._held.opened())
+        self._ordered()
+        self._jobs.done(job, value)
+
+    def refused(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
+        """It waits, and in the end whoever asked is told."""
+        job.tries += 1
+        self.paused_until = time.monotonic() + verdict.delay_s
+        if job.tries >= TRIES:
+            logger.error("writer: %s was refused %d times: %s", job.name, job.tries, verdict.reason)
+            self._jobs.failed(job, error)
+
+    def failed(self, job: Job[Any], error: Exception) -> None:
+        """The fault is its own."""
+        self._jobs.failed(job, error)
+
+
+class _RunJob(Task):
+    def __init__(self, runner: JobRunner, job: Job[Any]) -> None:
+        super().__init__(job.name, lambda: runner.do(job), aside=True, own_faults=True, tries=job.tries)
+        self._runner = runner
+        self._job = job
+
+    def refused(self, error: Exception, verdict: Verdict) -> None:
+        self._runner.refused(self._job, error, verdict)
+
+    def failed(self, error: Exception) -> bool:
+        self._runner.failed(self._job, error)
+        return False

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from sensorlogd.daemon.writing.disk.space import Space
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import work
 from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.work import Slice, Work, Worker
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FAULTS_UNTIL_FAILED = 5  # faults of our own in a row: it would never end
 WAIT_FOR_ROOM_S = 5.0
@@ -133,7 +134,7 @@ class KeptWork:
         db.newest = newest
         self.rolls_up = self.rolls_up or done.rolls_up
         if not done.more:
-            log.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
+            logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
         self._waiting = [found for one in self._waiting if (found := self._after(db, one, chosen)) is not None]
 
     @staticmethod
@@ -153,12 +154,12 @@ class KeptWork:
     def _fault(self, db: OpenDatabase, chosen: Work, error: Exception, now_us: int) -> None:
         self._look = True
         faults = self._faults[chosen.id] = self._faults.get(chosen.id, 0) + 1
-        log.exception("work %d (%s) failed (%d of %d tries)", chosen.id, chosen.kind, faults, FAULTS_UNTIL_FAILED)
+        logger.exception("work %d (%s) failed (%d of %d tries)", chosen.id, chosen.kind, faults, FAULTS_UNTIL_FAILED)
         if faults < FAULTS_UNTIL_FAILED:
             self.busy, self.due = False, time.monotonic() + 1.0
             return
         outcome = f"given up: {type(error).__name__}: {error}"
-        told = ("work_failed", None, f"work {chosen.id} ({chosen.kind}): {outcome}")
+        told = (EventKind.WORK_FAILED, None, f"work {chosen.id} ({chosen.kind}): {outcome}")
         with db.transaction() as conn:
             work.settle(conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(told,)), now_us)
         self._waiting = [one for one in self._waiting if one.id != chosen.id]

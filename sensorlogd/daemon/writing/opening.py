@@ -10,6 +10,7 @@ What happens at an opening, in this order, and what would break if it were anoth
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ from sensorlogd.daemon.writing.commit import GIVEN_UP
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event
 from sensorlogd.daemon.writing.failures import Damaged
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage.file import epoch
@@ -35,7 +37,7 @@ from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.salvage import worker as salvaging
 from sensorlogd.times import format_time
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -55,9 +57,11 @@ class Remembered(Protocol):
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once
+    believed: dict[str, str]  # the time believed last, as ``heartbeat.stored`` gave it
 
     def forget_lost(self) -> None: ...
     def note_opened(self) -> None: ...
+    def note_time(self, believed: dict[str, str]) -> None: ...
 
 
 class Opening:
@@ -98,6 +102,7 @@ class Opening:
         db = open_file(self.path, self._make_upkeep, self._anchored_us)
         try:
             self._settle_in(db, first, self._notes)
+            self.note_time()
             notes, self._notes = self._notes, Notes()
             return db, notes
         except BaseException:
@@ -114,10 +119,17 @@ class Opening:
             raise Damaged(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
 
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
-        """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status."""
-        believed = meta.get_int(conn, "believed_us") or status.last_heartbeat_us(conn) or None
-        self._clock.anchor(believed, meta.get(conn, "believed_boot") or "")
+        """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.
+        One that is begun anew knows nothing: then what the lock file remembers."""
+        believed, boot = meta.get_int(conn, "believed_us"), meta.get(conn, "believed_boot") or ""
+        if not believed and self._remembered.believed:
+            believed, boot = int(self._remembered.believed["believed_us"]), self._remembered.believed["believed_boot"]
+        self._clock.anchor(believed or status.last_heartbeat_us(conn) or None, boot)
         return self._clock.safe_us()
+
+    def note_time(self) -> None:
+        """The time believed now, where it outlives the database."""
+        self._remembered.note_time(self._clock.stored())
 
     def _settle_in(self, db: OpenDatabase, first: bool, notes: Notes) -> None:
         if self._plan is not None:
@@ -126,20 +138,20 @@ class Opening:
             self._tell_of_unclean_end(db, notes)
         if db.is_new:
             gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
-            notes.after.append(self._event("database_created", f"{self.path} was begun{gone}"))
+            notes.after.append(self._event(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
         self._remembered.note_opened()
         former = {} if not spill.found(self.path) else _known(db)
         self._take_up_spills(db, former, notes, all_known=True)
         if self.specs is not None:
             for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
                 notes.after.append(Event(self._now_us(), kind, sensor, detail))
-                log.info("%s: %s: %s", sensor, kind, detail)
+                logger.info("%s: %s: %s", sensor, kind, detail)
         self._take_up_spills(db, former, notes, all_known=False)
         spill.forget_stored(db)
         self._order_salvage(db)
         self._count_lost(db, notes)
 
-    def _event(self, kind: str, detail: str) -> Event:
+    def _event(self, kind: EventKind, detail: str) -> Event:
         return Event(self._now_us(), kind, None, detail)
 
     def _tell_of_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
@@ -150,8 +162,8 @@ class Opening:
         self.clean_start = False
         pid, heartbeat_us = end
         detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
-        notes.before.append(self._event("unclean_end", detail + "; what it committed is here"))
-        log.warning("database: %s", detail)
+        notes.before.append(self._event(EventKind.UNCLEAN_END, detail + "; what it committed is here"))
+        logger.warning("database: %s", detail)
 
     def _take_up_spills(self, db: OpenDatabase, former: dict[tuple[str, str], int], notes: Notes, *, all_known: bool) -> None:
         """``all_known``: only those whose names the database knows already; for the others it must learn the new ones first."""
@@ -165,23 +177,25 @@ class Opening:
                 taken = spill.take_up(db, path, ids)
             except spill.SpillDamaged as error:
                 notes.after.append(
-                    self._event("spill_damaged", f"{error}; what is in it is kept as {spill.put_aside(path).name}")
+                    self._event(EventKind.SPILL_DAMAGED, f"{error}; what is in it is kept as {spill.put_aside(path).name}")
                 )
-                log.error("writer: %s; it is kept", error)
+                logger.error("writer: %s; it is kept", error)
                 continue
             except OSError as error:  # of another user, or it cannot be removed: no reason not to log
                 if all_known:
                     continue
-                notes.after.append(self._event("spill_unreadable", f"{path.name} waits: {error}; the next start tries it again"))
-                log.error("writer: %s waits for the next start: %s", path, error)
+                notes.after.append(
+                    self._event(EventKind.SPILL_UNREADABLE, f"{path.name} waits: {error}; the next start tries it again")
+                )
+                logger.error("writer: %s waits for the next start: %s", path, error)
                 continue
             if taken is None:
                 continue
             _, result = taken
             notes.after.append(
-                self._event("spill_taken_up", f"{result.stored} of {one.readings} readings of {path.name} are stored now")
+                self._event(EventKind.SPILL_TAKEN_UP, f"{result.stored} of {one.readings} readings of {path.name} are stored now")
             )
-            log.warning("writer: %d of %d readings of %s are stored now", result.stored, one.readings, path)
+            logger.warning("writer: %d of %d readings of %s are stored now", result.stored, one.readings, path)
             for name, counts in (("too_old", result.too_old), ("poisoned", result.poisoned), ("conflicts", result.conflicts)):
                 notes.counted += [(sensor, name, n) for sensor, n in counts.items()]
 
@@ -214,7 +228,7 @@ class Opening:
             self._remembered.forget_lost()
             notes.after.append(
                 self._event(
-                    "dropped", f"{lost} readings of the run before could be stored nowhere: the disk took none at its end"
+                    EventKind.DROPPED, f"{lost} readings of the run before could be stored nowhere: the disk took none at its end"
                 )
             )
 
@@ -229,7 +243,12 @@ class Opening:
 
     def rescue(self, db: OpenDatabase, *, removed: bool, last_try: bool) -> str:
         """Another file stands at the path of the open one, or none: copy what is open into an incident, and take its WAL away
-        from the newcomer. What came of it, in words. Raises NoRescue (but not at the last try), OSError."""
+        from the newcomer. What came of it, in words. A folder that went with it is waited for, and made anew at the last try.
+        Raises NoRescue (but not at the last try), OSError."""
+        if last_try and removed:
+            with contextlib.suppress(OSError):
+                db.path.parent.mkdir()
+                logger.error("database: %s was removed, too, and is made anew; restart the daemon when you can", db.path.parent)
         try:
             return rescuing.rescue(db, self._now_us(), removed=removed, min_free=self._min_free)
         except rescuing.NoRescue as error:

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sensorlogd.batch import Block
+from sensorlogd.daemon.computing.live import Formulas
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
@@ -31,15 +32,22 @@ class NewSpecs(Block):
 
     specs: Sequence[SensorSpec] = field(init=False)
     plan: RetentionPlan = field(init=False)
+    formulas: Formulas | None = field(init=False, default=None)
 
 
 class Pending:
     """Owned by the writer thread. ``limit``: a commit is due after so many readings, or after ``interval_s``.
 
-    ``corrected``: a block with the stamps that it should have got, now that more is known of the clock."""
+    ``corrected``: a block with the stamps that it should have got, now that more is known of the clock. ``follow``: what is
+    computed from a block, and is stored with it."""
 
     def __init__(
-        self, inbox: Inbox, limit: int, interval_s: float, corrected: Callable[[Block], Block] = lambda block: block
+        self,
+        inbox: Inbox,
+        limit: int,
+        interval_s: float,
+        corrected: Callable[[Block], Block] = lambda block: block,
+        follow: Callable[[Block], Sequence[Block]] = lambda block: (),
     ) -> None:
         self.inbox = inbox
         self.limit = limit
@@ -49,6 +57,7 @@ class Pending:
         self.retrying = False  # a COMMIT failed: it may have happened all the same
         self.due_at = 0.0  # monotonic; when the oldest must be committed
         self._corrected = corrected
+        self._follow = follow
         self._urgent = False
 
     def take(self, timeout_s: float) -> None:
@@ -57,11 +66,19 @@ class Pending:
         if room <= 0 or timeout_s < 0:
             return
         blocks = self.inbox.get_all(room, timeout_s, min_rows=room if self.rows else 1)
+        found: list[Block] = []
+        for block in map(self._corrected, blocks):
+            found.append(block)
+            found += self._follow(block)
+        self.add(found)
+
+    def add(self, blocks: Sequence[Block]) -> None:
+        """They are to be committed behind what is here."""
         if not blocks:
             return
         if not self.blocks:
             self.due_at = time.monotonic() + self.interval_s
-        self.blocks += map(self._corrected, blocks)
+        self.blocks += blocks
         self.rows += sum(block.rows for block in blocks)
         self._urgent = self._urgent or any(not block.rows for block in blocks)
 

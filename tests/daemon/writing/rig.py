@@ -12,19 +12,21 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commit import Report
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.watched import Watcher
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.storage import database
+from sensorlogd.storage import creation
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
@@ -96,10 +98,11 @@ class Script:
 
 
 class Time:
-    """``monotonic`` seconds; the wall clock goes with it."""
+    """``monotonic`` seconds; the wall clock goes with it. ``set_by``: seconds that somebody has set it forward."""
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.set_by = 0.0
 
     def monotonic(self) -> float:
         return self.now
@@ -108,7 +111,7 @@ class Time:
         return int(self.now * 1e6) * 1000
 
     def wall_ns(self) -> int:
-        return T0 * 1000 + self.steady_ns() - 1_000_000_000_000
+        return T0 * 1000 + self.steady_ns() - 1_000_000_000_000 + int(self.set_by) * 1_000_000_000
 
 
 @dataclass
@@ -117,6 +120,7 @@ class Remembered:
 
     lost: int = 0
     was_opened: bool = False
+    believed: dict[str, str] = field(default_factory=dict)
 
     def forget_lost(self) -> None:
         self.lost = 0
@@ -124,9 +128,13 @@ class Remembered:
     def note_opened(self) -> None:
         self.was_opened = True
 
+    def note_time(self, believed: dict[str, str]) -> None:
+        self.believed = self.believed | believed
+
 
 class Rig:
-    """See the module. ``mover`` moves after few readings, so that upkeep has something to do in every run."""
+    """See the module. ``mover`` moves after few readings, so that upkeep has something to do in every run. ``watch``: who looks at what passes,
+    made for the rig's clock."""
 
     def __init__(
         self,
@@ -143,7 +151,9 @@ class Rig:
         specs: Sequence[SensorSpec] = SPECS,
         min_free: int = 0,
         sets_aside: bool = True,
+        watcher: Callable[[JudgedClock], Watcher] | None = None,
         when_full: Any = "stop",
+        computing: Computing | None = None,
     ) -> None:
         self.path = path
         self.script = script or Script()
@@ -167,6 +177,8 @@ class Rig:
             workers=workers,
             rolls_up=self._roll_up,
             note_lost=note_lost,
+            watcher=None if watcher is None else watcher(self.clock),
+            computing=computing,
         )
         self.put_so_far = 0
 
@@ -203,7 +215,10 @@ class Rig:
     def is_idle(self) -> bool:
         """All that was handed over is committed, and the writer is well."""
         writer = self.writer
-        return not (writer._pending.blocks or self.inbox.depth or len(writer._jobs) or len(writer.events)) and writer._is_well()
+        return (
+            not (writer._pending.blocks or self.inbox.depth or len(writer._jobs) or len(writer._notices.events))
+            and writer._trouble.is_well()
+        )
 
     def stop(self, within_s: float = 60.0) -> None:
         """To the end, as the thread would; ``close`` is what ``_run`` does last."""
@@ -215,12 +230,12 @@ class Rig:
 
     def kill(self) -> None:
         """Nothing more is written; descriptors go, as they do with a process."""
-        db = self.writer._db
+        db = self.writer._held.db
         self.writer._work.close()
         if db is not None:
             self.script.heal()
             db.let_go()
-            self.writer._db = None
+            self.writer._held.db = None
 
     # ---- what is there ---------------------------------------------------------------------------------------------
 
@@ -253,7 +268,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, fresh: Path, script: Script, fake:
         logging.root.manager._clear_cache()  # type: ignore[attr-defined]
         patch.setattr(sqlite3, "connect", connect)
         patch.setattr(time, "monotonic", fake.monotonic)
-        patch.setattr(database, "_migrate_in_child", lambda path: shutil.copy(fresh, path))
+        patch.setattr(creation, "create", lambda path, _: bool(shutil.copy(fresh, path)))
         yield
     logging.root.manager._clear_cache()  # type: ignore[attr-defined]
 

@@ -17,6 +17,7 @@ from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values
 
@@ -35,7 +36,7 @@ def test_a_clean_end_stores_all_and_leaves_one_file(rig: Rig, path: Path) -> Non
     rig.turn(3)
     put = rig.put(5)
     waiting = rig.writer.flush()
-    rig.writer.emit("stopped", None, "now")
+    rig.writer.emit(EventKind.STOPPED, None, "now")
     rig.stop()
     assert values(path) == put
     assert waiting.result(0) is None

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta, work
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest.append import Frontier
@@ -105,7 +106,7 @@ class Run:
             if step == 3:
                 self.jobs.append(rig.writer.submit("order", order_counting))
             if step == 5:
-                rig.writer.emit("noted", None, "once")
+                rig.writer.emit(OtherKind("noted"), None, "once")
             rig.turn(4, 0.4)
         for _ in range(2):
             self.flushes.append(rig.writer.flush())
@@ -181,7 +182,7 @@ def one_run(path: Path, fresh: Path, number: int, name: str, *, done: bool) -> N
 
 def assert_remembered(rig: Rig) -> None:
     """What the writer keeps in memory of where readings belong is what stands in the file."""
-    db = rig.writer._db
+    db = rig.writer._held.db
     assert db is not None
     assert rig.writer.stats().state is WriterState.WRITING
     upkeep, frontier = db.upkeep, db.frontier

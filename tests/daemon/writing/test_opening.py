@@ -46,7 +46,7 @@ def test_a_backup_put_back_after_a_kill_is_what_counts(make: Callable[..., Rig],
     wal = left.with_name(left.name + "-wal").read_bytes()
     shutil.copy(tmp_path / "backup.db", left)
     again = make(left, block_rows=10**6)
-    again.turn_until(lambda: again.writer._db is not None, "the opening", 5.0)
+    again.turn_until(lambda: again.writer._held.db is not None, "the opening", 5.0)
     assert values(left) == first
     (incident,) = incidents.all_incidents(left)
     assert (incident.main, incident.is_wanted) == (None, False)
@@ -102,7 +102,7 @@ def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
 
         patch.setattr(incidents, "_move", cut_off)
         with pytest.raises(OSError, match="the power went"):
-            rig.opening.set_aside(rig.writer._db, "damaged", False)
+            rig.opening.set_aside(rig.writer._held.db, "damaged", False)
     rig.kill()
     assert path.exists()
     again = make()
@@ -163,8 +163,8 @@ def test_a_file_that_shrank_under_the_connection_is_set_aside(make: Callable[...
     rig = make()
     rig.turn(3)
     store(rig, 50)
-    assert rig.writer._db is not None
-    rig.writer._db.checkpoint()
+    assert rig.writer._held.db is not None
+    rig.writer._held.db.checkpoint()
     rig.turn(12)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size // 2)
@@ -202,21 +202,21 @@ def test_a_plan_of_retention_never_meets_sensors_of_another_configuration(
     rig.turn(3)
     old = rig.opening.specs
     rig.writer.use_specs(SPECS[:1], RetentionPlan(default={0: DAY * SECOND_US}))
-    rig.writer._let_go()
+    rig.writer._held.let_go()
     rig.writer._open()
-    assert rig.writer._db is not None
+    assert rig.writer._held.db is not None
     assert rig.opening.specs == old
-    assert rig.writer._db.upkeep.retention._plan.is_forever()
+    assert rig.writer._held.db.upkeep.retention._plan.is_forever()
     rig.turn(20)
     assert rig.opening.specs == SPECS[:1]
-    assert not rig.writer._db.upkeep.retention._plan.is_forever()
-    rig.writer._let_go()
-    rig.turn_until(lambda: rig.writer._db is not None, "the next opening")
-    assert rig.writer._db is not None
-    assert rig.writer._db.upkeep.retention._plan == RetentionPlan(default={0: DAY * SECOND_US})
+    assert not rig.writer._held.db.upkeep.retention._plan.is_forever()
+    rig.writer._held.let_go()
+    rig.turn_until(lambda: rig.writer._held.db is not None, "the next opening")
+    assert rig.writer._held.db is not None
+    assert rig.writer._held.db.upkeep.retention._plan == RetentionPlan(default={0: DAY * SECOND_US})
     rig.writer.use_specs(SPECS, plan_forever())
     rig.turn(20)
-    assert rig.writer._db.upkeep.retention._plan.is_forever()
+    assert rig.writer._held.db.upkeep.retention._plan.is_forever()
 
 
 def test_the_status_says_what_is_going_on(make: Callable[..., Rig], script: Script, path: Path) -> None:

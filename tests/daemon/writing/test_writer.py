@@ -15,6 +15,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.commit import Commit, Report
 from sensorlogd.daemon.writing.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error, values, values_by_series
 
@@ -84,7 +85,7 @@ def test_a_status_that_cannot_be_told_costs_the_status_only(make: Callable[..., 
     asked: list[int] = []
     rig = make(report=report)
     put = rig.put(3)
-    rig.writer.emit("noted", None, "this")
+    rig.writer.emit(OtherKind("noted"), None, "this")
     rig.turn(100)
     assert values(path) == put
     assert rig.kinds().count("noted") == 1
@@ -94,7 +95,7 @@ def test_a_status_that_cannot_be_told_costs_the_status_only(make: Callable[..., 
 def test_a_status_that_cannot_be_stored_costs_the_status_only(make: Callable[..., Rig], script: Script, path: Path) -> None:
     rig = make(report=lambda: Report((), {"what": {1, 2}}))  # a set is no JSON
     put = rig.put(3)
-    rig.writer.emit("noted", None, "this")
+    rig.writer.emit(OtherKind("noted"), None, "this")
     rig.turn(100)
     put += rig.put(2)
     rig.turn(30)
@@ -105,9 +106,9 @@ def test_a_status_that_cannot_be_stored_costs_the_status_only(make: Callable[...
 
 def test_an_event_that_cannot_be_stored_does_not_hold_up_the_others(rig: Rig, script: Script, path: Path) -> None:
     rig.turn(3)
-    rig.writer.emit("noted", None, "first")
-    rig.writer.events.put(Event(T0, "broken", None, 7))  # type: ignore[arg-type]  # a fault of ours
-    rig.writer.emit("noted", None, "second")
+    rig.writer.emit(OtherKind("noted"), None, "first")
+    rig.writer._notices.events.put(Event(T0, "broken", None, 7))  # type: ignore[arg-type]  # a fault of ours
+    rig.writer.emit(OtherKind("noted"), None, "second")
     put = rig.put(3)
     rig.turn(30)
     assert values(path) == put
@@ -205,7 +206,9 @@ def test_nothing_spins_while_something_waits(rig: Rig, script: Script, monkeypat
     rig.put(3)
     for _ in range(50):
         rig.turn(1, 0.01)
-        if rig.time.now < max(rig.writer._retry_at, rig.writer._jobs_at if rig.writer._is_well() else 0.0):
+        if rig.time.now < max(
+            rig.writer._trouble.retry_at, rig.writer._runner.paused_until if rig.writer._trouble.is_well() else 0.0
+        ):
             assert patience() > 0
     script.heal()
 
@@ -258,7 +261,7 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
 def test_a_commit_knows_whether_it_may_have_happened(rig: Rig, script: Script) -> None:
     """Before COMMIT was asked for nothing can be in the file; from then on it may."""
     rig.turn(3)
-    db = rig.writer._db
+    db = rig.writer._held.db
     assert db is not None
     for failing, may_have_happened in (("BEGIN", False), ("INSERT INTO recent", False), ("COMMIT", True)):
         block = Block("a", [Column("x", [T0], [1.0], 0)])
@@ -279,7 +282,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     rig.turn(3)
     put = rig.put(4)
     rig.turn_until(rig.is_idle, "rest")
-    db = rig.writer._db
+    db = rig.writer._held.db
     rescue: Callable[..., Any] = rig.opening.rescue
 
     def full(*args: Any, **more: Any) -> str:
@@ -289,7 +292,7 @@ def test_a_rescue_that_cannot_be_made_is_made_later(rig: Rig, path: Path, monkey
     path.unlink()
     held = rig.put(3)
     rig.turn(50)
-    assert rig.writer._db is db
+    assert rig.writer._held.db is db
     assert not path.exists()
     assert rig.writer.stats().state is WriterState.BLOCKED
     monkeypatch.setattr(rig.opening, "rescue", rescue)

@@ -21,12 +21,13 @@ from pathlib import Path
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.events import Event
+from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MARK = "spill:"  # prefix of the keys in meta that say which spills are in the database
 
@@ -109,10 +110,14 @@ def read(path: Path) -> Spill:
     try:
         first, *rest = [json.loads(line) for line in body.splitlines()]
         blocks = [_block(one) for one in rest if "sensor" in one]
-        events = [Event(*one["event"]) for one in rest if "event" in one]
+        events = [_event(*one["event"]) for one in rest if "event" in one]
         return Spill(str(first["spill"]), blocks, events)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpillDamaged(f"{path}: {error}") from error
+
+
+def _event(ts_us: int, kind: str, sensor: str | None, detail: str) -> Event:
+    return Event(ts_us, kind_of(kind), sensor, detail)
 
 
 def _block(one: Mapping[str, object]) -> Block:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.durations import format_size
+from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage.file.opened import CHECKPOINT_FRAMES, OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 
 LOOK_EVERY_S = 5.0
 TELL_FRAMES = 2 * CHECKPOINT_FRAMES  # a checkpoint was due, and did not come through, since
-
-Emit = Callable[[str, str | None, str], None]
 
 
 class WalGrowth:
@@ -41,13 +39,13 @@ class WalGrowth:
         self._facts = {"wal_bytes": size, "wal_held_by": who}
         if held and not self._told:
             self._emit(
-                "wal_held",
+                EventKind.WAL_HELD,
                 None,
                 f"the write-ahead log has grown to {format_size(size)}: {who} reads for so long that it cannot be copied into the"
                 " file; it shrinks when that ends",
             )
         if self._told and not held:
-            self._emit("wal_released", None, f"nobody holds the write-ahead log any more; it has {format_size(size)}")
+            self._emit(EventKind.WAL_RELEASED, None, f"nobody holds the write-ahead log any more; it has {format_size(size)}")
         self._told = held
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.events import Event
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec
 from tests.daemon.writing.rig import SPECS, T0, Rig, events, values, values_by_series
@@ -127,7 +128,7 @@ def left_behind(rig: Rig, n: int = 4) -> list[float]:
     script = rig.script
     script.fail_on("BEGIN", lambda: OSError(5, "as scripted"))
     put = rig.put(n) + rig.put(n, "b")
-    rig.writer.emit("noted", None, "before the end")
+    rig.writer.emit(OtherKind("noted"), None, "before the end")
     rig.stop(1.0)
     script.heal()
     return put

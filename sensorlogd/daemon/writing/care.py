@@ -1,0 +1,89 @@
+"""What the writer does for the database between commits: upkeep, kept work, the write-ahead log, a look for damage."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
+from sensorlogd.daemon.writing.failures import Verdict
+from sensorlogd.daemon.writing.held import Held
+from sensorlogd.daemon.writing.kept_work import KeptWork
+from sensorlogd.daemon.writing.notices import Notices
+from sensorlogd.daemon.writing.trouble import Task
+from sensorlogd.event_kinds import EventKind
+
+logger = logging.getLogger(__name__)
+
+LOOK_FOR_DAMAGE_EVERY_S = 10.0
+LOOK_FOR_DAMAGE_S = 0.01  # at each look: a gigabyte is read once in some hours
+NOTE_TIME_EVERY_S = 3600.0  # less would do: within one boot of the machine what was noted once says what time it is
+TOLD_AT = 4  # failures in a row: for some the owner need not be called
+LONGEST_PAUSE_S = 60.0
+
+
+class Care(Task):
+    """Owned by the writer thread. ``rolls_up``: called when roll-ups are due. ``note_time``: puts down the time believed."""
+
+    def __init__(
+        self,
+        held: Held,
+        work: KeptWork,
+        growth: WalGrowth,
+        clock: JudgedClock,
+        notices: Notices,
+        rolls_up: Callable[[], None],
+        note_time: Callable[[], None],
+    ) -> None:
+        super().__init__("upkeep", self._slice, aside=True, own_faults=True)
+        self.paused_until = 0.0  # monotonic
+        self._held = held
+        self._work = work
+        self._growth = growth
+        self._clock = clock
+        self._notices = notices
+        self._rolls_up = rolls_up
+        self._note_time = note_time
+        self._look_at = self._note_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
+
+    def due_at(self) -> float:
+        """When the next slice is due (monotonic seconds); in the past if at once."""
+        upkeep = self._held.opened().upkeep
+        aside = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
+        return max(aside, self.paused_until)
+
+    def _slice(self) -> None:
+        db = self._held.opened()
+        db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
+        if not db.upkeep.busy or self._work.busy:
+            self._work.slice(db, self._clock.now_us())
+            if self._work.rolls_up and not self._work.busy:
+                self._work.rolls_up = False
+                self._rolls_up()
+        db.checkpoint_if_due()
+        self._growth.look(db)
+        self.tries = 0
+        if time.monotonic() >= self._note_at:
+            self._note_at = time.monotonic() + NOTE_TIME_EVERY_S
+            self._note_time()
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
+            db.look_for_damage(LOOK_FOR_DAMAGE_S)
+
+    def refused(self, error: Exception, verdict: Verdict) -> None:
+        """It waits longer each time."""
+        self._postpone(verdict.reason)
+
+    def failed(self, error: Exception) -> bool:
+        logger.exception("writer: upkeep failed; it is tried again later")
+        self._postpone(f"{type(error).__name__}: {error}")
+        return False
+
+    def _postpone(self, reason: str) -> None:
+        self.tries += 1
+        self.paused_until = time.monotonic() + min(0.1 * 2 ** min(self.tries, 16), LONGEST_PAUSE_S)
+        if self.tries == TOLD_AT:
+            logger.error("database: upkeep fails: %s; readings are stored, and it is tried again", reason)
+            self._notices.emit(EventKind.UPKEEP_FAILED, None, f"{reason}; readings are stored meanwhile, and it is tried again")

@@ -1,0 +1,26 @@
+"""The one place where the writer's open database is kept."""
+
+from __future__ import annotations
+
+from sensorlogd.daemon.writing.kept_work import KeptWork
+from sensorlogd.storage.file.opened import OpenDatabase
+
+
+class Held:
+    """Owned by the writer thread. ``db``: None while nothing is open. ``work``: has files of its own open, for that database."""
+
+    def __init__(self, work: KeptWork) -> None:
+        self.db: OpenDatabase | None = None
+        self._work = work
+
+    def opened(self) -> OpenDatabase:
+        """For what is done only while something is open."""
+        assert self.db is not None
+        return self.db
+
+    def let_go(self) -> None:
+        """Close it without a word to the file. Idempotent."""
+        if self.db is not None:
+            self.db.let_go()
+            self.db = None
+        self._work.close()

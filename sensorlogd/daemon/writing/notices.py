@@ -1,0 +1,34 @@
+"""What the parts of the writer tell: events, to be stored with the next commit, and that the status tables are out of date."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.event_kinds import Kind
+
+
+class Notices:
+    """Any thread may tell; ``take_status`` is the writer's."""
+
+    def __init__(self, now_us: Callable[[], int], note: Callable[[Event], None]) -> None:
+        """``note``: told of each event, on the thread that tells it."""
+        self.events = EventQueue(note=note)
+        self._now_us = now_us
+        self._status_now = threading.Event()
+
+    def emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
+        """Record an event with the next commit. Never blocks."""
+        self.events.put(Event(self._now_us(), kind, sensor, detail))
+        self._status_now.set()
+
+    def status_changed(self) -> None:
+        """Ask for the status tables to be written with the next commit."""
+        self._status_now.set()
+
+    def take_status(self) -> bool:
+        """Whether somebody asked; who takes it writes them, or asks again."""
+        asked = self._status_now.is_set()
+        self._status_now.clear()
+        return asked

@@ -1,0 +1,249 @@
+"""Readings, events and status into the database: what a commit is made of, and what becomes of a batch that has a fault."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from sensorlogd.batch import Block
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing import failures
+from sensorlogd.daemon.writing.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.disk.space import Space
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.failures import Failing, LowSpace, Outcome
+from sensorlogd.daemon.writing.held import Held
+from sensorlogd.daemon.writing.notices import Notices
+from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.pending import NewSpecs, Pending
+from sensorlogd.daemon.writing.totals import Totals
+from sensorlogd.daemon.writing.trouble import Task, Trouble
+from sensorlogd.daemon.writing.watched import Watcher
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage.file.opened import OpenDatabase, use_specs
+from sensorlogd.storage.ingest.append import Appended
+
+logger = logging.getLogger(__name__)
+
+SPECS_TRIES = 3
+
+
+class Storing:
+    """Owned by the writer thread. ``report``: what the status tables are to say. ``ordered``: called when new sensors may have
+    ordered work. ``latest_back_us``: how far back the newest values are written again."""
+
+    def __init__(
+        self,
+        held: Held,
+        pending: Pending,
+        space: Space,
+        times: Timetable,
+        totals: Totals,
+        notices: Notices,
+        trouble: Trouble,
+        opening: Opening,
+        clock: JudgedClock,
+        watcher: Watcher,
+        *,
+        report: Callable[[], Report],
+        ordered: Callable[[], None],
+        latest_back_us: int,
+    ) -> None:
+        self.report = report
+        self._held = held
+        self._pending = pending
+        self._space = space
+        self._times = times
+        self._totals = totals
+        self._notices = notices
+        self._trouble = trouble
+        self._opening = opening
+        self._clock = clock
+        self._watcher = watcher
+        self._ordered = ordered
+        self._latest_back_us = latest_back_us
+        self._dropped: dict[str, int] = {}  # not told in the database yet
+        self._specs_faults = 0
+
+    def is_due(self) -> bool:
+        """Whether readings, events or the status are to be committed now."""
+        now = time.monotonic()
+        events = len(self._notices.events)
+        return (
+            self._pending.is_due(now)
+            or now >= self._times.status_at
+            or (events > 0 and not self._pending.rows)
+            or self._watcher.urgent
+        )
+
+    def store(self) -> None:
+        """One commit of what is due; readings that come after new sensors wait for those."""
+        self._trouble.attempt(_Store(self))
+
+    def commit(self) -> None:
+        """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
+        db = self._held.opened()
+        db.look_at_file()
+        self._look_at_space(db)
+        began = time.monotonic()
+        with_status = self._notices.take_status() or began >= self._times.status_at
+        self._note_dropped()
+        report = self._report_if(with_status)
+        commit = Commit(
+            self._pending.first(),
+            self._waiting_events(),
+            self._pending.retrying,
+            report,
+            self._dropped,
+            marks=self._clock.stored(),
+            latest_is_due=self._times.latest_is_due(began),
+            latest_back_us=self._latest_back_us,
+        )
+        try:
+            result = commit.run(db, self._totals, self._clock.now_us, self._watcher)
+        except Exception:
+            self._pending.retrying = self._pending.retrying or commit.committing
+            if with_status:
+                self._notices.status_changed()
+            raise
+        self._committed(db, commit, result, began)
+
+    def isolate(self) -> None:
+        """A batch raised a fault of ours: store its blocks one by one, then its events; one that raises again is counted as
+        poisoned. The status, which may be at fault, too, waits for its next time."""
+        db = self._held.opened()
+        self._times.postpone_status()
+        while (blocks := self._pending.first()) and self._held.db is db:
+            self._store_alone(db, blocks[:1], ())
+        for event in self._waiting_events():
+            if self._held.db is db:
+                self._store_alone(db, (), [event])
+
+    def isolate_failed(self) -> None:
+        """Not even one by one: the first block is given up, so that the others are not."""
+        self._pending.committed(1)
+
+    def isolate_batch(self) -> None:
+        """See ``isolate``."""
+        logger.exception("writer: a batch of %d readings could not be stored; trying block by block", self._pending.rows)
+        self._trouble.attempt(_Isolate(self))
+
+    def new_sensors_failed(self, error: Exception) -> None:
+        """Readings wait behind the new sensors, and must not wait for ever."""
+        self._specs_faults += 1
+        if self._specs_faults >= SPECS_TRIES:
+            self._specs_faults = 0
+            self._pending.committed(1)
+            reason = f"the new sensors could not be taken over: {type(error).__name__}: {error}"
+            self._notices.emit(
+                EventKind.SENSORS_FAILED,
+                None,
+                f"{reason}; readings of those that are not known yet are counted as unknown_channel",
+            )
+
+    def _waiting_events(self) -> list[Event]:
+        return self._notices.events.waiting(self._clock.now_us(), self._clock.correction_us)
+
+    def _committed(self, db: OpenDatabase, commit: Commit, result: Appended, began: float) -> None:
+        self._watcher.recorded(commit.blocks, kept=commit.watched)
+        self._pending.committed(len(commit.blocks))
+        self._notices.events.stored(len(commit.events))
+        db.newest = {} if commit.wrote_latest else commit.newest
+        db.upkeep.stored(result.stored)
+        if commit.dropped:
+            self._totals.set_given_up(self._totals.copy(0).given_up + sum(commit.dropped.values()))
+            self._dropped = {}
+        self._times.committed(commit, began)
+        self._totals.committed(result, time.monotonic() - began, self._clock.now_us())
+        if result.poison_example:
+            logger.warning("writer: a reading could not be stored: %s", result.poison_example)
+        new = self._pending.next_specs()
+        if new is None:
+            self._trouble.recovered()
+        else:
+            self._trouble.attempt(_NewSensors(self, db, new))
+
+    def use_new_sensors(self, db: OpenDatabase, new: NewSpecs) -> None:
+        """The configured sensors are others from here on. Raises sqlite3.Error."""
+        db.upkeep.retention.plan(new.plan)
+        for kind, sensor, detail in use_specs(db, new.specs, self._clock.now_us()):
+            self._notices.emit(kind, sensor, detail)
+            logger.info("%s: %s: %s", sensor, kind, detail)
+        self._opening.use_specs(new.specs, new.plan)
+        self._pending.committed(1)
+        self._specs_faults = 0
+        self._ordered()
+        self._trouble.recovered()
+
+    def _report_if(self, due: bool) -> Report | None:
+        """What the status tables are to say. A fault in it costs the status, never the readings."""
+        try:
+            return self.report() if due else None
+        except Exception:
+            logger.exception("writer: the status could not be told")
+            self._times.postpone_status()
+            return None
+
+    def _look_at_space(self, db: OpenDatabase) -> None:
+        """Raises LowSpace, unless old readings may give way and do."""
+        try:
+            self._space.look()
+        except LowSpace:
+            if not db.upkeep.make_room(db.conn, db.frontier):
+                raise
+            self._space.made_room()
+
+    def _note_dropped(self) -> None:
+        for sensor, n in self._pending.inbox.drain_dropped().items():
+            self._dropped[sensor] = self._dropped.get(sensor, 0) + n
+            self._notices.emit(EventKind.DROPPED, sensor, f"{n} readings: the inbox was full")
+            logger.error("%s: %d readings dropped: the inbox was full", sensor, n)
+            self._totals.count("dropped", {sensor: n})
+
+    def _store_alone(self, db: OpenDatabase, blocks: Sequence[Block], events: Sequence[Event]) -> None:
+        began = time.monotonic()
+        commit = Commit(blocks, events, True, None, {})
+        try:
+            result = commit.run(db, self._totals, self._clock.now_us)
+        except Exception as error:
+            db.rollback()
+            if failures.decide(error, Failing()).outcome is not Outcome.HAND_BACK:
+                raise
+            logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
+            for block in blocks:
+                self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} readings: {error!r}")
+            rows = sum(block.rows for block in blocks)
+            result = Appended(rows=rows, poisoned={block.sensor: block.rows for block in blocks})
+            commit.wrote_latest, commit.newest = False, db.newest
+        self._committed(db, commit, result, began)
+
+
+class _Store(Task):
+    def __init__(self, storing: Storing) -> None:
+        super().__init__("a commit", storing.commit)
+        self._storing = storing
+
+    def failed(self, error: Exception) -> bool:
+        self._storing.isolate_batch()
+        return False
+
+
+class _Isolate(Task):
+    def __init__(self, storing: Storing) -> None:
+        super().__init__("block by block", storing.isolate)
+        self._storing = storing
+
+    def failed(self, error: Exception) -> bool:
+        self._storing.isolate_failed()
+        return super().failed(error)
+
+
+class _NewSensors(Task):
+    def __init__(self, storing: Storing, db: OpenDatabase, new: NewSpecs) -> None:
+        super().__init__("new sensors", lambda: storing.use_new_sensors(db, new), own_faults=True)
+        self._storing = storing
+
+    def failed(self, error: Exception) -> bool:
+        self._storing.new_sensors_failed(error)
+        return super().failed(error)

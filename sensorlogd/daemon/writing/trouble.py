@@ -1,0 +1,232 @@
+"""The one place where something goes wrong: every touch of the database is a ``Task`` that passes through ``Trouble.attempt``.
+
+``failures.decide`` says what an error means. What it means for the database is dealt with here: held, opened anew, rescued, set
+aside, refused. What it means for the thing that was tried, that thing knows: ``Task.refused`` and ``Task.failed``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sensorlogd.daemon.writing import failures
+from sensorlogd.daemon.writing.commit import Timetable
+from sensorlogd.daemon.writing.failures import Failing, Outcome, Verdict
+from sensorlogd.daemon.writing.held import Held
+from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.notices import Notices
+from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.totals import Totals, WriterState
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileOverwritten
+from sensorlogd.storage.maintenance.rescue import NoRescue
+
+logger = logging.getLogger(__name__)
+
+RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no room for a copy of it
+
+
+@dataclass
+class Task:
+    """Something that is tried on the database.
+
+    ``aside``: readings do not wait for it; if it is refused, commits go on and tell how the database is. ``own_faults``: an
+    error that SQLite has no clear code for is its own. ``tries``: how often in a row it was refused.
+    """
+
+    name: str
+    run: Callable[[], None]
+    aside: bool = False
+    own_faults: bool = False
+    tries: int = 0
+
+    def refused(self, error: Exception, verdict: Verdict) -> None:
+        """Of one that is ``aside``: the database refused it, and may be in trouble or not."""
+
+    def failed(self, error: Exception) -> bool:
+        """The fault is not the database's. Whether the next try of anything had better wait a second."""
+        logger.exception("writer: %s failed; it is tried again later", self.name)
+        return True
+
+
+class Trouble:
+    """Owned by the writer thread; ``refusal`` and ``is_open`` may be asked by any.
+
+    ``ready``: set once the database is open, or refused. ``sets_aside``: whether a damaged file may be moved aside."""
+
+    def __init__(
+        self,
+        held: Held,
+        opening: Opening,
+        inbox: Inbox,
+        totals: Totals,
+        notices: Notices,
+        times: Timetable,
+        now_us: Callable[[], int],
+        stopping: threading.Event,
+        *,
+        sets_aside: bool,
+    ) -> None:
+        self.ready = threading.Event()
+        self.refusal: Exception | None = None
+        self.retry_at = 0.0  # monotonic: nothing is tried before
+        self.failing = Failing(count=0)
+        self._since = 0.0
+        self._held = held
+        self._opening = opening
+        self._inbox = inbox
+        self._totals = totals
+        self._notices = notices
+        self._times = times
+        self._now_us = now_us
+        self._stopping = stopping
+        self._sets_aside = sets_aside
+
+    def may_try(self) -> bool:
+        """While something is failing, every so often only."""
+        return time.monotonic() >= self.retry_at
+
+    def is_well(self) -> bool:
+        return self._held.db is not None and not self.failing.count
+
+    def attempt(self, task: Task) -> None:
+        """Nothing but the end of the interpreter leaves here."""
+        try:
+            task.run()
+        except Exception as error:
+            if self._held.db is not None:
+                self._held.db.rollback()
+            now = time.monotonic()
+            if not self.failing.count:
+                self._since = now
+            self.failing = Failing(
+                max(self.failing.count, task.tries) + 1,
+                now - self._since,
+                was_open=self.ready.is_set(),
+                sets_aside=self._sets_aside,
+                a_job=task.own_faults,
+            )
+            self._deal_with(task, error, failures.decide(error, self.failing))
+
+    def recovered(self) -> None:
+        """A commit came through."""
+        if self._totals.state is WriterState.BLOCKED:
+            lasted = time.monotonic() - self._since
+            logger.warning("database: accepts writes again after %.1f s", lasted)
+            self._notices.emit(EventKind.RECOVERED, None, f"the database accepts writes again after {lasted:.1f} s")
+        self._forget()
+        self.move(WriterState.WRITING, "")
+
+    def move(self, state: WriterState, reason: str) -> None:
+        """Into a state that ``status`` shows."""
+        before = self._totals.state
+        if self._totals.move(state, reason, self._now_us()):
+            logger.info("writer: %s -> %s %s", before.value, state.value, reason)
+            self._notices.status_changed()
+
+    def rescue(self, verdict: Verdict) -> None:
+        """What is open lives as long as it is open: while there is no room for a copy it is held on to for a while."""
+        removed = verdict.event is EventKind.DATABASE_REMOVED
+        patient = self.failing.for_s < RESCUE_FOR_S and self._inbox.depth < self._inbox.limit // 2
+        last_try = not patient or self._stopping.is_set()
+        try:
+            outcome = self._opening.rescue(self._held.opened(), removed=removed, last_try=last_try)
+        except (NoRescue, OSError) as error:
+            if not self._stopping.is_set():
+                self.retry_at = time.monotonic() + 1.0
+                self._block(
+                    "a rescue", replace(verdict, event=EventKind.DATABASE_UNAVAILABLE, reason=f"{verdict.reason}; {error}")
+                )
+                return
+            outcome = f"what was open is lost: {error}"
+        logger.error("database: %s; %s", verdict.reason, outcome)
+        self._notices.emit(verdict.event, None, f"{verdict.reason}; {outcome}")
+        self._held.let_go()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.failing = Failing(count=0)
+        self.retry_at = 0.0
+
+    def _deal_with(self, task: Task, error: Exception, verdict: Verdict) -> None:
+        outcome = verdict.outcome
+        if outcome is Outcome.HAND_BACK:
+            self.failing = Failing(count=0)
+            if task.failed(error):
+                self.retry_at = time.monotonic() + 1.0
+            return
+        if task.aside and outcome in (Outcome.TRY_AGAIN, Outcome.HOLD, Outcome.REOPEN) and not verdict.is_damage:
+            # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
+            task.refused(error, verdict)
+            if outcome is Outcome.REOPEN:
+                self._held.let_go()
+            return
+        self.retry_at = time.monotonic() + verdict.delay_s
+        if outcome is Outcome.TRY_AGAIN:
+            return
+        if outcome is Outcome.REFUSE:
+            self.refusal = error
+            self.move(WriterState.REFUSED, verdict.reason)
+            self.ready.set()
+        elif outcome is Outcome.SET_ASIDE:
+            cause = self._cause(error)
+            self._set_aside(cause, verdict.reason if cause is error else f"{cause} ({verdict.reason})")
+        elif outcome is Outcome.RESCUE:
+            self.rescue(verdict)
+        else:
+            self._block(task.name, verdict)
+            if outcome is Outcome.REOPEN:
+                self._reopen()
+
+    def _block(self, what: str, verdict: Verdict) -> None:
+        if self._totals.state is not WriterState.BLOCKED:
+            logger.error("database: %s: %s; readings are held in memory and it is tried again", what, verdict.reason)
+            self._notices.emit(verdict.event, None, verdict.reason)
+        self.move(WriterState.BLOCKED, verdict.reason)
+
+    def _reopen(self) -> None:
+        """But not if the file has been taken away meanwhile: with what is open all of it would go."""
+        try:
+            if self._held.db is not None:
+                self._held.db.look_at_file()
+        except FileGone as error:
+            self.rescue(failures.decide(error, self.failing))
+            return
+        except Exception as error:
+            logger.debug("database: opened anew, and: %s", error)
+        self._held.let_go()
+
+    def _cause(self, error: Exception) -> Exception:
+        """What was done to the file, where that explains the damage: whoever came upon it first may not know."""
+        try:
+            if self._held.db is not None:
+                self._held.db.look_at_file()
+        except (FileCut, FileOverwritten) as cause:
+            return cause
+        except Exception as other:
+            logger.debug("database: damaged, and: %s", other)
+        return error
+
+    def _set_aside(self, error: Exception, reason: str) -> None:
+        only_side_files = bool(getattr(error, "only_side_files", False))
+
+        def run() -> None:
+            folder = self._opening.set_aside(self._held.db, reason, only_side_files)
+            self._held.let_go()
+            self._tell_incident(folder, reason, only_side_files)
+
+        self.attempt(Task("setting aside", run))
+
+    def _tell_incident(self, folder: Path, reason: str, only_side_files: bool) -> None:
+        if only_side_files:
+            logger.error("database: %s: moved aside to %s; the file goes on as it is", reason, folder)
+            self._notices.emit(EventKind.FOREIGN_WAL, None, f"{reason}; moved aside to {folder}; the file goes on as it is")
+        else:
+            logger.critical("database: %s: moved aside to %s; a fresh one is started", reason, folder)
+            self._notices.emit(EventKind.CORRUPT, None, f"{reason}; moved aside to {folder}; a fresh one is started")
+        self._forget()
+        self._times.all_due()

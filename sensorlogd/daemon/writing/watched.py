@@ -1,0 +1,53 @@
+"""Who looks at all that passes through the writer. Every method is called on the writer thread; none may raise or wait.
+
+The writer shows each block before it is committed, and again while it cannot be; what the watcher wants to keep goes into the
+transaction of a commit, inside a savepoint of its own (``record``), and is certain once ``recorded`` is called.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Protocol
+
+from sensorlogd.batch import Block
+from sensorlogd.daemon.writing.events import Event
+from sensorlogd.storage.file.opened import OpenDatabase
+
+
+class Watcher(Protocol):
+    """``urgent``: it has something that should not wait for the next commit."""
+
+    @property
+    def urgent(self) -> bool: ...
+
+    def note(self, event: Event) -> None:
+        """Something happened; from any thread."""
+
+    def opened(self, db: OpenDatabase) -> None:
+        """Another file is open, or the same one anew. Outside a transaction."""
+
+    def look(self, blocks: Iterable[Block], *, well: bool) -> None:
+        """All that is not committed, in order; most of it was seen before. ``well``: the next commit will probably succeed."""
+
+    def record(self, conn: sqlite3.Connection) -> None:
+        """Inside the transaction of a commit. Raises sqlite3.Error if the database itself is in trouble."""
+
+    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+        """A transaction was committed, and with it these blocks. ``kept``: and what ``record`` has put into it."""
+
+
+class Nobody:
+    """Where nobody looks."""
+
+    urgent = False
+
+    def note(self, event: Event) -> None: ...
+
+    def opened(self, db: OpenDatabase) -> None: ...
+
+    def look(self, blocks: Iterable[Block], *, well: bool) -> None: ...
+
+    def record(self, conn: sqlite3.Connection) -> None: ...
+
+    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None: ...
