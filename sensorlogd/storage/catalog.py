@@ -11,16 +11,22 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.curves import Curve
 from sensorlogd.durations import format_duration
+from sensorlogd.event_kinds import EventKind, Kind
+from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
+from sensorlogd.storage.meta import DECIMALS
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import DIP, Rules
+from sensorlogd.storage.stages import survey
+from sensorlogd.symbols import micro
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``unit_change``: convert, relabel or new_series; what to do
+    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``decimals``: how it is shown. ``unit_change``: convert, relabel or new_series; what to do
     with history in another unit."""
 
     channel: str
@@ -31,9 +37,11 @@ class SeriesSpec:
     dip: float = DIP
     scale: float = 1.0
     offset: float = 0.0
+    curve: Curve | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     was: str | None = None
     unit_change: str | None = None
+    decimals: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Catalog:
     ids: dict[tuple[str, str], int] = field(default_factory=dict)
     sensor_ids: dict[str, int] = field(default_factory=dict)
     heartbeats_us: dict[int, int] = field(default_factory=dict)
-    notes: list[tuple[str, str | None, str]] = field(default_factory=list)
+    notes: list[tuple[Kind, str | None, str]] = field(default_factory=list)
 
 
 def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> Catalog:
@@ -72,6 +80,7 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
             catalog.ids[spec.name, series.channel] = series_id
             catalog.heartbeats_us[series_id] = series.heartbeat_us
             _calibration(conn, series_id, series, now_us)
+            _decimals(conn, series_id, series.decimals)
     _retire(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
     return catalog
 
@@ -81,7 +90,7 @@ def _rename_sensors(conn: sqlite3.Connection, specs: Sequence[SensorSpec], catal
     renames = {spec.name: spec.was for spec in specs if spec.was is not None}
     for new, old in _possible(renames, {name for (name,) in conn.execute("SELECT name FROM sensor")}):
         conn.execute("UPDATE sensor SET name = ? WHERE name = ?", (new, old))
-        catalog.notes.append(("renamed", new, f"was {old}; its history goes on under the new name"))
+        catalog.notes.append((EventKind.RENAMED, new, f"was {old}; its history goes on under the new name"))
 
 
 def _rename_channels(conn: sqlite3.Connection, sensor_id: int, spec: SensorSpec, catalog: Catalog) -> None:
@@ -92,7 +101,7 @@ def _rename_channels(conn: sqlite3.Connection, sensor_id: int, spec: SensorSpec,
     for new, old in _possible(renames, known):
         conn.execute("UPDATE series SET channel = ? WHERE sensor_id = ? AND channel = ?", (new, sensor_id, old))
         detail = f"channel {old} is now {new}; its history goes on under the new name"
-        catalog.notes.append(("renamed", spec.name, detail))
+        catalog.notes.append((EventKind.RENAMED, spec.name, detail))
 
 
 def _possible(renames: Mapping[str, str], known: set[str]) -> list[tuple[str, str]]:
@@ -137,7 +146,9 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     former: int | None = None
     linear: Linear | None = None
-    if row is not None and row[1] != spec.unit:
+    if row is not None and row[1] != spec.unit and micro(row[1]) == micro(spec.unit):
+        conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, row[0]))  # the same unit, spelled otherwise
+    elif row is not None and row[1] != spec.unit:
         is_same, linear = _change_unit(conn, row[0], row[1], sensor, spec, now_us, catalog)
         if not is_same:
             former, row = row[0], None
@@ -154,7 +165,7 @@ def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesS
     series_id = row[0]
     changed = _changed_rules(Rules(*row[2:]), Rules(spec.kind, spec.heartbeat_us, spec.wrap, spec.dip))
     if changed:
-        catalog.notes.append(("rollups_stale", sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
+        catalog.notes.append((EventKind.ROLLUPS_STALE, sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
         outdated.mark(conn, [series_id], now_us)
     conn.execute(
         "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, labels = ?6, retired_us = NULL WHERE id = ?1"
@@ -182,11 +193,11 @@ def _changed_rules(old: Rules, new: Rules) -> str:
 def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
     if any(series_id == new for _, new in conversion.waiting(conn)):
         return True  # they are on their way
-    # ``recent`` last: it has to be read through, and only a series never seen before comes that far.
+    # Readings last: the fresh ones have to be read through, and only a series never seen before comes that far.
     return any(
         conn.execute(f"SELECT 1 FROM {table} WHERE series_id = ? LIMIT 1", (series_id,)).fetchone()
-        for table in ("latest", "history", "rollup", "recent")
-    )
+        for table in ("latest", "rollup")
+    ) or survey.exists(conn, series_id)
 
 
 def _change_unit(
@@ -199,19 +210,19 @@ def _change_unit(
     linear = conversion.conversion(old, spec.unit) if what == "convert" else None
     if what == "relabel" or linear == conversion.SAME:
         conn.execute("UPDATE series SET unit = ? WHERE id = ?", (spec.unit, series_id))
-        catalog.notes.append(("unit_changed", sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
+        catalog.notes.append((EventKind.UNIT_CHANGED, sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
         return True, None
     if linear is not None:
         aside = _set_aside(conn, series_id, f"{spec.channel}~converting", now_us)
         detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; until all is converted the rest is {aside}"
-        catalog.notes.append(("unit_change_begun", sensor, detail))
+        catalog.notes.append((EventKind.UNIT_CHANGE_BEGUN, sensor, detail))
         return False, linear
     if what == "convert":
         detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
-        catalog.notes.append(("unit_change_refused", sensor, f"{detail}; a new series was begun"))
+        catalog.notes.append((EventKind.UNIT_CHANGE_REFUSED, sensor, f"{detail}; a new series was begun"))
     aside = _set_aside(conn, series_id, spec.channel, now_us)
     detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {aside} now"
-    catalog.notes.append(("unit_changed", sensor, detail))
+    catalog.notes.append((EventKind.UNIT_CHANGED, sensor, detail))
     return False, None
 
 
@@ -229,15 +240,25 @@ def _set_aside(conn: sqlite3.Connection, series_id: int, name: str, now_us: int)
 
 def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:
     newest = conn.execute(
-        'SELECT scale, "offset" FROM calibration WHERE series_id = ? ORDER BY valid_from DESC LIMIT 1', (series_id,)
+        'SELECT scale, "offset", curve FROM calibration WHERE series_id = ? ORDER BY valid_from DESC LIMIT 1', (series_id,)
     ).fetchone()
-    if newest == (spec.scale, spec.offset) or (newest is None and (spec.scale, spec.offset) == (1.0, 0.0)):
+    wanted = (spec.scale, spec.offset, None if spec.curve is None else spec.curve.text())
+    if newest == wanted or (newest is None and wanted == (1.0, 0.0, None)):
         return
     conn.execute(
-        "INSERT INTO calibration VALUES (?,?,?,?) ON CONFLICT(series_id, valid_from)"
-        ' DO UPDATE SET scale = excluded.scale, "offset" = excluded."offset"',
-        (series_id, now_us, spec.scale, spec.offset),
+        'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve) VALUES (?,?,?,?,?)'
+        " ON CONFLICT(series_id, valid_from)"
+        ' DO UPDATE SET scale = excluded.scale, "offset" = excluded."offset", curve = excluded.curve',
+        (series_id, now_us, *wanted),
     )
+
+
+def _decimals(conn: sqlite3.Connection, series_id: int, decimals: int | None) -> None:
+    """A note for readers, nothing that a stored value depends on: so it is no column of the series."""
+    if decimals is None:
+        meta.remove(conn, [f"{DECIMALS}{series_id}"])
+    else:
+        meta.put(conn, f"{DECIMALS}{series_id}", str(decimals))
 
 
 def _retire(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us: int) -> None:
@@ -247,7 +268,7 @@ def _retire(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us
     ).fetchall():
         if series_id not in live and sensor not in unread:
             conn.execute("UPDATE series SET retired_us = ? WHERE id = ?", (now_us, series_id))
-            catalog.notes.append(("retired", sensor, f"{channel} is not configured any more; its history stays"))
+            catalog.notes.append((EventKind.RETIRED, sensor, f"{channel} is not configured any more; its history stays"))
     names = set(catalog.sensor_ids)
     for sensor_id, name in conn.execute("SELECT id, name FROM sensor WHERE retired_us IS NULL").fetchall():
         if name not in names:

@@ -1,7 +1,7 @@
 """The database file: is it ours, is it current, and how the writer opens it.
 
-One SQLite file, application_id 0x534C4F47 ("SLOG"), schema created and upgraded by Alembic migrations. Alembic and
-SQLAlchemy cost 25 MB and half a second, so they run in a child process and only when there is something to do; the
+One SQLite file, application_id 0x534C4F47 ("SLOG"), created from ``fresh.sql`` and upgraded by Alembic migrations. Alembic and
+SQLAlchemy cost 25 MB and half a second, so they run in a child process and only when there is something to upgrade; the
 daemon itself looks at two numbers with plain sqlite3.
 """
 
@@ -14,11 +14,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 
+from sensorlogd.storage import creation, meta
+
 APPLICATION_ID = 0x534C4F47  # "SLOG"
-REVISION = "0004"
+REVISION = "0006"
 
 # A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
 # commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.
@@ -108,10 +111,9 @@ def ensure_schema(path: Path) -> None:
 
     Raises ForeignDatabase, NewerSchema, DatabaseCorrupt or DatabaseUnavailable.
     """
-    if not _has_content(path):
-        _migrate_in_child(path)
-        return
     try:
+        if not _has_content(path) and creation.create(path, PAGE_SIZE):
+            return
         with contextlib.closing(_connect_existing(path)) as conn:
             revision, written_by = _revision_of(path, conn)
     except sqlite3.Error as error:
@@ -213,6 +215,26 @@ def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqli
         conn.close()
         raise
     return conn
+
+
+def connect_snapshots(path: Path) -> sqlite3.Connection:
+    """For a process that only reads, and says itself when a transaction begins. Raises sqlite3.Error, OSError."""
+    if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
+        raise OSError(f"{path} is empty")
+    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    conn.execute("PRAGMA query_only = 1")
+    return conn
+
+
+def zone_if_alone(path: Path) -> str | None:
+    """The zone of the stored days, read under an exclusive lock: somebody who does not know of the lock file may have the
+    database open, an older release perhaps. None: it has no zone yet. Raises sqlite3.Error, BUSY if somebody has it open."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.5)) as conn:
+        conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+        conn.execute("BEGIN EXCLUSIVE")
+        zone = meta.get(conn, meta.DAY_ZONE)
+        conn.execute("ROLLBACK")
+    return zone
 
 
 def use_wal(conn: sqlite3.Connection) -> None:

@@ -1,11 +1,45 @@
-"""The table ``meta``: one text value a key. Progress marks and notes that outlive the process."""
+"""The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
+
+All access is here. The marks that say how far the stages of a reading have got are ``Marks``; other keys belong to whoever
+names them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+EDGE = "edge_us"
+MOVED_UNTIL = "moved_until_us"
+MOVING_UNTIL = "moving_until_us"
+DAY_ZONE = "day_zone"
+LATEST_WRITTEN = "latest_written_us"
+DECIMALS = "decimals_"  # and the id of a series -> with how many places it is shown
+SEEN_DECIMALS = "seen_decimals_"  # and the id of a series -> the most places that its values came with, see ``ingest.decimals``
 
 _PUT = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
+_MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """``edge_us``: older buckets are rolled up, or marked. ``moved_until_us``: older readings are in ``history``.
+    ``moving_until_us``: the end of the block that is being copied there; 0: none. ``latest_written_us``: readings that were
+    stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups; None: there are none yet. 0: not yet."""
+
+    edge_us: int
+    moved_until_us: int
+    moving_until_us: int
+    latest_written_us: int
+    day_zone: str | None
+
+
+def marks(conn: sqlite3.Connection) -> Marks:
+    """All at one instant. Raises sqlite3.Error, ValueError for a number that is none."""
+    found = dict(conn.execute(_MARKS, (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN, DAY_ZONE)).fetchall())
+    edge, moved, moving, written = (int(found.get(key) or 0) for key in (EDGE, MOVED_UNTIL, MOVING_UNTIL, LATEST_WRITTEN))
+    return Marks(edge, moved, moving, written, found.get(DAY_ZONE))
 
 
 def get(conn: sqlite3.Connection, key: str) -> str | None:
@@ -27,6 +61,11 @@ def put(conn: sqlite3.Connection, key: str, value: str) -> None:
 def keys(conn: sqlite3.Connection, prefix: str) -> list[str]:
     """The keys that begin so."""
     return [key for (key,) in conn.execute("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))]
+
+
+def entries(conn: sqlite3.Connection, prefix: str) -> list[tuple[str, str]]:
+    """(key, value) of the keys that begin so."""
+    return conn.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")).fetchall()
 
 
 def remove(conn: sqlite3.Connection, gone: Iterable[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from sensorlogd.symbols import micro
+
 IMPORTED = "import"  # the driver of a sensor that only ever came from files
 
 
@@ -35,7 +37,7 @@ def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
     ).fetchone()
     if found is not None:
         identity, unit, kind = found
-        if wanted.unit is not None and wanted.unit != unit:
+        if wanted.unit is not None and micro(wanted.unit) != micro(unit):
             raise SeriesMismatch(f"{wanted.sensor}.{wanted.channel} is stored in {unit!r}, the file is in {wanted.unit!r}")
         if wanted.kind is not None and wanted.kind != kind:
             raise SeriesMismatch(

@@ -92,6 +92,7 @@ calibration = _table(
     _integer("valid_from", primary=True),
     Column("scale", REAL, nullable=False),
     Column("offset", REAL, nullable=False),
+    _text("curve", null=True),
     rowid=False,
 )
 rollup = _table(
@@ -117,6 +118,8 @@ rollup = _table(
     *[_integer(name, default="0") for name in ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")],
     _integer("transitions", null=True),
     _text("states", null=True),
+    _real("second"),
+    _real("last_but_one"),
     rowid=False,
 )
 dirty = _table("dirty", _integer("series_id", primary=True), _integer("start", primary=True), _integer("generation"), rowid=False)
@@ -170,6 +173,7 @@ mend = _table(
     _integer("done_us", null=True),
     _integer("undone_us", null=True),
     _text("kind", default="'change'"),
+    _text("curve", null=True),
 )
 mended = _table(
     "mended",
@@ -194,5 +198,46 @@ work = _table(
     _integer("total", null=True),
     _text("outcome", default="''"),
 )
+alarm = _table(
+    "alarm",
+    _integer("id", primary=True),
+    *[_text(name) for name in ("name", "subject", "definition", "condition", "severity")],
+    _text("unit", default="''"),
+    _text("state"),
+    _integer("since_us"),
+    _integer("held_at", null=True),
+    *[_integer(name, default="0") for name in ("raised_at", "raised_us", "told_at", "last_at", "escalated")],
+    _real("value"),
+    _text("detail", default="''"),
+    _integer("raises", default="0"),
+    _text("note", default="''"),
+    _integer("shelved_until_at", default="0"),
+    _integer("shelved_until_us", null=True),
+    _text("text", default="''"),
+    UniqueConstraint("name", "subject"),
+)
+alarm_change = _table(
+    "alarm_change",
+    _integer("id", primary=True),
+    _integer("ts"),
+    *[_text(name) for name in ("name", "subject", "kind", "before", "after")],
+    _real("value"),
+    _text("detail", default="''"),
+)
+Index("alarm_change_ts", alarm_change.c.ts)
+notification = _table(
+    "notification",
+    _integer("id", primary=True),
+    Column("identity", Text, nullable=False, unique=True),
+    *[_text(name) for name in ("target", "kind", "name", "subject")],
+    _integer("made_us"),
+    _text("body", default="'{}'"),
+    _text("state"),
+    _integer("tries", default="0"),
+    _integer("ended_us", null=True),
+    _text("message", default="''"),
+    _text("error", default="''"),
+)
+Index("notification_state", notification.c.state)
 daemon_status = _table("daemon_status", _text("key", primary=True), _text("value"))
 meta = _table("meta", _text("key", primary=True), _text("value"))

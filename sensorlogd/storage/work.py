@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, Protocol
 
+from sensorlogd.event_kinds import Kind
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import Frontier
+
+SALVAGE = "salvage"  # the kind of work that brings back what a damaged file holds
 
 
 class State(StrEnum):
@@ -59,7 +62,7 @@ class Slice:
     outcome: str = ""
     failed: bool = False
     total: int | None = None
-    events: Sequence[tuple[str, str | None, str]] = ()
+    events: Sequence[tuple[Kind, str | None, str]] = ()
     rolls_up: bool = False
     touched: Sequence[int] = field(default=())
 
@@ -130,6 +133,11 @@ def waiting(conn: sqlite3.Connection) -> list[Work]:
 def everything(conn: sqlite3.Connection) -> list[Work]:
     """All of it, the newest last."""
     return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
+
+
+def has_been(conn: sqlite3.Connection, kind: str) -> bool:
+    """Whether any work of this kind was ever ordered."""
+    return conn.execute("SELECT 1 FROM work WHERE kind = ? LIMIT 1", (kind,)).fetchone() is not None
 
 
 def runnable(waiting_now: Sequence[Work]) -> list[Work]:

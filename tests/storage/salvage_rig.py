@@ -20,6 +20,7 @@ from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
+from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.salvage import worker
@@ -51,7 +52,7 @@ class Direct(process._Sender):
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self.conn = conn
-        self.most = 1e9
+        self.pace = Pace(1.0, 1e9, 1e9, 1e9)
         self._pending, self._marks, self._advances, self._unanswered = {}, [], [], 0
 
     def settle(self) -> None:
@@ -62,7 +63,7 @@ class Direct(process._Sender):
             store.apply_rows(self.conn, rows)
             store.delete_rows(self.conn, deletes)
             store.clear_marks(self.conn, marks)
-            store.advance_stale(self.conn, advances)
+            store.advance_outdated(self.conn, advances)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sensorlogd import curves
 from sensorlogd.storage import work
 from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.rollups import outdated
@@ -163,6 +164,26 @@ def test_every_calibration_is_remembered_from_when_it_held(conn: sqlite3.Connect
         sync(conn, [named("s", None, SeriesSpec("x", scale=scale, offset=offset))], NOW + now)
     found = conn.execute('SELECT valid_from, scale, "offset" FROM calibration ORDER BY valid_from').fetchall()
     assert found == [(NOW + 2, 0.1, 0.0), (NOW + 4, 0.1, -2.0), (NOW + 5, 1.0, 0.0)]
+
+
+def test_a_curve_is_remembered_as_scale_and_offset_are(conn: sqlite3.Connection) -> None:
+    """As text, from when it held; and taken along by a conversion of the unit."""
+    curve = curves.table([[0, 0], [100, 98.5]])
+    for now, one in [(1, None), (2, curve), (3, curve), (4, curves.polynomial([0, 1.5])), (5, None)]:
+        sync(conn, [named("s", None, SeriesSpec("x", unit="°C", curve=one))], NOW + now)
+    found = conn.execute('SELECT valid_from - ?, scale, "offset", curve FROM calibration ORDER BY valid_from', (NOW,)).fetchall()
+    assert found == [
+        (2, 1.0, 0.0, '{"table":[[0.0,0.0],[100.0,98.5]]}'), (4, 1.0, 0.0, '{"polynomial":[0.0,1.5]}'), (5, 1.0, 0.0, None),
+    ]  # fmt: skip
+
+
+def test_two_micro_signs_are_one_unit(conn: sqlite3.Connection) -> None:
+    """What an older release stored under the other one goes on."""
+    (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="\u03bcg/m³"))], NOW).ids.values()
+    store(conn, old, 1.0)
+    found = sync(conn, [named("s", None, SeriesSpec("x", unit="\u00b5g/m³"))], NOW)
+    assert (found.ids["s", "x"], kinds(found)) == (old, [])
+    assert conn.execute("SELECT unit FROM series").fetchall() == [("\u00b5g/m³",)]
 
 
 def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -> None:

@@ -27,6 +27,18 @@ def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.
     return after - before, 0
 
 
+def rises(values: Sequence[float], wrap: float | None = None, dip: float = 0.1) -> list[tuple[float, int]]:
+    """The same for each step of a counter, a fall that the next reading makes good left out; see docs/data-model.md."""
+    steps = [rise(a, b, wrap, dip) for a, b in pairwise(values)]
+    for at in range(1, len(values) - 1):
+        before, misread, after = values[at - 1 : at + 2]
+        falls = misread < before and not (before - misread <= dip * abs(before) and rise(before, misread, wrap, dip)[0] < 0)
+        if falls and after > misread and (after >= before or before - after <= dip * abs(before)):
+            steps[at - 1] = (0.0, 0)
+            steps[at] = rise(before, after, wrap, dip)
+    return steps
+
+
 def bucket(
     readings: Sequence[Reading], start: int, end: int, heartbeat: int, wrap: float | None = None, dip: float = 0.1
 ) -> dict[str, Any] | None:
@@ -46,6 +58,9 @@ def bucket(
         return None
     values = [value for _, value in inside]
     earlier = [value for ts, value in points if ts < start]
+    later = [value for ts, value in points if ts >= end]
+    skipped = len(earlier[-2:])
+    steps = rises([*earlier[-2:], *values, *later[:1]], wrap, dip)[max(skipped - 1, 0) :][: len(values) - (not skipped)]
     chain = [*earlier[-1:], *values]
     resultant = math.hypot(sum(math.sin(math.radians(v)) for v in values), sum(math.cos(math.radians(v)) for v in values)) / len(
         values
@@ -73,8 +88,8 @@ def bucket(
         "delta": values[-1] - values[0],
         "twmean": integral * 1e6 / covered if covered else values[-1],
         "coverage": covered / (end - start),
-        "increase": math.fsum(rise(a, b, wrap, dip)[0] for a, b in pairwise(chain)),
-        "resets": sum(rise(a, b, wrap, dip)[1] for a, b in pairwise(chain)),
+        "increase": math.fsum(step[0] for step in steps),
+        "resets": sum(step[1] for step in steps),
         "transitions": sum(b != a for a, b in pairwise(chain)),
         "states": {str(int(value)): us / 1e6 for value, us in states.items()},
         "resultant": resultant,

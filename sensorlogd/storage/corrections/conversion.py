@@ -29,7 +29,8 @@ class Linear(NamedTuple):
 
 
 SAME = Linear(1.0, 0.0)
-# Conversions of what is stored: temperatures only, where the factors are exact by definition.
+# Conversions of what is stored: temperatures only, where the factors are exact by definition. What is only shown in another
+# unit may be any (``query.units``), for nothing is lost by it.
 _SPELLINGS = {
     "degC": "°C", "C": "°C", "celsius": "°C", "degF": "°F", "F": "°F", "fahrenheit": "°F", "kelvin": "K",
 }  # fmt: skip
@@ -72,7 +73,11 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
     conn.execute("INSERT INTO retention_cut SELECT ?, tier, cut_us FROM retention_cut WHERE series_id = ?", (new, old))
-    conn.execute('INSERT INTO calibration SELECT ?, valid_from, scale, "offset" FROM calibration WHERE series_id = ?', (new, old))
+    conn.execute(
+        'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
+        ' SELECT ?, valid_from, scale, "offset", curve FROM calibration WHERE series_id = ?',
+        (new, old),
+    )
     carry_latest(conn, old, new, linear)
     # Till the end both are answered from readings: no roll-up knows of those that have come, or gone.
     outdated.mark(conn, [old, new], now_us)

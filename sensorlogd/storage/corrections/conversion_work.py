@@ -4,7 +4,7 @@ Each slice is one transaction and does some rows of the first of these that has 
 
     originals   what mends of the old series have kept, in the old unit: gone, they cannot be taken back any more
     roll-ups    whose readings have expired: moved, for nothing could compute them anew; the others are deleted
-    readings    of ``history``, the oldest first; then of ``recent``, which is passed over once
+    readings    those that are settled, the oldest first; then the fresh ones, which are passed over once
     marks       of the old series' dirty minutes
 
 and the last one deletes the old series. What was moved is gone from where it was, so hardly a pointer is needed.
@@ -17,20 +17,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, Linear
+from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.stages import moving
+from sensorlogd.storage.stages.moving import BEGINNING_US, END_US, Carried, Carry
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.015  # beside it the commit takes its time
-BEGINNING_US, END_US = -(1 << 62), 1 << 62
 _HOUR_US = resolutions.HOUR * resolutions.SECOND_US
 _ORIGINALS = 50
 
-_VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last")}
+_VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last", "second", "last_but_one")}
 _CHANGED = _VALUE | {
     "m2": "m2 * :factor * :factor",
     "increase": "increase * :factor",
@@ -41,15 +44,6 @@ _ROLL_UPS = (
     f" SELECT :new, resolution, start, {', '.join(_CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
     " WHERE series_id = :old AND resolution = :tier AND start < :until ON CONFLICT DO NOTHING"
 )
-# A reading of the same instant that came meanwhile is the same reading once more: the first one stays.
-_COPY = (
-    "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
-    " WHERE series_id = :old AND ts >= :since AND ts < :until"
-    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
-)
-_DELETE = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
-_FIRST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
-_AFTER = "SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?"
 
 
 class ConvertWorker:
@@ -71,21 +65,21 @@ class ConvertWorker:
         move = _Move(conn, frontier, work.request["old"], work.request["new"], linear, now_us)
         if originals.forget_some(conn, move.old, _ORIGINALS) or _timed(self._rows, move.roll_ups):
             return Slice(work.progress, 0, True)
-        moved = _timed(self._rows, move.history)
+        moved = _timed(self._rows, move.settled)
         if moved:
             return Slice(work.progress, moved, True, touched=move.both)
         passed_us = work.progress.get("passed_us", BEGINNING_US)
         if passed_us < END_US:
-            moved, passed_us = self._recent(move, passed_us)
+            moved, passed_us = self._fresh(move, passed_us)
             return Slice({"passed_us": passed_us}, moved, True, touched=move.both if moved else [])
         if _timed(self._rows, move.marks):
             return Slice(work.progress, 0, True)
         sensor, told = move.finish(work.done)
-        return Slice({}, 0, False, told, events=[("unit_changed", sensor, told)], rolls_up=True, touched=move.both)
+        return Slice({}, 0, False, told, events=[(EventKind.UNIT_CHANGED, sensor, told)], rolls_up=True, touched=move.both)
 
-    def _recent(self, move: _Move, passed_us: int) -> tuple[int, int]:
+    def _fresh(self, move: _Move, passed_us: int) -> tuple[int, int]:
         began = time.perf_counter()
-        moved, passed_us = move.recent(passed_us, int(self._passed.rows))
+        moved, passed_us = move.fresh(passed_us, int(self._passed))
         took = time.perf_counter() - began
         if passed_us < END_US or took > SLICE_S:
             self._passed.measured(took)
@@ -97,7 +91,7 @@ class ConvertWorker:
 
 def _timed(pace: Pace, some: Callable[[int], int]) -> int:
     began = time.perf_counter()
-    most = int(pace.rows)
+    most = int(pace)
     done = some(most)
     if done >= most:  # fewer say nothing about how many could be done
         pace.measured(time.perf_counter() - began)
@@ -114,7 +108,7 @@ class _Move:
         self.both = [old, new]
         self.linear = linear
         self.now_us = now_us
-        self._key = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
+        self._carry = Carry(old, new, linear.factor, linear.shift)
 
     def roll_ups(self, most: int) -> int:
         cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
@@ -123,7 +117,7 @@ class _Move:
         for tier in resolutions.DEFAULT_RESOLUTIONS:
             row = self.conn.execute(query, (self.old, tier, most)).fetchone()
             until = END_US if row is None else row[0]
-            self.conn.execute(_ROLL_UPS, self._key | {"tier": tier, "until": min(until, kept_from)})
+            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": tier, "until": min(until, kept_from)})
             done = self.conn.execute(
                 "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, tier, until)
             ).rowcount
@@ -131,38 +125,20 @@ class _Move:
                 return done
         return 0
 
-    def history(self, most: int) -> int:
-        moved_until = self.frontier.moved_until_us
-        first = self.conn.execute(_FIRST, (self.old, moved_until)).fetchone()
-        if first is None:
-            return 0
-        row = self.conn.execute(f"{_FIRST} OFFSET ?", (self.old, moved_until, most)).fetchone()
-        span = {"since": first[0], "until": moved_until if row is None else row[0]}
-        self._copy("history", "history", span)
-        return self._delete("history", span)
+    def settled(self, most: int) -> int:
+        return self._followed(moving.carry_settled(self.conn, self.frontier, self._carry, most))
 
-    def recent(self, passed_us: int, most: int) -> tuple[int, int]:
+    def fresh(self, passed_us: int, most: int) -> tuple[int, int]:
         """(readings moved, how far it has got)."""
-        since = max(passed_us, self.frontier.moved_until_us)
-        row = self.conn.execute(_AFTER, (since, most)).fetchone()
-        span = {"since": since, "until": END_US if row is None else row[0] + 1}
-        if self.frontier.copying is not None:  # what is in the block lies, or is going to lie, in both tables
-            start, end = self.frontier.copying
-            block = {"since": max(since, start), "until": min(span["until"], end)}
-            self._copy("recent", "history", block)
-            self._delete("history", block)
-        self._copy("recent", "recent", span)
-        return self._delete("recent", span), span["until"]
+        carried = moving.carry_fresh(self.conn, self.frontier, self._carry, passed_us, most)
+        return self._followed(carried), carried.until_us
 
-    def _copy(self, table: str, into: str, span: dict[str, int]) -> None:
-        self.conn.execute(_COPY.format(table=table, into=into), self._key | span)
-
-    def _delete(self, table: str, span: dict[str, int]) -> int:
+    def _followed(self, carried: Carried | None) -> int:
         """Its own roll-ups do not know of it, nor those of the new series: till they are made anew they do not count."""
-        deleted = self.conn.execute(_DELETE.format(table=table), {"old": self.old} | span).rowcount
-        if deleted:
-            outdated.mark(self.conn, self.both, self.now_us, span["since"])
-        return deleted
+        if carried is None or not carried.rows:
+            return 0
+        outdated.mark(self.conn, self.both, self.now_us, carried.since_us)
+        return carried.rows
 
     def marks(self, most: int) -> int:
         row = self.conn.execute(
@@ -184,4 +160,5 @@ class _Move:
         for table in ("stale", "retention_cut", "calibration"):
             conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
+        decimals.forget(conn, old)
         return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} readings"

@@ -13,7 +13,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.quality import FLAG_MASK, Test, describe
+from sensorlogd import curves
+from sensorlogd.curves import Curve
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.quality import FLAG_MASK, Flag, Test, combine, describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.ingest import events
@@ -21,6 +24,7 @@ from sensorlogd.storage.work import Slice, State, Work
 
 CHANGE = "change"  # flag or recalibrate
 REPLACE = "replace"  # what an import with --replace changed
+RECOMPUTED = "recomputed"  # the note of what was replaced by computing it anew
 MEND, UNDO = "mend", "undo"  # kinds of work
 TAKEN_BACK = "taken back before it was finished"
 
@@ -31,20 +35,24 @@ class MendError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``quality``: the flag that readings get; None: they keep theirs. Values become value * scale + offset."""
+    """``quality``: the flag that readings get; None: they keep theirs. Values become curve(value) * scale + offset."""
 
     quality: int | None = None
     scale: float = 1.0
     offset: float = 0.0
+    curve: Curve | None = None
 
     def apply(self, value: float | None, quality: int) -> tuple[float | None, int]:
         """Raises MendError for a result that is no number."""
         if self.quality is not None:
             quality = (quality & ~FLAG_MASK) | self.quality | int(Test.OPERATOR)
-        if value is not None and (self.scale, self.offset) != (1.0, 0.0):
-            changed = value * self.scale + self.offset
+        if value is not None and (self.curve is not None or (self.scale, self.offset) != (1.0, 0.0)):
+            changed = (value if self.curve is None else self.curve.value(value)) * self.scale + self.offset
             if not math.isfinite(changed):
-                raise MendError(f"{value!r} * {self.scale!r} + {self.offset!r} is no number that can be stored")
+                told = repr(value) if self.curve is None else f"{value!r} by {self.curve}"
+                raise MendError(f"{told} * {self.scale!r} + {self.offset!r} is no number that can be stored")
+            if self.curve is not None and not self.curve.knows(value):
+                quality = combine(quality, int(Flag.SUSPECT) | int(Test.CALIBRATION))
             value = changed
         return value, quality
 
@@ -69,17 +77,18 @@ class Mend:
     def tell(self) -> str:
         """What it does, in words."""
         if self.kind == REPLACE:
-            return "replaced by an import"
+            return "computed anew" if self.note == RECOMPUTED else "replaced by an import"
         if self.change.quality is not None:
             return f"flagged {describe(self.change.quality)}"
-        return f"recalibrated by * {self.change.scale!r} + {self.change.offset!r}"
+        by = f"* {self.change.scale!r} + {self.change.offset!r}"
+        return f"recalibrated by {by}" if self.change.curve is None else f"recalibrated by {self.change.curve}, then {by}"
 
 
 # ---- looking -----------------------------------------------------------------------------------------------------------
 
 _MENDS = (
     'SELECT id, kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note, readings, done_us,'
-    " undone_us FROM mend"
+    " undone_us, curve FROM mend"
 )
 
 
@@ -98,8 +107,8 @@ def find(conn: sqlite3.Connection, identity: int) -> Mend:
 
 
 def _mend(row: tuple[Any, ...]) -> Mend:
-    identity, kind, made, series, since, until, at, quality, scale, offset, note, readings, done, undone = row
-    change = Change(quality, scale, offset)
+    identity, kind, made, series, since, until, at, quality, scale, offset, note, readings, done, undone, curve = row
+    change = Change(quality, scale, offset, None if curve is None else curves.parse(curve))
     return Mend(identity, kind, made, series, since, until, at, change, note, readings, done, undone)
 
 
@@ -147,7 +156,7 @@ def order(
     if row is not None:
         since_us = max(since_us, row[0])  # what has expired is not there to be mended
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
-    _tell(conn, find(conn, identity), "mended", now_us)
+    _tell(conn, find(conn, identity), EventKind.MENDED, now_us)
     return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)
 
 
@@ -164,9 +173,21 @@ def insert(
 ) -> int:
     """A new row; its id."""
     cursor = conn.execute(
-        'INSERT INTO mend(kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note)'
-        " VALUES (?,?,?,?,?,?,?,?,?,?)",
-        (kind, now_us, series, since_us, until_us, at_us, change.quality, change.scale, change.offset, note),
+        'INSERT INTO mend(kind, made_us, series_id, since_us, until_us, at_us, quality, scale, "offset", note, curve)'
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            kind,
+            now_us,
+            series,
+            since_us,
+            until_us,
+            at_us,
+            change.quality,
+            change.scale,
+            change.offset,
+            note,
+            None if change.curve is None else change.curve.text(),
+        ),
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
@@ -209,7 +230,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     conn.execute(
         "UPDATE mend SET undone_us = coalesce(undone_us, ?1), done_us = coalesce(done_us, ?1) WHERE id = ?2", (now_us, identity)
     )
-    _tell(conn, mend, "mend_undone", now_us)
+    _tell(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
     return identity, work.order(conn, UNDO, {"mend": identity}, now_us, series=mend.series, total=total)
 
@@ -251,7 +272,8 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
             continue
         if later.undone_us is None:
             if later.kind == REPLACE:
-                what = f"an import with --replace ({later.note}) changed the same readings after mend {mend.id}"
+                by = "computing anew" if later.note == RECOMPUTED else f"an import with --replace ({later.note})"
+                what = f"{by} changed the same readings after mend {mend.id}"
                 raise MendError(f"{what}; take mend {later.id} back first")
             raise MendError(f"mend {later.id} was made after {mend.id} over the same time; take it back first")
         if work_of(conn, UNDO, later.id) is None and originals.kept(conn, later.id):
@@ -260,11 +282,11 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
             )
 
 
-def _tell(conn: sqlite3.Connection, mend: Mend, kind: str, now_us: int) -> None:
+def _tell(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us: int) -> None:
     sensor, channel = conn.execute(
         "SELECT sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?", (mend.series,)
     ).fetchone()
-    note = f": {mend.note}" if mend.note and kind == "mended" else ""
+    note = f": {mend.note}" if mend.note and kind is EventKind.MENDED else ""
     events.record(conn, now_us, kind, sensor, f"{channel}: mend {mend.id}, {mend.tell()}{note}")
 
 

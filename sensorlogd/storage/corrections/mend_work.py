@@ -9,21 +9,15 @@ from typing import Any
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError
-from sensorlogd.storage.corrections.originals import Reading
 from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.pace import Pace
-from sensorlogd.storage.work import Slice, Work
+from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.storage.work import SALVAGE, Slice, Work, has_been
 
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
 LEAST_ROWS = 20
-SCAN_ROWS = 40_000  # of ``recent``, which lies in the order of time: passed over at once in search of one series
-
-_SELECT = {
-    table: f"SELECT ts, value, quality FROM {table} WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT ?"
-    for table in ("history", "recent")
-}
-_AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+SCAN_ROWS = 40_000  # fresh readings, which lie in the order of time: passed over at once in search of one series
 
 
 class MendWorker:
@@ -58,7 +52,7 @@ class MendWorker:
                 break
             changed, rolls_up = changed + some, rolls_up or is_below
             took = time.perf_counter() - started
-            if some == int(self._pace.rows) or took > self.slice_s:
+            if some == int(self._pace) or took > self.slice_s:
                 self._pace.measured(took)
             if time.perf_counter() - began + took > self.slice_s:
                 break
@@ -78,19 +72,14 @@ class MendWorker:
 
     def _some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at: int) -> tuple[int, int, bool]:
         """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
-        most, moved = int(self._pace.rows), frontier.moved_until_us
-        if at < moved:
-            table, end = "history", min(mend.until_us, moved)
-        else:
-            row = conn.execute(_AFTER, (at, mend.until_us, SCAN_ROWS)).fetchone()
-            table, end = "recent", mend.until_us if row is None else row[0] + 1
-        rows: list[Reading] = conn.execute(_SELECT[table], (mend.series, at, end, most)).fetchall()
+        readings = Readings(conn, frontier.moved_until_us)
+        rows, got_to = readings.some(mend.series, at, mend.until_us, int(self._pace), SCAN_ROWS)
         rolls_up = False
         if rows:
             changed = [(ts, *mend.change.apply(value, quality)) for ts, value, quality in rows]
             originals.remember(conn, mend.id, rows)
             rolls_up = originals.write(conn, frontier, mend.series, changed)
-        return rows[-1][0] + 1 if len(rows) == most else end, len(rows), rolls_up
+        return got_to, len(rows), rolls_up
 
 
 class UndoWorker:
@@ -112,10 +101,11 @@ class UndoWorker:
         except MendError as error:
             return Slice({}, 0, False, str(error), failed=True)
         restored, rolls_up = 0, False
+        some_are_lost = has_been(conn, SALVAGE)  # originals may have come back without their readings
         began = time.perf_counter()
         while rows := originals.newest(conn, mend.id):
             started = time.perf_counter()
-            rolls_up = originals.write(conn, frontier, mend.series, rows) or rolls_up
+            rolls_up = originals.write(conn, frontier, mend.series, rows, some_are_lost=some_are_lost) or rolls_up
             originals.forget(conn, mend.id, rows)
             restored += len(rows)
             if 2 * time.perf_counter() - began - started > self.slice_s:  # another one would take as long as this one

@@ -14,8 +14,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
-
-Reading = tuple[int, float | None, int]  # (ts, value, quality)
+from sensorlogd.storage.stages import storing
+from sensorlogd.storage.stages.readings import Reading
 
 
 def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
@@ -48,22 +48,19 @@ def kept(conn: sqlite3.Connection, mend: int) -> int:
     return int(readings)
 
 
-def write(conn: sqlite3.Connection, frontier: Frontier, series: int, rows: Sequence[Reading]) -> bool:
+def write(
+    conn: sqlite3.Connection, frontier: Frontier, series: int, rows: Sequence[Reading], *, some_are_lost: bool = False
+) -> bool:
     """Give readings, in order of time, other values, wherever they are; those that have expired meanwhile stay away.
 
-    True if roll-ups have to follow. The caller owns the transaction.
+    True if roll-ups have to follow. The caller owns the transaction. Raises ReadingsMissing, see ``storing.change``.
     """
-    keyed = [(value, quality, series, ts) for ts, value, quality in rows]
-    first, last = rows[0][0], rows[-1][0]
-    # A block that is being moved lies in both tables.
-    until = frontier.copying[1] if frontier.copying is not None else frontier.moved_until_us
-    for table, may_hold in (("history", first < until), ("recent", last >= frontier.moved_until_us)):
-        if may_hold:
-            conn.executemany(f"UPDATE {table} SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed)
+    storing.change(conn, frontier, series, rows, cut_us=frontier.cuts_us.get(series), some_are_lost=some_are_lost)
     latest = conn.execute("SELECT ts FROM latest WHERE series_id = ?", (series,)).fetchone()
     if latest is not None:
         at = bisect_left(rows, latest[0], key=lambda row: row[0])
-        conn.executemany("UPDATE latest SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed[at : at + 1])
+        keyed = [(value, quality, series, ts) for ts, value, quality in rows[at : at + 1]]
+        conn.executemany("UPDATE latest SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed)
     minutes = {ts - ts % MINUTE_US for ts, *_ in rows if ts < frontier.edge_us}
     mark_dirty(conn, frontier, [(series, minute) for minute in sorted(minutes)])
     return bool(minutes)

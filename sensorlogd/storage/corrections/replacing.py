@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Change
-from sensorlogd.storage.corrections.originals import Reading
+from sensorlogd.storage.stages.readings import Reading
 
 
 def keep(conn: sqlite3.Connection, series: int, identity: int | None, rows: Sequence[Reading], note: str, now_us: int) -> int:

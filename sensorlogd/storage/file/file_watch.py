@@ -72,6 +72,7 @@ class FileWatch:
                 self._sides[side] = database.file_identity(side)
         self._moved: tuple[tuple[int, int], float] | None = None  # (mtime, size) of a file that changes, and since when
         self._copied_at = time.monotonic()
+        wal.know_index()
 
     def copied(self) -> None:
         """The log was copied into the file: what it is long now is what it should be."""

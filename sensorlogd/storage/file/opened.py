@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.file_watch import FileWatch
@@ -183,7 +184,7 @@ def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[
     return opened
 
 
-def use_specs(opened: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[tuple[str, str | None, str]]:
+def use_specs(opened: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[tuple[Kind, str | None, str]]:
     """Make the catalog know the configured sensors; the notes worth recording. Its own transaction. Raises sqlite3.Error."""
     with opened.transaction() as conn:
         synced = catalog.sync(conn, specs, now_us)

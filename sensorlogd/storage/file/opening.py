@@ -21,8 +21,16 @@ from sensorlogd.storage.file.holder import holder
 BUSY_WITHIN_S = 2.0
 
 
-class LogUnavailable(Exception):
+class LogError(Exception):
+    """Root of what is wrong with a log, or with what is asked of it; the text says where, what, and what to do."""
+
+
+class LogUnavailable(LogError):
     """The log cannot be read; the text says why and what to do."""
+
+
+class LogDamaged(LogUnavailable):
+    """SQLite finds the file damaged; what is read of it can be anything."""
 
 
 def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
@@ -133,7 +141,7 @@ def _check(conn: sqlite3.Connection, path: Path) -> None:
         raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x})")
     row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:
-        raise LogUnavailable(damaged(path, "its schema has no version"))
+        raise LogDamaged(damaged(path, "its schema has no version"))
     revision = str(row[0])
     if revision > REVISION:
         raise LogUnavailable(f"{path} has schema {revision}, this release knows {REVISION}; use the sensorlogd that wrote it")
@@ -145,7 +153,7 @@ def _unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) ->
     """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
-        raise LogUnavailable(damaged(path, error)) from error
+        raise LogDamaged(damaged(path, error)) from error
     if not os.access(path, os.R_OK):
         raise LogUnavailable(f"{path}: permission denied; join the group that owns it (ls -l {path})") from error
     if failure is Failure.BUSY:
@@ -160,7 +168,7 @@ def _unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) ->
             return _connect(f"{uri}?immutable=1", path, any_thread)
         except sqlite3.Error as again:
             if classify(again) in (Failure.CORRUPT, Failure.NOTADB):
-                raise LogUnavailable(damaged(path, again)) from again
+                raise LogDamaged(damaged(path, again)) from again
     raise LogUnavailable(
         f"{path}: {error}; the database has a WAL, or is being written (the daemon crashed or runs as another user):"
         " run this as that user, or start the daemon"

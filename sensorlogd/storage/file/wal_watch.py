@@ -1,19 +1,25 @@
 """How long the write-ahead log is, and when it begins anew: asked of the file, because SQLite tells only at a checkpoint.
 
-Only the ``-wal`` is looked at, through a descriptor that stays open as long as the database does. SQLite's locks are on the
-database and its ``-shm``: closing another descriptor of those would drop them, of the WAL it would not.
+The ``-wal`` is looked at, and the head of its index, through descriptors that stay open as long as the database does: SQLite's
+locks are on the database and its ``-shm``, and closing another descriptor of those would drop them.
 
 The file format is https://www.sqlite.org/fileformat2.html, section 4: a header of 32 bytes, then frames of 24 bytes and a
-page; a frame counts if its salts are those of the header.
+page; a frame counts if its salts are those of the header. That of the index is https://www.sqlite.org/walformat.html, section
+2.1: two equal copies of a header, in the machine's order of bytes, with the last frame that counts and the salts of the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
 from pathlib import Path
 
 HEADER = 32
 FRAME_HEADER = 24
+INDEX_HEADER = 48
+INDEX_VERSION = 3007000
+LOOKS = 3  # for a log that begins anew while it is looked at
 
 
 class WalWatch:
@@ -22,9 +28,11 @@ class WalWatch:
     def __init__(self, database: Path) -> None:
         self.path = Path(os.path.realpath(database) + "-wal")  # SQLite follows a link, and puts it beside what that points to
         self._descriptor = -1
+        self._index = -1
         self._salts = b""
         self._page_size = 0
         self._frames = 0
+        self._whole = (b"", 0)  # the salts and the last frame of the log when it was last found whole
 
     def frames(self) -> int:
         """Frames since the WAL began anew. Costs a few reads of 8 bytes."""
@@ -32,7 +40,7 @@ class WalWatch:
             if self._descriptor < 0:
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             header = os.pread(self._descriptor, HEADER, 0)
-            if len(header) < HEADER:
+            if len(header) < HEADER or not any(header[8:12]):  # empty, or a hole where it was
                 self._salts, self._frames = b"", 0
                 return 0
             if header[16:24] != self._salts:
@@ -48,18 +56,48 @@ class WalWatch:
         """Another one each time the WAL begins anew; as of the last ``frames``. Empty: there is none."""
         return self._salts
 
+    def know_index(self) -> None:
+        """Open its index, which is there as soon as a connection has read. Without it ``was_cut`` knows nothing."""
+        if self._index >= 0:
+            return
+        with contextlib.suppress(OSError):
+            self._index = os.open(f"{str(self.path).removesuffix('-wal')}-shm", os.O_RDONLY | os.O_CLOEXEC)
+
     def was_cut(self) -> bool:
-        """Whether frames that were there are not there any more, though the log has not begun anew."""
-        if not self._frames or self._descriptor < 0:
-            return False
-        try:
-            size = os.fstat(self._descriptor).st_size
-            if size >= HEADER + self._frames * (FRAME_HEADER + self._page_size):
+        """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
+        wal_checkpoint(TRUNCATE)`` does, has none in its index."""
+        self.frames()
+        counted = self._counted()
+        for _ in range(LOOKS):
+            if counted is None or self._is_whole(*counted):
                 return False
-            header = os.pread(self._descriptor, HEADER, 0)
+            before, counted = counted, self._counted()
+            if counted == before:
+                return True
+        return False
+
+    def _counted(self) -> tuple[bytes, int] | None:
+        """(salts, last frame) as the index has them; None: it is being written."""
+        try:
+            head = os.pread(self._index, 2 * INDEX_HEADER, 0) if self._index >= 0 else b""
         except OSError:
-            return False
-        return len(header) < HEADER or header[16:24] in (self._salts, bytes(8))
+            return None
+        first = head[:INDEX_HEADER]
+        if len(head) < 2 * INDEX_HEADER or first != head[INDEX_HEADER:]:
+            return None
+        version, last, salts = struct.unpack("=I12xI12x8s8x", first)
+        return (salts, last) if version == INDEX_VERSION else None
+
+    def _is_whole(self, salts: bytes, last: int) -> bool:
+        """Its end, and what was its end when it was looked at last: it may have been cut and written on since."""
+        known = self._whole[1] if self._whole[0] == salts else 0
+        if last:
+            if not self.frames() or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
+                return False
+            if not self._is_ours(last) or (known and not self._is_ours(known)):
+                return False
+        self._whole = (salts, last)
+        return True
 
     def file_bytes(self) -> int:
         """The size of the file: what it has been at most, until it is cut back."""
@@ -86,9 +124,10 @@ class WalWatch:
 
     def close(self) -> None:
         """Idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for descriptor in (self._descriptor, self._index):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._descriptor = self._index = -1
 
 
 def holders(database: Path) -> list[tuple[int, str]]:

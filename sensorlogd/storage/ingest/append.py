@@ -17,21 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.storage.stages import storing
 
 MINUTE_US = 60_000_000
 
-# Rows per statement: as many as SQLite allows (4 parameters a row, 32766 parameters: SQLITE_MAX_VARIABLE_NUMBER since
-# 3.32), then powers of two, so that any number of rows needs few statements and all stay in the statement cache.
-_SIZES = (8190, *(1 << power for power in range(12, -1, -1)))
-_INSERT = {
-    size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size)
-    for size in _SIZES
-}  # fmt: skip
-INSERT_ONE = {
-    table: f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?) ON CONFLICT DO NOTHING"
-    for table in ("recent", "history")
-}
-_FIND = {table: f"SELECT value FROM {table} WHERE series_id = ? AND ts = ?" for table in ("recent", "history")}
 _MARK = (
     "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
     "ON CONFLICT(series_id, start) DO UPDATE SET generation = max(generation + 1, excluded.generation)"
@@ -52,8 +41,8 @@ _ROW_ERRORS = (
 class Frontier:
     """The times that decide where a reading goes. Owned by the writer thread.
 
-    moved_until_us  below: the reading belongs to ``history``; from it on: to ``recent``
-    copying         the block [a, b) the mover is copying now: a reading inside goes to both tables
+    moved_until_us  below: the reading is settled; from it on: fresh (see ``stages``)
+    copying         the block [a, b) the mover is copying now: a reading inside is stored in both places
     edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
     cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused
     generation      grows with every transaction that marks, so that a mark newer than a snapshot is told apart
@@ -64,14 +53,6 @@ class Frontier:
     edge_us: int = 0
     cuts_us: dict[int, int] = field(default_factory=dict)
     generation: int = 0
-
-    def tables(self, ts_us: int) -> tuple[str, ...]:
-        """Where a reading of that time is stored; the first table is the one that readers ask."""
-        if ts_us < self.moved_until_us:
-            return ("history",)
-        if self.copying is not None and self.copying[0] <= ts_us < self.copying[1]:
-            return ("recent", "history")
-        return ("recent",)
 
     def plain_from_us(self) -> int:
         """Readings at or after this time need no care at all."""
@@ -184,7 +165,7 @@ class _Plain:
         self.owners.append((len(self.flat) // 4, sensor, known))
         times = known[0][1].times_us
         if all(column.times_us is times for _, column in known):
-            # Row order is time-major: the key of ``recent`` is (ts, series), so these rows append at its end.
+            # Row order is time-major: fresh readings lie by (ts, series), so these rows append at the end.
             self._add_together(times, known)
         else:
             for series, column in known:
@@ -208,12 +189,11 @@ class _Plain:
         conn, flat, rows = self.careful.conn, self.flat, len(self.flat) // 4
         at = 0
         refused: list[tuple[int, int]] = []
-        for size in _SIZES:
-            statement = _INSERT[size]
+        for size in storing.APPEND_SIZES:
             while rows - at >= size:
                 chunk = flat if size == rows else flat[4 * at : 4 * (at + size)]
                 try:
-                    conn.execute(statement, chunk)
+                    storing.append(conn, chunk, size)
                 except _ROW_ERRORS:
                     # SQLite undoes the statement as a whole. Row by row at once, before any later row: the first stays.
                     self._store_refused(at, at + size)
@@ -256,6 +236,7 @@ class _Careful:
         self.result = result
         self.retrying = retrying
         self.marks: set[tuple[int, int]] = set()
+        self._runs: dict[int, tuple[int, int]] = {}  # series -> from where to where readings were moved last: all is taken there
 
     def store_columns(self, sensor: str, known: list[tuple[int, Column]], *, device_time: bool) -> None:
         for series, column in known:
@@ -276,8 +257,8 @@ class _Careful:
             if cut is not None and ts < cut:
                 _count(result.too_old, sensor)
                 return
-            stored_at = self._insert(series, ts, value, quality)
-            if stored_at is None:
+            stored_at: int | None = ts
+            if not storing.insert(self.conn, self.frontier, series, ts, value, quality):
                 stored_at = self._collided(sensor, series, ts, value, quality, device_time)
             if stored_at is None:
                 return
@@ -292,16 +273,6 @@ class _Careful:
             result.late += 1
             self.marks.add((series, stored_at - stored_at % MINUTE_US))
 
-    def _insert(self, series: int, ts: int, value: float | None, quality: int) -> int | None:
-        """Insert unless (series, ts) is taken; the time it was stored at, or None."""
-        tables = self.frontier.tables(ts)
-        # The first table is the one that readers ask; only if it took the row does the copy follow.
-        if self.conn.execute(INSERT_ONE[tables[0]], (series, ts, value, quality)).rowcount != 1:
-            return None
-        for table in tables[1:]:
-            self.conn.execute(INSERT_ONE[table], (series, ts, value, quality))
-        return ts
-
     def _collided(self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool) -> int | None:
         same = self._is_there(series, ts, value)
         if same and (device_time or self.retrying):
@@ -310,14 +281,18 @@ class _Careful:
         if device_time:
             _count(self.result.conflicts, sensor)
             return None
-        # After a backward clock step a dense stream may have taken many microseconds in a row: look ever further.
-        step = 1
+        # After a backward clock step a dense stream may have taken many microseconds in a row: look ever further, and what
+        # comes next begins where the search before has ended.
+        begin, end = self._runs.get(series, (ts, ts))
+        if self.retrying or not begin <= ts <= end:
+            begin = end = ts
+        ts, step = end, 1
         for attempt in range(1, 1000):
             ts += step
-            stored_at = self._insert(series, ts, value, quality)
-            if stored_at is not None:
+            if storing.insert(self.conn, self.frontier, series, ts, value, quality):
                 self.result.shifted += 1
-                return stored_at
+                self._runs[series] = (begin, ts)
+                return ts
             if self.retrying and self._is_there(series, ts, value):
                 self.result.repeated += 1  # the earlier attempt moved it here
                 return None
@@ -326,8 +301,8 @@ class _Careful:
         raise ValueError(f"no free microsecond found up to {ts}")
 
     def _is_there(self, series: int, ts: int, value: float | None) -> bool:
-        row = self.conn.execute(_FIND[self.frontier.tables(ts)[0]], (series, ts)).fetchone()
-        return row is not None and row[0] == value
+        found = storing.find(self.conn, self.frontier, series, ts)
+        return found is not None and found[0] == value
 
     def mark_dirty(self) -> None:
         mark_dirty(self.conn, self.frontier, sorted(self.marks))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
+from sensorlogd.event_kinds import Kind
+
 KEEP = 100_000
 _TRIM_SLICE = 2_000
 
 
-def record(conn: sqlite3.Connection, ts_us: int, kind: str, sensor: str | None, detail: str) -> None:
+def record(conn: sqlite3.Connection, ts_us: int, kind: Kind, sensor: str | None, detail: str) -> None:
     """Store one event; the caller owns the transaction. ``detail`` is cut at 4000 characters."""
     detail = detail.encode("utf-8", "backslashreplace").decode()[:4000]
     conn.execute("INSERT INTO event(ts, kind, sensor, detail) VALUES (?,?,?,?)", (ts_us, kind, sensor, detail))

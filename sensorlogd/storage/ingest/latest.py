@@ -1,13 +1,17 @@
 """The newest arrival of every series, kept in a small table so that ``latest`` needs no scan.
 
 Written every few seconds rather than with every commit, because it would cost a page write per commit on an SD card.
-Readers lay the readings of ``recent`` from ``meta.latest_written_us`` on over it, so their answer is current.
+Readers lay the fresh readings from ``meta.latest_written_us`` on over it, so their answer is current.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+
+from sensorlogd.storage import meta
+from sensorlogd.storage.stages import storing
+from sensorlogd.storage.stages.readings import Reading
 
 # Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
 _SIZES = (256, 16, 1)
@@ -18,7 +22,6 @@ _UPSERT = {
     "arrived_us = excluded.arrived_us"
     for size in _SIZES
 }
-_WRITTEN = "INSERT INTO meta(key, value) VALUES ('latest_written_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
 def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None, int]], now_us: int, back_us: int) -> None:
@@ -33,17 +36,22 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
         while len(flat) - at >= 5 * size:
             conn.execute(_UPSERT[size], flat[at : at + 5 * size])
             at += 5 * size
-    conn.execute(_WRITTEN, (str(now_us - back_us),))
+    meta.put(conn, meta.LATEST_WRITTEN, str(now_us - back_us))
+
+
+def saved(conn: sqlite3.Connection, series: Collection[int]) -> dict[int, Reading]:
+    """The newest reading of each of these as it was saved: those of the last seconds may be missing."""
+    rows = conn.execute("SELECT series_id, ts, value, quality FROM latest")
+    return {one: (ts, value, quality) for one, ts, value, quality in rows if one in series}
 
 
 def renew(conn: sqlite3.Connection, newest: dict[int, tuple[int, float | None, int]], series: Iterable[int]) -> None:
     """Stored readings of these series were changed or moved away: so are those in ``newest``, which are not saved yet."""
     for one in series:
         if one in newest:
-            ts, key = newest[one][0], (newest[one][0], one)
-            find = "SELECT value, quality FROM {} WHERE ts = ? AND series_id = ?"
-            row = conn.execute(find.format("recent"), key).fetchone() or conn.execute(find.format("history"), key).fetchone()
-            if row is None:
+            ts = newest[one][0]
+            found = storing.find_anywhere(conn, one, ts)
+            if found is None:
                 del newest[one]
             else:
-                newest[one] = (ts, *row)
+                newest[one] = (ts, *found)

@@ -16,6 +16,15 @@ class NoRoom(Exception):
     """There is too little free disk; the text says how much is needed."""
 
 
+def bytes_to_write(path: Path) -> int:
+    """About how much ``vacuum`` writes: a copy of what is used, the old pages into the journal, and the copy over them. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)) as conn:
+        pages, free, size = (
+            conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((2 * (pages - free) + pages) * size)
+
+
 def vacuum(path: Path) -> None:
     """Raises NoRoom, sqlite3.Error."""
     folder = path.resolve().parent
@@ -34,3 +43,11 @@ def vacuum(path: Path) -> None:
         conn.execute(f"PRAGMA temp_store_directory = '{str(folder).replace(chr(39), chr(39) * 2)}'")
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("VACUUM")
+
+
+def give_back(conn: sqlite3.Connection, pages: int) -> tuple[int, int]:
+    """Shorten the file by so many free pages at most, in the transaction there is: (free before, free now)."""
+    (free,) = conn.execute("PRAGMA freelist_count").fetchone()
+    conn.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    (left,) = conn.execute("PRAGMA freelist_count").fetchone()
+    return free, left

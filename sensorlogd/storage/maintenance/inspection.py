@@ -9,11 +9,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
+from sensorlogd.storage.stages import KEYS, survey
 
-EXACT = ("n", "min", "max", "first_ts", "first", "last_ts", "last", "covered_us", "resets", "transitions", "states")
+EXACT = (
+    "n",
+    "min",
+    "max",
+    "first_ts",
+    "first",
+    "last_ts",
+    "last",
+    "covered_us",
+    "resets",
+    "transitions",
+    "states",
+    "second",
+    "last_but_one",
+)
 CLOSE = ("mean", "m2", "integral", "increase", "sin_sum", "cos_sum")
 RELATIVE = 1e-9
 
@@ -22,9 +38,9 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     one = _one(conn)
     page = one("PRAGMA page_size")
-    meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
+    marks = meta.marks(conn)
     wal = path.with_name(path.name + "-wal")
-    moved = int(meta.get("moved_until_us") or 0)
+    first, last = survey.extent(conn)
     return {
         "file_bytes": path.stat().st_size,
         "wal_bytes": wal.stat().st_size if wal.exists() else 0,
@@ -33,30 +49,32 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "schema": one("SELECT version_num FROM alembic_version"),
         "sensors": one("SELECT count(*) FROM sensor"),
         "series": one("SELECT count(*) FROM series"),
-        "first_us": one("SELECT min(ts) FROM (SELECT (SELECT min(ts) FROM history WHERE series_id = series.id) AS ts FROM series"
-                        " UNION ALL SELECT min(ts) FROM recent)"),
-        "last_us": one("SELECT max(ts) FROM (SELECT (SELECT max(ts) FROM history WHERE series_id = series.id) AS ts FROM series"
-                       " UNION ALL SELECT max(ts) FROM recent)"),
-        "moved_until_us": moved or None,
-        "edge_us": int(meta.get("edge_us") or 0) or None,
-        "day_zone": meta.get("day_zone"),
+        "first_us": first,
+        "last_us": last,
+        "moved_until_us": marks.moved_until_us or None,
+        "edge_us": marks.edge_us or None,
+        "day_zone": marks.day_zone,
         "dirty_minutes": one("SELECT count(*) FROM dirty"),
         "stale_series": one("SELECT count(DISTINCT series_id) FROM stale"),
         "events": one("SELECT count(*) FROM event"),
         "mends": one("SELECT count(*) FROM mend"),
-    }  # fmt: skip
+    }
 
 
 def counted(conn: sqlite3.Connection) -> dict[str, int]:
     """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
-    one = _one(conn)
-    moved = int(one("SELECT coalesce((SELECT value FROM meta WHERE key = 'moved_until_us'), 0)"))
-    history = conn.execute("SELECT count(*) FROM history WHERE ts < ?", (moved,)).fetchone()[0]
-    recent = conn.execute("SELECT count(*) FROM recent WHERE ts >= ?", (moved,)).fetchone()[0]
-    rows = {"readings": history + recent, "readings not moved yet": recent}
+    settled, fresh = survey.count_all(conn, meta.marks(conn).moved_until_us)
+    rows = {"readings": settled + fresh, "readings not moved yet": fresh}
     for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
         rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
     return rows
+
+
+def hours_to_roll_up(conn: sqlite3.Connection) -> int:
+    """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
+    stale = survey.outdated_us(conn, meta.marks(conn).edge_us)
+    (minutes,) = conn.execute("SELECT count(*) FROM dirty").fetchone()
+    return int(stale / 3_600_000_000 + minutes / 60)
 
 
 def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
@@ -84,7 +102,7 @@ def faults(conn: sqlite3.Connection) -> Iterator[str]:
             yield f"{orphans} rows of {table} belong to no series"
 
 
-LARGE = ("recent", "history", "rollup", "mended")
+LARGE = (*KEYS, "rollup", "mended")
 
 
 def faults_of_small_tables(conn: sqlite3.Connection) -> Iterator[str]:
@@ -99,8 +117,8 @@ def faults_of_small_tables(conn: sqlite3.Connection) -> Iterator[str]:
 def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Iterator[tuple[str, int | None]]:
     """(what is wrong, series id) of a sample of stored roll-ups that differ from their readings; last: (how many were
     compared, None). Those that are known to be out of date (dirty, stale) or whose readings have expired are not looked at."""
-    meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('day_zone', 'edge_us')").fetchall())
-    zone, edge = meta.get("day_zone") or "UTC", int(meta.get("edge_us") or 0)
+    marks = meta.marks(conn)
+    zone, edge = marks.day_zone or "UTC", marks.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id")}  # fmt: skip
@@ -120,8 +138,8 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         parts = [rollup.of(times, values, qualities, rules) for times, values, qualities in snapshot.columns(series, start, end)]
         expected = rollup.merge_all(parts, rules) if parts else None
         compared += 1
-        if expected is None and damaged:
-            outlived += 1  # its readings were lost with a page, and it came back
+        if damaged and (expected is None or stored[0] > expected.n):
+            outlived += 1  # some of its readings were lost with a page, and it came back: it knows more than is left
             continue
         different = _difference(RollUp(*stored), expected)
         if different:

@@ -25,32 +25,16 @@ import time
 from collections.abc import Iterator
 from enum import Enum
 
-_SET = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
-_COPY = (
-    "INSERT INTO history(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM recent"
-    " WHERE ts >= ? AND ts < ? AND series_id >= ? AND series_id <= ? ORDER BY series_id, ts ON CONFLICT DO NOTHING"
-)
-_COUNT = "SELECT count(*), max(ts) FROM (SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ?)"
-_AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
-# Where each series has at most so many rows from there on; NULL where all of them have fewer.
-_NEWEST = (
-    "SELECT max((SELECT ts FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2 ORDER BY ts DESC LIMIT 1 OFFSET ?3))"
-    " FROM series"
-)
-# What readers see is right: below ``moved_until_us`` that is the row of ``history``.
-_BRING_BACK = (
-    "INSERT INTO recent(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM history"
-    " WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ? ORDER BY ts, series_id"
-    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
-)
-_TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
+from sensorlogd.storage import meta
+from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.stages import moving
 
 _PINNED_US = 60_000_000  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
 _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
 _LEAST_ROWS = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
 _SCAN_SHARE = 4  # at most this part of a slice goes into reading over the window
-_FILTER_COST = 1.5  # passing a row over in _COPY takes so many times as long as in _COUNT (measured: 62 and 45 ns)
+_FILTER_COST = 1.5  # passing a row over in moving.copy takes so many times as long as in moving.count (measured: 62 and 45 ns)
 
 
 class MoverState(Enum):
@@ -89,12 +73,12 @@ class Mover:
         self._window = (0, 0)
         self._at = 0  # the next series (index) to copy in this window
         self._window_rows = float(block_rows)
-        self._slice_rows = 15_000.0  # readings to copy at once, about
+        self._copy_pace = Pace(slice_s, 15_000, _LEAST_ROWS, block_rows, slower=0.2)  # readings to copy at once, about
         self._row_s = 0.0  # what passing over one row of the window takes, as measured
         self._was_slow = False  # one series alone took too long in this window
-        self._delete_rows = 5_000.0
+        self._delete_pace = Pace(slice_s, 5_000, _LEAST_ROWS, 100_000)
         self._unpinning = False
-        self._back_rows = 2_000.0  # readings to bring back at once, about
+        self._back_pace = Pace(slice_s, 2_000, 100, block_rows)  # readings to bring back at once, about
 
     @property
     def copying_range(self) -> tuple[int, int] | None:
@@ -103,13 +87,13 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection) -> None:
         """Know where things stand in a database that was just opened. Reads only."""
-        meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('moved_until_us', 'moving_until_us')"))
-        self.moved_until_us = int(meta.get("moved_until_us") or 0)
+        marks = meta.marks(conn)
+        self.moved_until_us = marks.moved_until_us
         self._counted = self._counted_until_us = 0
-        if conn.execute("SELECT 1 FROM recent WHERE ts < ? LIMIT 1", (self.moved_until_us,)).fetchone():
+        if moving.is_left_over(conn, self.moved_until_us):
             self.state = MoverState.DELETING
-        elif meta.get("moving_until_us"):
-            self._begin_copying(conn, int(meta["moving_until_us"]))
+        elif marks.moving_until_us:
+            self._begin_copying(conn, marks.moving_until_us)
         else:
             self.state = MoverState.IDLE
 
@@ -133,11 +117,11 @@ class Mover:
         once. Its own transaction; nothing changes for what is stored."""
         if self.state is not MoverState.IDLE:
             return
-        (oldest,) = conn.execute("SELECT min(ts) FROM recent WHERE ts >= ?", (self.moved_until_us,)).fetchone()
+        oldest = moving.oldest(conn, self.moved_until_us)
         target = now_us - self.block_us if oldest is None else min(oldest, now_us - self.block_us)
         if target > self.moved_until_us:
             with transaction(conn):
-                conn.execute(_SET, ("moved_until_us", str(target)))
+                moving.leap(conn, target)
             self.moved_until_us = target
             self._counted = self._counted_until_us = 0
 
@@ -153,7 +137,7 @@ class Mover:
         if self.moved_until_us <= (target if self._unpinning else now_us + _PINNED_US):
             self._unpinning = False
             return False
-        if conn.execute("SELECT 1 FROM recent WHERE ts < ? LIMIT 1", (self.moved_until_us,)).fetchone():
+        if moving.is_left_over(conn, self.moved_until_us):
             self.state = MoverState.DELETING  # left over: it must not be seen again when the limit falls below it
             return True
         self._bring_back_slice(conn, target)
@@ -164,7 +148,7 @@ class Mover:
 
     def _choose_block(self, conn: sqlite3.Connection, now_us: int) -> bool:
         limit = now_us - self.lag_us  # nothing newer is touched: a reading dated tomorrow is just not moved yet
-        (oldest,) = conn.execute("SELECT min(ts) FROM recent WHERE ts >= ?", (self.moved_until_us,)).fetchone()
+        oldest = moving.oldest(conn, self.moved_until_us)
         if oldest is None or oldest >= limit:
             return False
         until = self._end_of_full_block(conn, oldest, limit)
@@ -172,7 +156,7 @@ class Mover:
             return False
         end = limit if until is None else until
         with transaction(conn):
-            conn.execute(_SET, ("moving_until_us", str(end)))
+            moving.begin(conn, end)
         self._begin_copying(conn, end)
         return True
 
@@ -184,11 +168,11 @@ class Mover:
         if start >= limit:
             return None
         began = time.perf_counter()
-        more, last = conn.execute(_COUNT, (start, limit, self.block_rows - self._counted)).fetchone()
+        more, last = moving.count(conn, start, limit, self.block_rows - self._counted)
         if more >= _LEAST_ROWS:
             self._row_s = (time.perf_counter() - began) * _FILTER_COST / more
-        if self._counted + more >= self.block_rows:
-            return int(last) + 1
+        if last is not None and self._counted + more >= self.block_rows:
+            return last + 1
         self._counted += more
         self._counted_until_us = limit
         return None
@@ -209,16 +193,16 @@ class Mover:
                 self._advance(conn)
                 return True
             self._next_window(conn)
-        many = max(int(self._slice_rows * len(self._series) / self._window_rows), 1)
+        many = max(int(self._copy_pace.rows * len(self._series) / self._window_rows), 1)
         group = self._series[self._at : self._at + many]
         if not group:  # no series at all: nothing can be in the block
             self._advance(conn)
             return True
         with transaction(conn):
             began = time.perf_counter()
-            copied = conn.execute(_COPY, (*self._window, group[0], group[-1])).rowcount
+            copied = moving.copy(conn, self._window, group[0], group[-1])
             took = time.perf_counter() - began
-        self.moved += max(copied, 0)
+        self.moved += copied
         self._at += len(group)
         self._adapt(took, len(group), len(group) == many)
         return True
@@ -231,8 +215,8 @@ class Mover:
         least = _PAGE_ROWS * len(self._series) if not self._was_slow else 0
         self._window_rows = max(self._window_rows, min(least, self.block_rows), _LEAST_ROWS)
         start = self._window[1]
-        row = conn.execute(_AFTER, (start, self._until_us, int(self._window_rows))).fetchone()
-        self._window = (start, self._until_us if row is None else min(row[0] + 1, self._until_us))
+        last = moving.end_of(conn, start, self._until_us, int(self._window_rows))
+        self._window = (start, self._until_us if last is None else min(last + 1, self._until_us))
         self._at = 0
         self._was_slow = False
 
@@ -243,15 +227,12 @@ class Mover:
         if many == 1 and work > 1.2 * room:  # one series is more than a slice: shorter windows
             self._window_rows *= max(room / work, 0.1)
             self._was_slow = True
-        change = min(max(room / work, 0.2), 1.5)
-        if change < 1.0 or is_full:  # the few series at the end of a window say nothing about more
-            self._slice_rows = min(max(self._slice_rows * change, _LEAST_ROWS), float(self.block_rows))
+        if work > room or is_full:  # the few series at the end of a window say nothing about more
+            self._copy_pace.measured(work, room)
 
     def _advance(self, conn: sqlite3.Connection) -> None:
-        """From this commit on readers find the block in ``history``."""
         with transaction(conn):
-            conn.execute(_SET, ("moved_until_us", str(self._until_us)))
-            conn.execute("DELETE FROM meta WHERE key = 'moving_until_us'")
+            moving.advance(conn, self._until_us)
         self.moved_until_us = self._until_us
         self._counted = self._counted_until_us = 0
         self.state = MoverState.DELETING
@@ -259,14 +240,14 @@ class Mover:
     # ---- deleting --------------------------------------------------------------------------------------------------
 
     def _delete_slice(self, conn: sqlite3.Connection) -> bool:
-        row = conn.execute(_AFTER, (-(1 << 63), self.moved_until_us, int(self._delete_rows))).fetchone()
+        last = moving.end_of_left_over(conn, self.moved_until_us, int(self._delete_pace))
         with transaction(conn):
             began = time.perf_counter()
             # All rows of an instant go together; what is left of it would be passed over again.
-            conn.execute("DELETE FROM recent WHERE ts < ?", (self.moved_until_us if row is None else row[0] + 1,))
+            moving.delete_left_over(conn, self.moved_until_us if last is None else last + 1)
             took = time.perf_counter() - began
-        self._delete_rows = min(max(self._delete_rows * min(max(self.slice_s / took, 0.3), 1.5), _LEAST_ROWS), 100_000.0)
-        if row is None:
+        self._delete_pace.measured(took)
+        if last is None:
             self.state = MoverState.IDLE
         return True
 
@@ -276,18 +257,16 @@ class Mover:
         """The newest rows of ``history`` to ``recent``, about as many as fit a slice, all of an instant together."""
         began = time.perf_counter()
         (series,) = conn.execute("SELECT count(*) FROM series").fetchone()
-        each = max(int(self._back_rows / max(series, 1)), 1)
-        (newest,) = conn.execute(_NEWEST, (target, self.moved_until_us, each)).fetchone()
-        begin = target if newest is None else int(newest) + 1
+        each = max(int(self._back_pace.rows / max(series, 1)), 1)
+        newest = moving.newest_settled(conn, target, self.moved_until_us, each)
+        begin = target if newest is None else newest + 1
         with transaction(conn):
-            conn.execute(_BRING_BACK, (begin, self.moved_until_us))
-            conn.execute(_TAKE_AWAY, (begin, self.moved_until_us))
-            conn.execute(_SET, ("moved_until_us", str(begin)))
+            moving.bring_back(conn, begin, self.moved_until_us)
         self.moved_until_us = begin
         self._counted = self._counted_until_us = 0
         took = time.perf_counter() - began
         self.longest_slice_s = max(self.longest_slice_s, took)
-        self._back_rows = min(max(self._back_rows * min(max(self.slice_s / took, 0.3), 1.5), 100.0), float(self.block_rows))
+        self._back_pace.measured(took)
 
 
 @contextlib.contextmanager

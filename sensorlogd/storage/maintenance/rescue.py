@@ -16,7 +16,7 @@ from pathlib import Path
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance import incidents
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PAGES_AT_ONCE = 5_000
 
@@ -42,7 +42,7 @@ def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> st
 
 def give_up(db: OpenDatabase, now_us: int, why: Exception, *, removed: bool) -> str:
     """There is no room for a copy and no time left: only the write-ahead log is kept. In words. Raises OSError."""
-    log.error("database: %s; given up", why)
+    logger.error("database: %s; given up", why)
     if not db.sides():
         return f"{why}; given up"
     left = incidents.set_aside(db.path, now_us, _reason(db, removed), only_side_files=True)

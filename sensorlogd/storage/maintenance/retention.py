@@ -19,9 +19,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.maintenance.mover import transaction
+from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.stages import moving, survey
 
 TIERS = (0, *resolutions.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
 _CUT = (
@@ -71,8 +74,8 @@ class Retention:
         self._work: list[tuple[int, int, int]] | None = None  # (series, tier, cut) still to delete; None: no round
         self._dropping: list[tuple[int, int, int]] = []
         self._done: dict[tuple[int, int], int] = {}  # (series, tier) -> nothing older is left
-        self._rows = 2_000.0
-        self._pages = 200.0
+        self._delete_pace = Pace(slice_s, 2_000, _LEAST_ROWS, 50_000)
+        self._page_pace = Pace(slice_s, 200, least=10, most=5_000)
 
     def plan(self, plan: RetentionPlan) -> None:
         """Use ``plan`` from the next round on (any thread)."""
@@ -160,26 +163,18 @@ class Retention:
 
     def _delete(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
         """Delete some rows of one series and tier older than ``cut``; True if more may be left."""
-        key: tuple[int, ...] = (series,)
-        table, where, column = "history", "series_id = ?", "ts"
-        if tier:
-            key = (series, tier)
-            table, where, column = "rollup", "series_id = ? AND resolution = ?", "start"
         cut = _hour(cut)
-        select = f"SELECT {column} FROM {table} WHERE {where} AND {column} < ? ORDER BY {column} LIMIT 1"
-        if conn.execute(select, (*key, cut)).fetchone() is None:
+        if _oldest(conn, series, tier, cut) is None:
             return False
-        row = conn.execute(f"{select} OFFSET ?", (*key, cut, int(self._rows))).fetchone()
+        end = _oldest(conn, series, tier, cut, int(self._delete_pace))
         with transaction(conn):
             began = time.perf_counter()
-            until = cut if row is None else row[0]
-            deleted = conn.execute(f"DELETE FROM {table} WHERE {where} AND {column} < ?", (*key, until)).rowcount
+            deleted = _delete_before(conn, series, tier, cut if end is None else end)
             took = time.perf_counter() - began
         self.deleted += deleted
-        if took > self.slice_s or row is not None:  # a short rest says nothing about how many could be deleted at once
-            change = min(max(self.slice_s / max(took, 1e-6), 0.3), 1.5)
-            self._rows = min(max(self._rows * change, _LEAST_ROWS), 50_000.0)
-        return row is not None
+        if took > self.slice_s or end is not None:  # a short rest says nothing about how many could be deleted at once
+            self._delete_pace.measured(took)
+        return end is not None
 
     def _vacuum(self, conn: sqlite3.Connection) -> bool:
         """Give some free pages back to the file system; True while there are many."""
@@ -189,9 +184,9 @@ class Retention:
             return False  # what is left is used again by the next readings
         with transaction(conn):
             began = time.perf_counter()
-            conn.execute(f"PRAGMA incremental_vacuum({int(self._pages)})").fetchall()
+            conn.execute(f"PRAGMA incremental_vacuum({int(self._page_pace)})").fetchall()
             took = time.perf_counter() - began
-        self._pages = min(max(self._pages * min(max(self.slice_s / took, 0.3), 1.5), 10.0), 5_000.0)
+        self._page_pace.measured(took)
         return True
 
     # ---- a disk without room ---------------------------------------------------------------------------------------
@@ -220,15 +215,7 @@ class Retention:
     def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
         settled, dirty, held = _settled_until(conn), _oldest_dirty(conn), conversion.held(conn)
-        firsts = {
-            series: first
-            for series, first in conn.execute(
-                "SELECT id, (SELECT min(ts) FROM history WHERE series_id = series.id AND ts < ? AND ts >="
-                " coalesce((SELECT cut_us FROM retention_cut WHERE series_id = series.id AND tier = 0), ts)) FROM series",
-                (settled,),
-            ).fetchall()
-            if first is not None and series not in held
-        }
+        firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
         latest_cut = resolutions.bucket(settled, resolutions.DAY, self.zone)[0]
         # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
         clean = {series: first for series, first in firsts.items() if dirty.get(series, settled) > first}
@@ -260,10 +247,29 @@ def _hour(cut_us: int) -> int:
     return cut_us - cut_us % (resolutions.HOUR * resolutions.SECOND_US)
 
 
+def _oldest(conn: sqlite3.Connection, series: int, tier: int, before_us: int, skipped: int | None = None) -> int | None:
+    """When the oldest row is, or the one behind ``skipped`` of them; None: there is none."""
+    if not tier:
+        return moving.oldest_settled(conn, series, before_us, skipped)
+    select = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? ORDER BY start LIMIT 1"
+    if skipped is None:
+        row = conn.execute(select, (series, tier, before_us)).fetchone()
+    else:
+        row = conn.execute(f"{select} OFFSET ?", (series, tier, before_us, skipped)).fetchone()
+    return None if row is None else row[0]
+
+
+def _delete_before(conn: sqlite3.Connection, series: int, tier: int, until_us: int) -> int:
+    if not tier:
+        return moving.delete_before(conn, series, until_us)
+    key = (series, tier, until_us)
+    return conn.execute("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", key).rowcount
+
+
 def _settled_until(conn: sqlite3.Connection) -> int:
-    """Older readings are rolled up and in ``history``."""
-    meta = dict(conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'moved_until_us')").fetchall())
-    return min(int(meta.get("edge_us") or 0), int(meta.get("moved_until_us") or 0))
+    """Older readings are rolled up and settled."""
+    marks = meta.marks(conn)
+    return min(marks.edge_us, marks.moved_until_us)
 
 
 def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:

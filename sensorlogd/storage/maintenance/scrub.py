@@ -12,20 +12,37 @@ import time
 from pathlib import Path
 from typing import Any
 
-SMALL = ("sensor", "series", "meta", "retention_cut", "daemon_status", "work", "sensor_status", "calibration")
+from sensorlogd.storage.stages import KEYS
+
+# Checked whole at each look, their indexes, too.
+SMALL = (
+    "alembic_version", "sensor", "series", "meta", "retention_cut", "daemon_status", "work", "sensor_status", "calibration",
+    "alarm",
+)  # fmt: skip
 # table -> its key, in the order of which it is read
 LARGE = {
-    "history": ("series_id", "ts"),
-    "recent": ("ts", "series_id"),
+    **KEYS,
     "rollup": ("series_id", "resolution", "start"),
     "mended": ("mend_id", "first_ts"),
     "event": ("id",),
+    "event INDEXED BY event_ts": ("ts", "id"),
     "mend": ("id",),
     "dirty": ("series_id", "start"),
     "stale": ("series_id", "tier"),
     "latest": ("series_id",),
+    "alarm_change": ("id",),
+    "alarm_change INDEXED BY alarm_change_ts": ("ts", "id"),
+    "notification": ("id",),
+    "notification INDEXED BY notification_state": ("state", "id"),
+    "notification INDEXED BY sqlite_autoindex_notification_1": ("identity",),
 }
 ROWS_AT_ONCE = 2_000
+
+
+class Spoilt(sqlite3.DatabaseError):
+    """What SQLite tells in a report instead of an error."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 class Scrub:
@@ -43,18 +60,23 @@ class Scrub:
         with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1.0)) as conn:
             conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
             for table in SMALL:
-                conn.execute(f"SELECT * FROM {table}").fetchall()
+                (line,) = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchone()
+                if line != "ok":
+                    raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
             rounds = self.rounds
-            while time.monotonic() < until and self.rounds == rounds:
+            while True:
                 self._some(conn)
+                if time.monotonic() >= until or self.rounds != rounds:
+                    return
 
     def _some(self, conn: sqlite3.Connection) -> None:
         table = tuple(LARGE)[self._table]
         key = LARGE[table]
         names, marks = ", ".join(key), ", ".join("?" * len(key))
+        columns = names if "INDEXED" in table else "*"  # of an index nothing but itself
         where = "" if self._after is None else f"WHERE ({names}) > ({marks})"
         row = conn.execute(
-            f"SELECT {names} FROM (SELECT * FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"
+            f"SELECT {names} FROM (SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"
             f" ORDER BY {', '.join(f'{name} DESC' for name in key)} LIMIT 1",
             self._after or (),
         ).fetchone()

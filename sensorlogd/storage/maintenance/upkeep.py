@@ -11,13 +11,15 @@ import sqlite3
 import time
 from typing import Literal
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.stages import survey
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
 TRIM_EVERY_S = 600.0
@@ -43,18 +45,15 @@ class Upkeep:
         """Bring an unfinished move to a known state and read the frontier. Own transactions."""
         self.mover.recover(conn)
         future_cuts.take_back(conn, now_us, self.retention.zone)
-        meta = dict(conn.execute("SELECT key, value FROM meta").fetchall())
-        frontier.moved_until_us = int(meta.get("moved_until_us") or 0)
+        marks = meta.marks(conn)
+        frontier.moved_until_us = self.mover.moved_until_us
         frontier.copying = self.mover.copying_range
-        edge = int(meta.get("edge_us") or 0)
+        edge = marks.edge_us
         if not edge:
-            (first,) = conn.execute("SELECT min(ts) FROM recent").fetchone()
+            first = survey.first_fresh(conn)
             edge = min(now_us, now_us if first is None else first)
             edge -= edge % MINUTE_US
-            conn.execute(
-                "INSERT INTO meta(key, value) VALUES ('edge_us', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-                (str(edge),),
-            )
+            meta.put(conn, meta.EDGE, str(edge))
         frontier.edge_us = edge
         self.retention.recover(conn)
         frontier.cuts_us = self.retention.cuts_us
@@ -79,7 +78,7 @@ class Upkeep:
         """At most one slice (about 40 ms) of whatever is due, in its own transaction.
 
         While more than a few blocks wait to be moved (a flat-out source), several slices a turn, so that the mover keeps
-        up and ``recent`` stays small; sources that can wait do so meanwhile.
+        up and fresh readings stay few; sources that can wait do so meanwhile.
         """
         now = time.monotonic()
         if not self.busy and now < self.due:

@@ -1,7 +1,7 @@
 """What can be asked of a bucket: each aggregate, what it needs of the stored roll-ups, and how its unit converts.
 
-A bucket is a run [i:j) of parts in time order (stored roll-ups, or roll-ups computed from readings), given by column.
-Formulas are those of ``rollup``; the variance of a merged bucket is the sum of the parts' M2 and of n times the squared
+A bucket is a run [i:j) of segments in time order (stored roll-ups, or roll-ups computed from readings), given by column.
+Formulas are those of ``rollup``; the variance of a merged bucket is the sum of the segments' M2 and of n times the squared
 distance of their means from the whole mean, which is what repeated merging by Chan's formula gives.
 
 Angles (degrees) have aggregates of their own: a mean direction, not the mean of numbers. What says nothing about
@@ -17,17 +17,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.storage.query.sorted_runs import Ordered
+from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups.rollup import OTHER, state_key, total
 
 LIMIT_PERCENTILE = 5_000_000  # readings that a percentile may need to hold at once: 40 MB
 QUALITIES = ("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing")
+_OF_COUNTERS = ("increase", "resets", "first", "second", "last_but_one", "last")
 BASE = ("start", "n", "first_ts", "last_ts", "covered_us")
 
 
 @dataclass(slots=True)
 class Span:
-    """One bucket: parts [i:j) of ``columns``, and what only its surroundings tell.
+    """One bucket: segments [i:j) of ``columns``, and what only its surroundings tell.
 
     start_us, end_us    the part of the bucket that was asked for
     n                   usable readings in it
@@ -50,7 +51,7 @@ class Span:
     resets: int = 0
     moved: bool = False
     held: list[tuple[float, int]] | None = None
-    sorted_values: Ordered | None = None
+    sorted_values: SortedRuns | None = None
     counted: dict[str, int] | None = None  # readings by flag, those flagged fail or missing too
 
     def part(self, name: str) -> Sequence[Any]:
@@ -193,9 +194,9 @@ AGGREGATES: dict[str, Aggregate] = {
     "stddev": Aggregate(_stddev, ("mean", "m2"), "difference"),
     "range": Aggregate(lambda s: max(s.part("max")) - min(s.part("min")), ("min", "max"), "difference"),
     "delta": Aggregate(lambda s: s.columns["last"][s.j - 1] - s.columns["first"][s.i], ("first", "last"), "difference"),
-    "increase": Aggregate(_increase, ("increase", "resets", "first", "last"), "difference"),
-    "rate": Aggregate(_rate, ("increase", "resets", "first", "last"), "difference"),
-    "resets": Aggregate(_resets, ("increase", "resets", "first", "last"), "none"),
+    "increase": Aggregate(_increase, _OF_COUNTERS, "difference"),
+    "rate": Aggregate(_rate, _OF_COUNTERS, "difference"),
+    "resets": Aggregate(_resets, _OF_COUNTERS, "none"),
     "resultant": Aggregate(_nothing, (), "none"),  # of angles only
     "transitions": Aggregate(_transitions, ("transitions", "states", "first", "last"), "none"),
     "states": Aggregate(_states, ("transitions", "states", "first", "last"), "none", True),
@@ -251,7 +252,7 @@ def percentile(name: str) -> float | None:
     return float(match[1]) / 100 if match else None
 
 
-def _of_sorted(values: Ordered | None, fraction: float) -> float | None:
+def _of_sorted(values: SortedRuns | None, fraction: float) -> float | None:
     """Linear interpolation between the closest ranks, as numpy and spreadsheets do (Hyndman and Fan, type 7)."""
     if not values:
         return None

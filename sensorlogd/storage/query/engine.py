@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.query import aggregates as aggs
 from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.aggregates import BASE, QUALITIES, Aggregate, compass, turn
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.reduce import Reduction
-from sensorlogd.storage.query.segments import COARSE_TO_FINE, Part, Parts
+from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.compute import Held, Snapshot
@@ -31,7 +32,7 @@ from sensorlogd.times import format_time
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")
 PARTS_AT_ONCE = 20_000
-RECENT_AT_ONCE = 5_000
+FRESH_AT_ONCE = 5_000
 HELD_AT_MOST = 200_000  # readings: some 25 MB
 Source = Literal["readings", "rollups", "rollups+readings"]
 
@@ -94,27 +95,27 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
     chosen = [aggs.aggregate(name, kind) for name in ask.aggregates]
     needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs)
     counts = [name for name in QUALITIES if name in needs]
-    parts = Parts(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))
+    segments = Segments(snapshot, series, (*BASE, *(name for name in needs if name not in BASE)))
     since, until, step = ask.since_us, ask.until_us, ask.step
     notes: list[str] = []
     if step is None:
         assert ask.max_points is not None
-        step = _for_points(parts, since, until, ask.max_points, ask.zone)
+        step = _for_points(segments, since, until, ask.max_points, ask.zone)
         since = step.bucket(since, ask.zone)[0]
         until = step.bucket(until - 1, ask.zone)[1]
     if conversion is not None:
         conversion.check(ask.aggregates)
-    source, resolution = _source(parts, step, since, until, ask)
-    cut = parts.cut_us(0)
+    source, resolution = _source(segments, step, since, until, ask)
+    cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:
         notes.append(
             f"readings before {format_time(cut, ask.zone)} have expired; steps of whole minutes are answered from roll-ups"
         )
     if kind == "angle" and (blank := [name for name in ask.aggregates if aggs.is_blank_for_angles(name)]):
         notes.append(f"{', '.join(blank)}: says nothing about directions, left empty; mean, stddev and resultant do")
-    rows = _rows(parts, step, since, until, ask, chosen, bool(counts))
+    rows = _rows(segments, step, since, until, ask, chosen, bool(counts))
     if ask.fill in ("previous", "linear"):
-        rows = _filled(rows, ask, chosen, parts, since, kind)
+        rows = _filled(rows, ask, chosen, segments, since, kind)
     if conversion is not None:
         rows = _converted(rows, ask.aggregates, conversion)
     return Answer(step, since, until, source, resolution, rows, notes)
@@ -129,53 +130,43 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
         step = grid.for_points(since, until, ask.max_points, ask.zone)
         since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
     if step.about_us >= resolutions.MINUTE * resolutions.SECOND_US:  # roll-ups answer behind the edge
-        edge = snapshot.conn.execute("SELECT value FROM meta WHERE key = 'edge_us'").fetchone()
-        since = max(since, int(edge[0]) if edge and edge[0] else since)
-    since = max(since, snapshot.moved_until_us)
+        since = max(since, meta.marks(snapshot.conn).edge_us or since)
+    since = max(since, snapshot.readings.moved_until_us)
     if len(series) < 2 or since >= until:
         return snapshot
-    some = f"AND series_id IN ({','.join('?' * len(series))})" if len(series) < 1_000 else ""
-    span = f"FROM recent WHERE ts >= ? AND ts < ? {some}"
-    parameters = (since, until, *(series if some else ()))
-    few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT {HELD_AT_MOST + 1})"
-    if snapshot.conn.execute(few, parameters).fetchone()[0] > HELD_AT_MOST:
-        return snapshot
-    rows: dict[int, list[tuple[int, float | None, int]]] = {one: [] for one in series}
-    for one, *reading in snapshot.conn.execute(f"SELECT series_id, ts, value, quality {span} ORDER BY ts", parameters):
-        if one in rows:
-            rows[one].append(tuple(reading))
-    return replace(snapshot, held=Held(since, until, rows))
+    rows = snapshot.readings.few_fresh(series, since, until, HELD_AT_MOST)
+    return snapshot if rows is None else replace(snapshot, held=Held(since, until, rows))
 
 
-def _for_points(parts: Parts, since_us: int, until_us: int, max_points: int, zone: str) -> Step:
+def _for_points(segments: Segments, since_us: int, until_us: int, max_points: int, zone: str) -> Step:
     """From the ladder; not finer than what is still kept of the range."""
     step = grid.for_points(since_us, until_us, max_points, zone)
-    cut = parts.cut_us(0)
+    cut = segments.cut_us(0)
     if cut is None or since_us >= cut:
         return step
     for tier in reversed(COARSE_TO_FINE):
-        kept = parts.cut_us(tier)
+        kept = segments.cut_us(tier)
         if kept is None or since_us >= kept:
             width = tier * resolutions.SECOND_US
             return next((one for one in grid.LADDER if one.about_us >= max(width, step.about_us)), step)
     return step
 
 
-def _usable(parts: Parts, step: Step, zone: str, edges: list[tuple[int, int]], ask: Ask) -> list[int]:
+def _usable(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]], ask: Ask) -> list[int]:
     if step.about_us < resolutions.MINUTE * resolutions.SECOND_US:
         return []
-    return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, parts.day_zone, edges)]
+    return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
 
 
-def _source(parts: Parts, step: Step, since_us: int, until_us: int, ask: Ask) -> tuple[Source, str]:
+def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask) -> tuple[Source, str]:
     """What will answer: told before the first row, so that a stream can begin with it."""
     if all(aggs.percentile(name) is not None for name in ask.aggregates):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
-    for tier in _usable(parts, step, ask.zone, edges, ask):
-        whole = parts.whole_buckets(since_us, until_us, tier)
+    for tier in _usable(segments, step, ask.zone, edges, ask):
+        whole = segments.whole_buckets(since_us, until_us, tier)
         if whole is not None:
-            exact = whole == (since_us, until_us) and not parts.is_dirty(since_us, until_us)
+            exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
             percentiles = any(aggs.percentile(name) is not None for name in ask.aggregates)
             return "rollups" if exact and not percentiles else "rollups+readings", resolutions.NAMES[tier]
     return "readings", "raw"
@@ -191,36 +182,36 @@ def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[lis
 
 
 def _rows(
-    parts: Parts, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
+    segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
     sorting = (
         any(aggs.percentile(name) is not None for name in ask.aggregates)
-        and parts.snapshot.rules_of(parts.series).kind != "angle"
+        and segments.snapshot.rules_of(segments.series).kind != "angle"
     )
-    reduction = Reduction(parts, needs_before="increase" in parts.fields or "states" in parts.fields)
+    reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
     for edges in _chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
-        usable = _usable(parts, step, ask.zone, edges, ask)
-        found: list[Part] = parts.collect(begin, end, usable, edges)
+        usable = _usable(segments, step, ask.zone, edges, ask)
+        found: list[Segment] = segments.collect(begin, end, usable, edges)
         for (start, _), span in zip(edges, reduction.spans(found, edges, begin, end), strict=True):
             empty = span.i == span.j
             if empty and ask.fill == "none" and not (counts and span.counted):
                 continue
             if sorting and not empty:
-                span.sorted_values = parts.sorted_values(span.start_us, span.end_us)
+                span.sorted_values = segments.sorted_values(span.start_us, span.end_us)
             values = tuple(one.compute(span) if not empty or one.of_empty else None for one in chosen)
             yield BucketRow(start, values, 0 if empty else span.n, round(span.covered_us / (span.end_us - span.start_us), 6))
 
 
 def _filled(
-    rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], parts: Parts, since_us: int, kind: str
+    rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], segments: Segments, since_us: int, kind: str
 ) -> Iterator[BucketRow]:
     """Empty buckets get values; only those aggregates that are values of the series (not counts, sums or differences)."""
     fillable = [one.unit == "value" for one in chosen]
     before: BucketRow | None = None
     waiting: list[BucketRow] = []
     if ask.fill == "previous":
-        last = parts.before(since_us)
+        last = segments.before(since_us)
         if last is not None:
             before = BucketRow(since_us, (last[1],) * len(chosen), 0, 0.0)
     for row in rows:
@@ -289,32 +280,30 @@ def readings(
     """
     if after is not None:
         since_us = max(since_us, after[0])
-    moved = snapshot.moved_until_us
     merged: Iterable[Point] = ()
     if len(series) == 1:
         merged = _stream(snapshot, series[0], since_us, until_us)
     else:
-        if since_us < moved:
-            merged = heapq.merge(*(_stream(snapshot, one, since_us, min(until_us, moved)) for one in sorted(series)))
-        if until_us > moved:
-            merged = chain(merged, _recent(snapshot, series, max(since_us, moved), until_us))
+        settled, fresh = snapshot.readings.spans(since_us, until_us)
+        if settled is not None:
+            merged = heapq.merge(*(_stream(snapshot, one, *settled) for one in sorted(series)))
+        if fresh is not None:
+            merged = chain(merged, _fresh(snapshot, series, *fresh))
     for point in merged:
         if after is None or (point.ts_us, point.series) > after:
             yield point
 
 
-def _recent(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
-    """The table lies in the order of the answer: one pass for all series instead of one for each."""
+def _fresh(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
+    """They lie in the order of the answer: one pass for all series instead of one for each."""
     wanted = frozenset(series)
-    sql = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id"
-    cursor = snapshot.conn.execute(sql, (since_us, until_us))
-    while rows := cursor.fetchmany(RECENT_AT_ONCE):
+    for rows in snapshot.readings.fresh_stamped(since_us, until_us, FRESH_AT_ONCE):
         for row in rows:
             if row[1] in wanted:
                 yield Point._make(row)
 
 
 def _stream(snapshot: Snapshot, series: int, since_us: int, until_us: int) -> Iterator[Point]:
-    for rows in Parts(snapshot, series, BASE).chunks(since_us, until_us):
+    for rows in Segments(snapshot, series, BASE).chunks(since_us, until_us):
         for ts, value, quality in rows:
             yield Point(ts, series, value, quality)

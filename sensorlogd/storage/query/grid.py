@@ -1,6 +1,8 @@
 """Where the buckets of an answer begin and end: steps aligned to the clock, and the ladder that a picture takes.
 
-A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do). A step of ``d``, ``w``, ``mo`` or ``y`` is
+A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do). Where clocks differ from UTC by a part of an hour
+(+05:30, +05:45, -03:30) one of half an hour to a day lies on the grid of the local clock, so that an hour begins when it begins
+there; if such a clock is set forward or back by less than a step, the bucket ends at that moment. A step of ``d``, ``w``, ``mo`` or ``y`` is
 made of calendar days of the zone: 23, 24 or 25 hours; weeks begin on Monday, several days count from a Monday, months and
 years from January of year 0. Every instant is in one bucket only, and the same step has the same edges whatever the range.
 """
@@ -11,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sensorlogd.durations import format_duration, parse_duration
@@ -19,6 +22,8 @@ from sensorlogd.storage.rollups import resolutions
 MAX_BUCKETS = 1_000_000
 FIRST_US, LAST_US = -62_135_424_000_000_000, 253_402_128_000_000_000  # inside the years 1 to 9999 in every zone
 SHORTEST_US = 1_000
+PART_US, HOUR_US, DAY_US = (tier * resolutions.SECOND_US for tier in (resolutions.QUARTER, resolutions.HOUR, resolutions.DAY))
+HALF_HOUR_US = HOUR_US // 2
 _CALENDAR = re.compile(r"\s*(\d{1,6})\s*(d|w|mo|y)\s*", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -63,6 +68,8 @@ class Step:
         if not FIRST_US <= ts_us < LAST_US:
             raise ValueError("the range is outside the years 1 to 9999")
         if self.unit == "us":
+            if self._is_local(zone):
+                return self._local_bucket(ts_us, zone)
             start = ts_us - ts_us % self.count
             return start, start + self.count
         local = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).date()
@@ -71,6 +78,21 @@ class Step:
         if ts_us < start:  # the clock went back over midnight: this hour of the day before came twice
             first, following = self._dates(date.fromordinal(first - 1))
             start, end = resolutions.midnight(first, zone), start
+        return start, end
+
+    def _is_local(self, zone: str) -> bool:
+        """Whether its grid there may be another than that of UTC."""
+        return HALF_HOUR_US <= self.count <= DAY_US and _has_part_hours(zone)
+
+    def _local_bucket(self, ts_us: int, zone: str) -> tuple[int, int]:
+        """On the grid of the offset that holds at ``ts_us``, and not beyond the time for which that grid holds."""
+        phase = _phase(ts_us, self.count, zone)
+        start = ts_us - (ts_us + phase) % self.count
+        end = start + self.count
+        if _phase(start, self.count, zone) != phase:
+            start = _first_with(phase, self.count, zone, start, ts_us)
+        if _phase(end - 1, self.count, zone) != phase:
+            end = _first_with(_phase(end - 1, self.count, zone), self.count, zone, ts_us, end - 1)
         return start, end
 
     def _dates(self, day: date) -> tuple[int, int]:
@@ -91,7 +113,7 @@ class Step:
         start, end = self.bucket(since_us, zone)
         while start < until_us:
             yield start, end
-            if self.unit == "us":
+            if self.unit == "us" and not self._is_local(zone):
                 start, end = end, end + self.count
             elif end >= LAST_US:
                 return
@@ -100,13 +122,50 @@ class Step:
 
     def nests(self, tier: int, zone: str, day_zone: str | None, edges: list[tuple[int, int]]) -> bool:
         """Whether every bucket of the stored ``tier`` (in seconds) lies in one of ``edges`` as a whole."""
+        local = self.unit == "us" and self._is_local(zone)
         if tier == resolutions.DAY:
-            same = day_zone == zone if self.unit != "us" else day_zone == "UTC"
+            same = day_zone == zone if self.unit != "us" else day_zone == "UTC" and not local
             return same and (self.unit != "us" or self.count % (resolutions.DAY * resolutions.SECOND_US) == 0)
         width = tier * resolutions.SECOND_US
-        if self.unit == "us":
+        if self.unit == "us" and not local:
             return self.count % width == 0
         return all(start % width == 0 for start, _ in edges) and edges[-1][1] % width == 0
+
+
+@lru_cache(maxsize=64)
+def _has_part_hours(zone: str) -> bool:
+    """Whether its clock ever differed from UTC by quarters of an hour that make no whole one, since 1970."""
+    if zone == "UTC":
+        return False
+    return any(
+        _offset_us(int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * resolutions.SECOND_US, zone) % HOUR_US
+        for year in range(1970, 2038)
+        for month in (1, 7)
+    )
+
+
+def _offset_us(ts_us: int, zone: str) -> int:
+    """What the local clock is ahead of UTC, if that is in quarters of an hour, as it is everywhere since 1972; else 0."""
+    ahead = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    us = (ahead.days * 86_400 + ahead.seconds) * resolutions.SECOND_US
+    return us if us % PART_US == 0 else 0
+
+
+def _phase(ts_us: int, width_us: int, zone: str) -> int:
+    """By how much the grid of the local clock is ahead of that of UTC; 0 where the clocks differ by whole hours."""
+    offset = _offset_us(ts_us, zone)
+    return offset % width_us if offset % HOUR_US else 0
+
+
+def _first_with(phase: int, width_us: int, zone: str, low: int, high: int) -> int:
+    """The first instant in (low, high] that has the phase: the moment the clock was set. Clocks are set once in so short a time."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _phase(middle, width_us, zone) == phase:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _first_of(month: int) -> int:
@@ -170,7 +229,8 @@ def for_points(since_us: int, until_us: int, max_points: int, zone: str) -> Step
                 return step
             continue
         # A range that begins inside a bucket touches one more; a calendar day may have 23 hours, a month 28 days.
-        shortest = step.about_us if step.unit == "us" else step.about_us * 9 // 10
+        even = step.unit == "us" and not step._is_local(zone)
+        shortest = step.about_us if even else step.about_us * 9 // 10
         if -(-span // shortest) + 1 <= max_points:
             return step
     return LADDER[-1]

@@ -57,7 +57,7 @@ def _spills(database: Path, since_us: int) -> list[str]:
 
 def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
     """Of a database that nobody holds."""
-    if not facts:
+    if not (facts.get("heartbeat_us") or facts.get("started_us") or facts.get("pid")):  # verbs leave notes, too
         return "never started", "no daemon has run on this database"
     ago = f"{times.format_age(_age(facts, now))} ago"
     clean = bool(facts.get("clean_shutdown"))

@@ -9,23 +9,29 @@ from __future__ import annotations
 import fnmatch
 import json
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sensorlogd import numbers
+from sensorlogd.storage import meta
+from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
-from sensorlogd.storage.file.opening import open_reader
+from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.query import engine, units
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.engine import Answer, Ask
-from sensorlogd.storage.query.segments import Parts
+from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.query.units import Conversion, UnitError
 from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.stages.readings import Readings
+from sensorlogd.symbols import micro
 
 
-class UnknownSeries(Exception):
+class UnknownSeries(LogError):
     """No series of that name; ``nearest`` are similar ones."""
 
     def __init__(self, pattern: str, nearest: list[str]) -> None:
@@ -36,7 +42,11 @@ class UnknownSeries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One channel of one sensor. ``retired_us``: when it left the configuration, if it did."""
+    """One channel of one sensor. ``retired_us``: when it left the configuration, if it did.
+
+    ``decimals``: its resolution, as the configuration says. ``seen_decimals``: the most places that its values came with; None where
+    nothing is known yet, or they are no decimal numbers.
+    """
 
     id: int
     sensor: str
@@ -46,6 +56,8 @@ class Series:
     heartbeat_us: int
     labels: dict[str, str]
     retired_us: int | None
+    decimals: int | None = None
+    seen_decimals: int | None = None
 
     @property
     def name(self) -> str:
@@ -82,6 +94,7 @@ class SensorState:
     counters: dict[str, int]
     updated_us: int
     heartbeat_us: int
+    examples: dict[str, str] = field(default_factory=dict)  # by counter, the last one; only a living daemon tells
 
 
 class Log:
@@ -105,6 +118,30 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def events_between(
+        self,
+        since_us: int | None,
+        until_us: int | None,
+        kind: str | None,
+        sensor: str | None,
+        *,
+        after: int,
+        before: int,
+        limit: int,
+    ) -> list[Event]:
+        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
+        rows = self.conn.execute(
+            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
+            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
+            " ORDER BY id DESC LIMIT ?7",
+            (since_us, until_us, kind, sensor, after, before, limit),
+        ).fetchall()
+        return [Event(*row) for row in rows]
+
+    def has_series(self) -> bool:
+        """Whether anything has ever been logged into it."""
+        return self.conn.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
+
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
         self.conn.execute("BEGIN")
@@ -126,16 +163,29 @@ class Log:
             "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
             " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
         ).fetchall()
+        places = {int(key.removeprefix(meta.DECIMALS)): int(n) for key, n in meta.entries(self.conn, meta.DECIMALS)}
+        seen = {series: n for series, n in decimals.seen(self.conn).items() if n <= numbers.LONG}
         known = [
-            Series(i, sensor, channel, unit, kind, heartbeat, {**json.loads(outer), **json.loads(own)}, gone)
+            Series(
+                i,
+                sensor,
+                channel,
+                unit,
+                kind,
+                heartbeat,
+                {**json.loads(outer), **json.loads(own)},
+                gone,
+                places.get(i),
+                seen.get(i),
+            )
             for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
         ]
         if not patterns:
             return [series for series in known if retired or series.retired_us is None]
         found: dict[int, Series] = {}
         for pattern in patterns:
-            full = pattern if "." in pattern else f"{pattern}.*"
-            matching = [series for series in known if fnmatch.fnmatchcase(series.name, full)]
+            full = micro(pattern if "." in pattern else f"{pattern}.*")
+            matching = [series for series in known if fnmatch.fnmatchcase(micro(series.name), full)]
             if not matching:
                 import difflib
 
@@ -157,18 +207,11 @@ class Log:
         wanted = {one.id: one for one in series}
         with self._snapshot() as conn:
             stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
-            meta = self.meta()
-            since = max(int(meta.get("latest_written_us") or 0), int(meta.get("moved_until_us") or 0))
-            for identity, *reading in conn.execute(
-                "SELECT series_id, ts, value, quality FROM recent WHERE ts >= ? ORDER BY ts", (since,)
-            ):
+            since = meta.marks(conn).latest_written_us
+            for identity, ts, value, quality in Readings.of(conn).fresh_from(since):
                 known = stored.get(identity)
-                if (
-                    known is None
-                    or (reading[0] >= known[0] and reading[0] <= now_us + 1_000_000)
-                    or known[0] > now_us + 1_000_000
-                ):
-                    stored[identity] = tuple(reading)
+                if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
+                    stored[identity] = (ts, value, quality)
         return [Reading(one, *stored[one.id]) if one.id in stored else None for one in wanted.values()]
 
     def readings(
@@ -184,33 +227,40 @@ class Log:
             snapshot = Snapshot.of(conn, "UTC")
             if len(series) == 1 and after is None:
                 one = series[0]
-                for rows in Parts(snapshot, one.id, BASE).chunks(since_us, until_us):
+                for rows in Segments(snapshot, one.id, BASE).chunks(since_us, until_us):
                     for ts, value, flag in rows:
                         yield new(Reading, (one, ts, value, flag))
                 return
             for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
 
+    def page(
+        self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None, rows: int
+    ) -> list[Reading]:
+        """The first ``rows`` of ``readings``; the snapshot is let go."""
+        stream = self.readings(series, since_us, until_us, after)
+        try:
+            return list(islice(stream, rows))
+        finally:
+            stream.close()
+
+    def marked(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
+        """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
+        with self._snapshot() as conn:
+            rows = conn.execute("SELECT series_id, start, generation FROM dirty WHERE start >= ?", (since_us,)).fetchall()
+            return meta.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
+
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
         """When the first and the last reading of these series was."""
-        firsts, lasts = [], []
         with self._snapshot() as conn:
-            moved = Snapshot.of(conn, "UTC").moved_until_us
-            for one in series:
-                for sql, key in (
-                    ("SELECT min(ts), max(ts) FROM history WHERE series_id = ? AND ts < ?", (one.id, moved)),
-                    ("SELECT min(ts), max(ts) FROM recent WHERE series_id = ? AND ts >= ?", (one.id, moved)),
-                ):
-                    first, last = conn.execute(sql, key).fetchone()
-                    if first is not None:
-                        firsts.append(first)
-                        lasts.append(last)
-        return min(firsts, default=None), max(lasts, default=None)
+            readings = Readings.of(conn)
+            found = [extent for one in series if (extent := readings.extent(one.id)) is not None]
+        return min((first for first, _ in found), default=None), max((last for _, last in found), default=None)
 
     def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
         """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""
         with self._snapshot() as conn:
-            yield from Parts(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
+            yield from Segments(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
 
     def buckets(
         self, series: Sequence[Series], ask: Ask, unit: str | None = None
@@ -233,20 +283,7 @@ class Log:
     def stamped(self, since_us: int, until_us: int) -> list[tuple[int, int, float | None, int]]:
         """(time, series id, value, quality) of every series in [since, until), in order of time: for short, recent ranges."""
         with self._snapshot() as conn:
-            moved = int(self.meta().get("moved_until_us") or 0)
-            found: list[tuple[int, int, float | None, int]] = []
-            if since_us < moved:
-                for (identity,) in conn.execute("SELECT id FROM series").fetchall():
-                    found += conn.execute(
-                        "SELECT ts, series_id, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ?",
-                        (identity, since_us, min(until_us, moved)),
-                    )
-                found.sort(key=lambda row: row[:2])
-            found += conn.execute(
-                "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id",
-                (max(since_us, moved), until_us),
-            )
-            return found
+            return Readings.of(conn).stamped(since_us, until_us)
 
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
@@ -273,6 +310,21 @@ class Log:
                 " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
             )
         ]
+
+
+def conversions(series: Iterable[Series], unit: str) -> dict[int, Conversion | None]:
+    """For ``converted``. Raises ValueError that names the series."""
+    return {one.id: conversion(one, unit) for one in series}
+
+
+def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:
+    """The readings in another unit; their series stay as they are stored."""
+    for reading in readings:
+        change = changes[reading.series.id]
+        if change is None or reading.value is None:
+            yield reading
+        else:
+            yield reading._replace(value=change.value(reading.value))
 
 
 def conversion(series: Series, unit: str) -> Conversion | None:

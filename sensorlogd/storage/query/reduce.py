@@ -1,6 +1,6 @@
-"""Parts to buckets: which parts lie in which bucket, and what the steps between neighbours add to each.
+"""Segments to buckets: which segments lie in which bucket, and what the steps between neighbours add to each.
 
-A reading holds until the next usable one, at most for the heartbeat. A step between two parts that lie in different
+A reading holds until the next usable one, at most for the heartbeat. A step between two segments that lie in different
 buckets is split at their edges, so that covered time and integral of a bucket are exactly those of the instants in it.
 What a counter rose by, or that a state changed, between two readings belongs to the bucket of the later one.
 """
@@ -14,7 +14,7 @@ from operator import add, itemgetter, mul, sub
 from typing import Any
 
 from sensorlogd.storage.query.aggregates import QUALITIES, Span
-from sensorlogd.storage.query.segments import Part, Parts
+from sensorlogd.storage.query.segments import Segment, Segments
 from sensorlogd.storage.rollups import rollup
 
 Known = tuple[int, float | None]  # time and value of a reading
@@ -23,42 +23,47 @@ Known = tuple[int, float | None]  # time and value of a reading
 class Reduction:
     """For one series, chunk by chunk in time order: it remembers the last reading of the chunk before."""
 
-    def __init__(self, parts: Parts, *, needs_before: bool) -> None:
+    def __init__(self, segments: Segments, *, needs_before: bool) -> None:
         """``needs_before``: the reading before the range matters however long ago it was."""
-        self.parts = parts
-        self.rules = parts.snapshot.rules_of(parts.series)
+        self.segments = segments
+        self.rules = segments.snapshot.rules_of(segments.series)
         self.heartbeat_us = self.rules.heartbeat_us
         self.needs_before = needs_before
         self.is_state = self.rules.kind == "state"
         self._before: Known | None = None
+        self._earlier: list[float] = []  # counters: the values of the last two readings before the chunk, or of one
         self._begun = False
 
-    def spans(self, found: Sequence[Part], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
-        """One span per edge. ``found``: the parts of [begin, end)."""
-        fields = self.parts.fields
+    def spans(self, found: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
+        """One span per edge. ``found``: the segments of [begin, end)."""
+        fields = self.segments.fields
         if not self._begun:
             self._begun = True
-            self._before = self.parts.before(begin_us, None if self.needs_before else self.heartbeat_us)
+            self._before = self.segments.before(begin_us, None if self.needs_before else self.heartbeat_us)
+            if "increase" in fields and self._before is not None:
+                self._earlier = self.segments.last_two(begin_us)
         counts = [fields.index(name) for name in QUALITIES if name in fields]
         everything = found
         n_at = fields.index("n")
         if not all(map(itemgetter(n_at), found)):
-            found = [part for part in found if part[n_at]]
+            found = [segment for segment in found if segment[n_at]]
         columns: dict[str, Sequence[Any]] = (
             dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
         )
         starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
         own, values, integral = columns["covered_us"], columns.get("last"), columns.get("integral")
-        following = self.parts.after(end_us, self.heartbeat_us)
+        following = self.segments.after(end_us, self.heartbeat_us)
         steps = self._steps(firsts, lasts, following)
-        holds = list(map(add, lasts, steps))  # until when the last reading of a part holds
+        holds = list(map(add, lasts, steps))  # until when the last reading of a segment holds
         if "mean" in columns:
             means = columns["mean"]
             columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
         if "states" in columns:
             columns["_steps"] = steps
         self._pairs(columns)
-        all_starts = [part[0] for part in everything] if counts else []
+        if "increase" in columns and found:
+            self._correct(columns, end_us)
+        all_starts = [segment[0] for segment in everything] if counts else []
         before = self._before
         before_holds = None if before is None else self._holds(before[0], firsts[0] if firsts else following)
         i = 0
@@ -92,7 +97,7 @@ class Reduction:
                     span.held.append((before[1], covered))
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
-                span.counted = {fields[at]: sum(part[at] for part in everything[a:b]) for at in counts} if b > a else None
+                span.counted = {fields[at]: sum(segment[at] for segment in everything[a:b]) for at in counts} if b > a else None
             yield span
             if j > i:
                 before = (lasts[j - 1], values[j - 1] if values is not None else None)
@@ -101,7 +106,7 @@ class Reduction:
         self._before = before
 
     def _steps(self, firsts: Sequence[int], lasts: Sequence[int], following: int | None) -> list[int]:
-        """From each part's last reading to the next part's first, at most the heartbeat."""
+        """From each segment's last reading to the next segment's first, at most the heartbeat."""
         steps = list(map(min, map(sub, firsts[1:], lasts), repeat(self.heartbeat_us)))
         if lasts:
             steps.append(self._holds(lasts[-1], following) - lasts[-1])
@@ -112,13 +117,35 @@ class Reduction:
         return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
 
     def _pairs(self, columns: dict[str, Sequence[Any]]) -> None:
-        """What happened between neighbouring parts; index k is the step from part k-1 to part k."""
+        """What happened between neighbouring segments; index k is the step from segment k-1 to segment k."""
         if "increase" in columns:
             changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
             columns["_rises"] = [0.0, *(change[0] for change in changes)]
             columns["_resets"] = [0, *(change[1] for change in changes)]
         if "transitions" in columns:
             columns["_moved"] = [0, *(a != b for a, b in zip(columns["last"], columns["first"][1:], strict=False))]
+
+    def _correct(self, columns: dict[str, Sequence[Any]], end_us: int) -> None:
+        """Glitches of a counter at the seams between segments; the step to one, and the step back, belong to the later reading."""
+        ends = list(zip(*(columns[name] for name in ("n", "first", "second", "last_but_one", "last")), strict=True))
+        before: list[rollup.Ends] = []
+        if self._earlier:
+            before = [(len(self._earlier), self._earlier[0], self._earlier[-1], self._earlier[0], self._earlier[-1])]
+        following = self.segments.next_value(end_us)
+        behind: list[rollup.Ends] = [] if following is None else [(1, following, None, None, following)]
+        self._earlier = [
+            value
+            for segment in [*before, *ends][-2:]
+            for value in ([segment[4]] if segment[0] == 1 or segment[3] is None else [segment[3], segment[4]])
+        ][-2:]
+        increases, resets = list(columns["increase"]), list(columns["resets"])
+        for pair in rollup.glitches([*before, *ends, *behind], self.rules):
+            for at, more, began in pair:
+                at -= len(before)
+                if 0 <= at < len(increases) and increases[at] is not None and resets[at] is not None:
+                    increases[at] += more
+                    resets[at] += began
+        columns["increase"], columns["resets"] = increases, resets
 
     def _join(self, span: Span, before: Known) -> None:
         value, first = before[1], span.columns["first"][span.i]

@@ -1,4 +1,4 @@
-"""One series' readings over a range as parts in time order: stored roll-ups where they are exact, else made from readings.
+"""One series' readings over a range as segments in time order: stored roll-ups where they are exact, else made from readings.
 
 Behind the edge the coarsest tier whose buckets lie in the answer's buckets as a whole is taken; dirty buckets, the borders
 of the range and all that is newer than the edge come from finer tiers and in the end from readings. So an answer is the
@@ -13,8 +13,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
-from sensorlogd.storage.query.sorted_runs import Ordered
+from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
@@ -22,13 +23,12 @@ from sensorlogd.storage.rollups.rollup import FAIL, MISSING, RollUp
 
 CHUNK_ROWS = 20_000
 COARSE_TO_FINE = (DAY, HOUR, QUARTER, MINUTE)
-Part = tuple[Any, ...]
+Segment = tuple[Any, ...]
 Edges = Sequence[tuple[int, int]]
-_USABLE = f"value IS NOT NULL AND quality & 15 NOT IN ({FAIL}, {MISSING})"
 
 
-class Parts:
-    """``fields``: the columns of a part, BASE first. ``used``: tiers (0 = readings) that have answered so far."""
+class Segments:
+    """``fields``: the columns of a segment, BASE first. ``used``: tiers (0 = readings) that have answered so far."""
 
     def __init__(self, snapshot: Snapshot, series: int, fields: Sequence[str]) -> None:
         assert tuple(fields[: len(BASE)]) == BASE
@@ -41,9 +41,9 @@ class Parts:
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
         self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
-        meta = dict(snapshot.conn.execute("SELECT key, value FROM meta WHERE key IN ('edge_us', 'day_zone')").fetchall())
-        self.edge_us = int(meta.get("edge_us") or 0)
-        self.day_zone: str | None = meta.get("day_zone")
+        marks = meta.marks(snapshot.conn)
+        self.edge_us = marks.edge_us
+        self.day_zone = marks.day_zone
         self.dirty = array(
             "q",
             (row[0] for row in snapshot.conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start", (series,))),
@@ -53,10 +53,10 @@ class Parts:
         """Nothing older is kept of ``tier`` (0: readings)."""
         return self.snapshot.kept_from(self.series, tier)
 
-    # ---- parts -----------------------------------------------------------------------------------------------------
+    # ---- segments -----------------------------------------------------------------------------------------------------
 
-    def collect(self, start_us: int, end_us: int, usable: Sequence[int], edges: Edges) -> list[Part]:
-        """Parts of [start, end) in time order, none over an edge. ``usable``: tiers that nest in ``edges``, coarsest first."""
+    def collect(self, start_us: int, end_us: int, usable: Sequence[int], edges: Edges) -> list[Segment]:
+        """Segments of [start, end) in time order, none over an edge. ``usable``: tiers that nest in ``edges``, coarsest first."""
         if start_us >= end_us:
             return []
         for index, tier in enumerate(usable):
@@ -85,9 +85,9 @@ class Parts:
         last, _ = resolutions.bucket(min(end_us, valid_until), tier, zone)
         return (first, last) if first < last else None
 
-    def _tier(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Part]:
+    def _tier(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Segment]:
         """Stored buckets of [first, last), with dirty runs taken from what is finer."""
-        found: list[Part] = []
+        found: list[Segment] = []
         at = first
         for begin, end in self._dirty_runs(first, last, tier):
             found += self._rows(at, begin, tier)
@@ -95,7 +95,7 @@ class Parts:
             at = end
         return found + self._rows(at, last, tier)
 
-    def _rows(self, start_us: int, end_us: int, tier: int) -> list[Part]:
+    def _rows(self, start_us: int, end_us: int, tier: int) -> list[Segment]:
         if start_us >= end_us:
             return []
         self.used.add(tier)
@@ -120,7 +120,7 @@ class Parts:
             at = bisect_left(self.dirty, end, at)
         return runs
 
-    def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Part]:
+    def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Segment]:
         starts = [start for start, _ in edges]
         found: list[tuple[int, RollUp]] = []
         rules = self.snapshot.rules_of(self.series)
@@ -155,15 +155,13 @@ class Parts:
                 self.used.add(0)
                 yield at_hand
             return
-        for sql, parameters in _spans(self.snapshot, self.series, start_us, end_us):
-            cursor = self.snapshot.conn.execute(sql, parameters)
-            while rows := cursor.fetchmany(CHUNK_ROWS):
-                self.used.add(0)
-                yield rows
+        for rows in self.snapshot.readings.chunks(self.series, start_us, end_us, CHUNK_ROWS):
+            self.used.add(0)
+            yield rows
 
-    def sorted_values(self, start_us: int, end_us: int) -> Ordered:
+    def sorted_values(self, start_us: int, end_us: int) -> SortedRuns:
         """The usable values of a bucket, by rank. Raises ValueError for more than fit."""
-        values = Ordered()
+        values = SortedRuns()
         for rows in self.chunks(start_us, end_us):
             values.add([value for _, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING)])
             if len(values) > LIMIT_PERCENTILE:
@@ -175,18 +173,7 @@ class Parts:
     def before(self, ts_us: int, reach_us: int | None = None) -> tuple[int, float] | None:
         """The last usable reading before an instant (within ``reach_us`` of it, if given)."""
         oldest = -(1 << 62) if reach_us is None else ts_us - reach_us
-        moved = self.snapshot.moved_until_us
-        found = None
-        if ts_us > moved:
-            found = self._one(
-                f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts DESC LIMIT 1",
-                max(oldest, moved), ts_us, self.series,
-            )  # fmt: skip
-        if found is None:
-            found = self._one(
-                f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts DESC LIMIT 1",
-                self.series, oldest, min(ts_us, moved),
-            )  # fmt: skip
+        found = self.snapshot.readings.last_usable(self.series, oldest, ts_us)
         cut = self.cut_us(0)
         if found is None and cut is not None and oldest < cut:  # readings have expired: what the roll-ups remember
             for tier in reversed(COARSE_TO_FINE):
@@ -199,6 +186,29 @@ class Parts:
                     return found
         return found
 
+    def last_two(self, ts_us: int) -> list[float]:
+        """The values of the last two usable readings before an instant, in order; of one, or none, if there are no more."""
+        last = self.before(ts_us)
+        if last is None:
+            return []
+        cut = self.cut_us(0)
+        if cut is not None and last[0] < cut:  # the readings have expired, and roll-ups know both
+            for tier in reversed(COARSE_TO_FINE):
+                row = self._one(
+                    "SELECT n, last_but_one FROM rollup WHERE series_id = ? AND resolution = ? AND last_ts = ?"
+                    " ORDER BY start DESC LIMIT 1",
+                    self.series, tier, last[0],
+                )  # fmt: skip
+                if row is not None and row[0] > 1:
+                    return [last[1]] if row[1] is None else [row[1], last[1]]
+        before = self.before(last[0])
+        return [last[1]] if before is None else [before[1], last[1]]
+
+    def next_value(self, ts_us: int) -> float | None:
+        """The value of the first usable reading from an instant on."""
+        found = self._first_reading(ts_us, 1 << 62)
+        return None if found is None else found[1]
+
     def after(self, ts_us: int, reach_us: int) -> int | None:
         """When the first usable reading from an instant on is; ``ts_us + reach_us`` for any that is later; None: there is none."""
         found = self._first(ts_us, ts_us + reach_us)
@@ -207,18 +217,11 @@ class Parts:
         return found
 
     def _first(self, ts_us: int, end: int) -> int | None:
-        moved = self.snapshot.moved_until_us
-        found = None
-        if ts_us < moved:
-            found = self._one(
-                f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts LIMIT 1",
-                self.series, ts_us, min(end, moved),
-            )  # fmt: skip
-        if found is None and end > moved:
-            found = self._one(
-                f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts LIMIT 1",
-                max(ts_us, moved), end, self.series,
-            )  # fmt: skip
+        found = self._first_reading(ts_us, end)
+        return None if found is None else found[0]
+
+    def _first_reading(self, ts_us: int, end: int) -> tuple[int, float] | None:
+        found = self.snapshot.readings.first_usable(self.series, ts_us, end)
         cut = self.cut_us(0)
         if found is None and cut is not None and ts_us < cut:
             for tier in reversed(COARSE_TO_FINE):
@@ -229,23 +232,8 @@ class Parts:
                 )  # fmt: skip
                 if found is not None:
                     break
-        return None if found is None else found[0]
+        return found
 
     def _one(self, sql: str, *parameters: int) -> tuple[int, float] | None:
         row: tuple[int, float] | None = self.snapshot.conn.execute(sql, parameters).fetchone()
         return row
-
-
-def _spans(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The statements that give one series' readings in [start, end) from both tables, in time order."""
-    moved = snapshot.moved_until_us
-    if start_us < moved:
-        yield (
-            "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts",
-            (series, start_us, min(end_us, moved)),
-        )
-    if end_us > moved:
-        yield (
-            "SELECT ts, value, quality FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? ORDER BY ts",
-            (max(start_us, moved), end_us, series),
-        )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 RUN = 65_536
 
 
-class Ordered:
+class SortedRuns:
     """``add`` values in any order, then index it by rank."""
 
     def __init__(self) -> None:

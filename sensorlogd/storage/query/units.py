@@ -1,4 +1,4 @@
-"""Convert a stored unit into another on request, with the units library ``pint`` (an extra: ``sensorlogd[units]``)."""
+"""Convert a stored unit into another on request, with the units library ``pint`` (the extra ``units``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sensorlogd import extras
 from sensorlogd.storage.query import aggregates
+from sensorlogd.symbols import micro
 
 
 class UnitError(ValueError):
@@ -39,19 +41,23 @@ class Conversion:
     def value(self, value: float) -> float:
         return value * self.scale + self.offset
 
+    def values(self, values: Any) -> Any:
+        """Of an array."""
+        return values * self.scale + self.offset
+
 
 @functools.cache
 def _registry() -> Any:
     try:
         import pint
     except ImportError:
-        raise UnitError("converting units needs the package pint: pip install 'sensorlogd[units]'") from None
+        raise UnitError(f"converting units needs the package pint: {extras.advice('units')}") from None
     return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
 
 
 def conversion(stored: str, wanted: str) -> Conversion | None:
     """From a series' unit to another one; None if they are the same. Raises UnitError."""
-    if stored == wanted:
+    if micro(stored) == micro(wanted):
         return None
     if not stored:
         raise UnitError(f"it has no unit that could be converted to {wanted}; give the channel a unit:")
@@ -74,4 +80,4 @@ def round_off(number: float) -> float:
 
 def _spelt(unit: str) -> str:
     """As the library writes it."""
-    return {"%": "percent", "1/min": "1/minute", "degF": "degF", "°F": "degF", "°C": "degC"}.get(unit, unit)
+    return {"%": "percent", "1/min": "1/minute", "degF": "degF", "°F": "degF", "°C": "degC"}.get(unit, micro(unit))

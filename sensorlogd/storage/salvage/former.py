@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
 from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.reading import Damaged, Row
+from sensorlogd.storage.stages import damaged as statements
 
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000
@@ -49,8 +51,8 @@ class Series:
 
 @dataclass(slots=True)
 class Former:
-    """``ids``: all series that have a name, a cut or readings in history. ``moved_until_us`` None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier)
-    -> cut. ``stale_us``: (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
+    """``ids``: all series that have a name, a cut or settled readings. ``moved_until_us`` None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier)
+    -> cut. ``outdated_us``: (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
     ``has_cuts`` False: the table of cuts is damaged."""
 
     sensors: dict[int, Sensor] = field(default_factory=dict)
@@ -62,7 +64,7 @@ class Former:
     zone: str = "UTC"
     cuts_us: dict[tuple[int, int], int] = field(default_factory=dict)
     has_cuts: bool = True
-    stale_us: dict[tuple[int, int], int] = field(default_factory=dict)
+    outdated_us: dict[tuple[int, int], int] = field(default_factory=dict)
     dirty: dict[int, list[int]] = field(default_factory=dict)
     newest_event: int = 0
 
@@ -73,7 +75,7 @@ class Former:
 
     def valid_until(self, series: int) -> int | None:
         """Roll-ups that end later did not count; None: all did."""
-        known = [self.stale_us.get((series, tier)) for tier in (60, 86400)]
+        known = [self.outdated_us.get((series, tier)) for tier in (60, 86400)]
         return min((from_us for from_us in known if from_us is not None), default=None)
 
 
@@ -88,7 +90,7 @@ def read(damaged: Damaged) -> Former:
     former.has_cuts = not stretches
     former.cuts_us = {(series, tier): cut for series, tier, cut in rows if _all_int(series, tier, cut)}
     rows, _ = damaged.all("SELECT series_id, tier, from_us FROM stale WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
-    former.stale_us = {(series, tier): from_us for series, tier, from_us in rows if _all_int(series, tier, from_us)}
+    former.outdated_us = {(series, tier): from_us for series, tier, from_us in rows if _all_int(series, tier, from_us)}
     rows, _ = damaged.all("SELECT series_id, start FROM dirty WHERE series_id >= ? AND series_id <= ? ORDER BY series_id")
     for series, start in rows:
         if _all_int(series, start):
@@ -139,21 +141,19 @@ def _table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[list[R
 
 def _read_meta(damaged: Damaged, former: Former) -> None:
     try:
-        meta = dict(damaged.conn.execute("SELECT key, value FROM meta WHERE key IN ('moved_until_us', 'edge_us', 'day_zone')"))
-        former.moved_until_us = int(meta.get("moved_until_us") or 0)
-        former.edge_us = int(meta.get("edge_us") or 0)
-        former.zone = str(meta.get("day_zone") or "UTC")
+        former.moved_until_us = meta.get_int(damaged.conn, meta.MOVED_UNTIL)
+        former.edge_us = meta.get_int(damaged.conn, meta.EDGE)
+        former.zone = str(meta.get(damaged.conn, meta.DAY_ZONE) or "UTC")
     except (sqlite3.Error, ValueError, TypeError):
         return
 
 
 def _in_history(damaged: Damaged) -> set[int]:
-    """The series that ``history`` knows of, whether or not their names can be read."""
+    """The series that settled readings are of, whether or not their names can be read."""
     found: set[int] = set()
-    query = "SELECT series_id FROM history WHERE series_id >= ? AND series_id <= ? ORDER BY series_id"
     series, missed = 0, 0
     while series <= MOST_SERIES and missed < _TRIES:
-        first = damaged.first(query, series, MOST_SERIES)
+        first = damaged.first(statements.SERIES, series, MOST_SERIES)
         if first is None:  # the page with the next one is damaged: try behind it
             missed += 1
             series += 1

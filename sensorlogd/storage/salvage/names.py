@@ -10,11 +10,10 @@ import json
 import sqlite3
 from typing import Any
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.former import Former, Sensor, Series
-
-_SET = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value"
 
 
 class Kept:
@@ -24,8 +23,7 @@ class Kept:
     def __init__(self, conn: sqlite3.Connection, work: int) -> None:
         self.conn = conn
         self.key = f"salvage_{work}"
-        row = conn.execute("SELECT value FROM meta WHERE key = ?", (self.key,)).fetchone()
-        stored: dict[str, Any] = json.loads(row[0]) if row else {}
+        stored: dict[str, Any] = json.loads(meta.get(conn, self.key) or "{}")
         self.series: dict[str, int] = stored.get("series", {})
         self.mends: dict[str, int] = stored.get("mends", {})
         self.event_shift: int | None = stored.get("event_shift")
@@ -35,10 +33,10 @@ class Kept:
         """Store it, if it changed."""
         now = self._text()
         if now != self._before:
-            self.conn.execute(_SET, (self.key, now))
+            meta.put(self.conn, self.key, now)
 
     def forget(self) -> None:
-        self.conn.execute("DELETE FROM meta WHERE key = ?", (self.key,))
+        meta.remove(self.conn, [self.key])
 
     def _text(self) -> str:
         facts = {"series": self.series, "mends": self.mends, "event_shift": self.event_shift}

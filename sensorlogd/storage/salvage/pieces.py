@@ -1,6 +1,6 @@
 """All that a damaged file holds, in one fixed order, piece by piece: from any pointer on, the same again.
 
-The order: names and cuts; readings in history, series by series; readings in ``recent``; calibrations; mends and what was
+The order: names and cuts; settled readings, series by series; fresh readings; calibrations; mends and what was
 mended; events; roll-ups. A pointer is (stage, series or mend, tier, key); it says nothing about how much was read before.
 """
 
@@ -17,6 +17,7 @@ from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.reading import FAR, NOWHERE, Damaged, Row
+from sensorlogd.storage.stages import damaged
 
 _MARGIN_US = 3 * resolutions.DAY * resolutions.SECOND_US  # a cut of the live log may have gone on a little
 
@@ -39,12 +40,12 @@ class Stage(IntEnum):
 _WEIGHTS = {Stage.NAMES: 10, Stage.MEND: 5, Stage.MENDED: 200, Stage.EVENT: 3, Stage.ROLLUP: 6}
 
 _TABLES = {
-    Stage.CALIBRATION: ("calibration", ("series_id", "valid_from", "scale", '"offset"'), "series_id"),
+    Stage.CALIBRATION: ("calibration", ("series_id", "valid_from", "scale", '"offset"', "curve"), "series_id"),
     Stage.MEND: (
         "mend",
         (
             "id", "made_us", "series_id", "since_us", "until_us", "quality", "scale", '"offset"', "note", "at_us", "readings",
-            "done_us", "undone_us", "kind",
+            "done_us", "undone_us", "kind", "curve",
         ),
         "id",
     ),
@@ -89,7 +90,7 @@ class Piece:
     stretches: list[tuple[Source, int, int | None]] = field(default_factory=list)
 
 
-class Parts:
+class Pieces:
     """The contents of one damaged file. ``holes``: series -> until when readings are missing there, see ``worker``."""
 
     def __init__(self, damaged: Damaged, former: Former) -> None:
@@ -134,8 +135,7 @@ class Parts:
         former = self.former
         sources = [_readings_of(series, former.moved_until_us) for series in former.ids]
         moved = former.moved_until_us
-        query = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts <= ? ORDER BY ts"
-        sources.append(Source(Stage.RECENT, 0, 0, query, max(moved or 0, 0), FAR))
+        sources.append(Source(Stage.RECENT, 0, 0, damaged.FRESH, max(moved or 0, 0), FAR))
         for stage, (table, columns, key) in _TABLES.items():
             if self._has(table):
                 query = f"SELECT {self._select(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
@@ -187,8 +187,7 @@ class Parts:
 
 
 def _readings_of(series: int, moved_until_us: int | None) -> Source:
-    query = f"SELECT ts, value, quality FROM history WHERE series_id = {series} AND ts >= ? AND ts <= ? ORDER BY ts"
-    return Source(Stage.HISTORY, series, 0, query, 0, FAR if moved_until_us is None else moved_until_us - 1)
+    return Source(Stage.HISTORY, series, 0, damaged.settled(series), 0, FAR if moved_until_us is None else moved_until_us - 1)
 
 
 def pointer_of(progress: Mapping[str, Any]) -> Pointer:

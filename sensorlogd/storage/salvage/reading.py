@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.storage.stages import KEYS
+
 FAR = (1 << 62) - 1
 NOWHERE = -FAR
 Row = tuple[Any, ...]
@@ -61,7 +63,7 @@ class Damaged:
             self.conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
             self.conn.execute("PRAGMA writable_schema = ON")  # or a file shorter than its header says is not read at all
             self.conn.execute("PRAGMA cache_size = -4000")
-            if not {"history", "recent"} & {name for (name,) in self.conn.execute("SELECT name FROM sqlite_schema")}:
+            if not KEYS.keys() & {name for (name,) in self.conn.execute("SELECT name FROM sqlite_schema")}:
                 raise Unreadable("it has no table of readings")
         except sqlite3.Error as error:
             self.conn.close()

@@ -11,23 +11,17 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from sensorlogd import curves
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage.ingest.append import INSERT_ONE, MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import HOUR_US, MOST_SERIES, Former
 from sensorlogd.storage.salvage.names import Kept, Names
 from sensorlogd.storage.salvage.reading import Row
+from sensorlogd.storage.stages import storing
 
-Reading = tuple[int, int, float | None, int]  # (live series, ts, value, quality)
-_SIZES = (1024, 128, 16, 1)
-_INSERT = {
-    (table, size): f"INSERT INTO {table}(series_id, ts, value, quality) VALUES "
-    + ",".join(["(?,?,?,?)"] * size)
-    + " ON CONFLICT DO NOTHING"
-    for table in ("recent", "history")
-    for size in _SIZES
-}
+Reading = storing.Row  # of the live series
 _LATEST = (
     "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
     " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
@@ -90,28 +84,10 @@ def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Readin
     """(stored, expired). ``made_us``: when the damaged file was set aside; what it holds arrived before."""
     froms = {series: kept_from(conn, series) for series in {row[0] for row in rows}}
     kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
-    plain: dict[str, list[Reading]] = {"history": [], "recent": []}
-    stored = 0
-    for row in kept:
-        tables = frontier.tables(row[1])
-        if len(tables) == 1:
-            plain[tables[0]].append(row)
-        elif conn.execute(INSERT_ONE[tables[0]], row).rowcount == 1:
-            conn.execute(INSERT_ONE[tables[1]], row)  # a block that is being moved lies in both
-            stored += 1
-    stored += sum(_insert(conn, table, found) for table, found in plain.items())
+    stored = storing.insert_many(conn, frontier, kept)
     if stored:
         _follow(conn, frontier, kept, made_us, now_us)
     return stored, len(rows) - len(kept)
-
-
-def _insert(conn: sqlite3.Connection, table: str, rows: Sequence[Reading]) -> int:
-    at = stored = 0
-    for size in _SIZES:
-        while len(rows) - at >= size:
-            stored += conn.execute(_INSERT[table, size], [cell for row in rows[at : at + size] for cell in row]).rowcount
-            at += size
-    return stored
 
 
 def _follow(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> None:
@@ -134,28 +110,37 @@ def _follow(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading
 def calibrations(conn: sqlite3.Connection, names: Names, rows: Sequence[Row], made_us: int) -> int:
     """Returns how many are back."""
     stored = 0
-    for series, valid_from, scale, offset in rows:
+    for series, valid_from, scale, offset, curve in rows:
+        if curve is not None and not _is_curve(curve):
+            continue
         if type(series) is not int or type(valid_from) is not int or type(scale) is not float or type(offset) is not float:
             continue
         live = names.of(series)
-        if (scale, offset) != (1.0, 0.0):
+        if (scale, offset, curve) != (1.0, 0.0, None):
             # A configured series without any is one of (1, 0), which holds from the beginning of the live log.
             conn.execute(
-                "INSERT INTO calibration SELECT id, ?, 1.0, 0.0 FROM series WHERE id = ? AND retired_us IS NULL"
+                "INSERT INTO calibration SELECT id, ?, 1.0, 0.0, NULL FROM series WHERE id = ? AND retired_us IS NULL"
                 " AND NOT EXISTS (SELECT 1 FROM calibration WHERE series_id = series.id)",
                 (made_us, live),
             )
         stored += conn.execute(
-            "INSERT INTO calibration VALUES (?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset)
+            "INSERT INTO calibration VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING", (live, valid_from, scale, offset, curve)
         ).rowcount
     return stored
+
+
+def _is_curve(text: object) -> bool:
+    try:
+        return type(text) is str and bool(curves.parse(text))
+    except ValueError:
+        return False
 
 
 def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row]) -> tuple[int, list[str]]:
     """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
     stored, told = 0, []
     for row in rows:
-        identity, made, series, since, until, quality, scale, offset, note, at, count, done, undone, kind = row
+        identity, made, series, since, until, quality, scale, offset, note, at, count, done, undone, kind, curve = row
         if any(type(value) is not int for value in (identity, made, series, since, until, at, count)) or type(note) is not str:
             continue
         if done is None and undone is None:
@@ -169,10 +154,10 @@ def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row
             found = (_free_mend(conn, kept, identity),)
             conn.execute(
                 'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
-                " done_us, undone_us, kind) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     found[0], made, names.of(series), since, until, quality, scale, offset, note, at, count, done, undone,
-                    kind if isinstance(kind, str) else "change",
+                    kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
                 ),
             )  # fmt: skip
             stored += 1

@@ -17,18 +17,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.storage import database, work
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage import database, meta, work
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
+from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.salvage import former, messages, names, rebuilding, restoring
 from sensorlogd.storage.salvage.opening import Opening
-from sensorlogd.storage.salvage.pieces import Parts, Piece, Pointer, Source, Stage, pointer_of
+from sensorlogd.storage.salvage.pieces import Piece, Pieces, Pointer, Source, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, Damaged, NotNow, Row, Unreadable
 from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
 
-KIND = "salvage"
+KIND = work.SALVAGE
 SLICE_S = 0.025
 PAUSE_S = 2.0
 PATIENCE_S = 600.0
@@ -99,11 +101,11 @@ class Salvage:
         self.slice_s = slice_s
         self.longest_slice_s = 0.0
         self._make_template = make_template
-        self._budget = 1_000.0
+        self._pace = Pace(slice_s, 1_000, 100, _MOST_ROWS)
         self._work: int | None = None
         self._opening: Opening | None = None
         self._damaged: Damaged | None = None
-        self._parts: Parts | None = None
+        self._pieces: Pieces | None = None
         self._pause_s, self._patience_s, self._monotonic = pause_s, patience_s, monotonic
         self._failing_since: float | None = None
         self._again_at = 0.0
@@ -113,7 +115,7 @@ class Salvage:
             self._opening.close()
         if self._damaged is not None:
             self._damaged.close()
-        self._opening = self._damaged = self._parts = None
+        self._opening = self._damaged = self._pieces = None
         self._work = None
 
     # ---- reading ---------------------------------------------------------------------------------------------------
@@ -147,23 +149,23 @@ class Salvage:
             incidents.mark_salvaged(incident)
             rebuilding.clear(incident)
             return Over(incident)
-        parts = self._parts or self._open(incident)
-        if parts is None:
+        pieces = self._pieces or self._open(incident)
+        if pieces is None:
             return None
         if pointer.stage == Stage.NAMES:
-            return Found(incident, parts.former, _names(parts.former, pointer))
-        piece = parts.fetch(pointer, holes_of(work.progress), int(self._budget), self.slice_s)
-        return Found(incident, parts.former, piece)
+            return Found(incident, pieces.former, _names(pieces.former, pointer))
+        piece = pieces.fetch(pointer, holes_of(work.progress), int(self._pace), self.slice_s)
+        return Found(incident, pieces.former, piece)
 
-    def _open(self, incident: Incident) -> Parts | None:
+    def _open(self, incident: Incident) -> Pieces | None:
         if self._damaged is None:
             if self._opening is None:
                 self._opening = Opening(incident, self._make_template)
             self._damaged = self._opening.poll()
             if self._damaged is None:
                 return None
-        self._parts = Parts(self._damaged, former.read(self._damaged))
-        return self._parts
+        self._pieces = Pieces(self._damaged, former.read(self._damaged))
+        return self._pieces
 
     # ---- storing ---------------------------------------------------------------------------------------------------
 
@@ -174,8 +176,7 @@ class Salvage:
             took = time.perf_counter() - began
             self.longest_slice_s = max(self.longest_slice_s, took)
             if took > self.slice_s or done.done:
-                change = min(max(self.slice_s / max(took, 1e-6), 0.3), 1.5)
-                self._budget = min(max(self._budget * change, 100.0), _MOST_ROWS)
+                self._pace.measured(took)
             return done
         if fetched is None or fetched is NOT_YET:
             return Slice(work.progress, 0, True)
@@ -187,8 +188,10 @@ class Salvage:
         outcome = messages.outcome(name, work.progress)
         if isinstance(fetched, Failed):
             outcome = f"{outcome}, then: {fetched.reason}"
-            return Slice(work.progress, 0, False, outcome, failed=True, events=[("salvage_failed", None, outcome)], rolls_up=True)
-        return Slice(work.progress, 0, False, outcome, events=[("salvaged", None, outcome)], rolls_up=True)
+            return Slice(
+                work.progress, 0, False, outcome, failed=True, events=[(EventKind.SALVAGE_FAILED, None, outcome)], rolls_up=True
+            )
+        return Slice(work.progress, 0, False, outcome, events=[(EventKind.SALVAGED, None, outcome)], rolls_up=True)
 
     def _store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> Slice:
         storing = _Storing(conn, frontier, work, found, now_us)
@@ -338,8 +341,8 @@ class _Storing:
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
         if source.tier == resolutions.DAY:
-            zone = self.conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
-            self.other_days |= zone is not None and zone[0] != self.former.zone
+            zone = meta.get(self.conn, meta.DAY_ZONE)
+            self.other_days |= zone is not None and zone != self.former.zone
         hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
         if series in self.torn:
             hole = None

@@ -16,7 +16,7 @@ from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.conversion import SAME, conversion, waiting
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.ingest.upsert import PlaceError, Replace, place
+from sensorlogd.storage.ingest.upsert import Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.storage import working
 from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings
@@ -215,10 +215,10 @@ def test_mends_come_before_and_cannot_be_taken_back(conn: sqlite3.Connection, fr
     ):
         with pytest.raises(MendError, match="convert"):
             refused()
-    with pytest.raises(PlaceError, match="is being converted"):
-        place(conn, frontier, old, [NOW], [1.0], [1], NOW)
-    with pytest.raises(PlaceError, match="a mend of it is under way"):
-        place(conn, frontier, new, [NOW], [1.0], [1], NOW, replace=Replace())
+    with pytest.raises(UpsertError, match="is being converted"):
+        upsert(conn, frontier, old, [NOW], [1.0], [1], NOW)
+    with pytest.raises(UpsertError, match="a mend of it is under way"):
+        upsert(conn, frontier, new, [NOW], [1.0], [1], NOW, replace=Replace())
     later, _ = mend.order(conn, new, 0, NOW + 1, Change(None, 1.0, 1.0), "", NOW)
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT * FROM history").fetchall() == [(new, NOW, 40.0 + 273.15 + 1.0, 1)]
@@ -227,8 +227,8 @@ def test_mends_come_before_and_cannot_be_taken_back(conn: sqlite3.Connection, fr
     assert conn.execute("SELECT value FROM history").fetchall() == [(40.0 + 273.15,)]
     with pytest.raises(MendError, match=f"mend {identity} cannot be taken back: the unit was converted since"):
         mend.check_undo(conn, identity)
-    with pytest.raises(PlaceError, match="not there any more"):
-        place(conn, frontier, old, [NOW], [1.0], [1], NOW)
+    with pytest.raises(UpsertError, match="not there any more"):
+        upsert(conn, frontier, old, [NOW], [1.0], [1], NOW)
 
 
 def test_a_unit_that_changes_again_is_converted_twice(conn: sqlite3.Connection, frontier: Any) -> None:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensorlogd import curves
+from sensorlogd.quality import describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.corrections.mend import Change, MendError
-from sensorlogd.storage.ingest.upsert import Busy, Placed, Replace, place
+from sensorlogd.storage.ingest.upsert import Busy, Replace, UpsertCounts, upsert
+from sensorlogd.storage.stages.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working
 from tests.storage.rollups.test_compute import HOUR_US, T0, Machine, _readings
@@ -72,10 +75,10 @@ class Log(Machine):
         self.conn.execute("COMMIT")
         return found
 
-    def put(self, readings: list[tuple[int, float | None, int]]) -> Placed:
+    def put(self, readings: list[tuple[int, float | None, int]]) -> UpsertCounts:
         columns = [list(column) for column in zip(*readings, strict=True)]
         replace = Replace(self.importing, "new.csv")
-        return self.transaction(lambda: place(self.conn, self.frontier, self.series, *columns, UNTIL, replace=replace))
+        return self.transaction(lambda: upsert(self.conn, self.frontier, self.series, *columns, UNTIL, replace=replace))
 
     def mend(self, change: Change, span: tuple[int, int]) -> int:
         identity, _ = self.transaction(lambda: mend.order(self.conn, self.series, *span, change, "why", UNTIL))
@@ -376,6 +379,41 @@ def test_the_newest_reading_follows(log: Log) -> None:
     log.undo(identity)
     log.slices(9_999)
     assert log.conn.execute("SELECT value FROM latest WHERE series_id = ?", (log.series,)).fetchone() == (7.0,)
+
+
+def test_a_table_recalibrates_and_is_taken_back(log: Log) -> None:
+    """Values beyond its ends go on along it, and are suspect."""
+    before = values(log)
+    change = Change(None, 1.0, 0.5, curves.table([[0, 0], [2, 20], [3, 21]]))
+    identity = log.mend(change, (T0, UNTIL))
+    log.slices(9_999)
+    assert mend.find(log.conn, identity).change == change
+    assert values(log) == [None if value is None else change.curve.value(value) + 0.5 for value in before]  # type: ignore[union-attr]
+    assert change.apply(1.0, 1) == (10.5, 1)
+    assert describe(change.apply(9.0, 1)[1]) == "suspect:calibration"
+    log.undo(identity)
+    log.slices(9_999)
+    assert values(log) == before
+
+
+def test_an_undo_that_misses_readings_is_an_error(log: Log) -> None:
+    """Nothing of the slice is changed then. In a log with salvaged readings, where some may be lost, what is there is undone."""
+    before = values(log)
+    identity = log.mend(Change(None, 1.1, 0.0), (T0, UNTIL))
+    log.slices(9_999)
+    mended = values(log)
+    for table in ("recent", "history"):
+        log.conn.execute(f"DELETE FROM {table} WHERE ts = (SELECT max(ts) FROM readings WHERE channel = 'gauge')")
+    _, ordered = mend.order_undo(log.conn, identity, UNTIL)
+    with pytest.raises(ReadingsMissing):
+        working.run(log.conn, log.frontier, UNTIL)
+    log.conn.execute("ROLLBACK")
+    assert values(log) == mended[:-1]
+    salvage = work.order(log.conn, work.SALVAGE, {}, UNTIL)
+    log.conn.execute("UPDATE work SET state = 'done' WHERE id = ?", (salvage,))
+    working.run(log.conn, log.frontier, UNTIL)
+    assert work.find(log.conn, ordered).state is State.DONE  # type: ignore[union-attr]  # it was ordered above
+    assert values(log) == before[:-1]
 
 
 def test_what_cannot_be_stored_ends_the_mend(log: Log) -> None:

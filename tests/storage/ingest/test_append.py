@@ -177,3 +177,20 @@ def test_every_reading_is_accounted_for(conn: sqlite3.Connection, calls: list[li
     assert all(ts < frontier.moved_until_us for _, ts, _, _ in table(conn, "history"))
     marks = {(s, start) for s, start, _ in conn.execute("SELECT * FROM dirty")}
     assert marks == {(s, t - t % MINUTE_US) for s, t in before if t < frontier.edge_us}
+
+
+def test_a_flood_of_equal_stamps_costs_the_same_for_each(conn: sqlite3.Connection) -> None:
+    """Twenty thousand readings that say the same microseconds again: each finds a free one at once, and in order."""
+    ids, frontier = {("s", "x"): 1}, Frontier()
+    asked: list[str] = []
+    n = 20_000
+    for start in (0, 100):
+        block = Block("s", [Column("x", [1_000_000 + start + at for at in range(n)], [float(start + at) for at in range(n)], 1)])
+        conn.set_trace_callback(lambda sql: asked.append(sql[:6]))
+        conn.execute("BEGIN")
+        append(conn, [block], ids, frontier)
+        conn.execute("COMMIT")
+        conn.set_trace_callback(None)
+    stored = conn.execute("SELECT value FROM recent WHERE value >= 0 ORDER BY ts").fetchall()
+    assert len(stored) == 2 * n
+    assert len(asked) < 8 * n

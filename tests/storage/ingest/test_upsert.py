@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.ingest.upsert import Replace, place
+from sensorlogd.storage.ingest.upsert import Replace, upsert
 from tests.storage.rollups.test_compute import HOUR_US, T0, Machine, _readings
 
 UNTIL = T0 + 4 * 24 * HOUR_US
@@ -17,7 +17,7 @@ UNTIL = T0 + 4 * 24 * HOUR_US
 def put(machine: Machine, series: int, readings: list[Any], *, replace: bool = False) -> Any:
     machine.conn.execute("BEGIN IMMEDIATE")
     columns = [list(column) for column in zip(*readings, strict=True)]
-    found = place(machine.conn, machine.frontier, series, *columns, UNTIL, replace=Replace() if replace else None)
+    found = upsert(machine.conn, machine.frontier, series, *columns, UNTIL, replace=Replace() if replace else None)
     machine.conn.execute("COMMIT")
     return found
 

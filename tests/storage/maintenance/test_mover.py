@@ -304,8 +304,8 @@ class MoverStory(RuleBasedStateMachine):
         self.conn = database.connect_writer(path)
         self.ids = catalog.sync(self.conn, [SPEC], self.now).ids
         self.mover = Mover(block_rows=40, block_us=60 * SECOND, lag_us=2 * SECOND, slice_s=1e-7)
-        self.mover._slice_rows = 10.0
-        self.mover._back_rows = 1.0
+        self.mover._copy_pace.rows = 10.0
+        self.mover._back_pace.rows = 1.0
         self.mover.recover(self.conn)
         self.follow()
 
@@ -355,7 +355,7 @@ class MoverStory(RuleBasedStateMachine):
     def unpin(self, slices: int) -> None:
         for _ in range(slices):
             self.mover.unpin(self.conn, self.now)
-            self.mover._back_rows = 1.0
+            self.mover._back_pace.rows = 1.0
             self.follow()
 
     @rule(bringing_back=st.booleans())

@@ -117,7 +117,7 @@ def test_the_cut_is_stored_before_anything_is_deleted(
 ) -> None:
     """After a crash between both, older arrivals are refused and the next start deletes the rest, whatever its plan."""
     made = retention(conn)
-    made._rows = 10.0
+    made._delete_pace.rows = 10.0
     made.step(conn, NOW)
     assert made.cuts_us
     crashed = tmp_path / "crashed.db"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +34,7 @@ OF_KIND = {
     "state": dict(zip(STATE, STATE, strict=True)),
     "angle": ANGLE,
 }
-STEPS = ("7s", "90s", "5min", "15min", "2h", "6h", "24h", "1d", "2d", "1w", "1mo", "1y")
+STEPS = ("7s", "90s", "5min", "15min", "30min", "1h", "2h", "6h", "24h", "1d", "2d", "1w", "1mo", "1y")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,12 +49,34 @@ def ask(machine: Machine, channel: str, wanted: Ask) -> engine.Answer:
         machine.conn.execute("ROLLBACK")
 
 
+def _slots(width: int, since: int, until: int, tz: ZoneInfo) -> Iterator[tuple[int, int]]:
+    """Quarter of an hour by quarter: those that lie in the same step of the local clock, while it differs as much from UTC.
+
+    Where it differs by whole hours, the step is that of UTC.
+    """
+    quarter = 15 * MINUTE_US
+    first = since - since % quarter - 30 * 4 * quarter
+    found: list[tuple[object, int]] = []
+    for at in range(first, until + 30 * 4 * quarter, quarter):
+        ahead = (EPOCH + timedelta(microseconds=at)).astimezone(tz).utcoffset() or timedelta()
+        shift = ahead // timedelta(microseconds=1)
+        shift = shift % width if shift % HOUR_US else 0
+        key = (shift, (at + shift) // width)
+        if not found or found[-1][0] != key:
+            found.append((key, at))
+    for (_, start), (_, end) in pairwise(found):
+        if start < until and end > since:
+            yield start, end
+
+
 def local_edges(step: str, since: int, until: int, zone: str) -> list[tuple[int, int]]:
     """The buckets by plain calendar arithmetic."""
     unit = step.lstrip("0123456789")
     count = int(step[: -len(unit)])
     if unit in ("s", "min", "h"):
         width = count * {"s": 1_000_000, "min": MINUTE_US, "h": HOUR_US}[unit]
+        if HOUR_US // 2 <= width <= 24 * HOUR_US:
+            return list(_slots(width, since, until, ZoneInfo(zone)))
         starts = range(since - since % width, until, width)
         return [(start, start + width) for start in starts]
     tz = ZoneInfo(zone)

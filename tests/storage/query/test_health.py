@@ -59,6 +59,7 @@ def test_a_database_that_is_held(
     ("facts", "state", "explanation"),
     [
         ({}, "never started", "no daemon has run on this database"),
+        ({"given_up": 3, "rollup_runs": 1}, "never started", "no daemon has run on this database"),  # verbs leave notes, too
         (FACTS, "crashed", "pid 7 ended without a clean stop; last sign of life 2s ago"),
         (FACTS | BLOCKED, "crashed", "pid 7 ended without a clean stop; last sign of life 2s ago"),
         (FACTS | {"clean_shutdown": True}, "stopped", "stopped cleanly 2s ago"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.storage.query import sorted_runs
-from sensorlogd.storage.query.sorted_runs import Ordered
+from sensorlogd.storage.query.sorted_runs import SortedRuns
 
 _values = st.one_of(st.floats(allow_nan=False), st.integers(0, 3).map(float))
 
@@ -16,7 +16,7 @@ def test_every_rank_is_that_of_the_sorted_whole(batches: list[list[float]], run:
     """However the values came, however often they repeat."""
     before, sorted_runs.RUN = sorted_runs.RUN, run
     try:
-        values = Ordered()
+        values = SortedRuns()
         for batch in batches:
             values.add(batch)
         whole = sorted(value for batch in batches for value in batch)

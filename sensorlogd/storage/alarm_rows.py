@@ -1,0 +1,57 @@
+"""Alarms as rows for people and programs: the same names in the CLI and over HTTP."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from sensorlogd.storage import alarms
+from sensorlogd.storage.alarms import AlarmRow, ChangeRow
+from sensorlogd.storage.query.rows import number
+
+ALARM_COLUMNS = ("alarm", "series", "severity", "state", "since", "value", "unit", "condition", "raised", "note")
+CHANGE_COLUMNS = ("time", "alarm", "series", "kind", "before", "after", "value", "detail")
+_ORDER = ("unacknowledged", "returned unacknowledged", "acknowledged", "shelved", "pending", "normal")
+
+Show = Callable[[int], Any]  # a time
+
+
+def found(conn: sqlite3.Connection) -> list[AlarmRow]:
+    """What wants to be seen first, first; empty in a log of an older release. Raises sqlite3.Error."""
+    if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'").fetchone() is None:
+        return []
+    return sorted(alarms.rows(conn), key=lambda row: (_ORDER.index(row.shown), row.name, row.subject))
+
+
+def alarm_row(row: AlarmRow, show: Show) -> dict[str, Any]:
+    """``raised``: how often so far. ``last_raised``, ``until`` (of one that is shelved): times or None."""
+    return {
+        "alarm": row.name,
+        "series": row.subject,
+        "severity": row.severity,
+        "state": row.shown,
+        "since": show(row.since_us),
+        "value": number(row.value),
+        "unit": row.unit,
+        "condition": row.condition,
+        "raised": row.raises,
+        "last_raised": show(row.raised_us) if row.raised_us else None,
+        "until": None if row.shelved_until_us is None else show(row.shelved_until_us),
+        "detail": row.detail,
+        "note": row.note,
+        "text": row.text,
+    }
+
+
+def change_row(change: ChangeRow, show: Show) -> dict[str, Any]:
+    return {
+        "time": show(change.ts_us),
+        "alarm": change.name,
+        "series": change.subject,
+        "kind": change.kind,
+        "before": change.before,
+        "after": change.after,
+        "value": number(change.value),
+        "detail": change.detail,
+    }

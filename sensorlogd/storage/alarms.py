@@ -1,0 +1,207 @@
+"""Alarms as they are kept: the state of each, every change, and every notification until it is sent.
+
+All that is written belongs to the caller's transaction. ``..._at`` is time watched (see ``alarms.watch``), ``..._us`` wall
+clock. Changes and notifications that are over are kept to the newest hundred thousand and ten thousand.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from typing import Any, NamedTuple
+
+from sensorlogd.storage import meta
+from sensorlogd.storage.stages.readings import Readings
+
+AT_ONCE = 20_000  # readings
+KEEP_CHANGES = 100_000
+KEEP_SENT = 10_000
+WATCHED = "alarms_watched"  # key in meta
+WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    """A row of ``alarm``; ``definition`` tells whether it is still judged as it was."""
+
+    name: str
+    subject: str
+    definition: str
+    condition: str
+    severity: str
+    unit: str
+    state: str
+    since_us: int
+    held_at: int | None
+    raised_at: int
+    raised_us: int
+    told_at: int
+    last_at: int
+    escalated: int
+    value: float | None
+    detail: str
+    raises: int
+    note: str
+    shelved_until_at: int
+    shelved_until_us: int | None
+    text: str
+
+    @property
+    def shown(self) -> str:
+        """The state for people."""
+        return "shelved" if self.shelved_until_at else self.state
+
+
+class ChangeRow(NamedTuple):
+    """A row of ``alarm_change``."""
+
+    ts_us: int
+    name: str
+    subject: str
+    kind: str
+    before: str
+    after: str
+    value: float | None
+    detail: str
+
+
+class NoticeRow(NamedTuple):
+    """A row of ``notification``. ``body``: what a receiver is told of it."""
+
+    identity: str
+    target: str
+    kind: str
+    name: str
+    subject: str
+    made_us: int
+    body: dict[str, Any]
+    state: str
+    tries: int
+
+
+class Outcome(NamedTuple):
+    """What became of a notification."""
+
+    identity: str
+    state: str
+    tries: int
+    ended_us: int | None
+    message: str
+    error: str
+
+
+_COLUMNS = [field.name for field in fields(AlarmRow)]
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM alarm"
+_SAVE = (
+    f"INSERT INTO alarm({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) ON CONFLICT(name, subject) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
+)
+_CHANGE = (  # a COMMIT that failed may have happened all the same
+    'INSERT INTO alarm_change(ts, name, subject, kind, "before", "after", value, detail) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8'
+    " WHERE NOT EXISTS (SELECT 1 FROM alarm_change WHERE ts = ?1 AND name = ?2 AND subject = ?3 AND kind = ?4)"
+)
+_NOTICE = (
+    "INSERT INTO notification(identity, target, kind, name, subject, made_us, body, state, tries) VALUES (?,?,?,?,?,?,?,?,?)"
+    " ON CONFLICT(identity) DO NOTHING"
+)
+_OUTCOME = "UPDATE notification SET state = ?2, tries = ?3, ended_us = ?4, message = ?5, error = ?6 WHERE identity = ?1 AND state = 'waiting'"
+
+
+def rows(conn: sqlite3.Connection) -> list[AlarmRow]:
+    """Every alarm that is configured, by name. Raises sqlite3.Error."""
+    return [AlarmRow(*row) for row in conn.execute(f"{_SELECT} ORDER BY name, subject")]
+
+
+def save(conn: sqlite3.Connection, alarms: Iterable[AlarmRow]) -> None:
+    for alarm in alarms:
+        conn.execute(_SAVE, astuple(alarm))
+
+
+def remove(conn: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
+    for key in gone:
+        conn.execute("DELETE FROM alarm WHERE name = ? AND subject = ?", key)
+
+
+def add_changes(conn: sqlite3.Connection, changes: Sequence[ChangeRow]) -> None:
+    """The oldest beyond ``KEEP_CHANGES`` give way."""
+    for change in changes:
+        conn.execute(_CHANGE, change)
+    if changes:
+        conn.execute("DELETE FROM alarm_change WHERE id <= (SELECT max(id) FROM alarm_change) - ?", (KEEP_CHANGES,))
+
+
+def add_notices(conn: sqlite3.Connection, notices: Iterable[NoticeRow]) -> None:
+    """Those that are there already stay as they are."""
+    for one in notices:
+        conn.execute(_NOTICE, (*one[:6], json.dumps(one.body, ensure_ascii=False), *one[7:]))
+
+
+def end_notices(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+    """What became of them; the oldest that are over give way."""
+    for outcome in outcomes:
+        conn.execute(_OUTCOME, outcome)
+    if any(outcome.state != WAITING for outcome in outcomes):
+        conn.execute(
+            "DELETE FROM notification WHERE state <> 'waiting' AND id <= (SELECT max(id) FROM notification) - ?", (KEEP_SENT,)
+        )
+
+
+def waiting(conn: sqlite3.Connection) -> list[NoticeRow]:
+    """What is to be sent yet, the oldest first."""
+    found = conn.execute(
+        "SELECT identity, target, kind, name, subject, made_us, body, state, tries FROM notification WHERE state = 'waiting' ORDER BY id"
+    )
+    return [
+        NoticeRow(identity, target, kind, name, subject, made, json.loads(body), state, tries)
+        for identity, target, kind, name, subject, made, body, state, tries in found
+    ]
+
+
+def changes(conn: sqlite3.Connection, since_us: int | None, limit: int, names: str = "*") -> list[ChangeRow]:
+    """The newest ``limit`` changes, the oldest of them first. ``names``: a glob of the alarm's."""
+    found = conn.execute(
+        'SELECT ts, name, subject, kind, "before", "after", value, detail FROM alarm_change'
+        " WHERE (?1 IS NULL OR ts >= ?1) AND name GLOB ?2 ORDER BY id DESC LIMIT ?3",
+        (since_us, names, limit),
+    ).fetchall()
+    return [ChangeRow(*row) for row in reversed(found)]
+
+
+def sent_counts(conn: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """(target, state, how many notifications)."""
+    return conn.execute(
+        "SELECT target, state, count(*) FROM notification GROUP BY target, state ORDER BY target, state"
+    ).fetchall()
+
+
+# ---- what the log itself remembers -------------------------------------------------------------------------------------
+
+
+def newest(conn: sqlite3.Connection) -> dict[int, tuple[int, float | None, int]]:
+    """series id -> (ts, value, quality) of its newest arrival. Raises sqlite3.Error."""
+    found = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
+    for series, *reading in Readings.of(conn).fresh_from(meta.marks(conn).latest_written_us):
+        found[series] = tuple(reading)
+    return found
+
+
+def readings(
+    conn: sqlite3.Connection, since_us: Mapping[int, int], within_s: float
+) -> dict[int, list[tuple[int, float | None, int]]]:
+    """series id -> (ts, value, quality) in order, of each series from its own time on. Series that are not read by the time given
+    are left out. Raises sqlite3.Error."""
+    until = time.monotonic() + within_s
+    found: dict[int, list[tuple[int, float | None, int]]] = {}
+    stored = Readings.of(conn)
+    for series, since in sorted(since_us.items(), key=lambda item: -item[1]):  # the shortest first
+        if time.monotonic() > until:
+            break
+        found[series] = [row for rows in stored.settled(series, since, stored.moved_until_us, AT_ONCE) for row in rows]
+    if found:
+        for series, ts, value, quality in stored.fresh_from(min(since_us[series] for series in found)):
+            if series in found and ts >= since_us[series]:
+                found[series].append((ts, value, quality))
+    return found

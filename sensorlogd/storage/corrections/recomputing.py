@@ -1,0 +1,64 @@
+"""Computing a computed sensor's readings anew from what is stored: how it is ordered, and how its results are placed.
+
+The work is ``daemon.computing.recompute``. What it changes is kept as an import with --replace keeps it: a mend of each
+channel, listed with the others and taken back like them; readings that it adds stay.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage import work
+from sensorlogd.storage.corrections.mend import RECOMPUTED
+from sensorlogd.storage.ingest import events, upsert
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.ingest.upsert import Replace, UpsertCounts
+
+RECOMPUTE = "recompute"  # kind of work
+
+
+def order(
+    conn: sqlite3.Connection, sensor: str, since_us: int, formulas: Mapping[str, str], now_us: int
+) -> int:  # fmt: skip
+    """Have all that is stored of a computed sensor from then on computed anew; the caller owns the transaction. The work's id.
+
+    ``formulas``: channel -> its formula; if the daemon's are others by then, nothing is done. Raises ValueError.
+    """
+    if conn.execute("SELECT 1 FROM sensor WHERE name = ?", (sensor,)).fetchone() is None:
+        raise ValueError(f"nothing is known of {sensor} yet; let the daemon take the configuration first (sensorlogd reload)")
+    request = {"sensor": sensor, "since_us": since_us, "until_us": now_us, "formulas": dict(formulas)}
+    events.record(
+        conn, now_us, EventKind.RECOMPUTE, sensor, "is computed anew: " + "; ".join(f"{k} = {v}" for k, v in formulas.items())
+    )
+    return work.order(conn, RECOMPUTE, request, now_us, progress={"at_us": since_us})
+
+
+def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:
+    """Before this time some of the readings of these series are not kept any more."""
+    marks = [
+        conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (one,)).fetchone() for one in series
+    ]
+    return max((mark[0] for mark in marks if mark is not None), default=-(1 << 62))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Readings of one series, in order of time."""
+
+    series: int
+    times: Sequence[int]
+    values: Sequence[float | None]
+    qualities: Sequence[int]
+
+
+def place(conn: sqlite3.Connection, frontier: Frontier, result: Result, mend: int | None, now_us: int) -> UpsertCounts:
+    """Store what was computed in place of what is there. ``mend``: the one that keeps what earlier slices replaced.
+
+    Raises ``upsert.Busy`` while a mend of the series waits, ``upsert.UpsertError``.
+    """
+    return upsert.upsert(
+        conn, frontier, result.series, result.times, result.values, result.qualities, now_us, replace=Replace(mend, RECOMPUTED)
+    )  # fmt: skip

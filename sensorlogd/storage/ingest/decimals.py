@@ -1,0 +1,75 @@
+"""With how many places the values of a series come, learned from some of them: what is computed of them is shown accordingly.
+
+Counting the digits of every reading would cost more than storing it. A few now and then tell as much: some of each series of the
+first commit, and whenever the table ``latest`` is written; some of each piece of an import. The most that were ever seen are kept in
+``meta``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from sensorlogd import numbers
+from sensorlogd.batch import Block, Column
+from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.storage import meta
+from sensorlogd.storage.stages.readings import Reading
+
+SAMPLE = 8  # of a column
+_NO_VALUE = (Flag.FAIL, Flag.MISSING)
+Values = Iterable[float | None]
+
+
+def learn(conn: sqlite3.Connection, some: Iterable[tuple[int, Values]]) -> None:
+    """``some``: (series id, values of it; what is no float is passed over). The caller owns the transaction. Raises sqlite3.Error."""
+    found: dict[int, int] = {}
+    for series, values in some:
+        most = max((numbers.places(value) for value in values if isinstance(value, float)), default=-1)
+        found[series] = max(found.get(series, -1), min(most, numbers.LONG + 1))
+    if found:
+        known = seen(conn)
+        for series, most in found.items():
+            if most > known.get(series, -1):
+                meta.put(conn, f"{meta.SEEN_DECIMALS}{series}", str(most))
+
+
+def of_newest(newest: Mapping[int, Reading]) -> Iterable[tuple[int, Values]]:
+    """``newest``: series id -> (ts, value, quality)."""
+    return ((series, (value,)) for series, (_, value, quality) in newest.items() if quality & FLAG_MASK not in _NO_VALUE)
+
+
+def of_blocks(blocks: Iterable[Block], ids: Mapping[tuple[str, str], int]) -> Iterable[tuple[int, Values]]:
+    """Some of each column of a known series. ``ids``: (sensor, channel) -> series id."""
+    for block in blocks:
+        for column in block.columns:
+            series = ids.get((block.sensor, column.channel))
+            if series is not None:
+                yield series, _sample(column)
+
+
+def spread(values: Sequence[float | None]) -> Values:
+    """Some of them, from the first to the last."""
+    return values[:: max(len(values) // SAMPLE, 1)]
+
+
+def _sample(column: Column) -> Values:
+    quality = column.quality
+    if isinstance(quality, int):
+        return () if quality & FLAG_MASK in _NO_VALUE else spread(column.values)
+    step = max(len(quality) // SAMPLE, 1)
+    some = zip(column.values[::step], quality[::step], strict=False)
+    try:
+        return [value for value, flag in some if flag & FLAG_MASK not in _NO_VALUE]
+    except TypeError:  # a reading that is none: it is set aside where it would be stored
+        return ()
+
+
+def seen(conn: sqlite3.Connection) -> dict[int, int]:
+    """Series id -> the most places seen; ``numbers.LONG`` and one where it is no number of places."""
+    return {int(key.removeprefix(meta.SEEN_DECIMALS)): int(value) for key, value in meta.entries(conn, meta.SEEN_DECIMALS)}
+
+
+def forget(conn: sqlite3.Connection, series: int) -> None:
+    """The series is gone, and its number may be given to another."""
+    meta.remove(conn, [f"{meta.SEEN_DECIMALS}{series}"])

@@ -1,0 +1,118 @@
+"""Follow a log: each reading that is committed after one has begun to look, once, whatever its time.
+
+There is no order of arrival in the database, so what is new is told by what was seen before: of all readings from ``floor_us`` on
+the time and the series are remembered. ``floor_us`` lies a while behind the edge of the roll-ups, as it was when the last whole look
+began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the reading cannot
+be told from its neighbours, and ``late`` says where it lies.
+
+For one thread. Most looks read only what is stamped in the last seconds; a whole look reads from the floor on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sensorlogd.storage.query.log import Log, Reading, Series
+
+MINUTE_US = 60_000_000
+NEWEST_US = 10_000_000  # what a quick look reads
+BEHIND_EDGE_US = 120_000_000  # so late a reading may come and is followed
+AT_ONCE = 5_000
+KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
+END_US = 1 << 62
+
+
+class Late(NamedTuple):
+    """In [since, until) readings of a series were added or changed that were not followed: they came too late."""
+
+    series: Series
+    since_us: int
+    until_us: int
+
+
+class Following:
+    """``late``: what has been found since somebody emptied it. ``floor_us``: what is stamped earlier is not followed."""
+
+    def __init__(self, series: Sequence[Series], since_us: int) -> None:
+        self.series = list(series)
+        self.floor_us = since_us
+        self.late: list[Late] = []
+        self._since_us = since_us
+        self._seen: dict[int, set[int]] = {}
+        self._kept = 0
+        self._keep_from_us = since_us
+        self._is_whole = False
+        self._marks: dict[tuple[int, int], int] | None = None
+        self._from_us = since_us
+        self._after: tuple[int, int] | None = None
+
+    def use(self, series: Sequence[Series]) -> None:
+        """The series that are followed from now on."""
+        self.series = list(series)
+
+    def begin(self, log: Log, now_us: int, *, whole: bool) -> None:
+        """A new look. Raises sqlite3.Error."""
+        edge_us, marks = log.marked(self._since_us - MINUTE_US)
+        self._note_late(marks)
+        self._from_us, self._after = (self.floor_us if whole else max(self.floor_us, now_us - NEWEST_US)), None
+        self._is_whole = whole
+        if whole:
+            self._keep_from_us = max(self.floor_us, edge_us - BEHIND_EDGE_US)
+
+    def end(self) -> None:
+        """All pages of a look have been read."""
+        if self._is_whole:
+            self.floor_us = self._keep_from_us
+            self._forget()
+
+    def page(self, log: Log) -> list[Reading] | None:
+        """The next readings that are new, by time and then series; None: this look is over. Raises sqlite3.Error."""
+        found = log.page(self.series, self._from_us, END_US, self._after, AT_ONCE)
+        if not found:
+            return None
+        self._after = (found[-1].ts_us, found[-1].series.id)
+        return [reading for reading in found if self._is_new(reading)]
+
+    def new_file(self) -> None:
+        """The database is another file now: its marks are no news."""
+        self._marks = None
+
+    def _is_new(self, reading: Reading) -> bool:
+        seen = self._seen.setdefault(reading.series.id, set())
+        if reading.ts_us in seen:
+            return False
+        if reading.ts_us >= self._keep_from_us:
+            seen.add(reading.ts_us)
+            self._kept += 1
+        return True
+
+    def _note_late(self, marks: dict[tuple[int, int], int]) -> None:
+        known, self._marks = self._marks, marks
+        if known is None:
+            return
+        names = {one.id: one for one in self.series}
+        new = sorted(
+            (series, start)
+            for (series, start), generation in marks.items()
+            if series in names and start < self.floor_us and generation > known.get((series, start), -1)
+        )
+        for series, start in new:
+            self._add_late(names[series], start)
+
+    def _add_late(self, series: Series, start_us: int) -> None:
+        """A minute beside or in what was noted last makes that longer: hours of late readings are one entry."""
+        last = self.late[-1] if self.late else None
+        if last is not None and last.series.id == series.id and last.since_us <= start_us <= last.until_us:
+            self.late[-1] = last._replace(until_us=max(last.until_us, start_us + MINUTE_US))
+        else:
+            self.late.append(Late(series, start_us, start_us + MINUTE_US))
+
+    def _forget(self) -> None:
+        """What lies behind the floor; and if that is not enough, the older half, behind a higher floor."""
+        if self._kept > KEPT_MOST:
+            times = sorted(ts for seen in self._seen.values() for ts in seen)
+            self.floor_us = self._keep_from_us = max(self.floor_us, times[len(times) // 2])
+        floor = self.floor_us
+        self._seen = {series: {ts for ts in seen if ts >= floor} for series, seen in self._seen.items()}
+        self._kept = sum(map(len, self._seen.values()))

@@ -1,0 +1,51 @@
+"""What series a log knows, without opening it as a log: for whoever compares a configuration with what is stored."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.storage.stages import survey
+
+_KNOWN = "SELECT series.id, name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSeries:
+    """A series that is not retired. ``readings``: how many are stored, as good as that can be told without a scan."""
+
+    sensor: str
+    channel: str
+    unit: str
+    readings: int
+
+
+def known_series(path: Path) -> Iterator[KnownSeries]:
+    """Nothing of a file that is not there, cannot be read, or is no log."""
+    if not path.exists():
+        return
+    try:
+        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+    except sqlite3.Error:
+        return
+    with closing(conn):
+        try:
+            for series, sensor, channel, unit in conn.execute(_KNOWN).fetchall():
+                yield KnownSeries(sensor, channel, unit, _count(conn, series))
+        except sqlite3.Error:
+            return
+
+
+def _count(conn: sqlite3.Connection, series: int) -> int:
+    """The hours that are rolled up; where there are none, the readings."""
+    (rolled,) = conn.execute(
+        "SELECT coalesce(sum(n_good + n_not_evaluated + n_suspect + n_fail + n_missing), 0) FROM rollup"
+        " WHERE series_id = ? AND resolution = 3600",
+        (series,),
+    ).fetchone()
+    if rolled:
+        return int(rolled)
+    return survey.count(conn, series)

@@ -1,0 +1,178 @@
+"""What the mover does, statement by statement; and others that move or delete all readings of a span.
+
+Who calls owns the transaction, and decides how much is done at once. What the steps mean is told in ``maintenance/mover.py``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from sensorlogd.storage import meta
+from sensorlogd.storage.stages.storing import Border
+
+BEGINNING_US, END_US = -(1 << 62), 1 << 62
+_COPY = (
+    "INSERT INTO history(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM recent"
+    " WHERE ts >= ? AND ts < ? AND series_id >= ? AND series_id <= ? ORDER BY series_id, ts ON CONFLICT DO NOTHING"
+)
+_COUNT = "SELECT count(*), max(ts) FROM (SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT ?)"
+_AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+# Where each series has at most so many rows from there on; NULL where all of them have fewer.
+_NEWEST = (
+    "SELECT max((SELECT ts FROM history WHERE series_id = series.id AND ts >= ?1 AND ts < ?2 ORDER BY ts DESC LIMIT 1 OFFSET ?3))"
+    " FROM series"
+)
+# What readers see is right: below ``moved_until_us`` that is the row of ``history``.
+_BRING_BACK = (
+    "INSERT INTO recent(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM history"
+    " WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ? ORDER BY ts, series_id"
+    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
+)
+_TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
+_OLDEST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
+# A reading of the same instant that came meanwhile is the same reading once more: the first one stays.
+_CARRY = (
+    "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
+    " WHERE series_id = :old AND ts >= :since AND ts < :until"
+    " ON CONFLICT DO UPDATE SET value = excluded.value, quality = excluded.quality"
+)
+_CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts < :until"
+
+
+# ---- the border --------------------------------------------------------------------------------------------------------
+
+
+def begin(conn: sqlite3.Connection, until_us: int) -> None:
+    """A block ends there; from now on it is copied."""
+    meta.put(conn, meta.MOVING_UNTIL, str(until_us))
+
+
+def advance(conn: sqlite3.Connection, until_us: int) -> None:
+    """From this commit on readers find the block where it is settled."""
+    leap(conn, until_us)
+    meta.remove(conn, [meta.MOVING_UNTIL])
+
+
+def leap(conn: sqlite3.Connection, until_us: int) -> None:
+    """The border goes where no reading is in between."""
+    meta.put(conn, meta.MOVED_UNTIL, str(until_us))
+
+
+# ---- a block -----------------------------------------------------------------------------------------------------------
+
+
+def oldest(conn: sqlite3.Connection, moved_until_us: int) -> int | None:
+    """When the oldest fresh reading is."""
+    first: int | None = conn.execute("SELECT min(ts) FROM recent WHERE ts >= ?", (moved_until_us,)).fetchone()[0]
+    return first
+
+
+def count(conn: sqlite3.Connection, since_us: int, until_us: int, most: int) -> tuple[int, int | None]:
+    """(how many are fresh in a span, at most ``most``; when the last of them is)."""
+    counted: tuple[int, int | None] = conn.execute(_COUNT, (since_us, until_us, most)).fetchone()
+    return counted
+
+
+def end_of(conn: sqlite3.Connection, since_us: int, until_us: int, rows: int) -> int | None:
+    """The time of the fresh reading behind the first ``rows`` of a span; None: there are no more."""
+    row = conn.execute(_AFTER, (since_us, until_us, rows)).fetchone()
+    return None if row is None else row[0]
+
+
+def copy(conn: sqlite3.Connection, span: tuple[int, int], first: int, last: int) -> int:
+    """Settle the fresh readings of a span of series ``first`` to ``last``; what is settled already is left alone. How many."""
+    return max(conn.execute(_COPY, (*span, first, last)).rowcount, 0)
+
+
+def is_left_over(conn: sqlite3.Connection, moved_until_us: int) -> bool:
+    """Whether readings that are settled still lie where they were fresh."""
+    return conn.execute("SELECT 1 FROM recent WHERE ts < ? LIMIT 1", (moved_until_us,)).fetchone() is not None
+
+
+def end_of_left_over(conn: sqlite3.Connection, moved_until_us: int, rows: int) -> int | None:
+    """As ``end_of``, of what is left over."""
+    return end_of(conn, -(1 << 63), moved_until_us, rows)
+
+
+def delete_left_over(conn: sqlite3.Connection, until_us: int) -> None:
+    """By time, all series together."""
+    conn.execute("DELETE FROM recent WHERE ts < ?", (until_us,))
+
+
+def newest_settled(conn: sqlite3.Connection, since_us: int, until_us: int, each: int) -> int | None:
+    """The instant behind which each series has at most ``each`` settled readings up to ``until_us``; None: none has more."""
+    row = conn.execute(_NEWEST, (since_us, until_us, each)).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def bring_back(conn: sqlite3.Connection, since_us: int, until_us: int) -> None:
+    """What is settled in a span that ends at the border is fresh again, and the border falls."""
+    conn.execute(_BRING_BACK, (since_us, until_us))
+    conn.execute(_TAKE_AWAY, (since_us, until_us))
+    leap(conn, since_us)
+
+
+# ---- what expires ------------------------------------------------------------------------------------------------------
+
+
+def oldest_settled(conn: sqlite3.Connection, series: int, before_us: int, skipped: int | None = None) -> int | None:
+    """When the oldest settled reading of a series is, or the one behind ``skipped`` of them; None: there is none."""
+    if skipped is None:
+        row = conn.execute(_OLDEST, (series, before_us)).fetchone()
+    else:
+        row = conn.execute(f"{_OLDEST} OFFSET ?", (series, before_us, skipped)).fetchone()
+    return None if row is None else row[0]
+
+
+def delete_before(conn: sqlite3.Connection, series: int, cut_us: int) -> int:
+    """Delete what is settled of a series; how many readings."""
+    return conn.execute("DELETE FROM history WHERE series_id = ? AND ts < ?", (series, cut_us)).rowcount
+
+
+# ---- from one series to another ----------------------------------------------------------------------------------------
+
+
+class Carry(NamedTuple):
+    """Readings of series ``old`` become readings of series ``new``, each value times ``factor`` plus ``shift``."""
+
+    old: int
+    new: int
+    factor: float
+    shift: float
+
+
+class Carried(NamedTuple):
+    """``rows``: how many readings were moved, all of them from ``since_us`` on. ``until_us``: how far it has got."""
+
+    rows: int
+    since_us: int
+    until_us: int
+
+
+def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: int) -> Carried | None:
+    """The oldest settled readings; None: there are none."""
+    first = oldest_settled(conn, carry.old, border.moved_until_us)
+    if first is None:
+        return None
+    until = oldest_settled(conn, carry.old, border.moved_until_us, most)
+    until = border.moved_until_us if until is None else until
+    return Carried(_carry(conn, carry, "history", "history", first, until), first, until)
+
+
+def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
+    """Fresh readings from ``since_us`` on, passing over ``most`` of all series. ``until_us``: END_US at the end."""
+    since = max(since_us, border.moved_until_us)
+    row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, most)).fetchone()
+    until = END_US if row is None else row[0] + 1
+    if border.copying is not None:  # what is in the block lies, or is going to lie, in both tables
+        begin, end = max(since, border.copying[0]), min(until, border.copying[1])
+        conn.execute(_CARRY.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
+        conn.execute(_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
+    return Carried(_carry(conn, carry, "recent", "recent", since, until), since, until)
+
+
+def _carry(conn: sqlite3.Connection, carry: Carry, table: str, into: str, since_us: int, until_us: int) -> int:
+    span = {"since": since_us, "until": until_us}
+    conn.execute(_CARRY.format(table=table, into=into), carry._asdict() | span)
+    return conn.execute(_CARRIED.format(table=table), {"old": carry.old} | span).rowcount

@@ -1,0 +1,165 @@
+"""Readings into the log, one by one and in numbers; and what is stored, found and changed. The caller owns the transaction.
+
+A reading is identified by (series, time). Whatever is taken stays: who wants another value there asks for a change.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Protocol
+
+from sensorlogd.storage.stages.readings import Reading
+
+Row = tuple[int, int, float | None, int]  # (series id, ts, value, quality)
+
+# Rows per statement: as many as SQLite allows (4 parameters a row, 32766 parameters: SQLITE_MAX_VARIABLE_NUMBER since
+# 3.32), then powers of two, so that any number of rows needs few statements and all stay in the statement cache.
+APPEND_SIZES = (8190, *(1 << power for power in range(12, -1, -1)))
+_APPEND = {
+    size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size)
+    for size in APPEND_SIZES
+}  # fmt: skip
+_TABLES = ("recent", "history")
+_INSERT_ONE = {
+    table: f"INSERT INTO {table}(series_id, ts, value, quality) VALUES (?,?,?,?) ON CONFLICT DO NOTHING" for table in _TABLES
+}
+_INSERT_SIZES = (1024, 128, 16, 1)
+_INSERT = {
+    (table, size): f"INSERT INTO {table}(series_id, ts, value, quality) VALUES "
+    + ",".join(["(?,?,?,?)"] * size)
+    + " ON CONFLICT DO NOTHING"
+    for table in _TABLES
+    for size in _INSERT_SIZES
+}
+_FIND = {table: f"SELECT value, quality FROM {table} WHERE series_id = ? AND ts = ?" for table in _TABLES}
+_UPDATE = {table: f"UPDATE {table} SET value = ?, quality = ? WHERE series_id = ? AND ts = ?" for table in _TABLES}
+
+
+class ReadingsMissing(Exception):
+    """Readings that are remembered are not there, and have not expired either."""
+
+
+class Border(Protocol):
+    """Where readings belong. Older than ``moved_until_us`` they are settled, else fresh. ``copying``: the span [a, b) that
+    the mover is copying now; what is inside lies, or is going to lie, in both."""
+
+    moved_until_us: int
+    copying: tuple[int, int] | None
+
+
+def _places(border: Border, ts_us: int) -> tuple[str, ...]:
+    """Where a reading of that time is stored; the first place is the one that readers ask."""
+    if ts_us < border.moved_until_us:
+        return ("history",)
+    if border.copying is not None and border.copying[0] <= ts_us < border.copying[1]:
+        return ("recent", "history")
+    return ("recent",)
+
+
+# ---- insert ------------------------------------------------------------------------------------------------------------
+
+
+def append(conn: sqlite3.Connection, flat: Sequence[object], rows: int) -> None:
+    """Store so many readings (one of APPEND_SIZES) that are newer than all that needs care, in one statement.
+
+    ``flat``: series id, ts, value, quality of one after the other, best in order of time and then of series. Raises
+    sqlite3.IntegrityError, with none of them stored, if one is there already.
+    """
+    conn.execute(_APPEND[rows], flat)
+
+
+def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> bool:
+    """Store one reading where it belongs; False: the time is taken, and nothing has changed."""
+    places = _places(border, ts_us)
+    # The first place is the one that readers ask; only if it took the row does the copy follow.
+    if conn.execute(_INSERT_ONE[places[0]], (series, ts_us, value, quality)).rowcount != 1:
+        return False
+    for place in places[1:]:
+        conn.execute(_INSERT_ONE[place], (series, ts_us, value, quality))
+    return True
+
+
+def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -> int:
+    """Store readings where they belong, but those whose time is taken; how many were stored."""
+    plain: dict[str, list[Row]] = {"history": [], "recent": []}
+    stored = 0
+    for row in rows:
+        places = _places(border, row[1])
+        if len(places) == 1:
+            plain[places[0]].append(row)
+        else:
+            stored += insert(conn, border, *row)
+    return stored + sum(_insert_plain(conn, place, found) for place, found in plain.items())
+
+
+def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[Row]) -> int:
+    at = stored = 0
+    for size in _INSERT_SIZES:
+        while len(rows) - at >= size:
+            stored += conn.execute(_INSERT[place, size], [cell for row in rows[at : at + size] for cell in row]).rowcount
+            at += size
+    return stored
+
+
+# ---- find --------------------------------------------------------------------------------------------------------------
+
+
+def find(conn: sqlite3.Connection, border: Border, series: int, ts_us: int) -> tuple[float | None, int] | None:
+    """(value, quality) of a reading; None: there is none."""
+    row: tuple[float | None, int] | None = conn.execute(_FIND[_places(border, ts_us)[0]], (series, ts_us)).fetchone()
+    return row
+
+
+def find_anywhere(conn: sqlite3.Connection, series: int, ts_us: int) -> tuple[float | None, int] | None:
+    """As ``find``, for who does not know the border and asks for a reading that is new: where it is fresh comes first."""
+    row: tuple[float | None, int] | None = (
+        conn.execute(_FIND["recent"], (series, ts_us)).fetchone() or conn.execute(_FIND["history"], (series, ts_us)).fetchone()
+    )
+    return row
+
+
+# ---- change ------------------------------------------------------------------------------------------------------------
+
+
+def change_one(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> None:
+    """Another value and quality for a reading that was found."""
+    for place in _places(border, ts_us):
+        conn.execute(_UPDATE[place], (value, quality, series, ts_us))
+
+
+def change(
+    conn: sqlite3.Connection,
+    border: Border,
+    series: int,
+    rows: Sequence[Reading],
+    *,
+    cut_us: int | None = None,
+    some_are_lost: bool = False,
+) -> None:
+    """Give readings, in order of time, other values, wherever they are.
+
+    Those before ``cut_us`` may have expired meanwhile: what is gone stays away. All others must be there, unless
+    ``some_are_lost`` to damage: else ReadingsMissing, and the transaction is the caller's to roll back.
+    """
+    keyed = [(value, quality, series, ts) for ts, value, quality in rows]
+    expired = 0 if cut_us is None else bisect_left(rows, cut_us, key=_ts)
+    moved = bisect_left(rows, border.moved_until_us, key=_ts)
+    met = 0
+    for place, begin, end in (("history", 0, moved), ("recent", moved, len(rows))):
+        middle = min(max(expired, begin), end)
+        _update(conn, place, keyed[begin:middle])
+        met += _update(conn, place, keyed[middle:end])
+    if border.copying is not None:
+        _update(conn, "history", keyed[moved : bisect_left(rows, border.copying[1], key=_ts)])
+    if met < len(rows) - expired and not some_are_lost:
+        raise ReadingsMissing(f"of {len(rows) - expired} readings of series {series} that were to be changed {met} are there")
+
+
+def _update(conn: sqlite3.Connection, place: str, keyed: Sequence[tuple[float | None, int, int, int]]) -> int:
+    return conn.executemany(_UPDATE[place], keyed).rowcount if keyed else 0
+
+
+def _ts(row: Reading) -> int:
+    return row[0]

@@ -1,0 +1,74 @@
+"""Questions about several series together, in order of time: for whoever computes other series from them. Any connection.
+
+The newest readings are looked for among the fresh ones, and there in the last so many rows only. ``moved_us``: the border.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+
+from sensorlogd.storage.stages.moving import BEGINNING_US, END_US
+from sensorlogd.storage.stages.readings import Readings, Stamped
+
+_ROWS = 10_000  # at once
+
+
+def reach(conn: sqlite3.Connection, rows: int) -> int | None:
+    """From when on so many readings are fresh; None: there are fewer."""
+    row = conn.execute("SELECT ts FROM recent ORDER BY ts DESC, series_id DESC LIMIT 1 OFFSET ?", (rows,)).fetchone()
+    return None if row is None else row[0]
+
+
+def fresh(conn: sqlite3.Connection, series: Collection[int], since_us: int, moved_us: int) -> Iterator[Stamped]:
+    """All of these series from then on that is fresh, in order of time."""
+    for rows in Readings(conn, moved_us).fresh_stamped(since_us, END_US, _ROWS):
+        yield from (row for row in rows if row[1] in series)
+
+
+def some(
+    conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, moved_us: int, most: int
+) -> tuple[list[Stamped], int]:
+    """(readings of these series from ``since_us`` on in order of time, until when that is all of them).
+
+    Some ``most`` readings are looked at, but at least those of one instant.
+    """
+    if since_us < moved_us:
+        return _moved(conn, series, since_us, min(until_us, moved_us), max(most // max(len(series), 1), 1))
+    sql = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+    row = conn.execute(sql, (since_us, until_us, most)).fetchone()
+    end = until_us if row is None else max(row[0], since_us + 1)
+    sql = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id"
+    return [row for row in conn.execute(sql, (since_us, end)) if row[1] in series], end
+
+
+def _moved(
+    conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, each: int
+) -> tuple[list[Stamped], int]:  # fmt: skip
+    end = until_us
+    for one in series:
+        sql = "SELECT ts FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
+        row = conn.execute(sql, (one, since_us, end, each)).fetchone()
+        end = end if row is None else row[0]
+    found: list[Stamped] = []
+    for one in series:
+        sql = "SELECT ts, series_id, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ?"
+        found += conn.execute(sql, (one, since_us, end))
+    found.sort(key=lambda row: row[:2])
+    return found, end
+
+
+def between(conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, moved_us: int) -> list[Stamped]:
+    """All readings of these series in [since, until), in order of time."""
+    found: list[Stamped] = []
+    while since_us < until_us:
+        rows, since_us = some(conn, series, since_us, until_us, moved_us, 1 << 40)
+        found += rows
+    return found
+
+
+def last_good(conn: sqlite3.Connection, series: int, before_us: int, moved_us: int, floor_us: int) -> tuple[int, float] | None:
+    """(time, value) of the newest reading before a time that has a value and did not fail; of fresh ones not before ``floor_us``."""
+    readings = Readings(conn, moved_us)
+    found = readings.last_usable(series, floor_us, before_us)
+    return found or readings.last_usable(series, BEGINNING_US, min(before_us, moved_us))

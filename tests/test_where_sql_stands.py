@@ -1,0 +1,134 @@
+"""SQL is written in ``storage`` only: whoever reads the tables must know their stages, cuts and edges. And of the tables of
+readings ``storage/stages`` alone: code that takes ``history`` for all that is old is wrong as soon as there is another stage.
+
+Where a transaction begins and ends is the business of whoever owns the connection, and not looked at here.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "sensorlogd"
+SQL = re.compile(
+    r"\b(SELECT\b.+\bFROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX|VIEW)|PRAGMA \w+)\b",
+    re.DOTALL,
+)
+# A temporary file of its own, which holds an import until it has been looked at; it is no log.
+OWN_FILES = {"exchange/stage.py"}
+# Databases of other programs, read to be imported.
+OTHERS = "exchange/sources/"
+READINGS = {"recent", "history"}
+OF_READINGS = re.compile(rf"\b(FROM|INTO|JOIN|UPDATE|TABLE|EXISTS)\s+({'|'.join(READINGS)})\b")
+NAMED = re.compile(rf"\b({'|'.join(READINGS)})\b")
+# The one place, what makes the tables, and the views over them.
+KNOW_STAGES = ("storage/stages/", "storage/migrations/", "storage/tables.py", "storage/schema.py")
+
+
+def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """(line, text) of each string that is no docstring, parts of f-strings too."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def statements(source: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each string that is SQL."""
+    yield from ((line, text) for line, text in strings(ast.parse(source)) if SQL.search(text))
+
+
+def names_of_readings(source: str, *, in_storage: bool) -> Iterator[tuple[int, str]]:
+    """(line, text) of what names the tables of readings: in SQL or a part of it; both names together in one literal, from which
+    SQL is made; and in storage, where it means nothing else, either name alone."""
+    tree = ast.parse(source)
+    for line, text in strings(tree):
+        if OF_READINGS.search(text) or (SQL.search(text) and NAMED.search(text)) or (in_storage and text in READINGS):
+            yield line, text
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict):
+            named = {text for _, text in strings(node) if text in READINGS}
+            if named == READINGS:
+                yield node.lineno, ast.unparse(node)
+
+
+def test_no_sql_outside_storage() -> None:
+    """Others call a function of storage."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{line}: {text[:60]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if path.relative_to(PACKAGE).parts[0] != "storage"
+        and str(path.relative_to(PACKAGE)) not in OWN_FILES
+        and not path.relative_to(PACKAGE).as_posix().startswith(OTHERS)
+        for line, text in statements(path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sql"),
+    [
+        ('conn.execute("SELECT 1 FROM series")', True),
+        ('conn.execute(f"PRAGMA incremental_vacuum({n})")', True),
+        ('"select a sensor from the list"', False),
+        ('"""Docstring: SELECT a FROM b."""', False),
+        ('X = "INSERT INTO recent VALUES (1)"', True),
+    ],
+)
+def test_what_is_taken_for_sql(text: str, is_sql: bool) -> None:
+    """The look itself sees what it must see."""
+    assert bool(list(statements(text))) is is_sql
+
+
+def test_only_stages_know_the_tables_of_readings() -> None:
+    """Others ask ``storage.stages``."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(KNOW_STAGES):
+            named = names_of_readings(path.read_text(), in_storage=name.startswith("storage/"))
+            found += [f"{name}:{line}: {text[:60]}" for line, text in named]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "is_seen"),
+    [
+        ('conn.execute("SELECT 1 FROM recent")', True),
+        ('conn.execute("SELECT 1 FROM series, history WHERE id = series_id")', True),
+        ('X = "DELETE FROM history WHERE ts < ?"', True),
+        ('X = "INSERT INTO history SELECT * FROM other"', True),
+        ('X = "UPDATE recent SET value = 1"', True),
+        ('X = ("SELECT (SELECT min(ts)"\n  " FROM history)")', True),
+        ('span = f"FROM recent WHERE ts >= ? {some}"', True),
+        ('X = f"SELECT {columns} " f"FROM\\n history AS h"', True),
+        ('X = {table: f"SELECT 1 FROM {table}" for table in ("recent", "history")}', True),
+        ('for table in ["history", "rollup", "recent"]: pass', True),
+        ('X = {"history": 1, "recent": 2}', True),
+        ('find.format("recent")', True),
+        ('table = "history"', True),
+        ('X = "SELECT 1 FROM readings"', False),
+        ('X = "its history goes on"', False),
+        ('X = "from recent readings"', False),
+        ('"""Docstring: SELECT ts FROM history."""', False),
+        ('X = "SELECT * FROM history_of_others"', False),
+    ],
+)
+def test_what_is_taken_for_a_table_of_readings(text: str, is_seen: bool) -> None:
+    """The look itself sees what it must see."""
+    assert bool(list(names_of_readings(text, in_storage=True))) is is_seen
+
+
+def test_outside_storage_history_is_also_a_word() -> None:
+    """Of SQL, and of both names together, it is none."""
+    assert not list(names_of_readings('state = "history"', in_storage=False))
+    assert list(names_of_readings('TABLES = ("recent", "history")', in_storage=False))
