@@ -1,0 +1,388 @@
+"""Readings, events and time in; changes, and whom to tell, out. No database, no clock, no thread: all is passed in.
+
+``at``: time watched (µs). It never steps and stands still while nobody watches, so what is missing, pending or to be repeated
+goes by it, and no clock that is set raises or clears anything. A reading gets the time watched that its stamp means as seen
+from now, no earlier than the reading before it and no later than now.
+
+A reading that is older than the newest of its series is late: it shows that the sensor lives, and is not judged, for what it
+says is over. (Unless the newest is in the future: then the clock was set back, and time goes on from here.)
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+from collections.abc import Iterable
+
+from sensorlogd.alarms.alarm import Alarm, Change, Told
+from sensorlogd.alarms.plan import Definition, Plan, Series
+from sensorlogd.alarms.states import ACTIVE, State, acknowledged, judged
+from sensorlogd.alarms.track import Track
+from sensorlogd.batch import Block
+from sensorlogd.config import conditions
+from sensorlogd.config.validation.alarm_checks import Subject
+
+logger = logging.getLogger(__name__)
+
+NEVER = 1 << 62
+MOST_SUBJECTS = 10_000  # of alarms of events
+
+
+class Judge:
+    """For one thread. ``changes``, ``told`` and ``dirty`` (alarms that are to be stored) are taken by the owner."""
+
+    def __init__(self) -> None:
+        self.plan = Plan()
+        self.alarms: dict[tuple[str, str], Alarm] = {}
+        self.tracks: dict[Subject, Track] = {}
+        self.changes: list[Change] = []
+        self.told: list[Told] = []
+        self.dirty: dict[Alarm, None] = {}
+        self.gone: list[Alarm] = []  # configured no more: to be removed
+        self.faults: list[str] = []
+        self._of_events: list[Definition] = []
+        self._timed: list[Alarm] = []
+        self._due_at = 0
+
+    # ---- what is configured ----------------------------------------------------------------------------------------
+
+    def use(self, plan: Plan, at: int, now_us: int) -> None:
+        """Alarms that are judged as before go on exactly; one that is judged otherwise begins anew and says so."""
+        former, tracks = self.alarms, self.tracks
+        self.plan, self.alarms, self.tracks = plan, {}, {}
+        self._of_events = [one for one in plan.definitions if one.of_events]
+        for definition in plan.definitions:
+            for series in definition.series:
+                self._place(definition, series, former, tracks, at, now_us)
+        known = {one.name: one for one in self._of_events}
+        for key, alarm in former.items():
+            if alarm.series is None and alarm.name in known and known[alarm.name].identity == alarm.definition.identity:
+                self._define(alarm, known[alarm.name], None)
+                self.alarms[key] = alarm
+            elif alarm.series is None and alarm.name in known:
+                self._begin_anew(alarm, now_us)
+                self.gone.append(alarm)
+            elif key not in self.alarms:
+                self._end(alarm, now_us)
+        self._timed = list(self.alarms.values())
+        self._due_at = 0
+
+    def _place(
+        self,
+        definition: Definition,
+        series: Series,
+        former: dict[tuple[str, str], Alarm],
+        tracks: dict[Subject, Track],
+        at: int,
+        now_us: int,
+    ) -> None:
+        subject = ".".join(series.subject)
+        track = self.tracks.get(series.subject)
+        if track is None:
+            track = self.tracks[series.subject] = Track(series, at)
+            if (before := tracks.get(series.subject)) is not None:
+                track.take_over(before)
+        alarm = former.get((definition.name, subject))
+        if alarm is None or alarm.definition.identity != definition.identity or alarm.series is None:
+            if alarm is not None:
+                self._begin_anew(alarm, now_us)
+            alarm = Alarm(definition, subject, series, since_us=now_us)
+            self.dirty[alarm] = None
+        self._define(alarm, definition, series)
+        self.alarms[definition.name, subject] = alarm
+        track.watch(alarm)
+
+    def _define(self, alarm: Alarm, definition: Definition, series: Series | None) -> None:
+        """As the configuration has it now; what people see of it is to be stored."""
+        before = alarm.shown_of_it()
+        alarm.definition, alarm.series = definition, series
+        if alarm.shown_of_it() != before:
+            self.dirty[alarm] = None
+
+    def _begin_anew(self, alarm: Alarm, now_us: int) -> None:
+        self.dirty.pop(alarm, None)
+        detail = "is defined otherwise now and begins anew"
+        self.changes.append(Change(alarm, "redefined", alarm.shown(), State.NORMAL, now_us, None, detail))
+
+    def _end(self, alarm: Alarm, now_us: int) -> None:
+        self.dirty.pop(alarm, None)
+        self.gone.append(alarm)
+        if alarm.state is not State.NORMAL:
+            detail = "is not configured any more"
+            self.changes.append(Change(alarm, "removed", alarm.shown(), State.NORMAL, now_us, None, detail))
+
+    # ---- readings --------------------------------------------------------------------------------------------------
+
+    def readings(self, block: Block, at: int, now_us: int) -> None:
+        """One hand-over of a sensor, seen now."""
+        sensor, tracks = block.sensor, self.tracks
+        for column in block.columns:
+            track = tracks.get((sensor, column.channel))
+            if track is not None:
+                self._column(track, column.times_us, column.values, column.quality, at, now_us)
+
+    def _column(
+        self, track: Track, times: list[int], values: list[float | None], quality: int | list[int], at: int, now_us: int
+    ) -> None:
+        track.seen_at = at
+        future = now_us + 1_000_000
+        alike = quality if isinstance(quality, int) else None
+        for index, ts in enumerate(times):
+            newest = track.newest_us
+            if newest is not None and ts < newest <= future:
+                continue
+            track.newest_us = ts
+            here = at - now_us + ts
+            here = at if here > at else max(track.at, here)
+            flag = alike if alike is not None else quality[index]  # type: ignore[index]  # a list, if not an int
+            track.add(here, values[index], flag)
+            for alarm in track.alarms:
+                try:
+                    self._reading(alarm, track, here, now_us - at + here)
+                except Exception as error:  # one alarm costs itself
+                    self._failed(alarm, error)
+        if not times:
+            return
+        for alarm in track.missing:
+            if alarm.held_at is not None or alarm.is_active:
+                self._step(alarm, False, True, at, now_us, None)
+
+    def _reading(self, alarm: Alarm, track: Track, at: int, ts_us: int) -> None:
+        definition = alarm.definition
+        when = definition.when
+        assert when is not None
+        value = track.shown
+        if when.op:
+            if not track.usable:
+                return
+            found = track.value(when.term, at)
+            if found is None:
+                return
+            value, holds = found, when.holds(found)
+            ending = definition.ending
+            if ending is None:
+                ends = not holds
+            else:
+                found = track.value(ending.term, at)
+                ends = found is not None and ending.holds(found)
+        elif when.kind == conditions.FLAG:
+            holds = track.is_as_bad_as(when.flag)
+            ends = not holds
+        elif track.usable:
+            holds = track.is_stuck(when.over_us)
+            ends = not holds
+        else:
+            return
+        if alarm.held_at is None and (alarm.state in ACTIVE if holds else alarm.state is State.NORMAL):
+            return
+        if alarm.held_at is not None and alarm.state not in ACTIVE:
+            full = alarm.held_at + definition.options.for_
+            if full < at:  # it held for long enough before this reading came
+                self._step(alarm, True, False, full, ts_us - at + full, alarm.value)
+        self._step(alarm, holds, ends, at, ts_us, value)
+
+    # ---- events ----------------------------------------------------------------------------------------------------
+
+    def event(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
+        """Something happened; an alarm for each sensor that it happens to."""
+        for definition in self._of_events:
+            options = definition.options
+            if options.sensor is not None and not fnmatch.fnmatchcase(sensor or "", options.sensor):
+                continue
+            key = (definition.name, sensor or "")
+            alarm = self.alarms.get(key)
+            if any(fnmatch.fnmatchcase(kind, glob) for glob in options.events or ()):
+                if alarm is None:
+                    if len(self.alarms) > MOST_SUBJECTS + len(self.plan.definitions):
+                        continue
+                    alarm = self.alarms[key] = Alarm(definition, sensor or "", since_us=now_us)
+                    self._timed.append(alarm)
+                alarm.last_at = at
+                alarm.detail = f"{kind}: {detail}"
+                self._step(alarm, True, False, at, ts_us, None)
+                self.dirty[alarm] = None
+            elif alarm is not None and any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
+                self._step(alarm, False, True, at, ts_us, None)
+
+    def adopt(self, alarm: Alarm) -> None:
+        """One of events, that is known from before."""
+        self.alarms[alarm.name, alarm.subject] = alarm
+        self._timed.append(alarm)
+        self._due_at = 0
+
+    # ---- time ------------------------------------------------------------------------------------------------------
+
+    def tick(self, at: int, now_us: int) -> None:
+        """Whatever is due by time alone. Costs nothing before the next is due."""
+        if at < self._due_at:
+            return
+        due = NEVER
+        for alarm in self._timed:
+            try:
+                due = min(due, self._tick(alarm, at, now_us - at))
+            except Exception as error:  # one alarm costs itself
+                self._failed(alarm, error)
+        self._due_at = due
+
+    def next_due(self) -> int:
+        """When ``tick`` has something to do, at the earliest (a reading may move it)."""
+        return self._due_at
+
+    def _tick(self, alarm: Alarm, at: int, to_us: int) -> int:
+        """When it is due again. ``to_us``: what makes wall clock of time watched."""
+        options, due = alarm.definition.options, NEVER
+        if alarm.is_shelved:
+            if at >= alarm.shelved_until_at:
+                self.unshelve(alarm, at, to_us + alarm.shelved_until_at, "the time is over")
+            else:
+                due = alarm.shelved_until_at
+        silent_at = self._silent_at(alarm)
+        if silent_at is not None and alarm.held_at is None and not alarm.is_active:
+            if at >= silent_at:
+                self._step(alarm, True, False, silent_at, to_us + silent_at, None)
+            else:
+                due = min(due, silent_at)
+        if alarm.held_at is not None and not alarm.is_active:
+            full = alarm.held_at + options.for_
+            if at >= full:
+                self._step(alarm, True, False, full, to_us + full, alarm.value)
+            else:
+                due = min(due, full)
+        if alarm.is_active and alarm.definition.of_events:
+            over = alarm.last_at + options.hold
+            if at >= over:
+                self._step(alarm, False, True, over, to_us + over, None)
+            else:
+                due = min(due, over)
+        if alarm.state is State.UNACKNOWLEDGED:
+            due = min(due, self._nag(alarm, at, to_us))
+        return due
+
+    def _silent_at(self, alarm: Alarm) -> int | None:
+        when = alarm.definition.when
+        if when is None or when.kind != conditions.MISSING or alarm.series is None:
+            return None
+        return self.tracks[alarm.series.subject].seen_at + (when.over_us or alarm.series.heartbeat_us)
+
+    def _nag(self, alarm: Alarm, at: int, to_us: int) -> int:
+        options, due = alarm.definition.options, NEVER
+        if options.escalate is not None and not alarm.escalated:
+            escalate_at = alarm.raised_at + options.escalate.after
+            if at >= escalate_at:
+                alarm.escalated = True
+                self.dirty[alarm] = None
+                self._tell(alarm, "escalated", options.escalate.notify, to_us + at)
+            else:
+                due = escalate_at
+        if options.repeat is not None:
+            if at >= alarm.told_at + options.repeat:
+                alarm.told_at = at
+                self.dirty[alarm] = None
+                self._tell(alarm, "repeated", options.notify, to_us + at)
+            due = min(due, alarm.told_at + options.repeat)
+        return due
+
+    # ---- what people do --------------------------------------------------------------------------------------------
+
+    def acknowledge(self, alarm: Alarm, now_us: int, note: str) -> bool:
+        """Whether there was anything to acknowledge."""
+        after = acknowledged(alarm.state)
+        if after is alarm.state:
+            return False
+        alarm.note = note
+        self._move(alarm, after, now_us, "acknowledged", note)
+        return True
+
+    def shelve(self, alarm: Alarm, until_at: int, now_us: int, note: str) -> None:
+        """Nobody hears of it until then; it is judged all the same."""
+        before, alarm.shelved_until_at = alarm.shown(), until_at
+        alarm.note = note or alarm.note
+        self._touch(alarm)
+        self.changes.append(Change(alarm, "shelved", before, State.SHELVED, now_us, None, note))
+
+    def unshelve(self, alarm: Alarm, at: int, now_us: int, note: str) -> None:
+        """What became unacknowledged meanwhile is told now."""
+        if not alarm.is_shelved:
+            return
+        alarm.shelved_until_at = 0
+        self._touch(alarm)
+        self.changes.append(Change(alarm, "unshelved", State.SHELVED, alarm.state, now_us, None, note))
+        if alarm.state is State.UNACKNOWLEDGED:
+            alarm.told_at = at
+            self._tell(alarm, "raised", alarm.definition.options.notify, now_us)
+
+    def find(self, names: Iterable[str]) -> list[Alarm]:
+        """By ``alarm``, ``alarm/subject`` or globs of either; no names: all."""
+        globs = list(names)
+        return [
+            alarm
+            for alarm in self.alarms.values()
+            if not globs
+            or any(
+                fnmatch.fnmatchcase(alarm.name, glob) or fnmatch.fnmatchcase(f"{alarm.name}/{alarm.subject}", glob)
+                for glob in globs
+            )
+        ]
+
+    # ---- from state to state ---------------------------------------------------------------------------------------
+
+    def _step(self, alarm: Alarm, holds: bool, ends: bool, at: int, ts_us: int, value: float | None) -> None:
+        options, state = alarm.definition.options, alarm.state
+        if state in ACTIVE:
+            alarm.held_at = None
+        elif not holds:
+            if alarm.held_at is not None:
+                alarm.held_at = None
+                self._touch(alarm)
+        elif alarm.held_at is None:
+            alarm.held_at = at
+            alarm.value = value
+            self._touch(alarm)
+        long_enough = alarm.held_at is not None and at - alarm.held_at >= options.for_
+        after = judged(state, holds=holds, ends=ends, long_enough=long_enough)
+        if after is state:
+            return
+        if after is State.UNACKNOWLEDGED:
+            alarm.held_at = None
+            alarm.raised_at = alarm.told_at = at
+            alarm.raised_us, alarm.raises = ts_us, alarm.raises + 1
+            alarm.escalated, alarm.note = False, ""
+            if value is not None:
+                alarm.value = value
+            self._move(alarm, after, ts_us, "raised", alarm.detail)
+            self._tell(alarm, "raised", options.notify, ts_us)
+        elif state in ACTIVE:
+            alarm.value = value if value is not None else alarm.value
+            self._move(alarm, after, ts_us, "returned", "")
+            also = options.escalate.notify if options.escalate is not None and alarm.escalated else ()
+            self._tell(alarm, "resolved", (*options.notify, *also), ts_us)
+        else:  # between normal and pending: nobody hears of it
+            alarm.state, alarm.since_us = after, ts_us
+            self._touch(alarm)
+
+    def _move(self, alarm: Alarm, after: State, ts_us: int, kind: str, detail: str) -> None:
+        before = alarm.state
+        alarm.state, alarm.since_us = after, ts_us
+        self._touch(alarm)
+        self.changes.append(Change(alarm, kind, before, after, ts_us, alarm.value, detail))
+
+    def _touch(self, alarm: Alarm) -> None:
+        alarm.touched = True
+        self.dirty[alarm] = None
+        self._due_at = 0
+
+    def _tell(self, alarm: Alarm, kind: str, targets: tuple[str, ...], ts_us: int) -> None:
+        if targets and not alarm.is_shelved:
+            names = tuple(dict.fromkeys(targets))
+            self.told.append(Told(alarm, kind, names, ts_us, alarm.raised_us, alarm.state, alarm.value, alarm.detail))
+
+    def _failed(self, alarm: Alarm, error: Exception) -> None:
+        if not alarm.fault:
+            alarm.fault = f"{type(error).__name__}: {error}"
+            logger.error("alarms: %s of %s cannot be judged", alarm.name, alarm.subject, exc_info=error)
+            self.faults.append(f"{alarm.name} of {alarm.subject}: {alarm.fault}")
+        self._timed = [one for one in self._timed if one is not alarm]
+        if alarm.series is not None:
+            track = self.tracks[alarm.series.subject]
+            track.alarms = [one for one in track.alarms if one is not alarm]
+            track.missing = [one for one in track.missing if one is not alarm]

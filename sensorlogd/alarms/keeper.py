@@ -1,0 +1,238 @@
+"""The one object that the writer holds of all this: it shows readings and events to the judge, and has kept what comes of it.
+
+In a good hour: what the writer is about to commit is judged, and changes, states and notifications go into the same
+transaction; once it is committed the sender gets the notifications. While nothing can be committed the readings that wait
+are judged all the same, the sender gets the notifications at once, and all of it is stored with the first commit that
+succeeds. A kill before that forgets it together with the readings, so the next run judges them, or their successors, again.
+
+Threads: ``note``, ``ask``, ``hold``, ``facts`` from any; the rest on the writer's. A fault in here costs alarms, never a commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sensorlogd.alarms import memory, notices
+from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.plan import Plan
+from sensorlogd.alarms.sender import Sender
+from sensorlogd.alarms.unstored import Unstored
+from sensorlogd.alarms.watch import WatchClock, mark
+from sensorlogd.batch import Block
+from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.storage import alarms as stored
+from sensorlogd.storage import database, meta
+from sensorlogd.storage.file.opened import OpenDatabase
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MARK_EVERY_US = 10_000_000
+BLIND_AFTER_US = 5_000_000  # a database that does not open within so long: alarms are judged without what it remembers
+LOOK_WHILE_BLOCKED_US = 500_000
+MOST_EVENTS = 10_000
+FAULT_TOLD_EVERY_US = 600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """``now_us``: stamps. ``steady_us``: never steps."""
+
+    now_us: Callable[[], int]
+    steady_us: Callable[[], int]
+
+
+class Keeper:
+    """``tell``: an event of ours. ``wake``: the writer should look soon."""
+
+    def __init__(self, plan: Plan, sender: Sender, clocks: Clocks, tell: Emit, wake: Callable[[], None]) -> None:
+        self.sender = sender
+        self.clocks = clocks
+        self._tell = tell
+        self._wake = wake
+        self.judge = Judge()
+        self._watch = WatchClock()
+        self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MOST_EVENTS)
+        self._asked: deque[tuple[Callable[[int, int], Any], Future[Any]]] = deque()
+        self._seen: dict[int, Block] = {}  # judged and not committed; held on to, so that no id means two blocks
+        self._unstored = Unstored()
+        self._loaded = False
+        self._to_recall: OpenDatabase | None = None
+        self._began_us = clocks.steady_us()
+        self._marked_at = 0
+        self._looked_us = 0
+        self._fault_told_us = -FAULT_TOLD_EVERY_US
+        self._facts: dict[str, Any] = {}
+        self._use(plan, self._watch.now(self._began_us), clocks.now_us())
+
+    # ---- any thread ------------------------------------------------------------------------------------------------
+
+    def note(self, event: tuple[int, str, str | None, str]) -> None:
+        """(ts_us, kind, sensor, detail): to be judged at the next look."""
+        self._events.append(event)
+
+    def ask(self, do: Callable[[int, int], T]) -> Future[T]:
+        """Call ``do(at, now_us)`` on the writer thread at its next look, which is soon; it may use ``judge``."""
+        future: Future[T] = Future()
+        self._asked.append((do, future))
+        self._wake()
+        return future
+
+    def use(self, plan: Plan) -> Future[None]:
+        """A reload."""
+        return self.ask(lambda at, now_us: self._use(plan, at, now_us))
+
+    def hold(self) -> None:
+        """The sensors end now: that nothing comes from them any more is not silence, however long the end takes."""
+        self._watch.hold()
+
+    def facts(self) -> dict[str, Any]:
+        """For ``status``, as of the last look."""
+        return {**self._facts, "targets": self.sender.facts()}
+
+    def _use(self, plan: Plan, at: int, now_us: int) -> None:
+        self.sender.use(plan.targets, plan.zone, plan.logger)
+        self.judge.use(plan, at, now_us)
+
+    # ---- the writer's thread ---------------------------------------------------------------------------------------
+
+    @property
+    def urgent(self) -> bool:
+        return self._unstored.is_urgent or bool(self.sender.outcomes)
+
+    def opened(self, db: OpenDatabase) -> None:
+        """Learn what the database remembers; of a second one this process knows better."""
+        self._to_recall = db
+        self._recall()
+
+    def _recall(self) -> None:
+        """If it cannot be read just now, the next look tries again."""
+        db = self._to_recall
+        if db is None:
+            return
+        try:
+            at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
+            memory.recall(self.judge, db, at, now_us, first=not self._loaded)
+            waiting = [] if self._loaded else stored.waiting(db.conn)
+        except sqlite3.Error as error:
+            logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
+            return
+        except Exception as error:
+            self._fault("what the database remembers could not be read", error)
+            waiting = []
+        self._to_recall, self._loaded = None, True
+        self.sender.put(waiting)
+
+    def look(self, blocks: Iterable[Block], *, well: bool) -> None:
+        steady = self.clocks.steady_us()
+        if not well and steady - self._looked_us < LOOK_WHILE_BLOCKED_US and not self._asked:
+            return
+        self._looked_us = steady
+        try:
+            at, now_us = self._watch.now(steady), self.clocks.now_us()
+            if well:
+                self._recall()
+            self._answer(at, now_us)
+            if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
+                return
+            if not self.judge.plan and not self._unstored and not self.judge.gone:
+                self._events.clear()
+                return
+            held = list(blocks)
+            self._judge(held, at, now_us)
+            if not well or len(self._seen) > 2 * len(held) + 1000:
+                self._forget_dropped(held)
+            self._take(now_us)
+            if not well:
+                self.sender.put(self._unstored.notices)
+        except Exception as error:
+            self._fault("a look failed", error)
+
+    def _judge(self, blocks: Iterable[Block], at: int, now_us: int) -> None:
+        seen = self._seen
+        for block in blocks:
+            if block.rows and id(block) not in seen:
+                seen[id(block)] = block
+                self.judge.readings(block, at, now_us)
+        while self._events:
+            ts_us, kind, sensor, detail = self._events.popleft()
+            self.judge.event(kind, sensor, detail, ts_us, at, now_us)
+        self.judge.tick(at, now_us)
+
+    def _take(self, now_us: int) -> None:
+        """What the judge has found is to be stored."""
+        judge = self.judge
+        for fault in judge.faults:
+            self._tell(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
+        judge.faults.clear()
+        if not (judge.dirty or judge.changes or judge.told or judge.gone):
+            return
+        for told in judge.told:
+            self._unstored.notices += notices.of(told, judge.plan.targets, judge.plan.zone)
+        self._unstored.take(judge)
+        self._facts = memory.facts(judge)
+
+    def _answer(self, at: int, now_us: int) -> None:
+        while self._asked:
+            do, future = self._asked.popleft()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(do(at, now_us))
+                except Exception as error:  # whoever asked is told
+                    future.set_exception(error)
+
+    def record(self, conn: sqlite3.Connection) -> None:
+        """Raises sqlite3.Error if the database itself is in trouble."""
+        if not self._loaded or self._to_recall is not None:
+            return
+        outcomes = len(self.sender.outcomes)
+        at, now_us = self._watch.now(self.clocks.steady_us()), self.clocks.now_us()
+        has_mark = bool(self.judge.plan) and at - self._marked_at >= MARK_EVERY_US
+        if not (self._unstored or outcomes or has_mark):
+            return
+        conn.execute("SAVEPOINT alarms")
+        try:
+            self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
+            self._unstored.store(conn, at, now_us)
+            meta.put(conn, stored.WATCHED, mark(at, now_us))
+            self._marked_at = at
+        except Exception as error:
+            if _is_trouble(error) or not conn.in_transaction:
+                raise
+            conn.execute("ROLLBACK TO alarms")
+            self._unstored.failed()
+            self._fault("changes could not be stored", error)
+        conn.execute("RELEASE alarms")
+
+    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+        for block in blocks:
+            self._seen.pop(id(block), None)
+        if kept and self._unstored.was_stored:
+            self.sender.put(self._unstored.notices)
+            self._unstored.stored()
+
+    def _forget_dropped(self, held: Iterable[Block]) -> None:
+        """Of all that was seen only these blocks still wait: the inbox was full."""
+        ids = {id(block) for block in held}
+        self._seen = {key: block for key, block in self._seen.items() if key in ids}
+
+    def _fault(self, what: str, error: Exception) -> None:
+        steady = self.clocks.steady_us()
+        if steady - self._fault_told_us >= FAULT_TOLD_EVERY_US:
+            self._fault_told_us = steady
+            logger.error("alarms: %s; logging goes on", what, exc_info=error)
+            self._tell(EventKind.ALARMS_FAILED, None, f"{what}: {type(error).__name__}: {error}; logging goes on")
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Of the database, not of what was to be stored."""
+    if not isinstance(error, sqlite3.Error):
+        return False
+    return database.classify(error) not in (database.Failure.CONSTRAINT, database.Failure.OTHER)

@@ -1,0 +1,198 @@
+"""Between the judge and the database: what a row holds of an alarm, and what a start learns from the log.
+
+States are stored. Windows, rates and silence are not: they are read again from the readings themselves, which are the same
+after any end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sensorlogd.alarms import watch
+from sensorlogd.alarms.alarm import Alarm, Change
+from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.plan import Definition, Series
+from sensorlogd.alarms.states import State
+from sensorlogd.alarms.track import Track
+from sensorlogd.config import conditions
+from sensorlogd.config.alarms import AlarmOptions
+from sensorlogd.storage import alarms as kept
+from sensorlogd.storage import meta
+from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.storage.file.opened import OpenDatabase
+
+READ_WITHIN_S = 3.0  # windows that cannot be read by then begin anew
+SHOWN = 20  # alarms in ``status``
+
+
+def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
+    """As it is now."""
+    definition = alarm.definition
+    until_us = now_us + alarm.shelved_until_at - at if alarm.is_shelved else None
+    return AlarmRow(
+        name=alarm.name,
+        subject=alarm.subject,
+        definition=definition.identity,
+        condition=definition.words,
+        severity=definition.options.severity,
+        unit="" if alarm.series is None else alarm.series.unit,
+        state=alarm.state.value,
+        since_us=alarm.since_us,
+        held_at=alarm.held_at,
+        raised_at=alarm.raised_at,
+        raised_us=alarm.raised_us,
+        told_at=alarm.told_at,
+        last_at=alarm.last_at,
+        escalated=int(alarm.escalated),
+        value=alarm.value,
+        detail=alarm.detail,
+        raises=alarm.raises,
+        note=alarm.note,
+        shelved_until_at=alarm.shelved_until_at,
+        shelved_until_us=until_us,
+        text=definition.options.text or "",
+    )
+
+
+def facts(judge: Judge) -> dict[str, Any]:
+    """For ``status``: how many are in which state, and the first of those that want to be seen."""
+    counts: dict[str, int] = {}
+    shown: list[dict[str, Any]] = []
+    for alarm in judge.alarms.values():
+        word = alarm.shown().value
+        counts[word] = counts.get(word, 0) + 1
+        if word not in ("normal", "pending") and len(shown) < SHOWN:
+            shown.append(
+                {
+                    "alarm": alarm.name,
+                    "subject": alarm.subject,
+                    "state": word,
+                    "severity": alarm.definition.options.severity,
+                    "since_us": alarm.since_us,
+                }
+            )
+    return {"counts": counts, "shown": shown}
+
+
+def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool) -> None:
+    """What the open database remembers. ``first``: of this process; else all is to be stored there as it is known here.
+
+    Raises sqlite3.Error.
+    """
+    rows = {(row.name, row.subject): row for row in kept.rows(db.conn)}
+    newest = kept.newest(db.conn)
+    if first:
+        ended = ended_us(newest, now_us)
+        shift = at - watch.ended_at(meta.get(db.conn, kept.WATCHED), ended)
+        for key, remembered in rows.items():
+            _recall_alarm(judge, key, remembered, shift, now_us)
+        _recall_tracks(judge, db, newest, ended, at)
+    else:
+        judge.dirty |= dict.fromkeys(judge.alarms.values())
+    known = {(alarm.name, alarm.subject) for alarm in judge.gone}
+    for key, remembered in rows.items():
+        if key not in judge.alarms and key not in known:
+            _remove(judge, remembered, now_us)
+
+
+def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
+    alarm = judge.alarms.get(key)
+    if alarm is None:
+        definition = next((one for one in judge.plan.definitions if one.name == row.name and one.of_events), None)
+        if definition is None:
+            return
+        alarm = Alarm(definition, row.subject)
+        judge.adopt(alarm)
+    if alarm.touched:
+        return
+    if alarm.definition.identity != row.definition:
+        judge.dirty[alarm] = None
+        detail = "is defined otherwise now and begins anew"
+        judge.changes.append(Change(alarm, "redefined", State(row.state), State.NORMAL, now_us, None, detail))
+        return
+    _remember(alarm, row, shift)
+    is_same = row == row_of(alarm, row)
+    if is_same and alarm.state is State.NORMAL and alarm.held_at is None and not alarm.is_shelved:
+        judge.dirty.pop(alarm, None)
+    else:  # its times are those of this run now
+        judge.dirty[alarm] = None
+
+
+def _remember(alarm: Alarm, row: AlarmRow, shift: int) -> None:
+    """``shift``: from the time watched of the row to that of this process."""
+    alarm.state, alarm.since_us = State(row.state), row.since_us
+    alarm.held_at = None if row.held_at is None else row.held_at + shift
+    alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
+    alarm.raised_us, alarm.raises, alarm.escalated = row.raised_us, row.raises, bool(row.escalated)
+    alarm.value, alarm.detail, alarm.note = row.value, row.detail, row.note
+    alarm.shelved_until_at = row.shelved_until_at + shift if row.shelved_until_at else 0
+
+
+def alarm_of(row: AlarmRow) -> Alarm:
+    """As it is stored, in its own time watched; nothing is known of whom it tells. ``row`` of it is the same again."""
+    said: dict[str, Any] = {"severity": row.severity, "text": row.text or None}
+    options = AlarmOptions.model_construct(**said)  # it was valid once, perhaps for another release
+    sensor, _, channel = row.subject.partition(".")
+    series = Series((sensor, channel), 0, False, row.unit) if channel else None
+    alarm = Alarm(Definition(row.name, options, (), row.condition, row.definition, None, None), row.subject, series)
+    _remember(alarm, row, 0)
+    return alarm
+
+
+def ended_us(newest: Mapping[int, tuple[int, float | None, int]], now_us: int) -> int | None:
+    """Until when the run before has logged, by what is stored; what is in the future was stamped by a wrong clock."""
+    return max((reading[0] for reading in newest.values() if reading[0] <= now_us + 1_000_000), default=None)
+
+
+def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
+    """``former`` with what the configuration says now."""
+    from dataclasses import replace
+
+    definition = alarm.definition
+    unit = "" if alarm.series is None else alarm.series.unit
+    return replace(
+        former, severity=definition.options.severity, condition=definition.words, unit=unit, text=definition.options.text or ""
+    )
+
+
+def _remove(judge: Judge, row: AlarmRow, now_us: int) -> None:
+    former = alarm_of(row)
+    judge.gone.append(former)
+    if row.state != State.NORMAL.value:
+        judge.changes.append(
+            Change(former, "removed", State(row.state), State.NORMAL, now_us, None, "is not configured any more")
+        )
+
+
+def _recall_tracks(
+    judge: Judge, db: OpenDatabase, newest: dict[int, tuple[int, float | None, int]], ended_us: int | None, at: int
+) -> None:
+    """Silence so far, the newest reading, and the windows."""
+    tracks: dict[int, Track] = {}
+    since: dict[int, int] = {}
+    for subject, track in judge.tracks.items():
+        series = db.catalog.ids.get(subject)
+        if series is None or series not in newest or ended_us is None or track.newest_us is not None:
+            continue
+        tracks[series] = track
+        ts_us = newest[series][0]
+        track.seen_at = at - max(ended_us - ts_us, 0)
+        if over := _reach(track):
+            since[series] = ended_us - over - over // 30
+    windows = kept.readings(db.conn, since, READ_WITHIN_S)
+    for series, track in tracks.items():
+        assert ended_us is not None
+        for ts_us, value, quality in windows.get(series) or [newest[series]]:
+            track.add(min(at - ended_us + ts_us, at), value, quality)
+        track.newest_us = newest[series][0]
+
+
+def _reach(track: Track) -> int:
+    """How far back its conditions look, in µs."""
+    reach = [over for kind, over in track.terms if kind != conditions.VALUE]
+    for alarm in track.alarms:
+        when = alarm.definition.when
+        if when is not None and when.kind == conditions.STUCK:
+            reach.append(max(when.over_us, 1))
+    return max(reach, default=0)

@@ -1,0 +1,86 @@
+"""What the configuration asks for, as the judge and the sender take it: alarms with the series they meet, and targets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sensorlogd.config.alarms import AlarmOptions, TargetOptions
+from sensorlogd.config.conditions import Condition
+from sensorlogd.config.models import Config
+from sensorlogd.config.validation.alarm_checks import Subject, met
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series as alarms know it."""
+
+    subject: Subject
+    heartbeat_us: int
+    counter: bool
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One entry of ``alarms:``. ``identity``: what of it decides how readings are judged; another one begins anew."""
+
+    name: str
+    options: AlarmOptions
+    series: tuple[Series, ...]
+    words: str
+    identity: str
+    when: Condition | None
+    ending: Condition | None
+
+    @property
+    def of_events(self) -> bool:
+        return self.when is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``zone``: of quiet hours. ``logger``: how messages name this machine."""
+
+    definitions: tuple[Definition, ...] = ()
+    targets: Mapping[str, TargetOptions] = field(default_factory=dict)
+    zone: str = "UTC"
+    logger: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.definitions)
+
+
+def plan(config: Config, logger: str = "") -> Plan:
+    """Of a configuration that was found valid."""
+    found = tuple(_definition(name, options, config) for name, options in config.alarms.items())
+    return Plan(found, config.notify, config.daemon.timezone, logger)
+
+
+def _definition(name: str, options: AlarmOptions, config: Config) -> Definition:
+    series = tuple(_series(config, subject) for subject in met(options, config.sensors)) if options.series else ()
+    return Definition(name, options, series, options.in_words(), _identity(options), options.condition(), options.ending())
+
+
+def _series(config: Config, subject: Subject) -> Series:
+    sensor, channel = subject
+    options = config.sensors[sensor]
+    known = options.channel_options()[channel]
+    return Series(subject, options.heartbeat_us(), known.kind == "counter", known.unit)
+
+
+def _identity(options: AlarmOptions) -> str:
+    """Spelled the same for the same conditions, however they are written."""
+    when, ending = options.condition(), options.ending()
+    if when is None:
+        return json.dumps(
+            {"events": options.events, "until": options.until, "hold": options.hold, "sensor": options.sensor}, sort_keys=True
+        )
+    return json.dumps(
+        {"when": _exact(when), "clear": None if ending is None else _exact(ending), "for": options.for_}, sort_keys=True
+    )
+
+
+def _exact(condition: Condition) -> list[object]:
+    return [condition.kind, condition.op, condition.limit, condition.over_us, condition.flag]

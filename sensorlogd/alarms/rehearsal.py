@@ -1,0 +1,130 @@
+"""What would have been: the alarms of a configuration over what is stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sensorlogd.alarms.judge import NEVER, Judge
+from sensorlogd.alarms.plan import Definition, Plan, Series
+from sensorlogd.alarms.states import State
+from sensorlogd.alarms.watch import BEGIN_AT
+from sensorlogd.batch import Block, Column
+from sensorlogd.config import conditions
+from sensorlogd.storage.query import log as query_log
+from sensorlogd.storage.query.log import Log
+
+Reading = tuple[int, float | None, int]
+
+
+@dataclass(slots=True)
+class Rehearsed:
+    """Of one alarm of one series. ``raised``: how often; ``in_alarm_us``: for how long, all together."""
+
+    name: str
+    subject: str
+    readings: int = 0
+    raised: int = 0
+    in_alarm_us: int = 0
+    last_us: int | None = None
+
+
+def rehearse(log: Log, plan: Plan, since_us: int, until_us: int) -> Iterator[Rehearsed]:
+    """One for each alarm of each series that has readings in [since, until). Alarms of events are left out.
+
+    Silence counts from the first reading on. Raises sqlite3.Error.
+    """
+    known = {(one.sensor, one.channel): one for one in log.series(retired=True)}
+    for series, definitions in _by_series(plan):
+        stored = known.get(series.subject)
+        if stored is not None:
+            yield from _one(log, stored, series, definitions, since_us, until_us)
+
+
+def _by_series(plan: Plan) -> Iterator[tuple[Series, list[Definition]]]:
+    found: dict[tuple[str, str], tuple[Series, list[Definition]]] = {}
+    for definition in plan.definitions:
+        for series in definition.series:
+            found.setdefault(series.subject, (series, []))[1].append(replace(definition, series=(series,)))
+    yield from found.values()
+
+
+def _one(
+    log: Log, stored: query_log.Series, series: Series, definitions: Sequence[Definition], since_us: int, until_us: int
+) -> Iterator[Rehearsed]:
+    subject = ".".join(series.subject)
+    judge = Judge()
+    found = {one.name: Rehearsed(one.name, subject) for one in definitions}
+    began: dict[str, int] = {}
+    first_us, last_us = 0, None
+    for chunk in log.columns(stored, since_us, until_us):
+        for run in _runs(chunk, _patience_us(series, definitions)):
+            if last_us is None:
+                judge.use(Plan(tuple(definitions)), BEGIN_AT, run[0][0])
+                first_us = run[0][0]
+            _wait(judge, BEGIN_AT + run[0][0] - first_us, run[0][0])
+            last_us = run[-1][0]
+            judge.readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
+            _count(judge, found, began)
+        for one in found.values():
+            one.readings += len(chunk)
+    if last_us is None:
+        return
+    _wait(judge, BEGIN_AT + until_us - first_us, until_us)
+    _count(judge, found, began)
+    for name, since in began.items():
+        found[name].in_alarm_us += until_us - since
+    yield from found.values()
+
+
+def _patience_us(series: Series, definitions: Sequence[Definition]) -> int:
+    """A gap between two readings that is no longer needs no look in between."""
+    return min(
+        [one.when.over_us or series.heartbeat_us for one in definitions if one.when and one.when.kind == conditions.MISSING],
+        default=NEVER,
+    )
+
+
+def _runs(chunk: Sequence[Reading], patience_us: int) -> Iterator[Sequence[Reading]]:
+    """The chunk, cut where nothing came for long; what ends the silence comes alone, for the silence ends with it."""
+    at = 0
+    for index in range(1, len(chunk)):
+        if chunk[index][0] - chunk[index - 1][0] > patience_us:
+            if index > at:
+                yield chunk[at:index]
+            yield chunk[index : index + 1]
+            at = index + 1
+    if at < len(chunk):
+        yield chunk[at:]
+
+
+def _wait(judge: Judge, at: int, now_us: int) -> None:
+    """Time passes up to then, and what is due on the way happens when it is due."""
+    for _ in range(10_000):
+        due = max(judge.next_due(), BEGIN_AT)
+        if due > at:
+            return
+        judge.tick(due, now_us - at + due)
+        if judge.next_due() <= due:
+            judge.tick(due, now_us - at + due)
+        if judge.next_due() <= due:
+            break
+    judge.tick(at, now_us)
+
+
+def _block(series: Series, run: Sequence[Reading]) -> Block:
+    times, values, qualities = (list(column) for column in zip(*run, strict=True))
+    return Block(series.subject[0], [Column(series.subject[1], times, values, qualities)])
+
+
+def _count(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
+    for change in judge.changes:
+        one = found[change.alarm.name]
+        if change.after is State.UNACKNOWLEDGED:
+            one.raised += 1
+            one.last_us = began[one.name] = change.ts_us
+        elif one.name in began:
+            one.in_alarm_us += change.ts_us - began.pop(one.name)
+    judge.changes.clear()
+    judge.told.clear()
+    judge.dirty.clear()

@@ -1,0 +1,59 @@
+"""What is secret of a target, and texts without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from pydantic import SecretStr
+
+LEAST = 4  # letters; what is shorter is a part of every other word
+LONGEST = 500  # of a text
+
+
+class SendError(Exception):
+    """It was not delivered, as far as is known. The text is for people and holds no secret."""
+
+
+def secret(given: SecretStr | None, file: str | None, secrets: list[str]) -> str:
+    """What is configured, or the first line of the file; it is added to ``secrets``. Raises SendError."""
+    if given is not None:
+        found = given.get_secret_value()
+    elif file is not None:
+        try:
+            found = Path(file).read_text(encoding="utf-8").splitlines()[0].strip()
+        except (OSError, UnicodeError, IndexError) as error:
+            raise SendError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is empty or no text'}") from None
+    else:
+        return ""
+    secrets.append(found)
+    return found
+
+
+def redacted(text: str, secrets: list[str]) -> str:
+    """One line without any of them, nor their parts, however a library or a server spells them."""
+    forms = {form for one in secrets for part in _parts(one) for form in _forms(part) if len(form) >= LEAST}
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, "***")
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:LONGEST]
+
+
+def _parts(one: str) -> Iterator[str]:
+    """The whole of it, and what stands between the marks of an address: the password, the steps of the path, what it asks for."""
+    for text in {one, one.strip(), unquote(one)}:
+        yield text
+        yield from re.split(r"[/?&=#:@\s]+", text)
+        yield from re.split(r"://|[/?#]", text, maxsplit=3)
+        yield from re.split(r"://|@", text)
+
+
+def _forms(part: str) -> Iterator[str]:
+    """As it is, and as it stands in what Python says of it."""
+    yield part
+    yield repr(part)[1:-1]
+    yield repr(part.encode("utf-8", "replace"))[2:-1]
+    yield repr(part.encode("latin-1", "replace"))[2:-1]
+    yield quote(part, errors="replace")
+    yield quote(part, safe="", errors="replace")

@@ -1,0 +1,309 @@
+"""Tell people, beside everything else: one thread for each target, so that a slow one delays no other, nor the log.
+
+At least once: a notification is ``waiting`` until its target has taken it, and the keeper stores what became of it. What was
+taken just before a kill is sent again by the next run, with the same ``id``.
+
+What waits for one target goes in one message: after a moment for the first of them, after the wait for a target that fails,
+at the end of quiet hours, and when the limit of messages an hour allows it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sensorlogd.alarms import notices, quiet, targets
+from sensorlogd.config.alarms import TargetOptions
+from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, Outcome
+
+logger = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 500
+MOST_WAITING = 10_000  # for one target: an alarm that flaps for a week must not fill memory and log; the oldest give way
+FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 1800.0
+GROUP_S = 0.5
+LEAST_TRIES = 10  # in a row, before anything is given up: some half an hour, whatever the clock was set to
+REMEMBERED = 20_000  # identities of what was taken, so that nothing is taken twice
+HOUR_S = 3600.0
+
+Send = Callable[[TargetOptions, Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is the same for all targets. ``tell``: an event. ``ended``: something waits in ``Sender.outcomes``."""
+
+    now_us: Callable[[], int]
+    tell: Emit
+    ended: Callable[[], None]
+    send: Send = targets.send
+    zone: str = "UTC"
+    logger: str = ""
+
+
+class Sender:
+    """``use``, ``put``, ``stop``, ``facts`` from any thread. ``outcomes``: what became of notifications, for whoever stores it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.outcomes: deque[Outcome] = deque()
+        self._lanes: dict[str, Lane] = {}
+        self._known: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def use(self, wanted: Mapping[str, TargetOptions], zone: str, logger: str) -> None:
+        """The targets of this configuration. What waits for one that is no more is given up."""
+        with self._lock:
+            self.settings = replace(self.settings, zone=zone, logger=logger)
+            gone = [lane for name, lane in self._lanes.items() if name not in wanted]
+            self._lanes = {name: lane for name, lane in self._lanes.items() if name in wanted}
+            for name, options in wanted.items():
+                if name in self._lanes:
+                    self._lanes[name].use(options, self.settings)
+                else:
+                    self._lanes[name] = Lane(name, options, self.settings, self.outcomes)
+        for lane in gone:
+            lane.remove()
+
+    def put(self, rows: Iterable[NoticeRow]) -> None:
+        """Those that were put before are known, and not taken again."""
+        gone: Counter[str] = Counter()
+        with self._lock:
+            fresh = [row for row in rows if row.identity not in self._known]
+            self._known |= dict.fromkeys(row.identity for row in fresh)
+            while len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
+            for row in fresh:
+                lane = self._lanes.get(row.target)
+                if lane is None:
+                    self.outcomes.append(_gone(row, self.settings.now_us()))
+                    gone[row.target] += 1
+                elif not self._stopped:
+                    lane.put(row)
+        for target, n in gone.items():
+            _tell_gone(self.settings, target, n)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """For ``status``: one for each target."""
+        with self._lock:
+            return [lane.facts() for lane in self._lanes.values()]
+
+    def stop(self, within_s: float) -> None:
+        """What is being sent may end; what waits is sent by the next run. Idempotent."""
+        with self._lock:
+            self._stopped = True
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.stop()
+        until = time.monotonic() + within_s
+        for lane in lanes:
+            lane.join(max(until - time.monotonic(), 0.0))
+
+
+def _gone(row: NoticeRow, now_us: int) -> Outcome:
+    return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
+
+
+def _tell_gone(settings: Settings, target: str, n: int) -> None:
+    text = f"{target}: {n} notifications were not delivered: there is no such target any more"
+    logger.warning("notify.%s", text)
+    settings.tell(EventKind.NOTIFY_GIVEN_UP, None, text)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    row: NoticeRow
+    since_s: float  # monotonic
+
+
+class Lane:
+    """One target: what waits for it, and the thread that sends it, started when there is something to send."""
+
+    def __init__(self, name: str, options: TargetOptions, settings: Settings, outcomes: deque[Outcome]) -> None:
+        self.name, self.options, self.settings = name, options, settings
+        self.outcomes = outcomes
+        self._changed = threading.Condition()
+        self._waiting: list[_Waiting] = []
+        self._stopping = self._removed = False
+        self._thread: threading.Thread | None = None
+        self._retry_at = 0.0
+        self._failures = 0  # in a row
+        self._error = ""
+        self._failing_since_us = 0
+        self._sent_at: deque[float] = deque()
+        self._sent = 0
+        self._too_many = False  # since something was taken last
+
+    def use(self, options: TargetOptions, settings: Settings) -> None:
+        with self._changed:
+            if options != self.options:
+                self._retry_at = 0.0  # perhaps it was mended
+            self.options, self.settings = options, settings
+            self._changed.notify()
+
+    def put(self, row: NoticeRow) -> None:
+        with self._changed:
+            self._waiting.append(_Waiting(row, time.monotonic()))
+            dropped = [one.row for one in self._waiting[:-MOST_WAITING]]
+            del self._waiting[:-MOST_WAITING]
+            is_news, self._too_many = bool(dropped) and not self._too_many, self._too_many or bool(dropped)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"notify-{self.name}", daemon=True)
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no thread to be had: the next one tries again
+                    self._thread = None
+            self._changed.notify()
+            settings = self.settings
+        why = f"more than {MOST_WAITING} wait"
+        self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries, settings.now_us(), "", why) for row in dropped)
+        if is_news:
+            logger.error("notify.%s: %s; the oldest are given up", self.name, why)
+            settings.tell(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    def remove(self) -> None:
+        """The target is not configured any more."""
+        with self._changed:
+            self._stopping = self._removed = True
+            rows, self._waiting = [one.row for one in self._waiting], []
+            self._changed.notify()
+        self.outcomes.extend(_gone(row, self.settings.now_us()) for row in rows)
+        if rows:
+            _tell_gone(self.settings, self.name, len(rows))
+        self.settings.ended()
+
+    def join(self, within_s: float) -> None:
+        thread = self._thread
+        if thread is not None:
+            thread.join(within_s)
+
+    def facts(self) -> dict[str, Any]:
+        with self._changed:
+            return {
+                "target": self.name,
+                "way": self.options.way,
+                "waiting": len(self._waiting),
+                "sent": self._sent,
+                "failing_since_us": self._failing_since_us,
+                "error": self._error,
+            }
+
+    # ---- its thread ------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while True:
+                    if self._stopping:
+                        return
+                    wait_s = self._wait_s()
+                    if wait_s <= 0:
+                        break
+                    self._changed.wait(wait_s)
+                chosen = self._sendable()[:MOST_AT_ONCE]
+                options, settings = self.options, self.settings
+            self._send([one.row for one in chosen], options, settings)
+
+    def _sendable(self) -> list[_Waiting]:
+        """Not held back by quiet hours."""
+        now, zone = self.settings.now_us(), self.settings.zone
+        return [
+            one
+            for one in self._waiting
+            if one.row.body.get("severity") == "critical" or not quiet.is_quiet(one.row.body.get("quiet"), now, zone)
+        ]
+
+    def _wait_s(self) -> float:
+        """Until there is something to do."""
+        ready = self._sendable()
+        if not ready:
+            return 20.0 if self._waiting else HOUR_S  # quiet hours end at a full minute, by a clock that may be set
+        due = min(one.since_s + self._group_s(one.row) for one in ready)
+        due = max(due, self._retry_at)
+        now = time.monotonic()
+        while self._sent_at and self._sent_at[0] <= now - HOUR_S:
+            self._sent_at.popleft()
+        if len(self._sent_at) >= self.options.limit and not any(one.row.kind == "test" for one in ready):
+            due = max(due, self._sent_at[0] + HOUR_S)
+        return min(due - now, 20.0)
+
+    def _group_s(self, row: NoticeRow) -> float:
+        if self.options.group is not None:
+            return self.options.group / 1e6
+        patience = row.body.get("patient")
+        if patience is True:  # stored by a release that knew one of them only
+            return notices.PATIENCE_S
+        return max(float(patience or 0), GROUP_S)
+
+    def _send(self, rows: list[NoticeRow], options: TargetOptions, settings: Settings) -> None:
+        message = notices.message(rows, self.name, settings.logger)
+        try:
+            settings.send(options, message)
+            error = ""
+        except Exception as failure:  # a fault of ours must not end the thread
+            error = str(failure) or type(failure).__name__
+            if not isinstance(failure, targets.SendError):
+                logger.error("notify.%s: a fault of its own: %s", self.name, type(failure).__name__)
+        if error:
+            self._failed(rows, error, settings)
+        else:
+            self._taken(rows, str(message["message"]), settings)
+        settings.ended()
+
+    def _taken(self, rows: list[NoticeRow], message: str, settings: Settings) -> None:
+        now_us = settings.now_us()
+        with self._changed:
+            self._forget(rows)
+            self._sent_at.append(time.monotonic())
+            self._sent += 1
+            was_failing, self._failures, self._failing_since_us, self._error = self._failures, 0, 0, ""
+            self._retry_at = 0.0
+            self._too_many = False
+        self.outcomes.extend(Outcome(row.identity, SENT, row.tries + 1, now_us, message, "") for row in rows)
+        if was_failing:
+            logger.info("notify.%s: works again", self.name)
+            settings.tell(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
+
+    def _failed(self, rows: list[NoticeRow], error: str, settings: Settings) -> None:
+        now_us = settings.now_us()
+        with self._changed:
+            if self._removed:
+                return
+            self._failures += 1
+            self._error = error
+            self._failing_since_us = self._failing_since_us or now_us
+            self._retry_at = time.monotonic() + min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 20), LONGEST_RETRY_S)
+            too_old = self.options.give_up if self._failures >= LEAST_TRIES else 1 << 62
+            lost = [row for row in rows if now_us - row.made_us > too_old]
+            self._forget(lost)
+            tried = {row.identity for row in rows}
+            for one in self._waiting:
+                if one.row.identity in tried:
+                    one.row = one.row._replace(tries=one.row.tries + 1)
+            first = self._failures == 1
+        self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries + 1, now_us, "", error) for row in lost)
+        self.outcomes.extend(Outcome(row.identity, WAITING, row.tries + 1, None, "", error) for row in rows if row not in lost)
+        if first:
+            logger.warning("notify.%s: %s; it is tried again", self.name, error)
+            settings.tell(EventKind.NOTIFY_FAILING, None, f"{self.name}: {error}; it is tried again")
+        if lost:
+            logger.error("notify.%s: %d notifications are given up: %s", self.name, len(lost), error)
+            settings.tell(
+                EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {len(lost)} notifications could not be delivered: {error}"
+            )
+
+    def _forget(self, rows: list[NoticeRow]) -> None:
+        gone = {row.identity for row in rows}
+        self._waiting = [one for one in self._waiting if one.row.identity not in gone]

@@ -1,0 +1,44 @@
+"""The states of an alarm, as ISA-18.2 names them, and what leads from one to the next. Nothing here knows of time."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class State(Enum):
+    """Of one alarm of one series. Stored: never renamed."""
+
+    NORMAL = "normal"
+    PENDING = "pending"  # the condition holds, but not for as long as ``for`` says; nobody hears of it
+    UNACKNOWLEDGED = "unacknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    RETURNED = "returned unacknowledged"  # it is over, and nobody has said that he knows
+    SHELVED = "shelved"  # muted for a while; only shown, beneath it the state goes on
+
+
+ACTIVE = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
+TOLD = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.RETURNED)  # people may have heard of it
+
+
+def judged(state: State, *, holds: bool, ends: bool, long_enough: bool) -> State:
+    """After a look at the condition. ``ends``: what ``clear`` says; where both hold, ``holds`` wins."""
+    if holds:
+        if state in ACTIVE:
+            return state
+        if long_enough:
+            return State.UNACKNOWLEDGED
+        return State.PENDING if state is State.NORMAL else state
+    if state is State.PENDING:
+        return State.NORMAL
+    if ends and state is State.UNACKNOWLEDGED:
+        return State.RETURNED
+    if ends and state is State.ACKNOWLEDGED:
+        return State.NORMAL
+    return state
+
+
+def acknowledged(state: State) -> State:
+    """Somebody says that he knows."""
+    if state is State.UNACKNOWLEDGED:
+        return State.ACKNOWLEDGED
+    return State.NORMAL if state is State.RETURNED else state

@@ -1,0 +1,44 @@
+"""Alarms of a log that no daemon writes just now: what people say of them is stored as the daemon would store it.
+
+The time watched stands still meanwhile (``watch``), so what is muted for two hours is muted for two hours of the next run.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from sensorlogd.alarms import memory, watch
+from sensorlogd.alarms.alarm import Alarm
+from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.states import State
+from sensorlogd.alarms.unstored import Unstored
+from sensorlogd.storage import alarms as kept
+from sensorlogd.storage import meta
+
+
+class StoredAlarms:
+    """``judge`` has them as they are stored; ``save`` writes what has become of them. ``at``: the time watched, ``now_us``."""
+
+    def __init__(self, conn: sqlite3.Connection, now_us: int) -> None:
+        """Raises sqlite3.Error."""
+        self._conn = conn
+        self.now_us = now_us
+        ended_us = memory.ended_us(kept.newest(conn), now_us)
+        self.at = max(watch.ended_at(meta.get(conn, kept.WATCHED), ended_us), 1)
+        self.judge = Judge()
+        self.judge.alarms = {(row.name, row.subject): memory.alarm_of(row) for row in kept.rows(conn)}
+
+    def hold_for_the_daemon(self, found: Iterable[Alarm]) -> list[Alarm]:
+        """Those of them that people are to hear of once they are not muted: their time is over when the daemon runs, and it tells."""
+        held = [alarm for alarm in found if alarm.is_shelved and alarm.state is State.UNACKNOWLEDGED]
+        for alarm in held:
+            alarm.shelved_until_at = self.at
+            self.judge.dirty[alarm] = None
+        return held
+
+    def save(self) -> None:
+        """In the caller's transaction. Raises sqlite3.Error."""
+        unstored = Unstored()
+        unstored.take(self.judge)
+        unstored.store(self._conn, self.at, self.now_us)

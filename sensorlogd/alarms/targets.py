@@ -1,0 +1,113 @@
+"""Send one message one way. What is secret of a target appears in no text that leaves here.
+
+A message is one JSON object (``notices.message``): the body of a POST, or the standard input of a command. Apprise gets its
+title and text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from sensorlogd import __version__, extras
+from sensorlogd.alarms import apprise_child, processes
+from sensorlogd.alarms.secrecy import LEAST, SendError, redacted, secret
+from sensorlogd.config.alarms import TargetOptions
+
+__all__ = ["SendError", "fetch", "send"]
+
+_AGENT = {"User-Agent": f"sensorlogd/{__version__}"}
+
+
+def send(options: TargetOptions, message: Mapping[str, Any]) -> None:
+    """Raises SendError. Returns, or raises, soon after ``timeout``."""
+    secrets: list[str] = []
+    try:
+        if options.command:
+            secrets += _from_environment(options.command)
+            _command(options.command, options.timeout / 1e6, message)
+        elif options.way == "webhook":
+            _webhook(options, message, secrets)
+        else:
+            _apprise(options, message, secrets)
+    except SendError as error:
+        raise SendError(redacted(str(error), secrets)) from None
+    except Exception as error:  # whatever a library raises: it may hold an address
+        raise SendError(redacted(f"{type(error).__name__}: {error}", secrets)) from None
+
+
+def fetch(url: SecretStr | None, file: str | None, timeout_s: float) -> None:
+    """GET an address that is a secret; what it answers is not looked at. Raises SendError."""
+    from sensorlogd.alarms import webhook
+
+    secrets: list[str] = []
+    try:
+        webhook.ask(secret(url, file, secrets), _AGENT, None, timeout_s)
+    except SendError as error:
+        raise SendError(redacted(str(error), secrets)) from None
+    except Exception as error:  # whatever it is: it may hold the address
+        raise SendError(redacted(f"{type(error).__name__}: {error}", secrets)) from None
+
+
+def _webhook(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+    from sensorlogd.alarms import webhook
+
+    url = secret(options.webhook, options.webhook_file, secrets)
+    token = secret(options.token, options.token_file, secrets)
+    headers = {
+        **_AGENT,
+        "Content-Type": "application/json; charset=utf-8",
+        "X-Sensorlogd-Message": str(message["message"]),
+        "Idempotency-Key": str(message["message"]),
+    }
+    headers |= {name: secret(value, None, secrets) for name, value in options.headers.items()}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    webhook.ask(url, headers, json.dumps(message, ensure_ascii=False).encode(), options.timeout / 1e6)
+
+
+def _from_environment(command: Sequence[str]) -> list[str]:
+    """What stood as ``${NAME}`` in its arguments, for all that can be told now: a program may repeat it in its errors."""
+    return [value for value in os.environ.values() if len(value) >= LEAST and any(value in one for one in command[1:])]
+
+
+def _command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, Any]) -> None:
+    ended = processes.run(command, json.dumps(message, ensure_ascii=False).encode() + b"\n", timeout_s)
+    if ended is None:
+        raise SendError(f"{command[0]} did not end within {timeout_s:g} s")
+    status, said = ended
+    if status:
+        raise SendError(f"{command[0]} ended with {status}: {said}")
+
+
+def _apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+    over = all(body["kind"] == "resolved" for body in message["alarms"])
+    asked = {
+        "address": secret(options.apprise, options.apprise_file, secrets),
+        "title": message["title"],
+        "body": f"{message['text']}\n\n[{str(message['message'])[:8]}]",
+        "kind": "SUCCESS" if over else _KINDS[message["severity"]],
+    }
+    command = (sys.executable, "-P", "-m", apprise_child.__name__)
+    home = str(Path(__file__).parents[2])  # our own code, and not what lies in the current folder
+    inherited = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
+    ended = processes.run(command, json.dumps(asked).encode(), options.timeout / 1e6, environment)
+    if ended is None:
+        raise SendError(f"Apprise did not deliver it within {options.timeout / 1e6:g} s")
+    status, said = ended
+    if status == apprise_child.NOT_INSTALLED:
+        raise SendError(f"Apprise is not installed: {extras.advice('notify')}")
+    if status == apprise_child.NOT_UNDERSTOOD:
+        raise SendError("Apprise does not understand the address; its wiki has one for each service")
+    if status:
+        raise SendError(f"Apprise could not deliver it: {said}")
+
+
+_KINDS = {"info": "INFO", "warning": "WARNING", "critical": "FAILURE"}

@@ -1,0 +1,85 @@
+"""What alarms must know of one series: its newest reading, since when it is silent or the same, and the terms asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensorlogd.alarms import terms
+from sensorlogd.config import conditions
+from sensorlogd.quality import FLAG_MASK, Flag
+
+if TYPE_CHECKING:
+    from sensorlogd.alarms.alarm import Alarm
+    from sensorlogd.alarms.plan import Series
+
+_USABLE = frozenset((Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT))
+_BADNESS = {Flag.GOOD: 0, Flag.NOT_EVALUATED: 0, Flag.SUSPECT: 1, Flag.FAIL: 2, Flag.MISSING: 3}
+
+TermKey = tuple[str, int]
+
+
+class Track:
+    """``seen_at``: when anything came last, late or not. ``at``: of the last judged reading. ``usable``: it has a value, and
+    one that is not known to be wrong (flag fail); comparisons go by usable ones only."""
+
+    def __init__(self, series: Series, at: int) -> None:
+        self.series = series
+        self.seen_at = at
+        self.at = 0
+        self.newest_us: int | None = None
+        self.shown: float | None = None
+        self.flag = int(Flag.GOOD)
+        self.usable = False
+        self.same: float | None = None  # the last usable value, since ``same_at``
+        self.same_at = 0
+        self.repeats = False  # the last usable value was the same as the one before
+        self.terms: dict[TermKey, terms.Term] = {}
+        self._former: dict[TermKey, terms.Term] = {}
+        self.alarms: list[Alarm] = []  # judged at readings
+        self.missing: list[Alarm] = []  # judged by time
+
+    def watch(self, alarm: Alarm) -> None:
+        """From now on for this alarm, too."""
+        when, ending = alarm.definition.when, alarm.definition.ending
+        assert when is not None
+        if when.kind == conditions.MISSING:
+            self.missing.append(alarm)
+            return
+        self.alarms.append(alarm)
+        for condition in (when, ending):
+            if condition is not None and condition.op and condition.term not in self.terms:
+                former = self._former.get(condition.term)
+                self.terms[condition.term] = former or terms.make(*condition.term, counter=self.series.counter)
+
+    def take_over(self, former: Track) -> None:
+        """A reload: what is known of the series stays; a term that is asked for anew begins with the next reading."""
+        for name in ("seen_at", "at", "newest_us", "shown", "flag", "usable", "same", "same_at", "repeats"):
+            setattr(self, name, getattr(former, name))
+        if self.series.counter == former.series.counter:
+            self._former = former.terms
+
+    def add(self, at: int, value: float | None, quality: int) -> None:
+        """The next reading in order."""
+        self.at, self.shown, self.flag = at, value, quality & FLAG_MASK
+        self.usable = value is not None and value == value and self.flag in _USABLE
+        if value is None or not self.usable:
+            return
+        self.repeats = value == self.same
+        if not self.repeats:
+            self.same, self.same_at = value, at
+        for term in self.terms.values():
+            term.add(at, value)
+
+    def value(self, term: TermKey, at: int) -> float | None:
+        return self.terms[term].value(at)
+
+    def is_as_bad_as(self, flag: int) -> bool:
+        """A flag of a newer release counts as suspect."""
+        mine = _BADNESS[Flag(self.flag)] if self.flag in _KNOWN else 1
+        return mine >= _BADNESS[Flag(flag)]
+
+    def is_stuck(self, over_us: int) -> bool:
+        return self.at - self.same_at >= over_us if over_us else self.repeats
+
+
+_KNOWN = frozenset(int(flag) for flag in Flag)

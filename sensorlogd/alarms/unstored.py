@@ -1,0 +1,113 @@
+"""What the next commit is to keep of alarms, held until it is certain."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+
+from sensorlogd.alarms import memory
+from sensorlogd.alarms.alarm import Alarm, Change
+from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.notices import sentence
+from sensorlogd.alarms.states import State
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage import alarms as kept
+from sensorlogd.storage.alarms import NoticeRow, Outcome
+from sensorlogd.storage.ingest import events
+
+MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
+TRIES = 3  # what the database refuses as often is let go of: it must not keep all that follows from being stored
+
+_EVENTS = {
+    "raised": EventKind.ALARM_RAISED,
+    "returned": EventKind.ALARM_RETURNED,
+    "acknowledged": EventKind.ALARM_ACKNOWLEDGED,
+    "shelved": EventKind.ALARM_SHELVED,
+    "unshelved": EventKind.ALARM_UNSHELVED,
+    "redefined": EventKind.ALARM_REDEFINED,
+    "removed": EventKind.ALARM_REMOVED,
+}
+
+
+@dataclass(slots=True)
+class Unstored:
+    """``outcomes``: what became of notifications. ``is_urgent``: more than a state between normal and pending."""
+
+    dirty: dict[Alarm, None] = field(default_factory=dict)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    changes: list[kept.ChangeRow] = field(default_factory=list)
+    told: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
+    notices: list[NoticeRow] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+    was_stored: bool = False
+    faults: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.dirty or self.gone or self.changes or self.notices or self.outcomes)
+
+    @property
+    def is_urgent(self) -> bool:
+        return bool(self.changes or self.notices or self.outcomes)
+
+    def take(self, judge: Judge) -> None:
+        """All that the judge has found since."""
+        for change in judge.changes:
+            self.changes.append(
+                kept.ChangeRow(
+                    change.ts_us,
+                    change.alarm.name,
+                    change.alarm.subject,
+                    change.kind,
+                    change.before.value,
+                    change.after.value,
+                    change.value,
+                    change.detail,
+                )
+            )
+            sensor = change.alarm.subject.partition(".")[0] or None
+            self.told.append((change.ts_us, _EVENTS[change.kind], sensor, _sentence(change)))
+        for alarm in judge.gone:
+            self.dirty.pop(alarm, None)
+            self.gone.append((alarm.name, alarm.subject))
+        self.changes, self.told = self.changes[-MOST:], self.told[-MOST:]
+        self.notices = self.notices[-MOST:]  # the sender has had them
+        self.dirty |= judge.dirty
+        judge.dirty, judge.gone = {}, []
+        judge.changes.clear()
+        judge.told.clear()
+
+    def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
+        """In the caller's transaction. Raises sqlite3.Error."""
+        kept.remove(conn, self.gone)
+        kept.save(conn, [memory.row(alarm, at, now_us) for alarm in self.dirty])
+        kept.add_changes(conn, self.changes)
+        for event in self.told:
+            events.record(conn, *event)
+        kept.add_notices(conn, self.notices)
+        kept.end_notices(conn, self.outcomes)
+        self.was_stored = True
+
+    def stored(self) -> None:
+        """It is certain."""
+        self._clear()
+
+    def failed(self) -> None:
+        """The database refuses something of it."""
+        self.was_stored = False
+        self.faults += 1
+        if self.faults >= TRIES:
+            self._clear()
+
+    def _clear(self) -> None:
+        self.dirty, self.gone, self.changes, self.told, self.notices, self.outcomes = {}, [], [], [], [], []
+        self.was_stored, self.faults = False, 0
+
+
+def _sentence(change: Change) -> str:
+    alarm = change.alarm
+    if change.kind in ("raised", "returned"):
+        said = sentence(alarm, change.value, change.detail or alarm.detail, ended=change.kind == "returned")
+        return f"{alarm.name} ({alarm.definition.options.severity}): {said}"
+    detail = f": {change.detail}" if change.detail else ""
+    state = "" if change.after is State.SHELVED else f", {change.after.value}"
+    return f"{alarm.name} of {alarm.subject or 'the daemon'} {change.kind}{state}{detail}"

@@ -1,0 +1,126 @@
+"""One request over HTTP to an address that is a secret: within its time, and led nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from sensorlogd.alarms.secrecy import SendError
+
+
+def ask(url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float) -> None:
+    """POST ``body``, or GET if there is none; any 2xx will do, and what is answered besides is not looked at.
+
+    A name and a password in the address are sent as Basic authorization, unless ``headers`` have another one. Raises SendError,
+    or whatever a library raises: it may hold the address.
+    """
+    plain, authorization = _without_user(url)
+    if urlsplit(plain).scheme not in ("http", "https"):
+        raise SendError("the address is none of the web")
+    said = dict(headers)
+    if authorization and not any(name.lower() == "authorization" for name in said):
+        said["Authorization"] = authorization
+    request = urllib.request.Request(plain, body, said, method="GET" if body is None else "POST")
+    late = f"does not answer within {timeout_s:g} s"
+    with _clock(timeout_s) as clock:
+        try:
+            with urllib.request.build_opener(_Refusing(), clock.http(), clock.https()).open(request, timeout=timeout_s):
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                raise SendError(f"answered {error.code} {error.reason}") from None
+        except urllib.error.URLError as error:
+            is_late = clock.is_over.is_set() or isinstance(error.reason, TimeoutError)
+            raise SendError(late if is_late else f"cannot be reached: {error.reason}") from None
+        except (OSError, http.client.HTTPException) as error:
+            if not (clock.is_over.is_set() or isinstance(error, TimeoutError)):
+                raise
+            raise SendError(late) from None
+
+
+def _without_user(url: str) -> tuple[str, str]:
+    """(address, Authorization): a library takes ``name:password@`` for a part of the host's name, and asks the network for it."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if not at:
+        return url, ""
+    name, _, password = user.partition(":")
+    known = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {known}"
+
+
+class _Refusing(urllib.request.HTTPRedirectHandler):
+    """What is sent elsewhere may reach whom it must not."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class _Clock:
+    """Cuts connections off when the time is over: a time limit of a socket is one for each piece, and pieces may be small."""
+
+    def __init__(self) -> None:
+        self.is_over = threading.Event()
+        self._sockets: list[socket.socket] = []
+
+    def end(self) -> None:
+        self.is_over.set()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # beneath TLS, which would forget what it reads just now
+
+    def watch(self, connected: socket.socket | None) -> None:
+        if connected is not None:
+            self._sockets.append(connected)
+        if self.is_over.is_set():
+            self.end()
+
+    def http(self) -> urllib.request.HTTPHandler:
+        watch = self.watch
+
+        class Connection(http.client.HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                watch(self.sock)
+
+        class Handler(urllib.request.HTTPHandler):
+            def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Connection, req)
+
+        return Handler()
+
+    def https(self) -> urllib.request.HTTPSHandler:
+        watch = self.watch
+
+        class Connection(http.client.HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()  # the handshake has its time as a whole
+                watch(self.sock)
+
+        class Handler(urllib.request.HTTPSHandler):
+            def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+                return self.do_open(Connection, req, context=ssl.create_default_context())
+
+        return Handler()
+
+
+@contextlib.contextmanager
+def _clock(seconds: float) -> Iterator[_Clock]:
+    clock = _Clock()
+    timer = threading.Timer(seconds, clock.end)
+    timer.name, timer.daemon = "notify-time", True
+    timer.start()
+    try:
+        yield clock
+    finally:
+        timer.cancel()
+        timer.join()
