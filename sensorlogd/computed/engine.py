@@ -1,0 +1,134 @@
+"""All computed channels together: readings in, computed readings out, those of computed ones included."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import repeat
+
+from sensorlogd.batch import Column
+from sensorlogd.computed.channel import Channel, Count, Key, Made, Node
+from sensorlogd.computed.memory import Memory
+
+# What becomes of computed readings: scaled, tested, thinned out. None: nothing of it is stored.
+Treat = Callable[[Key, Made], Column | None]
+
+
+class Cycle(ValueError):
+    """``path``: from a channel over its inputs back to itself."""
+
+    def __init__(self, path: Sequence[Key]) -> None:
+        self.path = [".".join(key) for key in path]
+        super().__init__(" <- ".join(self.path))
+
+
+def in_order(uses: Mapping[Key, Iterable[Key]]) -> list[Key]:
+    """The channels, each after those that it is computed from. ``uses``: channel -> its inputs. Raises Cycle."""
+    graph = {key: [one for one in inputs if one in uses] for key, inputs in uses.items()}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise Cycle(list(reversed(error.args[1]))) from None
+
+
+class Engine:
+    """``channels``: in the order of ``in_order``. ``former``: what it takes over, of channels and inputs that stay the same."""
+
+    def __init__(self, channels: Sequence[Channel], treat: Treat, count: Count, former: Engine | None = None) -> None:
+        self.treat = treat
+        self.memories: dict[Key, Memory] = {}
+        for channel in channels:
+            for one in channel.inputs:
+                self._remember(one.key, one.heartbeat_us, former)
+        self.nodes = [Node(channel, self.memories, count) for channel in channels]
+        self._users: dict[Key, list[int]] = {}
+        for rank, node in enumerate(self.nodes):
+            for key in node.triggers:
+                self._users.setdefault(key, []).append(rank)
+        self.fresh = self._take_over(former)
+
+    def _remember(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
+        if key not in self.memories:
+            known = former.memories.get(key) if former is not None else None
+            self.memories[key] = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
+
+    def _take_over(self, former: Engine | None) -> list[Node]:
+        """The nodes that are new here, or that are others than they were."""
+        known = {} if former is None else {node.channel.key: node for node in former.nodes}
+        fresh = []
+        for node in self.nodes:
+            before = known.get(node.channel.key)
+            if before is not None and before.channel == node.channel:
+                node.take_over(before)
+                continue
+            if before is not None and before.channel.is_integral and node.channel.is_integral:
+                node.seed = before.seed if before.state is None else before.state.total
+            fresh.append(node)
+        return fresh
+
+    def feed(self, sensor: str, columns: Sequence[Column]) -> list[tuple[Key, Column]]:
+        """Computed readings that follow from one hand-over, in an order in which they may be stored."""
+        new: dict[Key, list[int]] = {}
+        for column in columns:
+            self._learn((sensor, column.channel), column, new)
+        made: list[tuple[Key, Column]] = []
+        ranks = [rank for key in new for rank in self._users.get(key, ())]
+        heapq.heapify(ranks)
+        last = -1
+        while ranks:
+            rank = heapq.heappop(ranks)
+            if rank == last:
+                continue
+            last = rank
+            node = self.nodes[rank]
+            times = self._triggered(node, new)
+            column_made = self._compute(node, times) if times else None
+            if column_made is None:
+                continue
+            key = node.channel.key
+            made.append((key, column_made))
+            if self._learn(key, column_made, new):
+                for user in self._users.get(key, ()):
+                    heapq.heappush(ranks, user)
+        return made
+
+    def replay(self, after: Mapping[Key, int]) -> list[tuple[Key, Column]]:
+        """What follows from what is remembered, for the channels named, from a time of theirs on (exclusive)."""
+        made = []
+        for node in self.nodes:
+            key = node.channel.key
+            since = after.get(key)
+            if since is None:
+                continue
+            times = sorted({ts for one in node.triggers for ts in self.memories[one].after(since)})
+            column = self._compute(node, times) if times else None
+            if column is not None:
+                made.append((key, column))
+                self._learn(key, column, {})
+        return made
+
+    def node(self, key: Key) -> Node | None:
+        """The channel at work."""
+        return next((node for node in self.nodes if node.channel.key == key), None)
+
+    def _compute(self, node: Node, times: Sequence[int]) -> Column | None:
+        made = node.compute(times)
+        return None if made is None else self.treat(node.channel.key, made)
+
+    def _learn(self, key: Key, column: Column, new: dict[Key, list[int]]) -> bool:
+        memory = self.memories.get(key)
+        if memory is None:
+            return False
+        quality = column.quality
+        qualities = list(repeat(quality, len(column.times_us))) if isinstance(quality, int) else quality
+        times = memory.insert(column.times_us, column.values, qualities)
+        if times:
+            new.setdefault(key, []).extend(times)
+        return bool(times)
+
+    def _triggered(self, node: Node, new: Mapping[Key, list[int]]) -> list[int]:
+        lists = [new[key] for key in node.triggers if key in new]
+        if len(lists) == 1:
+            return lists[0]
+        return sorted({ts for times in lists for ts in times})

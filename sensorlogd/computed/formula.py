@@ -1,0 +1,305 @@
+"""The formula of a channel: a text that is checked once and then computed many times.
+
+A formula is an expression of numbers, names of inputs, named constants, ``+ - * / // % **``, comparisons, ``and or not``,
+``a if b else c`` and calls of the functions in ``functions``; nothing else. Python's own parser reads it, every node of the tree
+is held against the list below, and only what is on it is compiled: no attribute, no index, no text, no loop, no assignment.
+All numbers are floats, so that no number grows beyond eight bytes; each node is computed at most once. Thus a formula takes time
+linear in its text, and its text is bounded.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import re
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensorlogd.computed.functions import CONSTANTS, FUNCTIONS
+from sensorlogd.computed.running import Kind, Running
+
+LONGEST = 1_000  # characters
+MOST_PARTS = 250  # numbers, names, operators and calls
+DEEPEST = 100  # one inside the other; a sum of 100 terms is so deep
+
+INPUT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+RUNNING = {
+    "integral": "integral(value, [unit of time])",
+    "derivative": "derivative(value, [unit of time])",
+    "heating_degree_days": "heating_degree_days(temperature, base)",
+    "cooling_degree_days": "cooling_degree_days(temperature, base)",
+}
+_RESERVED = {*FUNCTIONS, *CONSTANTS, *RUNNING, "and", "or", "not", "if", "else", "True", "False", "None", "in", "is", "lambda"}
+
+_BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow)
+_UNARY = (ast.UAdd, ast.USub, ast.Not)
+_COMPARE = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_NO_VALUE = (ArithmeticError, ValueError, TypeError)
+
+ALLOWED = "numbers, inputs, + - * / // % **, < <= > >= == !=, and or not, 'a if b else c', parentheses and functions"
+
+
+class FormulaError(ValueError):
+    """``column``: where in the text it is, from 1; 0: the whole of it. The text says what was found, what is allowed, the cure."""
+
+    def __init__(self, problem: str, column: int = 0) -> None:
+        super().__init__(f"column {column}: {problem}" if column else problem)
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """``names``: the inputs it uses, in order of their first use. ``unit``: where it is plain, else empty."""
+
+    text: str
+    names: tuple[str, ...]
+    running: Running | None = None
+    unit: str = ""
+    calls: tuple[tuple[str, tuple[str, ...]], ...] = ()  # functions whose arguments are inputs: ("dew_point", ("t", ""))
+    _run: Callable[..., Any] = field(default=lambda: math.nan, repr=False, compare=False)
+
+    def value(self, arguments: Sequence[float]) -> float | None:
+        """Of the values of ``names``; None where it has none (a division by 0, the root of a negative number)."""
+        try:
+            found = float(self._run(*arguments))
+        except _NO_VALUE:
+            return None
+        return found if math.isfinite(found) else None
+
+
+def input_name_problem(name: str) -> str:
+    """What is wrong with the name of an input; empty: nothing."""
+    if not INPUT_NAME.fullmatch(name):
+        return f"{name!r} is no name for a formula; use letters, digits and '_', a letter first, e.g. t"
+    if name in _RESERVED:
+        return f"{name!r} means something in formulas already; write another name"
+    return ""
+
+
+def parse(text: str, inputs: Collection[str]) -> Formula:
+    """Raises FormulaError."""
+    return _Reading(text, inputs).formula()
+
+
+class _Reading:
+    def __init__(self, text: str, inputs: Collection[str]) -> None:
+        self.text = " ".join(text.split())
+        self.inputs = inputs
+        self.names: dict[str, None] = {}
+        self.calls: list[tuple[str, tuple[str, ...]]] = []
+
+    def formula(self) -> Formula:
+        root = self._tree()
+        running, inner = self._running(root)
+        self._check(inner)
+        if not self.names:
+            raise FormulaError("uses no input; write at least one of: " + (", ".join(self.inputs) or "(none under inputs:)"))
+        unit = ""
+        if running is None and isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
+            unit = FUNCTIONS[inner.func.id].unit
+        elif running is not None and isinstance(root, ast.Call) and len(root.args) == 2 and root is not inner:
+            unit = "K·d" if _called(root).endswith("degree_days") else ""
+        return Formula(
+            self.text, tuple(self.names), running, unit, tuple(self.calls), _compiled(inner, tuple(self.names))
+        )  # fmt: skip
+
+    def _tree(self) -> ast.expr:
+        if not self.text:
+            raise FormulaError("is empty; write e.g. dew_point(t, rh)")
+        if len(self.text) > LONGEST:
+            raise FormulaError(f"has {len(self.text)} characters, at most {LONGEST} are allowed; make two channels of it")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # ``2(3)``, told below in our words
+                root = ast.parse(self.text, mode="eval").body
+        except SyntaxError as error:
+            raise FormulaError(self._syntax(error), min(error.offset or 0, len(self.text) + 1)) from None
+        except (RecursionError, MemoryError, ValueError):
+            raise FormulaError(f"is nested too deeply; at most {DEEPEST} levels are allowed") from None
+        self._bounded(root)
+        return root
+
+    def _syntax(self, error: SyntaxError) -> str:
+        if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
+            return "'=' is not allowed here: a formula is what stands right of it; to compare write =="
+        if "," in self.text and "(" not in self.text:
+            return "a decimal comma? write 0.5, not 0,5"
+        return f"is no formula ({error.msg}); allowed are {ALLOWED}"
+
+    def _bounded(self, root: ast.expr) -> None:
+        parts = 0
+        level: list[ast.AST] = [root]
+        for depth in range(1, DEEPEST + 2):
+            parts += len(level)
+            if parts > MOST_PARTS:
+                raise FormulaError(f"has more than {MOST_PARTS} parts; make two channels of it")
+            level = [
+                child
+                for node in level
+                for child in ast.iter_child_nodes(node)
+                if not isinstance(child, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context))
+            ]
+            if not level:
+                return
+            if depth > DEEPEST:
+                break
+        raise FormulaError(f"is nested too deeply; at most {DEEPEST} levels are allowed")
+
+    # ---- what has a memory -----------------------------------------------------------------------------------------
+
+    def _running(self, root: ast.expr) -> tuple[Running | None, ast.expr]:
+        name = _called(root)
+        if name not in RUNNING:
+            return None, root
+        assert isinstance(root, ast.Call)
+        is_days = name.endswith("degree_days")
+        if root.keywords or not (2 if is_days else 1) <= len(root.args) <= 2:
+            raise FormulaError(f"{name} is called as {RUNNING[name]}, found {len(root.args)} arguments", root.col_offset + 1)
+        if is_days:
+            a, b = root.args if name.startswith("cooling") else reversed(root.args)
+            difference = ast.copy_location(ast.BinOp(a, ast.Sub(), b), root)
+            zero = ast.copy_location(ast.Constant(0.0), root)
+            call = ast.Call(ast.copy_location(ast.Name("max", ast.Load()), root), [difference, zero], [])
+            return Running(Kind.INTEGRAL, CONSTANTS["day"]), ast.copy_location(call, root)
+        per = self._constant(root.args[1]) if len(root.args) == 2 else 1.0
+        return Running(Kind(name), per), root.args[0]
+
+    def _constant(self, node: ast.expr) -> float:
+        """A unit of time, in seconds."""
+        reading = _Reading("0", ())
+        reading.text = self.text
+        try:
+            reading._check(node)
+        except FormulaError:
+            raise FormulaError(
+                "a unit of time is second, minute, hour, day or a number of seconds", node.col_offset + 1
+            ) from None
+        found = Formula("", (), _run=_compiled(node, ())).value(())
+        if found is None or found <= 0:
+            raise FormulaError("a unit of time is more than 0 seconds", node.col_offset + 1)
+        return found
+
+    # ---- every node ------------------------------------------------------------------------------------------------
+
+    def _check(self, node: ast.expr) -> None:
+        """Recursive; how deep it goes is bounded already."""
+        if isinstance(node, ast.Constant):
+            if type(node.value) not in (int, float):
+                raise self._refused(node, f"{node.value!r} is no number")
+        elif isinstance(node, ast.Name):
+            self._name(node)
+        elif isinstance(node, ast.Call):
+            self._call(node)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, _BINARY):
+            self._check(node.left)
+            self._check(node.right)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, _UNARY):
+            self._check(node.operand)
+        elif isinstance(node, ast.BoolOp):
+            for one in node.values:
+                self._check(one)
+        elif isinstance(node, ast.Compare) and all(isinstance(op, _COMPARE) for op in node.ops):
+            for one in (node.left, *node.comparators):
+                self._check(one)
+        elif isinstance(node, ast.IfExp):
+            for one in (node.test, node.body, node.orelse):
+                self._check(one)
+        else:
+            raise self._not_allowed(node)
+
+    def _name(self, node: ast.Name) -> None:
+        name = node.id
+        if name in self.inputs:
+            self.names[name] = None
+        elif name in FUNCTIONS or name in RUNNING:
+            raise self._refused(node, f"{name} is a function; call it: {_signature(name)}")
+        elif name not in CONSTANTS:
+            known = [*self.inputs, *CONSTANTS]
+            hint = _closest(name, known) or f"; known: {', '.join(known)}"
+            raise self._refused(node, f"{name!r} is no input{hint}; name a channel under inputs: to use it")
+
+    def _call(self, node: ast.Call) -> None:
+        name = _called(node)
+        if not name:
+            raise self._refused(node, "only a function can be called; a product is written with *")
+        if name in RUNNING:
+            raise self._refused(
+                node, f"{name} stands outermost only; make a channel of its own of it and name that under inputs:"
+            )
+        function = FUNCTIONS.get(name)
+        if function is None:
+            if name in self.inputs or name in CONSTANTS:
+                raise self._refused(node, f"{name} is no function; a product is written with *")
+            hint = _closest(name, [*FUNCTIONS, *RUNNING]) or f"; known: {', '.join(sorted((*FUNCTIONS, *RUNNING)))}"
+            raise self._refused(node, f"{name!r} is no function{hint}")
+        if node.keywords or not function.accepts(len(node.args)):
+            found = "a name and '='" if node.keywords else f"{len(node.args)} arguments"
+            raise self._refused(node, f"{name} is called as {function.signature(name)}, found {found}")
+        for one in node.args:
+            self._check(one)
+        self.calls.append((name, tuple(one.id if isinstance(one, ast.Name) else "" for one in node.args)))
+
+    def _not_allowed(self, node: ast.expr) -> FormulaError:
+        if isinstance(node, ast.Attribute):
+            written = ast.get_source_segment(self.text, node) or "a.b"
+            return self._refused(node, f"'.' is not allowed; write the channel under inputs:, e.g. x: {written}, and x here")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor):
+            return self._refused(node, "'^' is not allowed; a power is written with **, e.g. x ** 2")
+        if isinstance(node, ast.Tuple):
+            return self._refused(node, "a comma stands between arguments only; a decimal point is written '.'")
+        written = (ast.get_source_segment(self.text, node) or type(node).__name__)[:40]
+        return self._refused(node, f"{written!r} is not allowed; allowed are {ALLOWED}")
+
+    def _refused(self, node: ast.expr, problem: str) -> FormulaError:
+        # The parser counts bytes.
+        before = self.text.encode()[: node.col_offset].decode(errors="ignore")
+        return FormulaError(problem, len(before) + 1)
+
+
+def _called(node: ast.expr) -> str:
+    """The name of the function that is called; empty: none is."""
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def _signature(name: str) -> str:
+    return RUNNING.get(name) or FUNCTIONS[name].signature(name)
+
+
+def _closest(word: str, known: Collection[str]) -> str:
+    found = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+# ---- computing -----------------------------------------------------------------------------------------------------
+
+
+class _Floats(ast.NodeTransformer):
+    """Numbers become floats, ``a ** b`` a call that knows floats only (Python's own gives complex numbers, too)."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        try:
+            number = float(node.value)  # type: ignore[arg-type]  # checked: an int or a float
+        except OverflowError:
+            number = math.inf
+        return ast.copy_location(ast.Constant(number), node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Pow):
+            return node
+        power = ast.copy_location(ast.Name("_power", ast.Load()), node)
+        return ast.copy_location(ast.Call(power, [node.left, node.right], []), node)
+
+
+def _compiled(node: ast.expr, names: tuple[str, ...]) -> Callable[..., Any]:
+    """A function of the inputs. Only checked nodes come here; there is nothing else in reach of what is compiled."""
+    body = _Floats().visit(node)
+    arguments = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
+    tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))
+    reach: dict[str, Any] = {name: function.run for name, function in FUNCTIONS.items()}
+    reach |= CONSTANTS | {"_power": math.pow, "__builtins__": {}}
+    made: Callable[..., Any] = eval(compile(tree, "<formula>", "eval"), reach)
+    return made

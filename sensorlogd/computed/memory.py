@@ -1,0 +1,78 @@
+"""What is remembered of one input: its newest readings, in order of time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from enum import Enum
+
+KEPT = 512  # readings that are remembered beside those of the newest hand-over, at most
+
+
+class Gone(Enum):
+    """The answer for a time that is further back than what is remembered."""
+
+    GONE = "gone"
+
+
+GONE = Gone.GONE
+Found = tuple[float | None, int]
+
+
+class Memory:
+    """Readings count for ``heartbeat_us``; twice that is remembered, but at most ``kept`` and one hand-over."""
+
+    def __init__(self, heartbeat_us: int, kept: int = KEPT) -> None:
+        self.heartbeat_us = heartbeat_us
+        self.kept = kept
+        self.forget_after_us = 2 * heartbeat_us
+        self._times: list[int] = []
+        self._found: list[Found] = []
+        self._gone_us: int | None = None  # the newest that was forgotten
+
+    def insert(self, times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int]) -> list[int]:
+        """The times that are new, in order. The first reading of a time stays, as in the log."""
+        self._forget()
+        fresh = []
+        for ts, value, quality in zip(times, values, qualities, strict=True):
+            if not self._times or ts > self._times[-1]:
+                self._times.append(ts)
+                self._found.append((value, quality))
+            else:
+                at = bisect_left(self._times, ts)
+                if self._times[at] == ts:
+                    continue
+                self._times.insert(at, ts)
+                self._found.insert(at, (value, quality))
+            fresh.append(ts)
+        if any(map(int.__gt__, fresh, fresh[1:])):
+            fresh.sort()
+        return fresh
+
+    def at(self, ts: int) -> Found | Gone | None:
+        """The newest reading at or before a time that is no older than the heartbeat; None: there is none."""
+        times = self._times
+        at = (len(times) if times and times[-1] <= ts else bisect_right(times, ts)) - 1
+        if at >= 0:
+            return self._found[at] if ts - times[at] <= self.heartbeat_us else None
+        if self._gone_us is not None and self._gone_us >= ts - self.heartbeat_us:
+            return GONE
+        return None
+
+    def exactly(self, ts: int) -> Found | None:
+        """The reading of that very time."""
+        at = bisect_left(self._times, ts)
+        return self._found[at] if at < len(self._times) and self._times[at] == ts else None
+
+    def after(self, ts: int) -> list[int]:
+        """The times later than that."""
+        return self._times[bisect_right(self._times, ts) :]
+
+    def _forget(self) -> None:
+        if not self._times:
+            return
+        old = bisect_left(self._times, self._times[-1] - self.forget_after_us)
+        old = max(old, len(self._times) - self.kept)
+        if old > 0:
+            self._gone_us = max(self._times[old - 1], self._times[old - 1] if self._gone_us is None else self._gone_us)
+            del self._times[:old], self._found[:old]
