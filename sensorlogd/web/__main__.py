@@ -1,7 +1,8 @@
 """The process that the daemon starts: ``python -m sensorlogd.web SETTINGS`` (JSON).
 
 Its standard input is a lifeline: when it ends, the daemon is gone, and so is this. On standard output it says in one line
-of JSON where it listens (``{"url": ...}``), or why it cannot (``{"error": ...}``, exit 1).
+of JSON where it listens (``{"url": ...}``), or why it cannot (``{"error": ...}``, exit 1); then, every few seconds, that its
+loop still runs (``{}``): the daemon replaces one that has stopped to say so.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main() -> int:
         return 1
     with listener:
         running = server.make_server(settings)
-        running.supervised = True
+        running.beat = lambda: _say({})
         threading.Thread(target=_follow, args=(running,), name="lifeline", daemon=True).start()
         _say({"url": server.url_of(listener, settings.base_path)})
         running.run(sockets=[listener])

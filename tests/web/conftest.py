@@ -133,8 +133,9 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(made: Path) -> Iterator[Served]:
-    """A server on it, without a token; its threads are there before the first test looks for any left behind."""
+    """A server on it, without a token; its threads and its worker are there before the first test looks for any left behind."""
     with serving(Settings(made, query_threads=1)) as running:
         running.get("/api/v1/latest")
+        running.get("/api/v1/events")
         assert running.client.get("/no-such-file").status_code == 404
         yield running

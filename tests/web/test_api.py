@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.answering import answers, api, pool
+from sensorlogd.web.answering import api, pool
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working import workers
 from tests.web.conftest import T0, S, Served, serving
 
 HOUR = {"since": "2026-03-29", "until": "2026-03-29T01:00"}
@@ -74,7 +75,7 @@ def test_pages_end_to_end_are_the_whole(served: Served, series: str, monkeypatch
             break
         following = {"after": page["next"]}
     assert found == whole
-    monkeypatch.setattr(api, "PAGE_ROWS", 11)
+    monkeypatch.setattr(api, "PAGE_ROWS", 3)
     assert served.rows("/api/v1/readings", series=series, **ALL) == whole
     assert served.rows("/api/v1/readings", series=series, limit=30, **ALL) == whole[:30]
 
@@ -183,7 +184,7 @@ def test_sensors_say_what_they_have_and_how_they_are(served: Served) -> None:
     assert [lab["sensor"], lab["health"], lab["last"]] == ["lab", "not running", "2026-03-29T01:59:50Z"]
     assert [one["series"] for one in lab["channels"]] == ["lab.n", "lab.t"]
     assert lab["channels"][1] | {"retired": None} == {
-        "series": "lab.t", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_s": 30, "labels": {"room": "2"}, "retired": None,
+        "series": "lab.t", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_s": 30, "labels": {"room": "2"}, "decimals": None, "seen_decimals": None, "retired": None,
     }  # fmt: skip
     assert (roof["error"], roof["last"]) == ("no such device", None)
     status = served.get("/api/v1/status", tz="Europe/Berlin")
@@ -248,13 +249,16 @@ def test_an_unknown_series_is_404_with_its_neighbours(served: Served, path: str)
     assert "lab.t" in answer.json()["error"]["nearest"]
 
 
-def test_more_rows_than_an_answer_holds_are_refused_or_streamed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_an_answer_holds_are_refused_or_streamed(served: Served) -> None:
     """JSON is bounded and says so; a stream is not."""
-    monkeypatch.setattr(answers, "ROWS_MAX", 100)
-    asked = {"series": "lab.t", "every": "10s", **ALL}
+    asked = {"series": "lab.t", "every": "50ms", "fill": "null", **ALL}
     answer = served.client.get("/api/v1/buckets", params=asked)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "too_many_rows")
-    assert len(served.rows("/api/v1/buckets", **asked)) == 659  # one reading failed
+    assert "more than 100,000 rows of 6 cells" in answer.json()["error"]["message"]
+    assert len(served.rows("/api/v1/buckets", **asked)) == 144_000
+    many = {"series": "lab.t", "every": "100ms", "fill": "null", "agg": "mean,min,max,first,last,sum,count,stddev,range", **ALL}
+    answer = served.client.get("/api/v1/buckets", params=many)
+    assert "more than 50,000 rows of 12 cells" in answer.json()["error"]["message"]
 
 
 def test_a_question_that_takes_too_long_is_ended(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,18 +282,18 @@ def test_too_many_waiting_questions_are_refused(made: Path, monkeypatch: pytest.
 
 def test_a_stream_that_has_begun_is_not_refused_half_way(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are waiting: its next page waits its turn."""
-    monkeypatch.setattr(api, "PAGE_ROWS", 50)
+    monkeypatch.setattr(api, "PAGE_ROWS", 10)
     with serving(Settings(made, query_threads=1)) as running:
-        begun = pool.Pool.run
+        begun = workers.Workers.run
 
-        async def run(self: pool.Pool, question: Any, timeout_s: float | None = None, *, patient: bool = False) -> Any:
-            answer = await begun(self, question, timeout_s, patient=patient)
+        async def run(self: workers.Workers, *question: Any, patient: bool = False) -> Any:
+            answer = await begun(self, *question, patient=patient)
             self._asked = self._limit  # from here on the house is full
             return answer
 
-        monkeypatch.setattr(pool.Pool, "run", run)
+        monkeypatch.setattr(workers.Workers, "run", run)
         assert len(running.rows("/api/v1/readings", series="lab.t", **ALL)) == 660
-        assert running.client.get("/api/v1/latest").status_code == 503
+        assert running.client.get("/api/v1/events").status_code == 503
 
 
 def test_a_database_that_comes_goes_and_is_replaced(made: Path, tmp_path: Path) -> None:

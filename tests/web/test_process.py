@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
+from sensorlogd.daemon.web_process import WebProcess
+from sensorlogd.web.serving.settings import Settings
 from tests.ports import free_port
 from tests.rig import DEADLINE_S, Daemon, reading, until
 
@@ -115,30 +117,53 @@ def test_a_web_process_that_dies_or_hangs_is_replaced_and_logging_goes_on(tmp_pa
         assert daemon.stop() == 0
 
 
-def test_a_web_process_that_grows_is_replaced(tmp_path: Path) -> None:
-    """The limit is the configuration's, and the event says what it needed."""
+def test_a_question_that_needs_too_much_memory_is_told_so(tmp_path: Path) -> None:
+    """Its worker ends; the web process stays, small, and answers the next question."""
     path = write_config(tmp_path, memory_limit="64MB")
     with Daemon(path, tmp_path / "data", web=True).wait_ready() as daemon:
         address = url(daemon)
         first = web_pid(daemon)
+        wide = f"{address}api/v1/buckets?series=greenhouse&every=1ms&since=-45s&fill=null"
+        answer = httpx.get(wide, trust_env=False, timeout=DEADLINE_S)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "takes_too_much")
+        assert "more than 32 MB of memory" in answer.json()["error"]["message"]
+        assert get(address, "/api/v1/events")["events"]
         script = "import sys; from sensorlogd.daemon.web_process import resident_bytes; print(resident_bytes(int(sys.argv[1])))"
         used = int(subprocess.run([sys.executable, "-c", script, str(first)], capture_output=True, check=True).stdout)
         assert 10_000_000 < used < 64_000_000
+        assert web_pid(daemon) == first
+        assert not events(daemon, "web_down")
 
-        def grown() -> bool:
-            with contextlib.suppress(httpx.HTTPError):  # an answer that takes more memory than there may be
-                httpx.get(
-                    f"{address}api/v1/buckets?series=greenhouse&every=1ms&since=-45s&fill=null",
-                    trust_env=False,
-                    timeout=DEADLINE_S,
-                )
-            return bool(events(daemon, "web_down"))
 
-        until(grown, "the event")
-        assert "MB of memory, web.memory_limit is 64 MB" in events(daemon, "web_down")[0]
-        until(lambda: web_pid(daemon) not in (0, first), "another process")
-        before = committed(daemon)
-        until(lambda: committed(daemon) > before, "more readings")
+def test_a_web_process_that_grows_is_replaced(tmp_path: Path) -> None:
+    """The limit is the settings', and the event says what it needed."""
+    told: list[str] = []
+    settings = Settings(tmp_path / "log.db", port=0, memory_limit_bytes=20_000_000)
+    process = WebProcess(settings, lambda kind, _, detail: told.append(f"{kind}: {detail}"))
+    try:
+
+        def replaced() -> bool:
+            process.tick()
+            process.on_readable()
+            return bool(told)
+
+        until(replaced, "the event")
+        assert re.fullmatch(r"web_down: needed \d+ MB of memory, web.memory_limit is 20 MB", told[0])
+        until(lambda: replaced() and process.restarts > 0, "another process")
+    finally:
+        process.stop()
+
+
+def test_a_web_process_that_is_stopped_is_replaced(tmp_path: Path) -> None:
+    """It says nothing any more: the daemon ends it, and another serves."""
+    with Daemon(write_config(tmp_path), tmp_path / "data", web=True).wait_ready() as daemon:
+        url(daemon)
+        first = web_pid(daemon)
+        os.kill(first, signal.SIGSTOP)
+        until(lambda: web_pid(daemon) not in (0, first), "another process", 90.0)
+        assert events(daemon, "web_down") == ["has hung for 25 s"]
+        until(lambda: events(daemon, "web_recovered"), "the event")
+        assert get(url(daemon), "/health") == {"status": "ok"}
 
 
 def test_a_port_that_is_taken_is_told_and_tried_again(tmp_path: Path) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sensorlogd import quality
-from sensorlogd.storage.query.engine import Ask, BucketRow
+from sensorlogd.storage import alarm_rows
+from sensorlogd.storage.query import grid
+from sensorlogd.storage.query.engine import Answer, Ask, BucketRow
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
-from sensorlogd.storage.query.log import Log, Reading, Series, conversion
-from sensorlogd.storage.query.rows import cell, event_row, number, reading_row
-from sensorlogd.web.answering.params import ROWS_MAX, TimeForm, find_series
-from sensorlogd.web.serving.errors import ApiError, bad_parameter
+from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
+from sensorlogd.storage.query.rows import EVENT_COLUMNS, bucket_row, cell, event_row, number, reading_row
+from sensorlogd.storage.query.units import Conversion
+from sensorlogd.web.answering.params import CELLS_MAX, ROWS_MAX, TimeForm, find_series
+from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
 Json = dict[str, Any]
 
@@ -61,6 +66,8 @@ def channel(one: Series, form: TimeForm) -> Json:
         "kind": one.kind,
         "heartbeat_s": one.heartbeat_us / 1e6,
         "labels": one.labels,
+        "decimals": one.decimals,
+        "seen_decimals": one.seen_decimals,
         "retired": None if one.retired_us is None else form(one.retired_us),
     }
 
@@ -90,6 +97,25 @@ def status(log: Log, now_us: int, form: TimeForm) -> Json:
     }
 
 
+ALARM_STATES = ("all", "raised")
+
+
+def alarms(log: Log, state: str, form: TimeForm) -> Json:
+    """Every alarm of every series, what wants to be seen first; ``raised``: without those that are normal or pending."""
+    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
+    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
+
+
+AGES = ("now", "age_s", "explanation")
+
+
+def without_ages(value: Any) -> Any:
+    """What an answer says but for what changes with every moment: two answers that differ in nothing else are the same."""
+    if isinstance(value, dict):
+        return {name: without_ages(one) for name, one in value.items() if name not in AGES}
+    return [without_ages(one) for one in value] if isinstance(value, list) else value
+
+
 def size(log: Log, suffix: str) -> int:
     try:
         return os.stat(f"{log.path}{suffix}").st_size
@@ -97,9 +123,34 @@ def size(log: Log, suffix: str) -> int:
         return 0
 
 
-def events(log: Log, since_us: int | None, limit: int, sensor: str | None, after: int, form: TimeForm) -> Json:
-    found = log.events(since_us, limit, sensor, after)
-    return {"events": [{"id": event.id, **event_row(event, form.zone), "time": form(event.ts_us)} for event in found]}
+EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class EventsAsk:
+    """``after``, ``before``: ids that bound it. ``kind``, ``sensor``: globs."""
+
+    since_us: int | None
+    until_us: int | None
+    limit: int
+    kind: str | None
+    sensor: str | None
+    after: int
+    before: int
+    form: TimeForm
+
+
+def events(log: Log, ask: EventsAsk) -> Json:
+    """The newest ``limit`` of those that are meant, oldest first. ``earlier``: the ``before`` of the page before it, if there is one."""
+    rows = log.events_between(
+        ask.since_us, ask.until_us, ask.kind, ask.sensor, after=ask.after, before=ask.before, limit=ask.limit + 1
+    )
+    found = rows[: ask.limit][::-1]
+    form = ask.form
+    return {
+        "events": [{"id": event.id, **event_row(event, form.zone), "time": form(event.ts_us)} for event in found],
+        "earlier": found[0].id if len(rows) > ask.limit else None,
+    }
 
 
 # ---- readings ----------------------------------------------------------------------------------------------------------
@@ -120,7 +171,7 @@ class ReadingsAsk:
 def page_of_readings(log: Log, ask: ReadingsAsk, after: tuple[int, int] | None, limit: int) -> tuple[list[Reading], str | None]:
     """At most ``limit`` readings in order of time and series, and where the next page begins, if there is one."""
     wanted = find_series(log, ask.patterns)
-    changes = {one.id: _change(one, ask.unit) for one in wanted}
+    changes = changes_of(wanted, ask.unit)
     since = ask.since_us
     if after is not None and len(wanted) == 1:
         since, after = max(since, after[0] + 1), None
@@ -128,13 +179,10 @@ def page_of_readings(log: Log, ask: ReadingsAsk, after: tuple[int, int] | None, 
     if since >= ask.until_us:
         return found, None
     with closing(log.readings(wanted, since, ask.until_us, after)) as readings:
-        for reading in readings:
+        for reading in converted(readings, changes) if changes else readings:
             if len(found) == limit:
                 last = found[-1]
                 return found, cursor(last.ts_us, last.series.id)
-            change = changes[reading.series.id]
-            if change is not None and reading.value is not None:
-                reading = reading._replace(value=change(reading.value))
             found.append(reading)
     return found, None
 
@@ -184,14 +232,12 @@ def readings_as_columns(found: list[Reading], ask: ReadingsAsk) -> list[Json]:
     return [by_series[name] for name in sorted(by_series)]
 
 
-def _change(one: Series, unit: str | None) -> Callable[[float], float] | None:
-    if unit is None:
-        return None
+def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
+    """Raises ApiError for a series that cannot be converted to it."""
     try:
-        found = conversion(one, unit)
+        return {} if unit is None else conversions(wanted, unit)
     except ValueError as error:
         raise bad_parameter("unit", str(error)) from None
-    return None if found is None else found.value
 
 
 # ---- buckets -----------------------------------------------------------------------------------------------------------
@@ -204,24 +250,30 @@ class BucketsAsk:
     unit: str | None
     form: TimeForm
 
+    def columns(self) -> tuple[str, ...]:
+        names = self.ask.aggregates
+        return ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
 
-def buckets(log: Log, wanted: BucketsAsk, shape: str) -> Json:
-    """One entry a series: where its answer comes from, and its buckets."""
+
+def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
+    """One entry a series: where its answer comes from, and its buckets. ``lost`` is told what a damaged file does not give."""
     ask, form = wanted.ask, wanted.form
-    answers: list[Json] = []
-    left = ROWS_MAX
+    told: list[Json] = []
+    left = Left(len(ask.aggregates))
     found = find_series(log, wanted.patterns)
-    for one in found:
-        _change(one, wanted.unit)
+    changes_of(found, wanted.unit)
     try:
-        for one, answer in log.buckets(found, ask, wanted.unit):
-            rows: list[BucketRow] = []
-            for row in answer.rows:
-                rows.append(row)
-                left -= 1
-                if left < 0:
-                    hint = "take longer steps, a shorter range or fewer series, or format=ndjson or csv, which have no limit"
-                    raise ApiError(400, "too_many_rows", f"the answer has more than {ROWS_MAX:,} rows", hint=hint)
+        asked = log.buckets(found, ask, wanted.unit)
+        for index, one in enumerate(found):
+            try:
+                _, answer = next(asked)
+                rows = list(left.count(answer.rows))
+            except sqlite3.DatabaseError as error:
+                if not is_damaged_page(error):
+                    raise
+                asked.close()  # it holds a snapshot
+                answer, rows = _around_damage(log, one, wanted, lost, error)
+                asked = log.buckets(found[index + 1 :], ask, wanted.unit)
             entry: Json = {
                 "sensor": one.sensor,
                 "channel": one.channel,
@@ -237,19 +289,62 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str) -> Json:
             if shape == "columns":
                 entry |= bucket_columns(rows, ask.aggregates, form)
             else:
-                entry["rows"] = [bucket_row(one, row, ask.aggregates, form) for row in rows]
-            answers.append(entry)
+                entry["rows"] = [bucket_as_row(one, row, ask.aggregates, form) for row in rows]
+            told.append(entry)
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None
-    return {"series": answers}
+    return {"series": told}
 
 
-def bucket_row(one: Series, row: BucketRow, names: tuple[str, ...], form: TimeForm) -> Json:
-    return {
-        "time": form(row.start_us),
-        "sensor": one.sensor,
-        "channel": one.channel,
-    } | values_of(row, names)
+@dataclass(slots=True)
+class Left:
+    """How many rows and cells an answer may still have."""
+
+    aggregates: int
+    rows: int = ROWS_MAX
+    cells: int = CELLS_MAX
+
+    def count(self, rows: Iterator[BucketRow]) -> Iterator[BucketRow]:
+        """Raises ApiError 400."""
+        width = self.aggregates + 3
+        for row in rows:
+            self.rows -= 1
+            self.cells -= width
+            if self.rows < 0 or self.cells < 0:
+                most = min(ROWS_MAX, CELLS_MAX // width)
+                hint = "take longer steps, a shorter range or fewer series, or format=ndjson or csv, which have no limit"
+                raise ApiError(400, "too_many_rows", f"the answer has more than {most:,} rows of {width} cells", hint=hint)
+            yield row
+
+
+def _around_damage(
+    log: Log, one: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
+) -> tuple[Answer, list[BucketRow]]:
+    """One series, from the buckets that can be read. Raises ``error`` where those are none."""
+    ask, zone = wanted.ask, wanted.ask.zone
+    answer: Answer | None = None
+    step, since, until = ask.step, ask.since_us, ask.until_us
+    if step is None:
+        assert ask.max_points is not None
+        step = grid.for_points(since, until, ask.max_points, zone)
+        since, until = step.bucket(since, zone)[0], step.bucket(until - 1, zone)[1]
+
+    def rows(a: int, b: int) -> list[BucketRow]:
+        nonlocal answer
+        with closing(log.buckets([one], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as asked:
+            _, answer = next(asked)
+            return list(answer.rows)
+
+    around = Around(one.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
+    found = around.read(rows, since, until)
+    if answer is None or not found:
+        raise error
+    notes = ["a part of the database is damaged; 'unreadable' says which range is missing"]
+    return replace(answer, since_us=since, until_us=until, notes=[*answer.notes, *notes]), found
+
+
+def bucket_as_row(one: Series, row: BucketRow, names: tuple[str, ...], form: TimeForm) -> Json:
+    return {"time": form(row.start_us)} | bucket_row(one, row, names)
 
 
 def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm) -> Json:
@@ -259,14 +354,6 @@ def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm
     columns.setdefault("count", [row.readings for row in rows])
     columns.setdefault("coverage", [row.coverage for row in rows])
     return columns
-
-
-def values_of(row: BucketRow, names: tuple[str, ...]) -> Json:
-    """The aggregates asked for, then count and coverage: the columns of ``sensorlogd query``."""
-    values = dict(zip(names, map(cell, row.values), strict=True))
-    values.setdefault("count", row.readings)
-    values.setdefault("coverage", row.coverage)
-    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +373,7 @@ def page_of_buckets(
     ``previous`` and ``linear`` a series is one page, bounded by the number of its buckets.
     """
     found = find_series(log, wanted.patterns)
-    for one in found:
-        _change(one, wanted.unit)
+    changes_of(found, wanted.unit)
     ask = wanted.ask
     index = place.series if place else 0
     since = place.since_us if place else ask.since_us

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS
+from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.web.answering import answers
-from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
-from sensorlogd.web.answering.encode import FORMATS, json_answer, streamed
+from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
+from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.stream import open_stream
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working import row_text
+from sensorlogd.web.working.asking import asked
+from sensorlogd.web.working.damage import Lost
 
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
+QUESTIONS = "sensorlogd.web.working.questions:"
 COMMON = ("tz", "time")
 SHAPES = ("rows", "columns")
 # endpoint -> the parameters it knows; the OpenAPI document describes the same ones
@@ -26,7 +31,8 @@ PARAMETERS = {
     "latest": ("series", *COMMON),
     "readings": ("series", "since", "until", "unit", "shape", "format", "limit", "after", *COMMON),
     "buckets": ("series", "since", "until", "every", "max_points", "agg", "fill", "unit", "shape", "format", *COMMON),
-    "events": ("since", "limit", "sensor", "after", "format", *COMMON),
+    "events": ("since", "until", "limit", "kind", "sensor", "after", "before", "format", *COMMON),
+    "alarms": ("state", *COMMON),
     "status": COMMON,
     "stream": ("series", "last_event_id", *COMMON),
 }
@@ -41,83 +47,95 @@ def _begin(request: Request, endpoint: str) -> tuple[Pool, Params, TimeForm]:
 async def sensors(request: Request) -> Response:
     pool, params, form = _begin(request, "sensors")
     retired = params.flag("retired")
-    return json_answer(request, await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired)))
+    found = await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired))
+    return json_answer(request, found, answers.without_ages(found))
 
 
 async def latest(request: Request) -> Response:
     pool, params, form = _begin(request, "latest")
     patterns = params.series(required=False)
-    return json_answer(request, await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form)))
+    found = await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form))
+    return json_answer(request, found, answers.without_ages(found))
 
 
 async def status(request: Request) -> Response:
     pool, params, form = _begin(request, "status")
-    return json_answer(request, await pool.run(lambda log: answers.status(log, params.now_us, form)))
+    found = await pool.run(lambda log: answers.status(log, params.now_us, form))
+    return json_answer(request, found, answers.without_ages(found))
 
 
 async def events(request: Request) -> Response:
-    pool, params, form = _begin(request, "events")
-    since, sensor = params.time_us("since", None), params.text("sensor")
-    limit, after = params.whole("limit", 100, 1, ROWS_MAX), params.whole("after", 0, 0, 2**62)
+    _, params, form = _begin(request, "events")
     kind = params.choice("format", FORMATS, "json")
-    found = await pool.run(lambda log: answers.events(log, since, limit, sensor, after, form))
+    ask = EventsAsk(
+        params.time_us("since", None),
+        params.time_us("until", None),
+        params.whole("limit", 100, 1, ROWS_MAX),
+        params.text("kind"),
+        params.text("sensor"),
+        params.whole("after", 0, 0, 2**62),
+        params.whole("before", 0, 0, 2**62),
+        form,
+    )
     if kind == "json":
-        return json_answer(request, found)
+        return await _told(request, "events", ask)
 
-    async def page(_: object) -> tuple[list[Any], None]:
-        return found["events"], None
+    async def page(_: object) -> tuple[bytes, None]:
+        return await asked(request, QUESTIONS + "events_page", ask, kind), None
 
-    return await streamed(request, kind, ("id", *EVENT_COLUMNS), page, "events")
+    return await streamed(request, kind, answers.EVENT_COLUMNS_WITH_ID, page, "events")
+
+
+async def alarms(request: Request) -> Response:
+    pool, params, form = _begin(request, "alarms")
+    state = params.choice("state", answers.ALARM_STATES, "all")
+    return json_answer(request, await pool.run(lambda log: answers.alarms(log, state, form)))
 
 
 async def readings(request: Request) -> Response:
-    pool, params, form = _begin(request, "readings")
+    _, params, form = _begin(request, "readings")
     ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, answers.parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        limit = params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX)
+        return await _told(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))
+    first = row_text.begin(ask, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
+    lost: list[Lost] = []
 
-        def question(log: Any) -> dict[str, Any]:
-            found, following = answers.page_of_readings(log, ask, ask.after, limit)
-            if shape == "columns":
-                return {"series": answers.readings_as_columns(found, ask), "next": following}
-            return {"readings": [answers.reading_as_row(reading, ask) for reading in found], "next": following}
+    async def page(place: Any) -> tuple[bytes, Any]:
+        found = await asked(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
+        if found.lost and place is not None:
+            raise ConnectionAbortedError(f"{found.lost[0]} cannot be read: the file is damaged")  # cut off: not the whole
+        lost.extend(found.lost)
+        return found.body, found.following
 
-        return json_answer(request, await pool.run(question))
-    left = params.whole("limit", 2**62, 1, 2**62)
-
-    async def page(place: Any) -> tuple[list[Any], Any]:
-        nonlocal left
-        after = ask.after if place is None else answers.parse_cursor(place)
-
-        def question(log: Any) -> tuple[list[dict[str, Any]], str | None]:
-            found, following = answers.page_of_readings(log, ask, after, min(PAGE_ROWS, left))
-            return [answers.reading_as_row(reading, ask) for reading in found], following
-
-        rows, following = await pool.run(question, patient=place is not None)
-        left -= len(rows)
-        return rows, following if left else None
-
-    return await streamed(request, kind, READING_COLUMNS, page, "readings")
+    answer = await streamed(request, kind, READING_COLUMNS, page, "readings")
+    if lost:
+        answer.headers["X-Sensorlogd-Unreadable"] = ", ".join(
+            f"{quote(one.series, safe='*.')} {form(one.since_us)}/{form(one.until_us)}" for one in lost[:20]
+        )
+    return answer
 
 
 async def buckets(request: Request) -> Response:
-    pool, params, form = _begin(request, "buckets")
+    _, params, form = _begin(request, "buckets")
     wanted = BucketsAsk(params.series(), params.ask(), params.text("unit"), form)
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return json_answer(request, await pool.run(lambda log: answers.buckets(log, wanted, shape)))
-    names = wanted.ask.aggregates
-    columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
+        return await _told(request, "buckets", wanted, shape)
 
-    async def page(place: Any) -> tuple[list[Any], Any]:
-        def question(log: Any) -> tuple[list[dict[str, Any]], Any]:
-            rows, following = answers.page_of_buckets(log, wanted, place, PAGE_ROWS)
-            return [answers.bucket_row(one, row, names, form) for one, row in rows], following
+    async def page(place: Any) -> tuple[bytes, Any]:
+        found: tuple[bytes, Any] = await asked(
+            request, QUESTIONS + "buckets_page", wanted, place, kind, PAGE_ROWS, patient=place is not None
+        )
+        return found
 
-        return await pool.run(question, patient=place is not None)
+    return await streamed(request, kind, wanted.columns(), page, "buckets")
 
-    return await streamed(request, kind, columns, page, "buckets")
+
+async def _told(request: Request, question: str, *arguments: Any) -> Response:
+    """An answer of JSON that a worker made."""
+    found = await asked(request, QUESTIONS + question, *arguments, takes_gzip(request))
+    return tagged(request, found.content, MEDIA_TYPES["json"], found.etag, packed=found.packed)
 
 
 async def stream(request: Request) -> Response:
@@ -132,6 +150,7 @@ routes = [
     Route("/readings", readings),
     Route("/buckets", buckets),
     Route("/events", events),
+    Route("/alarms", alarms),
     Route("/status", status),
     Route("/stream", stream),
 ]

@@ -1,75 +1,83 @@
-"""Bodies of answers: JSON with an ETag, and rows streamed as NDJSON or CSV page by page."""
+"""Answers: JSON with an ETag, and rows streamed as NDJSON or CSV page by page."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from hashlib import blake2b
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from sensorlogd.web.working.texts import dumps, etag_of
+
+AGES_S = 10.0
 FORMATS = ("json", "ndjson", "csv")
 MEDIA_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
-Rows = Sequence[Mapping[str, Any]]
+
+def json_answer(request: Request, value: Any, same: Any = None) -> Response:
+    """With an ETag of what it says: whoever asks again and has it already is sent no body.
+
+    ``same``: what the tag is made of, where the answer also holds what changes with every moment (ages, the time). Such a tag
+    is good for ten to twenty seconds, so that nobody is left with the ages of yesterday.
+    """
+    content = dumps(value)
+    if same is None:
+        return tagged(request, content, MEDIA_TYPES["json"])
+    slot, unchanging = int(time.time() / AGES_S), dumps(same)
+    etag, before = (etag_of(b"%d %b" % (one, unchanging)) for one in (slot, slot - 1))
+    return tagged(request, content, MEDIA_TYPES["json"], etag, also=before)
 
 
-def dumps(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def json_answer(request: Request, value: Any) -> Response:
-    """With an ETag of what it says: whoever asks again and has it already is sent no body."""
-    body = dumps(value)
-    etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+def tagged(
+    request: Request,
+    body: bytes | str,
+    media_type: str,
+    etag: str | None = None,
+    *,
+    also: str | None = None,
+    packed: bool = False,
+) -> Response:
+    """A whole body with its ETag, or 304 without one. ``also``: another tag that is still good. ``packed``: with gzip already."""
+    body = body.encode() if isinstance(body, str) else body
+    etag = etag or etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if etag in [tag.strip() for tag in request.headers.get("if-none-match", "").split(",")]:
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if "*" in known or etag.removeprefix("W/") in known:
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type=MEDIA_TYPES["json"], headers=headers)
+    if also is not None and also.removeprefix("W/") in known:
+        return Response(status_code=304, headers=headers | {"ETag": also})
+    if packed:
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
 
 
 async def streamed(
-    request: Request, form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[Rows, Any]]], name: str
+    request: Request, form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[bytes, Any]]], name: str
 ) -> Response:
-    """``page(place)`` gives rows and the place of the next page, None after the last; the first place is None.
+    """``page(place)`` gives lines and the place of the next page, None after the last; the first place is None.
 
     The first page is asked for before the answer begins, so that a mistake is an error and not half an answer.
     """
-    rows, place = await page(None)
-    encode = _csv if form == "csv" else _ndjson
+    content, place = await page(None)
 
     async def body() -> AsyncIterator[bytes]:
-        nonlocal rows, place
+        nonlocal content, place
         if form == "csv":
             yield (",".join(columns) + "\n").encode()
         while True:
-            if rows:
-                yield encode(rows, columns)
+            if content:
+                yield content
             if place is None:
                 return
-            rows, place = await page(place)
+            content, place = await page(place)
 
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}.{form}"'}
     if request.method == "HEAD":  # nobody sees the body, so none is made
         return Response(media_type=MEDIA_TYPES[form], headers=headers)
     return StreamingResponse(body(), media_type=MEDIA_TYPES[form], headers=headers)
-
-
-def _ndjson(rows: Rows, columns: Sequence[str]) -> bytes:
-    return b"".join(dumps({column: row.get(column) for column in columns}) + b"\n" for row in rows)
-
-
-def _csv(rows: Rows, columns: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow([_text(row.get(column)) for column in columns])
-    return text.getvalue().encode()
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else json.dumps(value) if isinstance(value, dict) else value

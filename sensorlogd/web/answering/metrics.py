@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, SensorState
+from sensorlogd.web.answering import alarm_metrics
 from sensorlogd.web.answering.answers import size
 from sensorlogd.web.answering.params import Params, find_series
 from sensorlogd.web.answering.pool import Pool
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from sensorlogd.web.answering.stream import Hub
+    from sensorlogd.web.working.workers import Workers
 
 PARAMETERS = ("values", "series")
 # counters of a sensor that have a metric of their own; all others are losses and faults, told apart by a label
@@ -42,10 +45,11 @@ async def metrics(request: Request) -> Response:
         lambda log: [
             *_daemon(log, params.now_us),
             *_sensors(log, params.now_us),
+            *alarm_metrics.families(log),
             *(_values(log, patterns, params.now_us) if with_values else ()),
         ]
     )
-    families += _web(pool, hub, request.app.state.denials.count)
+    families += _web(pool, request.app.state.workers, hub, request.app.state.denials.count)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Collected(families)), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
@@ -87,7 +91,7 @@ def _daemon(log: Log, now_us: int) -> Iterator[Metric]:
     if facts.get("last_commit_us"):
         age = max(now_us - max(int(facts["last_commit_us"]), int(facts.get("heartbeat_us", 0))), 0) * seconds
         yield GaugeMetricFamily("sensorlogd_last_commit_age_seconds", "Time since the last commit that is known of.", age)
-    edge = int(log.meta().get("edge_us") or 0)
+    edge = meta.marks(log.conn).edge_us
     if edge:
         lag = max(now_us - edge, 0) * seconds
         yield GaugeMetricFamily("sensorlogd_rollup_lag_seconds", "How far the stored roll-ups are behind.", lag)
@@ -169,12 +173,21 @@ def _legal(name: str) -> str:
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _web(pool: Pool, hub: Hub, denied: int) -> list[Any]:
+def _web(pool: Pool, workers: Workers, hub: Hub, denied: int) -> list[Any]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     return [
         GaugeMetricFamily("sensorlogd_web_viewers", "Who is watching the live stream.", len(hub.viewers)),
-        CounterMetricFamily("sensorlogd_web_refused", "Questions refused because too many were waiting.", pool.refused),
+        CounterMetricFamily(
+            "sensorlogd_web_refused", "Questions refused because too many were waiting.", pool.refused + workers.refused
+        ),
         CounterMetricFamily("sensorlogd_web_denied", "Requests with a wrong token, or by a name that is not ours.", denied),
-        CounterMetricFamily("sensorlogd_web_timeouts", "Questions ended because they took too long.", pool.timeouts),
+        CounterMetricFamily(
+            "sensorlogd_web_timeouts", "Questions ended because they took too long.", pool.timeouts + workers.timeouts
+        ),
+        CounterMetricFamily("sensorlogd_web_cancelled", "Questions ended because their client had gone.", workers.cancelled),
+        CounterMetricFamily(
+            "sensorlogd_web_workers_replaced", "Workers that overstayed their time, or ended by themselves.", workers.replaced
+        ),
+        GaugeMetricFamily("sensorlogd_web_workers", "Processes that look for answers.", len(workers.pids())),
     ]

@@ -10,13 +10,14 @@ import html
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from sensorlogd import __version__
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
 from sensorlogd.web.answering import api, metrics
-from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer
+from sensorlogd.web.answering.answers import ALARM_STATES
+from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
 from sensorlogd.web.answering.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
 from sensorlogd.web.answering.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
 
@@ -54,8 +55,15 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
         {"type": "string", "enum": list(FORMATS), "default": "json"},
         "csv",
     ),
+    "kind": ("only events of these kinds, a glob", TEXT, "web_*"),
+    "before": ("only events with a smaller id: earlier of the answer before", {"type": "integer", "minimum": 0}, None),
     "limit": ("at most so many rows", {"type": "integer", "minimum": 1, "maximum": ROWS_MAX}, 100),
     "after": ("next of the page before", TEXT, None),
+    "state": (
+        "raised: without those that are normal or pending",
+        {"type": "string", "enum": list(ALARM_STATES), "default": "all"},
+        "raised",
+    ),
     "sensor": ("only what happened to these sensors, a glob", TEXT, "greenhouse"),
     "retired": ("former series, too", {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"}, "1"),
     "values": (
@@ -86,12 +94,24 @@ JSON_ENDPOINTS: dict[str, tuple[str, Schema]] = {
     "readings": (
         "Every reading of a range (the last hour), in order of time.",
         closed(
-            {"readings": listed(ref("Reading")), "series": listed(ref("ReadingColumns")), "next": nullable({"type": "string"})},
-            optional=("readings", "series"),
+            {
+                "readings": listed(ref("Reading")),
+                "series": listed(ref("ReadingColumns")),
+                "next": nullable({"type": "string"}),
+                "unreadable": listed(ref("Unreadable")),
+            },
+            optional=("readings", "series", "unreadable"),
         ),
     ),
-    "buckets": ("Aggregates over buckets of time (of the last day).", closed({"series": listed(ref("Buckets"))})),
-    "events": ("What happened to sensors, clock and database; the newest.", closed({"events": listed(ref("Event"))})),
+    "buckets": (
+        "Aggregates over buckets of time (of the last day).",
+        closed({"series": listed(ref("Buckets")), "unreadable": listed(ref("Unreadable"))}, optional=("unreadable",)),
+    ),
+    "events": (
+        "What happened to sensors, clock and database; the newest, oldest of them first. earlier: the before of the page before it.",
+        closed({"events": listed(ref("Event")), "earlier": nullable({"type": "integer"})}),
+    ),
+    "alarms": ("Every alarm of every series; what wants to be seen first, first.", closed({"alarms": listed(ref("Alarm"))})),
     "status": ("The daemon, the database and each sensor in short.", ref("Status")),
 }
 ERRORS = {
@@ -101,8 +121,8 @@ ERRORS = {
     "405": "Nothing can be changed here.",
     "414": "The address is too long.",
     "421": "The server does not answer to this name.",
-    "422": "It took too long.",
-    "503": "Busy, or no database.",
+    "422": "It takes too long or too much; the hint says what would fit.",
+    "503": "Busy, or no database; Retry-After says when to come again.",
 }
 
 
@@ -122,7 +142,7 @@ def describe(base_path: str) -> dict[str, Any]:
     exposition = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")}
     paths["/metrics"] = _get("metrics", "What the daemon counts of itself, for Prometheus.", metrics.PARAMETERS, exposition)
     status = {"application/json": {"schema": closed({"status": {"type": "string"}})}}
-    paths["/health"] = _get("health", "Whether this process lives. Needs no token.", (), status)
+    paths["/health"] = _get("health", "Whether this process lives and answers questions. Needs no token.", (), status)
     paths["/ready"] = _get(
         "ready", "Whether the daemon runs and its last commit is recent; else 503. Needs no token.", (), status
     )
@@ -216,9 +236,9 @@ async def page(request: Request) -> Response:
             parts.append(f"<tr><td><code>{one['name']}</code></td><td>{html.escape(text)}</td></tr>")
         if operation["parameters"]:
             parts.append("</table>")
-    return HTMLResponse("".join(parts) + "</body></html>", headers={"Cache-Control": "no-cache"})
+    return tagged(request, "".join(parts) + "</body></html>", "text/html")
 
 
-async def style(_: Request) -> Response:
+async def style(request: Request) -> Response:
     """GET /docs.css."""
-    return Response(STYLE, media_type="text/css")
+    return tagged(request, STYLE, "text/css")

@@ -6,21 +6,24 @@ import difflib
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-
-from starlette.datastructures import QueryParams
+from typing import TYPE_CHECKING
 
 from sensorlogd import times
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS, Ask, Fill
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log, Series, UnknownSeries
-from sensorlogd.web.serving.errors import ApiError, bad_parameter
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
+
+if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
 
 MAX_PATTERNS = 500
 MAX_AGGREGATES = 20
 MAX_LENGTH = 200  # of any one value
 
 ROWS_DEFAULT, ROWS_MAX = 10_000, 100_000
+CELLS_MAX = 600_000  # of a JSON answer of buckets: some 10 MB
 POINTS_MAX = 20_000
 
 

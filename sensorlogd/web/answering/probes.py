@@ -1,4 +1,4 @@
-"""``/health``: the process lives. ``/ready``: the daemon runs and its last commit is recent. Neither asks for a token."""
+"""``/health``: the process lives and answers. ``/ready``: the daemon runs and its last commit is recent. Neither asks for a token."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from starlette.responses import JSONResponse, Response
 from sensorlogd.storage.query.health import daemon_state
 from sensorlogd.storage.query.log import Log
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.serving.errors import ApiError
+from sensorlogd.web.working.refusal import ApiError
 
 NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
-async def health(_: Request) -> Response:
-    """Asks nothing of the database, so it answers whatever state that is in."""
-    return JSONResponse({"status": "ok"}, headers=NEVER_KEPT)
+async def health(request: Request) -> Response:
+    """A worker is asked whether it answers, and nothing of the database: so it is told whatever state that is in."""
+    if await request.app.state.workers.is_well():
+        return JSONResponse({"status": "ok"}, headers=NEVER_KEPT)
+    told = {"code": "no_worker", "message": "no process answers questions", "hint": "the log of the daemon has more"}
+    return JSONResponse({"error": told}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
 async def ready(request: Request) -> Response:
@@ -30,7 +33,7 @@ async def ready(request: Request) -> Response:
         reason = str(error.body["message"])
     if reason is None:
         return JSONResponse({"status": "ready"}, headers=NEVER_KEPT)
-    return JSONResponse({"error": {"code": "not_ready", "message": reason}}, 503, NEVER_KEPT)
+    return JSONResponse({"error": {"code": "not_ready", "message": reason}}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
 def _not_ready(log: Log) -> str | None:

@@ -68,6 +68,11 @@ SCHEMAS: dict[str, Schema] = {
             "kind": {"type": "string", "enum": ["gauge", "counter", "angle", "state"]},
             "heartbeat_s": {"type": "number"},
             "labels": LABELS,
+            "decimals": {"type": ["integer", "null"], "description": "places of its resolution, as the configuration says"},
+            "seen_decimals": {
+                "type": ["integer", "null"],
+                "description": "the most places that its values came with, as far as is known",
+            },
             "retired": nullable(TIME) | {"description": "since when it is not configured any more"},
         }
     ),
@@ -131,8 +136,27 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["sensor", "channel", "unit", "kind", "step", "since", "until", "source", "resolution", "notes"],
         "additionalProperties": listed(CELL),
     },
+    "Unreadable": closed({"series": NAME, "since": TIME, "until": TIME}),
     "Event": closed(
         {"id": COUNT, "time": TIME, "kind": NAME, "sensor": {"type": ["string", "null"]}, "detail": {"type": "string"}}
+    ),
+    "Alarm": closed(
+        {
+            "alarm": NAME,
+            "series": {"type": "string", "description": "sensor.channel; of events the sensor, or nothing"},
+            "severity": {"type": "string", "enum": ["info", "warning", "critical"]},
+            "state": {"type": "string", "description": "as ISA-18.2 names it"},
+            "since": TIME,
+            "value": NUMBER,
+            "unit": NAME,
+            "condition": {"type": "string"},
+            "raised": COUNT | {"description": "how often so far"},
+            "last_raised": nullable(TIME),
+            "until": nullable(TIME) | {"description": "of one that is shelved"},
+            "detail": {"type": "string"},
+            "note": {"type": "string"},
+            "text": {"type": "string"},
+        }
     ),
     "Status": closed(
         {

@@ -30,13 +30,13 @@ from starlette.types import Message, Receive, Scope, Send
 from sensorlogd.storage.query.log import Reading, Series
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.web.answering import answers
-from sensorlogd.web.answering.encode import dumps
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.watch import AHEAD_US, Seen, Watch, overlap_us
-from sensorlogd.web.serving.errors import ApiError, bad_parameter
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
+from sensorlogd.web.working.texts import dumps
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
@@ -95,6 +95,7 @@ class Hub:
         self._kept_readings = 0
         self._wanted: dict[tuple[Wish, int], bool] = {}
         self._closed = False
+        self._looked = asyncio.Event()  # what was there when the looking began is known: all that comes later is pushed
 
     def join(self, wish: Wish) -> Viewer:
         """Raises ApiError 503 when there are too many."""
@@ -105,6 +106,11 @@ class Hub:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run(), name="stream")
         return viewer
+
+    async def looked(self) -> None:
+        """Until it has begun to look: what is asked of the log from then on and what is pushed leave nothing out between them."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._looked.wait(), 10.0)
 
     def leave(self, viewer: Viewer) -> None:
         self.viewers.discard(viewer)
@@ -151,14 +157,16 @@ class Hub:
                 idle_at = now + LINGER_S
             elif now >= idle_at:
                 self._watch = Watch()  # whoever comes now begins anew
+                self._looked.clear()
                 return
             try:
                 self._share(await self.pool.run(lambda found: self._watch.look(found, time.time_ns() // 1000)))
             except ApiError as error:  # no database at this moment: looked for again
-                log.debug("stream: %s", error)
+                logger.debug("stream: %s", error)
             except Exception:  # whatever it is: the viewers stay, and the next look may succeed
-                log.exception("stream: a look at the database failed")
+                logger.exception("stream: a look at the database failed")
                 await asyncio.sleep(5.0)
+            self._looked.set()
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
@@ -293,6 +301,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
             return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
         if last is not None:
             return await _from_database(pool, wish, at_us, identity)
+        await hub.looked()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)

@@ -1,17 +1,13 @@
 """The read API of Prometheus, for what asks Prometheus already: Grafana points its built-in data source here.
 
-``values``       what an expression evaluates to, and what can go wrong
+``promql``       the evaluator: an expression over a grid of instants, of any source of labelled series
 ``source``       the log as labelled series
-``engine``       an expression over a grid of instants; parsed by the package promql-parser, never by hand
-``windows``      functions of a range of readings (``rate``, ``avg_over_time`` ...)
-``functions``    functions of single values (``abs``, ``label_replace`` ...)
-``operators``    operators and the matching of two vectors
-``aggregation``  ``sum by (...)`` and the like
-``routes``       paths and forms of the HTTP API
+``rolled``       functions of windows from roll-ups; ``tiles``: how windows lie on them
+``limits``       how much a query may look at and give
+``text``         results as the JSON of its API
+``evaluation``   the questions, as functions of a log that a worker calls
+``alerting``     alarms as rules and alerts
+``routes``       paths and forms of the HTTP API, in the web process
 
 Semantics are those of Prometheus 3: windows are open on the left. What is not supported is refused by name.
 """
-
-from sensorlogd.web.prometheus.routes import routes
-
-__all__ = ["routes"]

@@ -1,15 +1,13 @@
 """Paths and forms of the API: ``/prometheus/api/v1/...``, as Prometheus answers it.
 
-What Grafana asks beyond queries (rules, exemplars ...) is answered with nothing, which is what there is.
+Rules and alerts are our alarms. What Grafana asks beyond that (exemplars ...) is answered with nothing, which is what there is.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
@@ -17,18 +15,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sensorlogd.durations import parse_duration
-from sensorlogd.storage.query.log import Log
-from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Scalar, Series, Text, Value, Vector, key
-from sensorlogd.web.serving.errors import ApiError
+from sensorlogd.storage import alarm_rows
+from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.web.answering.encode import MEDIA_TYPES, json_answer, tagged, takes_gzip
+from sensorlogd.web.prometheus import alerting
+from sensorlogd.web.prometheus.evaluation import Question, Refusal
+from sensorlogd.web.prometheus.limits import Limits
+from sensorlogd.web.prometheus.promql.values import PromError
 from sensorlogd.web.serving.forms import form
-
-if TYPE_CHECKING:
-    from sensorlogd.web.prometheus.source import LogSource
+from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working.asking import asked
+from sensorlogd.web.working.questions import Body
+from sensorlogd.web.working.refusal import ApiError
 
 MOST_POINTS = 11_000  # of a series, as Prometheus has it
-STATUS = {"bad_data": 400, "execution": 422, "unsupported": 422, "timeout": 503, "unavailable": 503, "not_found": 404}
+STATUS = {
+    "bad_data": 400,
+    "execution": 422,
+    "unsupported": 422,
+    "timeout": 503,
+    "unavailable": 503,
+    "not_found": 404,
+    "internal": 500,
+}
+KINDS = {"takes_too_long": "timeout", "takes_too_much": "execution", "internal": "internal"}
+QUESTIONS = "sensorlogd.web.prometheus.evaluation:"
+LONGEST_QUERY, MOST_PARENTHESES = 20_000, 300
 VERSION = "3.5.0"  # whose answers these are
-MISSING = "PromQL needs a package that is not installed: pip install 'sensorlogd[prometheus]'"
 
 Answer = Callable[[Request, QueryParams], Awaitable[Any]]
 
@@ -47,16 +60,29 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
             return _error(error.kind, str(error))
         except ApiError as error:
             told = error.body
-            kind = "timeout" if told["code"] == "takes_too_long" else "bad_data" if error.status < 422 else "unavailable"
-            return _error(kind, "; ".join(str(told[name]) for name in ("message", "hint") if name in told))
-        return JSONResponse({"status": "success", "data": data})
+            kind = KINDS.get(str(told["code"])) or ("bad_data" if error.status < 422 else "unavailable")
+            return _error(kind, "; ".join(str(told[name]) for name in ("message", "hint") if name in told), error.headers)
+        if isinstance(data, Body):
+            return _whole(request, data)
+        told = {"status": "success", "data": data}
+        return JSONResponse(told) if request.method == "POST" else json_answer(request, told)
 
     return endpoint
 
 
-def _error(kind: str, message: str) -> Response:
+def _whole(request: Request, found: Body) -> Response:
+    """An answer that a worker made."""
+    etag = found.etag if request.method != "POST" else None
+    answer = tagged(request, found.content, MEDIA_TYPES["json"], etag, packed=found.packed)
+    if found.source is not None:
+        answer.headers["X-Sensorlogd-Source"] = found.source
+    return answer
+
+
+def _error(kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
     name = "execution" if kind == "unsupported" else kind
-    return JSONResponse({"status": "error", "errorType": name, "error": message}, STATUS[kind])
+    headers = {"Retry-After": "5"} | (headers or {}) if STATUS[kind] == 503 else headers
+    return JSONResponse({"status": "error", "errorType": name, "error": message}, STATUS[kind], headers)
 
 
 # ---- queries -----------------------------------------------------------------------------------------------------------
@@ -64,25 +90,12 @@ def _error(kind: str, message: str) -> Response:
 
 async def query(request: Request, parameters: QueryParams) -> Any:
     """An instant."""
-    engine = _engine()
     at = _time(parameters, "time", None)
-    expression = engine.parse(_required(parameters, "query"))
-    lookback = _lookback(parameters, engine.LOOKBACK_US)
-
-    def ask(source: LogSource) -> Any:
-        if type(expression).__name__ in ("MatrixSelector", "SubqueryExpr"):
-            found = engine.range_of(expression, at, source)
-            result = [{"metric": labels, "values": _pairs(samples)} for labels, samples in found if samples.times]
-            return {"resultType": "matrix", "result": result}
-        value = engine.evaluate(expression, engine.Grid(at, 0, 1, at, at), source, lookback)
-        return _instant(value, at)
-
-    return await _run(request, ask)
+    return await _evaluated(request, parameters, at, at, 0)
 
 
 async def query_range(request: Request, parameters: QueryParams) -> Any:
     """Instants from ``start`` to ``end``, ``step`` apart."""
-    engine = _engine()
     start, end = _time(parameters, "start"), _time(parameters, "end")
     step = _step(parameters)
     if end < start:
@@ -92,91 +105,32 @@ async def query_range(request: Request, parameters: QueryParams) -> Any:
             f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try decreasing the query resolution (?step=XX)",
             "bad_data",
         )
-    expression = engine.parse(_required(parameters, "query"))
-    lookback = _lookback(parameters, engine.LOOKBACK_US)
-
-    def ask(source: LogSource) -> Any:
-        grid = engine.Grid.of(start, end, step)
-        value = engine.evaluate(expression, grid, source, lookback)
-        if isinstance(value, Text):
-            raise PromError('invalid expression type "string" for range query, must be Scalar or instant Vector', "bad_data")
-        series = (
-            [Series({}, list(value.values))]
-            if isinstance(value, Scalar)
-            else sorted(value.series, key=lambda one: key(one.labels))
-        )
-        times = [_seconds(grid.at(at)) for at in range(grid.steps)]
-        result = []
-        for one in series:
-            pairs = [[at, number(value)] for at, value in zip(times, one.values, strict=True) if value is not None]
-            if pairs:
-                result.append({"metric": one.labels, "values": pairs})
-        return {"resultType": "matrix", "result": result}
-
-    return await _run(request, ask)
+    return await _evaluated(request, parameters, start, end, step)
 
 
-def _engine() -> Any:
-    try:
-        from sensorlogd.web.prometheus import engine
-    except ImportError as error:
-        if error.name not in ("promql_parser", "re2"):
-            raise
-        raise PromError(MISSING, "unavailable") from None
-    return engine
+async def _evaluated(request: Request, parameters: QueryParams, start: int, end: int, step: int) -> Any:
+    settings: Settings = request.app.state.settings
+    text = _required(parameters, "query")
+    if len(text) > LONGEST_QUERY:
+        raise PromError(f"a query has at most {LONGEST_QUERY:,} characters and {MOST_PARENTHESES} parentheses", "bad_data")
+    question = Question(
+        text,
+        start,
+        end,
+        step,
+        _lookback(parameters),
+        settings.prometheus_lookback == "heartbeat",
+        Limits(settings.query_readings, settings.query_cells),
+    )
+    return await _asked(request, "evaluate", question, takes_gzip(request))
 
 
-async def _run(request: Request, ask: Callable[[LogSource], Any]) -> Any:
-    """``ask`` within one read transaction, on a thread of the pool."""
-    from sensorlogd.web.prometheus.source import LogSource
-
-    heartbeat = request.app.state.settings.prometheus_lookback == "heartbeat"
-
-    def question(log: Log) -> Any:
-        log.conn.execute("BEGIN")
-        return ask(LogSource(log, heartbeat=heartbeat))
-
-    return await request.app.state.pool.run(question)
-
-
-def _instant(value: Value, at_us: int) -> Any:
-    at = _seconds(at_us)
-    if isinstance(value, Scalar):
-        return {"resultType": "scalar", "result": [at, number(value.values[0])]}
-    if isinstance(value, Text):
-        return {"resultType": "string", "result": [at, value.value]}
-    return {
-        "resultType": "vector",
-        "result": [
-            {"metric": one.labels, "value": [at, number(v)]} for one in _ordered(value) if (v := one.values[0]) is not None
-        ],
-    }
-
-
-def _ordered(vector: Vector) -> list[Series]:
-    return vector.series if vector.ordered else sorted(vector.series, key=lambda one: key(one.labels))
-
-
-def _pairs(samples: Samples) -> list[list[Any]]:
-    return [[_seconds(ts), number(value)] for ts, value in zip(samples.times, samples.values, strict=True)]
-
-
-def number(value: float) -> str:
-    """As Prometheus writes it: no exponent but for very large and very small numbers, NaN, +Inf, -Inf."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    if value == int(value) and abs(value) < 1e15:
-        return "-0" if value == 0 and math.copysign(1.0, value) < 0 else str(int(value))
-    text = repr(value)
-    if "e" in text:
-        return format(Decimal(text), "f") if 1e-6 <= abs(value) < 1e21 else text.replace(".0e", "e")
-    return text
-
-
-def _seconds(us: int) -> float | int:
-    return us // 1_000_000 if us % 1_000_000 == 0 else us / 1e6
+async def _asked(request: Request, name: str, *arguments: Any) -> Any:
+    """Raises PromError, ApiError."""
+    found = await asked(request, QUESTIONS + name, *arguments)
+    if isinstance(found, Refusal):
+        raise PromError(found.message, found.kind)
+    return found
 
 
 # ---- what there is -----------------------------------------------------------------------------------------------------
@@ -186,52 +140,22 @@ async def series(request: Request, parameters: QueryParams) -> Any:
     selectors = parameters.getlist("match[]")
     if not selectors:
         raise PromError("no match[] parameter provided", "bad_data")
-    return await _matching(request, selectors, lambda found: sorted(found, key=key))
+    return await _asked(request, "all_series", selectors)
 
 
 async def labels(request: Request, parameters: QueryParams) -> Any:
-    return await _matching(request, parameters.getlist("match[]"), lambda found: sorted({name for one in found for name in one}))
+    return await _asked(request, "label_names", parameters.getlist("match[]"))
 
 
 async def label_values(request: Request, parameters: QueryParams) -> Any:
     name = request.path_params["name"]
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise PromError(f"invalid label name: {name!r}", "bad_data")
-    return await _matching(
-        request, parameters.getlist("match[]"), lambda found: sorted({one[name] for one in found if name in one})
-    )
-
-
-async def _matching(request: Request, selectors: Sequence[str], give: Callable[[list[Labels]], Any]) -> Any:
-    tests: list[Callable[[Labels], bool]] = []
-    if selectors:
-        engine = _engine()
-        for selector in selectors:
-            node = engine.parse(selector)
-            if type(node).__name__ != "VectorSelector":
-                raise PromError(f"{selector!r} is no series selector", "bad_data")
-            tests.append(engine.matcher(node))
-
-    def ask(source: LogSource) -> Any:
-        return give([found for _, found in source.all_labels() if not tests or any(test(found) for test in tests)])
-
-    return await _run(request, ask)
+    return await _asked(request, "label_values", parameters.getlist("match[]"), name)
 
 
 async def metadata(request: Request, parameters: QueryParams) -> Any:
-    wanted = parameters.get("metric")
-
-    def ask(source: LogSource) -> Any:
-        found: dict[str, list[dict[str, str]]] = {}
-        for one, labels in source.all_labels():
-            if wanted is None or labels[NAME] == wanted:
-                entry = {"type": "counter" if one.kind == "counter" else "gauge", "help": "", "unit": one.unit}
-                entries = found.setdefault(labels[NAME], [])
-                if entry not in entries:
-                    entries.append(entry)
-        return found
-
-    return await _run(request, ask)
+    return await _asked(request, "metadata", parameters.get("metric"))
 
 
 async def buildinfo(request: Request, parameters: QueryParams) -> Any:
@@ -245,6 +169,13 @@ async def buildinfo(request: Request, parameters: QueryParams) -> Any:
         "buildDate": "",
         "goVersion": "",
     }
+
+
+def _of_alarms(told: Callable[[list[AlarmRow]], Any]) -> Answer:
+    async def answer(request: Request, parameters: QueryParams) -> Any:
+        return await request.app.state.pool.run(lambda log: told(alarm_rows.found(log.conn)))
+
+    return answer
 
 
 def _nothing(data: Any) -> Answer:
@@ -320,9 +251,9 @@ def _step(parameters: QueryParams) -> int:
     return _duration(_required(parameters, "step"), "step")
 
 
-def _lookback(parameters: QueryParams, default: int) -> int:
+def _lookback(parameters: QueryParams) -> int | None:
     text = parameters.get("lookback_delta")
-    return default if text is None else _duration(text, "lookback_delta")
+    return None if text is None else _duration(text, "lookback_delta")
 
 
 def _route(path: str, answer: Answer, methods: Sequence[str] = ("GET", "POST")) -> Route:
@@ -337,8 +268,8 @@ routes = [
     _route("/label/{name}/values", label_values, ("GET",)),
     _route("/metadata", metadata, ("GET",)),
     _route("/status/buildinfo", buildinfo, ("GET",)),
-    _route("/rules", _nothing({"groups": []}), ("GET",)),
-    _route("/alerts", _nothing({"alerts": []}), ("GET",)),
+    _route("/rules", _of_alarms(alerting.rules), ("GET",)),
+    _route("/alerts", _of_alarms(alerting.alerts), ("GET",)),
     _route("/query_exemplars", _nothing([])),
     _route("/status/flags", _nothing({}), ("GET",)),
 ]

@@ -1,25 +1,36 @@
 """The log as Prometheus sees it: a series is ``channel{sensor="...", unit="..."}`` with the labels of its sensor.
 
 The channel is ``__name__``, made legal; where that changes it the label ``channel`` has it as it is. Readings flagged fail or
-missing are not there. A query reads at most MOST_READINGS: what needs more is refused, never answered from less.
+missing are not there. A query that would look at more readings than it may is refused, never answered from less.
 """
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from sqlite3 import DatabaseError
 
 from sensorlogd.storage.query.aggregates import BASE
+from sensorlogd.storage.query.grid import FIRST_US, LAST_US
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.query.log import Series as LogSeries
-from sensorlogd.storage.query.segments import Parts
+from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES, SECOND_US
 from sensorlogd.storage.rollups.rollup import FAIL, MISSING
-from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Stored
+from sensorlogd.times import format_time
+from sensorlogd.web.prometheus import rolled
+from sensorlogd.web.prometheus.limits import Limits
+from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
+from sensorlogd.web.prometheus.promql.values import NAME, Labels, Values
+from sensorlogd.web.prometheus.tiles import Tiles, tiles_of
+from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
 
-MOST_READINGS = 5_000_000
+NO_MORE = Limits()
+FEW = 10_000  # readings of a series: looked at rather than their roll-ups
+LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading so many
 
 
 def legal(name: str, *, label: bool = False) -> str:
@@ -39,19 +50,28 @@ def labels_of(series: LogSeries) -> Labels:
     return found | {NAME: name, "sensor": series.sensor}
 
 
+def _in_calendar(us: int) -> int:
+    """Offsets and windows of thousands of years reach where no reading can be, and where the storage cannot count."""
+    return max(FIRST_US, min(us, LAST_US))
+
+
 class LogSource:
     """The series of a log, within one read transaction that the caller has begun."""
 
-    def __init__(self, log: Log, *, heartbeat: bool = False) -> None:
+    def __init__(self, log: Log, *, heartbeat: bool = False, limits: Limits = NO_MORE) -> None:
         """``heartbeat``: a reading counts for its series' heartbeat, not for the lookback of the query."""
         self.snapshot = Snapshot.of(log.conn, "UTC")
-        self.left = MOST_READINGS
+        self.limits = limits
+        self.looked_at = 0
+        self.lost: list[Lost] = []
+        self._looked_at_rolled = 0
+        self._tiers: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
         self._series = (
             [
                 _LogSeries(self, one, labels_of(one), one.heartbeat_us if heartbeat else None)
                 for one in log.series(("*.*",), retired=True)
             ]
-            if _any(log)
+            if log.has_series()
             else []
         )
 
@@ -62,15 +82,42 @@ class LogSource:
         return [(one.series, one.labels) for one in self._series]
 
     def spend(self, readings: int) -> None:
-        self.left -= readings
-        if self.left < 0:
-            raise PromError(
-                f"the query needs more than {MOST_READINGS:,} readings; ask for fewer series, a shorter range, or shorter windows"
+        """Raises PromError."""
+        self.looked_at += readings
+        self.limits.check_readings(self.looked_at)
+
+    def notes(self) -> dict[str, list[str]]:
+        """What is to be told with the answer: ``warnings`` and ``infos``."""
+        warnings = [
+            f"{one.series} cannot be read from {format_time(one.since_us)} to {format_time(one.until_us)}: the file is damaged"
+            for one in self.lost[:20]
+        ]
+        return {"warnings": warnings, "infos": self._about_rollups()}
+
+    def told_source(self) -> str | None:
+        """Where the values come from; None: from nowhere in the log."""
+        if self._tiers:
+            return "rollups+readings" if self.looked_at else "rollups"
+        return "readings" if self.looked_at else None
+
+    def spend_rolled(self, rows: int) -> None:
+        """Of roll-ups, and of readings where there are none yet. Raises PromError."""
+        self.limits.check_readings(self.looked_at + self._looked_at_rolled + rows)
+        self._looked_at_rolled += rows
+
+    def rolled(self, tiles: Tiles) -> None:
+        """A series was answered from roll-ups."""
+        self._tiers[tiles.tier] = self._tiers.get(tiles.tier, True) and tiles.is_exact()
+
+    def _about_rollups(self) -> list[str]:
+        told = []
+        for tier, exact in sorted(self._tiers.items()):
+            moved = "" if exact else f"; borders of windows are moved to whole {NAMES[tier]}"
+            told.append(
+                f"answered from roll-ups of {NAMES[tier]}: a reading on the border of a window counts to the window"
+                f" that begins there{moved}"
             )
-
-
-def _any(log: Log) -> bool:
-    return log.conn.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
+        return told
 
 
 @dataclass(slots=True)
@@ -79,10 +126,21 @@ class _LogSeries:
     series: LogSeries
     labels: Labels
     lookback_us: int | None
+    _held: Segments | None = None
+    _counted: tuple[int, int, int] = (0, 0, 0)  # after, until, readings
 
     def window(self, after_us: int, until_us: int) -> Samples:
+        after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
+        try:
+            return self._window(after_us, until_us)
+        except DatabaseError as error:
+            if not is_damaged_page(error):
+                raise
+        return self._around_damage(after_us, until_us)
+
+    def _window(self, after_us: int, until_us: int) -> Samples:
         times, values = array("q"), array("d")
-        for rows in Parts(self.source.snapshot, self.series.id, BASE).chunks(after_us + 1, until_us + 1):
+        for rows in self._parts().chunks(after_us + 1, until_us + 1):
             self.source.spend(len(rows))
             for ts, value, quality in rows:
                 if value is not None and quality & 15 not in (FAIL, MISSING):
@@ -90,6 +148,61 @@ class _LogSeries:
                     values.append(value)
         return Samples(times, values)
 
+    def _around_damage(self, after_us: int, until_us: int) -> Samples:
+        """What can be read; what cannot is told as a warning."""
+
+        def rows(since_us: int, before_us: int) -> list[tuple[int, float]]:
+            some = self._window(since_us - 1, before_us - 1)
+            return list(zip(some.times, some.values, strict=True))
+
+        around = Around(self.series.name, self.source.lost)
+        found = around.read(rows, after_us + 1, until_us + 1)
+        return Samples(array("q", (ts for ts, _ in found)), array("d", (value for _, value in found)))
+
     def last(self, after_us: int, until_us: int) -> tuple[int, float] | None:
         self.source.spend(1)
-        return Parts(self.source.snapshot, self.series.id, BASE).before(until_us + 1, until_us - after_us)
+        if after_us < FIRST_US or until_us > LAST_US:  # asked first: there is one look-up for each instant
+            after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
+        return self._parts().before(until_us + 1, until_us - after_us)
+
+    def rolled(self, function: str, ends: Sequence[int], length_us: int) -> Values | None:
+        if function not in rolled.FUNCTIONS:
+            return None
+        if len(ends) > 1 and ends[0] == ends[1]:  # all instants look at the same
+            ends = ends[:1]
+        if ends[0] - length_us < FIRST_US or ends[-1] > LAST_US:
+            return None
+        tiles = tiles_of(ends, length_us)
+        if tiles is None or self._is_little(ends[0] - length_us, ends[-1]):
+            return None
+        try:
+            found = rolled.Rolled(self.source.snapshot, self.series.id, tiles, self.source.spend_rolled).values(function)
+        except rolled.CannotRoll:
+            return None
+        except DatabaseError as error:
+            if not is_damaged_page(error):
+                raise
+            return None  # readings may be whole, or tell what is not
+        self.source.rolled(tiles)
+        return found
+
+    def is_dense(self, ends: Sequence[int]) -> bool:
+        between = self._stored(_in_calendar(ends[0]), _in_calendar(ends[-1]))
+        return between > LOOKED_UP_AS_READ * len(ends)
+
+    def _is_little(self, after_us: int, until_us: int) -> bool:
+        """Whether readings can be looked at instead: they answer exactly as Prometheus does."""
+        cut = self._parts().cut_us(0)
+        return (cut is None or after_us >= cut) and self._stored(after_us, until_us) <= FEW
+
+    def _stored(self, after_us: int, until_us: int) -> int:
+        """How many readings there are behind the edge, about."""
+        if (after_us, until_us) != self._counted[:2]:
+            tier = DAY if until_us - after_us > 20 * DAY * SECOND_US else HOUR
+            self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, tier, after_us, until_us))
+        return self._counted[2]
+
+    def _parts(self) -> Segments:
+        if self._held is None:
+            self._held = Segments(self.source.snapshot, self.series.id, BASE)
+        return self._held

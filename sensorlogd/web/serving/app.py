@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from sensorlogd.web.answering import api, metrics, openapi, probes
+from sensorlogd.web.answering.encode import tagged
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.stream import Hub
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working.kept import Telling
+from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.working.workers import Workers
 
 STATIC = Path(__file__).parents[1] / "static"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>sensorlogd</title>
@@ -39,17 +44,30 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>senso
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application on one database. ``app.state``: ``settings``, the ``pool`` to ask questions with, the ``hub`` of streams."""
-    pool = Pool(settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s)
-
-    watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s)
+    """The ASGI application on one database. ``app.state``: ``settings``; ``pool`` and ``workers`` to ask questions with; the ``hub`` of streams."""
+    tell = Telling(settings.database)
+    pool = Pool(settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s, tell=tell)
+    workers = Workers(
+        settings.database,
+        count=max(settings.query_threads - 1, 1),
+        timeout_s=settings.query_timeout_s,
+        memory_bytes=settings.memory_limit_bytes // 2,
+        tell=tell,
+    )
+    watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s, tell=tell)
     hub = Hub(watching)
     denials = Denials()
+
+    def end() -> None:
+        hub.close()
+        workers.close()
+        pool.end()
+        watching.end()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        hub.close()
+        end()
         pool.close()
         watching.close()
 
@@ -65,7 +83,7 @@ def create_app(settings: Settings) -> Starlette:
         Mount("/api/v1", routes=api.routes),
     ]
     if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
-        prometheus = importlib.import_module("sensorlogd.web.prometheus")
+        prometheus = importlib.import_module("sensorlogd.web.prometheus.routes")
         routes.append(Mount("/prometheus", routes=prometheus.routes))
     files = _Files(directory=STATIC, check_dir=False)
     routes.append(Mount("/", files))
@@ -77,7 +95,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         ],
         exception_handlers={
-            errors.ApiError: errors.on_api_error,
+            ApiError: errors.on_api_error,
             HTTPException: errors.on_http_error,
             Exception: errors.on_failure,
         },
@@ -87,7 +105,9 @@ def create_app(settings: Settings) -> Starlette:
     app.state.pool = pool
     app.state.hub = hub
     app.state.denials = denials
-    app.state.closing = hub.close
+    app.state.workers = workers
+    app.state.connections = Counter()
+    app.state.closing = end
     return app
 
 
@@ -103,6 +123,6 @@ class _Files(StaticFiles):
 async def index(request: Request) -> Response:
     """The dashboard, or what there is without it."""
     if not (STATIC / "index.html").exists():
-        return HTMLResponse(NOT_BUILT)
+        return tagged(request, NOT_BUILT, "text/html")
     files: _Files = request.app.state.files
     return await files.get_response("index.html", request.scope)

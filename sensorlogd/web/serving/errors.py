@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+from sensorlogd.web.working.refusal import ApiError
 
 STATUS_CODES = {
     400: "bad_request",
@@ -14,21 +14,6 @@ STATUS_CODES = {
     405: "method_not_allowed",
     413: "too_large",
 }
-
-
-class ApiError(Exception):
-    """An answer that is an error. ``code``: for programs; ``message`` and ``hint``: for people."""
-
-    def __init__(self, status: int, code: str, message: str, *, headers: dict[str, str] | None = None, **more: Any) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.body = {"code": code, "message": message} | {key: value for key, value in more.items() if value is not None}
-
-
-def bad_parameter(name: str, message: str, hint: str | None = None) -> ApiError:
-    """400 that names the parameter."""
-    return ApiError(400, "bad_parameter", f"{name}: {message}", parameter=name, hint=hint)
 
 
 def answer(error: ApiError) -> JSONResponse:

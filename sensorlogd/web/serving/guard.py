@@ -17,11 +17,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sensorlogd.web.serving import hosts
-from sensorlogd.web.serving.errors import ApiError, answer
+from sensorlogd.web.serving.errors import answer
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.serving.token import TokenFile
+from sensorlogd.web.working.refusal import ApiError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 COOKIE = "sensorlogd"
 TELL_EVERY_S = 60.0
@@ -56,7 +57,7 @@ class Denials:
         if time.monotonic() - self._told_at >= TELL_EVERY_S:
             self._told_at = time.monotonic()
             peer = (scope.get("client") or ("nobody",))[0]
-            log.warning("%s from %s; %d refused so far", reason, peer, self.count)
+            logger.warning("%s from %s; %d refused so far", reason, peer, self.count)
 
 
 class Guard:
@@ -100,7 +101,9 @@ class Guard:
             raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADERS} bytes")
         host = hosts.split_host(headers.get("host", ""))
         address = scope["server"][0] if scope.get("server") else None
-        if not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
+        # HTTP/1.0 knows no Host, and no browser speaks it: supervisors do.
+        named = "host" in headers or scope.get("http_version") != "1.0"
+        if named and not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
             self.denials.add(f"asked for by the name {host[:200]!r}", scope)
             raise ApiError(
                 421,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from sensorlogd.web.answering.encode import tagged
 from sensorlogd.web.serving import token
 from sensorlogd.web.serving.forms import form
 from sensorlogd.web.serving.guard import COOKIE
@@ -74,8 +75,8 @@ def _safe(wanted: str) -> str:
     return wanted
 
 
-async def style(_: Request) -> Response:
-    return Response(STYLE, media_type="text/css")
+async def style(request: Request) -> Response:
+    return tagged(request, STYLE, "text/css")
 
 
 routes = [Route("/login", login, methods=["GET", "POST"]), Route("/login.css", style)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import socket
-from collections.abc import Generator
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
 from typing import Any
 
 import uvicorn
@@ -17,8 +20,14 @@ from sensorlogd.web.serving.app import create_app
 from sensorlogd.web.serving.settings import Settings
 
 REQUEST_WITHIN_S = 15.0  # from its first byte to its last
-STOP_WITHIN_S = 2
+STOP_WITHIN_S = 1
+BEAT_EVERY_S = 3.0
 CONNECTIONS = 600
+OF_ONE_CLIENT = 300  # those of a proxy are many people's
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 5\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%b"
+)
 MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses what is complete and longer than it allows
 
 
@@ -26,12 +35,31 @@ class Protocol(H11Protocol):
     """HTTP/1.1 with a time limit for a request to arrive: a peer that dribbles must not hold a connection for ever."""
 
     _hurry: asyncio.TimerHandle | None = None
+    _counted: str | None = None  # whose connections this is one of
+    _of: Counter[str]
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._of = self.config.app.state.connections  # type: ignore[union-attr]
+        peer = str((transport.get_extra_info("peername") or ("?",))[0])
+        if self._of[peer] >= OF_ONE_CLIENT or self._of.total() >= CONNECTIONS:
+            self._refuse(peer)
+            return
+        self._of[peer] += 1
+        self._counted = peer
         self._wait()
 
+    def _refuse(self, peer: str) -> None:
+        """Said at once, whatever is asked; what is still to come is not heard."""
+        most = f"{OF_ONE_CLIENT} of one client" if self._of[peer] >= OF_ONE_CLIENT else f"{CONNECTIONS}"
+        error = {"code": "busy", "message": f"there are too many connections; at most {most} are taken", "hint": "close some"}
+        content = json.dumps({"error": error}).encode()
+        self.transport.write(FULL % (len(content), content))
+        self.transport.close()
+
     def data_received(self, data: bytes) -> None:
+        if self._counted is None:
+            return
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             self._wait()
@@ -44,6 +72,11 @@ class Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._counted is not None:
+            self._of[self._counted] -= 1
+            if not self._of[self._counted]:
+                del self._of[self._counted]
+            self._counted = None
         super().connection_lost(exc)
 
     def _wait(self) -> None:
@@ -57,18 +90,37 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """``supervised``: Ctrl-C reaches the whole group, and the daemon decides when this process ends."""
+    """``beat``: what tells the daemon every few seconds that the loop runs; None without a daemon.
 
-    supervised = False
+    With one, Ctrl-C reaches the whole group, and the daemon decides when this process ends.
+    """
+
+    beat: Callable[[], None] | None = None
+    _beaten_at = 0.0
+    _asked: asyncio.Task[None] | None = None
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called by the loop ten times a second; true: end."""
+        now = time.monotonic()
+        if self.beat is not None and now - self._beaten_at >= BEAT_EVERY_S and (self._asked is None or self._asked.done()):
+            self._beaten_at = now
+            self._asked = asyncio.get_running_loop().create_task(self._beat_if_well(self.beat), name="watch")
+        return await super().on_tick(counter)
+
+    async def _beat_if_well(self, beat: Callable[[], None]) -> None:
+        """Only who can answer a question lives."""
+        if await self.config.app.state.workers.is_well():  # type: ignore[union-attr]
+            with contextlib.suppress(OSError):  # the daemon is gone: the lifeline ends this process
+                beat()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams end first: they would keep their connections open."""
+        """Streams and questions end first: they would keep their connections open."""
         self.config.app.state.closing()  # type: ignore[union-attr]
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        if not self.supervised:
+        if self.beat is None:
             with super().capture_signals():
                 yield
             return
@@ -119,7 +171,6 @@ def make_server(settings: Settings) -> Server:
         proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=STOP_WITHIN_S,
-        limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEADERS,
     )
     return Server(config)

@@ -31,6 +31,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     query_timeout_s: float = 10.0
     query_threads: int = 3
+    query_readings: int = 5_000_000  # that a PromQL query may look at
+    query_cells: int = 500_000  # values in its answer
     memory_limit_bytes: int = 256_000_000
     prometheus_lookback: Literal["5min", "heartbeat"] = "5min"
 

@@ -9,14 +9,16 @@ import math
 import re
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import promql_parser
 
-from sensorlogd.web.prometheus import engine
-from sensorlogd.web.prometheus.values import NAME, Labels, PromError, Samples, Scalar, Series, Stored, Text, Vector, key
+from sensorlogd.web.prometheus.limits import Limits
+from sensorlogd.web.prometheus.promql import engine
+from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
+from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, Values, Vector, key
 
 STALE = object()
 _NUMBER = re.compile(
@@ -43,8 +45,16 @@ class Memory:
             return None
         return times[at], self.points[times[at]]
 
+    def rolled(self, function: str, ends: Sequence[int], length_us: int) -> Values | None:
+        return None
+
+    def is_dense(self, ends: Sequence[int]) -> bool:
+        return False
+
 
 class Storage:
+    limits = Limits()
+
     def __init__(self) -> None:
         self.series: dict[Any, Memory] = {}
 
@@ -238,7 +248,7 @@ def _judge(one: Eval, storage: Storage, histograms: set[str], tally: Tally) -> N
             tally.unparsed.append(f"{one.query}: {error}")
         return
     try:
-        if type(expression).__name__ in ("MatrixSelector", "SubqueryExpr"):
+        if engine.is_range(expression):
             found: Any = Vector([])
             tally.unparsed.append(f"{one.query}: a range as a result")
             return

@@ -17,7 +17,7 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
-from sensorlogd.web.prometheus.routes import number
+from sensorlogd.web.prometheus.promql.values import number
 from sensorlogd.web.serving.settings import Settings
 from tests import needs
 from tests.ports import free_port
@@ -113,14 +113,16 @@ def test_mistakes_in_prometheus_shape(
         assert re.search(message, answer.json()["error"])
 
 
-def test_too_much_is_refused_not_guessed(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would need more readings than a query may read has no answer, and says so."""
-    from sensorlogd.web.prometheus import source
-
-    monkeypatch.setattr(source, "MOST_READINGS", 100)
-    answer = served.client.get(f"{API}/query", params={"query": "avg_over_time(t[2h])", "time": T0 // S + 7200})
-    assert answer.status_code == 422
-    assert "the query needs more than 100 readings" in answer.json()["error"]
+def test_too_much_is_refused_not_guessed(made: Path) -> None:
+    """What would need more readings than a query may read, or give more than it may, has no answer, and says what would fit."""
+    with serving(Settings(made, query_readings=100, query_cells=50)) as served:
+        answer = served.client.get(f"{API}/query", params={"query": "avg_over_time(t[2h])", "time": T0 // S + 7200})
+        assert answer.status_code == 422
+        assert "the query needs more than 100 readings" in answer.json()["error"]
+        wide = {"query": "vector(1)", "start": T0 // S, "end": T0 // S + 7199, "step": "100"}
+        answer = served.client.get(f"{API}/query_range", params=wide)
+        assert answer.status_code == 422
+        assert "1 series at 72 steps; at most 50 values are given; a step of 144 s or more" in answer.json()["error"]
 
 
 def test_numbers_as_prometheus_writes_them() -> None:

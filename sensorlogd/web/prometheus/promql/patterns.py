@@ -7,7 +7,7 @@ from typing import Any
 
 import re2  # type: ignore[import-not-found,import-untyped,unused-ignore]  # it ships no types
 
-from sensorlogd.web.prometheus.values import PromError
+from sensorlogd.web.prometheus.promql.values import PromError
 
 LONGEST = 1_000
 _OPTIONS = re2.Options()

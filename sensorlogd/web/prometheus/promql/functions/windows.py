@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from sensorlogd.web.prometheus.values import mean, quantile, total, variance
+from sensorlogd.web.prometheus.promql.statistics import divided, mean, quantile, total, variance
 
 Times = Sequence[int]
 Values = Sequence[float]
@@ -28,21 +28,28 @@ def _extrapolated(times: Times, values: Values, start_us: int, end_us: int, *, c
             if value < before:
                 change += before
             before = value
-    to_start = (times[0] - start_us) / 1e6
-    to_end = (end_us - times[-1]) / 1e6
-    sampled = (times[-1] - times[0]) / 1e6
-    spacing = sampled / (len(values) - 1)
+    found = extrapolated(len(values), times[0], values[0], times[-1], change, start_us, end_us, counter=counter)
+    return found / ((end_us - start_us) / 1e6) if per_second and found is not None else found
+
+
+def extrapolated(
+    n: int, first_ts: int, first: float, last_ts: int, change: float, start_us: int, end_us: int, *, counter: bool
+) -> float | None:
+    """``change`` between the first and the last of ``n`` readings, extended to the borders of the window."""
+    if n < 2 or first_ts == last_ts:
+        return None
+    to_start = (first_ts - start_us) / 1e6
+    to_end = (end_us - last_ts) / 1e6
+    sampled = (last_ts - first_ts) / 1e6
+    spacing = sampled / (n - 1)
     threshold = spacing * 1.1
     if to_start >= threshold:
         to_start = spacing / 2
-    if counter and change > 0 and values[0] >= 0:
-        to_start = min(to_start, sampled * (values[0] / change))
+    if counter and change > 0 and first >= 0:
+        to_start = min(to_start, sampled * (first / change))
     if to_end >= threshold:
         to_end = spacing / 2
-    factor = (sampled + to_start + to_end) / sampled
-    if per_second:
-        factor /= (end_us - start_us) / 1e6
-    return change * factor
+    return change * ((sampled + to_start + to_end) / sampled)
 
 
 def _instant(times: Times, values: Values, *, counter: bool, per_second: bool) -> float | None:
@@ -63,7 +70,7 @@ def regression(times: Times, values: Values, origin_us: int) -> tuple[float, flo
     sum_x, sum_y = total(x), total(values)
     cov = total([a * b for a, b in zip(x, values, strict=True)]) - sum_x * sum_y / n
     var = total([a * a for a in x]) - sum_x * sum_x / n
-    slope = cov / var
+    slope = divided(cov, var)  # seen from very far all readings lie at one place
     return slope, sum_y / n - slope * sum_x / n
 
 

@@ -1,0 +1,69 @@
+"""Alarms as Prometheus tells of rules and alerts, so that Grafana shows them beside its own.
+
+An alarm that is raised or has returned unacknowledged is ``firing`` or not by whether its condition holds: nobody's knowing
+changes that. Muted ones are told with the label ``shelved``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sensorlogd.storage.alarms import AlarmRow
+from sensorlogd.times import format_time
+
+FIRING, PENDING, INACTIVE = "firing", "pending", "inactive"
+_STATES = {"unacknowledged": FIRING, "acknowledged": FIRING, "pending": PENDING}
+
+
+def state(row: AlarmRow) -> str:
+    """firing, pending or inactive."""
+    return _STATES.get(row.state, INACTIVE)
+
+
+def labels(row: AlarmRow) -> dict[str, str]:
+    sensor, _, channel = row.subject.partition(".")
+    found = {"alertname": row.name, "severity": row.severity, "sensor": sensor, "channel": channel}
+    return {key: value for key, value in found.items() if value} | ({"shelved": "true"} if row.shelved_until_at else {})
+
+
+def alerts(rows: Iterable[AlarmRow]) -> dict[str, Any]:
+    """What /alerts answers."""
+    return {"alerts": [_alert(row) for row in rows if state(row) != INACTIVE]}
+
+
+def rules(rows: Iterable[AlarmRow]) -> dict[str, Any]:
+    """What /rules answers: each alarm of the configuration is a rule, with an alert for each series it is raised for."""
+    by_name: dict[str, list[AlarmRow]] = {}
+    for row in rows:
+        by_name.setdefault(row.name, []).append(row)
+    found = [_rule(name, some) for name, some in sorted(by_name.items())]
+    return {"groups": [{"name": "sensorlogd", "file": "sensorlogd", "interval": 1, "limit": 0, "rules": found}] if found else []}
+
+
+def _rule(name: str, rows: list[AlarmRow]) -> dict[str, Any]:
+    states = {state(row) for row in rows}
+    worst = next((one for one in (FIRING, PENDING) if one in states), INACTIVE)
+    return {
+        "type": "alerting",
+        "name": name,
+        "query": rows[0].condition,
+        "duration": 0,
+        "labels": {"severity": rows[0].severity},
+        "annotations": {"summary": rows[0].text} if rows[0].text else {},
+        "state": worst,
+        "health": "ok",
+        "alerts": [_alert(row) for row in rows if state(row) != INACTIVE],
+    }
+
+
+def _alert(row: AlarmRow) -> dict[str, Any]:
+    value = "" if row.value is None else f"{row.value:g} {row.unit}".strip()
+    summary = f"{row.subject}: {value} ({row.condition})" if value else row.detail or f"{row.subject}: {row.condition}"
+    return {
+        "labels": labels(row),
+        "annotations": {"summary": summary} | ({"description": row.text} if row.text else {}),
+        "state": state(row),
+        "activeAt": format_time(row.raised_us if state(row) == FIRING else row.since_us, "UTC"),
+        "value": "NaN" if row.value is None else f"{row.value:e}",
+    }

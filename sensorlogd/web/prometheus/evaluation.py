@@ -1,0 +1,131 @@
+"""The questions of the Prometheus API as functions of a log that a worker calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sensorlogd import extras
+from sensorlogd.storage.query.log import Log
+from sensorlogd.web.prometheus import text
+from sensorlogd.web.prometheus.limits import Limits
+from sensorlogd.web.prometheus.promql.values import NAME, Labels, PromError, Scalar, Series, Text, key
+from sensorlogd.web.prometheus.source import LogSource
+from sensorlogd.web.working.questions import Body, body_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A PromError, as it goes from process to process."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An expression from ``start_us`` to ``end_us``; ``step_us`` 0: at an instant. ``lookback_us`` None: as Prometheus has it."""
+
+    query: str
+    start_us: int
+    end_us: int
+    step_us: int
+    lookback_us: int | None
+    heartbeat: bool
+    limits: Limits
+
+
+def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
+    """The whole answer."""
+    try:
+        log.conn.execute("BEGIN")
+        source = LogSource(log, heartbeat=question.heartbeat, limits=question.limits)
+        data = _data(source, question)
+        return _answer(source, data, pack)
+    except PromError as error:
+        return Refusal(error.kind, str(error))
+
+
+def _data(source: LogSource, question: Question) -> str:
+    engine = _engine()
+    expression = engine.parse(question.query)
+    start = question.start_us
+    lookback = engine.LOOKBACK_US if question.lookback_us is None else question.lookback_us
+    if not question.step_us:
+        if engine.is_range(expression):
+            return text.samples(engine.range_of(expression, start, source))
+        return text.instant(engine.evaluate(expression, engine.Grid(start, 0, 1, start, start), source, lookback), start)
+    grid = engine.Grid.of(start, question.end_us, question.step_us)
+    value = engine.evaluate(expression, grid, source, lookback)
+    if isinstance(value, Text):
+        raise PromError('invalid expression type "string" for range query, must be Scalar or instant Vector', "bad_data")
+    series = [Series({}, list(value.values))] if isinstance(value, Scalar) else value.series
+    source.limits.check_answer(len(series), grid.steps, grid.step_us)
+    return text.matrix(sorted(series, key=lambda one: key(one.labels)), [grid.at(step) for step in range(grid.steps)])
+
+
+def _answer(source: LogSource, data: str, pack: bool) -> Body:
+    told = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
+    return body_of(f'{{"status":"success","data":{data}{told}}}'.encode(), pack, source.told_source())
+
+
+def _engine() -> Any:
+    """Raises PromError where the packages are missing."""
+    try:
+        from sensorlogd.web.prometheus.promql import engine
+    except ImportError as error:
+        if error.name not in ("promql_parser", "re2"):
+            raise
+        raise PromError(f"PromQL needs a package that is not installed: {extras.advice('prometheus')}", "unavailable") from None
+    return engine
+
+
+# ---- what there is -----------------------------------------------------------------------------------------------------
+
+
+def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
+    return _of_labels(log, selectors, lambda found: sorted(found, key=key))
+
+
+def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
+    return _of_labels(log, selectors, lambda found: sorted({name for one in found for name in one}))
+
+
+def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
+    return _of_labels(log, selectors, lambda found: sorted({one[name] for one in found if name in one}))
+
+
+def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
+    """Name -> type and unit."""
+    log.conn.execute("BEGIN")
+    found: dict[str, list[dict[str, str]]] = {}
+    for one, labels in LogSource(log).all_labels():
+        if wanted is None or labels[NAME] == wanted:
+            entry = {"type": "counter" if one.kind == "counter" else "gauge", "help": "", "unit": one.unit}
+            entries = found.setdefault(labels[NAME], [])
+            if entry not in entries:
+                entries.append(entry)
+    return found
+
+
+def _of_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+    try:
+        tests = [_test(selector) for selector in selectors]
+    except PromError as error:
+        return Refusal(error.kind, str(error))
+    log.conn.execute("BEGIN")
+    return give([found for _, found in LogSource(log).all_labels() if not tests or any(test(found) for test in tests)])
+
+
+def _test(selector: str) -> Callable[[Labels], bool]:
+    """Raises PromError."""
+    engine = _engine()
+    node = engine.parse(selector)
+    if type(node).__name__ != "VectorSelector":
+        raise PromError(f"{selector!r} is no series selector", "bad_data")
+    test: Callable[[Labels], bool] = engine.matcher(node)
+    return test

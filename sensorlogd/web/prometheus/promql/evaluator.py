@@ -1,0 +1,59 @@
+"""What selectors, operators and functions may ask of whoever evaluates them.
+
+They get an Evaluator and know no engine; the engine knows all of them. So imports form no circle, though expressions do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+from promql_parser import Expr
+
+from sensorlogd.web.prometheus.promql.grid import Grid
+from sensorlogd.web.prometheus.promql.queryable import Source
+from sensorlogd.web.prometheus.promql.values import PromError, Scalar, Text, Value, Vector
+
+
+class Evaluator(ABC):
+    """Of expressions at all instants of ``grid``. ``lookback_us``: how long a reading counts for an instant selector."""
+
+    def __init__(self, grid: Grid, source: Source, lookback_us: int) -> None:
+        self.grid = grid
+        self.source = source
+        self.lookback_us = lookback_us
+
+    @abstractmethod
+    def value(self, node: Expr) -> Value:
+        """At all instants. Raises PromError."""
+
+    def on(self, grid: Grid) -> Self:
+        """The same on another grid, as subqueries need it."""
+        return type(self)(grid, self.source, self.lookback_us)
+
+    def vector(self, node: Expr) -> Vector:
+        """Raises PromError (bad_data) if it is none, as the others do."""
+        value = self.value(node)
+        if not isinstance(value, Vector):
+            raise PromError("expected a vector", "bad_data")
+        return value
+
+    def scalar(self, node: Expr) -> Scalar:
+        value = self.value(node)
+        if not isinstance(value, Scalar):
+            raise PromError("expected a scalar", "bad_data")
+        return value
+
+    def text(self, node: Expr) -> str:
+        value = self.value(node)
+        if not isinstance(value, Text):
+            raise PromError("expected a string", "bad_data")
+        return value.value
+
+    def constant(self, number: float) -> Scalar:
+        """The same number at all instants."""
+        return Scalar([number] * self.grid.steps)
+
+    def check(self, series: int) -> None:
+        """Whether so many series may be held at all instants. Raises PromError."""
+        self.source.limits.check_between(series, self.grid.steps, self.grid.step_us)

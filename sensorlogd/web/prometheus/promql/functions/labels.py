@@ -1,0 +1,59 @@
+"""Functions that make labels of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promql_parser import Expr
+
+from sensorlogd.web.prometheus.promql import patterns
+from sensorlogd.web.prometheus.promql.evaluator import Evaluator
+from sensorlogd.web.prometheus.promql.values import PromError, Series, Vector, merged
+
+
+def label_replace(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """Raises PromError for a pattern or a label that is none."""
+    target, replacement, source, pattern = (evaluator.text(one) for one in arguments[1:])
+    return _replaced(evaluator.vector(arguments[0]), target, replacement, source, pattern)
+
+
+def label_join(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
+    """Raises PromError for a label that is none."""
+    target, separator, *sources = (evaluator.text(one) for one in arguments[1:])
+    return _joined(evaluator.vector(arguments[0]), target, separator, sources)
+
+
+def _replaced(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
+    matcher = patterns.compiled(pattern)
+    _check_label(target, "label_replace")
+    found = []
+    for series in vector.series:
+        labels = dict(series.labels)
+        match = matcher.fullmatch(labels.get(source, ""))
+        if match is not None:
+            value = patterns.expanded(match, replacement)
+            labels.pop(target, None)
+            if value:
+                labels[target] = value
+        found.append(Series(labels, series.values))
+    return Vector(merged(found))
+
+
+def _joined(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
+    _check_label(target, "label_join")
+    for source in sources:
+        _check_label(source, "label_join", "source")
+    found = []
+    for series in vector.series:
+        labels = dict(series.labels)
+        value = separator.join(labels.get(source, "") for source in sources)
+        labels.pop(target, None)
+        if value:
+            labels[target] = value
+        found.append(Series(labels, series.values))
+    return Vector(merged(found))
+
+
+def _check_label(name: str, function: str, which: str = "destination") -> None:
+    if not name:
+        raise PromError(f"invalid {which} label name in {function}(): {name}")

@@ -1,0 +1,154 @@
+"""Aggregation, many series to few: ``sum by (sensor) (...)`` and the like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from promql_parser import AggModifierType, AggregateExpr, Expr
+
+from sensorlogd.web.prometheus.promql.evaluator import Evaluator
+from sensorlogd.web.prometheus.promql.statistics import mean, quantile, total, variance
+from sensorlogd.web.prometheus.promql.values import (
+    NAME,
+    Key,
+    Labels,
+    PromError,
+    Series,
+    Values,
+    Vector,
+    key,
+    number,
+    unsupported,
+)
+
+Reduce = Callable[[Sequence[float]], float]
+
+
+def _least(numbers: Sequence[float]) -> float:
+    real = [number for number in numbers if not math.isnan(number)]
+    return min(real) if real else math.nan
+
+
+def _most(numbers: Sequence[float]) -> float:
+    real = [number for number in numbers if not math.isnan(number)]
+    return max(real) if real else math.nan
+
+
+REDUCTIONS: dict[str, Reduce] = {
+    "sum": total,
+    "avg": mean,
+    "min": _least,
+    "max": _most,
+    "count": lambda numbers: float(len(numbers)),
+    "group": lambda numbers: 1.0,
+    "stddev": lambda numbers: math.sqrt(variance(numbers)),
+    "stdvar": variance,
+}
+
+
+def aggregate(evaluator: Evaluator, node: AggregateExpr) -> Vector:
+    """Raises PromError."""
+    op = str(node.op)
+    if op in REDUCTIONS:
+        groups = _grouped(evaluator, node)
+        return Vector([Series(labels, _reduced(members, REDUCTIONS[op])) for labels, members in groups])
+    if op == "quantile":
+        fractions = evaluator.scalar(_parameter(node)).values
+        return Vector([Series(labels, _quantiles(members, fractions)) for labels, members in _grouped(evaluator, node)])
+    if op in ("topk", "bottomk"):
+        counts = evaluator.scalar(_parameter(node)).values
+        return _some([members for _, members in _grouped(evaluator, node)], counts, largest=op == "topk")
+    if op == "count_values":
+        label = evaluator.text(_parameter(node))
+        return _counted(_grouped(evaluator, node), label, evaluator)
+    raise unsupported(f"the aggregation {op}")
+
+
+def _parameter(node: AggregateExpr) -> Expr:
+    assert isinstance(node.param, Expr)  # the parser lets no such operator be without one
+    return node.param
+
+
+Group = tuple[Labels, list[Series]]  # the labels of the result, and the series that it is made of
+
+
+def _grouped(evaluator: Evaluator, node: AggregateExpr) -> list[Group]:
+    modifier = node.modifier
+    names = None if modifier is None else modifier.labels
+    without = modifier is not None and modifier.type == AggModifierType.Without
+    groups: dict[Key, Group] = {}
+    for series in evaluator.vector(node.expr).series:
+        labels = _group_labels(series.labels, names, without)
+        groups.setdefault(key(labels), (labels, []))[1].append(series)
+    return list(groups.values())
+
+
+def _group_labels(labels: Labels, names: Sequence[str] | None, without: bool) -> Labels:
+    """``names``: of ``by`` or, with ``without``, of ``without``; None: all series are one group."""
+    if names is None:
+        return {}
+    if without:
+        return {name: value for name, value in labels.items() if name not in names and name != NAME}
+    return {name: labels[name] for name in names if name in labels}
+
+
+def _reduced(members: Sequence[Series], reduce: Reduce) -> Values:
+    if len(members) == 1:
+        return [None if value is None else reduce([value]) for value in members[0].values]
+    found: Values = []
+    for column in zip(*(member.values for member in members), strict=True):
+        numbers = [value for value in column if value is not None]
+        found.append(reduce(numbers) if numbers else None)
+    return found
+
+
+def _quantiles(members: Sequence[Series], fractions: Sequence[float]) -> Values:
+    found: Values = []
+    for fraction, *column in zip(fractions, *(member.values for member in members), strict=True):
+        numbers = [value for value in column if value is not None]
+        found.append(quantile(fraction, numbers) if numbers else None)
+    return found
+
+
+def _some(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, largest: bool) -> Vector:
+    """The k largest (or smallest) of each group at each instant, with all their labels; NaN comes last."""
+    kept: dict[int, Series] = {}  # in the order in which they came in
+    for at, count in enumerate(counts):
+        most = _whole(count)
+        for members in groups:
+            there = [(value, series) for series in members if (value := series.values[at]) is not None]
+            there.sort(key=lambda one: (math.isnan(one[0]), -one[0] if largest else one[0]))
+            for value, series in there[:most]:
+                one = kept.get(id(series))
+                if one is None:
+                    one = kept[id(series)] = Series(series.labels, [None] * len(counts))
+                one.values[at] = value
+    return Vector(list(kept.values()), ordered=True)
+
+
+def _whole(count: float) -> int:
+    """How many series; none if it is negative. Raises PromError."""
+    if math.isnan(count) or math.isinf(count) or abs(count) > 2**62:
+        raise PromError(f"Scalar value {count:g} is not a valid number of series")
+    return max(int(count), 0)
+
+
+def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vector:
+    """A series for each value that there is. Raises PromError, also where those would be too many."""
+    if not label:
+        raise PromError('invalid label name ""')
+    found: dict[Key, Series] = {}
+    for labels, members in groups:
+        for member in members:
+            for at, value in enumerate(member.values):
+                if value is None:
+                    continue
+                named = labels | {label: number(value)}
+                name = key(named)
+                one = found.get(name)
+                if one is None:
+                    evaluator.check(len(found) + 1)
+                    one = found[name] = Series(named, [None] * evaluator.grid.steps)
+                one.values[at] = (one.values[at] or 0.0) + 1.0
+    return Vector(list(found.values()))

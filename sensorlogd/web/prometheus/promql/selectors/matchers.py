@@ -1,0 +1,51 @@
+"""Label matchers: which series a selector means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from promql_parser import Expr, Matcher, MatchOp, MatrixSelector, ParenExpr, VectorSelector
+
+from sensorlogd.web.prometheus.promql import patterns
+from sensorlogd.web.prometheus.promql.values import NAME, Labels
+
+Test = Callable[[Labels], bool]
+
+
+def matcher(selector: VectorSelector) -> Test:
+    """Whether a set of labels is meant. Raises PromError for a pattern that is none."""
+    if selector.matchers.or_matchers:
+        groups = [_tests(group) for group in selector.matchers.or_matchers]
+    else:
+        groups = [_tests(selector.matchers.matchers)]
+    name = selector.name
+    return lambda labels: (
+        (name is None or labels.get(NAME) == name) and any(all(test(labels) for test in group) for group in groups)
+    )
+
+
+def _tests(matchers: Sequence[Matcher]) -> list[Test]:
+    return [_test(one.name, one.op, one.value) for one in matchers]
+
+
+def _test(name: str, op: MatchOp, value: str) -> Test:
+    """A label that is not there is the empty string."""
+    if op == MatchOp.Equal:
+        return lambda labels: labels.get(name, "") == value
+    if op == MatchOp.NotEqual:
+        return lambda labels: labels.get(name, "") != value
+    pattern = patterns.compiled(value)
+    if op == MatchOp.Re:
+        return lambda labels: pattern.fullmatch(labels.get(name, "")) is not None
+    return lambda labels: pattern.fullmatch(labels.get(name, "")) is None
+
+
+def exact_labels(node: Expr) -> Labels:
+    """The labels that a selector names once and exactly, which ``absent`` gives its answer; of anything else there are none."""
+    while isinstance(node, ParenExpr | MatrixSelector):
+        node = node.vector_selector if isinstance(node, MatrixSelector) else node.expr
+    if not isinstance(node, VectorSelector):
+        return {}
+    matchers = node.matchers.matchers
+    names = [one.name for one in matchers]
+    return {one.name: one.value for one in matchers if one.op == MatchOp.Equal and names.count(one.name) == 1 and one.value}

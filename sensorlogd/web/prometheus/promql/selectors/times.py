@@ -1,0 +1,49 @@
+"""When a selector looks: ``offset`` and ``@``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from promql_parser import AtModifier, AtModifierType, SubqueryExpr, VectorSelector
+
+from sensorlogd.web.prometheus.promql.grid import Grid
+from sensorlogd.web.prometheus.promql.values import PromError, unsupported
+
+US = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEGATIVE = re.compile(r"^ +tv_sec: -", re.MULTILINE)  # no label looks like this: the line breaks in its value are escaped
+
+
+def ends(node: VectorSelector | SubqueryExpr, grid: Grid) -> list[int]:
+    """Where lookback and windows end at each instant of the grid, in microseconds; all alike with ``@``.
+
+    Raises PromError for an ``@`` before 1970 or after 9999.
+    """
+    offset = node.offset // US if node.offset is not None else 0
+    if node.at is not None:
+        return [_fixed(node, node.at, grid) - offset] * grid.steps
+    return [grid.at(step) - offset for step in range(grid.steps)]
+
+
+def _fixed(node: VectorSelector | SubqueryExpr, modifier: AtModifier, grid: Grid) -> int:
+    if modifier.type == AtModifierType.Start:
+        return grid.first_us
+    if modifier.type == AtModifierType.End:
+        return grid.last_us
+    if _is_before_1970(node, modifier):
+        raise unsupported("@ with a time before 1970")
+    try:
+        at = modifier.at
+    except (OverflowError, ValueError):
+        raise PromError("the time of @ lies after the year 9999", "bad_data") from None
+    assert at is not None
+    return (at - _EPOCH) // US
+
+
+def _is_before_1970(node: VectorSelector | SubqueryExpr, modifier: AtModifier) -> bool:
+    """The parser panics when it is asked for such a time, which no ``except Exception`` holds, and writes it as 0.
+
+    Only its description of the node has it.
+    """
+    return str(modifier) == "@ 0.000" and _NEGATIVE.search(repr(node)) is not None

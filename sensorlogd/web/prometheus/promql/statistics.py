@@ -1,0 +1,54 @@
+"""Sums, quotients, means, quantiles and variances of floats, as Prometheus computes them where there is NaN or infinity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def total(numbers: Sequence[float]) -> float:
+    """The sum; infinities and NaN as floats add them."""
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):
+        return sum(numbers)
+
+
+def divided(a: float, b: float) -> float:
+    """As floats divide: by zero there are infinities and NaN."""
+    if b == 0:
+        return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
+    return a / b
+
+
+def mean(numbers: Sequence[float]) -> float:
+    """Without an overflow on the way."""
+    n = len(numbers)
+    whole = total(numbers)
+    if math.isfinite(whole) or not all(map(math.isfinite, numbers)):
+        return whole / n
+    return total([number / n for number in numbers])
+
+
+def quantile(fraction: float, numbers: Sequence[float]) -> float:
+    """Linear between the closest ranks; below 0 and above 1 infinite. NaN sorts first."""
+    if not numbers or math.isnan(fraction):
+        return math.nan
+    if fraction < 0:
+        return -math.inf
+    if fraction > 1:
+        return math.inf
+    ordered = sorted(numbers, key=lambda number: (not math.isnan(number), number))
+    rank = fraction * (len(ordered) - 1)
+    low = math.floor(rank)
+    high = min(low + 1, len(ordered) - 1)
+    weight = rank - low
+    return ordered[low] * (1 - weight) + ordered[high] * weight
+
+
+def variance(numbers: Sequence[float]) -> float:
+    """Of the population."""
+    if not all(map(math.isfinite, numbers)):
+        return math.nan
+    middle = mean(numbers)
+    return mean([(number - middle) * (number - middle) for number in numbers])

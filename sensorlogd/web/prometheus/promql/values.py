@@ -1,0 +1,97 @@
+"""What PromQL expressions evaluate to, over a grid of instants (an instant query has one)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+Labels = dict[str, str]
+Key = tuple[tuple[str, str], ...]
+Values = list[float | None]  # one for each instant; None: nothing there
+
+NAME = "__name__"
+
+
+class PromError(Exception):
+    """``kind`` as Prometheus names it: bad_data, execution; ``unsupported`` is ours and answered 422 as execution errors are."""
+
+    def __init__(self, message: str, kind: str = "execution") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def unsupported(what: str) -> PromError:
+    return PromError(f"{what} is not supported here", "unsupported")
+
+
+@dataclass(slots=True)
+class Series:
+    """A line of a vector."""
+
+    labels: Labels
+    values: Values
+
+
+@dataclass(slots=True)
+class Vector:
+    """An instant vector at each instant. ``ordered``: the order of the series means something (``sort``, ``topk``)."""
+
+    series: list[Series]
+    ordered: bool = False
+
+
+@dataclass(slots=True)
+class Scalar:
+    """A number for each instant."""
+
+    values: list[float]
+
+
+@dataclass(slots=True)
+class Text:
+    """A string literal."""
+
+    value: str
+
+
+Value = Vector | Scalar | Text
+
+
+def key(labels: Labels) -> Key:
+    """Equal for equal sets of labels, and in the order in which Prometheus lists series."""
+    return tuple(sorted(labels.items()))
+
+
+def without_name(labels: Labels) -> Labels:
+    return {name: value for name, value in labels.items() if name != NAME}
+
+
+def merged(found: Iterable[Series]) -> list[Series]:
+    """One series for each set of labels. Raises PromError where two have a value at the same instant."""
+    by_key: dict[Key, Series] = {}
+    for series in found:
+        one = by_key.setdefault(key(series.labels), series)
+        if one is not series:
+            for at, value in enumerate(series.values):
+                if value is None:
+                    continue
+                if one.values[at] is not None:
+                    raise PromError("vector cannot contain metrics with the same labelset")
+                one.values[at] = value
+    return list(by_key.values())
+
+
+def number(value: float) -> str:
+    """As Prometheus writes it: no exponent but for very large and very small numbers, NaN, +Inf, -Inf."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == int(value) and abs(value) < 1e15:
+        return "-0" if value == 0 and math.copysign(1.0, value) < 0 else str(int(value))
+    text = repr(value)
+    if "e" in text:
+        return format(Decimal(text), "f") if 1e-6 <= abs(value) < 1e21 else text.replace(".0e", "e")
+    return text

@@ -1,0 +1,282 @@
+"""Functions of a range from roll-ups: what many buckets say is added up by SQLite, tile by tile.
+
+Behind the edge stored buckets answer; what is dirty or newer comes from finer tiers and readings, as everywhere. ``rate`` and
+``increase`` are those of a counter's own rules (a wobble is no reset, a wrap is none either), which differ from those of
+Prometheus only where the counter falls.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from sensorlogd.storage.query.aggregates import BASE
+from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
+from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
+from sensorlogd.storage.rollups.rollup import rise
+from sensorlogd.web.prometheus.promql.functions import windows
+from sensorlogd.web.prometheus.promql.statistics import total
+from sensorlogd.web.prometheus.promql.values import Values
+from sensorlogd.web.prometheus.tiles import COARSEST_FIRST, Tiles
+
+SUMS = ("avg_over_time", "sum_over_time", "count_over_time", "min_over_time", "max_over_time", "present_over_time")
+ENDS = ("last_over_time", "delta", "rate", "increase")
+SPREADS = ("stddev_over_time", "stdvar_over_time")
+FUNCTIONS = (*SUMS, *ENDS, *SPREADS)
+STORED = "start, n, mean, min, max, first_ts, first, last_ts, last"
+HOUR_US = HOUR * SECOND_US
+Spend = Callable[[int], None]
+Selected = tuple[str, tuple[Any, ...]]  # a statement and its parameters
+
+
+class CannotRoll(Exception):
+    """Roll-ups do not hold what is needed; readings do."""
+
+
+@dataclass(slots=True)
+class _Tile:
+    """What is known of a tile; the sums of nothing."""
+
+    n: int = 0
+    sum: float = 0.0
+    least: float = math.inf
+    most: float = -math.inf
+    first_ts: int = 0
+    first: float = 0.0
+    last_ts: int = -(1 << 62)
+    last: float = 0.0
+    parts: list[Segment] = field(default_factory=list)  # of SPREADS and of counters that fell
+
+
+_EMPTY = _Tile()
+
+
+@dataclass(slots=True)
+class Rolled:
+    """One series' windows. ``spend``: is told how many rows were looked at."""
+
+    snapshot: Snapshot
+    series: int
+    tiles: Tiles
+    spend: Spend
+    _tiles: dict[int, _Tile] = field(default_factory=dict)
+
+    def values(self, function: str) -> Values:
+        """One for each window. Raises CannotRoll, PromError."""
+        kind = self.snapshot.rules_of(self.series).kind
+        if function in ("rate", "increase") and kind != "counter":
+            raise CannotRoll
+        since, until = self.tiles.borders(0)[0], self.tiles.borders(len(self.tiles.ends) - 1)[1]
+        if function in SPREADS or (function in ("rate", "increase") and not self._only_rises(since, until)):
+            self._take_parts(since, until, ("mean", "m2", "first", "last", *(("increase",) if kind == "counter" else ())))
+        elif function in SUMS:
+            self._take(since, until, self._sums)
+        else:
+            self._take(since, until, self._ends)
+        compute = getattr(self, f"_{function}", None)
+        found: Values = []
+        for window in range(len(self.tiles.ends)):
+            first, behind = self.tiles.run(window)
+            run = [tile for at in range(first, behind) if (tile := self._tiles.get(at)) is not None and tile.n]
+            found.append(None if not run else compute(run, window) if compute else self._summed(function, run))
+        return found
+
+    # ---- taking ----------------------------------------------------------------------------------------------------
+
+    def _take(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
+        """``stored`` takes whole buckets of a span; all else comes from finer tiers and readings."""
+        parts = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
+        at = since_us
+        whole = parts.whole_buckets(since_us, until_us, self.tiles.tier)
+        for begin, end in self._clean(parts, *whole) if whole is not None else ():
+            self._from_parts(parts, at, begin)
+            stored(begin, end)
+            at = end
+        self._from_parts(parts, at, until_us)
+
+    def _clean(self, parts: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """The spans of [first, last) in which no bucket is to be computed again."""
+        width, dirty = self.tiles.width_us, parts.dirty
+        at, index = first, bisect_left(parts.dirty, first)
+        while index < len(dirty) and dirty[index] < last:
+            begin = dirty[index] - dirty[index] % width
+            if begin > at:
+                yield at, begin
+            at = begin + width
+            index = bisect_left(dirty, at, index)
+        if at < last:
+            yield at, last
+
+    def _from_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
+        if since_us >= until_us:
+            return
+        edges = self.tiles.edges(since_us, until_us)
+        finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
+        found = parts.collect(since_us, until_us, finer, edges)
+        self.spend(sum(part[1] for part in found) if 0 in parts.used else len(found))
+        for _, n, first_ts, last_ts, _, mean, least, most, first, last in found:
+            if mean is None:
+                raise CannotRoll
+            tile = self._tile_of(first_ts)
+            tile.n += n
+            tile.sum += n * mean
+            tile.least, tile.most = min(tile.least, least), max(tile.most, most)
+            self._put_ends(tile, first_ts, first, last_ts, last)
+
+    def _tile_of(self, ts_us: int) -> _Tile:
+        """That a reading is in."""
+        start = ts_us - ts_us % self.tiles.width_us
+        return self._tiles.setdefault(self.tiles.tile(start), _Tile())
+
+    def _put_ends(self, tile: _Tile, first_ts: int, first: float, last_ts: int, last: float) -> None:
+        if tile.last_ts < 0 or first_ts < tile.first_ts:
+            tile.first_ts, tile.first = first_ts, first
+        if last_ts > tile.last_ts:
+            tile.last_ts, tile.last = last_ts, last
+
+    def _query(self, columns: str, since_us: int, until_us: int) -> Iterator[tuple[Any, ...]]:
+        """(tile, rows, *columns) of stored buckets, by tile."""
+        some, parameters = self._buckets(self.tiles.tier, since_us, until_us)
+        if self.tiles.tier < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
+            some, parameters = self._hours_and_finer(since_us, until_us) or (some, parameters)
+        rows = self.snapshot.conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
+        self.spend(sum(row[1] for row in rows))
+        yield from rows
+
+    def _buckets(self, tier: int, since_us: int, until_us: int) -> Selected:
+        expression, parameters = self.tiles.sql()
+        where = "series_id = ? AND resolution = ? AND start >= ? AND start < ? AND n > 0"
+        return f"SELECT {expression} AS tile, {STORED} FROM rollup WHERE {where}", (
+            *parameters, self.series, tier, since_us, until_us,
+        )  # fmt: skip
+
+    def _hours_and_finer(self, since_us: int, until_us: int) -> Selected | None:
+        """Hours that lie in one tile as a whole, and what is finer of all others: far fewer rows."""
+        whole = Segments(self.snapshot, self.series, BASE).whole_buckets(since_us, until_us, HOUR)
+        if whole is None:
+            return None
+        first, last = whole
+        cut = self.tiles.cut(since_us, until_us, HOUR_US)
+        for begin, end in ((since_us, first), (last, until_us)):
+            cut.update(range(begin - begin % HOUR_US, end, HOUR_US))
+        hours, parameters = self._buckets(HOUR, first, last)
+        (one, of_one), (other, of_other) = self.tiles.sql(), self.tiles.sql(HOUR_US - self.tiles.width_us)
+        finer = (
+            f"SELECT {one} AS tile, {STORED} FROM json_each(?) AS cut CROSS JOIN rollup WHERE series_id = ? AND resolution = ?"
+            " AND start >= max(cut.value, ?) AND start < min(cut.value + ?, ?) AND n > 0"
+        )
+        return f"{hours} AND {one} = {other} UNION ALL {finer}", (
+            *parameters, *of_one, *of_other,
+            *of_one, json.dumps(sorted(cut)), self.series, self.tiles.tier, since_us, HOUR_US, until_us,
+        )  # fmt: skip
+
+    def _sums(self, since_us: int, until_us: int) -> None:
+        columns = "sum(n), sum(n * mean), min(min), max(max), count(mean)"
+        for at, rows, n, whole, least, most, known in self._query(columns, since_us, until_us):
+            if known < rows or whole is None or not math.isfinite(whole):
+                raise CannotRoll  # a sum that no double holds
+            tile = self._tiles.setdefault(at, _Tile())
+            tile.n += n
+            tile.sum += whole
+            tile.least, tile.most = min(tile.least, least), max(tile.most, most)
+
+    def _ends(self, since_us: int, until_us: int) -> None:
+        # With a single min() or max() SQLite takes the other columns from the row that has it.
+        for at, _, n, _, first_ts, first in self._query("sum(n), min(start), first_ts, first", since_us, until_us):
+            tile = self._tiles.setdefault(at, _Tile())
+            tile.n += n
+            if tile.last_ts < 0 or first_ts < tile.first_ts:
+                tile.first_ts, tile.first = first_ts, first
+        for at, _, _, last_ts, last in self._query("max(start), last_ts, last", since_us, until_us):
+            tile = self._tiles[at]
+            if last_ts > tile.last_ts:
+                tile.last_ts, tile.last = last_ts, last
+
+    def _take_parts(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
+        """Part by part, where sums are not enough."""
+        parts = Segments(self.snapshot, self.series, (*BASE, *columns))
+        finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
+        found = parts.collect(since_us, until_us, finer, self.tiles.edges(since_us, until_us))
+        self.spend(len(found))
+        for part in found:
+            if part[5] is None or part[6] is None:
+                raise CannotRoll
+            tile = self._tile_of(part[2])
+            tile.n += part[1]
+            self._put_ends(tile, part[2], part[7], part[3], part[8])
+            tile.parts.append(part)
+
+    def _only_rises(self, since_us: int, until_us: int) -> bool:
+        """Whether the counter never falls in all of it, as a few large parts tell: then a rise is a difference."""
+        parts = Segments(self.snapshot, self.series, (*BASE, "first", "last", "increase", "resets"))
+        tiers = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
+        found = parts.collect(since_us, until_us, tiers, [(since_us, until_us)])
+        self.spend(len(found))
+        before = None
+        for *_, first, last, increase, resets in found:
+            if resets or increase is None or not math.isclose(increase, last - first, rel_tol=1e-9, abs_tol=1e-12 * abs(last)):
+                return False
+            if before is not None and first < before:
+                return False
+            before = last
+        return True
+
+    # ---- windows ---------------------------------------------------------------------------------------------------
+
+    def _summed(self, function: str, run: Sequence[_Tile]) -> float:
+        if function == "min_over_time":
+            return min([tile.least for tile in run])
+        if function == "max_over_time":
+            return max([tile.most for tile in run])
+        if function == "present_over_time":
+            return 1.0
+        n = sum([tile.n for tile in run])
+        if function == "count_over_time":
+            return float(n)
+        whole = run[0].sum if len(run) == 1 else total([tile.sum for tile in run])
+        return whole if function == "sum_over_time" else whole / n
+
+    def _last_over_time(self, run: Sequence[_Tile], _: int) -> float:
+        return run[-1].last
+
+    def _delta(self, run: Sequence[_Tile], window: int) -> float | None:
+        return self._extrapolated(run, window, run[-1].last - run[0].first, counter=False)
+
+    def _increase(self, run: Sequence[_Tile], window: int) -> float | None:
+        return self._extrapolated(run, window, self._rise(run), counter=True)
+
+    def _rate(self, run: Sequence[_Tile], window: int) -> float | None:
+        change = self._increase(run, window)
+        return None if change is None else change * 1e6 / self.tiles.length_us
+
+    def _rise(self, run: Sequence[_Tile]) -> float:
+        parts = [part for tile in run for part in tile.parts]
+        if not parts:
+            return run[-1].last - run[0].first
+        rules = self.snapshot.rules_of(self.series)
+        seams = [rise(one[8], other[7], rules)[0] for one, other in pairwise(parts)]
+        return total([*(part[9] for part in parts), *seams])
+
+    def _extrapolated(self, run: Sequence[_Tile], window: int, change: float, *, counter: bool) -> float | None:
+        """To the length that was asked for, which may not be that of the window on the grid."""
+        start, end = self.tiles.borders(window)
+        n = sum([tile.n for tile in run])
+        found = windows.extrapolated(n, run[0].first_ts, run[0].first, run[-1].last_ts, change, start, end, counter=counter)
+        return None if found is None else found * self.tiles.length_us / (end - start)
+
+    def _stdvar_over_time(self, run: Sequence[_Tile], _: int) -> float:
+        """Of the population: M2 of the parts, and the squared distances of their means."""
+        parts = [part for tile in run for part in tile.parts]
+        n = sum([part[1] for part in parts])
+        mean = total([part[1] * part[5] for part in parts]) / n
+        variance: float = total([part[6] + part[1] * (part[5] - mean) * (part[5] - mean) for part in parts]) / n
+        return variance
+
+    def _stddev_over_time(self, run: Sequence[_Tile], window: int) -> float:
+        return math.sqrt(max(self._stdvar_over_time(run, window), 0.0))

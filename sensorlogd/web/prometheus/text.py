@@ -1,0 +1,61 @@
+"""Results as the JSON of Prometheus' API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from sensorlogd.web.prometheus.promql.queryable import Samples
+from sensorlogd.web.prometheus.promql.values import Labels, Scalar, Series, Text, Value, Values, Vector, key, number
+
+
+def seconds(us: int) -> float | int:
+    return us // 1_000_000 if us % 1_000_000 == 0 else us / 1e6
+
+
+def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
+    """``data`` of a range query."""
+    heads = [f'[{seconds(us)},"' for us in times_us]
+    lines = []
+    for one in series:
+        pairs = _pairs(heads, one.values)
+        if pairs:
+            lines.append(f'{{"metric":{_labels(one.labels)},"values":[{pairs}]}}')
+    return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
+
+
+def samples(found: Iterable[tuple[Labels, Samples]]) -> str:
+    """``data`` of the readings of a range."""
+    lines = []
+    for labels, some in found:
+        if some.times:
+            pairs = _pairs([f'[{seconds(us)},"' for us in some.times], list(some.values))
+            lines.append(f'{{"metric":{_labels(labels)},"values":[{pairs}]}}')
+    return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
+
+
+def instant(value: Value, at_us: int) -> str:
+    """``data`` of an instant query."""
+    at = seconds(at_us)
+    if isinstance(value, Scalar):
+        return f'{{"resultType":"scalar","result":[{at},"{number(value.values[0])}"]}}'
+    if isinstance(value, Text):
+        return f'{{"resultType":"string","result":[{at},{json.dumps(value.value, ensure_ascii=False)}]}}'
+    lines = [
+        f'{{"metric":{_labels(one.labels)},"value":[{at},"{number(v)}"]}}'
+        for one in ordered(value)
+        if (v := one.values[0]) is not None
+    ]
+    return f'{{"resultType":"vector","result":[{",".join(lines)}]}}'
+
+
+def ordered(vector: Vector) -> list[Series]:
+    return vector.series if vector.ordered else sorted(vector.series, key=lambda one: key(one.labels))
+
+
+def _pairs(heads: Sequence[str], values: Values) -> str:
+    return ",".join([f'{head}{number(value)}"]' for head, value in zip(heads, values, strict=True) if value is not None])
+
+
+def _labels(labels: Labels) -> str:
+    return json.dumps(labels, ensure_ascii=False, separators=(",", ":"))

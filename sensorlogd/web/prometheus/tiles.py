@@ -1,0 +1,113 @@
+"""The windows of a query as runs of tiles: spans between neighbouring borders, on the grid of a tier of roll-ups.
+
+A window (end - length, end] has two borders; those of all windows cut time into tiles, one or two a step. Borders that do not
+lie on the tier's grid are moved to the nearest place that does. A bucket belongs to the tile that holds its start, so a
+reading that lies exactly on a border counts to the window that begins there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sensorlogd.storage.rollups.resolutions import FIXED, MINUTE, SECOND_US
+
+COARSEST_FIRST = tuple(sorted(FIXED, reverse=True))
+FINER = 30  # a border is moved by at most half of this part of a window
+MOST_BUCKETS = 50_000  # of a series: rather than look at more, borders are moved
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """``ends``: of the windows, in order, evenly spaced. ``tier``: seconds."""
+
+    ends: Sequence[int]
+    length_us: int
+    tier: int
+
+    @property
+    def width_us(self) -> int:
+        return self.tier * SECOND_US
+
+    @property
+    def step_us(self) -> int:
+        return self.ends[1] - self.ends[0] if len(self.ends) > 1 else self.length_us
+
+    @property
+    def origin_us(self) -> int:
+        """What a bucket's start is counted from: its tile is ``(start - origin) // step``, or twice that and one more."""
+        return self.ends[0] - self.length_us - self.width_us // 2 + 1
+
+    @property
+    def phase_us(self) -> int:
+        """Where in a step windows end; 0: where others begin."""
+        return self.length_us % self.step_us
+
+    @property
+    def count(self) -> int:
+        return self.run(len(self.ends) - 1)[1]
+
+    def run(self, window: int) -> tuple[int, int]:
+        """The tiles [first, behind) of a window."""
+        whole = self.length_us // self.step_us
+        if not self.phase_us:
+            return window, window + whole
+        return 2 * window, 2 * (window + whole) + 1
+
+    def tile(self, start_us: int) -> int:
+        at, rest = divmod(start_us - self.origin_us, self.step_us)
+        return at if not self.phase_us else 2 * at + (rest >= self.phase_us)
+
+    def sql(self, later_us: int = 0) -> tuple[str, tuple[int, ...]]:
+        """The tile of ``start`` (and so much later) as an expression, with its parameters."""
+        origin, step = self.origin_us - later_us, self.step_us
+        if not self.phase_us:
+            return "(start - ?) / ?", (origin, step)
+        return "((start - ?) / ? * 2 + ((start - ?) % ? >= ?))", (*(origin, step) * 2, self.phase_us)
+
+    def cut(self, since_us: int, until_us: int, width_us: int) -> set[int]:
+        """The starts of those spans of ``width_us`` on the clock that a border within [since, until) lies inside of."""
+        places = (start for start, _ in self.edges(since_us, until_us))
+        return {place - place % width_us for place in places if place % width_us}
+
+    def border(self, us: int) -> int:
+        """Where a border is moved to."""
+        return (us + self.width_us // 2) // self.width_us * self.width_us
+
+    def borders(self, window: int) -> tuple[int, int]:
+        end = self.ends[window]
+        return self.border(end - self.length_us), self.border(end)
+
+    def is_exact(self) -> bool:
+        """Whether no border is moved."""
+        return _lies_on(self.width_us, self.ends[0], self.length_us, self.step_us)
+
+    def edges(self, start_us: int, end_us: int) -> list[tuple[int, int]]:
+        """The tiles that lie in [start, end), cut there. Between windows that overlap are more of them than borders."""
+        places = {start_us}
+        begin = self.ends[0] - self.length_us
+        for at in {begin, begin + self.phase_us}:
+            index = max((start_us - at) // self.step_us - 1, 0)
+            while (place := self.border(at + index * self.step_us)) < end_us:
+                if place > start_us:
+                    places.add(place)
+                index += 1
+        ordered = sorted(places)
+        return list(zip(ordered, [*ordered[1:], end_us], strict=True))
+
+
+def tiles_of(ends: Sequence[int], length_us: int) -> Tiles | None:
+    """None: the windows are too short for roll-ups."""
+    if length_us < MINUTE * SECOND_US or (len(ends) > 1 and ends[1] - ends[0] < MINUTE * SECOND_US):
+        return None
+    step = ends[1] - ends[0] if len(ends) > 1 else length_us
+    exact = next((tier for tier in COARSEST_FIRST if _lies_on(tier * SECOND_US, ends[0], length_us, step)), None)
+    near = next((tier for tier in COARSEST_FIRST if tier * SECOND_US * FINER <= length_us), None)
+    if exact is not None and (ends[-1] - ends[0] + length_us) // (exact * SECOND_US) <= MOST_BUCKETS:
+        return Tiles(ends, length_us, exact)
+    tier = near if exact is None or (near is not None and near > exact) else exact
+    return None if tier is None else Tiles(ends, length_us, tier)
+
+
+def _lies_on(width_us: int, *places: int) -> bool:
+    return all(place % width_us == 0 for place in places)

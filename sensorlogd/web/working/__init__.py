@@ -1,0 +1,1 @@
+"""Processes that look for answers, and what they make of them: each of them can be ended."""

@@ -1,0 +1,112 @@
+"""What can be read of a range in a damaged file, and which parts of it cannot.
+
+SQLite raises at the first damaged page it comes to, and what lies behind it can be reached again from the other side. So the
+longest beginning that can be read is looked for by halving, then, in growing strides, a place behind the damage, and from there again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+Rows = TypeVar("Rows")
+
+FINEST_US = 1_000_000
+MOST_FAILURES = 400  # then the rest is given up: a page that leads to all others is damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A range of a series, [since, until), that cannot be read."""
+
+    series: str
+    since_us: int
+    until_us: int
+
+
+@dataclass(slots=True)
+class Around:
+    """``align(us)``: the nearest place at or before it where the range may be cut; places are some ``finest_us`` apart."""
+
+    series: str
+    lost: list[Lost] = field(default_factory=list)
+    finest_us: int = FINEST_US
+    align: Callable[[int], int] = int
+    error: sqlite3.DatabaseError | None = None
+    _failures: int = 0
+
+    def read(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows]:
+        """What ``rows`` gives of the parts that can be read, in order; the others are in ``lost``.
+
+        Raises what ``rows`` raises where it is no damage.
+        """
+        found: list[Rows] = []
+        at = since_us
+        while at < until_us:
+            some = self._try(rows, at, until_us)
+            if some is not None:
+                return found + some
+            bad, some = self._beginning(rows, at, until_us)
+            found += some
+            at = self._behind(rows, bad, until_us)
+            self.lost.append(Lost(self.series, bad, at))
+        return found
+
+    def _try(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows] | None:
+        if self._failures > MOST_FAILURES:
+            return None
+        try:
+            return rows(since_us, until_us)
+        except sqlite3.DatabaseError as error:
+            if not is_damaged_page(error):
+                raise
+            self.error = error
+            self._failures += 1
+            return None
+
+    def _beginning(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> tuple[int, list[Rows]]:
+        """Where what can be read ends, and that."""
+        found: list[Rows] = []
+        low, high = since_us, until_us
+        while (middle := self._between(low, high)) is not None:
+            some = self._try(rows, low, middle)
+            if some is None:
+                high = middle
+            else:
+                found += some
+                low = middle
+        return low, found
+
+    def _behind(self, rows: Callable[[int, int], list[Rows]], bad_us: int, until_us: int) -> int:
+        """The first place after the damage from which can be read again."""
+        low, stride = bad_us, self.finest_us
+        while True:
+            high = max(self.align(low + stride), self.align(low + 2 * self.finest_us))
+            if high <= low or high >= until_us or self._failures > MOST_FAILURES:
+                return until_us
+            if self._try(rows, high, max(self.align(min(high + 2 * self.finest_us, until_us)), high + 1)) is not None:
+                break
+            low, stride = high, 2 * stride
+        while (middle := self._between(low, high)) is not None:
+            if self._try(rows, middle, high) is None:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def _between(self, low: int, high: int) -> int | None:
+        """A place between the two, near the middle; None: there is none."""
+        if high - low <= self.finest_us:
+            return None
+        middle = self.align((low + high) // 2)
+        if middle <= low:
+            middle = self.align(high - 1)
+        return middle if low < middle < high else None
+
+
+def is_damaged_page(error: sqlite3.DatabaseError) -> bool:
+    """Not a question that was ended, nor a file that is locked."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -1,0 +1,102 @@
+"""A read-only log that is kept open between questions, and what went wrong with one as an answer in words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from sensorlogd.storage.file import opening
+from sensorlogd.storage.query.log import Log, LogUnavailable
+from sensorlogd.web.working.refusal import ApiError
+
+logger = logging.getLogger(__name__)
+
+TELL_EVERY_S = 60.0
+
+
+class KeptLog:
+    """For one thread at a time. Opened when it is first needed, and anew when the file is another."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self._log: Log | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def get(self) -> Log:
+        """Raises ApiError 503."""
+        try:
+            identity = _identity(self.database)
+        except OSError:
+            identity = None
+        if self._log is not None and identity == self._identity:
+            return self._log
+        self.close()
+        try:
+            log = Log.open(self.database, any_thread=True)
+        except LogUnavailable as error:
+            raise ApiError(503, "log_unavailable", str(error), headers={"Retry-After": "5"}) from None
+        self._log, self._identity = log, identity
+        return log
+
+    def holds(self, log: Log) -> bool:
+        return self._log is log
+
+    def close(self) -> None:
+        log, self._log = self._log, None
+        if log is not None:
+            log.close()
+
+
+class Telling:
+    """What is wrong with a database, to the log once a minute: pages that are open ask every few seconds."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self._told, self._again_at = "", 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self, message: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if message == self._told and now < self._again_at:
+                return
+            self._told, self._again_at = message, now + TELL_EVERY_S
+        logger.warning("%s: %s", self.database, message)
+
+
+def too_long(seconds: float) -> ApiError:
+    return ApiError(
+        422,
+        "takes_too_long",
+        f"the answer was not found within {seconds:g} s",
+        hint="ask for fewer series, a shorter range or longer steps",
+        headers={"Retry-After": "60"},
+    )
+
+
+def is_interrupt(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+
+
+def is_damage(error: Exception, database: Path) -> bool:
+    """Whether the file is to blame: what is read of a damaged one can be anything."""
+    return isinstance(error, sqlite3.DatabaseError) or opening.found_damage(database) is not None
+
+
+def unreadable(error: Exception) -> ApiError:
+    return ApiError(
+        503,
+        "log_unavailable",
+        f"the database cannot be read: {error}",
+        hint="'sensorlogd db check' tells more",
+        headers={"Retry-After": "5"},
+    )
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino

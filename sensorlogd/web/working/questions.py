@@ -1,0 +1,123 @@
+"""The API's questions that may take long, as functions of a log that a worker calls: their answers are ready to be sent."""
+
+from __future__ import annotations
+
+import gzip
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.storage.query.log import Log, converted
+from sensorlogd.web.answering import answers
+from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
+from sensorlogd.web.answering.params import TimeForm, find_series
+from sensorlogd.web.working import row_text
+from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
+from sensorlogd.web.working.texts import dumps, etag_of, rows_as_csv, rows_as_ndjson
+
+LEAST_TO_PACK, HOW_MUCH = 1_000, 5  # bytes, level
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An answer of JSON. ``packed``: with gzip. ``source``: where it comes from, if that is to be told."""
+
+    content: bytes
+    etag: str
+    packed: bool = False
+    source: str | None = None
+
+
+def body(value: Any, pack: bool, source: str | None = None) -> Body:
+    return body_of(dumps(value), pack, source)
+
+
+def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
+    etag = etag_of(content)
+    if pack and len(content) >= LEAST_TO_PACK:
+        return Body(gzip.compress(content, HOW_MUCH, mtime=0), etag, True, source)
+    return Body(content, etag, False, source)
+
+
+# ---- readings ----------------------------------------------------------------------------------------------------------
+
+
+def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> Body:
+    lost: list[Lost] = []
+    try:
+        found, following = answers.page_of_readings(log, ask, ask.after, limit)
+    except sqlite3.DatabaseError as error:
+        if not is_damaged_page(error):
+            raise
+        found, following, lost = _around_damage(log, ask, limit)
+    if shape == "columns":
+        told: Json = {"series": answers.readings_as_columns(found, ask), "next": following}
+    else:
+        told = {"readings": [answers.reading_as_row(reading, ask) for reading in found], "next": following}
+    return body(told | unreadable(lost, ask.form), pack)
+
+
+def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], str | None, list[Lost]]:
+    """As ``page_of_readings``, from what can be read. Raises sqlite3.DatabaseError where that is nothing."""
+    lost: list[Lost] = []
+    found: list[Any] = []
+    failed: sqlite3.DatabaseError | None = None
+    since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
+    wanted = find_series(log, ask.patterns)
+    changes = answers.changes_of(wanted, ask.unit)
+    for one in wanted:
+        around = Around(one.name, lost)
+        rows = around.read(lambda a, b, one=one: list(log.readings([one], a, b)), since, ask.until_us)  # type: ignore[misc]
+        failed = failed or around.error
+        rows = [row for row in rows if ask.after is None or (row.ts_us, one.id) > ask.after]
+        found += converted(rows, changes) if changes else rows
+    if failed is not None and not found:
+        raise failed
+    found.sort(key=lambda row: (row.ts_us, row.series.id))
+    following = None
+    if len(found) > limit:
+        last = found[limit - 1]
+        following = answers.cursor(last.ts_us, last.series.id)
+    return found[:limit], following, lost
+
+
+def readings_page(log: Log, ask: ReadingsAsk, place: row_text.Place, form: str) -> row_text.Page:
+    return row_text.page(log, ask, place, form)
+
+
+# ---- buckets -----------------------------------------------------------------------------------------------------------
+
+
+def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
+    lost: list[Lost] = []
+    told = answers.buckets(log, wanted, shape, lost)
+    return body(told | unreadable(lost, wanted.form), pack)
+
+
+def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
+    """The next rows as text, and where the page after it begins."""
+    rows, following = answers.page_of_buckets(log, wanted, place, limit)
+    found = [answers.bucket_as_row(one, row, wanted.ask.aggregates, wanted.form) for one, row in rows]
+    encode = rows_as_csv if form == "csv" else rows_as_ndjson
+    return encode(found, wanted.columns()), following
+
+
+# ---- the rest ----------------------------------------------------------------------------------------------------------
+
+
+def events(log: Log, ask: answers.EventsAsk, pack: bool) -> Body:
+    return body(answers.events(log, ask), pack)
+
+
+def events_page(log: Log, ask: answers.EventsAsk, form: str) -> bytes:
+    encode = rows_as_csv if form == "csv" else rows_as_ndjson
+    return encode(answers.events(log, ask)["events"], answers.EVENT_COLUMNS_WITH_ID)
+
+
+def unreadable(lost: list[Lost], form: TimeForm) -> Json:
+    """Told only where there is something."""
+    if not lost:
+        return {}
+    return {"unreadable": [{"series": one.series, "since": form(one.since_us), "until": form(one.until_us)} for one in lost]}

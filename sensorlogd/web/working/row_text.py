@@ -1,0 +1,234 @@
+"""Readings as lines of CSV or NDJSON, by column: what is the same in many rows is written once.
+
+The lines are those of ``encode`` and ``rows``; only the work is another.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd import csv_rows, quality
+from sensorlogd.storage.query.aggregates import BASE
+from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.query.rows import number
+from sensorlogd.storage.query.segments import Segments
+from sensorlogd.storage.rollups.compute import Snapshot
+from sensorlogd.web.answering.answers import ReadingsAsk, changes_of
+from sensorlogd.web.answering.params import TimeForm, find_series
+from sensorlogd.web.working.damage import Around, Lost
+from sensorlogd.web.working.texts import safe_cell
+
+AT_ONCE = 20_000  # rows
+MOST_ROWS = 80_000  # of a page: a megabyte or two are enough
+FIRST_WIDTH_US = 600_000_000
+GROWS_BY = 4
+
+Row = tuple[int, float | None, int]  # (ts, value, quality)
+Line = tuple[int, int, str]  # (ts, series id, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a stream has got to: a page is all that lies in some time. ``left``: rows that may still be sent. ``enough``: of a page."""
+
+    since_us: int
+    width_us: int
+    left: int
+    enough: int
+
+
+@dataclass(slots=True)
+class Page:
+    body: bytes
+    following: Place | None
+    lost: list[Lost]
+
+
+class _TooMany(Exception):
+    """A page would have more rows than fit."""
+
+
+def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
+    """The lines of the next page, in order of time and series. Raises ApiError, sqlite3.Error if nothing can be read."""
+    wanted = find_series(log, ask.patterns)
+    stamps = _Stamps(ask.form, form)
+    writers = [_Writer(one, ask, form, stamps) for one in wanted]
+    log.conn.execute("BEGIN")
+    snapshot = Snapshot.of(log.conn, "UTC")
+    lines: list[Line] = []
+    lost: list[Lost] = []
+    at, width = place.since_us, place.width_us
+    while at < ask.until_us and len(lines) < min(place.enough, place.left):
+        until = min(at + width, ask.until_us)
+        try:
+            some = _slice(snapshot, writers, at, until, lost)
+        except _TooMany:
+            width = max((until - at) // 2, 1)
+            continue
+        if ask.after is not None and at <= ask.after[0]:
+            some = [line for line in some if line[:2] > ask.after]
+        lines += some
+        at = until
+        if len(some) < place.enough // GROWS_BY:
+            width *= GROWS_BY
+    lines = lines[: place.left]
+    left = place.left - len(lines)
+    following = Place(at, width, left, place.enough) if at < ask.until_us and left else None
+    return Page("".join([line[2] for line in lines]).encode(), following, lost)
+
+
+def begin(ask: ReadingsAsk, most: int, enough: int) -> Place:
+    since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
+    return Place(since, FIRST_WIDTH_US, most, enough)
+
+
+def _slice(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:
+    """Raises _TooMany, unless it is one instant."""
+    lines: list[Line] = []
+    most = MOST_ROWS if until_us - since_us > 1 else 1 << 62
+    failed: sqlite3.DatabaseError | None = None
+    settled, fresh = snapshot.readings.spans(since_us, until_us)
+    gone = len(lost)
+    if settled is not None:
+        for writer in writers:
+            around = Around(writer.series.name, lost)
+            rows = around.read(_of_series(snapshot, writer.series, most - len(lines)), *settled)
+            failed = failed or around.error
+            lines += writer.lines(rows)
+    if fresh is not None:
+        around = Around("*", lost)
+        by_series = {writer.series.id: writer for writer in writers}
+        found: dict[int, list[Row]] = {}
+        for ts, series, value, flags in around.read(_of_fresh(snapshot, by_series, most - len(lines)), *fresh):
+            found.setdefault(series, []).append((ts, value, flags))
+        failed = failed or around.error
+        for series, rows in found.items():
+            lines += by_series[series].lines(rows)
+    if failed is not None and not lines and len(lost) > gone:
+        raise failed
+    lines.sort()
+    return lines
+
+
+def _of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
+    def rows(since_us: int, until_us: int) -> list[Row]:
+        found: list[Row] = []
+        for some in Segments(snapshot, series.id, BASE).chunks(since_us, until_us):
+            found += some
+            if len(found) > most:
+                raise _TooMany
+        return found
+
+    return rows
+
+
+def _of_fresh(snapshot: Snapshot, wanted: dict[int, Any], most: int) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
+    """One pass for all series."""
+
+    def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
+        found: list[tuple[int, int, Any, int]] = []
+        for some in snapshot.readings.fresh_stamped(since_us, until_us, AT_ONCE):
+            found += [row for row in some if row[1] in wanted]
+            if len(found) > most:
+                raise _TooMany
+        return found
+
+    return rows
+
+
+class _Stamps(dict[int, str]):
+    """Times as they are shown; 100 series often share them."""
+
+    def __init__(self, show: TimeForm, form: str) -> None:
+        super().__init__()
+        self._show = show
+        self._json = form == "ndjson"
+        self._second: int | None = None
+        self._head = self._tail = ""
+
+    def __missing__(self, us: int) -> str:
+        if len(self) > 200_000:
+            self.clear()
+        shown = self._shown(us)
+        self[us] = shown
+        return shown
+
+    def _shown(self, us: int) -> str:
+        if self._show.kind != "rfc3339":
+            return str(self._show(us))
+        second, part = divmod(us, 1_000_000)
+        if second != self._second:
+            text = str(self._show(second * 1_000_000))
+            if "T" not in text:
+                return f'"{text}"' if self._json else text
+            self._second, self._head, self._tail = second, text[:19], text[19:]
+        text = f"{self._head}.{part:06d}{self._tail}" if part else f"{self._head}{self._tail}"
+        return f'"{text}"' if self._json else text
+
+
+class _Tails(dict[int, str]):
+    """What stands behind the value: the unit, and the flags in words."""
+
+    def __init__(self, unit: str, form: str) -> None:
+        super().__init__()
+        self._unit, self._form = unit, form
+
+    def __missing__(self, flags: int) -> str:
+        words = quality.describe(flags)
+        if self._form == "csv":
+            tail = f",{_cells(safe_cell(self._unit), words)}\n"
+        else:
+            tail = f',"unit":{_json(self._unit)},"quality":{_json(words)}}}\n'
+        self[flags] = tail
+        return tail
+
+
+class _Writer:
+    """Of one series."""
+
+    def __init__(self, series: Series, ask: ReadingsAsk, form: str, stamps: _Stamps) -> None:
+        self.series = series
+        self._stamps = stamps
+        self._change = changes_of([series], ask.unit).get(series.id)
+        self._tails = _Tails(series.unit if ask.unit is None else ask.unit, form)
+        if form == "csv":
+            self._head, self._middle, self._none = "", f",{_cells(series.sensor, series.channel)},", ""
+        else:
+            self._head, self._none = '{"time":', "null"
+            self._middle = f',"sensor":{_json(series.sensor)},"channel":{_json(series.channel)},"value":'
+
+    def lines(self, rows: list[Row]) -> Iterator[Line]:
+        stamps, tails, head, middle, none = self._stamps, self._tails, self._head, self._middle, self._none
+        identity, change = self.series.id, self._change
+        if change is not None:
+            rows = [(ts, None if value is None else change.value(value), flags) for ts, value, flags in rows]
+        return (
+            (ts, identity, f"{head}{stamps[ts]}{middle}{none if value is None else _number(value, none)}{tails[flags]}")
+            for ts, value, flags in rows
+        )
+
+
+def _number(value: float, none: str) -> str:
+    text = repr(value)
+    if text[-2:] == ".0" or text[-1] in "fn" or "e" in text:  # whole, infinite, not a number, or with an exponent
+        found = number(value)
+        if found is None:
+            return none
+        return repr(found) if none else str(csv_rows.cell(found))  # nothing at all is written in CSV only
+    return text
+
+
+def _cells(*texts: str) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,36 @@
+"""Values as JSON, and rows as NDJSON and CSV."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from sensorlogd import csv_rows
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def dumps(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def etag_of(content: bytes) -> str:
+    return f'W/"{blake2b(content, digest_size=12).hexdigest()}"'
+
+
+def rows_as_ndjson(rows: Rows, columns: Sequence[str]) -> bytes:
+    return b"".join(dumps({column: row.get(column) for column in columns}) + b"\n" for row in rows)
+
+
+def rows_as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv_rows.write(([csv_rows.cell(row.get(column)) for column in columns] for row in rows), text)
+    return text.getvalue().encode()
+
+
+def safe_cell(text: str) -> str:
+    """A spreadsheet takes what begins like this for a formula; the apostrophe tells it that it is text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and len(text) > 1 else text

@@ -1,0 +1,177 @@
+"""The process that looks for an answer: ``python -m sensorlogd.web.working.worker DATABASE BYTES``, one question after the other.
+
+Its standard input is a socket to the web process. A question is a frame (eight bytes of length, then a pickle) that holds
+``module:function``, arguments and seconds: the function is called with a log and the arguments. The answer is a frame that
+begins with a word: ``ok`` and what was found, ``error`` and what to tell, ``fault`` and a traceback.
+
+A question ends when its time is over or SIGUSR1 says that nobody wants the answer any more: a timer looks several times a
+second, so that evaluation in Python ends as surely as a statement of SQLite. What needs more than BYTES of memory is
+told, and the process ends: what is left of its memory is in pieces. It also ends when the web process is gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import pickle
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.storage.query.log import Log
+from sensorlogd.web.working.kept import KeptLog, is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.working.refusal import ApiError
+
+LOOK_EVERY_S = 0.1
+STEPS_BETWEEN_LOOKS = 20_000
+HEAD = 8  # bytes
+PING = "ping"
+FUNCTIONS = "sensorlogd.web."  # nothing else is called
+
+
+class Ended(BaseException):
+    """Not an Exception: nothing on the way may take it for an error of its own."""
+
+
+class Worker:
+    """``memory_bytes``: how much a question may need."""
+
+    def __init__(self, database: Path, memory_bytes: int) -> None:
+        self.kept = KeptLog(database)
+        self.database = database
+        self.memory_bytes = memory_bytes
+        self._parent = os.getppid()
+        self._until = 0.0
+        self._asking = False
+        self._cancelled = False
+        signal.signal(signal.SIGALRM, self._look)
+        signal.signal(signal.SIGUSR1, self._cancel)
+
+    def answer(self, name: str, arguments: tuple[Any, ...], seconds: float) -> tuple[Any, ...]:
+        """The answer as it is sent. Never raises but MemoryError."""
+        if name == PING:
+            return "ok", None
+        self._cancelled = False
+        self._until = time.monotonic() + seconds
+        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
+        self._asking = True
+        try:
+            try:
+                return "ok", self._found(name, arguments)
+            finally:
+                self._asking = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except Ended:
+            return self._told(too_long(seconds))
+        except ApiError as error:
+            return self._told(error)
+        except MemoryError:
+            raise
+        except Exception as error:
+            if is_interrupt(error):
+                return self._told(too_long(seconds))
+            if is_damage(error, self.database):
+                self.kept.close()
+                return self._told(unreadable(error))
+            return "fault", type(error).__name__, traceback.format_exc()
+
+    def too_much(self) -> tuple[Any, ...]:
+        """What to say when memory was short."""
+        return self._told(
+            ApiError(
+                422,
+                "takes_too_much",
+                f"the answer needs more than {self.memory_bytes / 1e6:.0f} MB of memory",
+                hint="ask for fewer series, a shorter range or longer steps, or stream it with format=csv",
+            )
+        )
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    def _found(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        module, _, function = name.partition(":")
+        assert module.startswith(FUNCTIONS)
+        call = getattr(importlib.import_module(module), function)
+        log = self.kept.get()
+        log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_LOOKS)
+        try:
+            return call(log, *arguments)
+        finally:
+            self._let_go(log)
+
+    def _let_go(self, log: Log) -> None:
+        if self.kept.holds(log):
+            log.conn.set_progress_handler(None, 0)
+            if log.conn.in_transaction:  # a stream that was not read to its end
+                with contextlib.suppress(Exception):
+                    log.conn.execute("ROLLBACK")
+
+    def _is_over(self) -> bool:
+        return self._cancelled or time.monotonic() > self._until
+
+    def _look(self, *_: object) -> None:
+        if os.getppid() != self._parent:
+            os._exit(1)
+        if self._asking and self._is_over():
+            raise Ended
+
+    def _cancel(self, *_: object) -> None:
+        self._cancelled = True
+        if self._asking:
+            raise Ended
+
+    def _told(self, error: ApiError) -> tuple[Any, ...]:
+        return "error", error.status, error.body, error.headers
+
+
+def frame(value: Any) -> bytes:
+    body = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return len(body).to_bytes(HEAD, "big") + body
+
+
+def limit_memory(more_bytes: int) -> None:
+    """So much beyond what the process holds now."""
+    used = 0
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/statm", "rb") as file:
+        used = int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (used + more_bytes,) * 2)
+
+
+def _serve(worker: Worker, peer: socket.socket) -> None:
+    with peer.makefile("rb") as questions:
+        while True:
+            head = questions.read(HEAD)
+            if len(head) < HEAD:
+                return
+            question = pickle.loads(questions.read(int.from_bytes(head, "big")))
+            try:
+                peer.sendall(frame(worker.answer(*question)))
+            except MemoryError:
+                worker.kept.close()
+                peer.sendall(frame(worker.too_much()))
+                return
+
+
+def main() -> int:
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C reaches the whole group; the web process decides
+        signal.signal(number, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING, format="web: %(message)s")
+    with contextlib.suppress(OSError):
+        os.nice(5)  # small questions go first
+    worker = Worker(Path(sys.argv[1]), int(sys.argv[2]))
+    limit_memory(worker.memory_bytes)
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(0)) as peer:
+        _serve(worker, peer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

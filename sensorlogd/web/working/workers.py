@@ -1,0 +1,267 @@
+"""Questions that may take long or much, each looked for in a process that can be ended.
+
+``await workers.run("module:function", *arguments)`` calls the function with a log and the arguments in a worker, and returns
+what it returns. A worker that overstays its time is killed and replaced; when the one who asked is cancelled (its client has
+gone) the worker is told, and killed if it does not stop at once. All of it runs on the event loop; no thread is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.web.working.kept import Telling, too_long
+from sensorlogd.web.working.refusal import ApiError
+from sensorlogd.web.working.worker import HEAD, PING, frame
+
+logger = logging.getLogger(__name__)
+
+WAITING_PER_WORKER = 16
+WAITING_S = 15.0  # whoever asked longer ago has given up
+GRACE_S = 2.0  # for a worker to end by itself what takes too long
+STOPS_WITHIN_S = 0.5  # when nobody wants its answer
+PING_WITHIN_S = 5.0  # a process is started meanwhile, on a slow machine
+IDLE_S = 60.0  # then all but one end
+PART = 1 << 18
+
+
+class WorkerGone(Exception):
+    """It ended before it answered."""
+
+
+class _Worker:
+    def __init__(self, database: Path, memory_bytes: int) -> None:
+        """Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                # -P: what lies in the current directory is not a module of ours.
+                command = [sys.executable, "-P", "-m", "sensorlogd.web.working.worker", str(database), str(memory_bytes)]
+                self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+            except BaseException:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        self._socket = ours
+        self.used_at = time.monotonic()
+
+    async def ask(self, question: bytes, within_s: float) -> Any:
+        """Raises TimeoutError, WorkerGone."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(within_s):
+                await loop.sock_sendall(self._socket, question)
+                return await self.hear()
+        except OSError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise WorkerGone from error
+
+    async def hear(self) -> Any:
+        size = int.from_bytes(await self._exactly(HEAD), "big")
+        return pickle.loads(await self._exactly(size))
+
+    def tell_to_stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self.process.send_signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """It only reads: nothing is lost."""
+        self._socket.close()
+        self.process.kill()
+        self.process.wait()
+
+    async def _exactly(self, size: int) -> bytearray:
+        loop, found = asyncio.get_running_loop(), bytearray()
+        while len(found) < size:
+            part = await loop.sock_recv(self._socket, min(size - len(found), PART))
+            if not part:
+                raise WorkerGone
+            found += part
+        return found
+
+
+class Workers:
+    """At most ``count`` at a time, started when they are needed. ``memory_bytes``: how much one question may need."""
+
+    def __init__(
+        self,
+        database: Path,
+        *,
+        count: int = 2,
+        timeout_s: float = 10.0,
+        memory_bytes: int = 128_000_000,
+        tell: Telling | None = None,
+    ) -> None:
+        self.database = database
+        self.timeout_s = timeout_s
+        self.memory_bytes = memory_bytes
+        self.refused = 0
+        self.timeouts = 0
+        self.replaced = 0
+        self.cancelled = 0
+        self._limit = count * (1 + WAITING_PER_WORKER)
+        self._asked = 0
+        self._slots = asyncio.Semaphore(count)
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._tell = tell or Telling(database)
+
+    async def run(self, name: str, *arguments: Any, patient: bool = False) -> Any:
+        """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
+
+        Raises ApiError: 503 busy, ended or no database, 422 when it takes too long or too much.
+        """
+        if self._closed or (self._asked >= self._limit and not patient):
+            raise self._busy()
+        self._asked += 1
+        try:
+            await self._turn(None if patient else WAITING_S)
+            answer = await self._with_worker(frame((name, arguments, self.timeout_s)), self.timeout_s)
+        finally:
+            self._asked -= 1
+        kind, *rest = answer
+        if kind == "ok":
+            return rest[0]
+        if kind == "error":
+            status, body, headers = rest
+            self.timeouts += body["code"] == "takes_too_long"
+            if body["code"] == "log_unavailable":
+                self._tell(body["message"])
+            more = {key: value for key, value in body.items() if key not in ("code", "message")}
+            raise ApiError(status, body["code"], body["message"], headers=headers, **more)
+        name, trace = rest
+        logger.error("a question failed:\n%s", trace)
+        raise ApiError(500, "internal", f"the question failed: {name}", hint="the log of the daemon has more")
+
+    async def is_well(self) -> bool:
+        """Whether a worker answers, or all are busy with questions whose time is not over."""
+        if self._closed or self._slots.locked():
+            return not self._closed
+        await self._turn(None)
+        try:
+            await self._with_worker(frame((PING, (), 0.0)), PING_WITHIN_S - GRACE_S)
+        except ApiError as error:
+            logger.warning("no worker answers: %s", error)
+            return False
+        return True
+
+    def pids(self) -> list[int]:
+        """Of those that run."""
+        return [worker.process.pid for worker in self._all]
+
+    def close(self) -> None:
+        """Ends all at once; who waits for an answer is told. Idempotent."""
+        self._closed = True
+        for worker in list(self._all):
+            worker.process.kill()  # who waits for it hears the end of it
+        for worker in self._idle:
+            self._end(worker)
+        self._idle.clear()
+
+    # ---- inside ----------------------------------------------------------------------------------------------------
+
+    async def _turn(self, within_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise self._busy() from None
+
+    async def _with_worker(self, question: bytes, seconds: float) -> Any:
+        """Holds a turn, and gives it back."""
+        worker: _Worker | None = None
+        keep, settles = False, False
+        try:
+            worker = self._take()
+            answer = await worker.ask(question, seconds + GRACE_S)
+            keep = answer[0] != "error" or answer[2]["code"] != "takes_too_much"
+            return answer
+        except TimeoutError:
+            self.replaced += 1
+            self.timeouts += 1
+            raise too_long(seconds) from None
+        except (WorkerGone, OSError) as error:
+            if not self._closed:
+                self.replaced += 1
+            raise self._gone(error) from None
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            if worker is not None:
+                settles = True
+                task = asyncio.get_running_loop().create_task(self._settle(worker))
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
+            raise
+        finally:
+            if not settles:
+                self._give_back(worker, keep)
+
+    async def _settle(self, worker: _Worker) -> None:
+        """Nobody wants its answer: it stops by itself, or is ended."""
+        keep = False
+        try:
+            worker.tell_to_stop()
+            async with asyncio.timeout(STOPS_WITHIN_S):
+                answer = await worker.hear()
+            keep = answer[0] == "ok" or answer[2]["code"] != "takes_too_much"
+        except Exception:  # it said nothing, half of something, or ended: another will be started
+            keep = False
+        finally:
+            self._give_back(worker, keep)
+
+    def _take(self) -> _Worker:
+        """Raises OSError."""
+        if self._closed:
+            raise OSError("it ends")
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.poll() is None:
+                return worker
+            self._end(worker)
+        worker = _Worker(self.database, self.memory_bytes)
+        self._all.add(worker)
+        return worker
+
+    def _give_back(self, worker: _Worker | None, keep: bool) -> None:
+        self._slots.release()
+        if worker is None:
+            return
+        if not keep or self._closed:
+            self._end(worker)
+            return
+        worker.used_at = time.monotonic()
+        self._idle.append(worker)
+        asyncio.get_running_loop().call_later(IDLE_S + 1.0, self._retire)
+
+    def _retire(self) -> None:
+        """The one used last stays: it answers whether all is well."""
+        while len(self._idle) > 1 and time.monotonic() - self._idle[0].used_at > IDLE_S:
+            self._end(self._idle.pop(0))
+
+    def _end(self, worker: _Worker) -> None:
+        self._all.discard(worker)
+        worker.kill()
+
+    def _busy(self) -> ApiError:
+        self.refused += 1
+        return ApiError(
+            503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "2"}
+        )
+
+    def _gone(self, error: Exception) -> ApiError:
+        if self._closed:
+            return ApiError(503, "ending", "the server is ending", headers={"Retry-After": "10"})
+        why = "no process can be started for it" if isinstance(error, OSError) else "the process that looked for it has ended"
+        return ApiError(503, "no_worker", f"there is no answer: {why}", hint="try again", headers={"Retry-After": "5"})

@@ -1,0 +1,62 @@
+"""Alarms over HTTP: the API, metrics, and what Grafana asks of a Prometheus."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sensorlogd.storage import alarms, database
+from sensorlogd.storage.alarms import AlarmRow, NoticeRow, Outcome
+from sensorlogd.web.serving.settings import Settings
+from tests.web.conftest import T0, S, make_database, serving
+
+NORMAL = AlarmRow(
+    "hot", "lab.t", "{}", "> 30", "critical", "°C", "normal", T0, None, 0, 0, 0, 0, 0, None, "", 0, "", 0, None, "open a window"
+)  # fmt: skip
+
+
+def with_alarms(fresh: Path, path: Path) -> Path:
+    make_database(fresh, path)
+    conn = database.connect_writer(path)
+    conn.execute("BEGIN IMMEDIATE")
+    raised = replace(NORMAL, subject="lab.t", state="unacknowledged", value=31.5, raised_us=T0 + 60 * S, raises=2)
+    muted = replace(raised, subject="roof.t", shelved_until_at=5, shelved_until_us=T0 + 7200 * S)
+    alarms.save(conn, [raised, muted, replace(NORMAL, subject="lab.n", state="pending"), replace(NORMAL, name="cold")])
+    rows = [NoticeRow(f"n{n}", "me", "raised", "hot", "lab.t", T0, {}, alarms.WAITING, 0) for n in range(3)]
+    alarms.add_notices(conn, rows)
+    alarms.end_notices(conn, [Outcome("n0", alarms.SENT, 1, T0, "m", "")])
+    conn.execute("COMMIT")
+    conn.close()
+    return path
+
+
+def test_alarms_are_told_everywhere(fresh: Path, tmp_path: Path) -> None:
+    """What wants to be seen first comes first."""
+    with serving(Settings(with_alarms(fresh, tmp_path / "log.db"))) as served:
+        rows = served.get("/api/v1/alarms")["alarms"]
+        assert [(row["alarm"], row["series"], row["state"]) for row in rows] == [
+            ("hot", "lab.t", "unacknowledged"),
+            ("hot", "roof.t", "shelved"),
+            ("hot", "lab.n", "pending"),
+            ("cold", "lab.t", "normal"),
+        ]
+        assert rows[0]["value"] == 31.5
+        assert rows[0]["last_raised"].startswith("2026-03-29T00:01:00")
+        assert len(served.get("/api/v1/alarms", state="raised")["alarms"]) == 2
+        firing = served.get("/prometheus/api/v1/alerts")["data"]["alerts"]
+        assert [(one["labels"]["sensor"], one["state"]) for one in firing] == [
+            ("lab", "firing"),
+            ("roof", "firing"),
+            ("lab", "pending"),
+        ]
+        assert firing[1]["labels"]["shelved"] == "true"
+        ((group,),) = [served.get("/prometheus/api/v1/rules")["data"]["groups"]]
+        assert [(rule["name"], rule["state"], len(rule["alerts"])) for rule in group["rules"]] == [
+            ("cold", "inactive", 0),
+            ("hot", "firing", 3),
+        ]
+        told = served.client.get("/metrics").text
+    assert 'ALERTS{alertname="hot",alertstate="firing",channel="t",sensor="lab",severity="critical"} 1.0' in told
+    assert 'sensorlogd_alarms{state="shelved"} 1.0' in told
+    assert 'sensorlogd_notifications_waiting{target="me"} 2.0' in told
+    assert 'sensorlogd_notifications_total{outcome="sent",target="me"} 1.0' in told
