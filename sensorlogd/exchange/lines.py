@@ -5,32 +5,45 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 LONGEST_LINE = 4_000_000  # characters
 MOST_COLUMNS = 10_000
+_UNDECODED = re.compile("[\udc80-\udcff]")
+_QUOTED = re.compile(r'"[^"]*"')
 
 
 class FileError(Exception):
-    """The file cannot be imported; ``line`` is where, 0 if it is the file as a whole."""
+    """The file cannot be imported; ``line`` is where, 0 if it is the file as a whole. ``one_line``: without it, it could."""
 
-    def __init__(self, name: str, line: int, what: str) -> None:
+    def __init__(self, name: str, line: int, what: str, *, one_line: bool = False) -> None:
         super().__init__(f"{name}:{line}: {what}" if line else f"{name}: {what}")
         self.line = line
+        self.one_line = one_line
+
+
+class Aside(Protocol):
+    """Where lines go that cannot be read."""
+
+    def take(self, error: FileError, text: str) -> None: ...
 
 
 class Lines:
-    """An iterator of lines without their ends. ``number``: of the last one. ``done``: bytes read of the file so far.
+    """An iterator of lines with their ends. gzip is understood; a byte order mark is taken off.
 
-    gzip is understood; a byte order mark is taken off. Raises FileError for what is no text.
+    number   of the last one
+    done     bytes read of the file so far
+    record   the lines since ``begin``: a quoted cell may have several
+    head     the lines so far, until ``end_head``: they must be right; of those behind, ``aside`` may take what is wrong
+    nuls     lines of nothing but NUL characters, which a power cut leaves: they are passed over
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
-        self.name = name
-        self.number = 0
-        self.encoding = encoding
+        self._begin(name, encoding)
         self._counted = _Counted(file)
         head = self._counted.peek(4)
         stream: IO[bytes] = self._counted  # type: ignore[assignment]  # a BufferedIOBase is what is needed of it
@@ -41,9 +54,19 @@ class Lines:
         if self.encoding.replace("_", "-").lower() in ("utf-8", "utf8"):
             self.encoding = "utf-8-sig"
         try:
-            self._text = io.TextIOWrapper(stream, encoding=self.encoding, newline="")
+            self._text = io.TextIOWrapper(stream, encoding=self.encoding, errors="surrogateescape", newline="")
         except LookupError:
             raise FileError(name, 0, f"unknown encoding {encoding!r}; write e.g. utf-8, latin-1, cp1252, utf-16") from None
+
+    def _begin(self, name: str, encoding: str) -> None:
+        self.name = name
+        self.number = 0
+        self.encoding = encoding
+        self.record: list[str] = []
+        self.head: list[str] | None = []
+        self.aside: Aside | None = None
+        self.nuls: list[int] = []
+        self._ahead: deque[str] = deque()
 
     @property
     def done(self) -> int:
@@ -53,26 +76,73 @@ class Lines:
         return self
 
     def __next__(self) -> str:
+        while True:
+            line = self._ahead.popleft() if self._ahead else self._read()
+            if not line:
+                raise StopIteration
+            self.number += 1
+            if self.head is not None:
+                self.head.append(line)
+            if "\0" in line and self.number > 1 and not line.strip("\0 \t\r\n"):
+                self.nuls.append(self.number)
+                continue
+            problem = self._problem(line)
+            if problem is None:
+                self.record.append(line)
+                return line
+            self.bad(problem, line)
+
+    def _read(self) -> str:
         try:
             line = self._text.readline(LONGEST_LINE + 1)
-        except UnicodeDecodeError as error:
-            before = error.object[: error.start].count(b"\n")  # it is decoded some thousand bytes at a time
+        except UnicodeDecodeError:
             raise FileError(
-                self.name, self.number + 1 + before, f"{error.object[error.start : error.start + 1]!r} is not {self.encoding.removesuffix('-sig')}"
-                "; is this text? say --encoding latin-1 (or what it is)",
-            ) from None  # fmt: skip
+                self.name, self.number + 1, f"this is not {self.encoding}; is it text? say --encoding latin-1 (or what it is)"
+            ) from None
         except (EOFError, OSError, gzip.BadGzipFile) as error:
             raise FileError(self.name, self.number + 1, f"the file cannot be read on: {error}") from None
-        if not line:
-            raise StopIteration
-        self.number += 1
         if len(line) > LONGEST_LINE:
-            raise FileError(self.name, self.number, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
-        if "\0" in line:
-            raise FileError(
-                self.name, self.number, "a NUL character: this is a binary file, or text in UTF-16 (--encoding utf-16-le)"
-            )
+            raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
         return line
+
+    def _problem(self, line: str) -> str | None:
+        if "\0" in line:
+            if self.number == 1:
+                return "a NUL character: this is a binary file, or text in UTF-16 (--encoding utf-16-le)"
+            return "NUL characters among the text: a power cut leaves them, or this is UTF-16 (--encoding utf-16-le)"
+        if not line.isascii() and (found := _UNDECODED.search(line)):
+            byte = bytes([ord(found[0]) - 0xDC00])
+            return f"{byte!r} is not {self.encoding.removesuffix('-sig')}; is this text? say --encoding latin-1 (or what it is)"
+        return None
+
+    def peek(self, count: int) -> list[str]:
+        """The next lines, as many as there are, as they are; they come again. Raises FileError."""
+        while len(self._ahead) < count and (line := self._read()):
+            self._ahead.append(line)
+        return [line for line, _ in zip(self._ahead, range(count), strict=False)]
+
+    def back(self, line: str) -> None:
+        """The last line comes again: it was no header."""
+        self._ahead.appendleft(line)
+        self.number -= 1
+        if self.head is not None:
+            self.head.pop()
+
+    def end_head(self) -> str:
+        """What stands above the data, and comes before lines that are put aside, too."""
+        text, self.head = "".join(self.head or ()), None
+        return text
+
+    def begin(self) -> None:
+        """A new record begins with the next line."""
+        self.record = []
+
+    def bad(self, what: str, text: str | None = None) -> None:
+        """The lines since ``begin`` (or ``text``) cannot be read. Raises FileError unless they are put aside."""
+        error = FileError(self.name, self.number, what, one_line=self.head is None)
+        if self.aside is None:
+            raise error from None
+        self.aside.take(error, "".join(self.record) if text is None else text)
 
 
 class _Counted(io.BufferedIOBase):
@@ -105,35 +175,69 @@ class _Counted(io.BufferedIOBase):
     read1 = read
 
 
-def cells(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """The cells of each line that is not empty; ``delimiter`` ``" "``: any run of blanks. Quotes as in RFC 4180."""
+def split(line: str, delimiter: str) -> list[str]:
+    """The cells of one line; ``delimiter`` ``" "``: any run of blanks. Quotes as in RFC 4180. Raises csv.Error."""
     if delimiter == " ":
+        return line.split()
+    return next(csv.reader([line], delimiter=delimiter, strict=True), [])
+
+
+def cells(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """The cells of each record that is not empty."""
+    for row in _records(lines, delimiter):
+        if len(row) > MOST_COLUMNS:
+            lines.bad(f"{len(row):,} columns; at most {MOST_COLUMNS:,} are taken")
+        elif any(row) and not (len(row) == 1 and not row[0].strip()):
+            yield row
+
+
+def _records(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    if delimiter == " ":
+        lines.begin()
         for line in lines:
-            row = line.split()
-            if row:
-                yield row
+            yield line.split()
+            lines.begin()
         return
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
+        lines.begin()
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise FileError(lines.name, lines.number, f"{error}; see the quotes of this line") from None
-        if len(row) > MOST_COLUMNS:
-            raise FileError(lines.name, lines.number, f"{len(row):,} columns; at most {MOST_COLUMNS:,} are taken")
-        if any(row) and not (len(row) == 1 and not row[0].strip()):
+            if lines.aside is None:
+                lines.bad(f"{error}; see the quotes of this line")
+            yield from _one_by_one(lines, delimiter)
+        else:
             yield row
 
 
+def _one_by_one(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """A quote that never closes took all these lines; those that are right by themselves are not lost to it."""
+    taken, last = lines.record, lines.number
+    for index, line in enumerate(taken):
+        lines.record, lines.number = [line], last - len(taken) + 1 + index
+        try:
+            row = split(line, delimiter)
+        except csv.Error as error:
+            lines.bad(f"{error}; see the quotes of this line")
+        else:
+            yield row
+    lines.number = last
+
+
 def sniff(header: str) -> str:
-    """The delimiter that divides a line into most cells: tab, semicolon, comma, bar, or blanks where there is none of these."""
-    counts = {delimiter: header.count(delimiter) for delimiter in "\t;,|"}
+    """The delimiter that divides a line into most cells: tab, semicolon, comma, bar, or blanks where there is none of these.
+
+    What stands in quotes does not count.
+    """
+    bare = _QUOTED.sub("", header)
+    counts = {delimiter: bare.count(delimiter) for delimiter in "\t;,|"}
     best = max(counts, key=lambda one: counts[one])
     if counts[best]:
         return best
-    return " " if len(header.split()) > 1 else ","
+    return " " if len(bare.split()) > 1 else ","
 
 
 def open_file(path: Path) -> IO[bytes]:

@@ -56,7 +56,7 @@ class Stage:
         self._folder = folder
 
     def __enter__(self) -> Stage:
-        handle, name = tempfile.mkstemp(".import", "sensorlogd-", self._folder or _roomy())
+        handle, name = tempfile.mkstemp(".import", "sensorlogd-", self._folder or roomy())
         os.close(handle)
         self._path = Path(name)
         self._conn = sqlite3.connect(name, isolation_level=None)
@@ -140,6 +140,6 @@ class Stage:
             yield piece
 
 
-def _roomy() -> str:
+def roomy() -> str:
     """Not /tmp: on many a machine that is memory."""
     return "/var/tmp" if os.access("/var/tmp", os.W_OK) and "TMPDIR" not in os.environ else tempfile.gettempdir()

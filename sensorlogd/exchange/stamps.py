@@ -7,6 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sensorlogd.exchange import beyond
+from sensorlogd.stamping import patterns
+from sensorlogd.stamping.local import FIRST as FIRST_ONE
+from sensorlogd.stamping.local import Local
+
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
@@ -15,32 +20,57 @@ _SECOND = timedelta(seconds=1)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
 
 
-def reader(form: str, zone: str, fold: int) -> Callable[[str], int]:
-    """A function from text to microseconds UTC; it raises ValueError that says what is wrong.
+def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> Callable[[str], int]:
+    """A function from text to microseconds UTC, for the times of one file in order; it raises ValueError that says what is
+    wrong.
 
-    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: 0 takes the first of the two instants that a
-    local time has when clocks are set back, 1 the second; a time that clocks jump over is an error.
+    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over
+    is an error. ``year``: of a pattern that has none: that of the first time, or ``from_host``: nearest to ``now_us``; the
+    following ones are nearest to the one before. 24:00 is the beginning of the next day, a leap second the second behind it.
     """
-    local = ZoneInfo(zone)
+    local = Local(zone, fold)
     if form in EPOCHS:
         factor = EPOCHS[form]
         return lambda text: _from_epoch(text, factor)
     if form != "iso" and "%" not in form:
         raise ValueError(f"unknown time format {form!r}; write {FORMATS}")
+    if form != "iso":
+        patterns.check(form)
     has_offset = form != "iso" and "%z" in form
+    near = _near(form, year, now_us)
+
+    def parse(text: str) -> datetime:
+        if form == "iso":
+            return _iso(text)
+        try:
+            return datetime.strptime(text, form) if near is None else near.read(text)  # noqa: DTZ007  # the zone follows
+        except ValueError:
+            raise ValueError(f"{text!r} is not a time like {form!r}") from None
 
     def read(text: str) -> int:
-        if form == "iso":
-            at = _iso(text)
-        else:
-            try:
-                at = datetime.strptime(text, form)  # noqa: DTZ007  # the zone follows below
-            except ValueError:
-                raise ValueError(f"{text!r} is not a time like {form!r}") from None
+        try:
+            at, leaps = parse(text), False
+        except ValueError:
+            found = beyond.read(text, parse)
+            if found is None:
+                raise
+            at, leaps = found
+        us = utc_us(at, text)
+        if leaps:
+            us += 1_000_000
+            if not beyond.is_leap(us):
+                raise ValueError(
+                    f"{text!r}: that minute has no second 60; leap seconds end a month, in UTC (is it another --zone?)"
+                )
+        return us
+
+    def utc_us(at: datetime, text: str) -> int:
         if at.tzinfo is None:
             if not FIRST <= at.replace(tzinfo=UTC) <= LAST:
                 raise ValueError(f"{text!r} lies outside the years 1 to 9999")
-            at = _in_zone(at.replace(fold=fold), local, zone)
+            at = _EPOCH + timedelta(microseconds=local.utc_us(at))
+            if near is not None:
+                near.begin(local_us(at, local.zone))
         elif not has_offset and form != "iso":
             raise ValueError(f"{text!r} has an offset")
         return _us(at, text)
@@ -88,11 +118,45 @@ def _hours(rest: str) -> str:
     return f"{match[1]}0{match[2]}:{match[3]}" if match else rest
 
 
-def _in_zone(at: datetime, local: ZoneInfo, zone: str) -> datetime:
-    at = at.replace(tzinfo=local)
-    if at.astimezone(UTC).astimezone(local).replace(tzinfo=None) != at.replace(tzinfo=None):
-        raise ValueError(f"there is no {at.replace(tzinfo=None)} in {zone}: clocks were set forward; is it another zone?")
-    return at
+class _Near:
+    """Completes each time from the one before."""
+
+    def __init__(self, form: str, first_us: int, *, is_year: bool) -> None:
+        self._completed = patterns.Completed(form)
+        self._is_year = is_year  # the first one is in that very year
+        self.last_us = first_us
+
+    def begin(self, last_us: int) -> None:
+        """From here on: nearest to this one."""
+        self.last_us, self._is_year = last_us, False
+
+    def read(self, text: str) -> datetime:
+        if not self._is_year:
+            return self._completed.read(text, self.last_us)
+        year = (_EPOCH + timedelta(microseconds=self.last_us)).year
+        return datetime.strptime(f"{year:04} {text}", f"%Y {self._completed.form}")  # noqa: DTZ007  # as above
+
+
+def _near(form: str, year: str | None, now_us: int) -> _Near | None:
+    """None for a form that says the whole date. Raises ValueError."""
+    lack = patterns.lacks(form) if form != "iso" else ""
+    if not lack:
+        if year is not None:
+            raise ValueError(f"--year {year}: {form!r} says the year already")
+        return None
+    if year is None:
+        raise ValueError(f"{form!r} leaves the {lack} open; say --year 2026 (of the first line) or --year from_host")
+    if year == "from_host":
+        return _Near(form, now_us, is_year=False)
+    if lack != "year" or not re.fullmatch(r"\d{4}", year):
+        raise ValueError(f"--year {year}: write from_host" + (", or a year as 2026" if lack == "year" else ""))
+    return _Near(form, local_us(datetime(int(year), 7, 1, tzinfo=UTC), ZoneInfo("UTC")), is_year=True)
+
+
+def local_us(at: datetime, zone: ZoneInfo) -> int:
+    """What the clocks of ``zone`` show at ``at``, in microseconds."""
+    shown = at.astimezone(zone).replace(tzinfo=UTC) - _EPOCH
+    return (shown.days * 86_400 + shown.seconds) * 1_000_000 + shown.microseconds
 
 
 def _us(at: datetime, text: str) -> int:

@@ -15,6 +15,7 @@ from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
 from sensorlogd.exchange.stage import Stage
+from sensorlogd.quality import describe
 from sensorlogd.times import format_time
 
 HEAD = "time,sensor,channel,value,unit,quality\n"
@@ -156,7 +157,7 @@ def test_every_instant_is_read_as_it_was_written(us: int) -> None:
     for zone in ("UTC", "Asia/Kathmandu", "America/St_Johns"):
         text = format_time(us, zone)
         if len(text.split("+")[-1].split("-")[-1]) <= 6 or zone == "UTC":  # offsets with seconds (before 1900) are not ISO 8601
-            assert stamps.reader("iso", "UTC", 0)(text) == us
+            assert stamps.reader("iso", "UTC")(text) == us
 
 
 @given(st.integers(-60_000_000_000, 250_000_000_000), st.integers(0, 999_999))
@@ -164,14 +165,14 @@ def test_epochs(seconds: int, fraction: int) -> None:
     """Seconds, milliseconds and microseconds since 1970, with a fraction or without."""
     us = seconds * 1_000_000 + (fraction if seconds >= 0 else -fraction)
     sign = "-" if us < 0 else ""
-    assert stamps.reader("epoch", "UTC", 0)(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
-    assert stamps.reader("epoch_us", "UTC", 0)(str(us)) == us
-    assert stamps.reader("epoch_ms", "UTC", 0)(str(us // 1000)) == us // 1000 * 1000
+    assert stamps.reader("epoch", "UTC")(f"{sign}{abs(us) // 1_000_000}.{abs(us) % 1_000_000:06}") == us
+    assert stamps.reader("epoch_us", "UTC")(str(us)) == us
+    assert stamps.reader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
 
 
 def test_the_hour_that_comes_twice() -> None:
     """Which one is said; the first by default."""
-    first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in (0, 1))
+    first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
     assert second - first == 3_600_000_000
 
 
@@ -189,3 +190,48 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     assert single.values == [1, 2, 3]
     assert (stage.shifted, stage.repeated) == (3, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- times of others ---------------------------------------------------------------------------------------------------
+
+
+def _times(text: str, **more: object) -> list[str]:
+    return [format_time(ts) for _, ts, *_ in read("t,x\n" + text, Options(times=("t",), sensor="s", **more))]  # type: ignore[arg-type]
+
+
+def test_the_repeated_hour_by_order() -> None:
+    """As the drivers do it."""
+    text = "".join(f"2026-10-25 {time},1\n" for time in ("01:59", "02:00", "02:40", "02:00", "02:40", "03:00"))
+    shown = _times(text, zone="Europe/Berlin", fold="by_order")
+    assert shown == [
+        f"2026-10-{day}Z" for day in ("24T23:59:00", "25T00:00:00", "25T00:40:00", "25T01:00:00", "25T01:40:00", "25T02:00:00")
+    ]
+
+
+def test_years_that_no_line_says() -> None:
+    """The first line's is said, the others follow; or the whole is near to now."""
+    text = "30 Dec 23:00,1\n01 Jan 01:00,2\n"
+    assert _times(text, time_format="%d %b %H:%M", year="2019") == ["2019-12-30T23:00:00Z", "2020-01-01T01:00:00Z"]
+    now = 1_767_225_600_000_000
+    assert _times(text, time_format="%d %b %H:%M", year="from_host", now_us=now) == [
+        "2025-12-30T23:00:00Z",
+        "2026-01-01T01:00:00Z",
+    ]
+    with pytest.raises(ValueError, match=r"leaves the year open; say --year"):
+        _times(text, time_format="%d %b %H:%M")
+
+
+def test_rows_that_share_a_second_are_spread() -> None:
+    shown = _times("2026-01-01T00:00:00,1\n2026-01-01T00:00:00,2\n2026-01-01T00:00:01,3\n", repeat="spread")
+    assert shown == ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500000Z", "2026-01-01T00:00:01Z"]
+
+
+def test_times_that_cannot_be_are_marked() -> None:
+    options = Options(times=("t",), sensor="s", now_us=1_767_225_600_000_000, earliest_us=0)
+    found = read("t,x\n2026-01-02,1\n2026-01-03,2\n1969-01-01,3\n", options)
+    assert [describe(code) for *_, code in found] == ["not_evaluated", "not_evaluated:bad_time", "not_evaluated:bad_time"]
+
+
+def test_decimal_commas_of_files_group_by_points() -> None:
+    options = Options(times=("t",), sensor="s", decimal=",")
+    assert [value for _, _, value, _ in read("t;x\n2026-01-01;1.234,5\n2026-01-02;1.234\n", options)] == [1234.5, 1234]

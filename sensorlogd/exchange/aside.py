@@ -1,0 +1,88 @@
+"""Lines that cannot be read, put aside while they are few: they are kept as they were, below the head of their file."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.stage import roomy
+
+TOLD = 5
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
+
+
+def share(text: str) -> float:
+    """``0.5%`` -> 0.005. Raises ValueError."""
+    match = _SHARE.fullmatch(text.strip())
+    if match is None or float(match[1]) > 100:
+        raise ValueError(f"--skip-bad {text!r}: write how many in a hundred lines may be bad, e.g. 1% or 0.01%")
+    return float(match[1]) / 100
+
+
+class Bad:
+    """A context manager. ``share``: how many of the lines may be bad, 0 to 1. ``encoding``: of the file they come from."""
+
+    def __init__(self, share: float, encoding: str) -> None:
+        self.share = share
+        self.encoding = encoding.removesuffix("-sig")
+        self.lines = 0
+        self.examples: list[str] = []  # the first ones, as they were told
+
+    def __enter__(self) -> Bad:
+        self._kept: IO[str] = tempfile.TemporaryFile(  # closed by __exit__
+            "w+", encoding=self.encoding, errors="surrogateescape", newline="", dir=roomy(), prefix="sensorlogd-"
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kept.close()
+
+    def head(self, text: str) -> None:
+        self._kept.write(text)
+
+    def take(self, error: FileError, text: str) -> None:
+        self.lines += max(text.count("\n"), 1)
+        if len(self.examples) < TOLD:
+            self.examples.append(str(error))
+        self._kept.write(text if text.endswith(("\n", "\r")) else f"{text}\n")
+
+    def judge(self, name: str, lines: int) -> None:
+        """All was read. Raises FileError if too much of it is bad."""
+        if self.lines > self.share * lines:
+            found = f"{self.lines:,} of {lines:,} lines are bad ({100 * self.lines / max(lines, 1):.2g}%), more than {100 * self.share:g}%"
+            raise FileError(name, 0, f"{found}; the first is {self.examples[0]}")
+
+    def keep(self, beside: Path) -> Path:
+        """Write them into a new file ``beside.bad`` (or ``.bad2`` ...; one that holds just this is taken), and say which.
+
+        Raises OSError.
+        """
+        self._kept.flush()
+        self._kept.seek(0)
+        number = 1
+        while True:
+            path = beside.with_name(f"{beside.name}.bad{'' if number == 1 else number}")
+            try:
+                with path.open("x", encoding=self.encoding, errors="surrogateescape", newline="") as file:
+                    while piece := self._kept.read(1 << 16):
+                        file.write(piece)
+                return path
+            except FileExistsError:
+                if self._same(path):
+                    return path
+                number += 1
+
+    def _same(self, path: Path) -> bool:
+        try:
+            with path.open(encoding=self.encoding, errors="surrogateescape", newline="") as file:
+                while piece := self._kept.read(1 << 16):
+                    if file.read(1 << 16) != piece:
+                        return False
+                return not file.read(1)
+        except (OSError, UnicodeError):
+            return False
+        finally:
+            self._kept.seek(0)

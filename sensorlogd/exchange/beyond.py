@@ -1,0 +1,45 @@
+"""Clock times that no calendar has: 24:00, the end of a day, and 23:59:60, a leap second.
+
+The place is found by trying, so that it works for every pattern: the digits at that place, exchanged for lower ones, must
+move the time by just as much.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+_PLACES = re.compile(r"(?=24|60)")
+_DAY, _HOURS, _SECOND = timedelta(days=1), timedelta(hours=23), timedelta(seconds=1)
+
+
+def read(text: str, parse: Callable[[str], datetime]) -> tuple[datetime, bool] | None:
+    """The time, and whether it was a leap second: then it is the second before, and one is to be added in UTC.
+
+    None: it is neither. ``parse`` raises ValueError for what it cannot read. 24:00 is only that with nothing behind it.
+    """
+    for match in _PLACES.finditer(text):
+        at = match.start()
+        before, behind = text[:at], text[at + 2 :]
+        try:
+            if text[at] == "2":
+                found = parse(f"{before}00{behind}")
+                if (
+                    parse(f"{before}23{behind}") - found == _HOURS
+                    and (found.hour, found.minute, found.second, found.microsecond) == (0,) * 4
+                ):
+                    return found + _DAY, False
+            else:
+                found = parse(f"{before}59{behind}")
+                if found - parse(f"{before}58{behind}") == _SECOND:
+                    return found, True
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def is_leap(us: int) -> bool:
+    """Whether a leap second can end here: at midnight UTC, with a month. ``us``: the instant behind it."""
+    at = datetime(1970, 1, 1) + timedelta(microseconds=us // 1_000_000 * 1_000_000)  # noqa: DTZ001  # UTC throughout
+    return (at.day, at.hour, at.minute, at.second) == (1, 0, 0, 0)

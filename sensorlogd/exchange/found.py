@@ -1,0 +1,149 @@
+"""What is read of a file: readings with the series they belong to, and what is said of the file."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sensorlogd import quality
+from sensorlogd.batch import EXACT, whole
+from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.stamping.judging import DAY_US
+from sensorlogd.stamping.local import FIRST
+from sensorlogd.stamping.repeats import KEEP
+from sensorlogd.symbols import micro, point
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_~-]*")
+FIRST_US, LAST_US = -(1 << 62), 1 << 62
+KINDS = ("gauge", "counter", "angle", "state")
+
+
+class Target(NamedTuple):
+    """The series that a column goes to. ``unit``, ``kind`` None: whatever is known of it."""
+
+    sensor: str
+    channel: str
+    unit: str | None = None
+    kind: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.sensor}.{self.channel}"
+
+
+Place = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
+
+
+class Found(NamedTuple):
+    """A reading of a file. ``value`` None: missing."""
+
+    target: Target
+    ts_us: int
+    value: float | None
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is said of a file. Empty: ours, or found out from its header.
+
+    times           columns that make up the time, joined by a blank (names, or numbers from 1); ``NAME~4`` pads with zeros
+    columns         column -> target; a sensor of None is taken from ``sensor_column``
+    sensor          all other columns with numbers become channels of this sensor
+    sensor_column   the cell that names the sensor
+    fold, year      see ``stamps.reader``
+    repeat          spread: rows that share a time are spread evenly over the second
+    earliest_us, ahead_us  readings before, or so far behind ``now_us`` (0: not known), are marked bad_time
+    decimal         what stands before the fraction
+    nulls           cells that mean no reading, besides empty ones
+    guesses         what is not said of the time is guessed (for a look at it; else a guess is told, and refused)
+    guessed         what was guessed, as the options that say it
+    """
+
+    times: tuple[str, ...] = ()
+    time_format: str = "iso"
+    zone: str = "UTC"
+    fold: str = FIRST
+    year: str | None = None
+    repeat: str = KEEP
+    earliest_us: int | None = None
+    ahead_us: int = DAY_US
+    now_us: int = 0
+    columns: dict[str, Place] = field(default_factory=dict)
+    sensor: str | None = None
+    sensor_column: str | None = None
+    delimiter: str | None = None
+    decimal: str = "."
+    nulls: tuple[str, ...] = ()
+    skip: int = 0
+    header: bool = True
+    quality: int = quality.NOT_EVALUATED
+    guesses: bool = False
+    guessed: str = ""
+
+    @property
+    def is_foreign(self) -> bool:
+        return bool(self.times or self.columns or self.sensor or self.sensor_column)
+
+
+@dataclass(slots=True)
+class Plan:
+    """How a file is read. ``ours``: it is in our format, so the same reading twice is one reading."""
+
+    ours: bool
+    told: str
+    read: Callable[[], Iterator[Found]]
+    left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> the first word; known once all is read
+    doubtful: list[int] = field(default_factory=list)  # times that were marked bad_time, one each reading
+
+
+def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> Target:
+    """Raises ValueError."""
+    for what, name in (("sensor", sensor), ("channel", channel)):
+        if not NAME.fullmatch(name) or len(name) > 100:
+            raise ValueError(f"{name[:60]!r} cannot name a {what}; letters, digits, _ and - can")
+    return Target(sensor, channel, None if unit is None else micro(unit), kind)
+
+
+def number(text: str, decimal: str = ".") -> float:
+    """Raises ValueError that says what to do."""
+    plain = text.strip()
+    if decimal != ".":
+        grouped = point(plain)
+        if "." in plain and "," in grouped:
+            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction")
+        plain = grouped
+    try:
+        if "_" in plain:
+            raise ValueError
+        value = float(plain)
+    except ValueError:
+        if "," in text and decimal == ".":
+            raise ValueError(f"{text!r} is no number; if its comma stands before the fraction, say --decimal ,") from None
+        raise ValueError(
+            f"{text!r} is no number; if it means that there is no value, say --null {text.strip() or repr(text)}"
+        ) from None
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no finite number; if it means that there is no value, say --null {text.strip()}")
+    return whole(int(plain)) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "_", text.strip().lower()).strip("_")
+
+
+def once(targets: Sequence[str], lines: Lines) -> None:
+    """Two columns of one series would be mixed up. Raises FileError."""
+    twice = sorted({name for name in targets if targets.count(name) > 1})
+    if twice:
+        raise FileError(
+            lines.name, lines.number, f"two columns belong to one series: {some([name.lstrip('.') for name in twice])}; map each with --column"
+        )  # fmt: skip
+
+
+def some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name[:40]) for name in names[:6])
+    return shown + (f" and {len(names) - 6} more" if len(names) > 6 else "")

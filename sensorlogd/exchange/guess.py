@@ -1,0 +1,112 @@
+"""Which column is the time, and how it is written, by what stands in the first rows.
+
+A guess is never imported by itself: it is told as the options that say it, and ``--dry-run`` shows what it would read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sensorlogd.exchange import stamps
+
+ROWS = 200
+_COMPACT = "%Y%m%d%H%M%S"
+_CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
+_DATES = ("%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d/%m/%y", "%d-%m-%Y", "%d %b %Y", "%Y%m%d")
+PATTERNS = (*(f"{date} {clock}" for date in _DATES for clock in _CLOCKS), "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", _COMPACT)
+_EPOCHS = (("epoch", 10), ("epoch_ms", 13), ("epoch_us", 16))
+_ISO = re.compile(r"\s*\d{4}[-/]\d")
+_COMMA, _POINT = re.compile(r"[+-]?\d+,\d+"), re.compile(r"[+-]?\d+\.\d+")
+_LIKELY = re.compile(r"time|date|datum|zeit|stamp|fecha|hora|heure|\bts\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """``times``: the columns, from 0. ``forms``: all that read every row, the first one taken if it is the only one."""
+
+    times: tuple[int, ...]
+    forms: tuple[str, ...]
+    decimal: str
+
+    def said(self, names: Sequence[str]) -> str:
+        """As options."""
+        words = [f"--time {_quoted(names[at])}" for at in self.times]
+        if self.forms[0] != "iso":
+            words.append(f"--time-format {_quoted(self.forms[0])}")
+        if self.decimal != ".":
+            words.append(f"--decimal {self.decimal}")
+        return " ".join(words)
+
+
+def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[str] = ()) -> Guess | None:
+    """None: no column is the time in every row. ``names`` may be numbers."""
+    table = [row for row in rows if len(row) >= len(names)]
+    if not table:
+        return None
+    choices = [(at,) for at in range(len(names))] + [(at, at + 1) for at in range(len(names) - 1)]
+    choices.sort(key=lambda one: (not any(_LIKELY.search(names[at]) for at in one), len(one), one))
+    best: Guess | None = None
+    for times in choices:
+        texts = [" ".join(row[at].strip() for at in times) for row in table]
+        forms = tuple(_forms(texts))
+        if forms and (best is None or ":" in texts[0]):
+            used = set(times)
+            others = [cell.strip() for row in table for at, cell in enumerate(row) if at not in used]
+            best = Guess(times, forms, _decimal(cell for cell in others if cell not in nulls))
+            if not _is_date(texts):
+                break
+    return best
+
+
+def _is_date(texts: Sequence[str]) -> bool:
+    """Whether the column beside it may hold the time of the day."""
+    return all(len(text) <= 11 and ":" not in text and not text.isdigit() for text in texts)
+
+
+def _forms(texts: Sequence[str]) -> list[str]:
+    """Those that read every text; of several, those by which time goes on."""
+    found = [form for form in ("iso", *PATTERNS) if _reads(texts, form)]
+    for form, digits in _EPOCHS:
+        if all(re.fullmatch(rf"\d{{{digits}}}(\.\d+)?", text) for text in texts):
+            found.append(form)
+    if len(found) > 1:
+        onward = [form for form in found if _goes_on(texts, form)]
+        found = onward or found
+    return found
+
+
+def _reads(texts: Sequence[str], form: str) -> bool:
+    if form == "iso" and not all(_ISO.match(text) for text in texts):
+        return False
+    if form == _COMPACT and not all(len(text) == 14 for text in texts):
+        return False  # strptime takes fewer digits, too
+    read = _reader(form)
+    try:
+        for text in texts:
+            read(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _goes_on(texts: Sequence[str], form: str) -> bool:
+    return all(before <= after for before, after in pairwise(map(_reader(form), texts)))
+
+
+def _reader(form: str) -> Callable[[str], int]:
+    return stamps.reader(form, "UTC")
+
+
+def _decimal(cells: Iterable[str]) -> str:
+    commas = points = 0
+    for cell in cells:
+        commas += _COMMA.fullmatch(cell) is not None
+        points += _POINT.fullmatch(cell) is not None
+    return "," if commas and not points else "."
+
+
+def _quoted(text: str) -> str:
+    return text if re.fullmatch(r"[\w.,-]+", text) else f"'{text}'"

@@ -1,0 +1,243 @@
+"""Tables of others: which column is the time, and where the others belong, is said, or told by a head that is known.
+
+Nothing is guessed in silence: a cell that is no number, a time that is none, a line with too few cells are mistakes, told
+with line, column, what was found and what to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from sensorlogd import quality
+from sensorlogd.batch import Rounded
+from sensorlogd.exchange import guess, heads, stamps
+from sensorlogd.exchange.found import FIRST_US, LAST_US, Found, Options, Place, Plan, Target, number, once, slug, some, target_of
+from sensorlogd.exchange.lines import FileError, Lines, cells, split
+from sensorlogd.quality import Flag, Test
+from sensorlogd.stamping.patterns import width_us
+from sensorlogd.stamping.repeats import SPREAD, evenly
+
+
+def completed(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Options:
+    """With what was not said of the time and the sensor: guessed if that is wanted, else told in the refusal.
+
+    Raises FileError, ValueError.
+    """
+    whose = options.sensor or options.columns or options.sensor_column
+    if options.times and whose:
+        return options
+    if options.times:
+        raise ValueError("where do the columns belong? say --sensor NAME, or --column 'COLUMN=sensor.channel:unit'")
+    shown = [name if options.header and name and names.count(name) == 1 else str(at + 1) for at, name in enumerate(names)]
+    found = guess.guess(shown, _sample(lines, delimiter), ("", *options.nulls))
+    if found is not None and options.guesses and len(found.forms) == 1:
+        return replace(
+            options, times=tuple(shown[at] for at in found.times), time_format=found.forms[0],
+            decimal=found.decimal, sensor=options.sensor if whose else "imported",
+            guessed=found.said(shown) + ("" if whose else " --sensor imported"),
+        )  # fmt: skip
+    if found is None:
+        like = ""
+    elif len(found.forms) > 1:
+        columns = " + ".join(repr(shown[at]) for at in found.times)
+        like = f"; {columns} may be {' or '.join(found.forms)}: say --time and --time-format"
+    else:
+        like = f"; it looks like {found.said(shown)}: look at it with --dry-run, and say it"
+    if options.is_foreign:
+        raise ValueError(f"which column is the time? say --time COLUMN (its name, or its number from 1){like}")
+    raise FileError(
+        lines.name, lines.number, f"this is not our format (its columns are {some(names)}); say which column is the time and"
+        f" where the others belong: --time COLUMN --sensor NAME, or --column 'COLUMN=sensor.channel:unit'{like}",
+    )  # fmt: skip
+
+
+def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """The first rows, as far as they are rows."""
+    for text in lines.peek(guess.ROWS):
+        try:
+            row = split(text, delimiter)
+        except csv.Error:
+            continue
+        if any(row):
+            yield row
+
+
+def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
+    """``options``: completed. Raises FileError, ValueError."""
+    time_at = [(_at(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times]
+    if options.header and options.zone == "UTC":
+        options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
+    sensor_at = None if options.sensor_column is None else _at(options.sensor_column, names, options)
+    named = {_at(column, names, options): target for column, target in options.columns.items()}
+    taken = {at for at, _ in time_at} | set(named) | ({sensor_at} if sensor_at is not None else set())
+    automatic = [at for at in range(len(names)) if at not in taken] if not options.columns else []
+    chosen: dict[int, Place] = {**named, **_automatic(automatic, names, lines, options, head)}
+    if sensor_at is None or options.sensor is None:
+        once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
+    time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us)
+    kind = f"{head.kind}, " if head.kind else ""
+    label = " + ".join(options.times)
+    told = f"{kind}time from {label} ({options.time_format}, {options.zone}), {len(chosen)} columns, delimiter {delimiter!r}"
+    told += f"; guessed, so to import it say {options.guessed}" if options.guessed else ""
+    left_out: dict[str, str] = {}
+    doubtful: list[int] = []
+
+    def found() -> Iterator[Found]:
+        rows = _even(cells(lines, delimiter), len(names), lines)
+        read = _mapped(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
+        if options.repeat == SPREAD:
+            read = _spread(read, width_us(options.time_format))
+        return judged((one for row in read for one in row), options, doubtful)
+
+    return Plan(False, told, found, left_out, doubtful)
+
+
+def _automatic(
+    columns: Sequence[int], names: Sequence[str], lines: Lines, options: Options, head: heads.Head
+) -> dict[int, Place]:
+    """Where columns belong of which nothing was said, if they hold numbers. Raises FileError."""
+    doubled = {names[at] for at in columns if options.header and names[at] and names.count(names[at]) > 1}
+    if doubled:
+        raise FileError(
+            lines.name, lines.number, f"a column is named twice: {some(sorted(doubled))}; map them by number with --column"
+        )
+    found: dict[int, Place] = {}
+    for at in columns:
+        has_name = options.header and (names[at] or names.count("") == 1)
+        unit = head.units[at] if at < len(head.units) else None
+        channel, unit = heads.channel(names[at] if has_name else f"column{at + 1}", unit)
+        found[at] = (options.sensor, channel, unit, None)
+    return found
+
+
+def _even(rows: Iterator[list[str]], width: int, lines: Lines) -> Iterator[list[str]]:
+    """Rows as wide as the header: empty cells behind a last delimiter are none."""
+    for row in rows:
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) == width:
+            yield row
+        else:
+            lines.bad(f"{len(row)} cells, the first line has {width}")
+
+
+def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
+    """Rows of one sensor that follow each other with the same time, evenly over the second (or minute) they are stamped with."""
+    for _, together in groupby((row for row in rows if row), key=lambda row: row[0].ts_us):
+        of_sensor: dict[str, list[list[Found]]] = {}
+        for row in together:
+            of_sensor.setdefault(row[0].target.sensor, []).append(row)
+        for same in of_sensor.values():
+            for index, row in enumerate(same):
+                yield [one._replace(ts_us=one.ts_us + evenly(index, len(same), width)) for one in row]
+
+
+def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Iterator[Found]:
+    """With marks: times that cannot be believed, whole numbers that no double holds."""
+    earliest = FIRST_US if options.earliest_us is None else options.earliest_us
+    latest = options.now_us + options.ahead_us if options.now_us else LAST_US
+    for one in found:
+        if type(one.value) is Rounded:
+            one = one._replace(
+                value=float(one.value), quality=quality.combine(one.quality, int(Flag.SUSPECT) | int(Test.ROUNDED))
+            )
+        if not earliest <= one.ts_us <= latest:
+            doubtful.append(one.ts_us)
+            one = one._replace(quality=one.quality | int(Test.BAD_TIME))
+        yield one
+
+
+def _at(text: str, names: Sequence[str], options: Options) -> int:
+    """The place of a column. Raises ValueError."""
+    if options.header and text in names:
+        if names.count(text) > 1:
+            raise ValueError(f"{text!r} names {names.count(text)} columns; say its number, from 1")
+        return names.index(text)
+    if text.isdigit() and 1 <= int(text) <= len(names):
+        return int(text) - 1
+    bare = [name.lstrip("# ") for name in names]
+    if options.header and bare.count(text) == 1:
+        return bare.index(text)
+    from difflib import get_close_matches
+
+    folded = {name.casefold(): name for name in names}
+    near = [folded[one] for one in get_close_matches(text.casefold(), folded, 1, 0.5)]
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(f"there is no column {text!r}{hint}; there are {some(names)}")
+
+
+def _mapped(
+    rows: Iterator[list[str]],
+    lines: Lines,
+    time: Callable[[str], int],
+    time_at: Sequence[tuple[int, int]],
+    sensor_at: int | None,
+    chosen: dict[int, Place],
+    automatic: set[int],
+    names: Sequence[str],
+    options: Options,
+    left_out: dict[str, str],
+) -> Iterator[list[Found]]:
+    """Row by row."""
+    nulls = {"", *options.nulls}
+    targets: dict[tuple[int, str], Target] = {}
+    unknown = set(automatic)  # columns of which no cell was seen yet: words are no channel
+    words: dict[int, str] = {}
+    last: tuple[str, int] | None = None
+    for row in rows:
+        text = " ".join(row[at].strip().zfill(pad) for at, pad in time_at)
+        try:
+            if last is None or last[0] != text:
+                last = (text, time(text))
+            sensor = "" if sensor_at is None else slug(row[sensor_at])
+            found: list[Found] = []
+            for at, (fixed, channel, unit, kind) in list(chosen.items()):
+                cell = row[at].strip()
+                if cell in nulls:
+                    continue
+                if at in unknown:
+                    unknown.discard(at)
+                    if not _looks_like_a_number(cell, options.decimal):
+                        words[at] = cell
+                        left_out[names[at] if options.header else str(at + 1)] = cell
+                        del chosen[at]
+                        continue
+                target = targets.get((at, sensor))
+                if target is None:
+                    whose = fixed or sensor
+                    if not whose:
+                        raise ValueError("the sensor is not named; say --sensor NAME")
+                    target = targets[at, sensor] = target_of(whose, channel, unit, kind)
+                found.append(Found(target, last[1], number(cell, options.decimal), options.quality))
+            _still_words(row, words, names, options)
+        except ValueError as error:
+            lines.bad(str(error))
+        else:
+            yield found
+    if not chosen:
+        raise FileError(lines.name, 0, "no column holds numbers")
+
+
+def _still_words(row: Sequence[str], words: dict[int, str], names: Sequence[str], options: Options) -> None:
+    """Raises ValueError where a column of words has a number after all."""
+    for at, word in words.items():
+        if row[at].strip() != word and _is_number(row[at], options.decimal):
+            raise ValueError(
+                f"column {names[at]!r} holds {row[at]!r}, and {word!r} before; if that means that there is no value, say --null {word}"
+            )
+
+
+def _is_number(cell: str, decimal: str) -> bool:
+    try:
+        number(cell, decimal)
+    except ValueError:
+        return False
+    return True
+
+
+def _looks_like_a_number(cell: str, decimal: str) -> bool:
+    return re.match(r"[-+]?[0-9.,]|[-+]?(nan|inf)", cell.lower()) is not None or decimal in cell

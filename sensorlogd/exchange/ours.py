@@ -1,0 +1,128 @@
+"""Our own formats: a reading a line, a column a series, an object a line."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from sensorlogd import quality
+from sensorlogd.exchange import stamps
+from sensorlogd.exchange.found import Found, Options, Target, number, some, target_of
+from sensorlogd.exchange.lines import FileError, Lines, cells
+from sensorlogd.exchange.written.cells import EXACT, bare
+
+COLUMNS = ("time", "sensor", "channel", "value")
+
+
+def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, decimal: str = ".") -> Iterator[Found]:
+    """CSV, a reading a line. The column ``utc``, of files for spreadsheets, has the exact time."""
+    at = {name: index for index, name in enumerate(names)}
+    if len(at) != len(names):
+        raise FileError(
+            lines.name, lines.number, f"a column is named twice: {some(sorted({n for n in names if names.count(n) > 1}))}"
+        )
+    time_at, sensor_at, channel_at, value_at = (at[name] for name in COLUMNS)
+    time_at = at.get(EXACT, time_at)
+    unit_at, quality_at = at.get("unit"), at.get("quality")
+    read = stamps.reader("iso", "UTC")
+    targets: dict[tuple[str, str, str | None], Target] = {}
+    qualities: dict[str, int] = {}
+    for row in rows:
+        if len(row) != len(names):
+            lines.bad(f"{len(row)} cells, the header has {len(names)} columns")
+            continue
+        try:
+            key = (row[sensor_at], row[channel_at], None if unit_at is None else bare(row[unit_at]))
+            target = targets.get(key)
+            if target is None:
+                target = targets[key] = target_of(*key)
+            words = "not_evaluated" if quality_at is None else row[quality_at]
+            code = qualities.get(words)
+            if code is None:
+                code = qualities[words] = quality.parse(words)
+            found = Found(target, read(row[time_at]), _value(row[value_at], code, decimal), code)
+        except ValueError as error:
+            lines.bad(str(error))
+        else:
+            yield found
+
+
+def _value(text: str, code: int, decimal: str) -> float | None:
+    if text == "" and quality.flag_of(code) == quality.MISSING:
+        return None
+    if text == "":
+        raise ValueError("the value is empty, and quality is not 'missing'")
+    return number(text, decimal)
+
+
+def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Options, *, exact: bool) -> Iterator[Found]:
+    """CSV, a column a series. Blank cells are no readings. ``exact``: the last column has the exact time."""
+    width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
+    read = stamps.reader("iso", "UTC")
+    for row in cells(lines, delimiter):
+        if len(row) != width:
+            lines.bad(f"{len(row)} cells, the header has {width} columns")
+            continue
+        try:
+            ts = read(row[-1 if exact else 0])
+            found = [
+                Found(target, ts, number(text, decimal), options.quality)
+                for target, text in zip(targets, row[1 : len(targets) + 1], strict=True)
+                if text.strip()
+            ]
+        except ValueError as error:
+            lines.bad(str(error))
+        else:
+            yield from found
+
+
+def decimal_of(delimiter: str, *, exact: bool) -> str:
+    """What stands before the fraction in our files: a comma where cells are divided by semicolons, for spreadsheets."""
+    return "," if exact and delimiter == ";" else "."
+
+
+def series(name: str, lines: Lines) -> Target:
+    """``sensor.channel [unit]``. Raises FileError."""
+    match = re.fullmatch(r"([^.]+)\.([^ ]+)(?: \[(.*)\])?", name)
+    if match is None:
+        raise FileError(lines.name, lines.number, f"{name!r} is no series; write sensor.channel")
+    try:
+        return target_of(match[1], match[2], match[3])
+    except ValueError as error:
+        raise FileError(lines.name, lines.number, str(error)) from None
+
+
+def ndjson(lines: Lines) -> Iterator[Found]:
+    """An object a line, with the names of the CSV."""
+    read = stamps.reader("iso", "UTC")
+    lines.begin()
+    for text in lines:
+        if text.strip():
+            try:
+                found = _object(text, read)
+            except (ValueError, RecursionError, OverflowError) as error:
+                lines.bad(str(error))
+            else:
+                yield found
+        lines.begin()
+
+
+def _object(text: str, read: Callable[[str], int]) -> Found:
+    row = json.loads(text, parse_constant=_no_constant)
+    if not isinstance(row, dict) or not set(COLUMNS) <= set(row):
+        raise ValueError(f"an object with {', '.join(COLUMNS)} (unit, quality) is expected")
+    value = row["value"]
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
+        raise ValueError(f"value {value!r} is no finite number")
+    code = quality.parse(str(row.get("quality", "not_evaluated")))
+    if value is None and quality.flag_of(code) != quality.MISSING:
+        raise ValueError("value is null, and quality is not 'missing'")
+    unit = row.get("unit")
+    target = target_of(str(row["sensor"]), str(row["channel"]), None if unit is None else str(unit))
+    return Found(target, read(str(row["time"])), None if value is None else float(value), code)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"value {name} is no finite number")

@@ -1,0 +1,138 @@
+"""Home Assistant's recorder: states as they came, or the hourly statistics, which reach back further.
+
+Series have the names of the entities: ``sensor.living_room`` is channel ``living_room`` of ``sensor``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sqlite3
+from collections.abc import Callable, Generator
+from functools import lru_cache
+
+from sensorlogd import quality
+from sensorlogd.exchange import stamps
+from sensorlogd.exchange.found import Found, Options, Target, target_of
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources.sqlite import columns
+
+WIDTHS_US = {"statistics": 3_600_000_000, "statistics_short_term": 300_000_000}
+TABLES = ("states", *WIDTHS_US)
+SWITCHES = {"on": 1.0, "off": 0.0}
+_OF_SWITCHES = ("binary_sensor", "switch", "light", "input_boolean", "fan")
+_SILENT = ("unavailable", "unknown", "", None)
+_CIRCULAR = 2  # of mean_type
+
+
+def is_one(names: list[str]) -> bool:
+    return "states" in names and bool({"state_attributes", "statistics_meta", "recorder_runs"} & set(names))
+
+
+def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+    """``left_out``: entities that never were a number -> an example. Raises FileError."""
+    if not columns(conn, table):
+        raise FileError(name, 0, f"this recorder has no table {table!r}")
+    try:
+        yield from _states(conn, options, left_out) if table == "states" else _statistics(conn, table, options)
+    except ValueError as error:
+        raise FileError(name, 0, str(error)) from None
+
+
+def target(entity: str, options: Options, unit: str | None, kind: str | None) -> Target:
+    """``--sensor NAME``: channels of that sensor, with the domain before the name but for ``sensor``."""
+    domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
+    if options.sensor is None:
+        return target_of(domain, rest or "state", unit, kind)
+    return target_of(options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
+
+
+def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+    """An entity that is silent has a missing reading, once it had a number."""
+    known: dict[str, Target] = {}
+    read = _reader()
+    for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
+        if entity is None or (seconds is None and text is None):
+            continue
+        value = _number(entity, state)
+        if value is None and (state not in _SILENT or entity not in known):
+            if state not in _SILENT and entity not in known:
+                left_out.setdefault(entity, str(state))
+            continue
+        if value is not None:
+            unit, kind = _described(attributes)
+            known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
+            left_out.pop(entity, None)
+        ts = round(seconds * 1_000_000) if seconds is not None else read(text)
+        yield Found(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
+
+
+def _sql_of_states(conn: sqlite3.Connection) -> str:
+    """Entities moved to a table of their own, and times from text to seconds, as the schema grew."""
+    there = set(columns(conn, "states"))
+    with_meta = bool(columns(conn, "states_meta")) and "metadata_id" in there
+    entity = (
+        "coalesce(m.entity_id, s.entity_id)"
+        if with_meta and "entity_id" in there
+        else "m.entity_id"
+        if with_meta
+        else "s.entity_id"
+    )
+    seconds = "s.last_updated_ts" if "last_updated_ts" in there else "NULL"
+    text = "s.last_updated" if "last_updated" in there else "NULL"
+    with_attributes = "attributes_id" in there and bool(columns(conn, "state_attributes"))
+    attributes = "a.shared_attrs" if with_attributes else "s.attributes" if "attributes" in there else "NULL"
+    joins = " LEFT JOIN states_meta m ON m.metadata_id = s.metadata_id" if with_meta else ""
+    joins += " LEFT JOIN state_attributes a ON a.attributes_id = s.attributes_id" if with_attributes else ""
+    return f"SELECT {entity}, s.state, {seconds}, {text}, {attributes} FROM states s{joins} ORDER BY s.state_id"  # no name is from outside
+
+
+def _reader() -> Callable[[str], int]:
+    return stamps.reader("iso", "UTC")
+
+
+def _number(entity: str, state: str | None) -> float | None:
+    if state in SWITCHES:
+        return SWITCHES[state] if entity.partition(".")[0] in _OF_SWITCHES else None
+    try:
+        value = float(state or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in (state or "") else None
+
+
+@lru_cache(maxsize=4096)
+def _described(attributes: str | None) -> tuple[str | None, str | None]:
+    """Unit and kind."""
+    try:
+        found = json.loads(attributes or "{}")
+    except (ValueError, RecursionError):
+        return None, None
+    if not isinstance(found, dict):
+        return None, None
+    unit = found.get("unit_of_measurement")
+    state_class = found.get("state_class")
+    kind = (
+        {"total_increasing": "counter", "measurement_angle": "angle"}.get(state_class) if isinstance(state_class, str) else None
+    )
+    return unit if isinstance(unit, str) else None, kind
+
+
+def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Generator[Found]:
+    """A mean stands at the beginning of its interval; what a meter showed (``state``) at the end, when it did."""
+    meta = set(columns(conn, "statistics_meta"))
+    circular = "m.mean_type" if "mean_type" in meta else "NULL"
+    there = set(columns(conn, table))
+    seconds, text = ("start_ts" if "start_ts" in there else "NULL"), ("start" if "start" in there else "NULL")
+    sql = f"SELECT m.statistic_id, m.unit_of_measurement, {circular}, {seconds}, {text}, mean, state FROM {table} s JOIN statistics_meta m ON m.id = s.metadata_id ORDER BY s.id"  # no name is from outside
+    read = _reader()
+    for entity, unit, mean_type, at, at_text, mean, state in conn.execute(sql):
+        value = mean if mean is not None else state
+        if value is None or (at is None and at_text is None):
+            continue
+        kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
+        ts = round(at * 1_000_000) if at is not None else read(at_text)
+        yield Found(
+            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options.quality
+        )

@@ -1,0 +1,130 @@
+"""InfluxDB's line protocol: ``measurement,tag=value field=1.5,other=2i 1465839830100400200``.
+
+https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from sensorlogd.exchange import stamps
+from sensorlogd.exchange.found import Found, Options, Target, number, slug, target_of
+from sensorlogd.exchange.lines import FileError, Lines
+
+_LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
+_WORD = r"(?:\\.|[^,= \\]|\\)+"
+_FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
+_TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
+_ESCAPED = re.compile(r"\\([,= \"\\])")
+
+
+def looks_like(line: str) -> bool:
+    """Strictly: with a time of ten digits or more."""
+    return _LOOKS.fullmatch(line) is not None
+
+
+class Points:
+    """``options.sensor``: of all; ``sensor_column``: the tag that names it; else the measurement with the values of its tags."""
+
+    def __init__(self, lines: Lines, options: Options) -> None:
+        self._lines = lines
+        self._options = options
+        self._targets: dict[tuple[str, str, bool], Target] = {}
+        self._keys: dict[str, str] = {}  # a series -> what it comes from
+        self.left_out: dict[str, str] = {}
+        form = options.time_format if options.time_format in stamps.EPOCHS else None
+        self._time = None if form is None else stamps.reader(form, "UTC")
+
+    def read(self) -> Iterator[Found]:
+        """Words are left out, and named."""
+        in_schema = False
+        self._lines.begin()
+        for line in self._lines:
+            text = line.strip()
+            if text.startswith("#"):
+                in_schema = text == "# DDL" or (in_schema and text != "# DML")  # statements, in what influx_inspect writes
+            elif text and not in_schema:
+                try:
+                    found = self._point(text)
+                except ValueError as error:
+                    self._lines.bad(str(error))
+                else:
+                    yield from found
+            self._lines.begin()
+
+    def _point(self, text: str) -> list[Found]:
+        key, rest = _cut(text)
+        at, fields = 0, []
+        while match := _FIELD.match(rest, at):
+            fields.append((_bare(match[1]), match[2]))
+            at = match.end()
+            if rest[at : at + 1] != ",":
+                break
+            at += 1
+        stamp = rest[at:].strip()
+        if not fields or (stamp and not rest[at:].startswith(" ")):
+            raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
+        if not stamp:
+            raise ValueError(f"{text[:60]!r} has no time; a server would take the time of arrival, a file has none")
+        ts = self._stamp(stamp)
+        found = []
+        for name, value in fields:
+            if value.startswith('"'):
+                self.left_out.setdefault(name, value[1:41].rstrip('"'))
+            else:
+                found.append(
+                    Found(self._target(key, name, value in _TRUE or value in _FALSE), ts, _value(value), self._options.quality)
+                )
+        return found
+
+    def _stamp(self, text: str) -> int:
+        if not re.fullmatch(r"-?\d+", text, re.ASCII):
+            raise ValueError(
+                f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
+            )
+        return int(text) // 1_000 if self._time is None else self._time(text)
+
+    def _target(self, key: str, field: str, is_state: bool) -> Target:
+        found = self._targets.get((key, field, is_state))
+        if found is None:
+            channel = re.sub(r"[^A-Za-z0-9_~-]+", "_", field).strip("_") or "value"
+            found = target_of(self._sensor(key), channel, None, "state" if is_state else None)
+            other = self._keys.setdefault(found.name, f"{key} {field}")
+            if other != f"{key} {field}":
+                raise FileError(
+                    self._lines.name, self._lines.number, f"{key!r} and {other.rpartition(' ')[0]!r} would both become {found.name};"
+                    " say --sensor-column TAG that tells them apart",
+                )  # fmt: skip
+            self._targets[key, field, is_state] = found
+        return found
+
+    def _sensor(self, key: str) -> str:
+        measurement, *tags = (_bare(part) for part in re.split(r"(?<!\\),", key))
+        pairs = dict(tag.partition("=")[::2] for tag in tags)
+        if self._options.sensor_column is not None:
+            if self._options.sensor_column not in pairs:
+                raise ValueError(f"{key[:60]!r} has no tag {self._options.sensor_column!r}; it has {', '.join(pairs) or 'none'}")
+            return slug(pairs[self._options.sensor_column])
+        return self._options.sensor or slug("_".join((measurement, *pairs.values())))
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """Measurement with tags, and what stands behind the first blank that is not escaped."""
+    match = re.match(r"(?:\\.|[^ \\]|\\$)+", text)
+    end = match.end() if match else 0
+    return text[:end], text[end:].lstrip(" ")
+
+
+def _bare(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _value(text: str) -> float:
+    if text in _TRUE or text in _FALSE:
+        return float(text in _TRUE)
+    if text[-1:] in "iu":
+        if not re.fullmatch(r"-?\d+[iu]", text, re.ASCII):
+            raise ValueError(f"{text[:40]!r} is no value")
+        text = text[:-1]
+    return number(text)

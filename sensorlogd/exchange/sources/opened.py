@@ -1,0 +1,108 @@
+"""Which kind of file it is, by what it begins with, and how it is read."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from sensorlogd.exchange import others, rows
+from sensorlogd.exchange.found import Options, Plan
+from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.sources import homeassistant, influx, parquet, sqlite, table, weewx, workbook
+
+KINDS = ("text", "excel", "parquet", "sqlite", "weewx", "homeassistant", "influx")
+_ZIP, _PARQUET = b"PK\x03\x04", b"PAR1"
+_LOOK = 20  # lines that may be comments before the first point
+
+
+def opened(
+    file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
+) -> tuple[Lines, Plan, str]:  # fmt: skip
+    """The lines, how they are read, and the head above them, which is read already.
+
+    ``path``: None for a pipe. ``chosen``: a table or sheet of it. ``stack``: closes what is read.
+
+    Raises FileError, ValueError (options that do not fit).
+    """
+    lines, plan = _opened(file, path, name, encoding, options, kind, chosen, stack)
+    return lines, plan, lines.end_head()
+
+
+def _opened(
+    file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
+) -> tuple[Lines, Plan]:  # fmt: skip
+    begin = b""
+    if path is not None and file.seekable():
+        begin = file.read(16)
+        file.seek(0)
+    found = kind or _kind(begin)
+    if found in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
+        if path is None:
+            raise FileError(name, 0, f"{found} is read from a file, not from a pipe")
+        if found == "excel":
+            lines, told = workbook.lines(path, chosen, stack)
+            return lines, _table(lines, options, told)
+        if found == "parquet":
+            lines = parquet.lines(path, stack)
+            return lines, _table(lines, options, "Parquet")
+        return _database(path, found, options, chosen, stack)
+    if chosen is not None:
+        raise ValueError(f"--table {chosen!r}: a text file has none")
+    text = Lines(file, name, encoding)
+    if found == "influx" or (found is None and not options.times and not options.columns and _is_influx(text)):
+        points = influx.Points(text, options)
+        doubtful: list[int] = []
+        told = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
+        return text, Plan(True, told, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful)
+    return text, rows.plan(text, options)
+
+
+def _kind(begin: bytes) -> str | None:
+    if begin.startswith(_ZIP):
+        return "excel"
+    if begin.startswith(_PARQUET):
+        return "parquet"
+    return "sqlite" if begin.startswith(sqlite.MAGIC) else None
+
+
+def _is_influx(lines: Lines) -> bool:
+    first = next((line for line in lines.peek(_LOOK) if line.strip() and not line.startswith("#")), "")
+    return influx.looks_like(first)
+
+
+def _table(lines: Lines, options: Options, told: str) -> Plan:
+    found = rows.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
+    found.told = f"{told}: {found.told}"
+    return found
+
+
+def _database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, Plan]:
+    conn = sqlite.connect(path, stack)
+    nothing = table.TableLines(iter(()), str(path))
+    names = sqlite.tables(conn)
+    said = bool(options.times or options.columns)
+    doubtful: list[int] = []
+    left_out: dict[str, str] = {}
+    if kind == "weewx" or (kind == "sqlite" and not said and chosen in (None, weewx.TABLE) and weewx.is_one(conn)):
+        if not weewx.is_one(conn):
+            raise FileError(
+                str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is none of weewx"
+            )
+        found = weewx.read(conn, str(path), options)
+        stack.callback(found.close)
+        return nothing, Plan(True, "archive of weewx", lambda: others.judged(found, options, doubtful), left_out, doubtful)
+    if kind == "homeassistant" or (
+        kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_one(names)
+    ):
+        of = chosen or "states"
+        if of not in homeassistant.TABLES:
+            raise FileError(str(path), 0, f"--table {of!r}: of Home Assistant {', '.join(homeassistant.TABLES)} are read")
+        found = homeassistant.read(conn, of, str(path), options, left_out)
+        stack.callback(found.close)
+        more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
+        told = f"Home Assistant, table {of!r}{more}"
+        return nothing, Plan(True, told, lambda: others.judged(found, options, doubtful), left_out, doubtful)
+    lines, told = sqlite.lines(conn, str(path), chosen, stack)
+    return lines, _table(lines, options, told)

@@ -1,0 +1,42 @@
+"""Parquet, by pyarrow, which is an extra. Some thousand rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources.table import TableLines
+
+ROWS_AT_ONCE = 8_192
+
+
+def lines(path: Path, stack: ExitStack) -> TableLines:
+    """Raises FileError."""
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise FileError(str(path), 0, "Parquet needs pyarrow, which comes with sensorlogd's extra 'parquet'") from None
+    try:
+        file = stack.enter_context(parquet.ParquetFile(path))
+    except Exception as error:  # whatever a damaged file leads to
+        raise FileError(str(path), 0, f"this is no Parquet file that can be read: {error}") from None
+    return TableLines(_rows(file), str(path))
+
+
+def _rows(file: Any) -> Iterator[Sequence[Any]]:
+    yield file.schema_arrow.names
+    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
+        columns = [_cells(column) for column in batch.columns]
+        yield from zip(*columns, strict=True)
+
+
+def _cells(column: Any) -> Any:
+    """Timestamps to the microsecond: nanoseconds are beyond what Python's own times hold."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+    return column.to_pylist()

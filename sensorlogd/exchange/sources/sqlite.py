@@ -1,0 +1,64 @@
+"""SQLite files of other programs, opened to be read only; any table or view of them, and those that are known."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources.table import TableLines
+
+MAGIC = b"SQLite format 3\0"
+
+
+def connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
+    """One snapshot, so that a program that goes on writing is nothing to us. Raises FileError."""
+    try:
+        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        stack.callback(conn.close)
+        conn.execute("BEGIN")
+        conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error as error:
+        raise FileError(str(path), 0, f"the database cannot be read: {error}") from None
+    return conn
+
+
+def tables(conn: sqlite3.Connection) -> list[str]:
+    """Tables and views, but not SQLite's own."""
+    sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
+    return [name for (name,) in conn.execute(sql)]
+
+
+def columns(conn: sqlite3.Connection, table: str) -> list[str]:
+    return [row[1] for row in conn.execute(f"PRAGMA table_info({quoted(table)})")]
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitStack) -> tuple[TableLines, str]:
+    """The rows of a table, in the order of their ids, and which it is. Raises FileError."""
+    there = tables(conn)
+    if {"series", "rollup", "history"} <= set(there):
+        raise FileError(
+            name, 0, f"this is a log of sensorlogd; first write a file of it: sensorlogd export '*.*' --db {name} -o all.csv"
+        )
+    if table is None and len(there) != 1:
+        raise FileError(name, 0, f"it has {len(there)} tables; say --table NAME: {', '.join(there[:20])}")
+    if table is not None and table not in there:
+        raise FileError(name, 0, f"there is no table {table!r}; there are {', '.join(there[:20])}")
+    chosen = table or there[0]
+    rows = _rows(conn, chosen)
+    stack.callback(rows.close)
+    return TableLines(rows, name), f"table {chosen!r}"
+
+
+def _rows(conn: sqlite3.Connection, table: str) -> Generator[Sequence[Any]]:
+    with closing(conn.execute(f"SELECT * FROM {quoted(table)}")) as cursor:
+        yield [column[0] for column in cursor.description]
+        for row in cursor:  # noqa: UP028  # delegation would close the cursor a second time, of a database that is closed
+            yield row

@@ -1,0 +1,69 @@
+"""Rows of cells as lines of CSV: whatever can be said of the columns of a text file can be said of a workbook, too."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sensorlogd.exchange.lines import FileError, Lines
+
+DELIMITER = ","
+
+
+class TableLines(Lines):
+    """``rows``: the first one is the header; a line is a row. What they raise is told as a mistake of the file."""
+
+    def __init__(self, rows: Iterator[Sequence[Any]], name: str) -> None:
+        self._begin(name, "utf-8")
+        self._rows = rows
+        self._width = 0
+        self._buffer = io.StringIO()
+        self._writer = csv.writer(self._buffer, delimiter=DELIMITER, lineterminator="\n")
+
+    @property
+    def done(self) -> int:
+        return 0  # nobody knows how far it is
+
+    def _read(self) -> str:
+        try:
+            row = next(self._rows)
+        except StopIteration:
+            return ""
+        except FileError:
+            raise
+        except Exception as error:  # a library's own, of a file that is damaged: whatever it is, there is no way on
+            raise FileError(self.name, self.number + 1, f"it cannot be read on: {error}") from None
+        cells = [text(cell) for cell in row]
+        while len(cells) > max(self._width, 1) and not cells[-1]:
+            cells.pop()
+        if not self._width and any(cells):
+            self._width = len(cells)
+        cells += [""] * (self._width - len(cells))
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._writer.writerow(cells)
+        return self._buffer.getvalue()
+
+
+def text(cell: Any) -> str:
+    """A cell as text that is read as what it is: numbers to the last bit, times as ISO 8601."""
+    found = _TEXTS.get(type(cell))
+    if found is not None:
+        return found(cell)
+    return str(cell).replace("\r", " ").replace("\n", " ").replace("\0", "")
+
+
+_TEXTS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda cell: "",
+    bool: lambda cell: "1" if cell else "0",
+    int: str,
+    float: repr,
+    datetime: lambda cell: cell.isoformat(sep=" "),
+    date: lambda cell: cell.isoformat(),
+    time: lambda cell: cell.isoformat(),
+    timedelta: lambda cell: repr(cell.total_seconds()),
+    bytes: lambda cell: f"({len(cell)} bytes)",
+}

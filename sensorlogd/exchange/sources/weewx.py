@@ -1,0 +1,97 @@
+"""weewx: the table ``archive``, a row an interval, with a unit system of its own in each row.
+
+https://weewx.com/docs: dateTime is the end of the interval, in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Generator
+
+from sensorlogd.exchange.found import Found, Options, Target, target_of
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources.sqlite import columns, quoted
+
+TABLE = "archive"
+KEYS = ("dateTime", "usUnits", "interval")
+SYSTEMS = {1: "US", 16: "METRIC", 17: "METRICWX"}
+
+# What a column measures, by its name; numbers behind it are further sensors of the kind.
+_KINDS = {
+    "temperature": r".*Temp|dewpoint|inDewpoint|windchill|heatindex|humidex|THSW|outWetbulb",
+    "pressure": r"barometer|pressure|altimeter",
+    "speed": r"windSpeed|windGust|windvec|windgustvec",
+    "rain": r"rain|hail|snow|ET|.*Rain|snowDepth",
+    "rainrate": r"rainRate|hailRate|snowRate",
+    "distance": r"windrun|lightning_distance",
+    "altitude": r"cloudbase|altitude",
+    "percent": r".*Humidity|extraHumid|rxCheckPercent|cloudcover|snowMoisture|pop",
+    "direction": r"windDir|windGustDir|gustdir|vecdir",
+    "radiation": r"radiation|maxSolarRad",
+    "volt": r".*Voltage",
+    "moisture": r"soilMoist",
+    "uv": r"UV",
+    "time": r".*Dur",
+    "concentration": r"pm\d+_\d|no2",
+    "fraction": r"co|co2|nh3|o3|pb|so2",
+    "loudness": r"noise",
+    "light": r"illuminance",
+}
+_METRIC = {
+    "temperature": "°C", "pressure": "hPa", "speed": "km/h", "rain": "cm", "rainrate": "cm/h", "distance": "km", "altitude": "m",
+}  # fmt: skip
+_OF_SYSTEM = {
+    1: {
+        "temperature": "°F",
+        "pressure": "inHg",
+        "speed": "mph",
+        "rain": "in",
+        "rainrate": "in/h",
+        "distance": "mi",
+        "altitude": "ft",
+    },
+    16: _METRIC,
+    17: {**_METRIC, "speed": "m/s", "rain": "mm", "rainrate": "mm/h"},
+}
+_ALWAYS = {
+    "percent": "%", "direction": "°", "radiation": "W/m²", "volt": "V", "moisture": "cbar", "time": "s", "concentration": "µg/m³",
+    "fraction": "ppm", "loudness": "dB", "light": "lx", "uv": None,
+}  # fmt: skip
+
+
+def is_one(conn: sqlite3.Connection) -> bool:
+    return set(KEYS) <= set(columns(conn, TABLE))
+
+
+def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
+    """Unit and kind; None for what is not known."""
+    for kind, pattern in _KINDS.items():
+        if re.fullmatch(rf"(?:{pattern})\d*", column):
+            return {**_ALWAYS, **_OF_SYSTEM[system]}[kind], "angle" if kind == "direction" else None
+    return None, None
+
+
+def read(conn: sqlite3.Connection, name: str, options: Options) -> Generator[Found]:
+    """Every number of every row. NULL is no reading. Raises FileError."""
+    channels = [column for column in columns(conn, TABLE) if column not in KEYS]
+    wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))
+    targets: dict[int, list[Target]] = {}
+    for number, (at, system, *values) in enumerate(
+        conn.execute(f"SELECT {wanted} FROM {TABLE} ORDER BY dateTime"), 1
+    ):  # names of its columns
+        of_system = targets.get(system)
+        if of_system is None:
+            if system not in SYSTEMS:
+                raise FileError(
+                    name,
+                    number,
+                    f"unit system {system!r}; {', '.join(f'{key} ({word})' for key, word in SYSTEMS.items())} are known",
+                )
+            sensor = options.sensor or "weewx"
+            of_system = targets[system] = [target_of(sensor, channel, *unit_of(channel, system)) for channel in channels]
+        if not isinstance(at, int):
+            raise FileError(name, number, f"dateTime {at!r} is no whole number of seconds since 1970")
+        for target, value in zip(of_system, values, strict=True):
+            if isinstance(value, (int, float)):
+                yield Found(target, at * 1_000_000, float(value), options.quality)

@@ -1,0 +1,66 @@
+"""xlsx, by openpyxl, which is an extra. Written row by row, so that memory stays the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from sensorlogd.exchange.written.cells import EXACT, Rows, Stamps
+
+MOST_ROWS = 1_048_576  # of a sheet; what is more goes on in another one
+_FIRST_YEAR = 1900  # spreadsheets know no time before
+
+
+def write_xlsx(rows: Rows, columns: Sequence[str], stamps: Stamps, file: BinaryIO) -> int:
+    """The time as a date cell in the zone, to the millisecond, the exact one as text in a last column. Returns how many rows.
+
+    Raises ImportError without openpyxl.
+    """
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    exact = Stamps("UTC", stamps.fractions)
+    sheet, in_sheet, count = None, 0, 0
+    for ts, row in rows:
+        if sheet is None or in_sheet == MOST_ROWS:
+            sheet = book.create_sheet(f"readings {len(book.worksheets) + 1}" if sheet else "readings")
+            sheet.freeze_panes = "A2"
+            sheet.column_dimensions["A"].width = 24
+            sheet.append([_words(name, sheet) for name in (*columns, EXACT)])
+            when = WriteOnlyCell(sheet)
+            when.number_format = "yyyy-mm-dd hh:mm:ss.000" if stamps.fractions else "yyyy-mm-dd hh:mm:ss"
+            in_sheet = 1
+        at = stamps.local(ts)
+        when.value = at.replace(tzinfo=None) if at is not None and at.year > _FIRST_YEAR else None
+        sheet.append([when, *(_cell(row.get(column), sheet) for column in columns[1:]), exact.text(ts)])
+        in_sheet += 1
+        count += 1
+    if count:  # a workbook without a sheet is none
+        book.save(file)
+    return count
+
+
+def _cell(value: Any, sheet: Any) -> Any:
+    if isinstance(value, str) and value.startswith("="):
+        return _words(value, sheet)
+    if isinstance(value, float) and float(f"{value:.16g}") != value:
+        return _exact(value, sheet)
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
+def _exact(value: float, sheet: Any) -> Any:
+    """A number to its last bit: openpyxl itself writes sixteen digits."""
+    cell = _words(repr(value), sheet)
+    cell.data_type = "n"
+    return cell
+
+
+def _words(value: str, sheet: Any) -> Any:
+    """Words are words, even with an equals sign before them."""
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, value)
+    cell.data_type = "s"
+    return cell

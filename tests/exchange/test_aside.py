@@ -1,0 +1,143 @@
+"""--skip-bad: bad lines are left out while they are few, kept as they were, and counted."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorlogd.exchange import aside
+from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.exchange.rows import Options, plan
+from tests.cli.test_verbs import run
+
+FOREIGN = Options(times=("t",), sensor="s")
+
+
+def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[list[float | None], str, list[str]]:
+    """The values, the lines put aside, and what was told."""
+    lines = Lines(io.BytesIO(data), "f.csv")
+    found = plan(lines, options)
+    with aside.Bad(share, lines.encoding) as bad:
+        lines.end_head()
+        lines.aside = bad
+        values = [one.value for one in found.read()]
+        bad.judge("f.csv", lines.number)
+        bad._kept.seek(0)
+        return values, bad._kept.read(), bad.examples
+
+
+def test_every_kind_of_bad_line() -> None:
+    """Too few cells, a word, no time, a quote that never closes, no text, NULs: each costs itself and nothing else."""
+    bad = [
+        b"2026-01-02",
+        b"2026-01-02,***",
+        b"yesterday,1",
+        b'2026-01-02,"1',
+        b"2026-01-02,\xff",
+        b"2026-01-\0\0,1",
+        b"# restarted",
+    ]
+    good = [b"2026-02-%02d,%d" % (n, n) for n in range(1, 15)]
+    data = b"t,x\n" + b"".join(good[2 * n] + b"\n" + line + b"\n" + good[2 * n + 1] + b"\n" for n, line in enumerate(bad))
+    values, kept, told = read(data)
+    assert values == list(range(1, 15))
+    assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
+    assert told[0] == "f.csv:3: 1 cells, the first line has 2"
+    assert len(told) == aside.TOLD
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(0, 99).map(lambda n: f"2026-01-01,{n}"),
+            st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20),
+        ),
+        max_size=30,
+    )
+)
+def test_every_line_is_read_or_kept(texts: list[str]) -> None:
+    """None is lost, none is changed, whatever stands in it."""
+    data = "t,x\n2026-01-01,0\n" + "".join(f"{text}\n" for text in texts)
+    lines = Lines(io.BytesIO(data.encode()), "f.csv")
+    found = plan(lines, FOREIGN)
+    with aside.Bad(1.0, lines.encoding) as bad:
+        lines.end_head()
+        lines.aside = bad
+        values = list(found.read())
+        bad._kept.seek(0)
+        kept = bad._kept.read().split("\n")[:-1]
+    good = [text for text in texts if text not in kept]
+    assert all(text in texts for text in kept)
+    assert all(text.count(",") == 1 or not text.strip(" \0\t,;") or text.isspace() or '"' in text for text in good)
+    assert len(values) >= sum(text.startswith("2026-01-01,") and text[11:].isdigit() and text.isascii() for text in good)
+    assert len(kept) == bad.lines
+
+
+def test_a_bad_header_is_never_left_out() -> None:
+    with pytest.raises(FileError, match=r"f.csv:1: a column is named twice"):
+        read(b"t,x,x\n2026-01-01,1,2\n")
+
+
+def test_too_many_bad_lines_are_a_mistake() -> None:
+    data = b"t,x\n" + b"2026-01-01,1\n" * 7 + b"bad\n" * 2
+    assert len(read(data, 0.2)[0]) == 7
+    with pytest.raises(FileError, match=r"f.csv: 2 of 10 lines are bad \(20%\), more than 10%; the first is f.csv:9: 1 cells"):
+        read(data, 0.1)
+
+
+def test_our_own_formats_have_bad_lines_too() -> None:
+    head = b"time,sensor,channel,value,unit,quality\n"
+    assert read(head + b"2026-01-01T00:00:00Z,s,x,1,,good\n2026-01-01T00:00:01Z,s,x\n", 1, Options())[:2] == (
+        [1],
+        "2026-01-01T00:00:01Z,s,x\n",
+    )
+    assert read(b"time,s.x,s.y\n2026-01-01T00:00:00Z,1,2\n2026-01-01T00:00:01Z,1,b\n", 1, Options())[0] == [1, 2]
+    good = b'{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1}\n'
+    assert read(good + b"{\n" + good, 1, Options())[:2] == ([1, 1], "{\n")
+
+
+@pytest.mark.parametrize("text", ["1", "x%", "101%", "-1%"])
+def test_shares_are_written_with_a_percent_sign(text: str) -> None:
+    with pytest.raises(ValueError, match="write how many in a hundred lines may be bad"):
+        aside.share(text)
+    assert aside.share("0.5%") == 0.005
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    lines = [f"2026-01-01T{n // 60:02}:{n % 60:02},{n}" for n in range(1000)]
+    lines[500] = "2026-01-01T08:20,5.5.5"
+    path = tmp_path / "f.csv"
+    path.write_text("# made by hand\nt,x\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_the_verb_tells_counts_and_keeps(tmp_path: Path, file: Path) -> None:
+    """Nothing without --skip-bad; with it all but the line, which lies mended-and-importable beside the file."""
+    common = (str(file), "--db", str(tmp_path / "log.db"), "--time", "t", "--sensor", "s", "--skip", "1")
+    refused = run("import", *common, check=1).stderr.splitlines()[-1]
+    assert (
+        refused
+        == f"sensorlogd: {file}:503: '5.5.5' is no number; if it means that there is no value, say --null 5.5.5; say --skip-bad 1% to leave such lines out; nothing was imported"
+    )
+    kept = tmp_path / "f.csv.bad"
+    dry = run("import", *common, "--skip-bad", "1%", "--dry-run")
+    assert "  read: 2026-01-01T00:00:00Z  s.x = 0\n" in dry.stderr
+    assert "left out: 1 of 1,002 lines are bad" in dry.stderr
+    assert not kept.exists()
+    done = run("import", *common, "--skip-bad", "1%")
+    assert done.stdout == f"{file}: 999 new, 0 there already, 1 bad lines left out, kept in {kept}\n"
+    assert kept.read_text() == "# made by hand\nt,x\n2026-01-01T08:20,5.5.5\n"
+    assert "0 new, 999 there already" in run("import", *common, "--skip-bad", "1%").stdout
+    assert sorted(tmp_path.glob("*.bad*")) == [kept]
+    kept.write_text(kept.read_text().replace("5.5.5", "5.5"))
+    assert "1 new" in run("import", str(kept), *common[1:]).stdout
+    run("import", *common, "--skip-bad", "1%")
+    assert kept.with_name("f.csv.bad2").exists()
+    too_many = run("import", *common, "--skip-bad", "0.01%", check=1)
+    assert "1 of 1,002 lines are bad (0.1%), more than 0.01%" in too_many.stderr
+    assert "write how many in a hundred" in run("import", *common, "--skip-bad", "5", check=2).stderr
