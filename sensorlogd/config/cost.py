@@ -76,7 +76,9 @@ def estimate(config: Config) -> Cost:
         + commits * WRITTEN_PER_COMMIT
         + readings * (WRITTEN_PER_READING + WRITTEN_PER_READING_AT_1S * often)
     )
-    return Cost(series, readings, stored_per_year, written if readings else 0, _free(config.data_dir()), tuple(unknown))
+    return Cost(
+        series, readings, stored_per_year, written if readings else 0, _free(config.database_path().parent), tuple(unknown)
+    )
 
 
 def _free(folder: Path) -> int | None:

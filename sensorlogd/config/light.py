@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from sensorlogd.config.text import nodes
+
 ENVIRONMENT = "SENSORLOGD_CONFIG"
 CANDIDATES = (Path("sensorlogd.yaml"), Path("/etc/sensorlogd/sensorlogd.yaml"))
 DATABASE_NAME = "sensorlogd.db"
@@ -84,6 +86,17 @@ def database_path(config_path: Path) -> Path:
     return _locations(config_path)[1]
 
 
+def sensor_names(config_path: Path) -> list[str]:
+    """The sensors as written, of the files it includes from ``conf.d`` too; whether they are right is another question."""
+    files = [config_path, *sorted(config_path.parent.glob("conf.d/*.yaml"))]
+    return list(dict.fromkeys(name for file in files for name in _mapping(_top_level(file), "sensors")))
+
+
+def timezone(config_path: Path) -> str | None:
+    """``daemon.timezone`` as written; None if there is none, or nothing of it can be read."""
+    return _text(_mapping(_top_level(config_path), "daemon"), "timezone")
+
+
 def _locations(config_path: Path) -> tuple[Path, Path]:
     if not config_path.exists():
         raise ConfigNotFound(f"{config_path}: no such configuration file")
@@ -97,12 +110,24 @@ def _locations(config_path: Path) -> tuple[Path, Path]:
 
 
 def _top_level(config_path: Path) -> dict[str, yaml.Node]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(config_path.read_text(encoding="utf-8-sig"), Loader=loader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        text = nodes.text_of(config_path)
+        return _entries(nodes.compose(text))
+    except yaml.YAMLError:
+        return _readable_sections(text)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return _entries(node)
+
+
+def _readable_sections(text: str) -> dict[str, yaml.Node]:
+    """Of a broken file the sections that can be read by themselves: a mistake in a sensor moves no data folder."""
+    entries: dict[str, yaml.Node] = {}
+    for section in re.split(r"^(?=[^\s#\-\]}])", text, flags=re.MULTILINE):
+        try:
+            entries |= _entries(nodes.compose(section))
+        except nodes.UNREADABLE:
+            continue
+    return entries
 
 
 def _entries(node: Any) -> dict[str, yaml.Node]:

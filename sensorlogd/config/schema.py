@@ -7,7 +7,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from sensorlogd.config.loader import SECTIONS
+from sensorlogd.config.alarms import AlarmOptions, TargetOptions
+from sensorlogd.config.computed import ComputedOptions
+from sensorlogd.config.loading.keys import SECTIONS
 from sensorlogd.config.models import SensorOptions
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -16,7 +18,13 @@ _NAMES = {"propertyNames": {"pattern": r"^\w[\w-]{0,63}$"}}
 
 def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
     """The schema, with the options of each given driver under its name."""
-    models: list[Any] = [*SECTIONS.values(), SensorOptions, *(one for model in drivers.values() for one in model.variants())]
+    entries = {"computed": ComputedOptions, "alarms": AlarmOptions, "notify": TargetOptions}
+    models: list[Any] = [
+        *SECTIONS.values(),
+        *entries.values(),
+        SensorOptions,
+        *(one for model in drivers.values() for one in model.variants()),
+    ]
     references, defined = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     ref = {model: references[model, "validation"] for model in models}
     # With a template, what a sensor requires may come from there: only its own keys can be judged.
@@ -46,6 +54,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
             "base_dir": {"type": "string", "description": "what relative paths are relative to (default: this file's folder)"},
             "templates": {"type": "object", **_NAMES, "additionalProperties": {"type": "object"}},
             "profiles": {"type": "object", "additionalProperties": {"type": "object"}},
+            **{key: {"type": "object", **_NAMES, "additionalProperties": ref[model]} for key, model in entries.items()},
             "sensors": {
                 "type": "object",
                 **_NAMES,

@@ -24,13 +24,13 @@ sensors:
         signal: {diurnal: {offset: 21, amplitude: 6, noise: 0.1}}
         valid: [-40, 85]           # outside: stored, flagged fail:gross_range
         max_rate: 5/s              # faster: flagged suspect:rate_of_change
-      humidity: {unit: "%", signal: {random_walk: {start: 55, step: 0.2, low: 30, high: 95}}, valid: [0, 100]}
+      humidity: {unit: "%", decimals: 1, signal: {random_walk: {start: 55, step: 0.2, low: 30, high: 95}}, valid: [0, 100]}
 
   well:
     driver: simulated
     interval: 2s
     channels:
-      level: {unit: m, signal: {sine: {offset: 3.2, amplitude: 0.4, period: 1h, noise: 0.01}}}
+      level: {unit: m, decimals: 3, signal: {sine: {offset: 3.2, amplitude: 0.4, period: 1h, noise: 0.01}}}
       pump: {kind: state, signal: {square: {low: 0, high: 1, period: 10min, duty: 0.3}}}
 
   meter:

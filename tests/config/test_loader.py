@@ -79,24 +79,26 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "  w: {driver: serail}\n"
         "  v: [1]\n"
     ) == [
-        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, templates, profiles, sensors, include",
+        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, backup, heartbeat, templates, profiles, sensors, computed, alarms, notify, include",
         "test.yaml:2:28: storage.commit_interval: '5 parsecs' is not a duration; write a number and a unit: us, ms, s, min, h, d,"
         " w, mo, y (e.g. 1s, 15min)",
         "test.yaml:2:49: storage.min_free: 'lots' is not a size; write a number and a unit: B, kB, MB, GB, TB, KiB, MiB, GiB"
         " (e.g. 500MB)",
         "test.yaml:4:36: sensors.x.interval: '200' is not a duration; write a number and a unit: us, ms, s, min, h, d, w, mo, y"
-        " (e.g. 1s, 15min)",
+        " (e.g. 200s, 200min)",
         "test.yaml:4:65: sensors.x.channels.t.signal.sin: unknown key (did you mean 'sine'?); known: constant, counter, diurnal,"
         " noise, ramp, random_walk, sine, square",
-        "test.yaml:4:82: sensors.x.channels.t.valid: the lowest value 5 is not below the highest 1",
-        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, dip, faults, kind, labels,"
-        " max_rate, offset, scale, signal, source, stuck_after, unit, unit_change, valid, was, wrap",
-        "test.yaml:5:3: sensors.y.z: is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks",
-        "test.yaml:5:8: sensors.y.z.port: is required here",
-        "test.yaml:5:35: sensors.y.z.baudrate: should be a valid integer, unable to parse string as an integer, found '96OO'",
+        "test.yaml:4:82: sensors.x.channels.t.valid: the lowest value 5 is not below the highest 1; write the lower one first",
+        "test.yaml:4:90: sensors.x.channels.t.unitt: unknown key (did you mean 'unit'?); known: deadband, decimals, dip, faults, kind, labels,"
+        " max_rate, offset, polynomial, scale, signal, source, spike, stuck_after, table, unit, unit_change, valid, was, wrap,"
+        " wrap_stored",
+        "test.yaml:5:3: sensors.y.z: is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks, e.g. y_z",
+        "test.yaml:5:8: sensors.y.z.port: is required here and is not there; add port: VALUE (/dev/serial/by-id/..., or an address:"
+        " socket://host:port, rfc2217://host:port)",
+        "test.yaml:5:35: sensors.y.z.baudrate: must be a whole number, found '96OO'; write 9600, with digits for the letters",
         "test.yaml:6:15: sensors.w.driver: unknown driver 'serail' (did you mean 'serial'?); known: command, mbus, modbus, nmea, replay, serial, simulated, sysfs, or a file as"
         " /path/driver.py:Class",
-        "test.yaml:7:3: sensors.v: must be a mapping with at least driver:",
+        "test.yaml:7:3: sensors.v: must hold keys with values, driver: at least, found the list [1]; write them below v:, indented",
     ]
 
 
@@ -135,8 +137,8 @@ def test_numbers_and_booleans_are_what_the_schema_says() -> None:
         ("", "is empty; write a starter with: sensorlogd init"),
         ("- a\n", "holds a list"),
         ("just words", "holds the text 'just words'"),
-        ("a: [", "expected"),
-        ("a:\n\tb: 1\n", "character"),
+        ("a: [", "never closed"),
+        ("a:\n\tb: 1\n", "a tab stands before"),
         ("sensors: {a: 1, a: 2}", "is here a second time; the first is in line 1"),
         ("a: &x [*x]", "an alias contains itself"),
         ("a: !!python/object/apply:os.system [ls]", "is not allowed"),
@@ -225,7 +227,10 @@ def test_include_of_a_folder(tmp_path: Path) -> None:
         load(main, options_for)
     found = [str(error) for error in caught.value.errors]
     assert f"{tmp_path}/conf.d/b.yaml:2:3: sensors.a: is here a second time; the first is at {tmp_path}/conf.d/a.yaml:1" in found
-    assert f"{tmp_path}/conf.d/b.yaml:3:1: storage: an included file may hold templates and sensors only" in found
+    assert (
+        f"{tmp_path}/conf.d/b.yaml:3:1: storage: an included file may hold templates, sensors, computed, alarms, notify only"
+        in found
+    )
 
 
 def test_a_port_named_twice_names_both_places() -> None:
@@ -325,18 +330,18 @@ def test_no_text_raises_anything_else(text: str) -> None:
 def test_limits_are_told_in_the_unit_of_the_file() -> None:
     """Durations are validated as microseconds; nobody should have to read them."""
     found = errors("retention: {readings: 5s}\nstorage: {commit_interval: 2h, inbox_limit: 5}\nsensors: {}\n")
-    assert [line.split(": ", 2)[2] for line in found] == [
-        "should be greater than or equal to 1h, found '5s'",
-        "should be less than or equal to 10min, found '2h'",
-        "should be greater than or equal to 1000, found '5'",
+    assert [line.split(": ", 2)[2].split(" (")[0] for line in found] == [
+        "must be at least 1h, found '5s'; write 1h or more",
+        "must be at most 10min, found '2h'; write 10min or less",
+        "must be at least 1000, found '5'; write 1000 or more",
     ]
 
 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ("kind: counter, wrap: 0", "should be greater than 0"),
-        ("kind: counter, dip: 1", "should be less than 1"),
+        ("kind: counter, wrap: 0", "must be more than 0"),
+        ("kind: counter, dip: 1", "must be less than 1"),
         ("wrap: 65536", "wrap: only counters have one; this channel is a gauge"),
         ("kind: state, dip: 0.2", "dip: only counters have one; this channel is a state"),
     ],

@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
+from sensorlogd.config.text import nodes, syntax
+
 MAX_BYTES = 4_000_000
 MAX_DEPTH = 40
 MAX_NODES = 200_000
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Key = str | int
 Where = tuple[Key, ...]
@@ -113,22 +114,18 @@ def parse(text: str, file: Path, errors: list[ConfigError]) -> Tree | None:
     try:
         if not _within_bounds(text, file, errors):
             return None
-        node = yaml.compose(text, Loader=_Loader)
+        node = nodes.compose(text)
     except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
-        problem = error.problem or "not YAML"
-        if "\\t" in problem or "'\\t'" in str(error):
-            problem += "; indent with blanks, not tabs"
-        errors.append(ConfigError(mark, "", problem))
+        mistake = syntax.explain(text, error)
+        errors.append(ConfigError(Mark(file, mistake.line, mistake.col), "", mistake.problem))
         return None
     except yaml.reader.ReaderError as error:
         before = text[: error.position] if isinstance(error.position, int) else ""
         mark = Mark(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
-        errors.append(ConfigError(mark, "", f"character {error.character!r} is not allowed in YAML"))
+        errors.append(ConfigError(mark, "", f"the character {error.character!r} is not allowed in a text file; take it out"))
         return None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        errors.append(ConfigError(Mark(file), "", f"not YAML: {error}"))
+    except nodes.UNREADABLE:
+        errors.append(ConfigError(Mark(file), "", "is no configuration: it cannot be read as lines of the form 'key: value'"))
         return None
     builder = _Builder(file, errors)
     tree = Tree()
@@ -139,7 +136,7 @@ def parse(text: str, file: Path, errors: list[ConfigError]) -> Tree | None:
 def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
     """Look at the events, which needs no recursion, before nodes are composed, which does."""
     depth = documents = 0
-    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+    for number, event in enumerate(yaml.parse(text, Loader=nodes.LOADER)):
         at = event.start_mark
         mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
@@ -187,12 +184,16 @@ class _Builder:
             if node.tag == "tag:yaml.org,2002:null" and not node.style:  # a plain one; "null" in quotes is a word
                 return None
             if not str(node.tag).startswith("tag:yaml.org,2002:"):
-                self.error(node, where, f"the tag {node.tag} is not allowed")
+                self.error(
+                    node, where, f"the mark {node.tag} before a value is not allowed; put a text that begins with ! in quotes"
+                )
             return node.value
         self.open.add(id(node))
         try:
             if not str(node.tag).startswith("tag:yaml.org,2002:") or "python" in node.tag:
-                self.error(node, where, f"the tag {node.tag} is not allowed")
+                self.error(
+                    node, where, f"the mark {node.tag} before a value is not allowed; put a text that begins with ! in quotes"
+                )
             if isinstance(node, yaml.MappingNode):
                 return self._mapping(node, where, tree)
             return [self.build(child, (*where, index), tree) for index, child in enumerate(node.value)]
@@ -203,7 +204,9 @@ class _Builder:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                self.error(key_node, where, "a key must be a word")
+                self.error(
+                    key_node, where, "a key must be a word before a colon, found brackets; put a text with brackets in quotes"
+                )
                 continue
             key = key_node.value
             here = (*where, key)
@@ -212,7 +215,7 @@ class _Builder:
                 continue
             if key in data:
                 first = tree.keys[here]
-                self.error(key_node, here, f"is here a second time; the first is in line {first.line}")
+                self.error(key_node, here, f"is here a second time; the first is in line {first.line}; keep one of them")
                 continue
             tree.keys[here] = self.mark(key_node)
             data[key] = self.build(value_node, here, tree)

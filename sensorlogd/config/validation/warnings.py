@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
+from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
+from sensorlogd.symbols import micro
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
@@ -15,8 +18,21 @@ _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 StableName = Callable[[str], tuple[str, bool]]
 
 
-def warnings(config: Config, stable_name: StableName) -> Iterator[str]:
-    """One line each: the place in the configuration, what will happen, what to do."""
+class Stored(Protocol):
+    """A series that the log knows, and how many readings it has."""
+
+    @property
+    def sensor(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def readings(self) -> int: ...
+
+
+def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] = ()) -> Iterator[str]:
+    """One line each: the place in the configuration, what will happen, what to do. ``stored``: what the log holds."""
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
     if not config.sensors and not config.failed_sensors:
@@ -32,14 +48,38 @@ def warnings(config: Config, stable_name: StableName) -> Iterator[str]:
                 yield f"sensors.{name}.port: another adapter has the same by-id name; use {stable}"
     if config.web.enabled and config.web.auth == "none" and auth_needed(config.web.listen) is not None:
         yield f"web.auth: everybody who reaches {config.web.listen} can read all values; auth: token asks for a token"
-    yield from _retiring(config)
+    if config.backup is not None and config.backup.to is not None and not os.path.isdir(config.backup.to):
+        yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
+    yield from _computed(config)
+    yield from _alarms(config)
+    yield from _retiring(config, stored)
 
 
-def _retiring(config: Config) -> Iterator[str]:
+def _computed(config: Config) -> Iterator[str]:
+    for sensor, name in unused_inputs(config.sensors):
+        yield f"computed.{sensor}.inputs.{name}: no formula uses it; leave it out"
+    for sensor, name, source in unread_inputs(config.sensors, config.failed_sensors):
+        yield f"computed.{sensor}.inputs.{name}: {source} is not read now, so what is computed from it will be missing"
+
+
+def _alarms(config: Config) -> Iterator[str]:
+    import importlib.util
+
+    from sensorlogd import extras
+
+    for name, target in config.notify.items():
+        if target.way == "apprise" and importlib.util.find_spec("apprise") is None:
+            yield f"notify.{name}: Apprise is not installed, so nothing is sent: {extras.advice('notify')}"
+        used = any(name in (*one.notify, *(one.escalate.notify if one.escalate else ())) for one in config.alarms.values())
+        if not used:
+            yield f"notify.{name}: no alarm names it"
+    for name, options in config.alarms.items():
+        if not options.notify and options.escalate is None:
+            yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
+
+
+def _retiring(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
     """History of names that are not configured any more."""
-    path = config.database_path()
-    if not path.exists():
-        return
     configured = {(name, channel) for name, sensor in config.sensors.items() for channel in sensor.channel_options()}
     former = {sensor.was for sensor in config.sensors.values() if sensor.was}
     renamed = {
@@ -53,40 +93,17 @@ def _retiring(config: Config) -> Iterator[str]:
         for name, sensor in config.sensors.items()
         for channel, options in sensor.channel_options().items()
     }
-    try:
-        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
-    except sqlite3.Error:
-        return
-    try:
-        for series, sensor, channel, unit in conn.execute(
-            "SELECT series.id, name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
-        ).fetchall():
-            key = (sensor, channel)
-            if key not in configured and sensor not in former and key not in renamed and sensor not in config.failed_sensors:
-                yield (
-                    f"{sensor}.{channel}: is in the database and not configured any more: {_count(conn, series)} readings"
-                    f" retire (they stay readable); if it was renamed, write was: {sensor if sensor not in config.sensors else channel}"
-                )
-            elif key in units and units[key].unit != unit and units[key].unit_change is None and _count(conn, series):
-                yield (
-                    f"sensors.{sensor}.channels.{channel}.unit: changes from {unit!r} to {units[key].unit!r} with history; a new"
-                    " series will be begun; say which you want with unit_change: convert, relabel or new_series"
-                )
-    except sqlite3.Error:
-        return
-    finally:
-        conn.close()
-
-
-def _count(conn: sqlite3.Connection, series: int) -> int:
-    """Readings of a series without a scan: minutes rolled up plus what is in history beyond them is near enough."""
-    (rolled,) = conn.execute(
-        "SELECT coalesce(sum(n_good + n_not_evaluated + n_suspect + n_fail + n_missing), 0) FROM rollup"
-        " WHERE series_id = ? AND resolution = 3600",
-        (series,),
-    ).fetchone()
-    if rolled:
-        return int(rolled)
-    (stored,) = conn.execute("SELECT count(*) FROM history WHERE series_id = ?", (series,)).fetchone()
-    (fresh,) = conn.execute("SELECT count(*) FROM recent WHERE series_id = ?", (series,)).fetchone()
-    return int(stored + fresh)
+    for one in stored:
+        key = (one.sensor, one.channel)
+        options = units.get(key)
+        if key not in configured and one.sensor not in former and key not in renamed and one.sensor not in config.failed_sensors:
+            yield (
+                f"{one.sensor}.{one.channel}: is in the database and not configured any more: {one.readings} readings"
+                f" retire (they stay readable); if it was renamed, write was:"
+                f" {one.sensor if one.sensor not in config.sensors else one.channel}"
+            )
+        elif options is not None and options.unit != micro(one.unit) and options.unit_change is None and one.readings:
+            yield (
+                f"{config.sensors[one.sensor].written_below}.{one.sensor}.channels.{one.channel}.unit: changes from {one.unit!r} to {options.unit!r} with history; a new"
+                " series will be begun; say which you want with unit_change: convert, relabel or new_series"
+            )

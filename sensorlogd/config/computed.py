@@ -1,0 +1,302 @@
+"""``computed:`` in the configuration: sensors whose channels are formulas over other channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from sensorlogd.computed.channel import Channel, Input, Key
+from sensorlogd.computed.engine import Cycle, in_order
+from sensorlogd.computed.formula import Formula, FormulaError, input_name_problem, parse
+from sensorlogd.computed.functions import FUNCTIONS
+from sensorlogd.config.models import ChannelOptions, Name, SensorOptions, ShortText
+from sensorlogd.config.text.tree import Where
+from sensorlogd.config.validation.names import closest
+
+DRIVER = "computed"
+UNKNOWN_HEARTBEAT_US = 60_000_000  # of a sensor that cannot be read now
+_DEVICE_KEYS = ("source", "polynomial", "table", "spike", "wrap")
+_SENSOR_KEYS = ("interval", "template", "profile")
+# What a function takes is not converted: units that are surely others than it takes.
+_OTHERS = {
+    "°C": {"°F", "K", "°R"},
+    "hPa": {"Pa", "kPa", "bar", "psi", "inHg", "mmHg", "atm"},
+    "m/s": {"km/h", "mph", "kn", "kt"},
+    "m": {"cm", "mm", "ft", "in"},
+    "V": {"mV", "kV"},
+    "A": {"mA", "kA"},
+    "%": {"1"},
+}
+
+
+def _input_name(value: str) -> str:
+    problem = input_name_problem(value)
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _series_name(value: str) -> str:
+    sensor, dot, channel = value.partition(".")
+    if not (sensor and dot and channel) or "*" in value:
+        raise ValueError(f"{value!r} is no channel; write sensor.channel, e.g. greenhouse.temperature")
+    return value
+
+
+InputName = Annotated[str, AfterValidator(_input_name)]
+
+
+class ComputedChannel(ChannelOptions):
+    """A channel that follows from others. Its readings are treated as those of any other channel."""
+
+    formula: str = Field(description="an expression over the names under inputs:, e.g. dew_point(t, rh)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cut_at_a_comma(cls, data: Any) -> Any:
+        """``{formula: dew_point(t, rh)}``: between braces YAML takes the rest for keys."""
+        if (
+            isinstance(data, dict)
+            and isinstance(data.get("formula"), str)
+            and data["formula"].count("(") > data["formula"].count(")")
+        ):
+            rest = [str(key) for key in data if key not in cls.model_fields]
+            whole = ", ".join([data["formula"], *rest])
+            raise ValueError(f'formula: between braces a comma ends it; put it in quotes: formula: "{whole}"')
+        return data
+
+    @model_validator(mode="after")
+    def _no_device(self) -> ComputedChannel:
+        for key in _DEVICE_KEYS:
+            if key in self.model_fields_set:
+                raise ValueError(f"{key}: is for what a device says; a computed channel has a formula: leave {key} out")
+        return self
+
+
+class ComputedOptions(SensorOptions):
+    """A sensor whose channels are formulas."""
+
+    written_below: ClassVar[str] = DRIVER
+    driver: str = Field(DRIVER, description="always computed; leave it out")
+    inputs: Mapping[InputName, Annotated[ShortText, AfterValidator(_series_name)]] = Field(
+        description="name in formulas -> sensor.channel"
+    )
+    join: Literal["newest", "equal"] = Field(
+        "newest",
+        description="newest: of each input the newest reading within its heartbeat; equal: readings of the very same time only",
+    )
+    follow: tuple[InputName, ...] = Field(
+        (), description="with join: newest, only readings of these inputs give one (default: of every input)"
+    )
+    channels: Mapping[Name, ComputedChannel] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> ComputedOptions:
+        if self.driver != DRIVER:
+            raise ValueError(
+                f"driver: {self.driver!r}: below computed: there is no driver; leave it out, or write it below sensors:"
+            )
+        for key in _SENSOR_KEYS:
+            if key in self.model_fields_set:
+                raise ValueError(f"{key}: a computed sensor has none; leave it out")
+        for name in self.follow:
+            if name not in self.inputs:
+                raise ValueError(
+                    f"follow: {name!r} is not under inputs:{closest(name, self.inputs)}; known: {', '.join(self.inputs)}"
+                )
+        if self.follow and self.join == "equal":
+            raise ValueError("follow: with join: equal all inputs are needed at once; leave follow out")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """``where``: below ``computed``."""
+
+    where: Where
+    problem: str
+
+
+def complete(
+    computed: Mapping[str, ComputedOptions], sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
+) -> tuple[dict[str, ComputedOptions], list[Mistake]]:
+    """The computed sensors with what follows from their inputs (heartbeat, units), and what is wrong with them.
+
+    ``sensors``: the others that are sound. ``failed``: those that cannot be read now, whose channels nobody knows.
+    """
+    found = _Completing(computed, sensors, failed)
+    return found.completed(), found.mistakes
+
+
+def channels(sensors: Mapping[str, SensorOptions]) -> list[Channel]:
+    """The computed channels of all that are enabled, each after those that it is computed from."""
+    made: dict[Key, Channel] = {}
+    for sensor, options in sensors.items():
+        if isinstance(options, ComputedOptions) and options.enabled:
+            for name, one in options.channels.items():
+                made[sensor, name] = _channel((sensor, name), options, parse(one.formula, options.inputs), sensors)
+    order = in_order({key: [one.key for one in channel.inputs] for key, channel in made.items()})
+    return [made[key] for key in order]
+
+
+def _channel(key: Key, options: ComputedOptions, formula: Formula, sensors: Mapping[str, SensorOptions]) -> Channel:
+    inputs = []
+    for name in formula.names:
+        source = _key(options.inputs[name])
+        heard = sensors.get(source[0])
+        inputs.append(Input(name, source, UNKNOWN_HEARTBEAT_US if heard is None else heard.heartbeat_us()))
+    follows = frozenset(_key(options.inputs[name]) for name in options.follow if name in formula.names)
+    return Channel(key, formula, tuple(inputs), options.join, follows, options.heartbeat_us())
+
+
+def users(sensors: Mapping[str, SensorOptions], sensor: str) -> list[str]:
+    """Computed sensors that take something of this one directly."""
+    return [
+        name
+        for name, options in sensors.items()
+        if isinstance(options, ComputedOptions)
+        and name != sensor
+        and any(_key(one)[0] == sensor for one in options.inputs.values())
+    ]
+
+
+def _key(series: str) -> Key:
+    sensor, _, channel = series.partition(".")
+    return sensor, channel
+
+
+class _Completing:
+    def __init__(
+        self, computed: Mapping[str, ComputedOptions], sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
+    ) -> None:
+        self.computed = computed
+        self.sensors = sensors
+        self.failed = failed
+        self.mistakes: list[Mistake] = []
+        self.formulas: dict[Key, Formula] = {}
+
+    def completed(self) -> dict[str, ComputedOptions]:
+        for name, options in self.computed.items():
+            self._inputs(name, options)
+            for channel, one in options.channels.items():
+                self._formula(name, channel, options, one)
+        order = self._order()
+        done: dict[str, ComputedOptions] = dict(self.computed)
+        for key in order:  # units and heartbeats follow from what comes before
+            done[key[0]] = self._with(key, done)
+        return done
+
+    def _inputs(self, name: str, options: ComputedOptions) -> None:
+        for short, series in options.inputs.items():
+            sensor, channel = _key(series)
+            where: Where = ("computed", name, "inputs", short)
+            if sensor in self.failed:
+                continue
+            known = self.sensors.get(sensor) or self.computed.get(sensor)
+            if known is None:
+                hint = closest(sensor, [*self.sensors, *self.computed])
+                self.mistakes.append(Mistake(where, f"{series!r}: there is no sensor {sensor!r}{hint}"))
+            elif channel not in known.channel_options():
+                there = known.channel_options()
+                hint = closest(channel, there) or f"; it has {', '.join(there)}"
+                self.mistakes.append(Mistake(where, f"{series!r}: {sensor} has no channel {channel!r}{hint}"))
+
+    def _formula(self, name: str, channel: str, options: ComputedOptions, one: ComputedChannel) -> None:
+        where: Where = ("computed", name, "channels", channel, "formula")
+        try:
+            formula = parse(one.formula, options.inputs)
+        except FormulaError as error:
+            self.mistakes.append(Mistake(where, f"{one.formula.strip()[:80]!r}: {error}"))
+            return
+        if options.follow and not set(options.follow) & set(formula.names):
+            problem = (
+                f"uses none of follow: ({', '.join(options.follow)}), so there would never be a reading; add {formula.names[0]}"
+            )
+            self.mistakes.append(Mistake(where, problem))
+        self.formulas[name, channel] = formula
+
+    def _order(self) -> list[Key]:
+        uses = {
+            key: [_key(self.computed[key[0]].inputs[name]) for name in formula.names] for key, formula in self.formulas.items()
+        }
+        try:
+            return in_order(uses)
+        except Cycle as cycle:
+            sensor, _, channel = cycle.path[0].partition(".")
+            problem = f"is computed from itself: {cycle}; one of these formulas must do without the next"
+            self.mistakes.append(Mistake(("computed", sensor, "channels", channel, "formula"), problem))
+            return []
+
+    def _with(self, key: Key, done: Mapping[str, ComputedOptions]) -> ComputedOptions:
+        """The sensor with the unit of this channel, where it is plain, and a heartbeat no shorter than its inputs'."""
+        sensor, channel = key
+        options, formula = done[sensor], self.formulas[key]
+        changes: dict[str, object] = {}
+        if "heartbeat" not in self.computed[sensor].model_fields_set:
+            theirs = [self._heartbeat(_key(options.inputs[name])[0], done) for name in formula.names]
+            changes["heartbeat"] = max([*theirs, options.heartbeat or 0])
+        if options.interval is None and (pace := self._pace(formula, options, done)) is not None:
+            changes["interval"] = pace
+        one = options.channels[channel]
+        if formula.unit and "unit" not in one.model_fields_set:
+            changes["channels"] = {**options.channels, channel: one.model_copy(update={"unit": formula.unit})}
+        self._units(key, options, formula, done)
+        return options.model_copy(update=changes)
+
+    def _pace(self, formula: Formula, options: ComputedOptions, done: Mapping[str, ComputedOptions]) -> int | None:
+        """How often there is a reading, where one sensor decides that; for the estimate of what the log will cost."""
+        deciding = {_key(options.inputs[name])[0] for name in options.follow or formula.names}
+        known = [self.sensors.get(sensor) or done.get(sensor) for sensor in deciding]
+        return known[0].interval if len(known) == 1 and known[0] is not None else None
+
+    def _heartbeat(self, sensor: str, done: Mapping[str, ComputedOptions]) -> int:
+        known = self.sensors.get(sensor) or done.get(sensor)
+        return UNKNOWN_HEARTBEAT_US if known is None else known.heartbeat_us()
+
+    def _units(self, key: Key, options: ComputedOptions, formula: Formula, done: Mapping[str, ComputedOptions]) -> None:
+        for function, arguments in formula.calls:
+            for wanted, name in zip(FUNCTIONS[function].units, arguments, strict=False):
+                if not name:
+                    continue
+                sensor, channel = _key(options.inputs[name])
+                known = (self.sensors.get(sensor) or done.get(sensor)) if sensor not in self.failed else None
+                entry = None if known is None else known.channel_options().get(channel)
+                if entry is not None and entry.unit in _OTHERS.get(wanted, ()):
+                    problem = (
+                        f"{function} takes {name} in {wanted}, and {options.inputs[name]} is in {entry.unit};"
+                        f" convert it, e.g. {function}({_converted(name, entry.unit)}, ...)"
+                    )
+                    self.mistakes.append(Mistake(("computed", *key[:1], "channels", key[1], "formula"), problem))
+
+
+def _converted(name: str, unit: str) -> str:
+    known = {"°F": f"({name} - 32) / 1.8", "K": f"{name} - 273.15", "Pa": f"{name} / 100", "kPa": f"{name} * 10"}
+    known |= {
+        "km/h": f"{name} / 3.6",
+        "mm": f"{name} / 1000",
+        "cm": f"{name} / 100",
+        "mA": f"{name} / 1000",
+        "mV": f"{name} / 1000",
+    }
+    return known.get(unit, f"{name} * FACTOR")
+
+
+def unused_inputs(sensors: Mapping[str, SensorOptions]) -> Iterator[tuple[str, str]]:
+    """(sensor, input) of what no formula uses."""
+    for name, options in sensors.items():
+        if isinstance(options, ComputedOptions):
+            used = {used for one in options.channels.values() for used in parse(one.formula, options.inputs).names}
+            yield from ((name, one) for one in options.inputs if one not in used)
+
+
+def unread_inputs(sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """(sensor, input, what it names) of inputs whose sensor is disabled or cannot be loaded."""
+    for name, options in sensors.items():
+        if isinstance(options, ComputedOptions) and options.enabled:
+            for short, series in options.inputs.items():
+                source = _key(series)[0]
+                if source in failed or (source in sensors and not sensors[source].enabled):
+                    yield name, short, series

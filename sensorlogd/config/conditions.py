@@ -1,0 +1,158 @@
+"""The one grammar of alarms: what ``when:`` and ``clear:`` may say.
+
+    > 30     <= -18     == 1     != 0           the newest value
+    mean(10min) > 25    min(1h) < 3             over the readings of a time: mean, min, max, increase
+    increase(1d) > 200                          what a counter rose by, a gauge changed by
+    rate > 5/min        rate(10min) < -0.1/s    how fast it changes, over a minute unless said otherwise
+    missing             missing 15min           nothing new for its heartbeat, or for so long
+    stuck 2h                                    the same value for so long
+    flag suspect        flag fail               the newest reading is as bad or worse
+
+Nothing here is about time or states; ``alarms.terms`` computes what a condition asks for.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sensorlogd.durations import format_duration, parse_duration
+from sensorlogd.quality import Flag
+
+VALUE, RATE, MEAN, MIN, MAX, INCREASE = "value", "rate", "mean", "min", "max", "increase"
+MISSING, STUCK, FLAG = "missing", "stuck", "flag"
+WINDOWS = (MEAN, MIN, MAX, INCREASE)
+RATE_OVER_US = 60_000_000
+LONGEST_WINDOW_US = 40 * 86_400_000_000
+FLAGS = {"suspect": Flag.SUSPECT, "fail": Flag.FAIL, "missing": Flag.MISSING}
+EXAMPLES = '"> 30", "mean(10min) > 25", "rate > 5/min", "missing", "stuck 2h" or "flag fail"'
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+_COMPARISON = re.compile(
+    rf"(?:(?P<term>[a-z]+)\s*(?:\(\s*(?P<over>[^()]*?)\s*\))?\s*)?(?P<op><=|>=|==|!=|<|>|=)\s*(?P<limit>{_NUMBER})\s*(?P<rest>.*)",
+    re.ASCII,
+)
+_OPERATORS = {"=": "=="}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """``kind``: one of the names above. ``over_us``: the window, or how long it is missing or stuck (0: by the heartbeat).
+    ``op`` and ``limit`` of a comparison (a rate is in units per second); ``flag`` the least bad flag that counts."""
+
+    kind: str
+    op: str = ""
+    limit: float = 0.0
+    over_us: int = 0
+    flag: int = 0
+
+    @property
+    def term(self) -> tuple[str, int]:
+        """What must be computed for it; two conditions with the same term share it."""
+        return self.kind, self.over_us
+
+    def holds(self, value: float) -> bool:
+        """A comparison, of a value that is known."""
+        return COMPARE[self.op](value, self.limit)
+
+    def text(self) -> str:
+        """In the grammar, for people."""
+        if self.kind in (MISSING, STUCK):
+            return f"{self.kind} {format_duration(self.over_us)}" if self.over_us else self.kind
+        if self.kind == FLAG:
+            return f"flag {Flag(self.flag).name.lower()}"
+        if self.kind == RATE:
+            over = "" if self.over_us == RATE_OVER_US else f"({format_duration(self.over_us)})"
+            return f"rate{over} {self.op} {self.limit * 60:g}/min"
+        term = "" if self.kind == VALUE else f"{self.kind}({format_duration(self.over_us)}) "
+        return f"{term}{self.op} {self.limit:g}"
+
+
+COMPARE: dict[str, Callable[[float, float], bool]] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+
+
+def parse(text: str, like: Condition | None = None) -> Condition:
+    """``like``: the alarm's ``when``, whose term a ``clear`` without one of its own means. Raises ValueError with the cure."""
+    words = text.strip().lower()
+    head, _, rest = words.partition(" ")
+    if head in (MISSING, STUCK):
+        return _lasting(head, rest.strip(), text)
+    if head == FLAG:
+        return _flag(rest.strip(), text)
+    found = _COMPARISON.fullmatch(words)
+    if found is None:
+        raise ValueError(f"{text!r} is not a condition; write e.g. {EXAMPLES}")
+    return _comparison(found, text, like)
+
+
+def _lasting(kind: str, rest: str, text: str) -> Condition:
+    rest = rest.removeprefix("for ").strip("() ")
+    try:
+        over = parse_duration(rest) if rest else 0
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+    return Condition(kind, over_us=over)
+
+
+def _flag(word: str, text: str) -> Condition:
+    if word not in FLAGS:
+        raise ValueError(f"{text!r}: {word or 'nothing'!r} is no flag; write flag suspect, flag fail or flag missing")
+    return Condition(FLAG, flag=int(FLAGS[word]))
+
+
+def _comparison(found: re.Match[str], text: str, like: Condition | None) -> Condition:
+    term, over = found["term"], found["over"]
+    kind = term or VALUE
+    if kind not in (VALUE, RATE, *WINDOWS):
+        raise ValueError(f"{text!r}: {kind!r} is not known; write value, rate, or {', '.join(WINDOWS)} with a time in brackets")
+    over_us = _over(kind, over, text)
+    if term is None and like is not None and like.op:
+        kind, over_us = like.term
+    op = _OPERATORS.get(found["op"], found["op"])
+    limit = float(found["limit"]) / _per_s(kind, found["rest"].strip(), text)
+    if not math.isfinite(limit):
+        raise ValueError(f"{text!r}: the number is too large; write a finite one")
+    return Condition(kind, op, limit, over_us)
+
+
+def _over(kind: str, over: str | None, text: str) -> int:
+    if kind == VALUE:
+        if over is not None:
+            raise ValueError(f"{text!r}: the newest value has no time in brackets; write mean(10min), or leave the brackets out")
+        return 0
+    if over is None:
+        if kind == RATE:
+            return RATE_OVER_US
+        raise ValueError(f"{text!r}: over what time? write e.g. {kind}(10min)")
+    try:
+        found = parse_duration(over)
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+    if not 1_000_000 <= found <= LONGEST_WINDOW_US:
+        raise ValueError(f"{text!r}: {over} is not between 1s and {format_duration(LONGEST_WINDOW_US)}; write e.g. {kind}(10min)")
+    return found
+
+
+def _per_s(kind: str, rest: str, text: str) -> float:
+    """Seconds of what a rate is per; 1 of anything else."""
+    if kind == RATE:
+        unit = rest.removeprefix("/").strip()
+        try:
+            per = parse_duration(unit if unit[:1].isdigit() else f"1{unit}") / 1e6
+        except ValueError:
+            per = 0.0
+        if not rest.startswith("/") or per <= 0:
+            raise ValueError(f"{text!r}: a rate is per time; write e.g. rate > 5/min or rate > 0.1/s")
+        return per
+    if rest:
+        raise ValueError(f"{text!r}: {rest!r} is too much; the number is in the unit of the channel, write it without one")
+    return 1.0

@@ -1,0 +1,49 @@
+"""The named entries of ``computed:``, each by itself and then together with the sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sensorlogd.config import computed
+from sensorlogd.config.computed import ComputedOptions
+from sensorlogd.config.loading.document import Document
+from sensorlogd.config.loading.values import Values
+from sensorlogd.config.models import SensorOptions
+from sensorlogd.config.text.tree import Where
+
+
+class Computed:
+    """``sensors``: those that are sound. ``failed``: those that cannot be read now, whose channels nobody knows."""
+
+    def __init__(
+        self, document: Document, values: Values, sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
+    ) -> None:
+        self._document = document
+        self._values = values
+        self._sensors = sensors
+        self._failed = failed
+
+    def valid(self, shared_labels: Mapping[str, str], *, all_known: bool) -> dict[str, ComputedOptions]:
+        """Those that are right by themselves; the mistakes of the others are noted. What refers to sensors is looked at only if
+        ``all_known``: all of those are sound, or cannot be read now."""
+        found = self._values.entries("computed", ComputedOptions)
+        for name, options in found.items():
+            self._check(name, options)
+            found[name] = options.model_copy(update={"labels": {**shared_labels, **options.labels}})
+        if not all_known:
+            return found
+        completed, mistakes = computed.complete(found, self._sensors, self._failed)
+        if len(found) == len(self._document.mapping("computed")):
+            for mistake in mistakes:
+                self._document.error(mistake.where, mistake.problem)
+        return completed
+
+    def _check(self, name: str, options: ComputedOptions) -> None:
+        where: Where = ("computed", name)
+        if name in self._sensors or name in self._failed:
+            first = self._document.place(("sensors", name), key=True)
+            problem = f"is the name of a sensor already, at {first.file}:{first.line}; give it another name"
+            self._document.error(where, problem, key=True)
+        if not options.channels:
+            problem = "has no channels; name at least one under channels:, with its formula:"
+            self._document.error(where, problem, key=True)

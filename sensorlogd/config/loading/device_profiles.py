@@ -1,0 +1,56 @@
+"""The profiles that sensors and templates name: those of the file itself, of the folders beside it, and of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from sensorlogd.config import profiles
+from sensorlogd.config.loading.document import Document
+from sensorlogd.config.text.tree import Mark
+from sensorlogd.config.validation.names import closest
+
+
+class DeviceProfiles:
+    """``by_name``: the keys of a sensor that each holds. ``own``: those of them that are the user's."""
+
+    def __init__(self, document: Document) -> None:
+        self.by_name: dict[str, Any] = dict(document.mapping("profiles"))
+        self.own = dict(self.by_name)
+        self._document = document
+
+    @cached_property
+    def _available(self) -> dict[str, profiles.Profile]:
+        """Looked for only where one is named."""
+        return profiles.available(self._document.base_dir)
+
+    def read(self, templates: dict[str, Any], sensors: dict[str, Any]) -> None:
+        """Those that are named there."""
+        for place, name, wanted in self._named(templates, sensors):
+            if isinstance(wanted, str) and wanted in self._available:
+                self._read(self._available[wanted])
+            else:
+                hint = closest(str(wanted), self._available) or "; 'sensorlogd profiles' lists them"
+                self._document.error((place, name, "profile"), f"unknown profile {wanted!r}{hint}")
+
+    def _named(self, templates: dict[str, Any], sensors: dict[str, Any]) -> Iterator[tuple[str, str, object]]:
+        """Where one is named that is not known yet, and what was written."""
+        for place, entries in (("templates", templates), ("sensors", sensors)):
+            for name, entry in entries.items():
+                wanted = entry.get("profile") if isinstance(entry, dict) else None
+                if wanted is not None and not (isinstance(wanted, str) and wanted in self.by_name):
+                    yield place, name, wanted
+
+    def _read(self, found: profiles.Profile) -> None:
+        tree = self._document.read(found.path)
+        sensor = tree.data.get("sensor") if tree is not None and isinstance(tree.data, dict) else None
+        if tree is None or not isinstance(sensor, dict):
+            problem = "a profile has the keys title:, source: and sensor: (with the keys of a sensor)"
+            self._document.error_at(Mark(found.path), "", problem)
+            return
+        self.by_name[found.name] = sensor
+        self._document.graft(("profiles", found.name), tree, ("sensor",))
+        if found.own:
+            self._document.files.append(found.path)
+            self.own[found.name] = sensor

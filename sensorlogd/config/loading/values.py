@@ -1,0 +1,111 @@
+"""From text to values: ``${ENV}``, and what the models say of each."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from sensorlogd.config import light
+from sensorlogd.config.alarms import SECRET
+from sensorlogd.config.loading.document import Document
+from sensorlogd.config.models import NAME, Section
+from sensorlogd.config.text.tree import Where
+from sensorlogd.config.validation import errors as value_errors
+from sensorlogd.config.validation.fields import keys_at
+
+Entry = TypeVar("Entry", bound=Section)
+
+
+class Values:
+    """Of one document."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def expand(self) -> None:
+        """``${NAME}`` everywhere, in place. Aliased parts are expanded once."""
+        self._expand(self._document.data, ())
+
+    def _expand(self, data: Any, where: Where) -> None:
+        entries: Any = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+        for key, value in list(entries):
+            here = (*where, key)
+            if not isinstance(value, str):
+                self._expand(value, here)
+            elif "$" in value:
+                try:
+                    data[key] = light.expand(value)
+                except KeyError as error:
+                    problem = (
+                        f"the environment variable {error.args[0]} is not set; set it, or write ${{{error.args[0]}:-default}}"
+                    )
+                    self._document.error(here, problem)
+
+    def section(self, key: str, model: type[Section]) -> Section | None:
+        """None, and the mistakes are noted, if something in it is wrong."""
+        data = self._document.data.get(key)
+        if data is None:
+            return model()
+        if not isinstance(data, dict):
+            known = sorted(keys_at(model, ()))
+            self._document.error(
+                (key,),
+                f"must hold keys with values, {value_errors.found(data)}; write them below {key}:, indented, without dashes; known keys: {', '.join(known)}",
+            )
+            return None
+        section: Section | None = self.validated(model, data, (key,))
+        return section
+
+    def entries(self, key: str, model: type[Entry]) -> dict[str, Entry]:
+        """The named ones below ``key`` that are right by themselves; the mistakes of the others are noted."""
+        found: dict[str, Entry] = {}
+        for name, entry in self._document.mapping(key).items():
+            where: Where = (key, name)
+            if not NAME.fullmatch(name):
+                problem = "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks"
+                self._document.error(where, problem, key=True)
+            if not isinstance(entry, dict):
+                shown = value_errors.found(entry) if key != "notify" else "found something else"  # it may be a secret
+                problem = f"must hold keys with values, {shown}; write them below {name}:, indented"
+                self._document.error(where, problem, key=True)
+                continue
+            options: Entry | None = self.validated(model, entry, where)
+            if options is not None:
+                found[name] = options
+        return found
+
+    def validated(self, model: type[Any], data: dict[str, Any], where: Where) -> Any:
+        """None, and the mistakes are noted, if something in it is wrong."""
+        try:
+            return model.model_validate(data, context={"folder": self._document.base_dir})
+        except ValidationError as invalid:
+            for detail in invalid.errors(include_url=False):
+                self._report(model, detail, where, data)
+            return None
+
+    def _report(self, model: type[BaseModel], detail: ErrorDetails, where: Where, data: object) -> None:
+        here = self._here(where, detail["loc"], last=detail["type"] in ("extra_forbidden", "missing"))
+        if _is_secret(here) and detail["type"] != "extra_forbidden":
+            problem = "must be a text (what is there is not shown); write one text, or name a file with ..._file:"
+            if here[2:3] == ("command",):
+                problem = "must be a list of texts (what is there is not shown); write command: [PROGRAM, ARGUMENT, ...]"
+            self._document.error(here, problem)
+            return
+        self._document.error(here, value_errors.explain(model, detail, data), key=detail["type"] == "extra_forbidden")
+
+    def _here(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
+        """The place in the file: a part of ``loc`` that is not there names a branch of a union, but for the last if so told."""
+        here = where
+        for index, part in enumerate(loc):
+            if part == "[key]":
+                break
+            if self._document.has((*here, part)) or (last and index == len(loc) - 1):
+                here = (*here, part)
+        return here
+
+
+def _is_secret(where: Where) -> bool:
+    """Whether what stands there must not be shown."""
+    return where == ("heartbeat", "url") or (where[0] == "notify" and len(where) > 2 and where[2] in SECRET)

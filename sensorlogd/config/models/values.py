@@ -1,0 +1,121 @@
+"""What a scalar of the file means: durations, sizes, rates, names, places and times, each checked where it is read.
+
+The loader hands all scalars over as text, so what a word means is settled here and nowhere else: ``NO`` in a field of
+text is the word, ``on`` in a boolean is true, ``1e3`` in a number is 1000, ``22:22`` never becomes 1342.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from sensorlogd.config import light
+from sensorlogd.config.validation.names import closest
+from sensorlogd.durations import parse_duration, parse_size
+from sensorlogd.symbols import micro
+
+NAME = re.compile(r"\w[\w-]{0,63}")
+DURATION_PATTERN = r"^\s*(\d+(\.\d*)?\s*(us|ms|s|min|mo|m|h|d|w|y)\s*)+$"
+# What readings, series and their exports are told by: a label of that name would hide it, or be hidden.
+RESERVED_LABELS = frozenset(("sensor", "channel", "unit", "series", "time", "value", "quality", "le", "quantile"))
+
+
+def _duration(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _size(value: Any) -> Any:
+    return parse_size(value) if isinstance(value, str) else value
+
+
+def _rate(value: Any) -> Any:
+    """``5/min`` in units per second."""
+    if not isinstance(value, str):
+        return value
+    number, slash, unit = value.partition("/")
+    try:
+        amount = float(number)
+        per_us = parse_duration(unit if unit.strip()[:1].isdigit() else f"1{unit.strip()}")
+    except ValueError:
+        amount, per_us = math.nan, 0
+    if not slash or not amount > 0 or math.isinf(amount) or per_us <= 0:
+        raise ValueError(f"{value!r} is not a rate; write a positive number, a slash and a unit of time, e.g. 5/min or 0.1/s")
+    return amount / (per_us / 1e6)
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
+    return micro(value)
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        hint = closest(value, available_timezones())
+        raise ValueError(f"{value!r} is not an IANA time zone{hint or '; e.g. Europe/Berlin or UTC'}") from None
+    return value
+
+
+def _instant(value: Any) -> Any:
+    """Microseconds of an ISO 8601 time; without a zone it is UTC."""
+    if not isinstance(value, str):
+        return value
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; write ISO 8601, e.g. 2026-01-31T12:00:00Z") from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
+
+
+def _path(value: str, info: ValidationInfo) -> str:
+    """Relative ones are the configuration's folder's, which the loader tells."""
+    folder = (info.context or {}).get("folder")
+    return value if folder is None else str(light.resolve(value, folder))
+
+
+def _text_length(value: str) -> str:
+    if len(value) > 200 or any(ord(character) < 32 for character in value):
+        raise ValueError("must be at most 200 characters without control characters")
+    return micro(value)
+
+
+def _label(name: str) -> str:
+    if name.startswith("__") or name in RESERVED_LABELS:
+        known = f"names that begin with __ and {', '.join(sorted(RESERVED_LABELS))} have a meaning of their own"
+        raise ValueError(f"{name!r} cannot be the name of a label: {known}; take another, e.g. {name.strip('_') or 'my'}_label")
+    return name
+
+
+DurationUs = Annotated[
+    int,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["1s", "15min"]}),
+]
+SizeBytes = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "examples": ["500MB", "64MiB"]}),
+    Field(ge=0, le=2**62),
+]
+RatePerSecond = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})]
+Finite = Annotated[float, AfterValidator(_finite)]
+Name = Annotated[str, AfterValidator(_name)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Instant = Annotated[int, BeforeValidator(_instant), WithJsonSchema({"type": "string", "examples": ["2026-01-31T12:00:00Z"]})]
+FilePath = Annotated[str, AfterValidator(_path)]
+ShortText = Annotated[str, AfterValidator(_text_length)]
+Labels = dict[Annotated[Name, AfterValidator(_label)], ShortText]
+Kept = Annotated[int | None, BeforeValidator(lambda value: None if value in ("forever", None) else _duration(value))]

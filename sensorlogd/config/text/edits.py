@@ -1,0 +1,146 @@
+"""Small changes to the text of a configuration that leave every other character as it is. Pure.
+
+Each change is made at the places that the parser names, and the result is read again: where it does not say exactly what was
+meant, there is no result, and people are told what to write instead.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sensorlogd.config.text import nodes
+from sensorlogd.config.text.tree import ConfigError, Tree, parse
+
+FOLDER = "conf.d"
+INCLUDE = f"include: {FOLDER}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Lines of a file, counted from 1, both included; ``alone``: nothing but this sensor stands in the file."""
+
+    first: int
+    last: int
+    alone: bool
+
+
+def with_include(text: str, entry: str = FOLDER) -> str | None:
+    """``text`` that also includes ``entry``; None if that cannot be done without touching more than that."""
+    top = _compose(text)
+    data = _data(text)
+    if not isinstance(top, yaml.MappingNode) or not isinstance(data, dict):
+        return None
+    node = _value(top, "include")
+    wanted = dict(data)
+    if node is None or data["include"] is None:
+        if node is not None or top.flow_style:
+            return None
+        wanted["include"] = entry
+        return _if_it_says(wanted, _appended(text, f"include: {entry}"))
+    before = data["include"]
+    wanted["include"] = [*(before if isinstance(before, list) else [before]), entry]
+    if isinstance(node, yaml.ScalarNode):
+        start, end = node.start_mark.index, node.end_mark.index
+        return _if_it_says(wanted, f"{text[:start]}[{text[start:end]}, {entry}]{text[end:]}")
+    if isinstance(node, yaml.SequenceNode) and node.value:
+        last = node.value[-1]
+        at = last.end_mark.index
+        if node.flow_style:
+            return _if_it_says(wanted, f"{text[:at]}, {entry}{text[at:]}")
+        dash = text.rfind("\n", 0, last.start_mark.index) + 1
+        line_end = text.find("\n", at)
+        line_end = len(text) if line_end < 0 else line_end
+        lead = text[dash : last.start_mark.index]
+        return _if_it_says(wanted, f"{text[:line_end]}{_newline(text)}{lead}{entry}{text[line_end:]}")
+    return None
+
+
+def place_of(text: str, sensor: str) -> Place | None:
+    """Where a sensor is described; None if it is not in this text."""
+    top = _compose(text)
+    sensors = _value(top, "sensors")
+    found = _entry(sensors, sensor)
+    if found is None or not isinstance(top, yaml.MappingNode) or not isinstance(sensors, yaml.MappingNode):
+        return None
+    key, value = found
+    return Place(
+        key.start_mark.line + 1, max(_last_line(value), key.start_mark.line + 1), len(top.value) == len(sensors.value) == 1
+    )
+
+
+def renamed(text: str, old: str, new: str) -> str | None:
+    """``text`` in which the sensor ``old`` is called ``new``, with ``was: old``; None as above."""
+    data = _data(text)
+    found = _entry(_value(_compose(text), "sensors"), old)
+    if found is None or not isinstance(data, dict):
+        return None
+    key, value = found
+    if not isinstance(value, yaml.MappingNode) or not value.value:
+        return None
+    wanted = copy.deepcopy(data)
+    wanted["sensors"] = {new if name == old else name: entry for name, entry in data["sensors"].items()}
+    wanted["sensors"][new]["was"] = old
+    former = _entry(value, "was")
+    if former is not None:
+        at, until, words = former[1].start_mark.index, former[1].end_mark.index, old
+    elif value.flow_style:
+        at = until = value.value[0][0].start_mark.index
+        words = f"was: {old}, "
+    else:
+        first = value.value[0][0].start_mark
+        at = until = first.index
+        words = f"was: {old}{_newline(text)}{' ' * first.column}"
+    text = text[:at] + words + text[until:]
+    return _if_it_says(wanted, text[: key.start_mark.index] + new + text[key.end_mark.index :])
+
+
+def _compose(text: str) -> Any:
+    """The nodes, with places that count characters; None for what is no YAML."""
+    try:
+        return nodes.compose(text, count_characters=True)
+    except nodes.UNREADABLE:
+        return None
+
+
+def _data(text: str) -> Any:
+    errors: list[ConfigError] = []
+    tree: Tree | None = parse(text.removeprefix("\ufeff"), Path(), errors)
+    return None if tree is None or errors else tree.data
+
+
+def _if_it_says(wanted: dict[str, Any], text: str) -> str | None:
+    return text if _data(text) == wanted else None
+
+
+def _value(node: Any, key: str) -> Any:
+    found = _entry(node, key)
+    return None if found is None else found[1]
+
+
+def _entry(node: Any, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next(((name, value) for name, value in node.value if name.value == key), None)
+
+
+def _last_line(node: yaml.Node) -> int:
+    """The last one that holds something of it; the parser's own end of a block is where the next thing begins."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return max(_last_line(one) for one in (last if isinstance(last, tuple) else (last,)))
+    end = node.end_mark
+    return int(end.line) + (1 if end.column else 0)
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _appended(text: str, line: str) -> str:
+    end = _newline(text)
+    return f"{text}{'' if not text or text.endswith(chr(10)) else end}{end}{line}{end}"

@@ -1,0 +1,32 @@
+"""A mistake in the text of a YAML file, before it is a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Line and column count from 1; ``problem``: what was found, what is allowed, what to do."""
+
+    line: int
+    col: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLine:
+    """A line that begins outside of quotes, brackets and texts of several lines; ``text`` without indentation and comment."""
+
+    number: int
+    indent: int
+    text: str
+
+
+def shown(text: str) -> str:
+    """In quotes, cut where it is long."""
+    text = text.strip()
+    text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    return f"'{text}'" if "'" not in text else f'"{text}"'
