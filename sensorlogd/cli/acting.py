@@ -5,24 +5,34 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd.cli import exits
+from sensorlogd.cli import exits, plain
 from sensorlogd.cli.patience import NotForEver
-from sensorlogd.cli.reading import database, fail, told_of_damage
+from sensorlogd.cli.progress import Progress
+from sensorlogd.cli.reading import database, fail, said_by, told_of_damage
 from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.file.holder import holder
+from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
-PING_WITHIN_S = 5.0
+if TYPE_CHECKING:
+    from sensorlogd.daemon.control.answers import Freed
+    from sensorlogd.daemon.control.offline import Offline
+    from sensorlogd.daemon.control.request import Request
 
-Act = Callable[..., dict[str, Any]]
+PING_WITHIN_S = 5.0
+LOOK_EVERY_S = 0.5  # at how many roll-ups are left
+
+A = TypeVar("A")
+Act = Callable[["Request[Any]"], Any]
 
 
 class Refused(Exception):
@@ -30,31 +40,64 @@ class Refused(Exception):
 
 
 class Actor:
-    """``act(name, key=value ...)``: one small step, see ``daemon.control.operations``. Raises Refused."""
+    """``offline``: this process does it under the lock of the database, because no daemon runs."""
 
-    def __init__(self, act: Act, offline: Any = None) -> None:
-        self.act = act
-        self.offline = offline  # daemon.offline.Offline, if no daemon runs
+    def __init__(self, act: Act, offline: Offline | None = None) -> None:
+        self._act = act
+        self.offline = offline
 
-    def go_on(self, name: str, tell: Callable[[dict[str, Any]], None], **request: Any) -> None:
+    def act(self, request: Request[A]) -> A:
+        """One small step, see ``daemon.control.operations``. Raises Refused."""
+        answer: A = self._act(request)
+        return answer
+
+    def go_on(self, request: Request[Freed], tell: Callable[[Freed], None]) -> None:
         """The same step again until it says that nothing is left."""
         more = True
         while more:
-            answer = self.act(name, **request)
+            answer = self.act(request)
             tell(answer)
-            more = bool(answer["more"])
+            more = answer.more
 
     def roll_up(self) -> None:
         """See that roll-ups follow: the daemon does it by itself, without one they are made now."""
+        from sensorlogd.daemon.control.requests import RollUp
+
         if self.offline is None:
-            self.act("roll_up")
+            self.act(RollUp())
             return
         from sensorlogd.daemon.control.offline import OfflineError
 
         try:
-            self.offline.roll_up()
+            with Progress("rolling up", None) as bar:
+                left = RollUpsLeft(self.offline.path, bar)
+                self.offline.roll_up(left.look)
         except OfflineError as error:
             raise Refused(str(error)) from None
+
+
+class RollUpsLeft:
+    """What is to be computed anew, in hours of series, as progress."""
+
+    def __init__(self, path: Path, bar: Progress) -> None:
+        self._path, self._bar = path, bar
+        self._most, self._again = 0, 0.0
+
+    def look(self) -> None:
+        """Cheap enough to be called all the time."""
+        if time.monotonic() < self._again or not sys.stderr.isatty():
+            return
+        self._again = time.monotonic() + LOOK_EVERY_S
+        try:
+            with Log.open(self._path) as log:
+                hours = inspection.hours_to_roll_up(log.conn)
+        except (LogUnavailable, sqlite3.Error):
+            return
+        self._most = max(self._most, hours)
+        if hours < self._most:  # before the first is done, nothing can be said of how long all will take
+            self._bar.reach(self._most - hours, self._most)
+        else:
+            self._bar.update(0)
 
 
 def data_dir(config_file: Path | None, db: str | None) -> Path:
@@ -63,7 +106,7 @@ def data_dir(config_file: Path | None, db: str | None) -> Path:
         return database(None, db).absolute().parent
     from sensorlogd.config import light
 
-    return light.data_dir(light.find(config_file))
+    return said_by(config_file, light.data_dir)
 
 
 @contextmanager
@@ -76,7 +119,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
         daemon = daemon_of(path, folder)
         if daemon is not None:
             click.echo("through the daemon", err=True)
-            yield Actor(_online(daemon))
+            yield through(daemon)
         else:
             with _offline(folder, path, make_folder=db is None) as actor:
                 yield actor
@@ -106,6 +149,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
     ``folder``: where to try if that cannot be seen. A daemon that listens there is not enough: it may have another database.
     """
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Ping, encode
 
     seen, held = True, None
     try:
@@ -116,7 +160,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         return None
     at = folder if held is None or held.control is None else held.control.parent
     try:
-        if control_socket.ask(at, {"do": "ping"}, PING_WITHIN_S).get("ok"):
+        if control_socket.ask(at, encode(Ping()), PING_WITHIN_S).get("ok"):
             return at
         why = "it refuses"
     except (OSError, ValueError) as error:
@@ -131,17 +175,26 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
     )
 
 
+def through(folder: Path) -> Actor:
+    """The daemon that listens there does it."""
+    return Actor(_online(folder))
+
+
 def _online(folder: Path) -> Act:
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import encode
 
-    def act(name: str, **request: Any) -> dict[str, Any]:
+    def act(request: Request[Any]) -> Any:
         try:
-            answer = control_socket.ask(folder, {"do": name, **request}, 60.0)
+            answer = control_socket.ask(folder, encode(request), 60.0)
         except (OSError, ValueError) as error:
             raise Refused(f"the daemon does not answer any more: {error}; what was done so far is stored, call again") from None
         if not answer.get("ok"):
             raise Refused(str(answer.get("error")).partition(": ")[2] or str(answer.get("error")))
-        return answer
+        try:
+            return request.answer.of(answer)
+        except (ValueError, TypeError) as error:
+            raise Refused(f"the daemon, of another release, answers something else: {error}") from None
 
     return act
 
@@ -161,16 +214,18 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
         offline = Offline(path)
         with NotForEver(path, offline), offline:
 
-            def act(name: str, **request: Any) -> dict[str, Any]:
+            def act(request: Request[Any]) -> Any:
                 try:
-                    return offline.acts[name](request)
+                    return offline.operations.do(request)
                 except sqlite3.Error:
                     raise
                 except Exception as error:  # as the daemon would answer it
                     raise Refused(str(error)) from error
 
             yield Actor(act, offline)
-    except (LockHeld, OfflineError, DatabaseError, OSError) as error:
+    except OSError as error:
+        raise Refused(plain.os_error(error)) from None
+    except (LockHeld, OfflineError, DatabaseError) as error:
         raise Refused(str(error)) from None
 
 
@@ -226,13 +281,6 @@ def check_owner(path: Path) -> None:
         except KeyError:
             name = f"#{owner}"
         raise Refused(f"{path} belongs to {name}, and no daemon runs that could do it: run this as {name} (sudo -u '{name}' ...)")
-
-
-def progress(label: str, total: int | None) -> Any:
-    """A progress bar on stderr where that is a terminal; a context manager with ``update(n)``."""
-    return click.progressbar(
-        length=max(total or 0, 1), label=label, file=sys.stderr, show_pos=total is not None, hidden=not sys.stderr.isatty()
-    )
 
 
 def confirm(question: str, *, yes: bool) -> None:

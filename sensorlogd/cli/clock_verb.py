@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from sensorlogd import times
-from sensorlogd.cli import exits
+from sensorlogd.cli import exits, plain
 from sensorlogd.cli.acting import data_dir
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, usual_zone
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 ASK_S = 10.0
@@ -51,12 +51,15 @@ def clock(config_file: Path | None, db: str | None, believe: bool, form: str | N
 def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     """What it answers; None if none runs."""
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Clock, encode
 
     try:
-        answer = control_socket.ask(folder, {"do": "clock", "believe": believe}, ASK_S)
+        answer = control_socket.ask(folder, encode(Clock(believe)), ASK_S)
     except (ConnectionError, FileNotFoundError):
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"the daemon does not answer: {plain.os_error(error, folder)}")
+    except ValueError as error:
         fail(f"the daemon does not answer: {error}")
     if not answer.pop("ok", False):
         fail(f"the daemon refuses it: {answer.get('error')}")
@@ -77,18 +80,19 @@ def _of_the_database(path: Path) -> dict[str, Any]:
 
 
 def _show(told: dict[str, Any]) -> None:
+    zone = usual_zone()
     running, clock, safe = told["running"], told["clock"], told["safe_us"]
     click.echo("daemon    " + ("running" if running else "not running; what it wrote last is shown"))
-    click.echo(f"machine   {times.format_time(told['wall_us'])}")
+    click.echo(f"machine   {times.format_time(told['wall_us'], zone)}")
     if running:
-        click.echo(f"readings  {times.format_time(told['stamp_us'])}")
-        click.echo(f"expiry    {times.format_time(safe)}")
+        click.echo(f"readings  {times.format_time(told['stamp_us'], zone)}")
+        click.echo(f"expiry    {times.format_time(safe, zone)}")
     elif safe is not None:
-        click.echo(f"believed  {times.format_time(safe)}, when it was last stored")
+        click.echo(f"believed  {times.format_time(safe, zone)}, when it was last stored")
     if clock is None:
         click.echo("clock     nothing is known of it")
         return
-    click.echo(f"clock     {clock['state']} since {times.format_time(clock['since_us'])}")
+    click.echo(f"clock     {clock['state']} since {times.format_time(clock['since_us'], zone)}")
     click.echo(f"          {clock['sentence']}")
     if clock["synchronised"] is not True:
         nobody = "nobody here tells whether it is" if clock["synchronised"] is None else "it is not"

@@ -49,11 +49,12 @@ def judge(
 def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     """(answer, whether there was one; None: it could not be asked)."""
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Status, encode
 
     if held.control is None or held.control.name != control_socket.NAME:
         return {}, None
     try:
-        told = control_socket.ask(held.control.parent, {"do": "status"}, patience_s)
+        told = control_socket.ask(held.control.parent, encode(Status()), patience_s)
     except (PermissionError, FileNotFoundError):  # not ours to ask; or in another container, starting, or stopping
         return {}, None
     except (OSError, ValueError):
@@ -70,6 +71,7 @@ def _overlaid(stored: SensorState, told: list[Mapping[str, Any]], now: int) -> S
                 state=one.get("state", stored.state),
                 last_error=one.get("last_error", stored.last_error),
                 counters=one.get("counters", stored.counters),
+                examples=one.get("examples", {}),
                 updated_us=now,
             )
     return stored
@@ -94,9 +96,28 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append(("wal", f"{size}kept from shrinking by {names}"))
     for part, why in sorted((facts.get("parts") or {}).items()):
         found.append((part, f"could not start: {why}"))
+    found += _alarms(facts.get("alarms"))
     if facts.get("rollup_error"):
         found.append(("roll-ups", str(facts["rollup_error"])))
     return found
+
+
+def _alarms(told: Any) -> list[tuple[str, str]]:
+    """What is raised, and whom messages do not reach."""
+    if not isinstance(told, Mapping):
+        return []
+    found = []
+    counts = {str(word): int(n) for word, n in dict(told.get("counts") or {}).items() if word not in ("normal", "pending")}
+    if counts:
+        some = [f"{one['alarm']} of {one['subject'] or 'the daemon'} ({one['severity']})" for one in _list(told.get("shown"))[:3]]
+        more = ", ..." if sum(counts.values()) > len(some) else ""
+        count = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
+        found.append(("alarms", f"{count}: {', '.join(some)}{more}"))
+    return found + [
+        ("notify", f"{target['target']} does not take messages: {target['error']}; {target['waiting']} wait")
+        for target in _list(told.get("targets"))
+        if target.get("error")
+    ]
 
 
 def clock(facts: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from sensorlogd.config import ConfigNotFound, find
 Examples:
   sensorlogd check
   sensorlogd check config/lab.yaml
+  sensorlogd check --offline config/other-machine.yaml
 \b
 Exit status: 0 valid (warnings included); 78 not valid.
 """
@@ -26,12 +27,19 @@ Exit status: 0 valid (warnings included); 78 not valid.
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @config_option
 @click.option("--quiet", is_flag=True, help="print errors and warnings only")
-def check(file: Path | None, config_file: Path | None, quiet: bool) -> None:
-    """Validate a configuration: all mistakes at once, then warnings and what it will cost."""
+@click.option("--offline", is_flag=True, help="do not look at this machine: its ports, folders, space, addresses, clock")
+def check(file: Path | None, config_file: Path | None, quiet: bool, offline: bool) -> None:
+    """Validate a configuration: all mistakes at once, then warnings and what it will cost.
+
+    Warnings tell what will be regretted, and what of this machine does not fit: ports that are not there or may not be used,
+    folders that cannot be written, addresses in use. Nothing is opened or written for that.
+    """
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.config.validation.warnings import warnings
+    from sensorlogd.daemon import world
     from sensorlogd.drivers.ports import stable_name
     from sensorlogd.drivers.registry import options_for
+    from sensorlogd.storage.query.known import known_series
 
     try:
         path = find(file or config_file)
@@ -44,11 +52,14 @@ def check(file: Path | None, config_file: Path | None, quiet: bool) -> None:
         many = len(errors.errors)
         click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
         sys.exit(exits.BAD_CONFIG)
-    for warning in warnings(config, stable_name):
+    for warning in warnings(config, stable_name, known_series(config.database_path())):
         click.echo(f"warning: {warning}", err=True)
+    for finding in [] if offline else world.look(config):
+        click.echo(f"warning: {finding}", err=True)
     if quiet:
         return
     _print_cost(config, path)
+    _print_alarms(config)
 
 
 def _print_cost(config: object, path: Path) -> None:
@@ -68,6 +79,20 @@ def _print_cost(config: object, path: Path) -> None:
         click.echo(f"full by    {when} ({format_size(cost.free_bytes)} free)")
     if cost.unknown:
         click.echo(f"assumed    three readings a heartbeat for {', '.join(cost.unknown)}, whose rate the device decides")
+
+
+def _print_alarms(config: object) -> None:
+    """Which series each alarm meets, and who is told. Addresses are secrets."""
+    from sensorlogd.config.models import Config
+    from sensorlogd.config.validation.alarm_checks import met
+
+    assert isinstance(config, Config)
+    for name, options in config.alarms.items():
+        series = [".".join(subject) for subject in met(options, config.sensors)]
+        shown = ", ".join(series[:5]) + (f" and {len(series) - 5} more" if len(series) > 5 else "")
+        what = f"{options.in_words()} of {shown}" if options.series else options.in_words()
+        told = f"tells {', '.join(options.notify)}" if options.notify else "tells nobody, is shown only"
+        click.echo(f"alarm      {name}: {what}; {told}")
 
 
 @click.command()
@@ -95,6 +120,7 @@ def schema() -> None:
     epilog="""\b
 Examples:
   sensorlogd init && sensorlogd run
+  sensorlogd init && sensorlogd add         with what is plugged in
 """
 )
 @click.argument("file", default="sensorlogd.yaml", type=click.Path(path_type=Path))
@@ -110,3 +136,8 @@ def init(file: Path) -> None:
     except OSError as error:
         fail(f"{file}: {error.strerror}")
     click.echo(f"wrote {file}; look at it, then: sensorlogd check {file} && sensorlogd run -c {file}")
+    click.echo("something of your own is plugged in? find out what it is, name it, log it: sensorlogd add" + _named(file))
+
+
+def _named(file: Path) -> str:
+    return "" if file == Path("sensorlogd.yaml") else f" -c {file}"

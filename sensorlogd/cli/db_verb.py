@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sensorlogd import times
-from sensorlogd.cli import exits
-from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, progress, readable, refusals_told
+from sensorlogd import files, times
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_told
 from sensorlogd.cli.incidents_verb import incidents
+from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.cli.reading import (
     config_option,
     database,
@@ -23,11 +26,15 @@ from sensorlogd.cli.reading import (
     series_of,
     troubles_told,
     tz_option,
+    usual_zone,
     zone_of,
 )
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions
+
+if TYPE_CHECKING:
+    from sensorlogd.storage.maintenance.backup import Backup
 
 
 @click.group(
@@ -127,6 +134,8 @@ def compact(config_file: Path | None, db: str | None) -> None:
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not path.exists():
         fail(f"{path}: no such database; has the daemon run with this configuration?")
+    if not path.stat().st_size and daemon_of(path, folder) is None:
+        fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
     with refusals_told(path):
         if daemon_of(path, folder) is None:
@@ -137,16 +146,19 @@ def compact(config_file: Path | None, db: str | None) -> None:
 
 
 def _in_slices(config_file: Path | None, db: str | None) -> None:
+    from sensorlogd.daemon.control.answers import Freed
+    from sensorlogd.daemon.control.requests import Compact
+
     with acting(config_file, db) as actor:
         freed = 0
-        with progress("giving back", None) as bar:
+        with Progress("giving back", None, "pages") as bar:
 
-            def tell(answer: dict[str, Any]) -> None:
+            def tell(answer: Freed) -> None:
                 nonlocal freed
-                freed += answer["freed_pages"]
-                bar.update(0)
+                freed += answer.freed_pages
+                bar.reach(freed, freed + answer.left_pages)
 
-            actor.go_on("compact", tell)
+            actor.go_on(Compact(), tell)
         click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
 
 
@@ -160,9 +172,19 @@ def _write_anew(path: Path) -> None:
         make_ready(path)
         with DatabaseLock(path, None):
             ensure_schema(path)
-            compacting.vacuum(path)
-    except (LockHeld, DatabaseError, OSError, compacting.NoRoom) as error:
+            began = _written()
+            with Progress("writing anew", compacting.bytes_to_write(path), BYTES, measure=lambda: _written() - began):
+                compacting.vacuum(path)
+    except OSError as error:
+        raise Refused(plain.os_error(error)) from None
+    except (LockHeld, DatabaseError, compacting.NoRoom) as error:
         raise Refused(str(error)) from None
+
+
+def _written() -> int:
+    with suppress(OSError):
+        return written_bytes()
+    return 0
 
 
 @db.command("rebuild-rollups")
@@ -179,11 +201,12 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
     except ValueError as error:
         fail(str(error), exits.USAGE)
     wanted = _wanted(config_file, db, names or ("*.*",))
+    from sensorlogd.daemon.control.requests import Rebuild
+
     with acting(config_file, db) as actor:
-        actor.act("rebuild", series=[one.id for one in wanted], since_us=since_us)
+        actor.act(Rebuild(tuple(one.id for one in wanted), since_us))
         if actor.offline is not None:
-            with progress("rebuilding", None) as bar:
-                actor.offline.roll_up(lambda: bar.update(0))
+            actor.roll_up()
             click.echo(f"roll-ups of {len(wanted)} series are made anew")
         else:
             click.echo(f"the daemon makes the roll-ups of {len(wanted)} series anew; 'sensorlogd db info' shows how far it is")
@@ -208,28 +231,66 @@ To restore: stop the daemon, copy the file to where the database was (remove a -
 @click.option("--force", is_flag=True, help="overwrite FILE")
 @reads_the_log
 def backup(log: Log, file: Path, force: bool) -> None:
-    """Copy the log to FILE while the daemon runs: consistent, verified, safely on the disk."""
-    from sensorlogd.storage.maintenance.backup import BackupError, copy
-
+    """Copy the log to FILE ('-': standard output) while the daemon runs: consistent, verified, safely on the disk."""
     target = file / log.path.name if file.is_dir() else file
     if target.is_dir():
         fail(f"{target} is a folder; name another file", exits.USAGE)
+    if str(file) == "-":
+        _into_a_pipe(log, None)
+        return
+    try:
+        ordinary = files.is_ordinary(target)
+        target = files.meant(target)
+    except OSError as error:
+        fail(plain.os_error(error, target))
     if target.exists() and (not force or target.samefile(log.path)):
         fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
     if not target.absolute().parent.is_dir():
         fail(f"{target.absolute().parent}: no such folder", exits.USAGE)
+    if not ordinary:
+        _into_a_pipe(log, target)
+        return
+    click.echo(_said(_copied(log, target), target))
+
+
+def _copied(log: Log, target: Path) -> Backup:
+    """With a progress bar; whatever goes wrong is one line and exit 1."""
+    from sensorlogd.storage.maintenance.backup import BackupError, copy
+
     try:
-        with progress("copying", 1) as bar:
-
-            def tell(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done - bar.pos)
-
-            made = copy(log.conn, target, tell)
-    except (BackupError, OSError) as error:
+        with Progress("copying", None, "pages") as bar:
+            return copy(log.conn, target, bar.reach)
+    except BackupError as error:
         fail(f"no backup was made: {error}")
-    newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us)}"
-    click.echo(f"{made.path}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified")
+    except OSError as error:
+        fail(f"no backup was made: {plain.os_error(error, target)}")
+
+
+def _said(made: Backup, target: object) -> str:
+    newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us, usual_zone())}"
+    return f"{target}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified"
+
+
+def _into_a_pipe(log: Log, target: Path | None) -> None:
+    """A device, pipe or socket, or standard output: SQLite needs a file to write to, so the copy is made and then sent."""
+    import shutil
+    import tempfile
+
+    if target is None and sys.stdout.isatty():
+        fail("a database is nothing for a terminal; send it into a file or a pipe", exits.USAGE)
+    with tempfile.TemporaryDirectory(prefix="sensorlogd-") as folder:
+        made = _copied(log, Path(folder) / log.path.name)
+        with made.path.open("rb") as copied:
+            if target is None:
+                shutil.copyfileobj(copied, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+            else:
+                try:
+                    with files.written(target) as file:
+                        shutil.copyfileobj(copied, file)
+                except OSError as error:
+                    fail(f"no backup was made: {plain.os_error(error, target)}")
+    click.echo(_said(made, target or "standard output"), err=True)
 
 
 db.add_command(incidents)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from sensorlogd.cli import exits
+from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import fail
 
 NAME = "demo.yaml"
@@ -33,19 +33,19 @@ sensors:
   greenhouse:
     template: simulated
     channels:
-      temperature: {unit: °C, signal: {diurnal: {offset: 21, amplitude: 6, noise: 0.1}}, valid: [-40, 85]}
-      humidity: {unit: "%", signal: {random_walk: {start: 55, step: 0.4, low: 30, high: 95}}, valid: [0, 100]}
+      temperature: {unit: °C, decimals: 2, signal: {diurnal: {offset: 21, amplitude: 6, noise: 0.1}}, valid: [-40, 85]}
+      humidity: {unit: "%", decimals: 1, signal: {random_walk: {start: 55, step: 0.4, low: 30, high: 95}}, valid: [0, 100]}
   well:
     template: simulated
     channels:
-      level: {unit: m, signal: {sine: {offset: 3.2, amplitude: 0.4, period: 12h, noise: 0.01}}}
+      level: {unit: m, decimals: 3, signal: {sine: {offset: 3.2, amplitude: 0.4, period: 12h, noise: 0.01}}}
       pump: {kind: state, signal: {square: {low: 0, high: 1, period: 2h, duty: 0.3}}}
   weather:
     template: simulated
     channels:
-      temperature: {unit: °C, signal: {diurnal: {offset: 12, amplitude: 8, noise: 0.2}}, valid: [-50, 60]}
-      wind: {unit: m/s, signal: {random_walk: {start: 4, step: 0.3, low: 0, high: 18}}, valid: [0, 60]}
-      direction: {unit: °, kind: angle, signal: {random_walk: {start: 200, step: 4, low: 0, high: 359}}}
+      temperature: {unit: °C, decimals: 2, signal: {diurnal: {offset: 12, amplitude: 8, noise: 0.2}}, valid: [-50, 60]}
+      wind: {unit: m/s, decimals: 1, signal: {random_walk: {start: 4, step: 0.3, low: 0, high: 18}}, valid: [0, 60]}
+      direction: {unit: °, kind: angle, decimals: 0, signal: {random_walk: {start: 200, step: 4, low: 0, high: 359}}}
   meter:
     template: simulated
     channels:
@@ -104,15 +104,19 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
             )
         logs.setup("warning")
         address = f"http://{config.web.listen}/"
-        looking = threading.Thread(target=_tell, args=(config.web.listen, address, not no_browser), name="demo", daemon=True)
+        looking = threading.Thread(
+            target=_tell, args=(config.web.listen, address, path, not no_browser), name="demo", daemon=True
+        )
         looking.start()
         status = Supervisor(config, lambda: load(path, options_for)).run()
     except ConfigErrors as errors:
         for error in errors.errors:
             click.echo(str(error), err=True)
         sys.exit(exits.BAD_CONFIG)
-    except (LockHeld, OSError) as error:
+    except LockHeld as error:
         fail(str(error))
+    except OSError as error:
+        fail(plain.os_error(error))
     sys.exit(status)
 
 
@@ -138,7 +142,7 @@ def _history(path: Path, days: int) -> int:
     from sensorlogd.drivers.simulated.driver import SimulatedOptions
     from sensorlogd.storage import catalog
     from sensorlogd.storage.file.opened import OpenDatabase
-    from sensorlogd.storage.ingest.upsert import Placed, place
+    from sensorlogd.storage.ingest.upsert import UpsertCounts, upsert
 
     config = load(path, options_for)
     now_us = time.time_ns() // 1000
@@ -159,8 +163,10 @@ def _history(path: Path, days: int) -> int:
                     times = range(begin_us + at * EVERY_US, begin_us + (at + n) * EVERY_US, EVERY_US)
                     values, identity = source.values(n), ids[name, channel]
 
-                    def store(db: OpenDatabase, one: int = identity, t: range = times, v: list[float | None] = values) -> Placed:
-                        return place(db.conn, db.frontier, one, t, v, [1] * len(v), now_us)
+                    def store(
+                        db: OpenDatabase, one: int = identity, t: range = times, v: list[float | None] = values
+                    ) -> UpsertCounts:
+                        return upsert(db.conn, db.frontier, one, t, v, [1] * len(v), now_us)
 
                     writer.submit("past", store).result()
                     made += n
@@ -168,7 +174,7 @@ def _history(path: Path, days: int) -> int:
     return made
 
 
-def _tell(listen: str, address: str, browser: bool) -> None:
+def _tell(listen: str, address: str, path: Path, browser: bool) -> None:
     """Once the dashboard answers: where it is; and open it where there is a screen."""
     host, _, port = listen.rpartition(":")
     until = time.monotonic() + 60
@@ -178,7 +184,9 @@ def _tell(listen: str, address: str, browser: bool) -> None:
         except OSError:
             time.sleep(0.1)
             continue
-        click.echo(f"\n  dashboard   {address}\n  stop        Ctrl-C\n")
+        click.echo(
+            f"\n  dashboard   {address}\n  your own    plug it in, then elsewhere: sensorlogd add -c {path}\n  stop        Ctrl-C\n"
+        )
         if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(address)
         return

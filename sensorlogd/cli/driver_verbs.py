@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from sensorlogd import quality, times
-from sensorlogd.cli import exits, output
+from sensorlogd import numbers, quality, times
+from sensorlogd.cli import exits, output, plain
 from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
 from sensorlogd.durations import parse_duration
@@ -80,7 +80,9 @@ def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int
         fail(f"{sensor}: {config.failed_sensors[sensor]}")
     if sensor is not None and sensor not in config.sensors:
         fail(f"no sensor {sensor!r} is configured{closest(sensor, config.sensors)}", exits.USAGE)
-    names = [sensor] if sensor is not None else list(config.sensors)
+    if sensor is not None and config.sensors[sensor].driver == "computed":
+        fail(f"{sensor} is computed from others, so there is nothing to read; try those", exits.USAGE)
+    names = [sensor] if sensor is not None else [name for name, one in config.sensors.items() if one.driver != "computed"]
     heard = [_try_one(name, config, seconds, limit) for name in names]
     if not all(heard):
         sys.exit(exits.NO_DATA)
@@ -101,6 +103,7 @@ class _Attempt:
 
 def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     from sensorlogd.batch import Batch
+    from sensorlogd.daemon.sensing.time_judge import TimeJudge
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
     from sensorlogd.drivers.registry import driver_class
@@ -111,19 +114,27 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     stop = threading.Event()
     context = DriverContext(name, read_end, stop.wait, lambda: time.time_ns() // 1000, attempt.count, lambda kind, detail: None)
     treatment = Treatment(name, options.channel_options(), options.heartbeat_us(), attempt.count)
+    judge = TimeJudge(options.time_limits(), attempt.count, lambda kind, detail: None)
     driver = driver_class(options.driver, config.base_dir)(options, context)
     units = {channel: entry.unit for channel, entry in options.channel_options().items()}
     deadline = time.monotonic() + seconds
-    shown = 0
+    shown, showing = 0, False
     problem = ""
     try:
         driver.open()
         while shown < limit and time.monotonic() < deadline:
             got = driver.read(min(max(deadline - time.monotonic(), 0), 1.0))
             batch = got if isinstance(got, Batch) else Batch.of(got, context.now_us())
-            block = treatment.process(batch) if batch.times_us else None
-            if block is not None:
-                shown += _show(name, block, units, limit - shown)
+            for part in judge.judge(batch, context.now_us(), clock_set=True) if batch.times_us else []:
+                block = treatment.process(part)
+                if block is not None:
+                    showing = True
+                    shown += _show(name, block, units, limit - shown)
+                    showing = False
+        if (block := treatment.flush()) is not None and shown < limit:
+            showing = True
+            shown += _show(name, block, units, limit - shown)
+            showing = False
     except EndOfData:
         problem = "the source has ended"
     except DriverError as error:
@@ -133,7 +144,9 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     except KeyboardInterrupt:
         problem = "interrupted"
     except Exception as error:  # a driver may raise anything; here it is the answer
-        problem = f"{type(error).__name__}: {error}"
+        if showing:
+            raise
+        problem = plain.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     finally:
         driver.close()
         os.close(read_end)
@@ -149,9 +162,10 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
 def _daemon_runs(config: Any) -> bool:
     """Whether a daemon runs this configuration."""
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Ping, encode
 
     try:
-        return bool(control_socket.ask(config.data_dir(), {"do": "ping"}, 5.0).get("ok"))
+        return bool(control_socket.ask(config.data_dir(), encode(Ping()), 5.0).get("ok"))
     except (OSError, ValueError):
         return False
 
@@ -162,7 +176,7 @@ def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
     for column in block.columns:
         qualities = [column.quality] * len(column.times_us) if isinstance(column.quality, int) else column.quality
         for ts, value, q in zip(column.times_us, column.values, qualities, strict=True):
-            text = "-" if value is None else f"{value:.10g}"
+            text = numbers.text(value, "-")
             unit = f" {units[column.channel]}" if units.get(column.channel) else ""
             lines.setdefault(ts, []).append(f"{column.channel}={text}{unit} ({quality.describe(q)})")
     shown = sorted(lines.items())[:room]
@@ -172,7 +186,9 @@ def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
 
 
 def _likely_cause(driver: Any, options: Any, attempt: _Attempt) -> str:
-    if attempt.counts.get("bad_lines") or attempt.counts.get("partial_first"):
+    if attempt.counts.get("wrong_terminator"):
+        return "bytes arrive, but their lines end otherwise; see the example above for terminator:"
+    if attempt.counts.get("bad_lines") or attempt.counts.get("first_partial"):
         return "lines arrive, but none fits the format; compare the example above with format:"
     seen = getattr(driver, "bytes_seen", None)
     if seen == 0:

@@ -7,21 +7,23 @@ import gzip
 import io
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO
 
 import click
 
-from sensorlogd import quality, times
-from sensorlogd.cli import exits, output
-from sensorlogd.cli.acting import progress
+from sensorlogd import files, quality, times
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.exchange.written import place, text
+from sensorlogd.exchange.written.cells import Rows, Stamps
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
-from sensorlogd.storage.query.log import Log, Series
-from sensorlogd.storage.query.rows import READING_COLUMNS, cell, number, reading_row
+from sensorlogd.storage.query.log import Log, Reading, Series
+from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_row, cell, number
 
 BUCKETS_AT_ONCE = 2_000
 LOST = (int(quality.Flag.FAIL), quality.MISSING)
@@ -34,8 +36,9 @@ Examples:
   sensorlogd export 'greenhouse.*' --since 2026-01 --until 2026-02 --format ndjson > january.ndjson
   sensorlogd export 'greenhouse.*' --wide --every 1min -o table.csv  for a spreadsheet: one column a series
   sensorlogd export 'meter.*' --every 1d --agg increase --tz Europe/Berlin
+  sensorlogd export 'greenhouse.*' --wide --every 1h -o hours.xlsx   a workbook; .parquet likewise
 \b
-A file named with -o is complete or not there. Wide files hold values only: readings flagged fail or missing are blank.
+A file named with -o is complete or as it was; a link is followed; a device or pipe is written as it is. Wide files hold values only: readings flagged fail or missing are blank.
 Exit status: 0; 2 usage or no such series; 3 no data in the range.
 """
 )
@@ -45,18 +48,31 @@ Exit status: 0; 2 usage or no such series; 3 no data in the range.
 @click.option("--every", metavar="DURATION", help="buckets of this length instead of readings")
 @click.option("--agg", metavar="NAMES", help="with --every; default mean,min,max, with --wide mean")
 @click.option("--wide", is_flag=True, help="one column a series")
-@click.option("--format", "form", type=click.Choice(("csv", "ndjson")), default="csv", show_default=True)
 @click.option(
-    "-o", "--output", "target", type=click.Path(path_type=Path), metavar="FILE", help="default: standard output; .gz compresses"
+    "--format", "form", type=click.Choice(("csv", "ndjson", "xlsx", "parquet")), help="default: by the name of the file, else csv"
+)
+@click.option("--excel", is_flag=True, help="CSV as spreadsheets read it here: semicolons and decimal commas, by your locale")
+@click.option(
+    "--decimal", type=click.Choice((".", ",")), help="with --excel; what stands before the fraction, whatever the locale"
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="default, and '-': standard output; .gz compresses",
 )
 @tz_option
 @reads_the_log
 def export(
     log: Log, series: tuple[str, ...], since: str | None, until: str | None, every: str | None, agg: str | None, wide: bool,
-    form: str, target: Path | None, tz: str | None,
+    form: str | None, excel: bool, decimal: str | None, target: Path | None, tz: str | None,
 ) -> None:  # fmt: skip
-    """Write readings of SERIES (globs allowed) as CSV or NDJSON."""
+    """Write readings of SERIES (globs allowed) as CSV, NDJSON, a workbook or Parquet."""
     zone, now = zone_of(tz), now_us()
+    target = None if str(target) == "-" else target
+    form = _form(form, target, excel=excel, decimal=decimal)
     wanted = series_of(log, series)
     try:
         span = _range(log, wanted, since, until, now, zone)
@@ -72,24 +88,58 @@ def export(
         fail(str(error), exits.USAGE)
     if wide:
         columns = ("time", *(f"{one.name} [{one.unit}]" if one.unit else one.name for one in wanted))
-        rows = _wide_readings(log, wanted, span, zone, columns) if ask is None else _wide_buckets(log, wanted, ask, columns)
+        rows = _wide_readings(log, wanted, span, columns) if ask is None else _wide_buckets(log, wanted, ask, columns)
     elif ask is None:
         columns = tuple(READING_COLUMNS)
-        rows = ((reading.ts_us, reading_row(reading, zone)) for reading in log.readings(wanted, *span))
+        rows = ((reading.ts_us, _row(reading)) for reading in log.readings(wanted, *span))
     else:
         columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
         rows = _buckets(log, wanted, ask)
+    # Readings a line in one offset, for programs; buckets are of local days, wide tables and spreadsheets for people.
+    for_programs = tz is None and not wide and ask is None and form in ("csv", "ndjson", "parquet")
+    stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, ask))
+    write = _writer(form, decimal or place.decimal_of(os.environ))
     try:
-        with _opened(target) as file:
-            written = _WRITERS[form](_shown(rows, span, target), columns, file)
+        with _opened(target, form) as file:
+            written = write(_shown(rows, span, target), columns, stamps, file)
             if not written:
                 fail("no data in this range", exits.NO_DATA)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        fail(f"{target}: {error.strerror}; nothing was written")
+        if target is None:
+            raise  # standard output's own, which is the outermost handler's
+        fail(f"{plain.os_error(error, target)}; nothing was written")
     if target is not None:
         click.echo(f"{target}: {written:,} rows", err=True)
+
+
+def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | None) -> str:
+    """The format, by what is said or by the name of the file; ends with a clear line if it cannot be written."""
+    by_name = {".xlsx": "xlsx", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+    bare = target.with_suffix("") if target is not None and target.suffix == ".gz" else target
+    chosen = form or ("csv" if bare is None else by_name.get(bare.suffix.lower(), "csv"))
+    if excel and chosen != "csv":
+        fail(f"--excel is a kind of CSV, not of {chosen}", exits.USAGE)
+    if decimal is not None and not excel:
+        fail("--decimal needs --excel: CSV for programs has a point", exits.USAGE)
+    for name, library, extra in (("xlsx", "openpyxl", "excel"), ("parquet", "pyarrow", "parquet")):
+        if chosen == name and not _is_there(library):
+            fail(f"{name} needs {library}, which is not installed: it comes with sensorlogd's extra '{extra}'", exits.USAGE)
+    if chosen in _BINARY and target is None and sys.stdout.isatty():
+        fail(f"{chosen} is nothing for a terminal; name a file with -o", exits.USAGE)
+    return "excel" if excel else chosen
+
+
+def _is_there(library: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(library) is not None
+
+
+def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], ask: Ask | None) -> bool:
+    """Whether any time has microseconds: then all are written with them. It is known at the first that has some."""
+    if ask is not None and ask.step is not None:
+        return ask.step.unit == "us" and ask.step.count % 1_000_000 != 0
+    return any(ts % 1_000_000 for one in wanted for rows in log.columns(one, *span) for ts, *_ in rows)
 
 
 def _range(
@@ -106,33 +156,30 @@ def _range(
     return (start, end) if start < end else None
 
 
-Rows = Iterator[tuple[int, Mapping[str, Any]]]  # time, row
+def _row(reading: Reading) -> dict[str, Any]:
+    return {
+        "sensor": reading.series.sensor,
+        "channel": reading.series.channel,
+        "value": number(reading.value),
+        "unit": reading.series.unit,
+        "quality": quality.describe(reading.quality),
+    }
 
 
 def _buckets(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
     for one, answer in log.buckets(wanted, ask):
         for row in answer.rows:
-            yield (
-                row.start_us,
-                {
-                    "time": times.format_time(row.start_us, ask.zone),
-                    "sensor": one.sensor,
-                    "channel": one.channel,
-                    "count": row.readings,
-                    "coverage": row.coverage,
-                    **dict(zip(ask.aggregates, map(cell, row.values), strict=True)),
-                },
-            )
+            yield row.start_us, bucket_row(one, row, ask.aggregates)
 
 
-def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], zone: str, columns: Sequence[str]) -> Rows:
+def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
     name = {one.id: column for one, column in zip(wanted, columns[1:], strict=True)}
     for ts, found in groupby(log.readings(wanted, *span), key=lambda reading: reading.ts_us):
-        row: dict[str, Any] = {"time": times.format_time(ts, zone)}
+        row: dict[str, Any] = {}
         for reading in found:
             if quality.flag_of(reading.quality) not in LOST:
                 row[name[reading.series.id]] = number(reading.value)
-        if len(row) > 1:
+        if row:
             yield ts, row
 
 
@@ -149,42 +196,46 @@ def _wide_buckets(log: Log, wanted: Sequence[Series], ask: Ask, columns: Sequenc
             for row in answer.rows:
                 table.setdefault(row.start_us, {})[column] = cell(row.values[0])
         for start in sorted(table):
-            yield start, {"time": times.format_time(start, ask.zone), **table[start]}
+            yield start, table[start]
 
 
-def _shown(rows: Rows, span: tuple[int, int], target: Path | None) -> Iterator[Mapping[str, Any]]:
+def _shown(rows: Rows, span: tuple[int, int], target: Path | None) -> Rows:
     """The rows, with a progress bar while they go into a file."""
     if target is None:
-        yield from (row for _, row in rows)
+        yield from rows
         return
     width = max((span[1] - span[0]) // 1000, 1)
-    with progress("exporting", 1000) as bar:
-        for n, (ts, row) in enumerate(rows):
-            if n % 5000 == 0:
-                bar.update(max(min((ts - span[0]) // width, 1000) - bar.pos, 0))
+    with Progress("exporting", 1000) as bar:
+        for n, row in enumerate(rows):
+            if n % 5000 == 0:  # buckets come series by series: it never goes back
+                bar.reach(max(min((row[0] - span[0]) // width, 1000), bar.pos))
             yield row
 
 
 @contextlib.contextmanager
-def _opened(target: Path | None) -> Iterator[TextIO]:
-    """Standard output, or a file that gets its name when it is complete and on the disk."""
-    if target is None:
-        yield sys.stdout
-        return
-    temporary = target.with_name(f".{target.name}.part")
-    try:
-        with contextlib.ExitStack() as stack:
-            raw = stack.enter_context(temporary.open("wb"))
-            zipped = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if target.suffix == ".gz" else None
-            text = io.TextIOWrapper(zipped or io.BufferedWriter(_Kept(raw)), encoding="utf-8", newline="")
+def _opened(target: Path | None, form: str) -> Iterator[Any]:
+    """Standard output, or the file that is meant, compressed for ``.gz``; a TextIO, or a BinaryIO for what is no text.
+
+    In UTF-8, whatever the terminal: ``import`` reads that.
+    """
+    with contextlib.ExitStack() as stack:
+        if form in _BINARY:
+            yield sys.stdout.buffer if target is None else stack.enter_context(files.written(target))
+            return
+        if target is None:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")
+            yield sys.stdout
+            return
+        raw = stack.enter_context(files.written(target))
+        zipped = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if target.suffix == ".gz" else None
+        text = io.TextIOWrapper(zipped or io.BufferedWriter(_Kept(raw)), encoding="utf-8", newline="")
+        try:
             yield text
             text.close()  # and with it the compressed stream, but not the file below
-            raw.flush()
-            os.fsync(raw.fileno())
-        temporary.replace(target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                text.close()  # of one that failed: what it still holds goes where the rest went
 
 
 class _Kept(io.RawIOBase):
@@ -200,4 +251,18 @@ class _Kept(io.RawIOBase):
         return self._file.write(data)
 
 
-_WRITERS = {"csv": output.write_csv, "ndjson": output.write_ndjson}
+_BINARY = ("xlsx", "parquet")
+
+
+def _writer(form: str, decimal: str) -> Callable[[Rows, Sequence[str], Stamps, Any], int]:
+    if form == "xlsx":
+        from sensorlogd.exchange.written.workbook import write_xlsx
+
+        return write_xlsx
+    if form == "parquet":
+        from sensorlogd.exchange.written.parquet import write_parquet
+
+        return write_parquet
+    if form == "excel":
+        return lambda rows, columns, stamps, file: text.write_excel_csv(rows, columns, stamps, file, decimal)
+    return text.write_ndjson if form == "ndjson" else text.write_csv

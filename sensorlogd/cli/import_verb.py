@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import math
-import os
-import sys
 import time
-from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,14 +12,23 @@ from typing import Any
 import click
 
 from sensorlogd import quality, times
-from sensorlogd.cli import exits
-from sensorlogd.cli.acting import Actor, acting, progress
-from sensorlogd.cli.reading import config_option, db_option, fail, zone_of
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.acting import Actor, acting
+from sensorlogd.cli.import_reading import Read, read
+from sensorlogd.cli.progress import Progress
+from sensorlogd.cli.reading import config_option, db_option, fail, now_us, zone_of
+from sensorlogd.daemon.control import requests
+from sensorlogd.daemon.control.answers import Upserted
 from sensorlogd.durations import parse_duration
-from sensorlogd.exchange import rows, stage
-from sensorlogd.exchange.lines import FileError, Lines, open_file
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.exchange import aside, rows, stage
+from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources.opened import KINDS
+from sensorlogd.stamping.local import FOLDS
+from sensorlogd.stamping.repeats import KEEP, REPEATS
+from sensorlogd.storage.ingest.upsert import COUNTS, Replace
+from sensorlogd.storage.series import Wanted
 
-COUNTS = ("new", "same", "differing", "replaced", "too_old")
 BUSY_S = 0.1  # until the daemon is asked again whether earlier work on the same readings is done
 
 
@@ -38,8 +42,10 @@ Examples:
   sensorlogd import wetter.csv --time Datum --time Uhrzeit --time-format '%d.%m.%Y %H:%M' --zone Europe/Berlin \\
                     --delimiter ';' --decimal , --encoding latin-1 --null -9999 --sensor weather
   zcat *.csv.gz | sensorlogd import -
+  sensorlogd import weewx.sdb --sensor garden            also home-assistant_v2.db, points.lp, book.xlsx, table.parquet
 \b
-The whole file is read and checked first: a file with a mistake imports nothing. Importing it again changes nothing:
+The whole file is read and checked first: a file with a mistake imports nothing, unless --skip-bad leaves such lines out, which
+are kept in FILE.bad. --dry-run shows what would be read. Importing it again changes nothing:
 a reading that is there already is the same reading. Another value at the same time is told, and stored with --replace.
 With the daemon running it goes through the daemon; roll-ups follow by themselves.
 Exit status: 0; 1 a file with a mistake; 2 usage.
@@ -54,11 +60,25 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 )
 @click.option("--zone", default="UTC", show_default=True, help="of times without an offset")
 @click.option(
-    "--fold", type=click.Choice(("first", "second")), default="first", show_default=True, help="which of two equal local times"
+    "--fold",
+    type=click.Choice(FOLDS),
+    default="first",
+    show_default=True,
+    help="which of two equal local times; by_order: the second one once times fall back",
 )
+@click.option("--year", metavar="YEAR|from_host", help="of a format without one: that of the first line, or nearest to now")
+@click.option(
+    "--repeat",
+    type=click.Choice(REPEATS),
+    help="readings that share a time: keep each (a microsecond apart), spread them evenly over the second, or drop repetitions",
+)
+@click.option("--earliest", metavar="TIME", help="readings from before are marked bad_time")
+@click.option("--ahead", metavar="DURATION", default="1d", show_default=True, help="so are those that far in the future")
 @click.option("--sensor", help="all other columns with numbers become channels of this sensor")
 @click.option("--sensor-column", metavar="COLUMN", help="the column that names the sensor")
 @click.option("--column", "columns", multiple=True, metavar="COLUMN=SENSOR.CHANNEL[:UNIT[:KIND]]", help="where a column belongs")
+@click.option("--from", "kind", type=click.Choice(KINDS), help="what the file is; default: found out by how it begins")
+@click.option("--table", metavar="NAME", help="of a database; a sheet of a workbook; 'statistics' of Home Assistant")
 @click.option("--delimiter", metavar="CHAR", help="default: found out; 'space' for any run of blanks, 'tab'")
 @click.option("--decimal", type=click.Choice((".", ",")), default=".", show_default=True)
 @click.option("--null", "nulls", multiple=True, metavar="TEXT", help="a cell that means no value, e.g. NA or -9999")
@@ -75,37 +95,53 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
     help="the same reading twice in a file; default: keep, in our format drop",
 )
 @click.option("--replace", is_flag=True, help="another value at the same time replaces what is stored")
-@click.option("--dry-run", is_flag=True, help="read and check only")
+@click.option(
+    "--skip-bad", metavar="N%", help="leave bad lines out, if no more than N in a hundred are bad; they are kept in FILE.bad"
+)
+@click.option("--dry-run", is_flag=True, help="read and check only; shows the first readings, and may guess the time")
 @db_option
 @config_option
 def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **given: Any) -> None:
-    """Import readings from CSV or NDJSON FILEs ('-': standard input): ours, or others' with a word about their columns."""
+    """Import readings from FILEs ('-': standard input): CSV, NDJSON, workbooks, Parquet, SQLite, weewx, Home Assistant,
+    line protocol; ours, or others' with a word about their columns."""
     try:
         options = _options(given)
         heartbeat = None if given["heartbeat"] is None else parse_duration(given["heartbeat"])
     except ValueError as error:
         fail(str(error), exits.USAGE)
     with ExitStack() as stack:
-        staged = []
-        for name in files:
-            try:
-                one = stack.enter_context(stage.Stage())
-                staged.append((name, one, *_read(name, one, options, given)))
-            except FileError as error:
-                fail(f"{error}; nothing was imported")
-            except ValueError as error:
-                fail(str(error), exits.USAGE)
-            except OSError as error:
-                fail(f"{name}: {error}; nothing was imported")
+        staged = [_read(name, stack, options, given) for name in files]
         if given["dry_run"]:
             click.echo("nothing was imported (--dry-run)")
             return
+        kept = [_keep_bad(one) for one in staged]
         with acting(config_file, db, create=True) as actor:
             # All of them first: a series that is something else in the log is a mistake, too, and then nothing is imported.
-            identities = [_identify(actor, found, heartbeat) for _, _, found, _ in staged]
-            for (name, one, found, same_is_one), known in zip(staged, identities, strict=True):
-                _import(actor, name, one, list(zip(found, known, strict=True)), same_is_one=same_is_one, replace=given["replace"])
+            identities = [_identify(actor, one.found, heartbeat) for one in staged]
+            for one, known, bad in zip(staged, identities, kept, strict=True):
+                _import(actor, one, list(zip(one.found, known, strict=True)), replace=given["replace"], bad=bad)
             actor.roll_up()
+
+
+def _read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+    try:
+        return read(name, stack, options, given)
+    except FileError as error:
+        way_on = "; say --skip-bad 1% to leave such lines out" if error.one_line and given["skip_bad"] is None else ""
+        fail(f"{error}{way_on}; nothing was imported")
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    except OSError as error:
+        fail(f"{plain.os_error(error, name)}; nothing was imported")
+
+
+def _keep_bad(one: Read) -> str | None:
+    """What to say of the lines that were left out."""
+    try:
+        path = one.keep_bad()
+    except OSError as error:
+        fail(f"the bad lines cannot be kept: {plain.os_error(error, one.name)}; nothing was imported")
+    return None if path is None or one.bad is None else f"{one.bad.lines:,} bad lines left out, kept in {path}"
 
 
 def _options(given: dict[str, Any]) -> rows.Options:
@@ -121,102 +157,80 @@ def _options(given: dict[str, Any]) -> rows.Options:
         if kind and kind not in rows.KINDS:
             raise ValueError(f"--column {text!r}: unknown kind {kind!r}; {', '.join(rows.KINDS)}")
         columns[column] = (sensor or given["sensor"], channel, unit or None, kind or None)
+    if given["skip_bad"] is not None:
+        aside.share(given["skip_bad"])
+    if given["repeat"] is not None and given["duplicates"] is not None:
+        raise ValueError("--repeat and --duplicates say the same; write --repeat only")
+    now = now_us()
     delimiter = {"space": " ", "tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
     if delimiter is not None and len(delimiter) != 1:
         raise ValueError(f"--delimiter {delimiter!r}: one character, or 'space' or 'tab'")
     return rows.Options(
-        times=given["time_columns"], time_format=given["time_format"], zone=zone_of(given["zone"]), fold=int(given["fold"] == "second"),
+        times=given["time_columns"], time_format=given["time_format"], zone=zone_of(given["zone"]), fold=given["fold"],
+        year=given["year"], repeat=given["repeat"] or KEEP, now_us=now,
+        earliest_us=None if given["earliest"] is None else times.parse_time(given["earliest"], now, given["zone"]),
+        ahead_us=parse_duration(given["ahead"]),
         columns=columns, sensor=given["sensor"], sensor_column=given["sensor_column"], delimiter=delimiter,
         decimal=given["decimal"], nulls=given["nulls"], skip=given["skip"], header=not given["no_header"],
-        quality=quality.parse(given["words"]),
+        quality=quality.parse(given["words"]), guesses=given["dry_run"],
     )  # fmt: skip
-
-
-def _read(name: str, one: stage.Stage, options: rows.Options, given: dict[str, Any]) -> tuple[list[stage.Staged], bool]:
-    """Read and check a file. Raises FileError, ValueError."""
-    with ExitStack() as stack:
-        file = sys.stdin.buffer if name == "-" else stack.enter_context(open_file(Path(name)))
-        shown = "standard input" if name == "-" else name
-        size = os.fstat(file.fileno()).st_size if name != "-" else None
-        lines = Lines(file, shown, given["encoding"])
-        plan = rows.plan(lines, options)
-        click.echo(f"{shown}: {plan.told}", err=True)
-        with progress("reading", size) as bar:
-            at = 0
-            for _ in one.take(plan.read()):
-                bar.update(min(lines.done, size or 0) - at)
-                at = min(lines.done, size or 0)
-        if not one.readings:
-            raise FileError(shown, 0, f"there is no reading in its {lines.number} lines")
-    for column, word in plan.left_out.items():
-        click.echo(f"  left out: column {column!r} holds words ({word!r})", err=True)
-    found = one.finish()
-    for series in found:
-        span = f"{times.format_time(series.first_us)} to {times.format_time(series.last_us)}"
-        click.echo(f"  {series.target.name}: {series.readings:,} readings, {span}", err=True)
-    chosen = given["duplicates"]
-    return found, plan.ours if chosen is None else chosen == "drop"
 
 
 def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> list[int]:
     """The ids of the series, made where there were none."""
     specs = [
-        {
-            "sensor": series.target.sensor, "channel": series.target.channel, "unit": series.target.unit,
-            "kind": series.target.kind, "heartbeat_us": heartbeat_us or series.heartbeat_us,
-        }
+        Wanted(
+            series.target.sensor,
+            series.target.channel,
+            series.target.unit,
+            series.target.kind,
+            heartbeat_us or series.heartbeat_us,
+        )
         for series in found
-    ]  # fmt: skip
-    identities: list[int] = actor.act("series", specs=specs)["ids"]
-    return identities
+    ]
+    return list(actor.act(requests.KnowSeries(tuple(specs))).ids)
 
 
 def _import(
-    actor: Actor, name: str, one: stage.Stage, found: list[tuple[stage.Staged, int]], *, same_is_one: bool, replace: bool
-) -> None:
+    actor: Actor, read: Read, found: list[tuple[stage.Staged, int]], *, replace: bool, bad: str | None
+) -> None:  # fmt: skip
+    name, one = read.name, read.stage
     counts: Counter[str] = Counter()
     kept: list[int] = []  # mends: what was replaced, series by series
-    with progress("importing", one.readings) as bar:
+    with Progress("importing", one.readings, "readings") as bar:
         for series, identity in found:
-            run = {"mend": None, "note": "standard input" if name == "-" else name} if replace else None
-            for piece in one.pieces(series, same_is_one=same_is_one):
-                for answer in _place(actor, identity, piece, run):
-                    counts.update({count: answer[count] for count in COUNTS})
-                    bar.update(answer["done"])
-                    if answer["mend"] is not None and answer["mend"] not in kept:
-                        kept.append(answer["mend"])
-    told = _told(counts, one, kept)
+            run = Replace(None, "standard input" if name == "-" else name) if replace else None
+            for piece in one.pieces(series, same_is_one=read.same_is_one):
+                for answer in _upsert(actor, identity, piece, run, bar.say):
+                    counts.update({count: getattr(answer, count) for count in COUNTS})
+                    bar.update(answer.done)
+                    if answer.mend is not None and answer.mend not in kept:
+                        kept.append(answer.mend)
+                    run = _goes_on(run, answer)
+    told = _told(counts, one, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series, _ in found}):
-        actor.act("note", kind="imported", sensor=sensor, detail=f"{name}: {told}")
+        actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {told}"))
     click.echo(f"{name}: {told}")
 
 
-def _place(actor: Actor, series: int, piece: stage.Piece, run: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """All of it, in as many requests as it takes. ``run``: where this import keeps what it replaces; carried along."""
+def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, say: Callable[[str], None]) -> Iterator[Upserted]:
+    """All of it, in as many requests as it takes. ``run``: where this import keeps what it replaces, so far."""
     at, waits = 0, ""
     while at < len(piece.times):
-        answer = actor.act("place", series=series, replace=run, **_packed(piece, at))
-        if run is not None:
-            run["mend"] = answer["mend"]
-        at += answer["done"]
+        answer = actor.act(requests.Upsert(series, piece.times[at:], piece.values[at:], piece.qualities[at:], run))
+        run = _goes_on(run, answer)
+        at += answer.done
         yield answer
-        if answer["busy"]:
-            if answer["busy"] != waits:
-                click.echo(f"waiting: {answer['busy']}", err=True)
-            waits = answer["busy"]
+        if answer.busy:
+            if answer.busy != waits:
+                say(f"waiting: {answer.busy}")
+            waits = answer.busy
             time.sleep(BUSY_S)
 
 
-def _packed(piece: stage.Piece, at: int) -> dict[str, str]:
-    return {
-        "times": _base64(array("q", piece.times[at:]).tobytes()),
-        "values": _base64(array("d", (math.nan if value is None else value for value in piece.values[at:])).tobytes()),
-        "qualities": _base64(array("q", piece.qualities[at:]).tobytes()),
-    }
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
+    """What is replaced next is kept where the former was."""
+    return None if run is None else Replace(answer.mend, run.note)
 
 
 def _told(counts: Counter[str], one: stage.Stage, kept: list[int]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,9 +13,10 @@ from typing import Any
 
 import click
 
-from sensorlogd import times
-from sensorlogd.cli import exits
+from sensorlogd import numbers, times
+from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.stopping import Stop, stop_by
 from sensorlogd.durations import parse_duration
 
 ASK_EVERY_S = 0.1
@@ -42,7 +42,11 @@ Exit status: 0; 1 the port cannot be used; 2 usage; 3 not a byte came.
 @click.option("--baudrate", type=click.IntRange(min=50), help="of a port (default 9600, or the profile's)")
 @click.option("--profile", metavar="NAME", help="decode as this device; 'nmea' for NMEA 0183 and UBX")
 @click.option("--for", "duration", metavar="DURATION", help="end after this time")
-@click.option("--record", type=click.Path(path_type=Path), help="write what comes to this file, in the format of replay")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    help="write what comes to this file, in the format of replay; '-': to standard output, alone",
+)
 @click.option("--format", "form", type=click.Choice(("text", "ndjson")), default="text", show_default=True)
 def listen(
     target: str,
@@ -62,9 +66,6 @@ def listen(
         for_s = None if duration is None else parse_duration(duration) / 1e6
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     options, data_dir = _meant(target, config_file, baudrate, profile)
     counts: dict[str, int] = {}
     decoder = None
@@ -74,12 +75,14 @@ def listen(
     seen = 0
     trouble = ""
     with ExitStack() as stack:
+        stop = stack.enter_context(stop_by(signal.SIGINT, signal.SIGTERM))
         writer = None
         if record is not None:
             try:
-                file = stack.enter_context(record.open("w"))
+                # As it comes, not at the end: what was recorded until a power cut is worth having.
+                file = sys.stdout if str(record) == "-" else stack.enter_context(record.open("w"))
             except OSError as error:
-                fail(f"--record {record}: {error.strerror}")
+                fail(f"--record {plain.os_error(error, record)}")
             writer = RecordingWriter(
                 file, time.time_ns() // 1000, {"port": options.port, "baudrate": getattr(options, "baudrate", None)}
             )
@@ -89,7 +92,8 @@ def listen(
                 if writer is not None:
                     writer.write(at_us, data, direction)
                 batch = decoder.feed(data, at_us) if decoder is not None and direction == "rx" else None
-                _show(at_us, direction, data, _decoded(batch, channels), form)
+                if str(record) != "-":
+                    _show(at_us, direction, data, _decoded(batch, channels), form)
         except DriverError as error:
             trouble = f"{error}; {error.hint}" if error.hint else str(error)
             if not seen:
@@ -121,6 +125,8 @@ def _meant(target: str, config_file: Path | None, baudrate: int | None, profile:
         if target not in config.sensors:
             fail(f"no sensor {target!r} is configured{closest(target, config.sensors)}; a port has a / in it", exits.USAGE)
         options = config.sensors[target]
+        if options.driver == "computed":
+            fail(f"{target} is computed from others: it has no port", exits.USAGE)
         if not getattr(options, "port", None):
             fail(f"{target}: driver {options.driver} reads no port; 'sensorlogd try {target}' shows its values", exits.USAGE)
         return options, config.data_dir()
@@ -140,14 +146,15 @@ def _meant(target: str, config_file: Path | None, baudrate: int | None, profile:
     return config.sensors["port"], None
 
 
-def _passed(target: str, options: Any, data_dir: Path | None, stop: threading.Event, for_s: float | None) -> Iterator[Passed]:
+def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s: float | None) -> Iterator[Passed]:
     """Through the daemon if it has the sensor; else from the port itself."""
     end = None if for_s is None else time.monotonic() + for_s
     if data_dir is not None:
         from sensorlogd.daemon.control import control_socket
+        from sensorlogd.daemon.control.requests import Ping, encode
 
         try:
-            control_socket.ask(data_dir, {"do": "ping"}, 5.0)
+            control_socket.ask(data_dir, encode(Ping()), 5.0)
         except (OSError, ValueError):
             click.echo(f"{target}: no daemon runs; opening {options.port}", err=True)
         else:
@@ -157,14 +164,15 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: threading.Ev
     yield from _from_port(options, stop, end)
 
 
-def _from_daemon(target: str, data_dir: Path, stop: threading.Event, end: float | None) -> Iterator[Passed]:
+def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> Iterator[Passed]:
     from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Listen, encode
     from sensorlogd.drivers.contract import DriverError
 
     following: int | None = None
     while not stop.is_set() and (end is None or time.monotonic() < end):
         try:
-            answer = control_socket.ask(data_dir, {"do": "listen", "sensor": target, "after": following}, 10.0)
+            answer = control_socket.ask(data_dir, encode(Listen(target, following)), 10.0)
         except (OSError, ValueError) as error:
             raise DriverError(f"the daemon does not answer any more: {error}") from None
         if not answer.get("ok"):
@@ -177,7 +185,7 @@ def _from_daemon(target: str, data_dir: Path, stop: threading.Event, end: float 
         stop.wait(ASK_EVERY_S)
 
 
-def _from_port(options: Any, stop: threading.Event, end: float | None) -> Iterator[Passed]:
+def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
     import os
 
     from sensorlogd.drivers.contract import DriverContext
@@ -213,9 +221,7 @@ def _show(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float
         click.echo(f"{clock}  {direction}  {piece.hex(' '):<{3 * BYTES_A_LINE}} {text}")
         clock = " " * 15
     for sample in decoded:
-        click.echo(
-            f"{'':15}  =>  " + "  ".join(f"{name}={'-' if value is None else f'{value:.10g}'}" for name, value in sample.items())
-        )
+        click.echo(f"{'':15}  =>  " + "  ".join(f"{name}={numbers.text(value, '-')}" for name, value in sample.items()))
     sys.stdout.flush()
 
 
@@ -223,6 +229,7 @@ def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str,
     """One mapping a sample, by channel, scaled as they will be stored; None for a missing value."""
     from sensorlogd.scaling import divisor
 
+    curves = {field: entry.curve() for field, (_, entry) in channels.items()}
     found: list[dict[str, float | None]] = []
     for at in range(0 if batch is None else len(batch.times_us)):
         sample: dict[str, float | None] = {}
@@ -231,7 +238,8 @@ def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str,
             if value is None or field not in channels:
                 continue
             name, entry = channels[field]
-            by = divisor(entry.scale)
+            curve, by = curves[field], divisor(entry.scale)
+            value = value if curve is None else curve.value(value)
             sample[name] = None if value != value else (value * entry.scale if by is None else value / by) + entry.offset
         found.append(sample)
     return found

@@ -9,12 +9,17 @@ from typing import Any
 import click
 
 from sensorlogd import __version__
+from sensorlogd.cli import completion, guard, look, streams
 
 # verb -> (module, attribute, one line for --help)
 VERBS = {
     "run": ("run_verb", "run", "Run the daemon in the foreground (systemd starts this)."),
     "demo": ("demo_verb", "demo", "Simulated sensors with a month of history, and the dashboard."),
+    "reload": ("reload_verb", "reload", "Make the daemon read its configuration again; tell the outcome."),
     "check": ("config_verbs", "check", "Validate a configuration and say what it will cost."),
+    "add": ("adding", "add", "Log what is plugged in: find out what it is, name it, begin."),
+    "remove": ("removing", "remove", "Stop logging a sensor; its data stay."),
+    "rename": ("removing", "rename", "Give a sensor another name; its history goes on."),
     "schema": ("config_verbs", "schema", "Print the JSON Schema of the configuration, for editors."),
     "init": ("config_verbs", "init", "Write a commented starter configuration."),
     "try": ("driver_verbs", "try_", "Read a sensor once, without storing anything."),
@@ -29,11 +34,13 @@ VERBS = {
     "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
     "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
     "status": ("status_verb", "status", "Show the daemon and each sensor."),
+    "alarms": ("alarms_verb", "alarms", "Show alarms, acknowledge and mute them, test who is told."),
     "web": ("web_verb", "web", "Serve the dashboard and the API of a database."),
     "export": ("export_verb", "export", "Write readings or buckets to CSV or NDJSON."),
     "import": ("import_verb", "import_", "Import readings from CSV or NDJSON, ours or others'."),
     "flag": ("mend_verbs", "flag", "Give stored readings a quality; roll-ups follow, reversible."),
     "recalibrate": ("mend_verbs", "recalibrate", "Change stored values by scale and offset; reversible."),
+    "recompute": ("recompute_verb", "recompute", "Compute a computed sensor anew from what is stored; reversible."),
     "backup": ("db_verb", "backup", "Copy the log while the daemon runs, and verify the copy."),
     "db": ("db_verb", "db", "Look after the database: info, check, compact, incidents, rebuild-rollups."),
     "clock": ("clock_verb", "clock", "Show what the daemon thinks of the clock; say that it is right."),
@@ -55,7 +62,16 @@ class LazyGroup(click.Group):
         if module == "main":
             return version
         command: click.Command = getattr(importlib.import_module(f"sensorlogd.cli.{module}"), attribute)
+        _add_debug(command)
+        look.add_color(command)
+        completion.attach(command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would make a failure of it
+            sys.exit(guard.reader_left())
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -67,6 +83,21 @@ class LazyGroup(click.Group):
 
             ctx.fail(f"no such verb: {args[0]}{closest(args[0], VERBS)}")
         return super().resolve_command(ctx, args)
+
+
+def _debug(_: click.Context, __: click.Parameter, on: bool) -> None:
+    if on:
+        guard.debug()
+
+
+def _add_debug(command: click.Command) -> None:
+    """``--debug`` of every verb, and of the verbs below it; not listed, as it is told where it helps."""
+    if not any(parameter.name == "debug" for parameter in command.params):
+        option = click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=_debug)
+        command.params.append(option)
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _add_debug(one)
 
 
 @click.group(
@@ -86,8 +117,12 @@ Exit status: 0 ok; 1 failure; 2 usage; 3 no data; 4 stale; 78 bad configuration.
 """,
 )
 @click.version_option(__version__, message="sensorlogd %(version)s")
+@click.option("--debug", is_flag=True, expose_value=False, callback=_debug, help="show the trace of what goes wrong, too")
 def cli() -> None:
     """A sensor data logger: serial and simulated sensors into SQLite, nothing lost in silence."""
+
+
+cli.params.append(look.color_option())
 
 
 @click.command()
@@ -101,9 +136,5 @@ def version() -> None:
 
 def main() -> None:
     """The entry point of the console script."""
-    try:
-        cli(prog_name="sensorlogd")
-    except BrokenPipeError:
-        # The reader of our output left (`sensorlogd tail | head`): end quietly, as every filter does.
-        sys.stderr.close()
-        sys.exit(0)
+    streams.prepare()
+    guard.run(lambda: cli(prog_name="sensorlogd"))

@@ -12,10 +12,12 @@ from typing import Any
 
 import click
 
-from sensorlogd import quality, times
+from sensorlogd import curves, numbers, quality, times
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.acting import Actor, Refused, acting, confirm, progress, readable
+from sensorlogd.cli.acting import Actor, Refused, acting, confirm, readable
+from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_told, tz_option, zone_of
+from sensorlogd.daemon.control import requests
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.work import State
@@ -72,9 +74,12 @@ def flag(series: str | None, flag: str | None, **options: Any) -> None:
 Examples:
   sensorlogd recalibrate greenhouse.temperature --since 2026-01-01 --until 2026-02-01 --offset -0.4 --dry-run
   sensorlogd recalibrate scale.weight --since 2026-05 --scale 1.02 --note "checked with 1 kg" --yes
+  sensorlogd recalibrate tank.level --since 2026-05 --table '0:0, 512:10.5, 1023:19.8' --dry-run
+  sensorlogd recalibrate flow.rate --since 2026-05 --polynomial '0.02, 0.98, 1.5e-4'
   sensorlogd recalibrate --undo 7
 \b
-Every value becomes value * SCALE + OFFSET. Roll-ups follow by themselves; what the values were is remembered, so that
+Every value becomes value * SCALE + OFFSET; with --polynomial or --table what these give takes the value's place first.
+Between the points of a table the line through both holds; values beyond its ends go on along it and become suspect. Roll-ups follow by themselves; what the values were is remembered, so that
 --undo brings back exactly those.
 Exit status: 0; 2 usage or no such series; 3 no readings in the range.
 """
@@ -82,18 +87,38 @@ Exit status: 0; 2 usage or no such series; 3 no readings in the range.
 @click.argument("series", required=False)
 @click.option("--scale", type=float, default=1.0, show_default=True)
 @click.option("--offset", type=float, default=0.0, show_default=True)
+@click.option("--polynomial", metavar="C0,C1,...", help="C0 + C1*value + C2*value² ... takes the value's place")
+@click.option("--table", metavar="X:Y,X:Y,...", help="so does the Y that a table has for the value X, with lines between")
 @_options
-def recalibrate(series: str | None, scale: float, offset: float, **options: Any) -> None:
-    """Change stored values of SERIES (globs allowed) by scale and offset."""
+def recalibrate(
+    series: str | None, scale: float, offset: float, polynomial: str | None, table: str | None, **options: Any
+) -> None:
+    """Change stored values of SERIES (globs allowed) by scale and offset, a polynomial or a table."""
     if _asked_otherwise(options):
         return
     if series is None:
         raise click.UsageError("which SERIES?")
-    if (scale, offset) == (1.0, 0.0):
+    curve = _curve(polynomial, table)
+    if (scale, offset) == (1.0, 0.0) and curve is None:
         raise click.UsageError("--scale 1 --offset 0 changes nothing")
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
         raise click.UsageError("--scale and --offset are finite numbers, the scale not 0 (all values would be the same)")
-    _mend(series, mend.Change(None, scale, offset), options)
+    _mend(series, mend.Change(None, scale, offset, curve), options)
+
+
+def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
+    """What --polynomial or --table says."""
+    if polynomial is not None and table is not None:
+        raise click.UsageError("--polynomial and --table exclude each other")
+    try:
+        if polynomial is not None:
+            return curves.polynomial([float(term) for term in polynomial.split(",")])
+        if table is not None:
+            return curves.table([[float(number) for number in point.split(":", 1)] for point in table.split(",")])
+    except ValueError as error:
+        option = "--table '0:0, 100:98.5'" if table is not None else "--polynomial '0.1, 0.98'"
+        raise click.UsageError(f"{error}; write e.g. {option}") from None
+    return None
 
 
 # ---- making one --------------------------------------------------------------------------------------------------------
@@ -136,16 +161,16 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         # All are ordered before the first is waited for: an end of this verb, whatever it is, ends none of them.
         ordered = [
             actor.act(
-                "mend", series=preview.series.id, since_us=since, until_us=until, quality=change.quality,
-                scale=change.scale, offset=change.offset, note=options["note"], total=preview.readings,
+                requests.Mend(
+                    preview.series.id, since, until, change.quality, change.scale, change.offset,
+                    None if change.curve is None else change.curve.text(), options["note"], preview.readings,
+                )
             )
             for preview in some
         ]  # fmt: skip
         for preview, answer in zip(some, ordered, strict=True):
-            changed = _wait(actor, f"mend {answer['id']}", answer["work"])
-            click.echo(
-                f"{preview.series.name}: {changed:,} readings, mend {answer['id']}; take it back with --undo {answer['id']}"
-            )
+            changed = _wait(actor, f"mend {answer.id}", answer.work)
+            click.echo(f"{preview.series.name}: {changed:,} readings, mend {answer.id}; take it back with --undo {answer.id}")
         actor.roll_up()
 
 
@@ -180,6 +205,10 @@ def _preview(log: Log, series: Series, change: mend.Change, since: int, until: i
 
 def _show(preview: Preview, change: mend.Change, zone: str) -> None:
     name, unit = preview.series.name, preview.series.unit
+
+    def said(value: float | None, nothing: str = "") -> str:
+        return numbers.text(value, nothing, preview.series.decimals)
+
     flags = ", ".join(f"{n:,} {quality.describe(code)}" for code, n in preview.qualities.most_common())
     click.echo(f"{name}: {preview.readings:,} readings ({flags})")
     if change.quality is not None:
@@ -187,33 +216,36 @@ def _show(preview: Preview, change: mend.Change, zone: str) -> None:
         return
     if preview.low <= preview.high:
         click.echo(
-            f"  from {preview.low:g} ... {preview.high:g} {unit} to {preview.new_low:g} ... {preview.new_high:g} {unit}".rstrip()
+            f"  from {said(preview.low)} ... {said(preview.high)} {unit}".rstrip()
+            + f" to {said(preview.new_low)} ... {said(preview.new_high)} {unit}".rstrip()
         )
     for ts, before, after in preview.examples:
         if before is not None:
-            click.echo(f"  {times.format_time(ts, zone)}  {before:g} -> {after:g}")
+            old, new = said(before), said(after, "-")
+            if old == new and before != after:  # the change is finer than what is usually shown
+                old, new = numbers.text(before), numbers.text(after, "-")
+            click.echo(f"  {times.format_time(ts, zone)}  {old} -> {new}")
 
 
 def _wait(actor: Actor, label: str, identity: int) -> int:
     """Until that work is over: how many readings it dealt with. It goes on without this verb, too. Raises Refused."""
-    pause_s, told = 0.01, 0
-    answer = actor.act("work", id=identity)
+    pause_s = 0.01
+    answer = actor.act(requests.LookAtWork(identity))
     try:
-        with progress(label, answer["total"]) as bar:
-            while answer["state"] == State.WAITING:
-                bar.update(answer["done"] - told)
-                told = answer["done"]
+        with Progress(label, answer.total, "readings") as bar:
+            while answer.state == State.WAITING:
+                bar.reach(answer.done)
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-                answer = actor.act("work", id=identity)
-            bar.update(answer["done"] - told)
+                answer = actor.act(requests.LookAtWork(identity))
+            bar.reach(answer.done)
     except KeyboardInterrupt:
         goes_on = "the daemon goes on with it" if actor.offline is None else "the daemon does the rest when it runs"
         click.echo(f"{label}: {goes_on}; see --list", err=True)
         raise
-    if answer["state"] == State.FAILED or answer["outcome"] == mend.TAKEN_BACK:
-        raise Refused(f"{label}: {answer['outcome']}")
-    return int(answer["done"])
+    if answer.state == State.FAILED or answer.outcome == mend.TAKEN_BACK:
+        raise Refused(f"{label}: {answer.outcome}")
+    return answer.done
 
 
 # ---- taking back, going on, listing ------------------------------------------------------------------------------------
@@ -239,7 +271,8 @@ def _asked_otherwise(options: dict[str, Any]) -> bool:
         click.echo(f"mend {identity}: {one.readings:,} readings would become what they were (--dry-run)")
         return True
     with acting(options["config_file"], options["db"]) as actor:
-        changed = _wait(actor, f"mend {identity}", actor.act(asked[0], id=identity)["work"])
+        order = requests.Undo(identity) if asked == ["undo"] else requests.Resume(identity)
+        changed = _wait(actor, f"mend {identity}", actor.act(order).work)
         if asked == ["undo"]:
             click.echo(f"mend {identity} is taken back: {changed:,} readings are what they were")
         else:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TextIO
 
 import click
 
+from sensorlogd import csv_rows, numbers
+from sensorlogd.cli import look, streams, table
+from sensorlogd.storage.query.log import Series
+
+AT_ONCE = 5_000  # rows of a table that are laid out together
+PLACES = "decimals"  # of a row: column -> with how many places it is shown to people and in CSV; JSON has every digit
+COMPUTED = "computed"  # of a row: column -> the places of what it was computed from; for people only, see ``numbers.computed``
+ONCE = ("sensor", "channel", "unit", "quality")  # columns that are left out where there is little room and all rows agree
+SENTENCES = ("detail", "error", "note")  # columns that may be folded
 FORMATS = ("table", "csv", "json", "ndjson")
 
 format_option = click.option("--format", "form", type=click.Choice(FORMATS), help="default: table on a terminal, csv otherwise")
@@ -18,29 +27,83 @@ format_option = click.option("--format", "form", type=click.Choice(FORMATS), hel
 def write(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str | None) -> int:
     """Write rows with the given columns; returns how many. JSON has no NaN: a missing value is null.
 
-    CSV, JSON and NDJSON are streamed; a table is laid out when all rows are known.
+    CSV, JSON and NDJSON are streamed; a table is laid out when its rows are known.
     """
     chosen = form or ("table" if sys.stdout.isatty() else "csv")
+    if chosen != "table":
+        streams.lossless(sys.stdout)
     return _WRITERS[chosen](rows, columns)
 
 
-def _text(value: Any) -> Any:
-    return "" if value is None else json.dumps(value) if isinstance(value, dict) else value
+def _text(row: Mapping[str, Any], column: str) -> Any:
+    return csv_rows.cell(row.get(column), (row.get(PLACES) or {}).get(column))
+
+
+def _shown(row: Mapping[str, Any], column: str) -> str:
+    """In a table: what was computed without the noise of arithmetic."""
+    value, computed = row.get(column), row.get(COMPUTED) or {}
+    if isinstance(value, float) and column in computed and column not in (row.get(PLACES) or {}):
+        return numbers.computed(value, computed[column])
+    return str(_text(row, column))
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
-    from tabulate import tabulate
+    """In pieces: each is laid out when its rows are known, so that memory and the wait for the first line are bounded."""
+    count, rows, room = 0, iter(rows), look.width()
+    while piece := list(islice(rows, AT_ONCE)):
+        cells = [{column: _one_line(_shown(row, column)) for column in columns} for row in piece]
+        laid = [_column(name, [row[name] for row in cells]) for name in columns]
+        looks = [_looks(row) for row in piece]
+        if not table.fits(laid, cells, room):
+            laid = _without_what_is_the_same(laid, cells)
+        for line in table.lines(laid, cells, room, looks):
+            click.echo(line, color=True)
+        count += len(piece)
+    return count
 
-    cells = [["" if row.get(column) is None else _short(row[column]) for column in columns] for row in rows]
-    if cells:
-        numeric = [all(_is_number(row[index]) for row in cells) for index in range(len(columns))]
-        align = ["right" if is_numeric else "left" for is_numeric in numeric]
-        click.echo(tabulate(cells, headers=list(columns), tablefmt="plain", disable_numparse=True, colalign=align))
-    return len(cells)
+
+def _without_what_is_the_same(columns: list[table.Column], cells: list[dict[str, str]]) -> list[table.Column]:
+    """Names, unit and quality that all rows share, and their date, are said once above them."""
+    said = []
+    shared = [column for column in columns if column.name in ONCE and len({row[column.name] for row in cells}) == 1]
+    if len(cells) > 1 and shared:
+        said += _said_once({column.name: cells[0][column.name] for column in shared})
+        columns = [column for column in columns if column not in shared]
+    days = {row.get("time", "")[:11] for row in cells}
+    if len(cells) > 1 and len(days) == 1 and (day := days.pop()).endswith("T"):
+        said.append(day[:-1])
+        for row in cells:
+            row["time"] = row["time"][11:]
+    for line in look.wrapped(", ".join(said), look.width()) if said else ():
+        look.echo(line, "dim")
+    return columns
 
 
-def _short(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(_text(value))
+def _said_once(row: Mapping[str, str]) -> list[str]:
+    """``greenhouse.temperature in °C``, ``good:clock_unsynced``"""
+    names = ".".join(row[name] for name in ("sensor", "channel") if row.get(name))
+    unit = f"in {row['unit']}" if row.get("unit") else ""
+    said = (f"{names} {unit}".strip(), row.get("quality", ""))
+    return [text for text in said if text]
+
+
+def _column(name: str, texts: Sequence[str]) -> table.Column:
+    align = "point" if all(map(_is_number, texts)) else "left"
+    return table.Column(name, name, align, folds=name in SENTENCES)
+
+
+def _one_line(text: str) -> str:
+    """What a device said must not move the cursor."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _looks(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"quality": quality_look(str(row.get("quality") or ""))}
+
+
+def quality_look(words: str) -> str:
+    """How a quality is painted: nothing is said of what is good."""
+    return {"suspect": "warn", "fail": "bad", "missing": "warn"}.get(words.partition(":")[0], "")
 
 
 def _is_number(text: str) -> bool:
@@ -51,15 +114,14 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
-    """Returns how many rows."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    count = 0
-    for row in rows:
-        writer.writerow([_text(row.get(column)) for column in columns])
-        count += 1
-    return count
+def placed(row: dict[str, Any], series: Series) -> dict[str, Any]:
+    """The row of a reading, with the resolution of its series where that is known."""
+    return row if series.decimals is None else row | {PLACES: {"value": series.decimals}}
+
+
+def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
+    csv_rows.write([columns], sys.stdout)
+    return csv_rows.write(([_text(row, column) for column in columns] for row in rows), sys.stdout)
 
 
 def _json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
@@ -67,7 +129,7 @@ def _json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     sys.stdout.write("[")
     for count, row in enumerate(rows, 1):
         sys.stdout.write(",\n " if count > 1 else "\n ")
-        sys.stdout.write(_object(row, columns))
+        sys.stdout.write(_object(row, columns, sys.stdout))
     sys.stdout.write("\n]\n" if count else "]\n")
     return count
 
@@ -76,13 +138,15 @@ def write_ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file
     """Returns how many rows."""
     count = 0
     for row in rows:
-        file.write(_object(row, columns) + "\n")
+        file.write(_object(row, columns, file) + "\n")
         count += 1
     return count
 
 
-def _object(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    return json.dumps({column: row.get(column) for column in columns}, ensure_ascii=False, allow_nan=False)
+def _object(row: Mapping[str, Any], columns: Sequence[str], file: TextIO) -> str:
+    """In an encoding that lacks a character, JSON's own escapes say it."""
+    escaped = not streams.says_everything(file)
+    return json.dumps({column: row.get(column) for column in columns}, ensure_ascii=escaped, allow_nan=False)
 
 
 def flushed(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -94,7 +158,7 @@ def flushed(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 _WRITERS: dict[str, Callable[[Iterable[Mapping[str, Any]], Sequence[str]], int]] = {
     "table": _table,
-    "csv": lambda rows, columns: write_csv(rows, columns, sys.stdout),
+    "csv": _csv,
     "json": _json,
     "ndjson": lambda rows, columns: write_ndjson(rows, columns, sys.stdout),
 }

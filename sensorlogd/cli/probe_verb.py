@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -11,8 +10,6 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import fail
 from sensorlogd.durations import parse_duration
-
-SURE = 0.9
 
 
 @click.command(
@@ -33,9 +30,8 @@ Exit status: 0 recognised; 1 the port cannot be used; 2 usage; 3 nothing heard, 
 @click.option("--active", is_flag=True, help="also ask devices that only answer")
 def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) -> None:
     """Find out what speaks on PORT: baud rate, protocol, and the YAML that reads it."""
-    from sensorlogd.drivers import probing
+    from sensorlogd.cli.hearing import hear
     from sensorlogd.drivers.contract import DriverError
-    from sensorlogd.drivers.listening import Line
 
     try:
         seconds = parse_duration(duration) / 1e6
@@ -43,57 +39,13 @@ def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) ->
             raise ValueError(f"--for {duration} is not between 100ms and 1h")
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    found: list[Any] = []
-    heard_bytes = 0
     try:
-        with Line(port) as line:
-            for heard in _listen(line, baudrates or probing.BAUDRATES, seconds):
-                heard_bytes += len(heard.data)
-                candidates = probing.judge(heard)
-                found += candidates
-                _tell(line, heard, candidates)
-                if line.one_setting or (candidates and candidates[0].confidence >= SURE):
-                    break
-            if active and not any(one.confidence >= SURE for one in found):
-                found += _ask(line)
-            has_speed = not (line.is_pty or line.one_setting)
+        found = hear(port, baudrates, seconds, active=active, tell=lambda line: click.echo(line, err=True))
     except DriverError as error:
         fail(f"{error}; {error.hint}" if error.hint else str(error))
     except KeyboardInterrupt:
-        sys.exit(130)
-    _answer(port, probing.best(found), heard_bytes, has_speed, active)
-
-
-def _listen(line: Any, baudrates: Any, seconds: float) -> Iterator[Any]:
-    from sensorlogd.drivers.probing import Heard
-
-    for baudrate in baudrates:
-        line.set(baudrate)
-        data, errors = line.listen(seconds)
-        yield Heard(baudrate, data, errors)
-        if data and errors > len(data) // 20:  # a parity bit more than eight data bits: Modbus and M-Bus lines
-            line.set(baudrate, parity="even")
-            data, errors = line.listen(seconds)
-            yield Heard(baudrate, data, errors, "even", 8)
-
-
-def _tell(line: Any, heard: Any, candidates: list[Any]) -> None:
-    setting = "as it comes" if line.one_setting else f"{heard.baudrate} baud"
-    errors = f", {heard.errors} framing errors" if heard.errors else ""
-    best = f": {candidates[0].title} ({candidates[0].confidence:.0%})" if candidates else ""
-    click.echo(f"{setting}: {len(heard.data)} bytes{errors}{best}", err=True)
-
-
-def _ask(line: Any) -> list[Any]:
-    from sensorlogd.drivers.asking import ask
-
-    found = []
-    for title, candidate in ask(line):
-        click.echo(f"asked: {title}{'' if candidate is None else ' - it answers'}", err=True)
-        if candidate is not None:
-            found.append(candidate)
-            break
-    return found
+        sys.exit(exits.INTERRUPTED)
+    _answer(port, found.ranked, found.heard_bytes, found.has_speed, active)
 
 
 def _answer(port: str, ranked: list[Any], heard_bytes: int, has_speed: bool, active: bool) -> None:

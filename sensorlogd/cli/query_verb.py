@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import click
 
-from sensorlogd import times
+from sensorlogd import numbers, times
 from sensorlogd.cli import exits, output
+from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
-from sensorlogd.storage.query.log import Log, Reading, Series, conversion
-from sensorlogd.storage.query.rows import READING_COLUMNS, cell, reading_row
+from sensorlogd.storage.query import question
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conversions, converted
+from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
+from sensorlogd.storage.query.units import Conversion
+
+MEANS = {"mean", "twmean", "stddev"}
+SHOWN_US = 3_600_000_000  # the range that is proposed where there is nothing in the one that was asked for
+AS_READ, AS_COUNTED = {"min", "max", "first", "last"}, {"coverage"}
+VALUES = {"min", "max", "first", "last", "range", "delta", "increase", "median"}
 
 
 @click.command(
@@ -69,72 +79,87 @@ def query(
     now = now_us()
     try:
         start, end = times.parse_time(since, now, zone), times.parse_time(until, now, zone)
-        if start >= end:
-            raise ValueError(f"--since {since} is not before --until {until}")
+        question.check_range(since, until, start, end, question.as_option)
         wanted = series_of(log, series)
         rows: Iterator[Mapping[str, Any]]
         columns: Sequence[str]
-        if every is None and max_points is None:
-            for name, given in (("--agg", agg), ("--fill", fill)):
-                if given is not None:
-                    raise ValueError(f"{name} needs --every, the length of a bucket, or --max-points")
+        ask = question.ask((start, end), every, max_points, agg, fill, zone, question.as_option)
+        if ask is None:
             columns = READING_COLUMNS
             rows = _readings(log, wanted, start, end, unit, zone)
         else:
-            columns, rows = _buckets(log, wanted, (start, end), every, max_points, agg, fill, unit, zone)
+            columns, rows = _buckets(log, wanted, ask, unit)
         written = output.write(islice(rows, limit), columns, form)
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if not written:
-        fail("no data in this range", exits.NO_DATA)
+        fail(f"no data in this range{_where_it_is(log, wanted, start, end, zone)}", exits.NO_DATA)
+
+
+def _where_it_is(log: Log, wanted: Sequence[Series], start: int, end: int, zone: str) -> str:
+    """Beside the range that was asked for there may be much."""
+    first, last = log.span(wanted)
+    if first is None or last is None:
+        return "; nothing is stored of this at all"
+    if first < end and last >= start:
+        return ""  # around it, and nothing within
+    begin = times.format_time(max(first, last - SHOWN_US), zone)
+    return f"; stored are {times.format_time(first, zone)} to {times.format_time(last, zone)}: try --since {begin}"
 
 
 def _readings(log: Log, wanted: list[Series], start: int, end: int, unit: str | None, zone: str) -> Iterator[Mapping[str, Any]]:
-    changes = {one.id: conversion(one, unit) for one in wanted} if unit is not None else {}
-    for reading in log.readings(wanted, start, end):
+    readings: Iterable[Reading] = log.readings(wanted, start, end)
+    changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit)
+    for reading in converted(readings, changes) if changes else readings:
         change = changes.get(reading.series.id)
-        if change is not None and reading.value is not None:
-            reading = Reading(reading.series, reading.ts_us, change.value(reading.value), reading.quality)
-        row = reading_row(reading, zone)
-        yield row if unit is None else row | {"unit": unit}
+        row = output.placed(reading_row(reading, zone), reading.series)
+        if change is not None:
+            row |= {"unit": unit, COMPUTED: {"value": _resolution(reading.series, change)}}
+            if reading.series.decimals is not None:
+                row |= {PLACES: {"value": _places(reading.series.decimals, change)}}
+        yield row
 
 
-def _buckets(
-    log: Log,
-    wanted: list[Series],
-    span: tuple[int, int],
-    every: str | None,
-    max_points: int | None,
-    agg: str | None,
-    fill: str | None,
-    unit: str | None,
-    zone: str,
-) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
+def _places(decimals: int | None, change: Conversion | None) -> int | None:
+    """The places of a resolution in the unit that is asked for: of 0.1 m in cm it is none."""
+    if decimals is None or change is None or change.scale == 1.0:
+        return decimals
+    return min(max(decimals + math.ceil(-math.log10(abs(change.scale))), 0), 15)
+
+
+def _resolution(series: Series, change: Conversion | None) -> int | None:
+    """As the configuration says it, or as it was seen."""
+    return _places(series.seen_decimals if series.decimals is None else series.decimals, change)
+
+
+def _computed_of(names: Sequence[str], series: Series, unit: str | None) -> dict[str, int | None]:
+    """Of each aggregate that is no reading as it came: the places of what it was computed from."""
+    change = None if unit is None else conversion(series, unit)
+    as_read = AS_COUNTED if change is not None else AS_READ | AS_COUNTED
+    return dict.fromkeys((name for name in names if name not in as_read), _resolution(series, change))
+
+
+def _places_of(names: Sequence[str], series: Series, unit: str | None) -> dict[str, int | None]:
+    """Of each aggregate that is in the unit of the values: means have two places more than what they are made of."""
+    places = _places(series.decimals, None if unit is None else conversion(series, unit))
+    if places is None:
+        return {}
+    found: dict[str, int | None] = dict.fromkeys(VALUES.intersection(names), places)
+    return found | dict.fromkeys(MEANS.intersection(names), numbers.finer(places, 2))
+
+
+def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
     """Columns and rows; where each series' answer comes from goes to stderr. Raises ValueError."""
-    from sensorlogd.storage.query.aggregates import DEFAULT
-    from sensorlogd.storage.query.engine import FILLS, Ask
-    from sensorlogd.storage.query.grid import Step
-
-    if every is not None and max_points is not None:
-        raise ValueError("--every and --max-points exclude each other")
-    names = tuple(dict.fromkeys(name.strip() for name in agg.split(",") if name.strip())) if agg is not None else DEFAULT
-    chosen = next(one for one in FILLS if one == (fill or "none"))
-    ask = Ask(*span, None if every is None else Step.parse(every), max_points, names, zone, chosen)
-    columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
+    names, zone = ask.aggregates, ask.zone
+    columns = ("time", "sensor", "channel", *bucket_names(names))
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for one, answer in log.buckets(wanted, ask, unit):
+            shown = {PLACES: _places_of(names, one, unit), COMPUTED: _computed_of(names, one, unit)}
             any_row = False
             for row in answer.rows:
                 any_row = True
-                yield {
-                    "time": times.format_time(row.start_us, zone),
-                    "sensor": one.sensor,
-                    "channel": one.channel,
-                    "count": row.readings,
-                    "coverage": row.coverage,
-                    **dict(zip(names, map(cell, row.values), strict=True)),
-                }
+                yield {"time": times.format_time(row.start_us, zone), **shown} | bucket_row(one, row, names)
             if any_row or answer.notes:
                 told = "".join(f"; {note}" for note in answer.notes)
                 sys.stdout.flush()

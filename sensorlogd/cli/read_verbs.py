@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
-from sensorlogd import times
-from sensorlogd.cli import exits, output
+from sensorlogd import numbers, times
+from sensorlogd.cli import exits, look, output
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.durations import parse_duration
 from sensorlogd.storage.query.log import Log, Reading, Series
@@ -31,24 +32,39 @@ Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older t
 @output.format_option
 @reads_the_log
 def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) -> None:
-    """Show the newest value of every series, or of SERIES (sensor.channel, globs allowed)."""
+    """Show the newest value of every series, those that have none yet included, or of SERIES (sensor.channel, globs allowed)."""
     zone = zone_of(tz)
-    wanted = series_of(log, series)
+    # Of a log without a configuration (an import) nothing is current, and all of it is meant.
+    wanted = series_of(log, series) or log.series(retired=True)
     now = now_us()
-    found = [reading for reading in log.latest(wanted, now) if reading is not None]
-    rows = []
-    stale = len(found) < len(wanted)
-    for reading in found:
-        age = now - reading.ts_us
-        is_stale = age > reading.series.heartbeat_us
-        stale = stale or is_stale
-        row = reading_row(reading, zone)
-        rows.append(row | {"age": times.format_age(age), "state": "stale" if is_stale else "ok"})
-    output.write(rows, (*READING_COLUMNS, "age", "state"), form)
-    if not found:
+    found = log.latest(wanted, now)
+    rows = [_newest_row(one, reading, now, zone) for one, reading in zip(wanted, found, strict=True)]
+    if (form or ("table" if sys.stdout.isatty() else "csv")) == "table":
+        from sensorlogd.cli import newest
+
+        for line in newest.lines(rows, times.format_time(now, zone)[:10]) if rows else ():
+            click.echo(line, color=True)
+    else:
+        output.write(rows, (*READING_COLUMNS, "age", "state"), form)
+    if not any(found):
         fail("nothing is logged yet" if wanted else "no sensor is configured", exits.NO_DATA)
-    if stale:
+    if any(row["state"] != "ok" for row in rows):
         sys.exit(exits.STALE)
+
+
+def _newest_row(series: Series, reading: Reading | None, now: int, zone: str) -> dict[str, Any]:
+    """``state``: ok, stale (older than the heartbeat), never (nothing has come yet: no time, no value, no quality)."""
+    if reading is None:
+        nothing = {"time": None, "sensor": series.sensor, "channel": series.channel, "value": None, "unit": series.unit}
+        return nothing | {"quality": None, "age": None, "state": "never"}
+    age = now - reading.ts_us
+    state = "stale" if age > series.heartbeat_us else "ok"
+    return output.placed(reading_row(reading, zone), series) | {
+        "age": times.format_age(age),
+        "ago": times.format_ago(age),
+        "retired": series.retired_us is not None,
+        "state": state,
+    }
 
 
 @click.command(
@@ -79,12 +95,14 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
     chosen = form or "table"
     if chosen == "json":
         fail("--format json has no end to close its list at; take ndjson", exits.USAGE)
-    rows = (reading_row(reading, zone) for reading in _following(log, wanted, start, until))
+    rows = (output.placed(reading_row(reading, zone), reading.series) for reading in _following(log, wanted, start, until))
     try:
         if chosen == "table":
             for row in rows:
-                value = "-" if row["value"] is None else row["value"]
-                click.echo(f"{row['time']}  {row['sensor']}.{row['channel']}  {value} {row['unit']}  {row['quality']}")
+                value = numbers.text(row["value"], "-", (row.get(output.PLACES) or {}).get("value"))
+                flagged = look.painted(row["quality"], output.quality_look(row["quality"]))
+                said = f"{value} {row['unit']}".rstrip()
+                click.echo(f"{row['time']}  {row['sensor']}.{row['channel']}  {said}  {flagged}", color=True)
                 sys.stdout.flush()
         else:
             output.write(output.flushed(rows), READING_COLUMNS, chosen)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -18,9 +20,24 @@ from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
 
+T = TypeVar("T")
+UTC_ASKED = "sensorlogd.utc"
+
 config_option = click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), help="the configuration file")
 db_option = click.option("--db", metavar="FILE|URL", help="a database file (or sqlite:///FILE), without a configuration")
-tz_option = click.option("--tz", metavar="ZONE", help="time zone of times shown and read, e.g. Europe/Berlin (default: UTC)")
+
+
+def tz_option(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """--tz, and --utc, which ``zone_of`` finds in the context."""
+    named = click.option(
+        "--tz", metavar="ZONE", help="time zone of times shown and read, e.g. Europe/Berlin (default: the configuration's)"
+    )
+    utc = click.option("--utc", is_flag=True, expose_value=False, callback=_note_utc, help="the same as --tz UTC")
+    return named(utc(verb))
+
+
+def _note_utc(ctx: click.Context, _: click.Parameter, on: bool) -> None:
+    ctx.meta[UTC_ASKED] = on
 
 
 def fail(message: str, status: int = exits.FAILURE) -> NoReturn:
@@ -36,22 +53,93 @@ def now_us() -> int:
 def database(config_file: Path | None, db: str | None) -> Path:
     """The database that is meant. Exits with a clear line if none is."""
     if db is not None:
-        return Path(db.removeprefix("sqlite:///"))
+        if not db.removeprefix("sqlite:///"):
+            fail("--db names no file", exits.USAGE)
+        path = Path(db.removeprefix("sqlite:///"))
+        if os.path.isdir(path):
+            fail(f"{path} is a folder; name the database file in it, e.g. {path / 'sensorlogd.db'}")
+        return path
     from sensorlogd.config import light
 
+    return said_by(config_file, light.database_path)
+
+
+def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
+    """What the configuration says. Exits with a clear line if it is not there or cannot be read.
+
+    One that is not allowed to be read must not be taken for one that says nothing: its defaults are another database.
+    """
+    from sensorlogd.cli import plain
+    from sensorlogd.config import light
+
+    path: Path | None = None
     try:
-        return light.database_path(light.find(config_file))
+        path = light.find(config_file)
+        if path.exists():
+            readable_file(path)
+        return what(path)
     except light.ConfigNotFound as error:
         fail(f"{error}, or --db FILE", exits.BAD_CONFIG)
+    except OSError as error:
+        fail(f"the configuration cannot be read: {plain.os_error(error, path)}", exits.BAD_CONFIG)
+    except RuntimeError as error:  # a path with ~ in it, of a user without a home
+        fail(f"{path}: {str(error).rstrip('.').lower()}; write the folder in full instead of ~", exits.BAD_CONFIG)
+
+
+def readable_file(path: Path) -> None:
+    """Raises OSError, with the name in it, for what is a folder or may not be read. Opens nothing: it may be a pipe."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def zone_of(tz: str | None) -> str:
+    """The zone of times shown and read: --utc or --tz, else ``daemon: {timezone}``, of a database by itself that of its days."""
     from sensorlogd import times
 
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None and ctx.meta.get(UTC_ASKED):
+        if tz not in (None, "UTC"):
+            fail("--utc and --tz exclude each other", exits.USAGE)
+        return "UTC"
     try:
-        return times.zone(tz or "UTC")
+        return times.zone(tz) if tz is not None else usual_zone()
     except ValueError as error:
         fail(str(error), exits.USAGE)
+
+
+def usual_zone() -> str:
+    """What -c and --db of the verb that runs lead to; UTC where nothing is said, or nothing that is a zone."""
+    from sensorlogd import times
+
+    ctx = click.get_current_context(silent=True)
+    given = {} if ctx is None else ctx.params
+    named = _zone_of_log(database(None, given["db"])) if given.get("db") else _zone_of_config(given.get("config_file"))
+    try:
+        return times.zone(named or "UTC")
+    except ValueError:
+        return "UTC"
+
+
+def _zone_of_log(path: Path) -> str | None:
+    """The days of its roll-ups begin at midnight there, as its daemon's configuration has it."""
+    try:
+        with Log.open(path) as log:
+            return log.meta().get("day_zone")
+    except (LogUnavailable, sqlite3.Error, OSError):
+        return None  # the verb says it
+
+
+def _zone_of_config(config_file: Path | None) -> str | None:
+    """As written; whether the file is right is another question."""
+    from sensorlogd.config import light
+
+    try:
+        path = light.find(config_file)
+        return light.timezone(path) if path.is_file() else None
+    except (light.ConfigNotFound, OSError, ValueError):
+        return None
 
 
 def series_of(log: Log, patterns: tuple[str, ...]) -> list[Series]:

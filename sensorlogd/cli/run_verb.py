@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from sensorlogd.cli import exits
-from sensorlogd.config import find, light
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.reading import said_by
+from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main import logs
+from sensorlogd.daemon.main import last_good, logs
 from sensorlogd.daemon.main.lock import LockHeld
-from sensorlogd.daemon.main.supervisor import LAST_GOOD, Supervisor
+from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.drivers.registry import options_for
 
 
@@ -22,7 +23,7 @@ from sensorlogd.drivers.registry import options_for
 Examples:
   sensorlogd run -c sensorlogd.yaml     log until Ctrl-C (a second Ctrl-C leaves at once)
   sensorlogd run --strict               do not fall back to last-good.yaml if the configuration is broken
-  kill -HUP $(pidof -x sensorlogd)      read the configuration again; only what changed restarts
+  sensorlogd reload                     read the configuration again; only what changed restarts
 \b
 Exit status: 0 stopped as asked; 1 failure (another daemon owns the data directory); 78 bad configuration or a
 database that is not ours to touch.
@@ -41,7 +42,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
 
     Logs every sensor of the configuration until SIGTERM or Ctrl-C. SIGHUP reloads the configuration.
     """
-    path = find(config_file)
+    path = said_by(config_file, lambda path: path)
     config, problems = _load_or_last_good(path, strict)
     logs.setup(log_level or config.daemon.log_level)
     supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems, pages=not no_web)
@@ -51,7 +52,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
         click.echo(f"sensorlogd: {error}", err=True)
         sys.exit(exits.FAILURE)
     except OSError as error:
-        click.echo(f"sensorlogd: {error}", err=True)
+        click.echo(f"sensorlogd: {plain.os_error(error)}", err=True)
         sys.exit(exits.FAILURE)
     sys.exit(status)
 
@@ -65,14 +66,14 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
     for problem in problems:
         click.echo(problem, err=True)
     if not strict:
-        last_good = light.data_dir(path) / LAST_GOOD
-        if last_good.exists():
+        kept = said_by(path, light.data_dir) / last_good.NAME
+        if kept.exists():
             try:
-                config = load(last_good, options_for)
+                config = load(kept, options_for)
             except ConfigErrors as error:
-                click.echo(f"sensorlogd: {last_good} cannot be used either: {error.errors[0]}", err=True)
+                click.echo(f"sensorlogd: {kept} cannot be used either: {error.errors[0]}", err=True)
             else:
-                click.echo(f"sensorlogd: {len(problems)} errors; starting from {last_good} until they are mended", err=True)
+                click.echo(f"sensorlogd: {len(problems)} errors; starting from {kept} until they are mended", err=True)
                 return config, problems
     click.echo(f"sensorlogd: {len(problems)} errors in {path}; mend them (try: sensorlogd check {path})", err=True)
     sys.exit(exits.BAD_CONFIG)

@@ -6,7 +6,6 @@ import json
 import signal
 import sys
 import textwrap
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +15,7 @@ import click
 from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import fail
+from sensorlogd.cli.stopping import stop_by
 from sensorlogd.durations import parse_duration
 
 PROTOCOLS = ("csv", "nmea", "pms", "vedirect", "p1", "modbus-rtu", "mhz19b", "sics")
@@ -74,17 +74,15 @@ def simulate(
         fail(str(error), exits.USAGE)
     if link is not None and link.exists() and not link.is_symlink():
         fail(f"--link {link}: there is a file of that name", exits.USAGE)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     try:
         out = None if truth is None else sys.stdout if str(truth) == "-" else truth.open("w")
     except OSError as error:
         fail(f"--truth {truth}: {error.strerror}")
-    line = Line(link, stop.wait, _announcing(instrument))
-    pretend = Pretend(instrument, line, Faults(chosen, seed), _told(out), interval_us, seed, values)
     try:
-        pretend.run(count, for_s)
+        with stop_by(signal.SIGINT, signal.SIGTERM) as stop:
+            line = Line(link, stop.wait, _announcing(instrument))
+            pretend = Pretend(instrument, line, Faults(chosen, seed), _told(out), interval_us, seed, values)
+            pretend.run(count, for_s)
     except OSError as error:
         fail(f"--link {link}: {error.strerror}")
     finally:

@@ -13,11 +13,15 @@ from typing import Any, NoReturn
 import click
 
 from sensorlogd import times
-from sensorlogd.cli import condition, exits, output
+from sensorlogd.cli import condition, exits, look, sensor_table, sentence
 from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, told_of_damage, unreadable
+from sensorlogd.cli.sensor_table import AGO
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
 from sensorlogd.storage.query.log import Log, LogUnavailable, SensorState
+
+LABEL = 9  # columns
+EXAMPLES = 12  # lines of a table; JSON has all
 
 
 def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
@@ -32,18 +36,38 @@ def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, i
         "sensor": sensor.sensor,
         "state": state,
         "last": None if age is None else times.format_age(age),
+        AGO: None if age is None else times.format_ago(age),
         "readings": counters.get("readings", 0),
         "reconnects": counters.get("reconnects", 0),
         "counts": " ".join(f"{name}={count}" for name, count in lost.items()),
         "error": sensor.last_error,
+        "examples": {name: sensor.examples[name] for name in lost if name in sensor.examples},
     }
 
 
 def rows_of(log: Log, condition: Condition, now: int) -> list[dict[str, Any]]:
     """One for each sensor. Raises sqlite3.Error."""
     newest = newest_by_sensor(log, now)
+    if not condition.sensors and condition.state == "never started":
+        return imported_rows(log, now)
     now = max(now, now_us())  # the daemon was asked meanwhile, and went on storing: what came since is not in the future
     return [sensor_row(sensor, now, condition.state in ALIVE, newest) for sensor in condition.sensors]
+
+
+def imported_rows(log: Log, now: int) -> list[dict[str, Any]]:
+    """Of a log that no daemon has written: its sensors are known by their readings alone. Raises sqlite3.Error."""
+    found: dict[str, int | None] = {}
+    for series, reading in zip(every := log.series(retired=True), log.latest(every, now), strict=True):
+        ages = [found.get(series.sensor), None if reading is None else now - reading.ts_us]
+        found[series.sensor] = min((age for age in ages if age is not None), default=None)
+    return [
+        {
+            "sensor": sensor, "state": "imported", "last": None if age is None else times.format_age(age),
+            AGO: None if age is None else times.format_ago(age), "readings": None, "reconnects": 0, "counts": "", "error": None,
+            "examples": {},
+        }
+        for sensor, age in found.items()
+    ]  # fmt: skip
 
 
 @click.command(
@@ -95,25 +119,53 @@ def _show(log: Log, form: str | None) -> None:
     if form == "json":
         _echo_json(found, rows)
     else:
+        said, how = sentence.of(found, rows)
+        for line in look.wrapped(said, look.width()) if look.width() else [said]:
+            look.echo(line, how)
+        click.echo("")
         for label, text in _table_head(log, found):
-            click.echo(f"{label:<9} {text}")
+            _tell(label, text)
         for problem in problems:
-            click.echo(f"config    {problem}")
+            _tell("config", problem, "bad")
         if problems:
             which = "runs from last-good.yaml" if found.facts.get("from_last_good", True) else "goes on as before that reload"
-            click.echo(f"config    the daemon {which}; mend the file and reload")
-        click.echo("")
-        output.write(rows, ("sensor", "state", "last", "readings", "reconnects", "counts", "error"), "table")
+            _tell("config", f"the daemon {which}; mend the file and reload", "bad")
+        for text in _examples(rows):
+            _tell("example", text)
+        if rows:
+            click.echo("")
+            head, each = sensor_table.laid(rows, look.width())
+            for line in (head, *(line for one in each for line in one)):
+                click.echo(line, color=True)
     if found.state != "running" or problems or found.facts.get("state") != "writing":
         sys.exit(exits.FAILURE)
-    if any(row["state"] not in ("reading", "finished", "disabled", "starting") for row in rows):
+    if any(row["state"] not in sentence.WELL for row in rows):
         sys.exit(exits.STALE)
+
+
+def _tell(label: str, text: str, how: str = "") -> None:
+    """A label and what is to be said of it; on a terminal what is long goes on below itself."""
+    room = look.width()
+    first, *more = look.wrapped(text, max(room - LABEL - 1, 10)) if room else [text]
+    click.echo(f"{look.painted(f'{label:<{LABEL}}', 'dim')} {look.painted(first, how)}".rstrip(), color=True)
+    for line in more:
+        click.echo(f"{'':{LABEL}} {look.painted(line, how)}", color=True)
+
+
+def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The last of each kind that was counted, where somebody kept it; a device's text must not move the cursor."""
+    told = [f"{row['sensor']}: {name}: {example}" for row in rows for name, example in row["examples"].items()]
+    for text in told[:EXAMPLES]:
+        yield "".join(letter if letter.isprintable() else "?" for letter in text)[:160]
+    if len(told) > EXAMPLES:
+        yield f"{len(told) - EXAMPLES} more: --format json"
 
 
 def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> None:
     told = {"state_now": found.state, "explanation": found.explanation, "answered": found.answered}
     problems = list(found.facts.get("config_errors") or [])
-    whole = {"daemon": found.facts | told, "sensors": rows, "config_errors": problems} | more
+    told_rows = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
+    whole = {"daemon": found.facts | told, "sensors": told_rows, "config_errors": problems} | more
     click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
 
 
@@ -142,9 +194,9 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
         if form == "json":
             _echo_json(found, [], error=why)
         else:
-            click.echo(f"daemon    {found.state} ({found.explanation})")
+            _tell("daemon", f"{found.state} ({found.explanation})")
             for label, text in condition.remarks(found.facts):
-                click.echo(f"{label:<9} {text}")
+                _tell(label, text, "bad")
     fail(why)
 
 

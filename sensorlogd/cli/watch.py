@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import curses
 import os
 import signal
 import sqlite3
-import threading
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
+
 from sensorlogd import times
-from sensorlogd.cli import condition
+from sensorlogd.cli import condition, look, sensor_table, sentence, streams
 from sensorlogd.cli.condition import Condition
-from sensorlogd.cli.reading import now_us
+from sensorlogd.cli.reading import now_us, usual_zone
+from sensorlogd.cli.sensor_table import RATE
+from sensorlogd.cli.stopping import Stop, stop_by
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 EVERY_MS = 1000
+PLAIN_EVERY_S = 5.0
 ANSWER_WITHIN_S = 0.5  # a screen is not held up for longer by a daemon that does not answer
-HEAD = ("sensor", "state", "last", "rate/s", "readings", "reconnects", "counts", "error")
-WIDTHS = (24, 13, 9, 9, 13, 11, 24)
+LABEL = 9  # columns
 
 Row = dict[str, Any]
 RowsOf = Callable[[Log, Condition, int], list[Row]]
@@ -42,78 +47,130 @@ class Rates:
         return self._rate.get(sensor)
 
 
-def lines(log: Log, rates: Rates, rows_of: RowsOf) -> list[tuple[str, str]]:
-    """(text, how: head, good, bad, plain) of the whole screen. Raises sqlite3.Error."""
+def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int = 0) -> list[tuple[str, str]]:
+    """(text, how: head, good, warn, bad, dim, plain) of the whole screen, ``room`` columns wide. Raises sqlite3.Error."""
     now = now_us()
     seen = condition.look(log, now, ANSWER_WITHIN_S)
-    facts, rows = seen.facts, rows_of(log, seen, now)
-    stat = os.statvfs(log.path.absolute().parent)
-    size = log.path.stat().st_size
-    wal = log.path.with_name(log.path.name + "-wal")
-    found = [
-        (f"{log.path}   {times.format_time(now // 1_000_000 * 1_000_000)}   q ends", "head"),
-        (f"daemon    {seen.state} ({seen.explanation})", "good" if seen.state == "running" else "bad"),
-        (
-            f"database  {size / 1e6:,.1f} MB, WAL {(wal.stat().st_size if wal.exists() else 0) / 1e6:,.1f} MB,"
-            f" disk {stat.f_bavail * stat.f_frsize / 1e9:,.1f} GB free; {facts.get('state', '?')} {facts.get('state_reason', '')}",
-            "plain" if facts.get("state") == "writing" else "bad",
-        ),
-        (
-            f"queue     {facts.get('inbox_depth', 0):,} of {facts.get('inbox_limit', 0):,} readings; last commit took"
-            f" {facts.get('last_commit_ms', 0):.1f} ms; {facts.get('committed', 0):,} stored since start",
-            "plain",
-        ),
-        *((f"{label:<9} {text}", "bad") for label, text in condition.remarks(facts)),
-        ("", "plain"),
-        (_columns([name if name != "error" else "last error" for name in HEAD]), "head"),
-    ]
+    rows = rows_of(log, seen, now)
     updated = {one.sensor: one.updated_us for one in seen.sensors}
     for row in rows:
-        rate = rates.of(row["sensor"], int(row["readings"]), updated.get(row["sensor"], 0))
-        cells = [row["sensor"], row["state"], row["last"] or "never", "" if rate is None else f"{rate:,.1f}"]
-        cells += [f"{row['readings']:,}", str(row["reconnects"]), row["counts"], row["error"] or ""]
-        found.append((_columns(cells), "plain" if row["state"] in ("reading", "finished", "disabled") else "bad"))
+        row[RATE] = rates.of(row["sensor"], int(row["readings"] or 0), updated.get(row["sensor"], 0))
+    clock = times.format_time(now // 1_000_000 * 1_000_000, zone)
+    said, looks = sentence.of(seen, rows)
+    found = [(f"{clock}   q ends", "head"), *((line, looks) for line in _lines(said, room)), ("", "plain")]
+    for label, text, how in _facts(log, seen):
+        first, *more = _lines(text, room - LABEL - 1 if room else 0)
+        found += [(f"{label:<{LABEL}} {first}".rstrip(), how), *((f"{'':{LABEL}} {line}", how) for line in more)]
+    found.append(("", "plain"))
+    head, each = sensor_table.laid(rows, room, lambda text, _="": text)
+    found.append((head, "head"))
+    for row, shown in zip(rows, each, strict=True):
+        how = sensor_table.LOOKS.get(row["state"], "bad")
+        found += [(text, "plain" if how == "good" else how) for text in shown]
     return found
 
 
-def _columns(cells: list[str]) -> str:
-    text = "".join(f"{cell[: width - 1]:<{width}}" for cell, width in zip(cells, WIDTHS, strict=False))
-    return text + cells[-1]
+def _lines(text: str, room: int) -> list[str]:
+    return look.wrapped(text, room) if room else [text]
+
+
+def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
+    """(label, text, how)"""
+    facts = seen.facts
+    stat = os.statvfs(log.path.absolute().parent)
+    wal = log.path.with_name(log.path.name + "-wal")
+    yield "daemon", f"{seen.state} ({seen.explanation})", "good" if seen.state == "running" else "bad"
+    writing = f"; {facts['state']} {facts.get('state_reason') or ''}".rstrip() if facts.get("state") else ""
+    yield (
+        "database",
+        f"{log.path}, {_size(log.path.stat().st_size)}, WAL {_size(wal.stat().st_size if wal.exists() else 0)},"
+        f" {_size(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
+        "plain" if facts.get("state") in ("writing", None) else "bad",
+    )
+    if facts:
+        yield (
+            "queue",
+            f"{facts.get('inbox_depth', 0):,} of {facts.get('inbox_limit', 0):,} readings; last commit took"
+            f" {facts.get('last_commit_ms', 0):.1f} ms; {facts.get('committed', 0):,} stored since start",
+            "plain",
+        )
+    for label, text in condition.remarks(facts):
+        yield label, text, "bad"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+def _sayable(text: str, encoding: str) -> str:
+    """What the terminal's encoding lacks, said otherwise."""
+    return text.encode(encoding, streams.UNSAID).decode(encoding, "replace")
 
 
 def watch(log: Log, rows_of: RowsOf) -> None:
     """Until q or Ctrl-C, which sets a flag: an exception may come where Python cannot hand it on (a finaliser)."""
-    asked = threading.Event()
-    before = signal.signal(signal.SIGINT, lambda *_: asked.set())
+    with stop_by(signal.SIGINT) as asked:
+        if _is_a_screen():
+            curses.wrapper(_loop, log, rows_of, asked.is_set)
+        else:
+            _one_below_the_other(log, rows_of, asked)
+
+
+def _is_a_screen() -> bool:
+    """Whether the cursor of this terminal can be sent somewhere (TERM=dumb cannot, and an unknown TERM is not asked for it)."""
     try:
-        curses.wrapper(_loop, log, rows_of, asked.is_set)
-    finally:
-        signal.signal(signal.SIGINT, before)
+        curses.setupterm()
+        return bool(curses.tigetstr("cup"))
+    except curses.error:
+        return False
+
+
+def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
+    """The screen as plain lines every few seconds, for terminals that are none."""
+    rates = Rates()
+    click.echo(f"this terminal (TERM={os.environ.get('TERM', '')}) has no screen: plain lines instead; Ctrl-C ends", err=True)
+    while not over.is_set():
+        for text, _ in _shown(log, rates, rows_of, look.width()):
+            click.echo(text.replace("q ends", "").rstrip())
+        click.echo("")
+        sys.stdout.flush()
+        over.wait(PLAIN_EVERY_S)
+
+
+def _shown(log: Log, rates: Rates, rows_of: RowsOf, room: int) -> list[tuple[str, str]]:
+    try:
+        return lines(log, rates, rows_of, usual_zone(), room)
+    except (sqlite3.Error, LogUnavailable, OSError) as error:
+        return [(f"{log.path}: {error}", "bad"), ("trying again; q ends", "plain")]
 
 
 def _loop(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], bool]) -> None:
-    looks = {"plain": curses.A_NORMAL, "head": curses.A_BOLD, "good": curses.A_NORMAL, "bad": curses.A_BOLD}
-    curses.curs_set(0)
-    if curses.has_colors():
+    looks = dict.fromkeys(("plain", "good", "warn"), curses.A_NORMAL) | {
+        "head": curses.A_BOLD,
+        "bad": curses.A_BOLD,
+        "dim": curses.A_DIM,
+    }
+    with contextlib.suppress(curses.error):  # a cursor that cannot be hidden stays
+        curses.curs_set(0)
+    if curses.has_colors() and look.paints():
         curses.use_default_colors()
         curses.init_pair(1, curses.COLOR_GREEN, -1)
         curses.init_pair(2, curses.COLOR_RED, -1)
-        looks |= {"good": curses.color_pair(1), "bad": curses.color_pair(2)}
+        curses.init_pair(3, curses.COLOR_YELLOW, -1)
+        looks |= {"good": curses.color_pair(1), "bad": curses.color_pair(2), "warn": curses.color_pair(3)}
     screen.timeout(EVERY_MS)
     rates, first = Rates(), 0
     while not over():
-        try:
-            shown = lines(log, rates, rows_of)
-        except (sqlite3.Error, LogUnavailable, OSError) as error:
-            shown = [(f"{log.path}: {error}", "bad"), ("trying again; q ends", "plain")]
         height, width = screen.getmaxyx()
+        shown = _shown(log, rates, rows_of, max(width - 1, look.NARROWEST))
         top = max((at + 1 for at, (_, how) in enumerate(shown) if how == "head"), default=0)
         head, rest = shown[:top], shown[top:]
         first = max(min(first, len(rest) - (height - len(head))), 0)
         screen.erase()
-        for at, (text, look) in enumerate((head + rest[first:])[:height]):
-            # The last cell of the last line cannot be written without scrolling.
-            screen.addnstr(at, 0, text, width - 1, looks[look])
+        for at, (text, how) in enumerate((head + rest[first:])[:height]):
+            # The last cell of the last line cannot be written without scrolling; a window may shrink meanwhile.
+            with contextlib.suppress(curses.error):
+                screen.addnstr(at, 0, _sayable(text, screen.encoding), max(width - 1, 0), looks[how])
         screen.refresh()
         key = screen.getch()
         if key in (ord("q"), ord("Q"), 27):

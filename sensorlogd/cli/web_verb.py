@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import logging
 import socket
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sensorlogd.cli import exits
-from sensorlogd.cli.reading import config_option, database, db_option, fail
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.reading import config_option, database, db_option, fail, troubles_told
+from sensorlogd.storage.database import Failure, classify
+from sensorlogd.storage.query.log import Log, LogUnavailable
 
 if TYPE_CHECKING:
     from sensorlogd.web.serving.settings import Settings
@@ -44,6 +47,8 @@ def web(
 
     try:
         settings = _settings(config_file, db)
+        if db is not None:  # of a configuration the daemon may still make it; a file that is named by itself is meant as it is
+            _look_at(settings.database)
         if listen is not None:
             host, port = split_listen(listen)
             if auth is None and settings.auth == "none" and auth_needed(listen) is not None:
@@ -60,9 +65,20 @@ def web(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     except OSError as error:
-        fail(error.strerror or str(error))
+        fail(plain.os_error(error) if error.filename else error.strerror or str(error))
     except KeyboardInterrupt:
         sys.exit(exits.OK)
+
+
+def _look_at(path: Path) -> None:
+    """Ends this when the file is no log; a damaged one is served, since parts of it may be readable."""
+    with troubles_told(path):
+        try:
+            Log.open(path).close()
+        except LogUnavailable as error:
+            if not isinstance(error.__cause__, sqlite3.DatabaseError) or classify(error.__cause__) is not Failure.CORRUPT:
+                raise
+            click.echo(f"warning: {error}; what can be read of it is served", err=True)
 
 
 @web.command(

@@ -243,7 +243,13 @@ def test_recalibrate(rolled: Path) -> None:
     run("recalibrate", "s.x", "--scale", "2", "--offset", "-1", *span, "--yes")
     changed = [row for row in hourly(rolled) if row not in told]
     assert [row[3] for row in changed] == ["658"]
+    table = ["--table", "0:0, 1000:100", "--offset", "1"]
+    assert "from 599 ... 717 °C to 60.9 ... 72.7 °C" in run("recalibrate", "s.x", *table, *span, "--dry-run").stdout
     for arguments, message in (
+        (["s.x", "--table", "0:0"], "2 to 1000 points"),
+        (["s.x", "--table", "0;0,1;1"], "write e.g. --table"),
+        (["s.x", "--polynomial", "1"], "2 to 20 terms"),
+        (["s.x", "--polynomial", "1,2", "--table", "0:0,1:1"], "exclude each other"),
         (["s.x", "--scale", "0"], "the scale not 0"),
         (["s.x", "--scale", "nan"], "finite numbers"),
         (["s.x"], "changes nothing"),

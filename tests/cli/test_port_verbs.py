@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from sensorlogd.cli.profiles_verb import profiles
+from sensorlogd.config.loader import load_text
+from sensorlogd.config.profiles import available
+from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.instruments import INSTRUMENTS
+from sensorlogd.drivers.registry import options_for
 from tests.e2e.test_simulate import configuration, simulated
 from tests.rig import Daemon, Port, rows, until
 
@@ -62,6 +69,39 @@ def test_from_a_port_to_a_configuration_that_logs(tmp_path: Path) -> None:
             daemon.wait_ready()
             until(lambda: len(rows(tmp_path / "data/sensorlogd.db", "device", "pm25")) > 3, "readings")
             assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("protocol", ["csv", "vedirect"])
+def test_our_own_instruments_are_found_at_their_own_pace(tmp_path: Path, protocol: str) -> None:
+    """One line a second, at whatever phase; and the YAML reads a value."""
+    with simulated(tmp_path, protocol, "--interval", "1s", patient=False) as link:
+        done = run("probe", str(link))
+    assert done.returncode == 0, done.stderr
+    assert {"csv": "columns of numbers", "vedirect": "victron-vedirect"}[protocol] in done.stdout
+
+
+STREAMS = {"plantower-pms5003": "pms", "victron-vedirect": "vedirect", "dsmr-p1": "p1", "winsen-mhz19b": "mhz19b"}
+
+
+@pytest.mark.parametrize("name", sorted(available()))
+def test_what_profiles_shows_loads_and_reads_its_device(name: str) -> None:
+    """The YAML of every shipped profile; where we can pretend to be the device, each channel that it lists gets a value."""
+    shown = CliRunner().invoke(profiles, [name])
+    assert shown.exit_code == 0
+    loaded = load_text(shown.output[shown.output.index("sensors:") :], Path("/nowhere/x.yaml"), options_for).sensors["device"]
+    assert loaded.channel_options()
+    instrument = INSTRUMENTS.get(STREAMS.get(name, ""))
+    if instrument is None or instrument.build is None:
+        return
+    values = instrument.rounded(dict.fromkeys(instrument.channels, 3.0))
+    stream = b"".join(instrument.build(values, 1_700_000_000_000_000 + n * 1_000_000) for n in range(3))
+    decoder = decoder_of(loaded, lambda *_: None)
+    assert decoder is not None
+    batch = decoder.feed(stream, 0)
+    assert batch is not None
+    channels = loaded.channel_options()
+    for channel in instrument.channels:
+        assert any(value is not None for value in batch.values[channels[channel].source or channel]), channel
 
 
 def test_probe_says_what_it_did_not_find(tmp_path: Path) -> None:

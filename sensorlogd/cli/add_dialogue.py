@@ -1,0 +1,236 @@
+"""What ``add`` asks: which port, which of several readings of the bytes, which names. Options answer it beforehand."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from sensorlogd import numbers
+from sensorlogd.cli import exits
+from sensorlogd.cli.draft import Channel, Draft
+from sensorlogd.cli.live import Live
+from sensorlogd.cli.reading import fail
+from sensorlogd.cli.talk import Talk, missing
+from sensorlogd.config.loader import ConfigErrors
+from sensorlogd.config.models import NAME
+from sensorlogd.drivers.ports import PortInfo
+from sensorlogd.drivers.probing import Candidate
+
+CLEAR = 0.25  # so much better than the next one: nobody need be asked
+MOST_ASKED = 4  # channels of a known device beyond which their names are taken or asked for as a whole
+
+
+def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
+    """One of those that are there; ``used``: which sensors read which of them already. Exits if there is none."""
+    free = [one for one in present if one.device not in used]
+    if not free:
+        if present:
+            told = ", ".join(f"{one.device} ({used[one.device]})" for one in present)
+            fail(f"every port that is there is read already: {told}; plug the new device in, or name its port", exits.NO_DATA)
+        fail("no serial port is there: plug the device in (is the cable a data cable? see 'dmesg | tail')", exits.NO_DATA)
+    if len(free) == 1:
+        talk.say(f"Found {_port(free[0])}")
+        return free[0]
+    if not talk.possible:
+        missing(f"name the port, one of {', '.join(one.device for one in free)}")
+    talk.say("There are several ports:")
+    return free[talk.choose("Which one", [_port(one) for one in free])]
+
+
+def _port(port: PortInfo) -> str:
+    held = f", used by {port.held_by}" if port.held_by else ""
+    return f"{port.device}{f': {port.description}' if port.description else ''}{held}"
+
+
+def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> Candidate:
+    """The one that fits; asked for where it is not clear. Exits for a ``take`` that is not there."""
+    if take is not None:
+        if take > len(ranked):
+            fail(f"--take {take}: only {len(ranked)} fit{'s' if len(ranked) == 1 else ''}", exits.USAGE)
+        return ranked[take - 1]
+    lines = [f"{one.title}: {one.confidence:.0%} ({one.evidence})" for one in ranked]
+    first = ranked[0]
+    if len(ranked) == 1 or first.confidence - ranked[1].confidence >= CLEAR or talk.yes:
+        talk.say(f"It speaks {lines[0]}")
+        for number, line in enumerate(lines[1:], 2):
+            talk.say(f"  or {line}: --take {number}")
+        return first
+    if not talk.possible:
+        for number, line in enumerate(lines, 1):
+            talk.say(f"  {number}) {line}")
+        missing("several fit; take one with --take NUMBER, or the first with --yes")
+    talk.say("Several fit:")
+    return ranked[talk.choose("Which one", lines)]
+
+
+# ---- names -------------------------------------------------------------------------------------------------------------
+
+
+def use_options(draft: Draft, names: Sequence[str], units: Sequence[str], without: Sequence[str]) -> None:
+    """--channel OLD=NEW, --unit CHANNEL=UNIT, --without CHANNEL. Exits for those that are wrong."""
+    for text in names:
+        old, _, new = text.partition("=")
+        channel = _channel(draft, "--channel", text, old)
+        wrong = _wrong_name(draft, channel, new)
+        if wrong is not None:
+            fail(f"--channel {text}: {wrong}", exits.USAGE)
+        channel.name = new
+    for text in units:
+        name, equals, unit = text.partition("=")
+        channel = _channel(draft, "--unit", text, name)
+        if not equals:
+            fail(f"--unit {text}: write --unit {channel.name}=UNIT, e.g. --unit {channel.name}=°C", exits.USAGE)
+        wrong = _use(draft, channel, channel.name, unit)
+        if wrong is not None:
+            fail(f"--unit {text}: {wrong}", exits.USAGE)
+    for text in without:
+        _channel(draft, "--without", text, text).name = ""
+    if not any(one.name for one in draft.channels):
+        fail("nothing would be left to log; leave a --without out", exits.USAGE)
+
+
+def _channel(draft: Draft, option: str, text: str, name: str) -> Channel:
+    found = draft.channel(name)
+    if found is None:
+        fail(
+            f"{option} {text}: it has no value {name!r}; there are {', '.join(one.source for one in draft.channels)}", exits.USAGE
+        )
+    return found
+
+
+def _wrong_name(draft: Draft, channel: Channel, name: str) -> str | None:
+    if not NAME.fullmatch(name):
+        return f"{name!r} is not a name; use letters, digits, '_' and '-', no blanks or dots, e.g. temperature"
+    if any(one.name == name for one in draft.channels if one is not channel):
+        return f"{name!r} is the name of another value; choose another"
+    return None
+
+
+def _use(draft: Draft, channel: Channel, name: str, unit: str | None) -> str | None:
+    """The new name and unit, or what is wrong with them; then it is as it was."""
+    before = (channel.name, channel.unit)
+    channel.name, channel.unit = name, channel.unit if unit is None else unit
+    try:
+        draft.options()
+    except ConfigErrors as errors:
+        channel.name, channel.unit = before
+        return errors.errors[0].problem
+    return None
+
+
+def look_at_name(talk: Talk, given: str | None, problem: Callable[[str], str | None]) -> None:
+    """Before anything takes time. Exits for a name that cannot be had, or if there is none and nobody to ask."""
+    if given is not None:
+        wrong = problem(given)
+        if wrong is not None:
+            fail(f"--name {given}: {wrong}", exits.USAGE)
+    elif not (talk.possible or talk.yes):
+        missing("give it a name with --name NAME, e.g. --name greenhouse, or --yes takes one that is suggested")
+
+
+def sensor_name(talk: Talk, suggestion: str, problem: Callable[[str], str | None]) -> str:
+    """``problem``: why a name cannot be had. Raises Stopped."""
+    return talk.ask("A name for it", suggestion, problem) if talk.possible else suggestion
+
+
+def channel_names(talk: Talk, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
+    """Names and units of those that no option has ``settled``."""
+    asked = [one for one in draft.channels if one.name and one.source not in settled]
+    generic = [one for one in asked if one.is_generic()]
+    if not talk.possible:
+        if generic and not talk.yes:
+            named = " ".join(f"--channel {one.source}=NAME" for one in generic[:3])
+            missing(f"{named}{' ...' if len(generic) > 3 else ''} names its values, or --yes keeps {generic[0].source}")
+        return
+    if not generic:
+        listed = ", ".join(one.name for one in asked)
+        if not asked or talk.agreed(
+            f"Keep the names {listed}?" if len(asked) <= MOST_ASKED else f"Keep these {len(asked)} names?"
+        ):
+            return
+    talk.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")
+    for one in asked:
+        _ask_channel(talk, draft, one, values.get(one.source), first=one is asked[0])
+    while not any(one.name for one in draft.channels):
+        talk.say("  Something must be left to log.")
+        asked[0].name = asked[0].source
+        _ask_channel(talk, draft, asked[0], values.get(asked[0].source), first=False)
+
+
+def _ask_channel(talk: Talk, draft: Draft, channel: Channel, value: float | None, *, first: bool) -> None:
+    def check(answer: str) -> str | None:
+        if answer == "-":
+            channel.name = ""
+            return None
+        name, _, unit = answer.partition(" ")
+        return _wrong_name(draft, channel, name) or _use(draft, channel, name, unit.strip() or None)
+
+    shown = value_text(value, channel.shown_unit())
+    example = " (e.g. temperature °C)" if first and channel.is_generic() else ""
+    talk.ask(f"  {channel.source} = {shown}{example}", channel.name, check)
+
+
+# ---- live values -------------------------------------------------------------------------------------------------------
+
+
+def value_text(value: float | None, unit: str) -> str:
+    text = numbers.text(value, "-") if value is None or math.isfinite(value) else "-"
+    return f"{text} {unit}".rstrip()
+
+
+def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
+    """The newest values by the device's own names for them, shown as they come: until Enter, else until each has come once or
+    the time is over. Raises DriverError."""
+    with Live(draft.options(), draft.base) as live, talk.unseen_keys():
+        talk.say("What it says now (Enter goes on):" if talk.possible else "What it says now:")
+        painter = _Painter(talk, draft)
+        end, enough = time.monotonic() + seconds, False
+        while time.monotonic() < end or (talk.possible and not enough):
+            if live.next(0.2):
+                painter.paint(live.latest)
+            enough = enough or (
+                talk.entered() if talk.possible else all(one.name in live.latest for one in draft.channels if one.name)
+            )
+            if enough and live.latest:  # who presses Enter too early waits for a first value all the same
+                break
+        painter.end(live.latest)
+        if talk.possible:
+            talk.say()
+        return {one.source: live.latest[one.name] for one in draft.channels if one.name in live.latest}
+
+
+class _Painter:
+    """On a terminal that can, each paint goes over the one before."""
+
+    def __init__(self, talk: Talk, draft: Draft) -> None:
+        self._talk, self._draft = talk, draft
+        self._moves = talk.possible and os.environ.get("TERM", "dumb") != "dumb"
+        self._painted = 0
+
+    def paint(self, values: Mapping[str, float | None]) -> None:
+        if not self._moves and self._painted:
+            return
+        up = f"\x1b[{self._painted}A" if self._painted else ""
+        lines = table(self._draft, values)
+        ends = "\x1b[K" if self._moves else ""
+        sys.stderr.write(up + "".join(f"{line}{ends}\n" for line in lines))
+        sys.stderr.flush()
+        self._painted = len(lines)
+
+    def end(self, values: Mapping[str, Any]) -> None:
+        if not values:
+            self._talk.say("  nothing has come")
+        elif not self._painted:
+            self.paint(values)
+
+
+def table(draft: Draft, values: Mapping[str, float | None]) -> list[str]:
+    """A line a value: numbers end above each other, units behind them."""
+    channels = [one for one in draft.channels if one.name]
+    texts = {one.name: numbers.text(values.get(one.name), "-") for one in channels}
+    width, room = max(len(one.name) for one in channels), max(map(len, texts.values()))
+    return [f"  {one.name:<{width}}  {texts[one.name]:>{room}} {one.shown_unit()}".rstrip() for one in channels]

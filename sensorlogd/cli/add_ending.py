@@ -1,0 +1,111 @@
+"""The last steps of ``add``: the file is written, checked and taken up by the daemon, and the first reading is waited for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd.cli import exits
+from sensorlogd.cli.configured import configuration
+from sensorlogd.cli.free_names import taken
+from sensorlogd.cli.reading import fail
+from sensorlogd.cli.talk import Stopped, Talk
+
+
+def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
+    from sensorlogd.cli import whereto
+    from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+
+    began = time.time_ns() // 1000
+    try:
+        with one_at_a_time(path.absolute().parent), uninterrupted():
+            config = configuration(path)[1]
+            wrong = taken(config, file.parent, force=force)(name)
+            if wrong is not None:  # somebody was faster
+                fail(wrong, exits.USAGE)
+            where = whereto.target(path, config)
+            change = Change(like=path if path.exists() else None)
+            try:
+                change.folder(where.folder)
+                change.write(file, text)
+                if where.main is not None:
+                    change.write(path, where.main)
+            except BaseException:
+                change.undo()
+                raise
+            config, outcome, doubt = carry_out(change, path)
+    except whereto.NoPlace as error:
+        fail(str(error))
+    except NotPutBack as error:
+        fail(str(error))
+    except Refused as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        fail("nothing was changed; the file was taken back", exits.BAD_CONFIG if error.broken else exits.FAILURE)
+    _warn(config, name)
+    click.echo(f"{name} is added: {near(file)}" + (f" ({near(path)} now reads {file.parent.name})" if where.main else ""))
+    if doubt:
+        fail(doubt)
+    if outcome is None:
+        _begin(talk, path, name, run=run)
+        return
+    click.echo(f"The daemon has it: {outcome}")
+    _first_reading(talk, config, name, began)
+
+
+def _warn(config: Any, name: str) -> None:
+    """As ``check`` says it, of this sensor."""
+    from sensorlogd.config.validation.warnings import warnings
+    from sensorlogd.daemon import world
+    from sensorlogd.drivers.ports import stable_name
+
+    for line in [*warnings(config, stable_name), *map(str, world.look(config))]:
+        if line.startswith((f"sensors.{name}.", f"sensors.{name}:")):
+            click.echo(f"warning: {line}", err=True)
+
+
+def _begin(talk: Talk, path: Path, name: str, *, run: bool) -> None:
+    """No daemon runs."""
+    service = path.absolute().parts[:2] == ("/", "etc")
+    start = "sudo systemctl enable --now sensorlogd" if service else f"sensorlogd run -c {path}"
+    if not run and talk.possible and not service:
+        try:
+            run = talk.agreed("No daemon runs. Begin to log now, in this terminal?")
+        except Stopped:
+            run = False
+    if not run:
+        click.echo(f"No daemon runs; begin to log: {start}")
+        return
+    click.echo(f"Logging; Ctrl-C stops. Elsewhere: sensorlogd latest {name}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "sensorlogd", "run", "-c", str(path)])
+
+
+def _first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
+    """Wait for it, since only then it is sure that all is well. Ctrl-C ends the waiting, not the logging."""
+    from sensorlogd.cli.first_reading import first_reading
+
+    seconds = min(max(1.5 * config.sensors[name].heartbeat_us() / 1e6, 10.0), 60.0)
+    try:
+        told = first_reading(config, name, since_us, seconds)
+    except KeyboardInterrupt:
+        told = None
+    if told is None:
+        click.echo(f"no reading has come yet; 'sensorlogd status' says how it is with {name}", err=True)
+        return
+    click.echo(f"First reading: {told}")
+    click.echo(f"Next: sensorlogd latest {name}")
+
+
+def near(file: Path) -> str:
+    """As it is called from here."""
+    try:
+        return str(file.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(file)

@@ -1,0 +1,218 @@
+"""``add``: from a device that is plugged in to one that is logged, in one go."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.talk import Stopped, Talk
+from sensorlogd.durations import parse_duration
+
+LIVE_S = 10.0  # without a terminal, so long is waited for a first value
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the command line."""
+
+    port: str | None
+    name: str | None
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    without: tuple[str, ...]
+    profile: str | None
+    take: int | None
+    baudrates: tuple[int, ...]
+    seconds: float
+    active: bool
+    force: bool
+    dry_run: bool
+    run: bool
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd add                             finds the port, asks for names
+  sensorlogd add /dev/ttyUSB0
+  sensorlogd add /dev/ttyACM0 --name greenhouse --channel value1=temperature --unit temperature=°C
+  sensorlogd add /dev/ttyUSB0 --yes          asks nothing, takes what is suggested
+  sensorlogd add /dev/ttyUSB0 --dry-run      shows the file, writes nothing
+\b
+The sensor gets a file of its own, conf.d/NAME.yaml beside the configuration, which is checked and reloaded by the running
+daemon. If anything is wrong with it, it is taken back. To undo it later: sensorlogd remove NAME.
+Exit status: 0 added; 1 the port or the file cannot be used; 2 usage, or an answer is missing and there is no terminal;
+3 nothing heard, or nothing that is known; 78 bad configuration, or the daemon refuses it; 130 stopped by Ctrl-C.
+"""
+)
+@click.argument("port", required=False)
+@config_option
+@click.option("--name", metavar="NAME", help="of the sensor")
+@click.option("--channel", "channels", multiple=True, metavar="OLD=NEW", help="another name for a value (may be repeated)")
+@click.option("--unit", "units", multiple=True, metavar="CHANNEL=UNIT", help="the unit of a value (may be repeated)")
+@click.option("--without", multiple=True, metavar="CHANNEL", help="do not log this value (may be repeated)")
+@click.option("--profile", metavar="NAME", help="it is this device; 'sensorlogd profiles' lists them")
+@click.option("--take", type=click.IntRange(min=1), metavar="NUMBER", help="where several fit, this one of them")
+@click.option("--for", "duration", default="3s", show_default=True, metavar="DURATION", help="listen so long at each speed")
+@click.option("--baudrate", "baudrates", multiple=True, type=click.IntRange(min=50), help="try this speed (may be repeated)")
+@click.option("--active", is_flag=True, help="also ask devices that only answer")
+@click.option("--force", is_flag=True, help="replace the file of a sensor of this name")
+@click.option("--dry-run", is_flag=True, help="show the file, write nothing")
+@click.option("--run", is_flag=True, help="begin to log in this terminal if no daemon runs")
+@click.option("-y", "--yes", is_flag=True, help="ask nothing, take what is suggested")
+def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> None:
+    """Log what is plugged in at PORT (default: the port that is there): find out what it is, name it, begin."""
+    from sensorlogd.drivers.contract import DriverError
+
+    try:
+        seconds = parse_duration(duration) / 1e6
+        if not 0.1 <= seconds <= 3600:
+            raise ValueError(f"--for {duration} is not between 100ms and 1h")
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    talk = Talk(yes=yes)
+    try:
+        _add(talk, config_file, Asked(seconds=seconds, **options))
+    except (Stopped, KeyboardInterrupt):
+        click.echo("sensorlogd: stopped; nothing was changed", err=True)
+        sys.exit(exits.INTERRUPTED)
+    except DriverError as error:
+        fail(f"{error}; {error.hint}" if error.hint else str(error))
+    except OSError as error:
+        fail(f"{plain.os_error(error)}; nothing was changed")
+
+
+def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
+    from sensorlogd.cli import add_dialogue, whereto
+    from sensorlogd.cli.add_ending import finish, near
+    from sensorlogd.cli.configured import configuration, same_daemon
+    from sensorlogd.cli.draft import Draft, suggested
+    from sensorlogd.cli.free_names import taken
+
+    path, config = configuration(config_file)
+    try:
+        where = whereto.target(path, config)
+        if not asked.dry_run:
+            whereto.must_be_writable(path, where)
+    except whereto.NoPlace as error:
+        fail(str(error))
+    if config is None:
+        talk.say(f"There is no configuration yet: {path} will be made")
+    else:
+        same_daemon(path)
+    problem = taken(config, where.folder, force=asked.force)
+    add_dialogue.look_at_name(talk, asked.name, problem)
+    base = path.absolute().parent if config is None else config.base_dir
+    sensors = {} if config is None else config.sensors
+    port, product = _port(talk, asked, sensors)
+    candidate, with_speed = _recognised(talk, asked, port, base)
+    draft = Draft.of(candidate, port, base, with_speed=with_speed)
+    add_dialogue.use_options(draft, asked.channels, asked.units, asked.without)
+    settled = {text.partition("=")[0] for text in asked.channels}
+    values = add_dialogue.watch(talk, draft, max(LIVE_S, asked.seconds))
+    if not values and not talk.yes:
+        _nothing_came(talk, port)
+    name = asked.name or add_dialogue.sensor_name(talk, suggested(draft, product, lambda one: problem(one) is None), problem)
+    if config is not None and _logged_before(config, name):
+        talk.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
+    add_dialogue.channel_names(talk, draft, values, settled)
+    today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
+    head = f"Added by 'sensorlogd add' on {today}: {draft.title}\n{_printable(draft.evidence)}"
+    text = draft.text(name, head)
+    file = where.folder / f"{name}.yaml"
+    if asked.dry_run:
+        click.echo(text, nl=False)
+        talk.say(f"# this would be {file}; nothing was written")
+        return
+    if talk.possible:
+        talk.say(f"\n{text}")
+        if not talk.agreed(f"Write this to {near(file)} and begin to log?"):
+            raise Stopped
+    finish(talk, path, file, name, text, force=asked.force, run=asked.run)
+
+
+def _port(talk: Talk, asked: Asked, sensors: Mapping[str, Any]) -> tuple[str, str]:
+    """(the name to configure, what it calls itself)."""
+    from sensorlogd.cli import add_dialogue
+    from sensorlogd.config import ports as same
+    from sensorlogd.drivers import ports
+
+    readers = {same.identity(one.port): name for name, one in sensors.items() if isinstance(getattr(one, "port", None), str)}
+    present = [] if asked.port is not None and "://" in asked.port else ports.connected()
+    if asked.port is None:
+        used = {one.device: readers[same.identity(one.device)] for one in present if same.identity(one.device) in readers}
+        chosen = add_dialogue.port_of(talk, present, used)
+        return chosen.stable, chosen.description
+    if "://" in asked.port:
+        port = asked.port
+    else:
+        port = ports.stable_name(os.path.abspath(asked.port))[0]
+        if port != os.path.abspath(asked.port):
+            talk.say(f"{asked.port} may be another device after a restart; its lasting name is written: {port}")
+    reader = readers.get(same.identity(port))
+    if reader is not None and not (asked.force and reader == asked.name):
+        fail(f"{asked.port} is read already, by the sensor {reader!r}; 'sensorlogd rename {reader} NEW' gives it another name")
+    product = next((one.description for one in present if same.identity(one.device) == same.identity(port)), "")
+    return port, product
+
+
+def _recognised(talk: Talk, asked: Asked, port: str, base: Path) -> tuple[Any, bool]:
+    """(what speaks there, whether its speed is known). Exits if that is nothing."""
+    from sensorlogd.cli import add_dialogue
+    from sensorlogd.cli.hearing import hear
+    from sensorlogd.config import profiles
+    from sensorlogd.config.validation.names import closest
+    from sensorlogd.drivers.probing import Candidate, Heard
+
+    if asked.profile is not None:
+        known = profiles.available(base)
+        if asked.profile not in known:
+            hint = closest(asked.profile, known) or "; 'sensorlogd profiles' lists them"
+            fail(f"--profile {asked.profile}: there is none of this name{hint}", exits.USAGE)
+        heard = Heard(asked.baudrates[0] if asked.baudrates else 9600, b"")
+        return Candidate(1.0, asked.profile, "as told", f"profile: {asked.profile}", heard), bool(asked.baudrates)
+    talk.say(f"Listening at {port}")
+    found = hear(port, asked.baudrates, asked.seconds, active=asked.active, tell=lambda line: talk.say(f"  {line}"))
+    if not found.ranked and not found.heard_bytes and not asked.active and talk.possible:
+        question = "Nothing comes by itself. Ask it (gas sensors, scales, Modbus)? That writes to the device."
+        if talk.agreed(question, default=False):
+            found = hear(port, asked.baudrates, min(asked.seconds, 0.2), active=True, tell=lambda line: talk.say(f"  {line}"))
+    if not found.ranked:
+        if found.heard_bytes:
+            told = f"{found.heard_bytes} bytes came, and they are nothing that is known"
+            fail(f"{port}: {told}; 'sensorlogd listen {port}' shows them, docs/formats.md has every format", exits.NO_DATA)
+        hint = "" if asked.active else "; or it only answers when asked: try --active"
+        fail(f"{port}: not a byte came; is it switched on, are TX and RX crossed, is it the right port{hint}?", exits.NO_DATA)
+    return add_dialogue.candidate_of(talk, found.ranked[:4], asked.take), found.has_speed
+
+
+def _nothing_came(talk: Talk, port: str) -> None:
+    if not talk.possible:
+        fail(f"{port}: no value came so far; --yes adds it all the same", exits.NO_DATA)
+    if not talk.agreed("Go on all the same?", default=False):
+        raise Stopped
+
+
+def _logged_before(config: Any, name: str) -> bool:
+    import sqlite3
+
+    from sensorlogd.storage.query.log import Log, LogUnavailable
+
+    try:
+        with Log.open(config.database_path()) as log:
+            return any(one.sensor == name for one in log.series(retired=True))
+    except (LogUnavailable, sqlite3.Error, OSError):
+        return False
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text)[:160]

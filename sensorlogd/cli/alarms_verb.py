@@ -1,0 +1,296 @@
+"""``alarms``: what is the case, who has seen it, and whether people would be told."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sensorlogd import times
+from sensorlogd.cli import acting, exits, output
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, said_by, tz_option, unreadable, zone_of
+from sensorlogd.durations import format_duration, parse_duration
+from sensorlogd.storage import alarm_rows
+from sensorlogd.storage import alarms as stored
+from sensorlogd.storage.query.log import Log, LogUnavailable
+
+if TYPE_CHECKING:
+    from sensorlogd.config.models import Config
+    from sensorlogd.daemon.control.request import Request
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@click.group(
+    invoke_without_command=True,
+    epilog="""\b
+Examples:
+  sensorlogd alarms                              what is raised, or waits to be acknowledged
+  sensorlogd alarms list --all                   every alarm of every series
+  sensorlogd alarms ack freezer_warm --note "door was open"
+  sensorlogd alarms mute 'door_*' --for 2h
+  sensorlogd alarms test me                      does a message arrive?
+  sensorlogd alarms try --since -30d             how often would each have been raised?
+""",
+)
+@config_option
+@db_option
+@click.pass_context
+def alarms(context: click.Context, config_file: Path | None, db: str | None) -> None:
+    """Show alarms, acknowledge and mute them, test who is told."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_, everything=False, form=None, config_file=config_file, db=db, tz=None)
+    elif config_file is not None or db is not None:
+        raise click.UsageError(f"write it behind the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
+
+
+def _asked(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:
+    path = database(config_file, db)
+    try:
+        with Log.open(path) as log:
+            return question(log)
+    except LogUnavailable as error:
+        fail(str(error))
+    except sqlite3.Error as error:
+        fail(unreadable(path, error))
+
+
+@alarms.command("list")
+@click.option("--all", "everything", is_flag=True, help="also those that are normal")
+@output.format_option
+@config_option
+@db_option
+@tz_option
+def list_(everything: bool, form: str | None, config_file: Path | None, db: str | None, tz: str | None) -> None:
+    """What is raised, pending, muted, or waits to be acknowledged."""
+    zone = zone_of(tz)
+    rows = _asked(config_file, db, lambda log: alarm_rows.found(log.conn))
+    shown = [row for row in rows if everything or row.shown != "normal"]
+    output.write(
+        (alarm_rows.alarm_row(row, lambda us: times.format_time(us, zone)) for row in shown), alarm_rows.ALARM_COLUMNS, form
+    )
+    if not shown:
+        click.echo(f"all is well: {len(rows)} alarms are normal" if rows else "no alarms are configured", err=True)
+
+
+@alarms.command()
+@click.argument("name")
+@config_option
+@db_option
+@tz_option
+def show(name: str, config_file: Path | None, db: str | None, tz: str | None) -> None:
+    """All that is known of NAME (an alarm, or alarm/series), and its last changes."""
+    zone = zone_of(tz)
+
+    def when(us: int) -> str:
+        return times.format_time(us, zone)
+
+    def question(log: Log) -> tuple[list[stored.AlarmRow], list[stored.ChangeRow]]:
+        alarm = name.partition("/")[0]
+        return alarm_rows.found(log.conn), stored.changes(log.conn, None, 20, alarm)
+
+    rows, changes = _asked(config_file, db, question)
+    chosen = [row for row in rows if name in (row.name, f"{row.name}/{row.subject}")]
+    if not chosen:
+        _unknown(name, rows)
+    for row in chosen:
+        for key, value in alarm_rows.alarm_row(row, when).items():
+            if value not in (None, ""):
+                click.echo(f"{key:<12} {value}")
+        click.echo("")
+    subjects = {row.subject for row in chosen}
+    output.write(
+        (alarm_rows.change_row(one, when) for one in changes if one.subject in subjects), alarm_rows.CHANGE_COLUMNS, "table"
+    )
+
+
+def _unknown(name: str, rows: list[stored.AlarmRow]) -> None:
+    from sensorlogd.config.validation.names import closest
+
+    known = sorted({row.name for row in rows})
+    fail(f"no alarm {name!r}{closest(name, known)}; known: {', '.join(known) or 'none'}", exits.USAGE)
+
+
+@alarms.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="all that wait for it")
+@click.option("--note", default="", help="what was found, for whoever reads the history")
+@config_option
+@db_option
+def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path | None, db: str | None) -> None:
+    """Acknowledge NAMES (alarm, alarm/series, globs): you know, and nobody need be told again."""
+    if not names and not everything:
+        raise click.UsageError("name the alarms, or say --all")
+    from sensorlogd.daemon.control.alarm_requests import AlarmAck
+
+    done = _act(config_file, db, AlarmAck(names, note)).acknowledged
+    click.echo(f"acknowledged: {', '.join(done)}" if done else "none of them waits to be acknowledged", err=True)
+    if not done:
+        sys.exit(exits.NO_DATA)
+
+
+@alarms.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--for", "for_", metavar="TIME", help="for how long, e.g. 2h")
+@click.option("--end", is_flag=True, help="end it now")
+@click.option("--note", default="", help="why")
+@config_option
+@db_option
+def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_file: Path | None, db: str | None) -> None:
+    """Shelve NAMES for a while: they are judged, and nobody is told."""
+    if (for_ is None) != end:
+        raise click.UsageError("say for how long: --for 2h (or --end)")
+    try:
+        for_us = 0 if for_ is None else parse_duration(for_)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--for") from None
+    if for_ is not None and for_us <= 0:
+        raise click.BadParameter("must be more than 0s", param_hint="--for")
+    from sensorlogd.daemon.control.alarm_requests import AlarmMute
+
+    done = _act(config_file, db, AlarmMute(names, for_us, note))
+    what = f"muted for {format_duration(for_us)}" if for_us else "no longer muted"
+    if now := [name for name in done.muted if name not in done.later]:
+        click.echo(f"{what}: {', '.join(now)}", err=True)
+    if done.later:
+        click.echo(f"no longer muted, and told, when the daemon runs: {', '.join(done.later)}", err=True)
+
+
+@alarms.command()
+@click.argument("target")
+@config_option
+def test(target: str, config_file: Path | None) -> None:
+    """Send a message to TARGET (a name under notify:) now, and say whether it was taken."""
+    config = _config(config_file)
+    daemon = _daemon(config.database_path(), config.data_dir())
+    if daemon is not None:
+        from sensorlogd.daemon.control.alarm_requests import AlarmTest
+
+        click.echo("through the daemon", err=True)
+        with _refusals_told():
+            error = acting.through(daemon).act(AlarmTest(target)).error
+    else:
+        import socket
+
+        from sensorlogd.daemon.control.alarm_acts import send_test
+
+        try:
+            error = send_test(config, target, socket.gethostname(), now_us())
+        except ValueError as unknown:
+            fail(str(unknown), exits.USAGE)
+    if error:
+        fail(f"{target}: {error}")
+    click.echo(f"{target}: taken; look whether it arrived")
+
+
+@alarms.command()
+@click.argument("name", required=False, default="*")
+@click.option("--since", metavar="TIME", help="e.g. -7d")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@output.format_option
+@config_option
+@db_option
+@tz_option
+def history(
+    name: str, since: str | None, limit: int, form: str | None, config_file: Path | None, db: str | None, tz: str | None
+) -> None:
+    """What was raised, returned, acknowledged, muted, and when."""
+    zone = zone_of(tz)
+    since_us = _time(since, zone)
+    changes = _asked(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
+    output.write(
+        (alarm_rows.change_row(one, lambda us: times.format_time(us, zone)) for one in changes), alarm_rows.CHANGE_COLUMNS, form
+    )
+
+
+@alarms.command("try")
+@click.argument("name", required=False)
+@click.option("--since", metavar="TIME", default="-30d", show_default=True)
+@output.format_option
+@config_option
+@tz_option
+def try_(name: str | None, since: str, form: str | None, config_file: Path | None, tz: str | None) -> None:
+    """How often each alarm (or NAME) would have been raised by what is stored, as the file stands now.
+
+    Before a line is drawn: would it have nagged, would it have missed? Nobody is told anything.
+    """
+    from dataclasses import replace
+
+    from sensorlogd.alarms.plan import plan
+    from sensorlogd.alarms.rehearsal import rehearse
+
+    zone, config = zone_of(tz), _config(config_file)
+    wanted = plan(config)
+    if name is not None:
+        if name not in config.alarms:
+            fail(f"no alarm {name!r}; known: {', '.join(config.alarms) or 'none'}", exits.USAGE)
+        wanted = replace(wanted, definitions=tuple(one for one in wanted.definitions if one.name == name))
+    since_us, until_us = _time(since, zone) or 0, now_us()
+
+    def question(log: Log) -> list[dict[str, Any]]:
+        return [
+            {
+                "alarm": one.name,
+                "series": one.subject,
+                "raised": one.raised,
+                "in_alarm": format_duration(one.in_alarm_us // 1_000_000 * 1_000_000),
+                "last": None if one.last_us is None else times.format_time(one.last_us, zone),
+                "readings": one.readings,
+            }
+            for one in rehearse(log, wanted, since_us, until_us)
+        ]
+
+    found = _asked(config_file, None, question)
+    output.write(found, ("alarm", "series", "raised", "in_alarm", "last", "readings"), form)
+    if not found:
+        click.echo("nothing of these series is stored in that time", err=True)
+        sys.exit(exits.NO_DATA)
+
+
+# ---- what they share ---------------------------------------------------------------------------------------------------
+
+
+def _time(text: str | None, zone: str) -> int | None:
+    try:
+        return None if text is None else times.parse_time(text, now_us(), zone)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--since") from None
+
+
+def _config(config_file: Path | None) -> Config:
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        return said_by(config_file, lambda path: load(path, options_for))
+    except ConfigErrors as errors:
+        for mistake in errors.errors:
+            click.echo(mistake, err=True)
+        sys.exit(exits.BAD_CONFIG)
+
+
+def _daemon(path: Path, folder: Path) -> Path | None:
+    try:
+        return acting.daemon_of(path, folder)
+    except acting.Refused as error:
+        fail(str(error))
+
+
+def _act(config_file: Path | None, db: str | None, request: Request[A]) -> A:
+    with acting.acting(config_file, db) as actor, _refusals_told():
+        return actor.act(request)
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """A name that is none is a mistake of whoever wrote it."""
+    try:
+        yield
+    except acting.Refused as error:
+        fail(str(error), exits.USAGE if str(error).startswith("no ") else exits.FAILURE)

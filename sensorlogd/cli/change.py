@@ -1,0 +1,170 @@
+"""A change of the configuration's files that happens as a whole: checked, taken up by the running daemon, or taken back."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sensorlogd import files
+from sensorlogd.cli import plain
+from sensorlogd.config import light
+from sensorlogd.config.loader import ConfigErrors, load
+from sensorlogd.config.models import Config
+from sensorlogd.drivers.registry import options_for
+
+
+class Refused(Exception):
+    """The files are as they were. ``problems``: why, a line each; ``broken``: the configuration would not be valid."""
+
+    def __init__(self, problems: list[str], *, broken: bool = False) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+        self.broken = broken
+
+
+class NotPutBack(Exception):
+    """A change that was refused is still there, or a part of it; the text says which."""
+
+
+class Change:
+    """Files and folders that were touched, and how they were. New ones get the owner and the mode of ``like``, if there is one."""
+
+    def __init__(self, like: Path | None) -> None:
+        self._like = like
+        self._back: list[tuple[str, Path, Any]] = []
+
+    def folder(self, path: Path) -> None:
+        """Make it, unless it is there. Raises OSError."""
+        if not path.is_dir():
+            path.mkdir()
+            self._back.append(("folder", path, None))
+            self._as_alike(path)
+
+    def write(self, path: Path, text: str) -> None:
+        """A new file, or a new text for an old one. Raises OSError; then it is as it was."""
+        before = path.read_bytes() if path.exists() else None
+        with files.written(path) as file:
+            file.write(text.encode("utf-8"))
+        self._back.append(("file", path, before))
+        if before is None:
+            self._as_alike(path)
+
+    def move(self, path: Path, to: Path) -> None:
+        """``to`` is free. Raises OSError."""
+        path.rename(to)
+        files.sync_folder(path.parent)
+        self._back.append(("moved", path, to))
+
+    def undo(self) -> None:
+        """Everything as it was, the last step first. Raises NotPutBack."""
+        while self._back:
+            kind, path, before = self._back.pop()
+            try:
+                self._put_back(kind, path, before)
+            except OSError as error:
+                raise NotPutBack(
+                    f"it was refused, and cannot be put back: {plain.os_error(error, path)}; see to it by hand"
+                ) from error
+
+    def _put_back(self, kind: str, path: Path, before: Any) -> None:
+        if kind == "folder":
+            with contextlib.suppress(OSError):  # somebody has put something else into it meanwhile
+                path.rmdir()
+        elif kind == "moved":
+            before.rename(path)
+        elif before is None:
+            path.unlink(missing_ok=True)
+        else:
+            with files.written(path) as file:
+                file.write(before)
+
+    def _as_alike(self, path: Path) -> None:
+        """Who may read the configuration may read its parts: the daemon is often another user than root, who changes it."""
+        if self._like is None:
+            return
+        with contextlib.suppress(OSError):
+            like = self._like.stat()
+            mode = stat.S_IMODE(like.st_mode) & 0o666
+            if path.is_dir():
+                mode |= (mode & 0o444) >> 2
+            with contextlib.suppress(OSError):
+                os.chown(path, like.st_uid if os.geteuid() == 0 else -1, like.st_gid)
+            path.chmod(mode)
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """No two of us change the same configuration at once."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until it is done or taken back: what the daemon has been told cannot be half true."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
+    """What has been written so far is checked and reloaded. (The configuration, what the daemon made of it or None if none
+    runs, what is in doubt.) Raises Refused, after everything was put back.
+    """
+    from sensorlogd.cli import reload_verb
+
+    try:
+        config = load(path, options_for)
+        answer = reload_verb.ask(light.data_dir(path))
+    except ConfigErrors as errors:
+        change.undo()
+        raise Refused([str(one) for one in errors.errors], broken=True) from None
+    except reload_verb.Unanswered as error:
+        if error.unknown:
+            return config, None, str(error)
+        change.undo()
+        raise Refused([str(error)]) from None
+    except BaseException:
+        change.undo()
+        raise
+    if answer is None:
+        return config, None, ""
+    if not answer.get("ok"):
+        change.undo()
+        problems = [str(one) for one in answer.get("errors") or [answer.get("error") or "it does not say why"]]
+        raise Refused([f"the daemon refuses it: {one}" for one in problems], broken=bool(answer.get("errors")))
+    return config, str(answer.get("outcome") or "the new configuration is in use"), ""
+
+
+def other_configuration(path: Path) -> str | None:
+    """The file that the daemon with this data folder uses, if it is another one."""
+    from sensorlogd.daemon.control import control_socket
+    from sensorlogd.daemon.control.requests import Status, encode
+
+    try:
+        facts = control_socket.ask(light.data_dir(path), encode(Status()), 10.0)
+        named = Path(str(facts.get("daemon", facts).get("config_path") or ""))
+        if not named.name:
+            return None
+        if not named.is_absolute():
+            named = Path(os.readlink(f"/proc/{int(facts.get('daemon', facts)['pid'])}/cwd")) / named
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, light.ConfigNotFound):
+        return None  # none runs, or it cannot be seen from here: the reload tells
+    return None if os.path.realpath(named) == os.path.realpath(path) else str(named)

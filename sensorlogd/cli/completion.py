@@ -1,0 +1,89 @@
+"""What a shell completes beside verbs and options: series, sensors, ports, profiles.
+
+Called between two key strokes, for command lines that are half written: whatever goes wrong, nothing is offered, and nothing is said.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+ASKED = "_SENSORLOGD_COMPLETE"  # set by the shell's side of it
+
+Names = Callable[[click.Context], Iterable[tuple[str, str]]]
+
+
+def attach(command: click.Command) -> None:
+    """Let the arguments of a verb, and of the verbs below it, be completed by what they are called."""
+    if ASKED not in os.environ:
+        return
+    for parameter in command.params:
+        names = _NAMES.get(parameter.name or "") if isinstance(parameter, click.Argument) else None
+        if names is not None:
+            # What `shell_complete=` of an argument sets; here in one place instead of at every argument.
+            parameter._custom_shell_complete = _completer(names)
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        attach(one)
+
+
+def _completer(names: Names) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            return [CompletionItem(name, help=text or None) for name, text in names(ctx) if name.startswith(incomplete)]
+        except Exception:  # see above: a trace in the middle of a command line helps nobody
+            return []
+
+    return complete
+
+
+def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """Those of the database that -c and --db, if they are written already, or the usual places lead to."""
+    from sensorlogd.config import light
+    from sensorlogd.storage.query.log import Log
+
+    given = ctx.params.get("db")
+    path = Path(str(given).removeprefix("sqlite:///")) if given else light.database_path(_config(ctx))
+    with Log.open(path) as log:
+        return [(one.name, one.unit) for one in log.series()]
+
+
+def _sensors(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    from sensorlogd.config import light
+
+    return [(name, "") for name in light.sensor_names(_config(ctx))]
+
+
+def _ports(_: click.Context) -> Iterable[tuple[str, str]]:
+    from sensorlogd.drivers import ports
+
+    return [(port.stable, port.description) for port in ports.connected()]
+
+
+def _targets(ctx: click.Context) -> Iterable[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for names in (_sensors, _ports):
+        try:
+            found += names(ctx)
+        except Exception:  # no configuration: the ports are there all the same
+            continue
+    return found
+
+
+def _profiles(_: click.Context) -> Iterable[tuple[str, str]]:
+    folder = Path(__file__).parents[1] / "profiles"
+    return [(file.stem, "") for file in sorted(folder.glob("*.yaml"))]
+
+
+def _config(ctx: click.Context) -> Path:
+    from sensorlogd.config import light
+
+    given: Any = ctx.params.get("config_file") or ctx.params.get("file")
+    return light.find(given)
+
+
+_NAMES: dict[str, Names] = {"series": _series, "sensor": _sensors, "port": _ports, "target": _targets, "name": _profiles}

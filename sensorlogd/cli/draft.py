@@ -1,0 +1,167 @@
+"""A sensor that is about to be configured: what was found out, the names that people give it, and the YAML that says both."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sensorlogd.config import profiles
+from sensorlogd.config.loader import load_text
+from sensorlogd.config.models import SensorOptions
+from sensorlogd.drivers.probing import Candidate
+from sensorlogd.drivers.registry import options_for
+
+GENERIC = re.compile(r"value\d*|field\d*")  # a name that says nothing: a place in a line
+_OF_KIND = {"NMEA 0183 or UBX": "gps", "Modbus RTU": "modbus"}
+_MEANINGLESS = {
+    "usb",
+    "serial",
+    "uart",
+    "bridge",
+    "controller",
+    "converter",
+    "to",
+    "device",
+    "port",
+    "tty",
+    "n",
+    "a",
+    "if00",
+    "port0",
+}
+
+
+@dataclass(slots=True)
+class Channel:
+    """``source``: as the device has it. ``unit``: None leaves what is known. ``name`` empty: it is not logged."""
+
+    source: str
+    name: str
+    unit: str | None = None
+    known_unit: str = ""
+
+    def shown_unit(self) -> str:
+        return self.known_unit if self.unit is None else self.unit
+
+    def is_generic(self) -> bool:
+        return self.name == self.source and GENERIC.fullmatch(self.name) is not None
+
+
+@dataclass(slots=True)
+class Draft:
+    """``keys``: of the sensor, port included, as they were found; ``base``: the folder of the configuration."""
+
+    keys: dict[str, Any]
+    title: str
+    evidence: str
+    base: Path
+    channels: list[Channel] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, candidate: Candidate, port: str, base: Path, *, with_speed: bool) -> Draft:
+        """Raises ConfigErrors for a profile that is broken."""
+        text = candidate.yaml("PORT", with_speed=with_speed)
+        keys = {**yaml.safe_load(text)["sensors"]["device"], "port": port}
+        draft = cls(keys, candidate.title, candidate.evidence, base)
+        known = draft.options().channel_options()
+        draft.channels = [Channel(name, name, None, options.unit) for name, options in known.items()]
+        return draft
+
+    def options(self, name: str = "device") -> SensorOptions:
+        """The sensor as it stands. Raises ConfigErrors."""
+        return load_text(self.text(name), self.base / "draft.yaml", options_for).sensors[name]
+
+    def channel(self, name: str) -> Channel | None:
+        """By the device's name for it, or the new one."""
+        return next((one for one in self.channels if name in (one.source, one.name)), None)
+
+    def text(self, name: str, head: str = "") -> str:
+        """The file."""
+        lines = [*(f"# {line}" for line in head.splitlines()), "sensors:", f"  {_flow(name)}:"]
+        for key, value in self._named().items():
+            if key == "channels" and value:
+                lines += ["    channels:", *(f"      {_flow(one)}: {_flow(options)}" for one, options in value.items())]
+            else:
+                lines.append(f"    {key}: {_flow(value)}")
+        return "\n".join(lines) + "\n"
+
+    def _named(self) -> dict[str, Any]:
+        keys = copy.deepcopy(self.keys)
+        if not self.channels:
+            return keys
+        form = keys.get("format")
+        if "profile" in keys:
+            channels = self._over_profile(str(keys["profile"]))
+            return {**keys, "channels": channels} if channels else keys
+        own = keys.pop("channels", None) or {}
+        if isinstance(form, dict) and isinstance(form.get("fields"), list) and not own:
+            renamed = {one.source: one.name or None for one in self.channels}
+            form["fields"] = [renamed.get(one, one) for one in form["fields"]]
+            return {**keys, "channels": {one.name: _unit(one) for one in self.channels if one.name}}
+        channels = {one.name: self._entry(one, own.get(one.source)) for one in self.channels if one.name}
+        return {**keys, "channels": channels}
+
+    def _entry(self, channel: Channel, known: Mapping[str, Any] | None) -> dict[str, Any]:
+        entry = dict(known or {})
+        if channel.name != channel.source and self.keys.get("driver") != "modbus":
+            entry.setdefault("source", channel.source)
+        return entry | _unit(channel)
+
+    def _over_profile(self, name: str) -> dict[str, Any]:
+        """What differs from the profile. A channel of another name takes the keys that the profile has for it with it."""
+        theirs: dict[str, Any] = {}
+        if any(one.name != one.source for one in self.channels):
+            file = profiles.available(self.base)[name].path
+            theirs = (yaml.safe_load(file.read_text("utf-8-sig")).get("sensor") or {}).get("channels") or {}
+        found: dict[str, Any] = {}
+        for one in self.channels:
+            if one.name == one.source:
+                found |= {one.name: _unit(one)} if one.unit is not None else {}
+                continue
+            found[one.source] = None
+            if one.name:
+                found[one.name] = self._entry(one, theirs.get(one.source))
+        return found
+
+
+def _unit(channel: Channel) -> dict[str, Any]:
+    return {} if channel.unit is None else {"unit": channel.unit}
+
+
+def _flow(value: Any) -> str:
+    """In one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1_000_000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def suggested(draft: Draft, product: str, is_free: Callable[[str], bool]) -> str:
+    """A name for it: its profile, else what it calls itself on the bus, else its port's, else what it speaks; one that is free."""
+    base = str(draft.keys.get("profile") or "") or _of_product(product) or _of_port(str(draft.keys["port"]))
+    if not base:
+        base = next((word for title, word in _OF_KIND.items() if draft.title.startswith(title)), "sensor")
+    base, number, name = base[:60], 1, base[:60]
+    while not is_free(name):
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def _of_product(product: str) -> str:
+    """``Arduino Uno (www.arduino.cc)`` as ``arduino-uno``; nothing if it only says that it is an adapter."""
+    words = [word for word in re.split(r"[^a-z0-9]+", re.sub(r"\(.*?\)", " ", product.lower())) if word]
+    telling = [word for word in words if word not in _MEANINGLESS]
+    return "-".join(dict.fromkeys(telling[:3]))
+
+
+def _of_port(port: str) -> str:
+    """What somebody called it: not a number of the kernel's, not an address."""
+    name = port.rpartition("/")[2]
+    return (
+        "" if "://" in port or "/by-" in port or re.fullmatch(r"(tty|rfcomm|cu)\w*|\d+", name) else re.sub(r"[^\w-]+", "_", name)
+    )

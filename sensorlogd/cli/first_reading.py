@@ -1,0 +1,40 @@
+"""The first reading of a sensor that was just configured, as the log has it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+from sensorlogd import numbers
+from sensorlogd.config.models import Config
+from sensorlogd.storage.query.log import Log, LogUnavailable, UnknownSeries
+
+EVERY_S = 0.1
+MOST_SHOWN = 4
+
+
+def first_reading(config: Config, sensor: str, since_us: int, seconds: float) -> str | None:
+    """Its values in a line once they are stored; None if none is within so long."""
+    end = time.monotonic() + seconds
+    while True:
+        found = _stored(config, sensor, since_us)
+        if found is not None or time.monotonic() > end:
+            return found
+        time.sleep(EVERY_S)
+
+
+def _stored(config: Config, sensor: str, since_us: int) -> str | None:
+    try:
+        with Log.open(config.database_path()) as log:
+            latest = log.latest(log.series((f"{sensor}.*",)), time.time_ns() // 1000)
+    except (LogUnavailable, UnknownSeries, sqlite3.Error, OSError):
+        return None  # the daemon has only just begun with it
+    new = [one for one in latest if one is not None and one.ts_us >= since_us]
+    if not new:
+        return None
+    order = list(config.sensors[sensor].channel_options())
+    new.sort(key=lambda one: order.index(one.series.channel) if one.series.channel in order else len(order))
+    shown = ", ".join(
+        f"{one.series.channel} {numbers.text(one.value, '-')} {one.series.unit}".rstrip() for one in new[:MOST_SHOWN]
+    )
+    return shown + (f" and {len(new) - MOST_SHOWN} more" if len(new) > MOST_SHOWN else "")

@@ -1,0 +1,82 @@
+"""Listening to a port at one setting after another until it is clear what speaks there: what ``probe`` and ``add`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensorlogd.drivers import probing
+from sensorlogd.drivers.listening import Line
+from sensorlogd.drivers.probing import Candidate, Heard
+
+PATIENCE = 5  # times as long, where text comes slowly
+
+Tell = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Findings:
+    """``ranked``: what fits, best first. ``has_speed``: the baud rates that were heard are real."""
+
+    ranked: list[Candidate] = field(default_factory=list)
+    heard_bytes: int = 0
+    has_speed: bool = True
+
+
+def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, tell: Tell) -> Findings:
+    """Open ``port``, listen ``seconds`` at each rate, and ask if ``active`` and nothing is sure. Raises DriverError."""
+    findings = Findings()
+    found: list[Candidate] = []
+    with Line(port) as line:
+        for heard in _each_setting(line, baudrates or probing.BAUDRATES, seconds):
+            findings.heard_bytes += len(heard.data)
+            candidates = probing.judge(heard)
+            found += candidates
+            tell(_outcome(line, heard, candidates))
+            if line.one_setting or (line.is_pty and heard.data) or (candidates and candidates[0].confidence >= probing.SURE):
+                break
+        if active and not any(one.confidence >= probing.SURE for one in found):
+            found += _ask(line, tell)
+        findings.has_speed = not (line.is_pty or line.one_setting)
+    findings.ranked = probing.best(found)
+    return findings
+
+
+def _each_setting(line: Line, baudrates: Sequence[int], seconds: float) -> Iterator[Heard]:
+    for baudrate in baudrates:
+        line.set(baudrate)
+        heard = _patiently(line, Heard(baudrate, *line.listen(seconds)), seconds)
+        yield heard
+        if heard.data and heard.errors > len(heard.data) // 20:  # a parity bit more than eight data bits: Modbus and M-Bus lines
+            line.set(baudrate, parity="even")
+            data, errors = line.listen(seconds)
+            yield Heard(baudrate, data, errors, "even", 8)
+
+
+def _patiently(line: Line, heard: Heard, seconds: float) -> Heard:
+    """More of what is worth it: at one line a second, some seconds hold too few of them by chance."""
+    step = min(max(seconds / 3, 0.2), 1.0)
+    for _ in range(int((PATIENCE - 1) * seconds / step)):
+        if not probing.worth_waiting(heard, probing.judge(heard)):
+            break
+        data, errors = line.listen(step)
+        heard = Heard(heard.baudrate, heard.data + data, heard.errors + errors)
+    return heard
+
+
+def _outcome(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
+    setting = "as it comes" if line.one_setting else f"{heard.baudrate} baud"
+    errors = f", {heard.errors} framing errors" if heard.errors else ""
+    best = f": {candidates[0].title} ({candidates[0].confidence:.0%})" if candidates else ""
+    return f"{setting}: {len(heard.data)} bytes{errors}{best}"
+
+
+def _ask(line: Any, tell: Tell) -> list[Candidate]:
+    from sensorlogd.drivers.asking import ask
+
+    for title, candidate in ask(line):
+        tell(f"asked: {title}{'' if candidate is None else ' - it answers'}")
+        if candidate is not None:
+            return [candidate]
+    return []

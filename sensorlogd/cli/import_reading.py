@@ -1,0 +1,101 @@
+"""``import``, its first half: files are read and checked, and what was understood of them is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sensorlogd import numbers, quality, times
+from sensorlogd.cli.progress import BYTES, Progress
+from sensorlogd.exchange import aside, rows
+from sensorlogd.exchange.lines import FileError, Lines, open_file
+from sensorlogd.exchange.sources import opened
+from sensorlogd.exchange.stage import Stage, Staged
+
+FIRST_READINGS = 10  # shown by --dry-run
+MOST_TOLD = 20  # columns of words by name
+
+
+@dataclass(slots=True)
+class Read:
+    """A file that may be imported. ``same_is_one``: the same reading twice in it is one."""
+
+    name: str
+    stage: Stage
+    found: list[Staged]
+    same_is_one: bool
+    bad: aside.Bad | None
+
+    def keep_bad(self) -> Path | None:
+        """Write the lines that were left out beside the file; None: there are none. Raises OSError."""
+        if self.bad is None or not self.bad.lines:
+            return None
+        return self.bad.keep(Path("standard-input" if self.name == "-" else self.name))
+
+
+def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+    """Raises FileError, ValueError, OSError. ``stack``: closes what the result needs."""
+    shown = "standard input" if name == "-" else name
+    one = stack.enter_context(Stage())
+    with ExitStack() as reading:
+        file = sys.stdin.buffer if name == "-" else reading.enter_context(open_file(Path(name)))
+        size = os.fstat(file.fileno()).st_size if name != "-" else None
+        path = None if name == "-" else Path(name)
+        lines, plan, head = opened.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)
+        click.echo(f"{shown}: {plan.told}", err=True)
+        bad = None
+        if given["skip_bad"] is not None:
+            bad = lines.aside = stack.enter_context(aside.Bad(aside.share(given["skip_bad"]), lines.encoding))
+            bad.head(head)
+        seen: list[rows.Found] = []
+        with Progress("reading", size or None, BYTES) as bar:
+            for _ in one.take(_first(plan.read(), seen) if given["dry_run"] else plan.read()):
+                bar.reach(min(lines.done, size or lines.done))
+        if bad is not None:
+            bad.judge(shown, lines.number)
+        if not one.readings:
+            raise FileError(shown, 0, f"there is no reading in {f'its {lines.number} lines' if lines.number else 'it'}")
+    found = one.finish()
+    _tell(plan, lines, found, seen, bad)
+    chosen = given["duplicates"] or given["repeat"]
+    return Read(name, one, found, plan.ours if chosen is None else chosen == "drop", bad)
+
+
+def _first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows.Found]:
+    for reading in found:
+        if len(seen) < FIRST_READINGS:
+            seen.append(reading)
+        yield reading
+
+
+def _tell(
+    plan: rows.Plan, lines: Lines, found: list[Staged], seen: list[rows.Found], bad: aside.Bad | None
+) -> None:  # fmt: skip
+    for reading in seen:
+        unit = f" {reading.target.unit}" if reading.target.unit else ""
+        value = numbers.text(reading.value, quality.describe(reading.quality))
+        click.echo(f"  read: {times.format_time(reading.ts_us)}  {reading.target.name} = {value}{unit}", err=True)
+    for column, word in islice(plan.left_out.items(), MOST_TOLD):
+        click.echo(f"  left out: column {column!r} holds words ({word!r})", err=True)
+    if len(plan.left_out) > MOST_TOLD:
+        click.echo(f"  left out: {len(plan.left_out) - MOST_TOLD:,} more that hold words", err=True)
+    if lines.nuls:
+        click.echo(f"  left out: {len(lines.nuls):,} lines of nothing but NULs, the first is line {lines.nuls[0]}", err=True)
+    if bad is not None and bad.lines:
+        click.echo(f"  left out: {bad.lines:,} of {lines.number:,} lines are bad", err=True)
+        for example in bad.examples:
+            click.echo(f"    {example}", err=True)
+    for series in found:
+        span = f"{times.format_time(series.first_us)} to {times.format_time(series.last_us)}"
+        click.echo(f"  {series.target.name}: {series.readings:,} readings, {span}", err=True)
+    if plan.doubtful:
+        example = times.format_time(plan.doubtful[0])
+        click.echo(f"  {len(plan.doubtful):,} readings at times that cannot be, as {example}: marked bad_time", err=True)

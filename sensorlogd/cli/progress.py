@@ -1,0 +1,178 @@
+"""How far long work is: one line on standard error, with rate and time left; nothing where that is no terminal.
+
+importing  ━━━━━━━━━━━━━───────  64 %  1,280,000 of 2,000,000 readings  82,400/s  9 s left
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import TextIO
+
+from sensorlogd.cli import look, streams
+
+EVERY_S = 0.2  # between two looks of the line
+LOOKED_BACK_S = 10.0  # the rate is that of these
+FIRST_WORD_S = 1.0  # before, neither rate nor time left is known well enough to be said
+BAR = 20  # columns
+BYTES = "bytes"
+
+
+class Progress:
+    """A context manager. ``total`` None: it is not known how much there is; may be set later (``length``).
+
+    ``unit``: what is counted; ``bytes`` are shown in MB, "" is a part of the whole only. ``measure``: how much is done, asked by
+    a thread of its own, for work that cannot call in between. Calls are for the thread that made it.
+    """
+
+    def __init__(
+        self, label: str, total: int | None, unit: str = "", *, measure: Callable[[], int] | None = None,
+        stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self.label, self.length, self.unit, self.pos = label, total, unit, 0
+        self._stream = stream or sys.stderr
+        self._shows = self._stream.isatty()
+        self._measure, self._clock = measure, clock
+        self._began = self._told = clock()
+        self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
+        self._width = 0  # of the line that is there
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> Progress:
+        if self._shows and self._measure is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """The line goes: what came of it is said by whoever shows progress."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._write("")
+
+    def update(self, n: int) -> None:
+        """So much more is done."""
+        self.pos += n
+        now = self._clock()
+        if now - self._told >= EVERY_S:
+            self._show(now)
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """So much is done altogether."""
+        if total is not None:
+            self.length = total
+        self.update(done - self.pos)
+
+    def say(self, text: str) -> None:
+        """A line of its own on standard error; the progress goes on below."""
+        self._write("")
+        print(text, file=self._stream, flush=True)
+
+    def _watch(self) -> None:
+        assert self._measure is not None
+        while not self._over.wait(EVERY_S):
+            with contextlib.suppress(OSError, ValueError):
+                self.pos = self._measure()
+            self._show(self._clock())
+
+    def _show(self, now: float) -> None:
+        self._told = now
+        self._seen.append((now, self.pos))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= LOOKED_BACK_S:
+            self._seen.popleft()
+        if self._shows:
+            self._write(self.line(now))
+
+    def _write(self, line: str) -> None:
+        """Over the line that is there; blanks wipe what was longer, on any terminal."""
+        if not self._shows or (not line and not self._width):
+            return
+        taken = look.cells(line)
+        try:
+            self._stream.write("\r" + line + " " * max(self._width - taken, 0) + ("" if line else "\r"))
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._shows = False  # there is nobody to look
+        self._width = taken
+
+    # ---- what it says ----------------------------------------------------------------------------------------------
+
+    def line(self, now: float) -> str:
+        """No wider than the terminal: what matters least goes first, the bar before words."""
+        parts = [self.label, self._bar(), self._percent(), self._counted(), *self._speed(now)]
+        room = _columns(self._stream) - 1
+        for least in (None, 1, 3, 4, 4):
+            if least is not None and least < len(parts):
+                parts[least] = ""
+            text = "  ".join(part for part in parts if part)
+            if look.cells(text) <= room:
+                return text
+        return text[:room]
+
+    def _part(self) -> float | None:
+        return min(self.pos / self.length, 1.0) if self.length else None
+
+    def _bar(self) -> str:
+        part = self._part()
+        if part is None:
+            return ""
+        full, empty = ("━", "─") if streams.says_everything(self._stream) else ("=", "-")
+        done = int(part * BAR)
+        return full * done + empty * (BAR - done)
+
+    def _percent(self) -> str:
+        part = self._part()
+        return "" if part is None else f"{int(part * 100)} %"
+
+    def _counted(self) -> str:
+        if not self.unit:
+            return ""
+        if self.unit == BYTES:
+            return f"{self.pos / 1e6:,.1f} of {self.length / 1e6:,.1f} MB" if self.length else f"{self.pos / 1e6:,.1f} MB"
+        return f"{self.pos:,} of {self.length:,} {self.unit}" if self.length else f"{self.pos:,} {self.unit}"
+
+    def _speed(self, now: float) -> list[str]:
+        """Rate and time left; without a total, how long it has taken."""
+        if now - self._began < FIRST_WORD_S:
+            return []
+        (since, before), (until, done) = self._seen[0], self._seen[-1]
+        rate = (done - before) / (until - since) if until > since else 0.0
+        told = [] if not self.unit or rate <= 0 else [f"{rate / 1e6:,.1f} MB/s" if self.unit == BYTES else f"{rate:,.0f}/s"]
+        if not self.length:
+            return [*told, f"for {_duration(now - self._began)}"]
+        left = max(self.length - self.pos, 0)
+        return [*told, f"{_duration(left / rate)} left"] if rate > 0 else [*told, f"for {_duration(now - self._began)}"]
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
+
+
+def _columns(stream: TextIO) -> int:
+    """Of the terminal that it is on; 80 where that cannot be said."""
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def written_bytes() -> int:
+    """What this process has written to files since it began. Raises OSError where the system does not tell."""
+    with open("/proc/self/io", encoding="ascii") as file:
+        return next((int(line.split()[1]) for line in file if line.startswith("wchar:")), 0)

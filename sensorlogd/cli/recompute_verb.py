@@ -1,0 +1,93 @@
+"""``recompute``: a computed sensor's readings anew from what is stored, after its formulas or its inputs have changed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from sensorlogd import times
+from sensorlogd.cli import exits
+from sensorlogd.cli.acting import Actor, Refused, acting, confirm
+from sensorlogd.cli.progress import Progress
+from sensorlogd.cli.reading import config_option, db_option, fail, now_us, tz_option, zone_of
+from sensorlogd.daemon.control import requests
+from sensorlogd.storage.work import State
+
+LONGEST_PAUSE_S = 0.25
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd reload && sensorlogd recompute greenhouse_air --since 2026-03-01
+  sensorlogd recompute energy --since -30d --yes
+  sensorlogd flag --list
+  sensorlogd flag --undo 7
+\b
+Every reading since then is computed from the readings of the inputs that are stored, by the formulas that the running daemon has.
+It is done in slices beside logging and goes on after whatever end; roll-ups follow by themselves. What the readings were is
+remembered: 'sensorlogd flag --list' shows it as a mend for each channel, --undo brings it back (readings that were added stay).
+Exit status: 0; 2 usage, or no such computed sensor; 78 a configuration with mistakes.
+"""
+)
+@click.argument("sensor")
+@click.option("--since", required=True, metavar="TIME", help="from then on")
+@click.option("--yes", is_flag=True, help="do not ask")
+@tz_option
+@db_option
+@config_option
+def recompute(sensor: str, since: str, yes: bool, tz: str | None, db: str | None, config_file: Path | None) -> None:
+    """Compute the channels of the computed sensor SENSOR anew from what is stored."""
+    from sensorlogd.cli.configured import configuration
+    from sensorlogd.computed.formula import parse
+    from sensorlogd.config.computed import ComputedOptions, users
+    from sensorlogd.config.validation.names import closest
+
+    path, config = configuration(config_file)
+    if config is None:
+        fail(f"{path}: no such configuration file; name one with -c FILE", exits.BAD_CONFIG)
+    known = {name: options for name, options in config.sensors.items() if isinstance(options, ComputedOptions)}
+    options = known.get(sensor)
+    if options is None:
+        hint = closest(sensor, known) or f"; there are {', '.join(known) or 'none'}"
+        fail(f"no computed sensor {sensor!r} is configured{hint}", exits.USAGE)
+    zone = zone_of(tz)
+    try:
+        since_us = times.parse_time(since, now_us(), zone)
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    formulas = {name: parse(one.formula, options.inputs).text for name, one in options.channels.items()}
+    for name, text in formulas.items():
+        click.echo(f"{sensor}.{name} = {text}")
+    confirm(f"Compute them anew since {times.format_time(since_us, zone)}?", yes=yes)
+    with acting(config_file, db) as actor:
+        ordered = actor.act(requests.Recompute(sensor, since_us, formulas)).work
+        if actor.offline is not None:
+            click.echo("ordered; the daemon does it as soon as it runs")
+        else:
+            click.echo(_wait(actor, f"work {ordered}", ordered))
+            actor.roll_up()
+    if others := users(config.sensors, sensor):
+        click.echo(f"computed from it, and not computed anew: {', '.join(others)}")
+
+
+def _wait(actor: Actor, label: str, identity: int) -> str:
+    """Until that work is over: what came of it. It goes on without this verb, too. Raises Refused."""
+    pause_s = 0.01
+    answer = actor.act(requests.LookAtWork(identity))
+    try:
+        with Progress(label, None, "readings") as bar:
+            while answer.state == State.WAITING:
+                bar.reach(answer.done)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+                answer = actor.act(requests.LookAtWork(identity))
+            bar.reach(answer.done)
+    except KeyboardInterrupt:
+        click.echo(f"{label}: the daemon goes on with it; see 'sensorlogd status'", err=True)
+        raise
+    if answer.state == State.FAILED:
+        raise Refused(f"{label}: {answer.outcome}")
+    return str(answer.outcome)

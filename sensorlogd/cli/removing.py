@@ -1,0 +1,212 @@
+"""``remove`` and ``rename``: a sensor leaves the configuration, or goes on under another name; what is stored stays."""
+
+from __future__ import annotations
+
+import fnmatch
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from sensorlogd.cli import exits, plain
+from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.talk import Stopped, Talk, missing
+from sensorlogd.config.text.edits import Place
+
+REMOVED = ".removed"
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd remove greenhouse
+  sensorlogd remove greenhouse --yes        asks nothing
+\b
+Its file in conf.d is moved aside, as greenhouse.yaml.removed; move it back, and 'sensorlogd reload' has it again. Where a sensor
+stands in a file with others, the lines to delete are told instead.
+Exit status: 0 removed; 1 it cannot be done by this verb, and what to do is said; 2 usage, an unknown sensor included; 78 bad
+configuration, or the daemon refuses it; 130 stopped by Ctrl-C.
+"""
+)
+@click.argument("sensor")
+@config_option
+@click.option("-y", "--yes", is_flag=True, help="ask nothing")
+def remove(sensor: str, config_file: Path | None, yes: bool) -> None:
+    """Stop logging SENSOR. All that it has logged stays in the database and can be asked for."""
+    path, config = _known(config_file, sensor)
+    file, text, place = _where(config, sensor)
+    if not _is_own(path, config, file, place):
+        lines = f"line {place.first}" if place.first == place.last else f"lines {place.first} to {place.last}"
+        shown = "\n".join(f"  {line}" for line in text.splitlines()[place.first - 1 : place.last])
+        click.echo(f"{file}, {lines}:\n{shown}", err=True)
+        fail(f"{sensor} stands in a file with other things: delete these lines of {file}, then: sensorlogd reload")
+    aside = _aside(file)
+    talk = Talk(yes=yes)
+    _agree(talk, f"Stop logging {sensor}? Its data stay.")
+    _change(path, lambda change: change.move(file, aside), f"{sensor} is removed", "")
+    click.echo(f"Its data stay: sensorlogd query '{sensor}.*' has them. Its file is now {aside}")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd rename sensor greenhouse
+\b
+The sensor gets 'was: OLD' in its file, by which its history goes on as one series. Names elsewhere (dashboards, scripts) are yours.
+Exit status: 0 renamed; 1 it cannot be done by this verb, and what to do is said; 2 usage: an unknown sensor, a name that is taken;
+78 bad configuration, or the daemon refuses it.
+"""
+)
+@click.argument("old")
+@click.argument("new")
+@config_option
+def rename(old: str, new: str, config_file: Path | None) -> None:
+    """Give the sensor OLD the name NEW. What it has logged so far goes with it."""
+    from sensorlogd.config.text import edits
+
+    path, config = _known(config_file, old)
+    _must_be_free(config, old, new)
+    file, text, place = _where(config, old)
+    changed = edits.renamed(text, old, new)
+    if changed is None:
+        fail(
+            f"{file}, line {place.first}: {old} is written so that it cannot be renamed from here; write {new}: there, and"
+            f" 'was: {old}' below it, then: sensorlogd reload"
+        )
+    to = file.with_name(f"{new}{file.suffix}")
+    own = _is_own(path, config, file, place) and file.stem == old and not to.exists()
+
+    def change_it(change: Any) -> None:
+        change.write(file, changed)
+        if own:
+            change.move(file, to)
+
+    _change(path, change_it, f"{old} is now {new}", "; its history follows then")
+    click.echo(f"'was: {old}' in {to if own else file} keeps its history with it; let it stay there")
+
+
+def _known(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
+    from sensorlogd.cli.configured import configuration, same_daemon
+    from sensorlogd.config.validation.names import closest
+
+    path, config = configuration(config_file)
+    if config is None:
+        fail(f"{path}: no such configuration file; name one with -c FILE", exits.BAD_CONFIG)
+    known = {**config.sensors, **config.failed_sensors}
+    if sensor not in known:
+        if "." in sensor and sensor.partition(".")[0] in known:
+            hint = "; this verb takes a sensor: a channel is renamed, or set to null, in its file (was: keeps its history)"
+        else:
+            hint = closest(sensor, known) or f"; there are {', '.join(known) or 'none'}"
+        fail(f"no sensor {sensor!r} is configured{hint}", exits.USAGE)
+    if sensor not in config.failed_sensors and config.sensors[sensor].driver == "computed":
+        fail(
+            f"{sensor} stands below computed:, which this verb does not edit; change it in its file, then 'sensorlogd reload'",
+            exits.USAGE,
+        )
+    same_daemon(path)
+    return path, config
+
+
+def _where(config: Any, sensor: str) -> tuple[Path, str, Place]:
+    """(file, its text, lines)."""
+    from sensorlogd.cli.whereto import read_text
+    from sensorlogd.config.text import edits
+
+    for file in config.sources:
+        try:
+            text = read_text(file)
+        except OSError as error:
+            fail(plain.os_error(error))
+        if (place := edits.place_of(text, sensor)) is not None:
+            break
+    else:
+        fail(f"{sensor} is in none of {', '.join(map(str, config.sources))} any more; say it again")
+    return file, text, place
+
+
+def _is_own(path: Path, config: Any, file: Path, place: Place) -> bool:
+    """Whether the file is the sensor's alone, in a folder that is included: without it, nothing is amiss."""
+    from sensorlogd.cli.whereto import included_folders
+
+    return file != path and place.alone and file.parent in included_folders(path, config.base_dir)
+
+
+def _aside(file: Path) -> Path:
+    number, aside = 1, file.with_name(file.name + REMOVED)
+    while aside.exists():
+        number += 1
+        aside = file.with_name(f"{file.name}{REMOVED}.{number}")
+    return aside
+
+
+def _agree(talk: Talk, question: str) -> None:
+    if talk.yes:
+        return
+    if not talk.possible:
+        missing("--yes does it without")
+    try:
+        if not talk.agreed(question):
+            raise Stopped
+    except (Stopped, KeyboardInterrupt):
+        click.echo("sensorlogd: stopped; nothing was changed", err=True)
+        sys.exit(exits.INTERRUPTED)
+
+
+def _must_be_free(config: Any, old: str, new: str) -> None:
+    from sensorlogd.config.models import NAME
+    from sensorlogd.storage.query.log import Log, LogUnavailable
+
+    if not NAME.fullmatch(new):
+        fail(f"{new!r} is not a name; use letters, digits, '_' and '-', no blanks or dots", exits.USAGE)
+    if new in config.sensors or new in config.failed_sensors:
+        fail(f"there is a sensor {new!r} already; choose another name", exits.USAGE)
+    try:
+        with Log.open(config.database_path()) as log:
+            stored = {one.sensor for one in log.series(retired=True)}
+    except (LogUnavailable, sqlite3.Error, OSError):
+        stored = set()
+    if new in stored and old in stored:
+        fail(
+            f"the log has readings of an earlier sensor {new!r}, so those of {old!r} cannot go there; choose another name",
+            exits.USAGE,
+        )
+    for glob in config.retention.sensors:
+        if fnmatch.fnmatchcase(old, glob) != fnmatch.fnmatchcase(new, glob):
+            fail(
+                f"'retention: sensors: {glob}' of {config.path} fits {old!r} and {new!r} differently: how long readings are kept"
+                " would change; put the new name there first, too"
+            )
+
+
+def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
+    """Do it, or leave everything as it was. Exits if it cannot be done."""
+    from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+
+    change = Change(like=path)
+    try:
+        with one_at_a_time(path.absolute().parent), uninterrupted():
+            try:
+                change_it(change)
+            except BaseException:
+                change.undo()
+                raise
+            _, outcome, doubt = carry_out(change, path)
+    except NotPutBack as error:
+        fail(str(error))
+    except Refused as error:
+        _refused(error)
+    except OSError as error:
+        fail(f"{plain.os_error(error)}; nothing was changed")
+    click.echo(f"{done}; " + (f"the daemon has it: {outcome}" if outcome else f"the daemon learns of it when it starts{without}"))
+    if doubt:
+        fail(doubt)
+
+
+def _refused(error: Any) -> NoReturn:
+    for problem in error.problems:
+        click.echo(problem, err=True)
+    fail("nothing was changed", exits.BAD_CONFIG if error.broken else exits.FAILURE)

@@ -1,0 +1,89 @@
+"""The one sentence about a log that matters: is it logged, is it stored, and if not, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sensorlogd.cli import condition
+from sensorlogd.cli.condition import Condition
+
+WELL = ("reading", "finished", "disabled", "starting")
+SHORT = 80  # a reason that is longer stands in the table only
+NAMED = 3  # sensors that are named; of more it is said how many
+
+
+def of(found: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(sentence, how it is painted). ``rows``: as ``status`` has them, one a sensor."""
+    if found.state == "never started":
+        return _never(rows)
+    if found.state in ("stopped", "crashed", "hung"):
+        why = found.explanation
+        return f"Nothing is logged: the daemon {_verb(found.state)}; {why}.", "bad"
+    if found.state == "blocked":
+        return f"Nothing is stored: the daemon reads its sensors but cannot write ({_reason(found)}).", "bad"
+    wrong = _mistakes(found.facts)
+    silent = [row for row in rows if row["state"] not in WELL]
+    if silent:
+        return _silent(rows, silent) + (f" {wrong}" if wrong else ""), "bad"
+    if wrong:
+        return f"{_count(rows)} read and stored, but not as the file says: {wrong[0].lower()}{wrong[1:]}", "bad"
+    if found.facts.get("state", "writing") != "writing":
+        return f"The daemon is {found.facts['state']}: nothing is stored just now.", "warn"
+    besides = [label for label, _ in condition.remarks(found.facts) if label not in ("work", "wal")]
+    if besides:
+        return f"{_count(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
+    starting = sum(row["state"] == "starting" for row in rows)
+    if starting:
+        return f"Starting: of {len(rows)} sensors {starting} are yet to be heard.", "warn"
+    if not rows:
+        return "The daemon runs, and no sensor is configured.", "warn"
+    return f"All is well: {_count(rows, capital=False)} read and stored.", "good"
+
+
+def _never(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    if not rows:
+        return "Nothing is logged yet: no daemon has run on this database. Start one: sensorlogd run", "warn"
+    what = "1 sensor" if len(rows) == 1 else f"{len(rows)} sensors"
+    return f"This log was imported: {what}, and no daemon that would add to it.", "good"
+
+
+def _verb(state: str) -> str:
+    return {"stopped": "is stopped", "crashed": "has crashed", "hung": "hangs"}[state]
+
+
+def _reason(found: Condition) -> str:
+    return str(found.facts.get("state_reason") or "no reason was given")
+
+
+def _mistakes(facts: Mapping[str, Any]) -> str:
+    problems = facts.get("config_errors") or []
+    if not problems:
+        return ""
+    return "The configuration has a mistake." if len(problems) == 1 else f"The configuration has {len(problems)} mistakes."
+
+
+def _silent(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]]) -> str:
+    names = [str(row["sensor"]) for row in silent]
+    shown = _listed(names) if len(names) <= NAMED else f"{_listed(names[: NAMED - 1], '')} and {len(names) - NAMED + 1} more"
+    verb = "is" if len(names) == 1 else "are"
+    why = str(silent[0]["error"] or "").partition(";")[0]
+    if len(names) == 1 and why and len(why) <= SHORT and why.isprintable():
+        silence = f"{shown} is silent ({why})"
+    else:
+        silence = f"{shown} {verb} silent"
+    if len(silent) == len(rows):
+        return f"Nothing is heard: {silence}."
+    return f"{silence}; {len(rows) - len(silent)} of {len(rows)} sensors are read and stored."
+
+
+def _count(rows: Sequence[Mapping[str, Any]], *, capital: bool = True) -> str:
+    if len(rows) == 1:
+        return f"{'The' if capital else 'the'} one sensor is"
+    return f"{'All' if capital else 'all'} {len(rows)} sensors are"
+
+
+def _listed(names: Sequence[str], last: str = " and ") -> str:
+    if len(names) < 2 or not last:
+        return ", ".join(names)
+    return ", ".join(names[:-1]) + last + names[-1]

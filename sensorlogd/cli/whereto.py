@@ -1,0 +1,95 @@
+"""Where the file of a new sensor goes, and what the configuration needs so that it is read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensorlogd.config import light
+from sensorlogd.config.models import Config
+from sensorlogd.config.text import edits
+from sensorlogd.config.text.tree import ConfigError, parse
+
+FRESH = """\
+# sensorlogd configuration. Check it with:  sensorlogd check
+# Sensors are in files of their own, in the folder conf.d; 'sensorlogd add' writes them.
+
+daemon:
+  data_dir: ./sensorlogd-data      # the database lives here: sensorlogd.db is the one file to back up
+  timezone: UTC                    # days begin at midnight here, e.g. Europe/Berlin
+
+include: conf.d
+"""
+
+
+class NoPlace(Exception):
+    """It cannot be written there, or would not be read; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``folder`` for the file; ``main``: the new text of the configuration, None if it includes the folder already."""
+
+    folder: Path
+    main: str | None
+
+
+def target(path: Path, config: Config | None) -> Target:
+    """For the configuration in ``path``; ``config`` is what it says, None if there is none yet. Raises NoPlace, OSError."""
+    if config is None:
+        return Target(path.absolute().parent / edits.FOLDER, FRESH)
+    text = read_text(path)
+    included = included_folders(path, config.base_dir)
+    if included:
+        return Target(included[0], None)
+    folder = config.base_dir / edits.FOLDER
+    others = sorted(one.name for one in folder.glob("*.y*ml")) if folder.is_dir() else []
+    if others:
+        raise NoPlace(
+            f"{folder} holds {others[0]}{' and others' if len(others) > 1 else ''}, and {path} does not read it; add the line"
+            f" '{edits.INCLUDE}' to {path} if that is meant, else move it away; then say it again"
+        )
+    main = edits.with_include(text)
+    if main is None:
+        raise NoPlace(
+            f"{path} must read the folder {edits.FOLDER}, and is written so that this cannot be put in here; add '{edits.FOLDER}' to"
+            f" its include: yourself (make the folder {folder} first), then say it again"
+        )
+    return Target(folder, main)
+
+
+def read_text(path: Path) -> str:
+    """As it stands, with its line ends and its byte order mark. Raises OSError."""
+    return path.read_bytes().decode("utf-8", "replace")
+
+
+def must_be_writable(path: Path, where: Target) -> None:
+    """Said before anybody is asked a question. Raises NoPlace."""
+    folder = where.folder if where.folder.is_dir() else where.folder.parent
+    needed = [folder]
+    if where.main is not None:
+        needed.append(Path(os.path.realpath(path)).parent)  # a file is replaced as a whole
+        if path.exists():
+            needed.append(path)
+    for one in needed:
+        if not os.access(one, os.W_OK):
+            raise NoPlace(_may_not(one, path, where))
+
+
+def _may_not(one: Path, path: Path, where: Target) -> str:
+    from sensorlogd.cli import plain
+
+    told = plain.os_error(PermissionError(13, "permission denied", str(one)))
+    if where.main is not None and one != where.folder and path.exists():
+        return f"{told}; or let the owner add the line '{edits.INCLUDE}' to {path}"
+    return told
+
+
+def included_folders(path: Path, base: Path) -> list[Path]:
+    """Those that the configuration names under include:, in its order. Raises OSError."""
+    errors: list[ConfigError] = []
+    tree = parse(read_text(path).removeprefix("\ufeff"), path, errors)
+    entry = tree.data.get("include") if tree is not None and isinstance(tree.data, dict) else None
+    places = [light.resolve(one, base) for one in (entry if isinstance(entry, list) else [entry]) if isinstance(one, str)]
+    return [one for one in places if one.is_dir()]
