@@ -13,23 +13,22 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from enum import Enum
 from typing import IO, Any
 
 from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.web.serving.settings import Settings
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 START_WITHIN_S = 60.0
 WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
 LOOK_EVERY_S = 1.0
+SILENT_FOR_S = 25.0  # it says every three seconds that its loop runs
 STOP_WITHIN_S = 4.0
 ENDED_WITHIN_S = 0.2  # between closing its output and having an exit code
 PAGE = os.sysconf("SC_PAGE_SIZE")
-
-Emit = Callable[[str, str | None, str], None]
 
 
 class WebState(Enum):
@@ -57,6 +56,7 @@ class WebProcess:
         self._said = bytearray()
         self._restart_at = 0.0
         self._since = 0.0
+        self._heard_at = 0.0
         self._look_at = 0.0
         self._told = ""  # the failure that was last recorded as an event
 
@@ -78,6 +78,7 @@ class WebProcess:
         try:
             while part := os.read(process.stdout.fileno(), 4096):
                 self._said += part
+                self._heard_at = time.monotonic()
         except BlockingIOError:
             pass
         else:
@@ -105,6 +106,8 @@ class WebProcess:
             return
         if self.state is WebState.STARTING and now - self._since > START_WITHIN_S:
             self._kill(f"does not serve after {START_WITHIN_S:.0f} s")
+        elif self.state is WebState.SERVING and now - self._heard_at > SILENT_FOR_S:
+            self._kill(f"has hung for {SILENT_FOR_S:.0f} s")
         elif now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             used = resident_bytes(self._process.pid)
@@ -122,11 +125,11 @@ class WebProcess:
         if process is not None:
             process.terminate()
             if not _ended(process, deadline_s * 0.75):
-                log.warning("web: does not end; killed")
+                logger.warning("web: does not end; killed")
             self._end(process)
         self._killed = [process for process in self._killed if not _ended(process, until - time.monotonic())]
         for process in self._killed:
-            log.error("web: process %d cannot be killed; left behind", process.pid)
+            logger.error("web: process %d cannot be killed; left behind", process.pid)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
@@ -154,9 +157,9 @@ class WebProcess:
             self.url = str(fact["url"])
             self.state = WebState.SERVING
             self.last_error = ""
-            log.info("web: serving at %s", self.url)
+            logger.info("web: serving at %s", self.url)
             if self._told:
-                self.emit("web_recovered", None, f"serving at {self.url}")
+                self.emit(EventKind.WEB_RECOVERED, None, f"serving at {self.url}")
                 self._told = ""
         elif "error" in fact:
             self.last_error = str(fact["error"])
@@ -196,10 +199,10 @@ class WebProcess:
         self.last_error = reason
         pause_s = self._backoff.next_s()
         self._restart_at = time.monotonic() + pause_s
-        log.warning("web: %s; started again in %.1f s; logging goes on", reason, pause_s)
+        logger.warning("web: %s; started again in %.1f s; logging goes on", reason, pause_s)
         if reason != self._told:  # a port that is taken is told of once
             self._told = reason
-            self.emit("web_down", None, reason)
+            self.emit(EventKind.WEB_DOWN, None, reason)
 
 
 def resident_bytes(pid: int) -> int:

@@ -11,11 +11,12 @@ from typing import Any
 from sensorlogd.batch import Batch, Block, Sample
 from sensorlogd.config.models import ChannelOptions, SensorOptions
 from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.daemon.sensing.sensor_thread import Reader, ReaderState
+from sensorlogd.daemon.sensing.sensor_thread import SensorThread, SensorThreadState
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext
+from sensorlogd.stamping.judging import TimeLimits
 from tests.rig import until
 
 S = 1_000_000
@@ -110,17 +111,22 @@ class Rig:
         clock: Clock | None = None,
         make_driver: Callable[[DriverContext], Driver] | None = None,
         backoff: Backoff | None = None,
+        options: ChannelOptions | None = None,
+        time_limits: TimeLimits | None = None,
     ) -> None:
         self.script = script
         self.clock = clock or FakeClock()
         self.inbox = Inbox(inbox_limit)
         self.events: list[tuple[str, str]] = []
         self.synced = True
-        counted: list[Reader] = []
+        counted: list[SensorThread] = []
         treatment = Treatment(
-            "sensor", {"x": ChannelOptions()}, heartbeat_us, lambda name, n, example: counted[0].count(name, n, example)
+            "sensor",
+            {"x": options or ChannelOptions()},
+            heartbeat_us,
+            lambda name, n, example: counted[0].count(name, n, example),
         )
-        self.reader = Reader(
+        self.thread = SensorThread(
             "sensor",
             make_driver or script.driver,
             treatment,
@@ -130,28 +136,29 @@ class Rig:
             heartbeat_us=heartbeat_us,
             clock_synced=lambda: self.synced,
             backoff=backoff or Backoff(first_s=0, quick_s=0, cap_s=0),
+            time_limits=time_limits,
         )
-        counted.append(self.reader)
+        counted.append(self.thread)
 
     def _hear(self, kind: str, sensor: str | None, detail: str) -> None:
         assert sensor == "sensor"
         self.events.append((kind, detail))
 
     def __enter__(self) -> Rig:
-        self.reader.start()
+        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.reader.stop()
-        assert self.reader.join(DEADLINE), "the reader did not end"
+        self.thread.stop()
+        assert self.thread.join(DEADLINE), "the reader did not end"
 
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.events]
 
-    def state(self) -> ReaderState:
-        return self.reader.status().state
+    def state(self) -> SensorThreadState:
+        return self.thread.status().state
 
-    def until_state(self, state: ReaderState) -> None:
+    def until_state(self, state: SensorThreadState) -> None:
         until(lambda: self.state() is state, f"state {state}")
 
     def until_event(self, kind: str, n: int = 1) -> str:

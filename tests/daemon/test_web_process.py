@@ -121,3 +121,37 @@ def test_one_that_cannot_be_started_costs_itself_only_and_is_tried_again(make: M
     assert process.events == [("web_down", "cannot be started: [Errno 24] Too many open files")]
     _serving(process)
     assert [kind for kind, _ in process.events] == ["web_down", "web_recovered"]
+
+
+BEATS = "import time\n" + SERVES + "while True:\n    time.sleep(0.05)\n    print('{}', flush=True)\n"
+
+
+def test_one_that_hangs_is_replaced(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has stopped to say that its loop runs: stopped by a signal, or blocked."""
+    process = make(STOPPED)
+    first = _serving(process)
+    monkeypatch.setattr(web_process, "SILENT_FOR_S", 0.3)
+
+    def replaced() -> bool:
+        process.tick()
+        process.on_readable()
+        return process.pid not in (None, first)
+
+    until(replaced, "another process")
+    assert process.events[0] == ("web_down", "has hung for 0 s")
+
+
+def test_one_that_says_that_it_runs_is_left_alone(make: Make) -> None:
+    """Whatever else it does; the time begins anew with each word."""
+    process = make(BEATS)
+    pid = _serving(process)
+    process._heard_at = heard = 0.0
+
+    def heard_again() -> bool:
+        process.on_readable()
+        return process._heard_at > heard
+
+    until(heard_again, "a beat")
+    process.tick()
+    assert process.pid == pid
+    assert process.events == []

@@ -177,7 +177,7 @@ def test_exactly_the_valid_lines_are_stored(name: str, tmp_path: Path) -> None:
     assert len(expected) == instrument.count(counts)
     found, counters = replay(tmp_path, instrument.sensor, lambda port: port.send(stream.read_bytes()), len(expected))
     same(found, expected)
-    assert counters.get("bad_lines", 0) + counters.get("partial_first", 0) == len(_lines(stream)) - len(expected)
+    assert counters.get("bad_lines", 0) + counters.get("first_partial", 0) == len(_lines(stream)) - len(expected)
 
 
 def test_nmea_by_regex_stores_what_has_a_right_checksum(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_nmea_by_regex_stores_what_has_a_right_checksum(tmp_path: Path) -> None:
     }
     found, counters = replay(tmp_path, sensor, lambda port: port.send(stream.read_bytes()), len(expected))
     same(found, expected)
-    assert counters["bad_lines"] + counters.get("partial_first", 0) == record["checksum_bad"] == 23
+    assert counters["bad_lines"] + counters.get("first_partial", 0) == record["checksum_bad"] == 23
 
 
 @pytest.mark.parametrize("name", ["metbk", "ctdbp"])
@@ -220,5 +220,5 @@ def test_any_cutting_and_noise_between_give_the_same(name: str, tmp_path: Path) 
     expected = instrument.expected(stream)
     found, counters = replay(tmp_path, instrument.sensor, send, len(expected))
     same(found, expected)
-    assert counters["bad_lines"] + counters.get("partial_first", 0) <= noise_lines
+    assert counters["bad_lines"] + counters.get("first_partial", 0) <= noise_lines
     assert counters["bad_lines"] > noise_lines / 2

@@ -80,6 +80,51 @@ def test_reload_restarts_only_what_changed(tmp_path: Path) -> None:
     assert restarts == [0.0], "changed began anew exactly once"
 
 
+ONE_FILE = """
+from sensorlogd.batch import Sample
+from sensorlogd.config.models import ChannelOptions, SensorOptions
+from sensorlogd.drivers.contract import Driver
+
+class Options(SensorOptions):
+    def channel_options(self):
+        return {"n": ChannelOptions()}
+
+class Acme(Driver):
+    Options = Options
+    def open(self): ...
+    def read(self, timeout_s):
+        self.context.wait(0.02)
+        return [Sample(None, {"n": %d})]
+    def close(self): ...
+"""
+
+
+def test_a_driver_that_is_one_file_is_reloaded(tmp_path: Path) -> None:
+    """Its own sensor starts anew with the new code though no key of it has changed; a mistake in it refuses the reload."""
+    config, database, driver = tmp_path / "sensorlogd.yaml", tmp_path / "data" / "sensorlogd.db", tmp_path / "acme.py"
+    driver.write_text(ONE_FILE % 1)
+    write(config, tmp_path, {"kept": sensor(), "acme": {"driver": f"{driver}:Acme"}})
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: values(database, "acme") and values(database, "kept"), "first readings")
+        driver.write_text(ONE_FILE % 2)
+        daemon.signal(signal.SIGHUP)
+        until(lambda: 2.0 in values(database, "acme"), "readings of the new code")
+        driver.write_text("class Acme(\n")
+        answer = daemon.ask("reload")
+        assert not answer["ok"]
+        assert "acme.py cannot be loaded: SyntaxError" in answer["errors"][0]
+        before = len(values(database, "acme"))
+        until(lambda: len(values(database, "acme")) > before + 3, "logging to go on")
+        driver.write_text(ONE_FILE % 3)
+        assert daemon.ask("reload")["ok"]
+        until(lambda: 3.0 in values(database, "acme"), "readings of the mended code")
+        assert daemon.stop() == 0
+    found, kept = values(database, "acme"), values(database, "kept")
+    assert found == sorted(found, key=lambda value: value or 0.0)
+    assert kept == list(range(len(kept))), "the other one never paused"
+
+
 def test_a_broken_file_at_start_does_not_silence_the_site(tmp_path: Path) -> None:
     """The accepted configuration was kept: run starts from it, and says so; --strict exits 78."""
     config, database = tmp_path / "sensorlogd.yaml", tmp_path / "data" / "sensorlogd.db"
@@ -110,7 +155,7 @@ def test_a_broken_file_without_a_last_good_one_exits_78(tmp_path: Path) -> None:
         assert daemon.process.wait(60) == 78
         log = daemon.log.read_text()
     assert f"{config}:3:6: sensors.a.channels: is required here" in log
-    assert f"{config}:4:3: sensors.b: must be a mapping" in log
+    assert f"{config}:4:3: sensors.b: must hold keys with values" in log
     assert f"{config}:5:1: storag: unknown key (did you mean 'storage'?)" in log
 
 

@@ -74,7 +74,7 @@ def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
         "mhz19b": {"profile": "winsen-mhz19b", "interval": "100ms"},
         "sics": {"profile": "mettler-sics", "interval": "100ms"},
         "modbus-rtu": {
-            "driver": "modbus", "interval": "100ms", "function": "input",
+            "driver": "modbus", "interval": "100ms", "function": "input", "turnaround": "2s",
             "channels": {
                 "voltage": {"address": 0, "scale": 0.1},
                 "temperature": {"address": 1, "type": "i16", "scale": 0.1},

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,26 @@ def test_a_log_that_is_cut_under_the_daemon_is_told_with_what_is_lost(tmp_path: 
     assert "is lost" in detail
 
 
+def more_than(path: Path, count: int) -> bool:
+    return len(values(path)) > count
+
+
+def test_a_log_that_others_copy_and_empty_is_no_damage(tmp_path: Path) -> None:
+    """A shell of SQLite, or a program that replicates, checkpoints with TRUNCATE while the daemon writes: all is as it was."""
+    config, path = configuration(tmp_path), database(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: len(counted(path)) > 20, "readings")
+        for _ in range(20):
+            with contextlib.closing(sqlite3.connect(path, timeout=10)) as conn:
+                conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            before = len(values(path))
+            until(partial(more_than, path, before), "readings to go on")
+        assert daemon.stop() == 0
+    assert not {"corrupt", "foreign_wal", "salvaged"} & set(events(path))
+    assert_whole(sorted(values(path), key=lambda value: value or 0))
+
+
 def test_a_removed_database_comes_back_whole(tmp_path: Path) -> None:
     """rm under the daemon: all that was committed is in the new file in the end."""
     config, path = configuration(tmp_path), database(tmp_path)
@@ -176,6 +197,40 @@ def test_a_removed_database_comes_back_whole(tmp_path: Path) -> None:
         assert daemon.stop() == 0
     assert set(seen) <= set(values(path))
     assert {"database_removed", "salvaged"} <= set(events(path))
+    assert_whole(sorted(values(path), key=lambda value: value or 0))
+
+
+def test_a_removed_folder_comes_back_whole_at_the_end(tmp_path: Path) -> None:
+    """rm -rf of the data directory: it is waited for, as it may only have been moved for a moment; the end makes it anew."""
+    config, path = configuration(tmp_path), database(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: len(counted(path)) > 50, "readings")
+        seen = counted(path)
+        shutil.rmtree(path.parent)
+        until(lambda: "was removed while running" in daemon.log.read_text(), "the daemon to notice")
+        assert not path.parent.exists()
+        assert daemon.stop() == 0
+    with Daemon(config, tmp_path / "data") as daemon:
+        until(lambda: path.exists() and "salvaged" in events_or_none(path), "the salvage")
+        assert daemon.stop() == 0
+    assert set(seen) <= set(values(path))
+    assert "database_removed" in events(path)
+
+
+def test_a_folder_that_is_away_for_a_moment_costs_nothing(tmp_path: Path) -> None:
+    """mv, and mv back: not a fresh file in between."""
+    config, path = configuration(tmp_path), database(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: len(counted(path)) > 50, "readings")
+        path.parent.rename(tmp_path / "away")
+        until(lambda: "was removed while running" in daemon.log.read_text(), "the daemon to notice")
+        (tmp_path / "away").rename(path.parent)
+        before = len(values(path))
+        until(partial(more_than, path, before), "readings to go on")
+        assert daemon.stop() == 0
+    assert not {"database_removed", "database_replaced", "salvaged", "corrupt"} & set(events(path))
     assert_whole(sorted(values(path), key=lambda value: value or 0))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,8 +21,13 @@ LOCKER = """
 import sqlite3, sys, time
 conn = sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None)
 conn.execute("BEGIN " + sys.argv[2])
-print("locked", flush=True)
+print(time.monotonic(), flush=True)
 time.sleep(600)
+"""
+
+VISITOR = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=10, isolation_level=None).execute(sys.argv[2]).fetchall()
 """
 
 
@@ -97,11 +103,34 @@ class Faults(Rig):
         life = self.life
 
         def status() -> None:
+            if locker.stdout is None or locker.stdout.closed:
+                return  # it is over
+            if (
+                not select.select([locker.stdout], [], [], 0)[0]
+                or time.monotonic() - float(locker.stdout.readline() or "inf") < 7.0
+            ):
+                return  # on a busy machine it came to lock the file only now
             if life is not None and life is self.life and life.ready and self._wrong_now() == "lock":
                 self._status("blocked", lambda told: told.get("state") == "blocked")
 
         if for_s > 9.0:
             self._at(self.now() + 8.0, status)
+
+    def do_visit(self, statement: str, for_s: float) -> None:
+        """Another program does this in good faith, and is killed if it takes longer."""
+        if not self.path.exists():
+            return
+        visitor = subprocess.Popen(
+            [sys.executable, "-c", VISITOR, str(self.path), statement], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )  # fmt: skip
+        self._lockers.append(visitor)
+
+        def over() -> None:
+            visitor.kill()
+            visitor.wait()
+            self._lockers.remove(visitor)
+
+        self._cause("visit", for_s, over)
 
     def do_clock(self, by_s: int, for_s: float) -> None:
         self.machine.set(clock_s=by_s)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tests.torture.plan import Plan
 
 LOOK_EVERY_S = 0.25
-TOLD = ("corrupt", "database_replaced", "database_removed")
+TOLD = ("corrupt", "database_replaced", "database_removed", "foreign_wal")
 CHANGED = ("old", "rep")  # sensors whose values are changed on purpose: only their times are compared
 FIRST = 1_000_000  # the n-th start of a counter begins at n times this, so that a value tells which it was
 
@@ -141,7 +141,7 @@ class Watcher:
         self.file = 0
         self._looks = 0
         self._ever: set[tuple[str, float]] = set()
-        self._unsettled: tuple[tuple[int, int] | None, dict[str, int], bool] | None = None
+        self._unsettled: tuple[tuple[int, int] | None, dict[str, int], bool, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher")
 
@@ -158,7 +158,7 @@ class Watcher:
         end.unsettled = self._unsettled is not None
         self.file += 1
         self.ledger.ends.append(end)
-        self._unsettled = (before if end.in_place else None, known, not end.in_place)
+        self._unsettled = (before if end.in_place else None, known, not end.in_place, len(self.ledger.lives))
 
     def note(self, readings: Iterable[tuple[str, int, float | None]], file: int) -> None:
         """Readings that somebody was told to be stored, while this was the file and nothing was wrong with it."""
@@ -192,9 +192,10 @@ class Watcher:
             self.ledger.grown.append(now_s)
             self._ever |= live
         if self._unsettled is not None:
-            damaged, known, start_is_enough = self._unsettled
+            damaged, known, start_is_enough, lives = self._unsettled
             told = any(counts.get(kind, 0) > known.get(kind, 0) for kind in TOLD)
-            started = counts.get("started", 0) > known.get("started", 0)
+            # A log of the old file that lies beside the new one shows the starts of the old one.
+            started = len(self.ledger.lives) > lives and counts.get("started", 0) > known.get("started", 0)
             if identity == damaged or not (told or (start_is_enough and started)):
                 return
             self._unsettled = None

@@ -64,6 +64,7 @@ def plan(seed: int, seconds: float = 20.0) -> Plan:
         for family, rate in rates.items()
         for at_s in _times(chance, rate, seconds)
     ]
+    faults += _visits(seed, seconds, rates)
     storage = {
         "commit_interval": chance.choice(("100ms", "200ms", "1s", "3s")),
         "rollup_interval": chance.choice(("500ms", "2s", "2s", "15min")),
@@ -93,6 +94,18 @@ def _rates(chance: random.Random) -> dict[str, float]:
         family: round(chance.uniform(*RATES.get(family, (1.0, 4.0))) if family in chosen else rest * chance.random() * 3, 2)
         for family in sorted(FAMILIES)
     }
+
+
+def _visits(seed: int, seconds: float, rates: dict[str, float]) -> list[Fault]:
+    """Of other programs, in every third run and by dice of their own. Not where files are removed, exchanged, or damaged: what a
+    visitor does to such a one is lost by right."""
+    chance = random.Random(f"sensorlogd torture visits {seed}")
+    if seed % 3 or rates["files"]:
+        return []
+    return [
+        Fault(round(at_s, 2), "visit", {"statement": chance.choice(VISITS), "for_s": round(chance.uniform(0.2, 3.0), 2)})
+        for at_s in _times(chance, chance.uniform(1.0, 5.0), seconds)
+    ]
 
 
 def _times(chance: random.Random, rate: float, seconds: float) -> list[float]:
@@ -184,6 +197,10 @@ def _care(chance: random.Random) -> Choice:
 
 RATES = {"files": (0.5, 1.5)}  # each file's story must have the time to come to its end
 WEIGHTS = {"files": 3, "clock": 2, "disk": 2, "full": 2, "ends": 2, "changes": 2}  # where most can be lost; the others: 1
+VISITS = (
+    "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)", "PRAGMA wal_checkpoint(RESTART)", "ANALYZE", "REINDEX", "PRAGMA integrity_check",
+    "CREATE TABLE IF NOT EXISTS _theirs (a)",
+)  # fmt: skip
 FAMILIES = {
     "ends": _ends, "stops": _stops, "disk": _disk, "full": _full, "locks": _locks, "files": _files, "clock": _clock,
     "reloads": _reloads, "changes": _changes, "care": _care,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sensorlogd.daemon.control.requests import Clock
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 
 
@@ -21,10 +22,7 @@ def handler(
     """A handler for ``ControlServer``; runs on its thread."""
 
     def answer(request: dict[str, Any]) -> dict[str, Any]:
-        believe = request.get("believe", False)
-        if not isinstance(believe, bool):
-            raise ValueError("believe is true or false")
-        if believe:
+        if Clock.of(request).believe:
             clock.believe()
         return {"clock": clock.facts(), "wall_us": wall_us(), "stamp_us": clock.now_us(), "safe_us": clock.safe_us()}
 

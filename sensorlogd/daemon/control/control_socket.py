@@ -24,7 +24,7 @@ from typing import Any
 
 from sensorlogd.daemon.control.speaker import MOST_BYTES, QUICK, Handler, Speaker, short_path
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 NAME = "control.sock"
 ANSWER_WITHIN_S = 30.0
@@ -118,6 +118,6 @@ class ControlServer:
             if thread.ident is not None:
                 thread.join(max(until - time.monotonic(), 0.0))
         if any(thread.is_alive() for thread in self._threads):
-            log.warning("control: a request does not end; left behind")
+            logger.warning("control: a request does not end; left behind")
         with contextlib.suppress(OSError):
             self.path.unlink()

@@ -12,9 +12,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
 
-from sensorlogd.daemon.control.operations import Acts
+from sensorlogd.daemon.control.alarm_acts import OfflineAlarms
+from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.main.lock import DatabaseLock
-from sensorlogd.daemon.rollups.coordinator import Aggregation, AggregationState
+from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing import work_kinds
 from sensorlogd.daemon.writing.inbox import Inbox
@@ -52,7 +53,7 @@ class Offline:
         except BaseException:
             self._lock.release()
             raise
-        self.acts = Acts(self.writer, self.aggregation).handlers()
+        self.operations = Operations(self.writer, self.aggregation, OfflineAlarms(self.writer).acts())
         return self
 
     def _start(self) -> None:
@@ -73,8 +74,7 @@ class Offline:
             rolls_up=lambda: self.aggregation.request(),
             note_lost=self._lock.note_lost,
         )
-        self.aggregation = Aggregation(self.writer, self.path, 3600.0, self._zone, clock.safe_us)
-        self.aggregation.patience = 10.0
+        self.aggregation = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, patience=10.0)
         self.writer.start()
         try:
             self._wait_until_open()
@@ -99,15 +99,7 @@ class Offline:
     def _alone(self) -> None:
         """Somebody who does not know of the lock may have the file open, an older release perhaps."""
         try:
-            conn = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.5)
-        except sqlite3.Error as error:
-            raise OfflineError(database.explain(self.path, error)) from None
-        try:
-            conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
-            conn.execute("BEGIN EXCLUSIVE")
-            row = conn.execute("SELECT value FROM meta WHERE key = 'day_zone'").fetchone()
-            self._zone = row[0] if row is not None else self._zone
-            conn.execute("ROLLBACK")
+            self._zone = database.zone_if_alone(self.path) or self._zone
         except sqlite3.Error as error:
             if database.classify(error) is database.Failure.BUSY:
                 raise OfflineError(
@@ -115,8 +107,6 @@ class Offline:
                 ) from None
             if database.classify(error) is not database.Failure.OTHER:  # no such table: opening says what it is
                 raise OfflineError(database.explain(self.path, error)) from None
-        finally:
-            conn.close()
 
     def roll_up(self, tell: Callable[[], None] = lambda: None) -> None:
         """Until no kept work waits and no roll-up is missing or wrong. ``tell`` is called now and then."""
@@ -127,7 +117,7 @@ class Offline:
             self.aggregation.tick()
             tell()
             self._look()
-            if self.aggregation.state is AggregationState.IDLE and not self.aggregation.wanted:
+            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
                 return
 
     def _look(self) -> None:

@@ -8,185 +8,183 @@ The daemon answers them over its control socket; with the daemon down the verb h
 
 from __future__ import annotations
 
-import base64
-import sqlite3
 import time
-from array import array
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sensorlogd.daemon.rollups.coordinator import Aggregation
+from sensorlogd import curves
+from sensorlogd.daemon.control import requests
+from sensorlogd.daemon.control.answers import Done, Freed, Json, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
+from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend as mending
-from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.ingest import upsert as placing
+from sensorlogd.storage.corrections import recomputing
+from sensorlogd.storage.ingest import latest, upsert
+from sensorlogd.storage.maintenance.compact import give_back
+from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated
 
 T = TypeVar("T")
+A = TypeVar("A")
 ANSWER_S = 25.0
 SLICE_S = 0.03  # how long an act holds the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
-class ActError(ValueError):
+class OperationError(ValueError):
     """It was not done; the text says why."""
 
 
-class Acts:
-    """``handlers``: name of the request -> what is done. An answer's ``more`` says that the same request goes on."""
+class Operations:
+    """``do`` does what is requested, from any thread but the writer's. An answer's ``more`` says that the same request goes on."""
 
-    def __init__(self, writer: Writer, aggregation: Aggregation) -> None:
+    def __init__(self, writer: Writer, aggregation: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
+        """``more``: what others do, by the kind of request."""
         self.writer = writer
         self.aggregation = aggregation
-        self._place_rows = 500.0
-        self._pages = 100.0
-
-    def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        return {
-            "roll_up": self.roll_up,
-            "rebuild": self.rebuild,
-            "compact": self.compact,
-            "mend": self.mend,
-            "undo": self.undo,
-            "resume": self.resume,
-            "work": self.work,
-            "series": self.series,
-            "place": self.place,
-            "note": self.note,
+        self._upsert_pace = Pace(SLICE_S, 500, least=50, most=20_000)
+        self._page_pace = Pace(SLICE_S, 100, least=10, most=5_000)
+        self._known: Mapping[type[Request[Any]], Callable[[Any], Any]] = {
+            requests.RollUp: self._roll_up,
+            requests.Rebuild: self._rebuild,
+            requests.Compact: self._compact,
+            requests.Mend: self._mend,
+            requests.Undo: self._undo,
+            requests.Resume: self._resume,
+            requests.Recompute: self._recompute,
+            requests.LookAtWork: self._work,
+            requests.KnowSeries: self._series,
+            requests.Upsert: self._upsert,
+            requests.Note: self._note,
+            **more,
         }
 
+    def do(self, request: Request[A]) -> A:
+        """Raises OperationError, and whatever the work raises."""
+        answer: A = self._known[type(request)](request)
+        return answer
+
+    def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
+        """The same for the control socket: by the name on the wire, of what travels."""
+        return {request.name: self._said for request in self._known}
+
+    def _said(self, said: Json) -> Json:
+        encoded: Json = self.do(requests.decode(said)).encoded()
+        return encoded
+
     def _run(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
-        """Raises ActError when the writer does not come to it, and whatever ``run`` raises."""
+        """Raises OperationError when the writer does not come to it, and whatever ``run`` raises."""
         future = self.writer.submit(name, run, transaction=transaction)
         try:
             return future.result(ANSWER_S)
         except TimeoutError:
             reason = self.writer.stats().state_reason or "the writer is busy"
             what = "nothing was changed" if future.cancel() else "it may still be done, so look before you repeat it"
-            raise ActError(f"not done within {ANSWER_S:.0f} s: {reason}; {what}") from None
+            raise OperationError(f"not done within {ANSWER_S:.0f} s: {reason}; {what}") from None
 
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
-    def roll_up(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Roll-ups are to be made now."""
+    def _roll_up(self, _: requests.RollUp) -> Done:
         self.aggregation.request()
-        return {}
+        return Done()
 
-    def rebuild(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``series`` (ids), ``since_us`` or None: their roll-ups are computed anew."""
-        since = request.get("since_us")
-        wanted = [int(one) for one in request["series"]]
+    def _rebuild(self, asked: requests.Rebuild) -> Done:
+        since = outdated.BEGINNING_US if asked.since_us is None else asked.since_us
         now = self.writer.now_us()
-        self._run(
-            "rebuild", lambda db: outdated.mark(db.conn, wanted, now, outdated.BEGINNING_US if since is None else int(since))
-        )
+        self._run("rebuild", lambda db: outdated.mark(db.conn, list(asked.series), now, since))
         self.aggregation.request()
-        return {}
+        return Done()
 
-    def compact(self, _: dict[str, Any]) -> dict[str, Any]:
-        """Give some free pages back to the file system."""
-
-        def run(db: Any) -> dict[str, Any]:
-            conn: sqlite3.Connection = db.conn
+    def _compact(self, _: requests.Compact) -> Freed:
+        def run(db: Any) -> Freed:
             began = time.perf_counter()
-            (free,) = conn.execute("PRAGMA freelist_count").fetchone()
-            conn.execute(f"PRAGMA incremental_vacuum({int(self._pages)})").fetchall()
-            (left,) = conn.execute("PRAGMA freelist_count").fetchone()
-            took = max(time.perf_counter() - began, 1e-4)
-            self._pages = min(max(self._pages * min(max(SLICE_S / took, 0.3), 1.5), 10.0), 5_000.0)
-            return {"freed_pages": free - left, "left_pages": left, "more": 0 < left < free}
+            free, left = give_back(db.conn, int(self._page_pace))
+            self._page_pace.measured(time.perf_counter() - began)
+            return Freed(freed_pages=free - left, left_pages=left, more=0 < left < free)
 
         return self._run("compact", run)
 
     # ---- mending ---------------------------------------------------------------------------------------------------
 
-    def mend(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``series``, ``since_us``, ``until_us``, ``quality`` or None, ``scale``, ``offset``, ``note``, ``total`` (about how
-        many readings): have them changed. Answers the ``id`` of the mend and that of the ``work``."""
-        change = mending.Change(request.get("quality"), float(request.get("scale", 1.0)), float(request.get("offset", 0.0)))
-        series, since, until = (int(request[name]) for name in ("series", "since_us", "until_us"))
-        note, total, now = str(request["note"]), request.get("total"), self.writer.now_us()
-        return self._order(lambda db: mending.order(db.conn, series, since, until, change, note, now, total=total))
+    def _mend(self, asked: requests.Mend) -> MendOrdered:
+        curve = None if asked.curve is None else curves.parse(asked.curve)
+        change = mending.Change(asked.quality, asked.scale, asked.offset, curve)
+        now = self.writer.now_us()
+        return self._order(
+            lambda db: mending.order(
+                db.conn, asked.series, asked.since_us, asked.until_us, change, asked.note, now, total=asked.total
+            )
+        )
 
-    def undo(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id``: have a mend taken back. Answers ``id`` and ``work``."""
-        identity, now = int(request["id"]), self.writer.now_us()
-        return self._order(lambda db: mending.order_undo(db.conn, identity, now))
+    def _undo(self, asked: requests.Undo) -> MendOrdered:
+        now = self.writer.now_us()
+        return self._order(lambda db: mending.order_undo(db.conn, asked.id, now))
 
-    def resume(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id``: go on with a mend that an older release did not finish. Answers ``id`` and ``work``."""
-        identity, now = int(request["id"]), self.writer.now_us()
-        return self._order(lambda db: mending.order_resume(db.conn, identity, now))
+    def _resume(self, asked: requests.Resume) -> MendOrdered:
+        now = self.writer.now_us()
+        return self._order(lambda db: mending.order_resume(db.conn, asked.id, now))
 
-    def _order(self, run: Callable[[Any], tuple[int, int]]) -> dict[str, Any]:
+    def _recompute(self, asked: requests.Recompute) -> WorkOrdered:
+        now = self.writer.now_us()
+        return WorkOrdered(
+            self._run("recompute", lambda db: recomputing.order(db.conn, asked.sensor, asked.since_us, asked.formulas, now))
+        )
+
+    def _order(self, run: Callable[[Any], tuple[int, int]]) -> MendOrdered:
         identity, ordered = self._run("mend", run)
-        return {"id": identity, "work": ordered}
+        return MendOrdered(identity, ordered)
 
-    def work(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``id`` of a piece of work. Answers its ``state``, ``done`` of ``total``, and in the end the ``outcome``."""
-        identity = int(request["id"])
-        one = self._run("work", lambda db: work.find(db.conn, identity), transaction=False)
+    def _work(self, asked: requests.LookAtWork) -> WorkStands:
+        one = self._run("work", lambda db: work.find(db.conn, asked.id), transaction=False)
         if one is None:
-            raise ActError(f"there is no work {identity}")
-        return {"state": one.state, "done": one.done, "total": one.total, "outcome": one.outcome}
+            raise OperationError(f"there is no work {asked.id}")
+        return WorkStands(one.state, one.done, one.total, one.outcome)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
-    def series(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``specs``: [{sensor, channel, unit, kind, heartbeat_us}]. Answers ``ids``, made where there was none."""
+    def _series(self, asked: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        return {
-            "ids": self._run(
-                "series", lambda db: [catalogued.ensure(db.conn, catalogued.Wanted(**one), now) for one in request["specs"]]
-            )
-        }
+        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, one, now) for one in asked.specs])
+        return SeriesKnown(tuple(ids))
 
-    def place(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``series``, ``times``, ``values`` (NaN: missing), ``qualities`` (arrays, base64); ``replace``: {``mend``, ``note``}
-        or None.
-
-        Answers the counts, the ``mend`` that keeps what was replaced, how many readings are ``done``, and why the rest is
-        not yet: ``busy``, empty when all are.
-        """
-        times, values, qualities = array("q"), array("d"), array("q")
-        for column, name in ((times, "times"), (values, "values"), (qualities, "qualities")):
-            column.frombytes(base64.b64decode(request[name]))
-        numbers = [None if value != value else value for value in values]
-        replace = None if request.get("replace") is None else placing.Replace(**request["replace"])
-        placed, at, busy = placing.Placed(), 0, ""
-        while at < len(times):
-            end = at + int(self._place_rows)
-            columns = times[at:end], numbers[at:end], qualities[at:end]
+    def _upsert(self, asked: requests.Upsert) -> Upserted:
+        """In slices, until all are stored or earlier work on the same readings comes first."""
+        replace = asked.replace
+        upserted, at, busy = upsert.UpsertCounts(), 0, ""
+        while at < len(asked.times):
+            end = at + int(self._upsert_pace)
+            columns = asked.times[at:end], asked.values[at:end], asked.qualities[at:end]
             try:
-                took, some = self._place_slice(int(request["series"]), columns, replace)
-            except placing.Busy as reason:
+                took, some = self._upsert_slice(asked.series, columns, replace)
+            except upsert.Busy as reason:
                 busy = str(reason)
                 break
-            placed.add(some)
+            upserted.add(some)
             if replace is not None:
-                replace = placing.Replace(some.mend, replace.note)
-            if end <= len(times):
-                self._place_rows = min(max(self._place_rows * min(max(SLICE_S / took, 0.3), 1.5), 50.0), 20_000.0)
-            at = min(end, len(times))
-        counts = {name: getattr(placed, name) for name in placing.COUNTS}
-        return counts | {"mend": None if replace is None else replace.mend, "done": at, "busy": busy}
+                replace = upsert.Replace(some.mend, replace.note)
+            if end <= len(asked.times):
+                self._upsert_pace.measured(took)
+            at = min(end, len(asked.times))
+        counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
+        return Upserted(**counts, mend=None if replace is None else replace.mend, done=at, busy=busy)
 
-    def _place_slice(
-        self, series: int, columns: tuple[Any, Any, Any], replace: placing.Replace | None
-    ) -> tuple[float, placing.Placed]:
-        def run(db: Any) -> tuple[float, placing.Placed]:
+    def _upsert_slice(
+        self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None
+    ) -> tuple[float, upsert.UpsertCounts]:
+        def run(db: Any) -> tuple[float, upsert.UpsertCounts]:
             began = time.perf_counter()
-            placed = placing.place(db.conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
-            if placed.replaced:
+            upserted = upsert.upsert(db.conn, db.frontier, series, *columns, self.writer.now_us(), replace=replace)
+            if upserted.replaced:
                 latest.renew(db.conn, db.newest, [series])
-            return max(time.perf_counter() - began, 1e-4), placed
+            return time.perf_counter() - began, upserted
 
         return self._run("import", run)
 
-    def note(self, request: dict[str, Any]) -> dict[str, Any]:
-        """``kind``, ``sensor`` or None, ``detail``: an event."""
-        self.writer.emit(str(request["kind"]), request.get("sensor"), str(request["detail"]))
-        return {}
+    def _note(self, asked: requests.Note) -> Done:
+        self.writer.emit(kind_of(asked.kind), asked.sensor, asked.detail)
+        return Done()

@@ -24,10 +24,10 @@ from typing import Any
 
 from sensorlogd.daemon.writing.jobs import WriterStopped
 from sensorlogd.storage.corrections.mend import MendError
-from sensorlogd.storage.ingest.upsert import PlaceError
+from sensorlogd.storage.ingest.upsert import UpsertError
 from sensorlogd.storage.series import SeriesMismatch
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MOST_BYTES = 1024 * 1024  # of a request
 SAY_WITHIN_S = 5.0  # so long has a client to say what it wants, and to take the next part of its answer
@@ -163,6 +163,8 @@ class Speaker:
             while self._end_at is None or (self._clients and time.monotonic() < self._end_at):
                 self._turn()
         finally:
+            if not self._ending:
+                self._begin_to_end()
             self._acts.put(None)
             for client in list(self._clients):
                 if not client.answer:
@@ -201,6 +203,7 @@ class Speaker:
         self._accept_at = None
         with contextlib.suppress(KeyError):  # it is paused
             self._selector.unregister(self._listener)
+        self._turn_away()
         waiting = [client for client in self._clients if not client.answer and client.until is not None]
         with contextlib.suppress(queue.Empty):
             while (act := self._acts.get_nowait()) is not None:
@@ -208,21 +211,26 @@ class Speaker:
         for client in waiting:
             self._answer(client, _error("the daemon is ending"))
 
+    def _turn_away(self) -> None:
+        """Who has connected and was not yet seen is told, too: closing the listener would cut them off without a word."""
+        with contextlib.suppress(OSError):
+            for _ in range(2 * CLIENTS):
+                _send_away(self._listener.accept()[0], _error("the daemon is ending"))
+
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
         except BlockingIOError:
             return  # it went away
         except OSError as error:  # no descriptor: whoever waits stays readable, and asking again at once helps nobody
-            log.warning("control: %s; trying again", error)
+            logger.warning("control: %s; trying again", error)
             self._selector.unregister(self._listener)
             self._accept_at = time.monotonic() + ACCEPT_AGAIN_S
             return
         sock.setblocking(False)
         client = _Client(sock, time.monotonic() + SAY_WITHIN_S)
         if len(self._clients) >= CLIENTS:
-            with sock, contextlib.suppress(OSError):
-                sock.send(_BUSY)
+            _send_away(sock, _BUSY)
             return
         self._clients.add(client)
         self._watch(client, selectors.EVENT_READ)
@@ -239,7 +247,7 @@ class Speaker:
         try:
             self._selector.register(client.socket, event, client)
         except OSError as error:  # no memory
-            log.warning("control: a client is not served: %s", error)
+            logger.warning("control: a client is not served: %s", error)
             self._drop(client)
 
     def _unwatch(self, client: _Client) -> None:
@@ -251,7 +259,7 @@ class Speaker:
         if client in self._clients:
             self._unwatch(client)
             self._clients.discard(client)
-            client.socket.close()
+            _hang_up(client.socket)
 
     def _read(self, client: _Client) -> None:
         try:
@@ -259,7 +267,7 @@ class Speaker:
         except BlockingIOError:
             return
         except OSError as error:
-            log.debug("control: a client was not heard: %s", error)
+            logger.debug("control: a client was not heard: %s", error)
             self._drop(client)
             return
         client.heard += data
@@ -301,7 +309,7 @@ class Speaker:
         except BlockingIOError:
             pass
         except OSError as error:
-            log.debug("control: a client was not answered: %s", error)
+            logger.debug("control: a client was not answered: %s", error)
             client.answer = b""
         if not client.answer:
             self._drop(client)
@@ -309,6 +317,21 @@ class Speaker:
         client.until = time.monotonic() + SAY_WITHIN_S
         self._unwatch(client)
         self._watch(client, selectors.EVENT_WRITE)
+
+
+def _send_away(sock: socket.socket, answer: bytes) -> None:
+    sock.setblocking(False)
+    with contextlib.suppress(OSError):
+        sock.send(answer)
+    _hang_up(sock)
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """Close. What was said and not read is read first, without waiting: else the client finds a reset instead of its answer."""
+    with sock, contextlib.suppress(OSError):
+        for _ in range(MOST_BYTES // 65536 + 1):
+            if not sock.recv(65536):
+                return
 
 
 def _encode(answer: dict[str, Any]) -> bytes:
@@ -323,7 +346,7 @@ _BUSY = _encode({"ok": False, "busy": True, "error": "busy: too many requests wa
 
 
 # What is asked cannot be done, and says why: nothing is wrong with the daemon.
-REFUSALS = (ValueError, MendError, PlaceError, SeriesMismatch, WriterStopped, TimeoutError, sqlite3.Error)
+REFUSALS = (ValueError, MendError, UpsertError, SeriesMismatch, WriterStopped, TimeoutError, sqlite3.Error)
 
 
 def _call(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
@@ -331,7 +354,7 @@ def _call(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
         return _encode({"ok": True} | handler(request))
     except Exception as error:  # whatever it is, it is the client's answer and not the daemon's end
         if isinstance(error, REFUSALS):
-            log.info("control: %s: refused: %s", name, error)
+            logger.info("control: %s: refused: %s", name, error)
         else:
-            log.exception("control: %s failed", name)
+            logger.exception("control: %s failed", name)
         return _error(f"{type(error).__name__}: {error}")

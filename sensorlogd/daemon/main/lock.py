@@ -21,6 +21,7 @@ NAME = "sensorlogd.lock"
 PATIENCE_S = 1.0  # for those who look: each holds a shared lock for some microseconds
 RETRY_S = 0.005
 _OPENED = b" opened\n"
+_TIME_BYTES = 120  # b"time BELIEVED_US BOOT STEADY_US\n", filled with line ends
 LOST_AT = 4_000  # behind the longest path of a control socket, and in the first page of the file
 
 
@@ -116,13 +117,16 @@ class DatabaseLock(_Lock):
 
     The file also keeps the one number that must outlive a disk without any room: how many readings could be stored nowhere.
     It stands at ``LOST_AT``, in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
-    database was ever open here: then one that is empty or not there has gone, it was not begun yet.
+    database was ever open here: then one that is empty or not there has gone, it was not begun yet. And the time that was
+    believed last (see ``daemon.timekeeping.heartbeat``): a database that is begun anew behind a damaged one does not know it, and
+    a start with a wrong clock would expire what comes back.
     """
 
     def __init__(self, database: Path, control: Path | None) -> None:
         super().__init__(database, "name another database", control if control is None else control.absolute())
         self.lost = 0  # readings; of earlier runs too, until somebody has stored the number and said ``forget_lost``
         self.was_opened = False
+        self.believed: dict[str, str] = {}  # as ``heartbeat.stored`` gave it; empty: nothing is known
 
     def note_lost(self, readings: int) -> None:
         """So many readings more. Raises nothing: there is nobody left to tell but stderr."""
@@ -143,20 +147,40 @@ class DatabaseLock(_Lock):
             with contextlib.suppress(OSError):
                 os.pwrite(self._descriptor, _OPENED, LOST_AT + 25)
 
+    def note_time(self, believed: dict[str, str]) -> None:
+        """What ``heartbeat.stored`` gives; empty: nothing is believed now, what was noted stays. Raises nothing."""
+        if believed:
+            self.believed = dict(believed)
+            with contextlib.suppress(OSError):
+                os.pwrite(self._descriptor, self._time(), LOST_AT + 25 + len(_OPENED))
+
+    def _time(self) -> bytes:
+        if not self.believed:
+            return b""
+        return f"time {self.believed['believed_us']} {self.believed['believed_boot']}".encode().ljust(_TIME_BYTES, b"\n")
+
     def _file(self) -> Path:
         return lock_path(self._guarded)
 
     def _write(self, descriptor: int) -> None:
-        found = os.pread(descriptor, 25 + len(_OPENED), LOST_AT)
+        found = os.pread(descriptor, 25 + len(_OPENED) + _TIME_BYTES, LOST_AT)
         if found.startswith(b"lost ") and found[5:25].isdigit():
             self.lost = int(found[5:25])
-        self.was_opened = found[25:] == _OPENED
+        self.was_opened = found[25:].startswith(_OPENED)
+        self.believed = _believed(found[25 + len(_OPENED) :])
         content = render(Holder(os.getpid(), self._control))
-        tail = b"lost %020d" % self.lost + (_OPENED if self.was_opened else b"")
+        tail = b"lost %020d" % self.lost + (_OPENED + self._time() if self.was_opened else b"")
         os.pwrite(descriptor, content.ljust(LOST_AT, b"\n") + tail, 0)
 
     def _wipe(self, descriptor: int) -> None:
         os.pwrite(descriptor, b"\n" * LOST_AT, 0)
+
+
+def _believed(text: bytes) -> dict[str, str]:
+    word, _, rest = text.decode("ascii", "replace").rstrip("\n").partition(" ")
+    believed_us, _, boot = rest.partition(" ")
+    sensible = word == "time" and believed_us.isdecimal() and len(believed_us) <= 16  # microseconds, until 2286
+    return {"believed_us": believed_us, "believed_boot": boot} if sensible else {}
 
 
 def _flocked(descriptor: int, how: int) -> bool:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 
 from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.event_kinds import Emit, EventKind
 
-log = logging.getLogger(__name__)
-
-Emit = Callable[[str, str | None, str], None]
+logger = logging.getLogger(__name__)
 
 
 class Parts:
@@ -46,14 +45,14 @@ class Parts:
         except (OSError, RuntimeError) as error:
             reason = str(error)
             if self.missing.get(name) != reason:
-                log.error("%s cannot start: %s; everything else goes on, and it is tried again", name, reason)
-                self._emit("part_failed", None, f"{name} cannot start: {reason}; it is tried again")
+                logger.error("%s cannot start: %s; everything else goes on, and it is tried again", name, reason)
+                self._emit(EventKind.PART_FAILED, None, f"{name} cannot start: {reason}; it is tried again")
             self.missing[name] = reason
             pause = self._pauses.setdefault(name, Backoff(first_s=0.5, quick_s=2.0, quick_for=5, cap_s=60.0))
             self._again[name] = self._monotonic() + pause.next_s()
             return
         if name in self.missing:
-            log.warning("%s has started", name)
-            self._emit("part_started", None, f"{name} has started")
+            logger.warning("%s has started", name)
+            self._emit(EventKind.PART_STARTED, None, f"{name} has started")
         for known in (self._again, self._pauses, self.missing):
             known.pop(name, None)

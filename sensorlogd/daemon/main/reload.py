@@ -1,84 +1,94 @@
-"""A reload: all or nothing. What can fail is done before anything is touched; then only what changed restarts.
-
-Readings keep their names across it: those that were handed over before are stored under the former names, because the new
-sensors travel through the inbox behind them (``Writer.use_specs``).
-"""
+"""A reload: all or nothing. What can fail is done before anything is touched (``change``)."""
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import resource
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import Future
 
-from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.sensing.sensor_thread import Reader
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.main.alarms import Alarms
+from sensorlogd.daemon.main.caretaker import Caretaker
+from sensorlogd.daemon.main.change import Change, ReloadRefused, prepare
+from sensorlogd.daemon.main.last_good import LastGood
+from sensorlogd.daemon.main.pages import Pages
+from sensorlogd.daemon.main.running import Running
+from sensorlogd.daemon.main.sdnotify import Notifier
+from sensorlogd.daemon.main.sensor_threads import SensorThreads
+from sensorlogd.daemon.sensing.build import formulas, retention_plan, sensor_specs
+from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.event_kinds import EventKind
 
-log = logging.getLogger(__name__)
-
-SPARE_DESCRIPTORS = 24
-
-
-class ReloadRefused(Exception):
-    """Nothing was changed. ``problems``: why, a line each."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """From one configuration to the next. ``fresh``: readers that are made and not started; ``leaving``: to be stopped."""
+class Reload:
+    """For the main thread. ``load``: reads the file, or raises an error whose ``errors`` tell all mistakes. ``summary``: how
+    the daemon is, in one line."""
 
-    config: Config
-    fresh: Mapping[str, Reader]
-    leaving: Mapping[str, Reader]
-    kept: int
-    restart_needed: tuple[str, ...]
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        running: Running,
+        sensors: SensorThreads,
+        pages: Pages,
+        writer: Writer,
+        alarms: Alarms,
+        caretaker: Caretaker,
+        last_good: LastGood,
+        notifier: Notifier,
+        summary: Callable[[], str],
+    ) -> None:
+        self.load = load
+        self._running = running
+        self._sensors = sensors
+        self._pages = pages
+        self._writer = writer
+        self._alarms = alarms
+        self._caretaker = caretaker
+        self._last_good = last_good
+        self._notifier = notifier
+        self._summary = summary
 
-    def tell(self) -> str:
-        """In one line."""
-        removed = sorted(set(self.leaving) - set(self.fresh))
-        return f"started {', '.join(self.fresh) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"
+    def run(self, waiting: list[Future[list[str] | Change]]) -> None:
+        """Those who wait are answered whatever happens: what changed, or why nothing did."""
+        self._notifier.reloading()
+        came_of_it: list[str] | Change = ["cut off by a fault; the daemon's log tells more"]
+        try:
+            change = prepare(self._running.config, self.load, self._sensors.running, self._sensors.make)
+        except ReloadRefused as refused:
+            came_of_it = refused.problems
+            self._refuse(refused.problems)
+        else:
+            self._use(change)
+            came_of_it = change
+        finally:
+            self._notifier.ready(self._summary())
+            for outcome in waiting:
+                outcome.set_result(came_of_it)
 
+    def _refuse(self, problems: list[str]) -> None:
+        for problem in problems:
+            logger.error("reload: %s", problem)
+            self._writer.emit(EventKind.CONFIG_REJECTED, None, problem)
+        logger.error("reload: rejected with %d errors; everything goes on as before", len(problems))
+        self._running.refuse(problems)
 
-def prepare(
-    old: Config, load: Callable[[], Config], readers: Mapping[str, Reader], make: Callable[[str, SensorOptions, Config], Reader]
-) -> Change:
-    """Read the file and make all that it needs. Raises ReloadRefused; then nothing is left of it."""
-    try:
-        new = load()
-    except Exception as error:
-        raise ReloadRefused([str(line) for line in getattr(error, "errors", None) or [error]]) from error
-    kept = {name for name, sensor in new.sensors.items() if name in readers and _same(old, new, name)}
-    fresh: dict[str, Reader] = {}
-    doing = "the configuration"
-    try:
-        for name, sensor in new.sensors.items():
-            if name not in kept and sensor.enabled:
-                doing = f"sensors.{name}"
-                fresh[name] = make(name, sensor, new)
-        doing = f"{len(fresh)} sensors"
-        _look_at_descriptors()
-    except Exception as error:  # no descriptors, no memory, a driver that cannot be made
-        for reader in fresh.values():
-            reader.join()
-        raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
-    leaving = {name: reader for name, reader in readers.items() if name not in kept}
-    restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
-    return Change(new, fresh, leaving, len(kept), restart)
-
-
-def _look_at_descriptors() -> None:
-    """The database, the aggregator and whoever asks need some, too. Raises OSError."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    left = limit - len(os.listdir("/proc/self/fd"))
-    if limit != resource.RLIM_INFINITY and left < SPARE_DESCRIPTORS:
-        raise OSError(errno.EMFILE, f"only {left} of {limit} descriptors would be left (LimitNOFILE of the service, ulimit -n)")
-
-
-def _same(old: Config, new: Config, name: str) -> bool:
-    return old.sensors.get(name) == new.sensors[name]
+    def _use(self, change: Change) -> None:
+        for part in change.restart_needed:
+            message = f"changes under '{part}:' take effect at the next restart"
+            logger.warning("reload: %s", message)
+            self._writer.emit(EventKind.RESTART_NEEDED, None, message)
+        self._sensors.remove(change.leaving)
+        self._sensors.forget_unstarted(self._running.config)
+        self._running.use(change.config)
+        self._pages.use(change.config)
+        computed = formulas(change.config, {**self._sensors.running, **change.fresh})
+        self._writer.use_specs(sensor_specs(change.config), retention_plan(change.config), computed)
+        self._alarms.use(change.config)
+        self._caretaker.use(change.config)
+        for name, thread in change.fresh.items():
+            self._sensors.start(name, change.config.sensors[name], change.config, thread)
+        logger.info("reload: %s", change.tell())
+        self._writer.emit(EventKind.CONFIG_RELOADED, None, change.tell())
+        self._last_good.keep(change.config)

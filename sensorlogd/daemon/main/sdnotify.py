@@ -6,8 +6,9 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Callable
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Notifier:
@@ -58,7 +59,23 @@ class Notifier:
                 out.settimeout(1.0)  # nobody reading there must not stop us: the message is lost then
                 out.sendto("\n".join(lines).encode(), address)
         except OSError as error:
-            log.debug("sd_notify: %s", error)
+            logger.debug("sd_notify: %s", error)
+
+
+class Watchdog:
+    """Gives systemd its signs of life, as long as ``makes_progress`` (of the monotonic seconds now) says so."""
+
+    def __init__(self, notifier: Notifier, makes_progress: Callable[[float], bool]) -> None:
+        self.every_s = notifier.watchdog_interval_s()
+        self._notifier = notifier
+        self._makes_progress = makes_progress
+        self._feed_at = 0.0
+
+    def feed(self, now: float) -> None:
+        """Twice within the time that systemd waits for one; called at least as often."""
+        if self.every_s and now >= self._feed_at and self._makes_progress(now):
+            self._notifier.watchdog()
+            self._feed_at = now + self.every_s / 2
 
 
 def _line(text: str) -> str:

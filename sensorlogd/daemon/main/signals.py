@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import FrameType
 
+from sensorlogd.daemon.main.change import Change
+
 
 class Wakeup:
     """A pipe that ends the main thread's wait; written by signal handlers and other threads."""
@@ -43,13 +45,32 @@ class Wakeup:
 
 @dataclass(slots=True)
 class Asked:
-    """What signals and the control socket asked for since the loop last looked. ``stop_at``: monotonic, when it was asked."""
+    """What signals and the control socket asked for since the loop last looked. ``stop_at``: monotonic, when it was asked.
+
+    ``reloads``: who waits for the outcome of one: what changed, or why nothing did.
+    """
 
     stop: bool = False
     stop_at: float = 0.0
     interrupts: int = 0
-    reloads: list[Future[list[str]]] = field(default_factory=list)
+    reloads: list[Future[list[str] | Change]] = field(default_factory=list)
     reload_by_signal: bool = False
+
+    @property
+    def reload(self) -> bool:
+        return self.reload_by_signal or bool(self.reloads)
+
+    def ask_reload(self) -> Future[list[str] | Change]:
+        """Any thread."""
+        outcome: Future[list[str] | Change] = Future()
+        self.reloads.append(outcome)
+        return outcome
+
+    def take_reloads(self) -> list[Future[list[str] | Change]]:
+        """The main thread sees to it now; who waits for the outcome. One who asks meanwhile is among them, or in the next."""
+        waiting, self.reloads = self.reloads, []
+        self.reload_by_signal = False
+        return waiting
 
 
 def take_signals(asked: Asked, wake: Callable[[], None]) -> Callable[[], None]:

@@ -3,90 +3,142 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from sensorlogd import __version__
+from sensorlogd.daemon.main import last_good
+from sensorlogd.daemon.main.alarms import Alarms
+from sensorlogd.daemon.main.pages import Pages
+from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.main.running import Running
+from sensorlogd.daemon.main.sensor_threads import SensorThreads
+from sensorlogd.daemon.rollups.coordinator import Coordinator
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.world.lookout import Lookout
+from sensorlogd.daemon.writing.commit import Report
+from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 
-if TYPE_CHECKING:
-    from sensorlogd.daemon.main.supervisor import Supervisor
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The parts that are asked how they are; for any thread. ``path``: of the database."""
 
-def sensor_rows(daemon: Supervisor) -> list[status.SensorRow]:
-    """The rows of ``sensor_status``. Any thread."""
-    stored: Mapping[str, Mapping[str, int]] = daemon.writer.stats().per_sensor
-    rows = []
-    for name, sensor in list(daemon.config.sensors.items()):
-        reader = daemon.readers.get(name)
-        if reader is None:
-            rows.append(status.SensorRow(name, "disabled" if not sensor.enabled else "stopped", 0, None, None, {}))
-            continue
-        now = reader.status()
-        counters = {**now.counters, **stored.get(name, {})}
-        rows.append(status.SensorRow(name, now.state.value, now.since_us, now.last_reading_us, now.last_error, counters))
-    for name, reason in daemon.config.failed_sensors.items():
-        rows.append(status.SensorRow(name, "failed", daemon.started_us, None, reason, {}))
-    return rows
+    started_us: int
+    path: Path
+    running: Running
+    clock: JudgedClock
+    writer: Writer
+    aggregation: Coordinator
+    sensors: SensorThreads
+    pages: Pages
+    parts: Parts
+    lookout: Lookout
+    alarms: Alarms
 
+    def report(self) -> Report:
+        """What the status tables are to say."""
+        return Report(self.sensor_rows(), self.daemon_facts())
 
-def daemon_facts(daemon: Supervisor) -> dict[str, Any]:
-    """The keys of ``daemon_status``. Any thread."""
-    stats, web = daemon.writer.stats(), daemon.web
-    return {
-        "pid": os.getpid(),
-        "version": __version__,
-        "started_us": daemon.started_us,
-        "heartbeat_us": daemon.clock.now_us(),
-        "config_path": str(daemon.config.path),
-        "config_errors": daemon.problems,
-        "from_last_good": daemon.from_last_good,
-        "clean_shutdown": False,
-        "commit_interval_us": daemon.config.storage.commit_interval,
-        "state": stats.state.value,
-        "state_reason": stats.state_reason,
-        "blocked_since_us": stats.blocked_since_us,
-        "committed": stats.committed,
-        "commits": stats.commits,
-        "repeated": stats.repeated,
-        "shifted": stats.shifted,
-        "late": stats.late,
-        "last_commit_us": stats.last_commit_us,
-        "last_commit_ms": round(stats.last_commit_ms, 3),
-        "commit_s": round(stats.commit_s, 6),
-        "clean_start": daemon.opening.clean_start,
-        "given_up": stats.given_up,
-        "inbox_depth": daemon.inbox.depth,
-        "inbox_limit": daemon.inbox.limit,
-        "rollup_runs": daemon.aggregation.runs,
-        "rollup_state": daemon.aggregation.state.value,
-        "rollup_error": daemon.aggregation.last_error,
-        "clock_synchronised": not daemon.clock.flags_unsynced,
-        "clock": daemon.clock.facts(),
-        "work": daemon.writer.kept_work(),
-        "incidents": len(incidents.all_incidents(daemon.path)),
-        "parts": dict(daemon.parts.missing),
-        **daemon.writer.wal(),
-        "web_state": "off" if web is None else web.state.value,
-        "web_url": "" if web is None else web.url,
-        "web_error": "" if web is None else web.last_error,
-        "web_restarts": 0 if web is None else max(web.restarts, 0),
-    }
+    def answer(self) -> dict[str, Any]:
+        """To ``status``, which is told the last example of what was counted, too."""
+        told = []
+        for row in self.sensor_rows():
+            thread = self.sensors.running.get(row.sensor)
+            told.append(
+                {
+                    "sensor": row.sensor,
+                    "state": row.state,
+                    "last_error": row.last_error,
+                    "counters": row.counters,
+                    "examples": thread.examples() if thread is not None else {},
+                }
+            )
+        return {"daemon": self.daemon_facts(), "sensors": told}
 
+    def sensor_rows(self) -> list[status.SensorRow]:
+        """The rows of ``sensor_status``."""
+        stored: Mapping[str, Mapping[str, int]] = self.writer.stats().per_sensor
+        rows = []
+        for name, sensor in list(self.running.config.sensors.items()):
+            thread = self.sensors.running.get(name)
+            if thread is None:
+                rows.append(status.SensorRow(name, "disabled" if not sensor.enabled else "stopped", 0, None, None, {}))
+                continue
+            now = thread.status()
+            counters = {**now.counters, **stored.get(name, {})}
+            rows.append(status.SensorRow(name, now.state.value, now.since_us, now.last_reading_us, now.last_error, counters))
+        for name, reason in self.running.config.failed_sensors.items():
+            rows.append(status.SensorRow(name, "failed", self.started_us, None, reason, {}))
+        return rows
 
-def summary(daemon: Supervisor, last_good: str) -> str:
-    """One line: for systemd and the log."""
-    states: dict[str, int] = {}
-    for reader in list(daemon.readers.values()):
-        state = reader.status().state.value
-        states[state] = states.get(state, 0) + 1
-    text = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no sensors"
-    stats = daemon.writer.stats()
-    text += f"; database {stats.state.value}"
-    if stats.state_reason:
-        text += f" ({stats.state_reason})"
-    if daemon.problems:
-        which = f"running from {last_good}" if daemon.from_last_good else "running as before the reload"
-        text += f"; {which}: {len(daemon.problems)} errors in the configuration"
-    return text
+    def daemon_facts(self) -> dict[str, Any]:
+        """The keys of ``daemon_status``."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_us": self.started_us,
+            "heartbeat_us": self.clock.now_us(),
+            **self._configuration_facts(),
+            "clean_shutdown": False,
+            **self._writer_facts(),
+            "rollup_runs": self.aggregation.runs,
+            "rollup_state": self.aggregation.state.value,
+            "rollup_error": self.aggregation.last_error,
+            "clock_synchronised": not self.clock.flags_unsynced,
+            "clock": self.clock.facts(),
+            "work": self.writer.kept_work(),
+            "incidents": len(incidents.all_incidents(self.path)),
+            "parts": dict(self.parts.missing),
+            "alarms": self.alarms.facts(),
+            **self.writer.wal(),
+            **self.pages.facts(),
+        }
+
+    def _configuration_facts(self) -> dict[str, Any]:
+        config = self.running.config
+        return {
+            "config_path": str(config.path),
+            "config_errors": self.running.problems,
+            "from_last_good": self.running.from_last_good,
+            "findings": self.lookout.findings,
+            "commit_interval_us": config.storage.commit_interval,
+        }
+
+    def _writer_facts(self) -> dict[str, Any]:
+        stats = self.writer.stats()
+        return {
+            "state": stats.state.value,
+            "state_reason": stats.state_reason,
+            "blocked_since_us": stats.blocked_since_us,
+            "committed": stats.committed,
+            "commits": stats.commits,
+            "repeated": stats.repeated,
+            "shifted": stats.shifted,
+            "late": stats.late,
+            "last_commit_us": stats.last_commit_us,
+            "last_commit_ms": round(stats.last_commit_ms, 3),
+            "commit_s": round(stats.commit_s, 6),
+            "clean_start": self.writer.opening.clean_start,
+            "given_up": stats.given_up,
+            "inbox_depth": self.writer.inbox.depth,
+            "inbox_limit": self.writer.inbox.limit,
+        }
+
+    def summary(self) -> str:
+        """One line: for systemd and the log."""
+        states = Counter(thread.status().state.value for thread in list(self.sensors.running.values()))
+        text = ", ".join(f"{count} {state}" for state, count in sorted(states.items())) or "no sensors"
+        stats = self.writer.stats()
+        text += f"; database {stats.state.value}"
+        if stats.state_reason:
+            text += f" ({stats.state_reason})"
+        if self.running.problems:
+            which = f"running from {last_good.NAME}" if self.running.from_last_good else "running as before the reload"
+            text += f"; {which}: {len(self.running.problems)} errors in the configuration"
+        return text

@@ -19,8 +19,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sensorlogd.daemon.rollups.messages import ChildEnd, Done, Exit, Failed, ParentGone, Rows, Stored, TooLarge, Work
-from sensorlogd.storage.database import Failure, classify
-from sensorlogd.storage.rollups import compute, rebuild
+from sensorlogd.storage.database import Failure, classify, connect_snapshots
+from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.rollups import compute, outdated, rebuild
 from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 
 # Rows per message: so many that storing them holds the writer for STORE_S; measured anew with every message.
@@ -70,13 +71,6 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and classify(error) in (Failure.CORRUPT, Failure.NOTADB)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """Raises sqlite3.Error, OSError."""
-    if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
-        raise OSError(f"{path} is empty")
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
-
-
 def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
     """Whether more could be done at once, and whether anything dirty or stale is left for another run."""
     began = time.monotonic()
@@ -84,9 +78,8 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
     def enough() -> bool:
         return time.monotonic() - began > RUN_S
 
-    conn = _connect(Path(path))
+    conn = connect_snapshots(Path(path))
     try:
-        conn.execute("PRAGMA query_only = 1")
         # Every snapshot is taken after the writer acknowledged the edge, and sees all rows that were sent before: healing
         # an hour merges minutes that may have been closed just now.
         if new_edge_us > old_edge_us:
@@ -105,12 +98,11 @@ def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: 
             more = done == MARKS
         if not more:
             conn.execute("BEGIN")
-            for rows, deletes, advances in rebuild.compute_stale(conn, new_edge_us, zone, enough):
+            for rows, deletes, advances in rebuild.compute_outdated(conn, new_edge_us, zone, enough):
                 sender.put(rows, deletes, (), advances)
             sender.finish(conn)
-            more = enough() and conn.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is not None
-        left = conn.execute("SELECT 1 FROM dirty UNION ALL SELECT 1 FROM stale LIMIT 1").fetchone() is not None
-        return more, left
+            more = enough() and outdated.any_outdated(conn)
+        return more, outdated.anything_left(conn)
     finally:
         conn.close()
 
@@ -120,7 +112,7 @@ class _Sender:
 
     def __init__(self, line: ChildEnd) -> None:
         self.line = line
-        self.most = float(ROWS_PER_MESSAGE)
+        self.pace = Pace(STORE_S, ROWS_PER_MESSAGE, LEAST_ROWS, MOST_ROWS)
         self._pending: dict[Key, Row | None] = {}  # what is computed again later overrides; None: to be deleted
         self._marks: list[Mark] = []
         self._advances: list[Advance] = []
@@ -134,7 +126,7 @@ class _Sender:
         self._pending.update(dict.fromkeys(deletes))
         self._marks += marks
         self._advances += advances
-        if len(self._pending) >= self.most or len(self._marks) >= 2 * self.most:
+        if len(self._pending) >= self.pace.rows or len(self._marks) >= 2 * self.pace.rows:
             self._send()
 
     def finish(self, conn: sqlite3.Connection) -> None:
@@ -146,7 +138,7 @@ class _Sender:
     def _send(self) -> None:
         keys = list(self._pending)
         while keys:
-            now, keys = keys[: int(self.most)], keys[int(self.most) :]
+            now, keys = keys[: int(self.pace)], keys[int(self.pace) :]
             rows = [row for key in now if (row := self._pending[key]) is not None]
             deletes = [key for key in now if self._pending[key] is None]
             if keys:
@@ -179,7 +171,6 @@ class _Sender:
         if not isinstance(answer, Stored):
             raise ParentGone(f"{type(answer).__name__} in place of an acknowledgement")
         # So many rows that storing them takes STORE_S. Few rows say little: a commit has a price of its own.
-        if answer.seconds > STORE_S or self._unanswered >= self.most / 2:
-            change = min(max(STORE_S / max(answer.seconds, 1e-4), 0.3), 1.5)
-            self.most = min(max(self.most * change, LEAST_ROWS), MOST_ROWS)
+        if answer.seconds > STORE_S or self._unanswered >= self.pace.rows / 2:
+            self.pace.measured(answer.seconds)
         self._unanswered = 0

@@ -13,9 +13,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sensorlogd.daemon.rollups.messages import Rows
+from sensorlogd.daemon.rollups.messages import Done, Rows
+from sensorlogd.event_kinds import Kind
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
-from sensorlogd.storage.rollups import store as rollup_store
+from sensorlogd.storage.rollups import store
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.writing.totals import WriterStats
@@ -41,7 +42,7 @@ class Jobs(Protocol):
 
     def submit(self, name: str, run: Callable[[Any], T], *, transaction: bool = True, token: int | None = None) -> Future[T]: ...
     def stats(self) -> WriterStats: ...
-    def emit(self, kind: str, sensor: str | None, detail: str) -> None: ...
+    def emit(self, kind: Kind, sensor: str | None, detail: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,9 @@ class Edge:
 
 
 @dataclass(slots=True)
-class Run:
+class RollUpRun:
     """``over``: nothing of it is stored any more, whatever still waits for the writer. ``token``: of the opening of the
-    database that took the edge; None until one has."""
+    database that took the edge; None until one has. ``done``: what the process said when it had computed everything."""
 
     now_us: Callable[[], int]  # asked when the writer comes to it: before the database is open, nobody knows what time it is
     zone: str
@@ -68,6 +69,7 @@ class Run:
     new_edge_us: int = 0
     behind: bool = False
     storing: bool = False  # rows are with the writer: the process waits for them
+    done: Done | None = None
 
     # ---- on the writer thread --------------------------------------------------------------------------------------
 
@@ -78,8 +80,8 @@ class Run:
         now = self.now_us()
         edge = now - GRACE_US
         edge -= edge % MINUTE_US
-        rollup_store.use_day_zone(db.conn, self.zone, now)
-        old, new = rollup_store.take_edge(db.conn, edge, self.block_us)
+        store.use_day_zone(db.conn, self.zone, now)
+        old, new = store.take_edge(db.conn, edge, self.block_us)
         # Raised before the commit, lowered only after it: marks that nobody needs do no harm, missing ones would.
         db.frontier.edge_us = max(db.frontier.edge_us, new)
         return Edge(db.token, db.frontier, old, new, new < edge)
@@ -88,16 +90,16 @@ class Run:
         """Step 3, one slice; when it began (monotonic)."""
         began = time.monotonic()
         if not self.over:
-            rollup_store.apply_rows(db.conn, message.rows)
-            rollup_store.delete_rows(db.conn, message.deletes)
-            rollup_store.clear_marks(db.conn, message.marks)
-            rollup_store.advance_stale(db.conn, message.advances)
+            store.apply_rows(db.conn, message.rows)
+            store.delete_rows(db.conn, message.deletes)
+            store.clear_marks(db.conn, message.marks)
+            store.advance_outdated(db.conn, message.advances)
         return began
 
     def finish(self, db: OpenDatabase) -> None:
         """Step 4."""
         if not self.over:
-            rollup_store.set_edge(db.conn, self.new_edge_us)
+            store.set_edge(db.conn, self.new_edge_us)
 
     # ---- on the main thread ----------------------------------------------------------------------------------------
 
@@ -105,13 +107,3 @@ class Run:
         """The edge is committed."""
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A job the writer has dealt with, and when it had."""
-
-    run: Run
-    step: str
-    future: Future[Any]
-    at: float

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from sensorlogd.stamping.judging import BUILT_US
+
 BEHIND_US = 1_000_000  # so far the wall clock may lie before what is expected (a leap second, jitter) and is believed
 AHEAD_US = 86_400_000_000  # so far it may lie after it: a machine that was off overnight; a year ahead it was never told
-RELEASED_US = 1_767_225_600_000_000  # 2026-01-01: no copy of this software is older, so no clock before it is right
+RELEASED_US = BUILT_US  # no clock before it is right
 
 
 class ClockState(Enum):

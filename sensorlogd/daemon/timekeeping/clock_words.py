@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sensorlogd.daemon.timekeeping.belief import Belief, ClockState
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.times import format_age
 
 BELIEVE = "sensorlogd clock --believe"
@@ -17,7 +18,7 @@ UNSYNCHRONISED = "unsynchronised"  # the word for a clock that is believed for w
 class ClockStep:
     """The wall clock was set; positive is forward."""
 
-    kind: ClassVar[str] = "clock_step"
+    kind: ClassVar[EventKind] = EventKind.CLOCK_STEP
     step_us: int
     sentence: str
 
@@ -26,7 +27,7 @@ class ClockStep:
 class ClockJudged:
     """Something else is thought of the wall clock from now on. ``word``: see ``word``."""
 
-    kind: ClassVar[str] = "clock_judged"
+    kind: ClassVar[EventKind] = EventKind.CLOCK_JUDGED
     state: ClockState
     word: str
     sentence: str

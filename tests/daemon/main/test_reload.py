@@ -7,18 +7,19 @@ import os
 import resource
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.main import reload as reload_module
+from sensorlogd.daemon.main import change as change_module
+from sensorlogd.daemon.main.change import SPARE_DESCRIPTORS, Change, ReloadRefused, prepare
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.main.parts import Parts
-from sensorlogd.daemon.main.reload import SPARE_DESCRIPTORS, ReloadRefused, prepare
 from sensorlogd.daemon.main.supervisor import Supervisor
-from sensorlogd.daemon.sensing.sensor_thread import Reader
+from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.drivers.registry import options_for
 
 SENSOR = "  {name}: {{driver: simulated, interval: {interval}, channels: {{x: {{signal: {{constant: {{value: 1}}}}}}}}}}\n"
@@ -38,25 +39,24 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """A supervisor with its parts made and nothing but readers started; ended after the test."""
     made: list[Supervisor] = []
 
-    def one(**intervals: str) -> Supervisor:
-        supervisor = Supervisor(config(tmp_path, **intervals), lambda: config(tmp_path, **intervals), pages=False)
+    def one(extra: str = "", **intervals: str) -> Supervisor:
+        supervisor = Supervisor(config(tmp_path, extra, **intervals), lambda: config(tmp_path, extra, **intervals), pages=False)
         made.append(supervisor)
-        supervisor._build(DatabaseLock(tmp_path / "log.db", None))
-        for name, sensor in supervisor.config.sensors.items():
-            supervisor._start_sensor(name, sensor)
+        supervisor.build(DatabaseLock(tmp_path / "log.db", None))
+        supervisor.sensors.start_all(supervisor.running.config)
         return supervisor
 
     yield one
     for supervisor in made:
-        for reader in supervisor.readers.values():
-            reader.stop()
-        for reader in supervisor.readers.values():
-            assert reader.join(30.0)
+        for sensor_thread in supervisor.sensors.running.values():
+            sensor_thread.stop()
+        for sensor_thread in supervisor.sensors.running.values():
+            assert sensor_thread.join(30.0)
 
 
-def reload(supervisor: Supervisor, to: Config) -> None:
-    supervisor.load = lambda: to
-    supervisor._reload()
+def reload(supervisor: Supervisor, to: Config, *waiting: Future[list[str] | Change]) -> None:
+    supervisor.reload.load = lambda: to
+    supervisor.reload.run(list(waiting))
 
 
 def descriptors() -> int:
@@ -64,7 +64,7 @@ def descriptors() -> int:
 
 
 def told(supervisor: Supervisor) -> list[str]:
-    return [event.kind for event in supervisor.writer.events.waiting(0)]
+    return [event.kind for event in supervisor.writer._notices.events.waiting(0)]
 
 
 def sensor_threads() -> list[str]:
@@ -77,18 +77,48 @@ def sensor_threads() -> list[str]:
 def test_only_what_changed_is_made_and_leaves(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
     supervisor = daemon(same="1s", other="1s", gone="1s")
     change = prepare(
-        supervisor.config,
+        supervisor.running.config,
         lambda: config(tmp_path, "storage: {commit_interval: 2s}\n", same="1s", other="2s", new="1s"),
-        supervisor.readers,
-        supervisor._make_reader,
+        supervisor.sensors.running,
+        supervisor.sensors.make,
     )
     assert sorted(change.fresh) == ["new", "other"]
     assert sorted(change.leaving) == ["gone", "other"]
     assert change.kept == 1
     assert change.restart_needed == ("storage",)
     assert change.tell() == "started other, new; removed gone; kept 1"
-    for reader in change.fresh.values():
-        reader.join()
+    for sensor_thread in change.fresh.values():
+        sensor_thread.join()
+
+
+def test_a_computed_sensor_that_stays_is_kept(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
+    """It has no driver to look for; the daemon ended at a reload because it looked."""
+    computed = "computed: {c: {inputs: {t: a.x}, channels: {y: {formula: t + 1}}}}\n"
+    supervisor = daemon(computed, a="1s", b="1s")
+    change = prepare(
+        supervisor.running.config,
+        lambda: config(tmp_path, computed, a="1s", b="2s"),
+        supervisor.sensors.running,
+        supervisor.sensors.make,
+    )
+    assert change.tell() == "started b; removed none; kept 2"
+    for sensor_thread in change.fresh.values():
+        sensor_thread.join()
+
+
+def test_a_fault_while_sensors_are_compared_refuses(
+    daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything goes on as before, whatever it is."""
+
+    def fails(*_: object) -> None:
+        raise ValueError("unknown driver")
+
+    supervisor = daemon(a="1s")
+    monkeypatch.setattr(change_module, "driver_of", fails)
+    reload(supervisor, config(tmp_path, a="1s"), outcome := Future())
+    assert outcome.result(1.0) == ["the configuration: cannot be started: unknown driver"]
+    assert sorted(supervisor.sensors.running) == ["a"]
 
 
 def test_a_file_that_cannot_be_read_refuses_with_all_its_errors(daemon: Callable[..., Supervisor]) -> None:
@@ -100,7 +130,7 @@ def test_a_file_that_cannot_be_read_refuses_with_all_its_errors(daemon: Callable
 
     supervisor = daemon(a="1s")
     with pytest.raises(ReloadRefused) as refused:
-        prepare(supervisor.config, load, supervisor.readers, supervisor._make_reader)
+        prepare(supervisor.running.config, load, supervisor.sensors.running, supervisor.sensors.make)
     assert refused.value.problems == ["one", "two"]
 
 
@@ -114,7 +144,7 @@ def test_short_of_descriptors_at_any_point_it_is_all_or_nothing(daemon: Callable
     for room in range(SPARE_DESCRIPTORS + 14):
         resource.setrlimit(resource.RLIMIT_NOFILE, (before + room - 1, hard))
         try:
-            change = prepare(supervisor.config, lambda: to, supervisor.readers, supervisor._make_reader)
+            change = prepare(supervisor.running.config, lambda: to, supervisor.sensors.running, supervisor.sensors.make)
             problems: list[str] = []
         except ReloadRefused as refused:
             problems = refused.problems
@@ -125,9 +155,9 @@ def test_short_of_descriptors_at_any_point_it_is_all_or_nothing(daemon: Callable
             assert descriptors() == before, f"with room for {room}"
             assert "cannot be started" in problems[0]
         else:
-            for reader in change.fresh.values():
-                assert reader.join()
-        assert list(supervisor.readers) == ["a"]
+            for sensor_thread in change.fresh.values():
+                assert sensor_thread.join()
+        assert list(supervisor.sensors.running) == ["a"]
         assert descriptors() == before
     assert outcomes[0] is False
     assert outcomes[-1] is True
@@ -143,10 +173,10 @@ def test_short_of_descriptors_blames_no_sensor_that_is_not_there(
         raise OSError(24, "only 3 of 1024 descriptors would be left")
 
     supervisor = daemon(a="1s")
-    monkeypatch.setattr(reload_module, "_look_at_descriptors", short)
+    monkeypatch.setattr(change_module, "_look_at_descriptors", short)
     reload(supervisor, config(tmp_path))
-    assert list(supervisor.readers) == ["a"]
-    assert "descriptors would be left" in supervisor.problems[0]
+    assert list(supervisor.sensors.running) == ["a"]
+    assert "descriptors would be left" in supervisor.running.problems[0]
 
 
 # ---- use ---------------------------------------------------------------------------------------------------------------
@@ -167,12 +197,12 @@ def test_a_sensor_whose_thread_cannot_start_costs_itself_only(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         reload(supervisor, config(tmp_path, a="2s", b="1s", c="1s"))
-        assert sorted(supervisor.readers) == ["a", "c"]
+        assert sorted(supervisor.sensors.running) == ["a", "c"]
         assert supervisor.parts.missing == {"sensor b": "can't start new thread"}
     assert "part_failed" in told(supervisor)
     supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)  # it is due
     supervisor.parts.tick()
-    assert sorted(supervisor.readers) == ["a", "b", "c"]
+    assert sorted(supervisor.sensors.running) == ["a", "b", "c"]
     assert sensor_threads() == ["sensor-a", "sensor-b", "sensor-c"]
     assert told(supervisor).count("part_started") == 1
 
@@ -183,19 +213,19 @@ def test_a_sensor_that_could_not_start_before_a_reload_runs_once_after_it(
 ) -> None:
     """The reload starts it (or takes it out); what was still to be tried again is forgotten, or two would read one port."""
 
-    def none_left(name: str, sensor: SensorOptions, to: Config) -> Reader:
+    def none_left(name: str, sensor: SensorOptions, to: Config) -> SensorThread:
         raise OSError(24, "Too many open files")
 
     supervisor = daemon(a="1s")
     with monkeypatch.context() as patch:
-        patch.setattr(supervisor, "_make_reader", none_left)
-        supervisor.config.sensors["b"] = config(tmp_path, b="1s").sensors["b"]
-        supervisor._start_sensor("b", supervisor.config.sensors["b"])
+        patch.setattr(supervisor.sensors, "make", none_left)
+        supervisor.running.config.sensors["b"] = config(tmp_path, b="1s").sensors["b"]
+        supervisor.sensors.start("b", supervisor.running.config.sensors["b"], supervisor.running.config)
     assert list(supervisor.parts.missing) == ["sensor b"]
     reload(supervisor, config(tmp_path, **after))
     supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)
     supervisor.parts.tick()
-    assert sorted(supervisor.readers) == sorted(after)
+    assert sorted(supervisor.sensors.running) == sorted(after)
     assert sensor_threads() == sorted(f"sensor-{name}" for name in after)
     assert supervisor.parts.missing == {}
 
@@ -205,11 +235,11 @@ def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp
         raise ValueError("line 3: what")
 
     supervisor = daemon(a="1s")
-    before = (supervisor.config, dict(supervisor.readers), supervisor.inbox._blocks.copy())
-    supervisor.load = load
-    supervisor._reload()
-    assert (supervisor.config, supervisor.readers) == before[:2]
-    assert supervisor.problems == ["line 3: what"]
+    before = (supervisor.running.config, dict(supervisor.sensors.running), supervisor.inbox._blocks.copy())
+    supervisor.reload.load = load
+    supervisor.reload.run([])
+    assert (supervisor.running.config, supervisor.sensors.running) == before[:2]
+    assert supervisor.running.problems == ["line 3: what"]
     assert "config_rejected" in told(supervisor)
     assert not (tmp_path / "last-good.yaml").exists()
 
@@ -217,20 +247,18 @@ def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp
 def test_whoever_asked_is_answered_whatever_happens(
     daemon: Callable[..., Supervisor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from concurrent.futures import Future
-
-    def broken(change: object) -> None:
+    def broken(to: Config) -> None:
         raise KeyError("ours")
 
     supervisor = daemon(a="1s")
-    good, bad = Future[list[str]](), Future[list[str]]()
-    supervisor._asked.reloads.append(good)
-    reload(supervisor, config(tmp_path, a="1s"))
-    assert good.result(0) == []
-    supervisor._asked.reloads.append(bad)
-    monkeypatch.setattr(supervisor, "_use", broken)
+    good, bad = Future[list[str] | Change](), Future[list[str] | Change]()
+    reload(supervisor, config(tmp_path, a="1s"), good)
+    change = good.result(0)
+    assert isinstance(change, Change)
+    assert change.kept == 1
+    monkeypatch.setattr(supervisor.pages, "use", broken)
     with pytest.raises(KeyError):
-        reload(supervisor, config(tmp_path, a="1s"))
+        reload(supervisor, config(tmp_path, a="1s"), bad)
     assert bad.result(0)
 
 

@@ -25,9 +25,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.daemon.rollups import child, coordinator, messages, process
+from sensorlogd.daemon.rollups import aggregator, child, messages, process
 from sensorlogd.daemon.rollups.child import Child
-from sensorlogd.daemon.rollups.coordinator import Aggregation, AggregationState
+from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.rollups.messages import Channel, Done, Exit, Failed, Message, Rows, Stored, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.sensing.backoff import Backoff
@@ -182,7 +182,8 @@ class Rig:
         self.wakes = 0
         self.puppets: list[Puppet] = []
         self.refused: list[OSError] = []  # what the next starts raise
-        self.aggregation = Aggregation(
+        self.real: Callable[[Path], Child] | None = None  # starts a real process in place of a puppet
+        self.aggregation = Coordinator(
             self.writer,
             folder / "log.db",
             60.0,
@@ -197,9 +198,11 @@ class Rig:
     def _wake(self) -> None:
         self.wakes += 1
 
-    def _start(self, _: Path) -> Child:
+    def _start(self, path: Path) -> Child:
         if self.refused:
             raise self.refused.pop(0)
+        if self.real is not None:
+            return self.real(path)
         self.puppets.append(Puppet())
         return self.puppets[-1].child
 
@@ -207,7 +210,7 @@ class Rig:
     def puppet(self) -> Puppet:
         return self.puppets[-1]
 
-    def tick(self, seconds: float = 0.0) -> AggregationState:
+    def tick(self, seconds: float = 0.0) -> CoordinatorState:
         self.steady += seconds
         self.aggregation.on_readable()
         self.aggregation.tick()
@@ -218,16 +221,16 @@ class Rig:
         self.aggregation.request()
         self.tick(5.0)
         assert self.writer.do() == "roll-up edge"
-        assert self.tick() is AggregationState.WORKING
+        assert self.tick() is CoordinatorState.WORKING
         return self.puppet.hears()
 
     def finish(self) -> None:
         """The run under way ends well, and so does each that follows at once."""
         for _ in range(10):
-            if self.aggregation.state is AggregationState.IDLE and not self.aggregation.wanted:
+            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
                 return
             self.tick(5.0)
-            if self.aggregation.state is AggregationState.WORKING:
+            if self.aggregation.state is CoordinatorState.WORKING:
                 self.puppet.say(DONE)
                 self.tick()
             while self.writer.jobs:
@@ -257,7 +260,7 @@ def rig(fresh: Path, tmp_path: Path) -> Iterator[Rig]:
 
 def row(minute: int) -> tuple[Any, ...]:
     """A roll-up row of that minute after T0."""
-    return (1, 60, T0 + minute * MINUTE_US, 1, *[None] * 14, 1, 0, 0, 0, 0, None, None)
+    return (1, 60, T0 + minute * MINUTE_US, 1, *[None] * 14, 1, 0, 0, 0, 0, *[None] * 4)
 
 
 def rows(*minutes: int) -> Rows:
@@ -271,12 +274,12 @@ def test_a_run_is_edge_snapshot_rows_edge(rig: Rig) -> None:
     """No snapshot before the writer has the edge; one slice of rows at a time; the stored edge moves last."""
     rig.aggregation.request()
     assert rig.wakes == 1
-    assert rig.tick() is AggregationState.EDGE
+    assert rig.tick() is CoordinatorState.EDGE
     rig.tick(30.0)
     assert rig.puppet.hears() == []
     assert rig.writer.do() == "roll-up edge"
     assert rig.writer.db.frontier.edge_us == EDGE
-    assert rig.tick() is AggregationState.WORKING
+    assert rig.tick() is CoordinatorState.WORKING
     assert rig.puppet.hears() == [Work(T0, EDGE, "UTC")]
     for minute in (0, 1):
         rig.puppet.say(rows(minute))
@@ -288,10 +291,10 @@ def test_a_run_is_edge_snapshot_rows_edge(rig: Rig) -> None:
         assert isinstance(answer, Stored)
         assert 0 < answer.seconds < 60
     rig.puppet.say(DONE)
-    assert rig.tick() is AggregationState.FINISHING
+    assert rig.tick() is CoordinatorState.FINISHING
     assert rig.writer.edge() == T0
     assert rig.writer.do() == "roll-up finish"
-    assert rig.tick() is AggregationState.IDLE
+    assert rig.tick() is CoordinatorState.IDLE
     assert rig.writer.edges == [T0, T0, T0, EDGE]
     assert (rig.writer.rollups(), rig.aggregation.runs) == ([T0, T0 + MINUTE_US], 1)
     assert rig.writer.events == []
@@ -339,7 +342,7 @@ def test_a_step_that_the_database_refuses_is_told_once_and_repeated(rig: Rig, st
             rig.puppet.say(rows(0) if step == "rows" else DONE)
             rig.tick()
         rig.writer.fail(sqlite3.OperationalError("disk I/O error"))
-        assert rig.tick() in (AggregationState.IDLE, AggregationState.DOWN)
+        assert rig.tick() in (CoordinatorState.IDLE, CoordinatorState.DOWN)
         assert rig.writer.edge() == T0
     assert rig.writer.events == [("aggregator_failed", f"{step}: disk I/O error")]
     rig.tick(60.0)
@@ -352,7 +355,7 @@ def test_a_writer_that_ends_cancels_without_an_exception(rig: Rig) -> None:
     rig.aggregation.request()
     rig.tick()
     rig.writer.jobs.pop().future.cancel()
-    assert rig.tick() is AggregationState.IDLE
+    assert rig.tick() is CoordinatorState.IDLE
     assert rig.aggregation.last_error == "edge: the writer ended"
 
 
@@ -360,7 +363,7 @@ def test_what_the_process_could_not_do_is_told_and_tried_at_its_next_turn(rig: R
     """It stays: an error of the snapshot is none of the process."""
     rig.begin()
     rig.puppet.say(Failed("OperationalError: disk I/O error"))
-    assert rig.tick() is AggregationState.IDLE
+    assert rig.tick() is CoordinatorState.IDLE
     assert not rig.aggregation.wanted
     assert rig.writer.events == [("aggregator_failed", "OperationalError: disk I/O error")]
     rig.tick(61.0)
@@ -376,7 +379,7 @@ def test_another_database_is_open(rig: Rig, step: str) -> None:
     rig.tick()
     rig.writer.reopen()
     assert rig.writer.do() == "superseded"
-    assert rig.tick() is AggregationState.IDLE
+    assert rig.tick() is CoordinatorState.IDLE
     assert rig.aggregation.wanted
     assert len(rig.puppets) == (2 if step == "rows" else 1)  # it was computing on a snapshot of the former file
     assert (rig.writer.events, rig.aggregation.last_error, rig.writer.rollups()) == ([], "", [])
@@ -396,7 +399,7 @@ def test_a_process_that_talks_nonsense_is_replaced(rig: Rig, data: bytes) -> Non
     """It is killed, told of once, and what it sent before is not stored any more."""
     rig.begin()
     rig.puppet.write(data)
-    assert rig.tick() is AggregationState.DOWN
+    assert rig.tick() is CoordinatorState.DOWN
     assert rig.puppet.process.exitcode == -9
     while rig.writer.jobs:
         rig.writer.do()
@@ -409,9 +412,9 @@ def test_a_process_that_talks_nonsense_is_replaced(rig: Rig, data: bytes) -> Non
 def test_a_process_that_speaks_unasked_is_replaced(rig: Rig) -> None:
     """Outside a run there is nothing for it to say."""
     rig.finish()
-    assert rig.aggregation.state is AggregationState.IDLE
+    assert rig.aggregation.state is CoordinatorState.IDLE
     rig.puppet.say(DONE)
-    assert rig.tick() is AggregationState.DOWN
+    assert rig.tick() is CoordinatorState.DOWN
     assert rig.aggregation.last_error == "the aggregator said Done out of turn"
 
 
@@ -420,11 +423,11 @@ def test_a_process_that_gives_no_answer_is_hung_but_not_while_the_writer_has_its
     rig.begin()
     rig.puppet.say(rows(0))
     rig.tick()
-    assert rig.tick(2 * coordinator.HUNG_AFTER_S) is AggregationState.WORKING
+    assert rig.tick(2 * aggregator.HUNG_AFTER_S) is CoordinatorState.WORKING
     rig.writer.do()
-    assert rig.tick() is AggregationState.WORKING
-    assert rig.tick(coordinator.HUNG_AFTER_S - 1) is AggregationState.WORKING
-    assert rig.tick(2) is AggregationState.DOWN
+    assert rig.tick() is CoordinatorState.WORKING
+    assert rig.tick(aggregator.HUNG_AFTER_S - 1) is CoordinatorState.WORKING
+    assert rig.tick(2) is CoordinatorState.DOWN
     assert rig.writer.events == [("aggregator_failed", "the aggregator gave no answer for 900 s")]
 
 
@@ -434,8 +437,8 @@ def test_a_process_that_stops_in_the_middle_of_a_message_is_hung_sooner(rig: Rig
     data = messages.encode(rows(*range(1000)))
     for byte in range(3):
         rig.puppet.write(data[byte : byte + 1])
-        assert rig.tick(coordinator.STALLED_AFTER_S - 1) is AggregationState.WORKING
-    assert rig.tick(coordinator.STALLED_AFTER_S + 1) is AggregationState.DOWN
+        assert rig.tick(aggregator.STALLED_AFTER_S - 1) is CoordinatorState.WORKING
+    assert rig.tick(aggregator.STALLED_AFTER_S + 1) is CoordinatorState.DOWN
     assert rig.aggregation.last_error == "the aggregator stopped in the middle of a message for 60 s"
 
 
@@ -446,7 +449,7 @@ def test_a_process_that_cannot_be_started_costs_itself_only(rig: Rig) -> None:
     tried = []
     while rig.refused:
         left = len(rig.refused)
-        assert rig.tick(0.1) is AggregationState.DOWN
+        assert rig.tick(0.1) is CoordinatorState.DOWN
         if len(rig.refused) < left:
             tried.append(rig.steady)
     pauses = [after - before for before, after in zip([begun, *tried], tried, strict=False)]
@@ -491,12 +494,12 @@ def test_a_process_that_dies_anywhere_is_replaced_and_the_block_repeated(rig: Ri
     rig.puppet.die()
     if job_first and rig.writer.jobs:
         rig.writer.do()
-    assert rig.tick() is AggregationState.DOWN
+    assert rig.tick() is CoordinatorState.DOWN
     before = rig.writer.conn.total_changes, rig.writer.edge()
     while rig.writer.jobs:
         rig.writer.do()
     assert (rig.writer.conn.total_changes, rig.writer.edge()) == before
-    assert rig.tick() is AggregationState.DOWN
+    assert rig.tick() is CoordinatorState.DOWN
     assert len(rig.writer.events) == 1
     rig.tick(6.0)
     rig.finish()
@@ -555,7 +558,7 @@ def test_whatever_the_order_nothing_is_raised_and_it_ends_well(
         while rig.writer.jobs:
             rig.writer.do()
         rig.tick()
-        if rig.aggregation.state is AggregationState.WORKING:  # what it has said so far may be anything
+        if rig.aggregation.state is CoordinatorState.WORKING:  # what it has said so far may be anything
             rig.puppet.die()
         rig.tick(60.0)
         rig.aggregation.request()
@@ -575,7 +578,7 @@ def test_stop_asks_one_that_waits_and_kills_one_that_computes(rig: Rig) -> None:
     rig.aggregation.stop()
     assert rig.puppet.process.exitcode == -9
     rig.aggregation.request()
-    assert rig.tick(1000.0) is AggregationState.DOWN
+    assert rig.tick(1000.0) is CoordinatorState.DOWN
     assert (len(rig.puppets), rig.writer.jobs) == (1, [])
     rig.aggregation.stop()
 
@@ -596,7 +599,7 @@ def _state(pid: int) -> str:
 
 
 def _real(rig: Rig, after: str) -> int:
-    rig.aggregation._start_child = lambda _: child.start(half_a_message, after, name="half")
+    rig.real = lambda _: child.start(half_a_message, after, name="half")
     rig.tick()
     assert rig.aggregation.pid is not None
     return rig.aggregation.pid
@@ -622,7 +625,7 @@ def test_a_stopped_process_that_is_hung_is_replaced_without_waiting(rig: Rig) ->
     until(lambda: _state(pid) == "T", "the process to stop")
     rig.tick()
     began = time.monotonic()
-    assert rig.tick(coordinator.STALLED_AFTER_S + 1) is AggregationState.DOWN
+    assert rig.tick(aggregator.STALLED_AFTER_S + 1) is CoordinatorState.DOWN
     assert time.monotonic() - began < 1.0
     until(lambda: rig.tick() and not Path(f"/proc/{pid}").exists(), "its end to be noticed")
 
@@ -630,7 +633,7 @@ def test_a_stopped_process_that_is_hung_is_replaced_without_waiting(rig: Rig) ->
 def test_a_process_that_waits_ends_by_itself(rig: Rig) -> None:
     """No kill is needed, and none of its deadline is waited for."""
     _real(rig, "wait")
-    ours = rig.aggregation._child
+    ours = rig.aggregation._aggregator._child
     assert ours is not None
     killed: list[bool] = []
     ours.kill = lambda: killed.append(True)  # type: ignore[method-assign]
@@ -660,7 +663,7 @@ def test_the_real_process_rolls_up_what_is_there(rig: Rig) -> None:
         "INSERT INTO series(id, sensor_id, channel, kind, heartbeat_us, created_us) VALUES (1, 1, 'c', 'gauge', 5000000, 0)"
     )
     conn.executemany("INSERT INTO recent VALUES (?, 1, ?, 1)", [(T0 + n * 1_000_000, float(n)) for n in range(600)])
-    rig.aggregation._start_child = coordinator._start_aggregator
+    rig.real = aggregator.start_aggregator
 
     def run_ended(runs: int) -> bool:
         rig.aggregation.on_readable()

@@ -423,8 +423,8 @@ def test_the_first_readings_of_many_threads_after_a_step_do_not_show_it() -> Non
     """Real threads read at the same moment, before anybody has looked."""
     machine = Machine()
     clock = anchored(machine)
-    readers, rounds = 4, 100
-    meet = threading.Barrier(readers + 1)
+    sensor_threads, rounds = 4, 100
+    meet = threading.Barrier(sensor_threads + 1)
     stamps: list[int] = []
 
     def read() -> None:
@@ -433,7 +433,7 @@ def test_the_first_readings_of_many_threads_after_a_step_do_not_show_it() -> Non
             stamps.append(clock.now_us())
             meet.wait(30)
 
-    threads = [threading.Thread(target=read) for _ in range(readers)]
+    threads = [threading.Thread(target=read) for _ in range(sensor_threads)]
     for thread in threads:
         thread.start()
     for n in range(rounds):
@@ -443,7 +443,7 @@ def test_the_first_readings_of_many_threads_after_a_step_do_not_show_it() -> Non
         clock.look()
     for thread in threads:
         thread.join()
-    assert len(stamps) == readers * rounds
+    assert len(stamps) == sensor_threads * rounds
     assert set(stamps) == {T0}
 
 

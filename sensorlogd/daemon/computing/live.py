@@ -1,0 +1,126 @@
+"""Where computed readings are made: on the writer thread, between inbox and commit.
+
+Whatever leaves the inbox passes here, in its order, before it becomes part of the batch that is committed. What follows from
+it joins the same batch, right behind it, so both are stored by one transaction, tried again together, spilled together. What the
+inbox had to drop is not computed from. A fault of ours costs the computed readings of one hand-over, never the hand-over.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sensorlogd.batch import Block, Column
+from sensorlogd.computed.channel import Channel, Key, Made, Node
+from sensorlogd.computed.engine import Engine
+from sensorlogd.daemon.computing import warm
+from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
+from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.storage.file.opened import OpenDatabase
+from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.times import format_time
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Formulas:
+    """What is to be computed. ``channels``: in order, each after its inputs; ``sensors``: those that they belong to."""
+
+    channels: Sequence[Channel] = ()
+    sensors: Mapping[str, ComputedSensor] = field(default_factory=dict)
+
+
+class Computing:
+    """Owned by the writer thread. ``emit`` must not block."""
+
+    def __init__(self, formulas: Formulas, emit: Emit) -> None:
+        self.formulas = formulas
+        self.emit = emit
+        self.engine = self._engine(None)
+        self._db: OpenDatabase | None = None
+        self._is_warm = False
+        self._faults = 0
+
+    def opened(self, db: OpenDatabase) -> list[Block]:
+        """A database is open. At the first: what is still to be computed of what is stored. Raises nothing."""
+        self._db = db
+        if self._is_warm:
+            return []
+        self._is_warm = True
+        return self._warm(self.engine.nodes)
+
+    def use(self, formulas: Formulas) -> list[Block]:
+        """Others from here on; what stays the same goes on. Raises nothing."""
+        self.formulas = formulas
+        self.engine = self._engine(self.engine)
+        return self._warm(self.engine.fresh) if self._is_warm else []
+
+    def follow(self, block: Block) -> list[Block]:
+        """What follows from a hand-over. Raises nothing."""
+        if not self.engine.nodes or not self._is_warm or not block.rows:
+            return []
+        try:
+            return _blocks(self.engine.feed(block.sensor, block.columns))
+        except Exception as error:
+            self._fault(f"from readings of {block.sensor}", error)
+            return []
+
+    def _engine(self, former: Engine | None) -> Engine:
+        return Engine(self.formulas.channels, self._treat, self._count, former)
+
+    def _treat(self, key: Key, made: Made) -> Column | None:
+        return self.formulas.sensors[key[0]].treat(key[1], made)
+
+    def _count(self, key: Key, counter: str, n: int, example: str) -> None:
+        self.formulas.sensors[key[0]].count(counter, n, example)
+
+    def _seed(self, key: Key, reading: Reading) -> None:
+        self.formulas.sensors[key[0]].seed(key[1], *reading)
+
+    def _unscaled(self, key: Key, stored: float) -> float:
+        return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
+
+    def _warm(self, nodes: Sequence[Node]) -> list[Block]:
+        db = self._db
+        if not nodes or db is None:
+            return []
+        try:
+            warmed = warm.warm(
+                db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
+            )
+        except (sqlite3.Error, OSError) as error:  # they begin anew; the database's trouble is told by whoever meets it next
+            logger.warning("computed sensors: what is stored could not be read: %s", error)
+            return []
+        except Exception as error:
+            self._fault("at the start", error)
+            return []
+        self._tell_behind(db, warmed.behind)
+        return _blocks(warmed.made)
+
+    def _tell_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
+        for sensor in dict.fromkeys(key[0] for key in behind):
+            newest = latest.saved(db.conn, {db.catalog.ids[key] for key in behind if key[0] == sensor})
+            since = format_time(min(ts for ts, *_ in newest.values())) if newest else "..."
+            told = f"its newest reading is of {since}, and much came since; sensorlogd recompute {sensor} --since {since}"
+            self.emit(EventKind.COMPUTED_BEHIND, sensor, told)
+
+    def _fault(self, what: str, error: Exception) -> None:
+        self._faults += 1
+        if self._faults <= 3:  # each reading may meet it
+            logger.exception("computed sensors: a fault %s", what)
+            self.emit(EventKind.COMPUTED_FAILED, None, f"nothing was computed {what}: {type(error).__name__}: {error}")
+
+
+def _blocks(made: Sequence[tuple[Key, Column]]) -> list[Block]:
+    """One for each sensor, in order; columns of the same times share their list. Their times are their identity."""
+    columns: dict[str, list[Column]] = {}
+    for (sensor, _), column in made:
+        together = columns.setdefault(sensor, [])
+        if together and together[0].times_us == column.times_us:
+            column.times_us = together[0].times_us
+        together.append(column)
+    return [Block(sensor, found, device_time=True) for sensor, found in columns.items()]

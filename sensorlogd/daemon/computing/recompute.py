@@ -1,0 +1,267 @@
+"""``recompute`` as kept work: a computed sensor's readings anew from the log, slice by slice, each a transaction.
+
+A slice reads the inputs of some time, computes as the law says for readings that come in order of time, and places the results.
+All it must know lies in the log and in the pointer ``at_us``: whatever ends it, it goes on there. The sum of an integral goes on
+from the stored reading before; when the work has come up to now, the sum that the daemon goes on with is put right,
+and the readings that were on their way meanwhile are computed once more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sensorlogd.batch import Column
+from sensorlogd.computed.channel import Channel, Key, Made
+from sensorlogd.computed.engine import Engine
+from sensorlogd.config.computed import ComputedOptions
+from sensorlogd.daemon.computing.live import Computing
+from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscaled
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.storage import series as catalogued
+from sensorlogd.storage import work
+from sensorlogd.storage.corrections import recomputing
+from sensorlogd.storage.corrections.recomputing import Result
+from sensorlogd.storage.ingest import upsert
+from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage.maintenance.pace import Pace
+from sensorlogd.storage.stages import together
+from sensorlogd.storage.stages.readings import Reading, Stamped
+from sensorlogd.storage.work import Slice, Work
+
+SLICE_S = 0.02
+MOST_ROWS, LEAST_ROWS = 4_000, 50  # input readings at once
+LOOK_BACK_ROWS = 100_000  # of recent ones, for the reading that an integral goes on from
+FOR_EVER = 1 << 62
+SAME = 1e-9  # of a sum: no more than what rounding makes of it
+
+
+class RecomputeWorker:
+    """``computing``: what the daemon computes now. ``settles_us``: so long a reading may be on its way to the log."""
+
+    kind = recomputing.RECOMPUTE
+    grows = True
+
+    def __init__(
+        self,
+        computing: Computing,
+        now_us: Callable[[], int],
+        settles_us: int = 2_000_000,
+        slice_s: float = SLICE_S,
+        rows: int = MOST_ROWS,
+    ) -> None:
+        self.computing = computing
+        self._now_us = now_us
+        self._settles_us = settles_us
+        self._pace = Pace(slice_s, min(500, rows), min(LEAST_ROWS, rows), rows)
+        self._at: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
+
+    def fetch(self, work_: Work) -> Any:
+        """Nothing; but NOT_YET while readings that were on their way are not all stored."""
+        handed = work_.progress.get("handed_us")
+        return work.NOT_YET if handed is not None and 0 <= self._now_us() - handed < self._settles_us else None
+
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
+        """One slice."""
+        sensor = str(work_.request["sensor"])
+        ours = [one for one in self.computing.formulas.channels if one.key[0] == sensor]
+        refused = _refused(sensor, ours, work_.request["formulas"])
+        if refused:
+            return Slice({}, 0, False, refused, failed=True)
+        run = self._run(conn, frontier, work_, ours)
+        is_sum = any(one.is_integral for one in ours)
+        until = FOR_EVER if is_sum else int(work_.request["until_us"])
+        began = time.perf_counter()
+        try:
+            done = run.go(conn, frontier, until, int(self._pace.rows), dict(work_.progress.get("mends", {})), now_us)
+        except upsert.Busy:  # a mend of these readings comes first
+            self._at = None
+            return Slice(work_.progress, 0, True)
+        except upsert.UpsertError as error:
+            return Slice({}, 0, False, str(error), failed=True)
+        self._pace.measured(time.perf_counter() - began)
+        if is_sum and done.at_us >= until:
+            done.at_us = run.wait()  # what is on its way has times before now
+        self._at = (work_.id, done.at_us, run)
+        progress = {**work_.progress, "at_us": done.at_us, "mends": done.mends}
+        for name in ("new", "changed"):
+            progress[name] = work_.progress.get(name, 0) + getattr(done, name)
+        more = done.at_us < until and not run.waits
+        if not more and is_sum:
+            more = self._hand_over(run, progress, now_us)
+        return Slice(
+            progress, done.computed, more, "" if more else _told(progress), rolls_up=done.rolls_up, touched=done.touched,
+            events=() if more else ((EventKind.RECOMPUTED, sensor, _told(progress)),),
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Nothing is held open; another file may come."""
+        self._at = None
+
+    def _run(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, ours: Sequence[Channel]) -> _Run:
+        ids = catalogued.all_ids(conn)
+        at = int(work_.progress["at_us"])
+        needed = [ids[one.key] for channel in ours for one in channel.inputs if one.key in ids]
+        at = max(at, recomputing.expired_until_us(conn, needed))
+        if self._at is not None and self._at[:2] == (work_.id, at) and self._at[2].channels == ours and self._at[2].ids == ids:
+            return self._at[2]
+        options = self.computing.formulas.sensors[ours[0].key[0]].options
+        run = _Run(list(ours), options, ids, at)
+        run.begin(conn, frontier)
+        return run
+
+    def _hand_over(self, run: _Run, progress: dict[str, Any], now_us: int) -> bool:
+        """Whether there is more to do: the daemon's sums were put right, and some readings were on their way with the old ones."""
+        wrong = False
+        for key, (ts, total) in run.sums.items():
+            node = self.computing.engine.node(key)
+            wrong = wrong or (node is not None and abs(node.correct(ts, total)) > SAME * abs(total))
+        if wrong or "handed_us" not in progress:
+            progress["handed_us"] = now_us
+            return True
+        return False
+
+
+def _refused(sensor: str, ours: Sequence[Channel], wanted: Any) -> str:
+    """Why it cannot be done; empty: it can."""
+    if not ours:
+        return f"{sensor} is no computed sensor of the running configuration (any more)"
+    if {one.key[1]: one.formula.text for one in ours} != wanted:
+        return f"the formulas of {sensor} are others than when this was ordered; reload, then order it again"
+    return ""
+
+
+def _told(progress: dict[str, Any]) -> str:
+    undo = ", ".join(f"--undo {one}" for one in progress["mends"].values() if one is not None)
+    told = f"{progress['new']:,} readings are new, {progress['changed']:,} others than they were"
+    return told + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
+
+
+@dataclass(slots=True)
+class _Done:
+    """What one slice did."""
+
+    at_us: int
+    mends: dict[str, int | None]
+    computed: int = 0
+    new: int = 0
+    changed: int = 0
+    rolls_up: bool = False
+    touched: list[int] = field(default_factory=list)
+
+
+class _Run:
+    """An engine of one sensor's channels that stands at ``at_us``: it knows all that came before."""
+
+    def __init__(self, channels: list[Channel], options: ComputedOptions, ids: dict[Key, int], at_us: int) -> None:
+        self.channels = channels
+        self.ids = ids
+        self.at_us = at_us
+        self.waits = False
+        self.sums: dict[Key, tuple[int, float]] = {}  # integral -> (time, sum) at its newest reading
+        self._newest_us = at_us - 1  # of the inputs that were read
+        self._options = options
+        self._treatments = fresh_treatments(options)
+        self._engine = Engine(channels, self._treat, lambda key, counter, n, example: None)
+        self._stored: dict[Key, dict[int, tuple[float | None, int]]] = {}
+        mine = {one.key for one in channels}
+        self._outside = {ids[key]: key for key in self._engine.memories if key in ids and key not in mine}
+        self._mine = {ids[key]: key for key in mine if key in ids}
+
+    def begin(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
+        """Learn what came before ``at_us``."""
+        moved, at = frontier.moved_until_us, self.at_us
+        back = 2 * max(memory.heartbeat_us for memory in self._engine.memories.values())
+        resumed: dict[Key, tuple[int, float]] = {}
+        floor = together.reach(conn, LOOK_BACK_ROWS) or 0
+        for node in self._engine.nodes:
+            one = self.ids.get(node.channel.key)
+            if node.channel.is_integral and one is not None:
+                last = together.last_good(conn, one, at, moved, min(floor, at))
+                if last is not None:
+                    resumed[node.channel.key] = last
+                    node.seed = unscaled(self._options, node.channel.key[1], last[1])
+                    if at - last[0] <= 2 * node.channel.gap_us:
+                        back = max(back, at - last[0] + back)
+        rows = self._by_key(together.between(conn, {*self._outside, *self._mine}, at - back, at, moved))
+        for key, found in rows.items():
+            if key in self._engine.memories:
+                self._engine.memories[key].insert(*map(list, zip(*found, strict=True)))
+            deadband = self._treatments[key[1]].deadband if key in self._mine.values() else None
+            if deadband is not None:
+                deadband.stored, deadband.seen_us = found[-1], found[-1][0]
+        for key, (ts, value) in resumed.items():
+            node_of = self._engine.node(key)
+            if node_of is not None and at - ts <= back:
+                node_of.resume(ts, unscaled(self._options, key[1], value))
+                times = sorted({one for source in node_of.triggers for one in self._engine.memories[source].after(ts)})
+                node_of.compute([one for one in times if one < at])
+
+    def go(
+        self, conn: sqlite3.Connection, frontier: Frontier, until_us: int, rows: int, mends: dict[str, int | None], now_us: int
+    ) -> _Done:
+        """Compute some more, and place it. Raises ``upsert.UpsertError``; then this run is not to be used any more."""
+        self.waits, moved = False, frontier.moved_until_us
+        found, end = together.some(conn, self._outside.keys(), self.at_us, until_us, moved, rows)
+        self._stored = {key: {} for key in self._mine.values()}
+        for key, readings in self._by_key(together.between(conn, self._mine.keys(), self.at_us, end, moved)).items():
+            self._stored[key] = {ts: (value, quality) for ts, value, quality in readings}
+        self._newest_us = max(self._newest_us, found[-1][0]) if found else self._newest_us
+        for key, readings in self._by_key(found).items():
+            self._engine.memories[key].insert(*map(list, zip(*readings, strict=True)))
+        made = self._engine.replay({node.channel.key: self.at_us - 1 for node in self._engine.nodes})
+        for node in self._engine.nodes:
+            if node.channel.is_integral and node.state is not None:
+                self.sums[node.channel.key] = node.state.ts, node.state.total
+        done = _Done(end, mends)
+        for key, column in made:
+            if key in self.ids:
+                self._place(conn, frontier, key, column, done, now_us)
+        self.at_us = end
+        return done
+
+    def wait(self) -> int:
+        """All that is stored is computed; what comes next is behind the newest input. Where it stands now."""
+        self.waits, self.at_us = True, self._newest_us + 1
+        return self.at_us
+
+    def _place(self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Done, now_us: int) -> None:
+        one = self.ids[key]
+        assert isinstance(column.quality, list)
+        result = Result(one, column.times_us, column.values, column.quality)
+        placed = recomputing.place(conn, frontier, result, done.mends.get(str(one)), now_us)
+        done.mends[str(one)] = placed.mend
+        done.computed += len(column.times_us)
+        done.new += placed.new
+        done.changed += placed.replaced
+        if placed.replaced:
+            done.touched.append(one)
+        done.rolls_up = done.rolls_up or (bool(placed.new or placed.replaced) and column.times_us[0] < frontier.edge_us)
+
+    def _treat(self, key: Key, made: Made) -> Column | None:
+        """What is stored: with a deadband, what it keeps and what is there already."""
+        treatment = self._treatments[key[1]]
+        column = treated(treatment, key[1], made, thinned=False)
+        if column is None or treatment.deadband is None:
+            return column
+        assert isinstance(column.quality, list)
+        kept = set(treatment.deadband.keep(column.times_us, column.values, column.quality))
+        stored = self._stored.get(key, {})
+        chosen = [index for index, ts in enumerate(column.times_us) if index in kept or ts in stored]
+        if not chosen:
+            return None
+        return Column(
+            key[1],
+            [column.times_us[index] for index in chosen],
+            [column.values[index] for index in chosen],
+            [column.quality[index] for index in chosen],
+        )
+
+    def _by_key(self, rows: Sequence[Stamped]) -> dict[Key, list[Reading]]:
+        found: dict[Key, list[Reading]] = {}
+        for ts, one, value, quality in rows:
+            found.setdefault(self._outside.get(one) or self._mine[one], []).append((ts, value, quality))
+        return found

@@ -1,0 +1,145 @@
+"""A computed sensor: it has no thread; the writer's hands it what was computed, and ``status`` asks it as it asks any other.
+
+``treat`` and ``seed`` are the writer thread's; the rest is for any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from sensorlogd.batch import Column
+from sensorlogd.computed.channel import Made
+from sensorlogd.config.computed import ComputedOptions
+from sensorlogd.daemon.sensing.sensor_thread import SensorThreadState, SensorThreadStatus
+from sensorlogd.daemon.sensing.treatment import ChannelTreatment, steps_of
+from sensorlogd.daemon.timekeeping.clock import Clock
+from sensorlogd.drivers.tap import Tap
+from sensorlogd.durations import format_duration
+from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.quality import GOOD, NOT_EVALUATED, combine
+from sensorlogd.scaling import divisor
+
+
+class ComputedSensor:
+    """``emit``: told when no reading was computed for a heartbeat, and when there is one again."""
+
+    driver = None  # nothing that a reload could find changed beside its options
+
+    def __init__(self, name: str, options: ComputedOptions, clock: Clock, emit: Emit) -> None:
+        self.name = name
+        self.options = options
+        self.tap = Tap()  # nothing passes
+        self._clock = clock
+        self._emit = emit
+        self._heartbeat_us = options.heartbeat_us()
+        self._channels = fresh_treatments(options)
+        self._lock = threading.Lock()  # guards all that follows
+        self._state = SensorThreadState.STOPPED
+        self._since_us = clock.now_us()
+        self._heard_us = clock.monotonic_us()
+        self._last_reading_us: int | None = None
+        self._told_stale = False
+        self._counters: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+
+    # ---- as a reader ---------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Nothing is started; from now on it waits for readings."""
+        with self._lock:
+            if self._state is SensorThreadState.STOPPED:
+                self._state, self._since_us = SensorThreadState.STARTING, self._clock.now_us()
+                self._heard_us = self._clock.monotonic_us()
+
+    def stop(self) -> None:
+        """Idempotent."""
+        with self._lock:
+            self._state, self._since_us = SensorThreadState.STOPPED, self._clock.now_us()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """There is no thread to wait for."""
+        return True
+
+    def status(self) -> SensorThreadStatus:
+        """What it is doing now."""
+        with self._lock:
+            state, since_us, error = self._state, self._since_us, None
+            quiet_us = self._clock.monotonic_us() - self._heard_us
+            if state in (SensorThreadState.STARTING, SensorThreadState.READING) and quiet_us > self._heartbeat_us:
+                state, since_us = SensorThreadState.STALE, self._clock.now_us() - quiet_us
+                error = f"no reading for {format_duration(self._heartbeat_us)}"
+            return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
+
+    def watch(self) -> None:
+        """To be called now and then: tells, once, that nothing is computed, and that it is again."""
+        now = self.status()
+        is_stale = now.state is SensorThreadState.STALE
+        if is_stale != self._told_stale:
+            self._told_stale = is_stale
+            self._emit(EventKind.STALE if is_stale else EventKind.CONNECTED, self.name, now.last_error or "readings again")
+
+    def examples(self) -> dict[str, str]:
+        """For each counter the last example of what was counted."""
+        with self._lock:
+            return dict(self._examples)
+
+    def count(self, counter: str, n: int, example: str) -> None:
+        """Add to a counter that ``status`` shows."""
+        with self._lock:
+            self._counters[counter] = self._counters.get(counter, 0) + n
+            if example:
+                self._examples[counter] = example[:200]
+
+    # ---- the writer thread -----------------------------------------------------------------------------------------
+
+    def treat(self, channel: str, made: Made) -> Column | None:
+        """Scaled, tested, thinned out as its options say; the quality is the worst of the inputs' and of its own tests."""
+        column = treated(self._channels[channel], channel, made)
+        with self._lock:
+            self._heard_us = self._clock.monotonic_us()
+            self._last_reading_us = self._clock.now_us()
+            if self._state is SensorThreadState.STARTING:
+                self._state, self._since_us = SensorThreadState.READING, self._last_reading_us
+        suppressed = len(made.times) - (0 if column is None else len(column.times_us))
+        if suppressed:
+            self.count("suppressed", suppressed, "")
+        return column
+
+    def seed(self, channel: str, ts: int, value: float | None, quality: int) -> None:
+        """The newest reading that is stored: the deadband goes on from it."""
+        deadband = self._channels[channel].deadband
+        if deadband is not None:
+            deadband.stored, deadband.seen_us = (ts, value, quality), ts
+
+
+def fresh_treatments(options: ComputedOptions) -> dict[str, ChannelTreatment]:
+    """By channel; without any memory of earlier readings."""
+    return {name: ChannelTreatment(name, one, options.heartbeat_us()) for name, one in options.channels.items()}
+
+
+def treated(treatment: ChannelTreatment, channel: str, made: Made, *, thinned: bool = True) -> Column | None:
+    """What of ``made`` is to be stored. ``thinned`` False: all of it, whatever the deadband says."""
+    times = made.times
+    values, own = treatment.treat(times, made.values, steps_of(times))
+    owns = [own] * len(times) if isinstance(own, int) else own
+    qualities = [
+        theirs if mine in (GOOD, NOT_EVALUATED) else combine(mine, theirs)
+        for mine, theirs in zip(owns, made.qualities, strict=True)
+    ]
+    if treatment.deadband is not None and thinned:
+        kept = treatment.deadband.keep(times, values, qualities)
+        if not kept:
+            return None
+        times, values, qualities = (
+            [times[index] for index in kept],
+            [values[index] for index in kept],
+            [qualities[index] for index in kept],
+        )
+    return Column(channel, times, values, qualities)
+
+
+def unscaled(options: ComputedOptions, channel: str, stored: float) -> float:
+    """What the formula gave, of a stored value."""
+    one = options.channels[channel]
+    by = divisor(one.scale)
+    return (stored - one.offset) * by if by is not None else (stored - one.offset) / one.scale

@@ -1,0 +1,91 @@
+"""A computed channel goes on from what is stored: the log is its memory.
+
+The inputs of the last two heartbeats are remembered again; an integral's sum is the value of its last reading; and what the
+inputs have had since that reading (a spill that was taken up, say) is computed now. Nothing is computed twice: each channel
+begins behind its own newest reading, and the same reading again would be known as such by its time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sensorlogd.batch import Column
+from sensorlogd.computed.channel import Key, Node
+from sensorlogd.computed.engine import Engine
+from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.storage.ingest import latest
+from sensorlogd.storage.stages import together
+from sensorlogd.storage.stages.readings import Reading
+
+MOST_ROWS = 100_000  # of all series together that are looked through
+
+
+@dataclass(slots=True)
+class Warmed:
+    """``made``: what was still to be computed. ``behind``: channels whose newest reading is further back than was looked."""
+
+    made: list[tuple[Key, Column]] = field(default_factory=list)
+    behind: list[Key] = field(default_factory=list)
+
+
+def warm(
+    conn: sqlite3.Connection,
+    ids: Mapping[Key, int],
+    moved_us: int,
+    engine: Engine,
+    nodes: Sequence[Node],
+    seed: Callable[[Key, Reading], None],
+    unscaled: Callable[[Key, float], float],
+) -> Warmed:
+    """Fill ``engine`` and those of its ``nodes``. ``seed``: told the newest stored reading of each. Raises sqlite3.Error."""
+    keys = {ids[key]: key for key in engine.memories if key in ids}
+    ours = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
+    stored = latest.saved(conn, {*keys, *ours})
+    floor = together.reach(conn, MOST_ROWS) or 0
+    back = 2 * max((memory.heartbeat_us for memory in engine.memories.values()), default=0)
+    ends = [stored[one][0] for one in ours if one in stored]
+    begin = min(ends) if ends else max((stored[one][0] for one in keys if one in stored), default=0)
+    since = max(begin - back, floor)
+    rows: dict[int, list[Reading]] = {one: [] for one in {*keys, *ours}}
+    for ts, one, value, quality in together.fresh(conn, rows.keys(), since, moved_us):
+        rows[one].append((ts, value, quality))
+    for one, key in keys.items():
+        if rows[one]:
+            engine.memories[key].insert(*map(list, zip(*rows[one], strict=True)))
+    warmed, ends_us, after = Warmed(), {}, {}
+    for one, node in ours.items():
+        newest = rows[one][-1] if rows[one] else stored.get(one)
+        if newest is None:
+            continue  # it begins with the next reading
+        key = node.channel.key
+        seed(key, newest)
+        ends_us[key] = after[key] = newest[0]
+        node.known([ts for ts, *_ in rows[one]])
+        if newest[0] < floor and any(rows[ids[source]] for source in node.triggers if source in ids):
+            warmed.behind.append(key)
+        if node.channel.is_integral:
+            last = _last_good(rows[one]) or together.last_good(conn, one, newest[0] + 1, moved_us, floor)
+            if last is not None:
+                node.resume(last[0], unscaled(key, last[1]))
+                after[key] = last[0]
+    for key, column in engine.replay(after):
+        fresh = _later(column, ends_us[key])
+        if fresh is not None:
+            warmed.made.append((key, fresh))
+    return warmed
+
+
+def _last_good(rows: Sequence[Reading]) -> tuple[int, float] | None:
+    return next(((ts, value) for ts, value, q in reversed(rows) if value is not None and q & FLAG_MASK != Flag.FAIL), None)
+
+
+def _later(column: Column, end_us: int) -> Column | None:
+    """Without what is stored already."""
+    at = bisect_right(column.times_us, end_us)
+    if at == len(column.times_us):
+        return None
+    quality = column.quality if isinstance(column.quality, int) else column.quality[at:]
+    return Column(column.channel, column.times_us[at:], column.values[at:], quality)

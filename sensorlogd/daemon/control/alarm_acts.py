@@ -1,0 +1,133 @@
+"""What the verb ``alarms`` has done: by the daemon, which knows all alarms in memory, or on what is stored while none runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sensorlogd.alarms import notices, targets
+from sensorlogd.alarms.alarm import Alarm
+from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.keeper import Keeper
+from sensorlogd.alarms.stored import StoredAlarms
+from sensorlogd.config.models import Config
+from sensorlogd.config.validation.names import closest
+from sensorlogd.daemon.control.alarm_requests import AlarmAck, AlarmMute, AlarmTest
+from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested
+from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.writing.writer import Writer
+
+T = TypeVar("T")
+Acts = Mapping[type[Request[Any]], Callable[[Any], Any]]
+ANSWER_S = 20.0
+TEST_WITHIN_US = 30_000_000  # whoever asks waits for it, and so do the requests behind it
+
+
+class LiveAlarms:
+    """Of the daemon. They act on what is known in memory, so also while nothing can be committed."""
+
+    def __init__(self, keeper: Keeper, config: Callable[[], Config]) -> None:
+        self.keeper = keeper
+        self._config = config
+
+    def acts(self) -> Acts:
+        """What is done by the kind of request; each from any thread but the writer's, and raises ValueError."""
+        return {AlarmAck: self.acknowledge, AlarmMute: self.mute, AlarmTest: self.test}
+
+    def acknowledge(self, asked: AlarmAck) -> Acknowledged:
+        judge = self.keeper.judge
+        return Acknowledged(self._ask(lambda at, now_us: acknowledge(judge, asked, now_us)))
+
+    def mute(self, asked: AlarmMute) -> Muted:
+        judge = self.keeper.judge
+        return Muted(self._ask(lambda at, now_us: mute(judge, asked, at, now_us)))
+
+    def test(self, asked: AlarmTest) -> Tested:
+        config = self._config()
+        return Tested(send_test(config, asked.target, self.keeper.judge.plan.logger, self.keeper.clocks.now_us()))
+
+    def _ask(self, do: Callable[[int, int], T]) -> T:
+        future = self.keeper.ask(do)
+        try:
+            return future.result(ANSWER_S)
+        except TimeoutError:
+            what = "nothing was changed" if future.cancel() else "it may still be done, so look before you repeat it"
+            raise ValueError(f"not done within {ANSWER_S:.0f} s: the writer is busy; {what}") from None
+
+
+class OfflineAlarms:
+    """With no daemon, on the writer of this process: see ``alarms.stored``."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    def acts(self) -> Acts:
+        """As above; a test needs no database."""
+        return {AlarmAck: self.acknowledge, AlarmMute: self.mute}
+
+    def acknowledge(self, asked: AlarmAck) -> Acknowledged:
+        def do(alarms: StoredAlarms) -> tuple[str, ...]:
+            return acknowledge(alarms.judge, asked, alarms.now_us)
+
+        return Acknowledged(self._change(do))
+
+    def mute(self, asked: AlarmMute) -> Muted:
+        """What is raised and not muted any more is told by the daemon, so its time ends when that runs."""
+
+        def do(alarms: StoredAlarms) -> Muted:
+            later = [] if asked.for_us else alarms.hold_for_the_daemon(_found(alarms.judge, asked.alarms))
+            return Muted(mute(alarms.judge, asked, alarms.at, alarms.now_us, later), tuple(map(_named, later)))
+
+        return self._change(do)
+
+    def _change(self, do: Callable[[StoredAlarms], T]) -> T:
+        now_us = self._writer.now_us()
+
+        def run(db: Any) -> T:
+            alarms = StoredAlarms(db.conn, now_us)
+            done = do(alarms)
+            alarms.save()
+            return done
+
+        return self._writer.submit("alarms", run).result(ANSWER_S)
+
+
+def acknowledge(judge: Judge, asked: AlarmAck, now_us: int) -> tuple[str, ...]:
+    """Those that waited for it. Raises ValueError for a name that is none."""
+    return tuple(_named(alarm) for alarm in _found(judge, asked.alarms) if judge.acknowledge(alarm, now_us, asked.note))
+
+
+def mute(judge: Judge, asked: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
+    """Those that are asked for; ``but`` these are left as they are. Raises ValueError for a name that is none."""
+    found = _found(judge, asked.alarms)
+    for alarm in found:
+        if asked.for_us:
+            judge.shelve(alarm, at + asked.for_us, now_us, asked.note)
+        elif alarm not in but:
+            judge.unshelve(alarm, at, now_us, asked.note or "it was ended")
+    return tuple(map(_named, found))
+
+
+def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
+    """Why the target did not take it; empty if it did. Raises ValueError for one that is not configured."""
+    if target not in config.notify:
+        known = ", ".join(config.notify) or "none"
+        raise ValueError(f"no target {target!r} under notify:{closest(target, config.notify)}; known: {known}")
+    message = notices.message([notices.test(target, now_us, config.daemon.timezone)], target, logger)
+    wanted = config.notify[target]
+    try:
+        targets.send(wanted.model_copy(update={"timeout": min(wanted.timeout, TEST_WITHIN_US)}), message)
+    except targets.SendError as error:
+        return str(error)
+    return ""
+
+
+def _found(judge: Judge, names: Sequence[str]) -> list[Alarm]:
+    for name in names:
+        if not judge.find([name]):
+            raise ValueError(f"no alarm {name!r}{closest(name, {alarm.name for alarm in judge.alarms.values()})}")
+    return judge.find(names)
+
+
+def _named(alarm: Alarm) -> str:
+    return f"{alarm.name}/{alarm.subject}"

@@ -1,0 +1,64 @@
+"""What the verb ``alarms`` asks for. ``alarms``: names, ``name/subject`` or globs of either; none: all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested, needed
+from sensorlogd.daemon.control.request import Request
+
+LONGEST_MUTE_US = 200 * 365 * 86_400_000_000  # as long as a duration may be that people write
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmAck(Request[Acknowledged]):
+    """Somebody knows of these alarms, and says what was found."""
+
+    name = "alarm_ack"
+    answer = Acknowledged
+    alarms: tuple[str, ...] = ()
+    note: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> AlarmAck:
+        return cls(_names(said), str(said.get("note") or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMute(Request[Muted]):
+    """Nobody is to hear of these alarms for so long; 0: that is ended."""
+
+    name = "alarm_mute"
+    answer = Muted
+    alarms: tuple[str, ...]
+    for_us: int
+    note: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> AlarmMute:
+        for_us = int(needed(said, "for_us"))
+        if not 0 <= for_us <= LONGEST_MUTE_US:
+            raise ValueError("for_us is 0 (end it), or up to 200 years in microseconds")
+        return cls(_names(said), for_us, str(said.get("note") or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTest(Request[Tested]):
+    """Tell this target now that this is a test."""
+
+    name = "alarm_test"
+    answer = Tested
+    target: str
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> AlarmTest:
+        return cls(str(needed(said, "target")))
+
+
+def _names(said: Mapping[str, Any]) -> tuple[str, ...]:
+    names = said.get("alarms") or ()
+    if not isinstance(names, (list, tuple)):
+        raise ValueError("alarms is a list of names")
+    return tuple(map(str, names))

@@ -1,0 +1,88 @@
+"""What the daemon answers on its control socket about itself; what it does to the database is in ``operations``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sensorlogd import __version__
+from sensorlogd.daemon.control import clock_request
+from sensorlogd.daemon.control.requests import Listen
+from sensorlogd.daemon.main.change import Change
+from sensorlogd.daemon.main.signals import Asked
+from sensorlogd.daemon.sensing.build import Sensor
+from sensorlogd.daemon.sensing.sensor_thread import SensorThread
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.writer import Writer
+
+ANSWER_S = 25.0
+
+
+class Requests:
+    """On the threads of the control socket. ``status``: the answer to it. ``readers``: the sensors that are read, by name.
+    ``asked``: what the main thread is asked for, and ``wake`` ends its wait."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        clock: JudgedClock,
+        readers: Mapping[str, Sensor],
+        status: Callable[[], dict[str, Any]],
+        asked: Asked,
+        wake: Callable[[], None],
+    ) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._readers = readers
+        self._status = status
+        self._asked = asked
+        self._wake = wake
+
+    def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """By the name of the request."""
+        return {
+            "ping": self.ping,
+            "commit": self.commit,
+            "reload": self.reload,
+            "status": self.status,
+            "listen": self.listen,
+            "clock": self.clock,
+        }
+
+    def ping(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"pid": os.getpid(), "version": __version__}
+
+    def commit(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Answers once everything received so far is committed."""
+        self._writer.flush().result(ANSWER_S)
+        return {"committed": self._writer.stats().committed}
+
+    def status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return self._status()
+
+    def clock(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What is thought of the clock; with ``believe`` its owner says that it is right, which is written down at once."""
+        answer = clock_request.handler(self._clock)(request)
+        if request.get("believe"):
+            self._writer.status_changed()
+            self._wake()
+        return answer
+
+    def listen(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
+        asked = Listen.of(request)
+        reader = self._readers.get(asked.sensor)
+        if not isinstance(reader, SensorThread):
+            raise ValueError(f"no sensor {asked.sensor!r} is running")
+        following, missed, passed = reader.tap.since(asked.after)
+        return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
+
+    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+        """Answers with the outcome."""
+        outcome = self._asked.ask_reload()
+        self._wake()
+        came_of_it = outcome.result(ANSWER_S)
+        if isinstance(came_of_it, Change):
+            return {"ok": True, "errors": [], "outcome": came_of_it.tell(), "restart_needed": list(came_of_it.restart_needed)}
+        return {"ok": False, "errors": came_of_it}

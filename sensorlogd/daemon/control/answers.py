@@ -1,0 +1,187 @@
+"""What the daemon answers to ``requests``: each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it again.
+
+A field has the same name in Python and on the wire. What an older release does not say has a default; what a newer one says
+besides is passed over. ``of`` raises ValueError, TypeError for what is no such answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def needed(said: Mapping[str, Any], name: str) -> Any:
+    """Raises ValueError."""
+    try:
+        return said[name]
+    except KeyError:
+        raise ValueError(f"{name!r} is missing") from None
+
+
+def int_or_none(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def text_or_none(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing more is to be said."""
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Done:
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Pages given back to the file system. ``more``: the same request goes on."""
+
+    freed_pages: int
+    left_pages: int
+    more: bool
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Freed:
+        return cls(int(needed(said, "freed_pages")), int(said.get("left_pages", 0)), bool(needed(said, "more")))
+
+
+@dataclass(frozen=True, slots=True)
+class MendOrdered:
+    """``id`` of the mend, and of the kept ``work`` that does it."""
+
+    id: int
+    work: int
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> MendOrdered:
+        return cls(int(needed(said, "id")), int(needed(said, "work")))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrdered:
+    """``work``: its number."""
+
+    work: int
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> WorkOrdered:
+        return cls(int(needed(said, "work")))
+
+
+@dataclass(frozen=True, slots=True)
+class WorkStands:
+    """How far a piece of kept work is: ``done`` of ``total`` readings; ``outcome`` is a sentence in the end."""
+
+    state: str
+    done: int
+    total: int | None
+    outcome: str
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> WorkStands:
+        return cls(
+            str(needed(said, "state")), int(needed(said, "done")), int_or_none(said.get("total")), str(said.get("outcome", ""))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesKnown:
+    """``ids``: in the order in which they were asked for."""
+
+    ids: tuple[int, ...]
+
+    def encoded(self) -> Json:
+        return {"ids": list(self.ids)}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> SeriesKnown:
+        return cls(tuple(int(one) for one in needed(said, "ids")))
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """What became of the first ``done`` readings (see ``storage.ingest.upsert``). ``mend``: where what was replaced is kept.
+    ``busy``: why the rest is not yet, empty when all are."""
+
+    new: int
+    same: int
+    differing: int
+    replaced: int
+    too_old: int
+    mend: int | None
+    done: int
+    busy: str
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Upserted:
+        counts = {name: int(needed(said, name)) for name in ("new", "same", "differing", "replaced", "too_old")}
+        mend, done, busy = int_or_none(said.get("mend")), int(needed(said, "done")), str(said.get("busy", ""))
+        return cls(**counts, mend=mend, done=done, busy=busy)
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """``acknowledged``: those that waited for it, as ``name/subject``."""
+
+    acknowledged: tuple[str, ...]
+
+    def encoded(self) -> Json:
+        return {"acknowledged": list(self.acknowledged)}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Acknowledged:
+        return cls(tuple(map(str, needed(said, "acknowledged"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """``muted``: those that are muted now, or not any more, as ``name/subject``. ``later``: those of them whose time ends with
+    the next start of the daemon, which tells what is raised then."""
+
+    muted: tuple[str, ...]
+    later: tuple[str, ...] = ()
+
+    def encoded(self) -> Json:
+        return {"muted": list(self.muted), "later": list(self.later)}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Muted:
+        return cls(tuple(map(str, needed(said, "muted"))), tuple(map(str, said.get("later", ()))))
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """``error``: why the target did not take it; empty if it did."""
+
+    error: str
+
+    def encoded(self) -> Json:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Tested:
+        return cls(str(needed(said, "error")))

@@ -1,0 +1,26 @@
+"""What every request of the control socket is; each stands in ``requests`` or ``alarm_requests``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sensorlogd.daemon.control.answers import Done, Json
+
+A = TypeVar("A")
+
+
+class Request(Generic[A]):
+    """``name``: how it is called on the wire. ``answer``: the class of its answer; that of a Request[Json] stays as it travels."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+    answer: ClassVar[type[Any]] = Done
+
+    def encoded(self) -> Json:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]  # each is a dataclass
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Request[A]:
+        return cls()

@@ -1,0 +1,48 @@
+"""The alarms of the configuration that runs: what judges them, on the writer's thread, and what sends the messages."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from sensorlogd.alarms.keeper import Clocks, Keeper
+from sensorlogd.alarms.plan import Plan, plan
+from sensorlogd.alarms.sender import Sender, Settings
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.event_kinds import Emit
+
+STOP_WITHIN_S = 0.5
+
+
+class Alarms:
+    """Owns the ``keeper``, which watches what the writer stores, and its sender.
+
+    ``emit``: writes an event. ``wake``: ends the writer's wait for readings.
+    """
+
+    def __init__(self, config: Config, clock: JudgedClock, emit: Emit, wake: Callable[[], None]) -> None:
+        self._sender = Sender(Settings(clock.now_us, emit, wake))
+        self.keeper = Keeper(_plan(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
+
+    def use(self, config: Config) -> None:
+        """The alarms and targets of this configuration; the writer's thread takes them at its next look."""
+        self.keeper.use(_plan(config))
+
+    def facts(self) -> dict[str, Any]:
+        """For ``status``."""
+        return self.keeper.facts()
+
+    def hold(self) -> None:
+        """The sensors are about to end. Idempotent."""
+        self.keeper.hold()
+
+    def stop(self) -> None:
+        """Sending ends; before the writer does: what was delivered is stored with the last commit, and what was not is sent by
+        the next run. Idempotent."""
+        self._sender.stop(STOP_WITHIN_S)
+
+
+def _plan(config: Config) -> Plan:
+    return plan(config, socket.gethostname())

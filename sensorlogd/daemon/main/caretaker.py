@@ -1,0 +1,38 @@
+"""Backups and the sign of life, as the configuration that runs wants them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sensorlogd.config.care import BackupOptions, HeartbeatOptions
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.care import Care
+from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.daemon.writing.writer import Writer
+
+STOP_WITHIN_S = 0.5
+
+
+class Caretaker:
+    """Owns the thread of ``Care``. ``path``: of the database. ``parts``: tries again when there is no thread to be had."""
+
+    def __init__(self, path: Path, clock: JudgedClock, writer: Writer, parts: Parts) -> None:
+        self._writer = writer
+        self._parts = parts
+        self._care = Care(path, clock.safe_us, self._commits, writer.emit)
+
+    def use(self, config: Config) -> None:
+        """From now on, as this configuration says."""
+        backup, heartbeat = config.backup or BackupOptions(), config.heartbeat or HeartbeatOptions()
+        self._parts.start("backups and the sign of life", lambda: self._care.use(backup, heartbeat))
+
+    def stop(self) -> None:
+        """Idempotent."""
+        self._care.stop(STOP_WITHIN_S)
+
+    def _commits(self) -> int | None:
+        """How many there were; None while nothing can be committed."""
+        stats = self._writer.stats()
+        return stats.commits if stats.state is WriterState.WRITING else None

@@ -1,0 +1,92 @@
+"""What a reload would change. All that can fail is done here, before anything is touched; then only what changed restarts.
+
+Readings keep their names across it: those that were handed over before are stored under the former names, because the new
+sensors travel through the inbox behind them (``Writer.use_specs``).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import resource
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sensorlogd.config.models import Config, SensorOptions
+from sensorlogd.daemon.sensing.build import Sensor, driver_of
+
+logger = logging.getLogger(__name__)
+
+SPARE_DESCRIPTORS = 24
+
+
+class ReloadRefused(Exception):
+    """Nothing was changed. ``problems``: why, a line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be stopped."""
+
+    config: Config
+    fresh: Mapping[str, Sensor]
+    leaving: Mapping[str, Sensor]
+    kept: int
+    restart_needed: tuple[str, ...]
+
+    def tell(self) -> str:
+        """In one line."""
+        removed = sorted(set(self.leaving) - set(self.fresh))
+        return f"started {', '.join(self.fresh) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"
+
+
+def prepare(
+    old: Config,
+    load: Callable[[], Config],
+    sensor_threads: Mapping[str, Sensor],
+    make: Callable[[str, SensorOptions, Config], Sensor],
+) -> Change:
+    """Read the file and make all that it needs. Raises ReloadRefused; then nothing is left of it."""
+    try:
+        new = load()
+    except Exception as error:
+        raise ReloadRefused([str(line) for line in getattr(error, "errors", None) or [error]]) from error
+    if lost := [f"sensors.{name}: {why}" for name, why in new.failed_sensors.items() if name in sensor_threads]:
+        raise ReloadRefused(lost)  # it is being read: a mistake in its driver's file is no reason to stop it
+    fresh: dict[str, Sensor] = {}
+    doing = "the configuration"
+    try:
+        kept = {name for name in new.sensors if name in sensor_threads and _same(old, new, name, sensor_threads[name])}
+        for name, sensor in new.sensors.items():
+            if name not in kept and sensor.enabled:
+                doing = f"{sensor.written_below}.{name}"
+                fresh[name] = make(name, sensor, new)
+        doing = f"{len(fresh)} sensors"
+        _look_at_descriptors()
+    except Exception as error:  # no descriptors, no memory, a driver that cannot be made
+        for thread in fresh.values():
+            thread.join()
+        raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
+    leaving = {name: thread for name, thread in sensor_threads.items() if name not in kept}
+    restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
+    return Change(new, fresh, leaving, len(kept), restart)
+
+
+def _look_at_descriptors() -> None:
+    """The database, the aggregator and whoever asks need some, too. Raises OSError."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    left = limit - len(os.listdir("/proc/self/fd"))
+    if limit != resource.RLIM_INFINITY and left < SPARE_DESCRIPTORS:
+        raise OSError(errno.EMFILE, f"only {left} of {limit} descriptors would be left (LimitNOFILE of the service, ulimit -n)")
+
+
+def _same(old: Config, new: Config, name: str, thread: Sensor) -> bool:
+    """Neither its keys nor, where its driver is a file, the code that reads it has changed."""
+    if old.sensors.get(name) != new.sensors[name]:
+        return False
+    return thread.driver is None or thread.driver == driver_of(new.sensors[name], new)  # a computed one has none

@@ -1,0 +1,83 @@
+"""The threads of all sensors: started, watched, stopped, and left behind where a driver does not return."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from sensorlogd.config.models import Config, SensorOptions
+from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.sensing.build import Sensor
+
+logger = logging.getLogger(__name__)
+
+STOP_WITHIN_S = 4.0
+
+
+class SensorThreads:
+    """Owns a thread for each sensor that is read (``SensorThread``), and those that hang in their driver although they were stopped;
+    and the computed sensors, which have none (``ComputedSensor``).
+
+    ``running``: by the sensor's name; changed on the main thread, read by any. ``make``: a sensor thread that is not started; it may
+    raise anything. ``parts``: tries again what cannot start.
+    """
+
+    def __init__(self, make: Callable[[str, SensorOptions, Config], Sensor], parts: Parts) -> None:
+        self.running: dict[str, Sensor] = {}
+        self.make = make
+        self._parts = parts
+        self._left_behind: list[Sensor] = []
+
+    def start_all(self, config: Config, made: Mapping[str, Sensor] | None = None) -> None:
+        """Every sensor that is enabled. ``made``: as with ``start``, by name."""
+        for name, sensor in config.sensors.items():
+            if sensor.enabled:
+                self.start(name, sensor, config, (made or {}).get(name))
+
+    def start(self, name: str, sensor: SensorOptions, config: Config, made: Sensor | None = None) -> None:
+        """Now, or later if it cannot be now. ``made``: is used at the first try."""
+        first = [] if made is None else [made]
+
+        def start() -> None:
+            thread = first.pop() if first else self.make(name, sensor, config)
+            try:
+                thread.start()
+            except RuntimeError:  # no thread to be had
+                thread.join()
+                raise
+            self.running[name] = thread
+
+        self._parts.start(f"sensor {name}", start)
+
+    def watch(self) -> None:
+        for thread in self.running.values():
+            thread.watch()
+
+    def remove(self, leaving: Mapping[str, Sensor]) -> None:
+        """Stop these, and forget them."""
+        for name, thread, returned in _ended(leaving, float("inf")):
+            if not returned:
+                self._left_behind.append(thread)
+            del self.running[name]
+
+    def forget_unstarted(self, config: Config) -> None:
+        """What could not be started so far is made anew, or not wanted any more."""
+        for name in config.sensors:
+            self._parts.forget(f"sensor {name}")
+
+    def stop(self, deadline: float) -> None:
+        """All of them, until ``deadline`` (monotonic) at the latest."""
+        self._left_behind += [thread for _, thread, returned in _ended(self.running, deadline) if not returned]
+
+
+def _ended(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator[tuple[str, Sensor, bool]]:
+    """All are told to stop; then one after the other, and whether its thread returned in time."""
+    for thread in sensor_threads.values():
+        thread.stop()
+    until = min(time.monotonic() + STOP_WITHIN_S, deadline)
+    for name, thread in sensor_threads.items():
+        returned = thread.join(max(until - time.monotonic(), 0.05))
+        if not returned:
+            logger.warning("%s: the driver does not return; left behind", name)
+        yield name, thread, returned

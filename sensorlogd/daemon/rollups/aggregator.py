@@ -1,0 +1,136 @@
+"""The aggregator process, seen from the main thread: started, listened to, looked at, ended, and started again."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sensorlogd.daemon.rollups import child, process
+from sensorlogd.daemon.rollups.child import Child
+from sensorlogd.daemon.rollups.messages import Exit, Message
+
+logger = logging.getLogger(__name__)
+
+HUNG_AFTER_S = 900.0  # a slice of work that takes longer than this is a hung process
+STALLED_AFTER_S = 60.0  # a message is written in one go: one that stands still for so long is of a stopped process
+
+
+class Aggregator:
+    """Owns the aggregator process, and those before it that are not gone yet. Nothing here waits but ``stop``.
+
+    ``start``: starts one, or raises OSError or MemoryError. ``restarts``: how often that was done again.
+    """
+
+    def __init__(self, start: Callable[[], Child], monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.restarts = -1
+        self._start = start
+        self._monotonic = monotonic
+        self._child: Child | None = None
+        self._killed: list[Child] = []
+        self._start_at = 0.0
+        self._active_at = 0.0  # when it last said something, or was told
+        self._heard = 0  # bytes
+        self._heard_at = 0.0
+
+    @property
+    def is_up(self) -> bool:
+        return self._child is not None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._child is None else self._child.pid
+
+    def waitables(self) -> list[Any]:
+        """Readable when it said something or ended."""
+        return [] if self._child is None else self._child.waitables()
+
+    # ---- talking ---------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """If it does not listen any more, the next look at it tells."""
+        self._active_at = self._monotonic()
+        if self._child is not None:
+            self._child.channel.send(message)
+
+    def receive(self) -> list[Message]:
+        """What it has said since."""
+        if self._child is None:
+            return []
+        channel = self._child.channel
+        messages = channel.receive()
+        now = self._monotonic()
+        if messages:
+            self._active_at = now
+        if channel.heard != self._heard:
+            self._heard, self._heard_at = channel.heard, now
+        return messages
+
+    def hung_up(self) -> str:
+        """How the talk with it ended, if it has; else empty."""
+        return "" if self._child is None else self._child.channel.ended
+
+    # ---- its life --------------------------------------------------------------------------------------------------
+
+    def start_if_due(self) -> str:
+        """Why there is none although one is due; else empty."""
+        if self._child is not None or self._monotonic() < self._start_at:
+            return ""
+        try:
+            self._child = self._start()
+        except (OSError, MemoryError) as error:
+            return f"cannot be started: {error}"
+        self._heard = 0
+        self.restarts += 1
+        return ""
+
+    def look(self, *, computes: bool) -> str:
+        """Why it is to be given up; else empty. ``computes``: an answer is its to give."""
+        self._reap()
+        if self._child is None:
+            return ""
+        now = self._monotonic()
+        self._child.channel.flush()
+        if not self._child.alive():
+            return self._child.how_it_ended()
+        if computes and now - self._active_at > HUNG_AFTER_S:
+            return f"gave no answer for {HUNG_AFTER_S:.0f} s"
+        if self._child.channel.partial and now - self._heard_at > STALLED_AFTER_S:
+            return f"stopped in the middle of a message for {STALLED_AFTER_S:.0f} s"
+        return ""
+
+    def replace(self, after_s: float = 0.0) -> None:
+        """End it, whatever it does; another one is due after so long."""
+        if self._child is not None:
+            self._child.kill()
+            self._killed.append(self._child)
+        self._child = None
+        self._start_at = self._monotonic() + after_s
+
+    def stop(self, deadline_s: float, *, computes: bool) -> None:
+        """End it within the deadline: one that waits for work is asked, one that computes or does not end is killed.
+
+        Idempotent; none is due afterwards.
+        """
+        until = time.monotonic() + deadline_s
+        ours, self._child = self._child, None
+        self._start_at = float("inf")
+        if ours is not None:
+            ours.channel.send(Exit())
+            ours.channel.close()
+            if computes or not ours.wait(deadline_s / 2):
+                ours.kill()
+            self._killed.append(ours)
+        self._killed = [one for one in self._killed if not one.wait(max(until - time.monotonic(), 0.0))]
+        for one in self._killed:
+            logger.error("aggregator: process %s cannot be killed; left behind", one.pid)
+
+    def _reap(self) -> None:
+        self._killed = [one for one in self._killed if not one.reaped()]
+
+
+def start_aggregator(path: Path) -> Child:
+    """For the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
+    return child.start(process.main, str(path), name="sensorlogd-aggregator")

@@ -1,0 +1,56 @@
+"""Steps of runs on their way to the writer, and back when it has dealt with them."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from sensorlogd.daemon.rollups.rollup_run import Jobs, OpenDatabase, RollUpRun
+from sensorlogd.daemon.writing.failures import Damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A step that the writer has dealt with, and when it had (monotonic)."""
+
+    run: RollUpRun
+    step: str
+    future: Future[Any]
+    at: float
+
+
+class Handover:
+    """For the main thread. ``wake``: ends its wait; called on the writer thread."""
+
+    def __init__(self, writer: Jobs, wake: Callable[[], None]) -> None:
+        self._writer = writer
+        self._wake = wake
+        self._settled: deque[Settled] = deque()  # put by the writer thread
+
+    def submit(self, run: RollUpRun, step: str, job: Callable[[OpenDatabase], Any]) -> None:
+        """``settled`` gives it back."""
+        future = self._writer.submit(f"roll-up {step}", job, token=run.token)
+        future.add_done_callback(functools.partial(self._done, run, step))
+
+    def _done(self, run: RollUpRun, step: str, future: Future[Any]) -> None:
+        """On the writer thread, after the commit."""
+        self._settled.append(Settled(run, step, future, time.monotonic()))
+        self._wake()
+
+    def settled(self) -> Iterator[Settled]:
+        """In the order in which the writer came to them."""
+        while self._settled:
+            yield self._settled.popleft()
+
+    def report_damage(self, reason: str, token: int | None) -> None:
+        """The writer deals with it as with damage that it found itself."""
+
+        def job(_: OpenDatabase) -> None:
+            raise Damaged(reason)
+
+        self._writer.submit("damage", job, token=token)

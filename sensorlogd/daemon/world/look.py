@@ -1,0 +1,83 @@
+"""All that is looked at, in the order of the configuration."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sensorlogd.config import profiles
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.timekeeping import sync_sources
+from sensorlogd.daemon.world import addresses, places, ports
+from sensorlogd.daemon.world.finding import Finding
+from sensorlogd.daemon.world.user import User
+from sensorlogd.storage.file.holder import holder
+
+_NOT_BEFORE_US = 1_735_689_600_000_000  # 2025: a clock before that has lost its time
+
+
+def look(config: Config, *, user: User | None = None, now_us: int | None = None) -> list[Finding]:
+    """Everything of this machine that does not fit. ``user``: who is going to run the daemon; None: found out.
+
+    Where a daemon has the database already, it has shown that it may write there; its ports and its address are its own.
+    """
+    now = time.time_ns() // 1000 if now_us is None else now_us
+    running = _daemon(config)
+    user = user or _user(config)
+    ours = {os.getpid(), running}
+    found = [] if running else list(places.folders(config, user))
+    found += places.space(config, now)
+    found += addresses.look(config, user.uid, ours)
+    found += _clock(now)
+    found += ports.look(config, user, ours=ours)
+    found += _profiles(config)
+    return found
+
+
+def _daemon(config: Config) -> int:
+    """The process that has the database; 0: nobody that can be seen."""
+    try:
+        held = holder(config.database_path())
+    except OSError:
+        return 0
+    return 0 if held is None else held.pid
+
+
+def _user(config: Config) -> User:
+    """This user; for root the one that the data folder belongs to, which is the user of the service."""
+    me = User.current()
+    if me.uid == 0:
+        return User.owner_of(config.data_dir()) or me
+    return me
+
+
+def _clock(now_us: int) -> Iterator[Finding]:
+    if now_us < _NOT_BEFORE_US:
+        on = datetime.fromtimestamp(now_us / 1e6, UTC)
+        yield Finding(
+            "clock", f"this machine believes that it is {on:%Y-%m-%d}", "set it: sudo timedatectl set-ntp true, or date -s"
+        )
+    elif sync_sources.synchronised() is False:
+        yield Finding(
+            "clock",
+            "no time server sets the clock of this machine, so times of readings drift",
+            "sudo timedatectl set-ntp true; or, if it is right, 'sensorlogd clock --believe'",
+        )
+
+
+def _profiles(config: Config) -> Iterator[Finding]:
+    """Profiles of the user that stand before one of the package."""
+    known: dict[str, profiles.Profile] | None = None
+    for name, sensor in config.sensors.items():
+        if sensor.profile is None:
+            continue
+        known = profiles.available(config.base_dir) if known is None else known
+        mine = known.get(sensor.profile)
+        if mine is not None and mine.own and (profiles.SHIPPED / f"{sensor.profile}.yaml").exists():
+            yield Finding(
+                f"sensors.{name}.profile",
+                f"{sensor.profile} is taken from {mine.path}, not from the package, which has one of this name",
+                "if that is not meant, remove or rename the file",
+            )

@@ -1,0 +1,35 @@
+"""A look at this machine that keeps nobody waiting: a folder on a network may take its time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.world.look import look
+
+logger = logging.getLogger(__name__)
+
+
+class Lookout:
+    """Owns the thread ``world``, which looks once. ``findings``: what does not fit the configuration; empty until it has."""
+
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self.findings: list[str] = []
+        self._config = config
+        self._thread = threading.Thread(target=self._run, name="world", daemon=True)
+
+    def start(self) -> None:
+        """Raises RuntimeError: no thread to be had; it may be tried again."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            found = [str(finding) for finding in look(self._config())]
+        except Exception as error:
+            logger.warning("this machine could not be looked at: %s", error)
+            return
+        self.findings = found
+        for finding in found:
+            logger.warning("%s", finding)

@@ -1,0 +1,109 @@
+"""The folders of the log: whether they can be written, and for how long there is space."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sensorlogd.config.cost import estimate
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.world.finding import Finding
+from sensorlogd.daemon.world.user import ENTER, READ, WRITE, User, user_name
+from sensorlogd.durations import format_size
+
+SOON_DAYS = 90
+
+
+def folders(config: Config, user: User) -> Iterator[Finding]:
+    """Folder of the data, folder and file of the database."""
+    data, database = config.data_dir(), config.database_path()
+    found = folder("daemon.data_dir", data, user)
+    if found is not None:
+        yield found
+    elsewhere = folder("storage.url", database.parent, user, of=database) if database.parent != data else None
+    if elsewhere is not None or found is not None:
+        yield from filter(None, [elsewhere])
+    elif (file := _file(database, user)) is not None:
+        yield file
+
+
+def folder(where: str, path: Path, user: User, of: Path | None = None) -> Finding | None:
+    """Why ``user`` cannot keep files in a folder, which is made if it is not there; None: nothing is in the way."""
+    meant = of or path
+    at = nearest(path)
+    try:
+        if not at.is_dir():
+            return Finding(where, f"{meant}: {at} is a file, not a folder", "name another folder, or move that file away")
+        if user.may(at, WRITE | ENTER) and (at != path or user.may(at, READ)):
+            return None
+        read_only = bool(os.statvfs(at).f_flag & os.ST_RDONLY)
+    except OSError as error:
+        return Finding(where, f"{meant}: cannot be looked at: {error.strerror}", _as_owner(at, user))
+    if read_only:
+        return Finding(where, f"{meant}: {at} is on a disk that is mounted read-only", "name a folder on another disk")
+    what = "cannot be written" if at == path else f"cannot be made: {at} cannot be written"
+    return Finding(where, f"{meant}: {what} by the user {user.name}", _as_owner(at, user))
+
+
+def nearest(path: Path) -> Path:
+    """``path``, or what is there of the way to it."""
+    for place in (path, *path.parents):
+        if os.path.lexists(place):
+            return place
+    return Path("/")
+
+
+def _as_owner(at: Path, user: User) -> str:
+    try:
+        owner = user_name(at.stat().st_uid)
+    except OSError:
+        owner = ""
+    if owner and owner not in (user.name, "root"):
+        return f"it belongs to {owner}: if the daemon runs as {owner}, check as {owner}: sudo -u {owner} sensorlogd check ..."
+    return f"name another folder, or give it to the user: sudo install -d -o {user.name} FOLDER"
+
+
+def _file(database: Path, user: User) -> Finding | None:
+    try:
+        if not database.exists():
+            return None
+        if not database.is_file():
+            return Finding("storage.url", f"{database} is no file", "name the file of a database, or one that is not there yet")
+        if user.may(database, READ | WRITE):
+            return None
+    except OSError as error:
+        return Finding("storage.url", f"{database}: cannot be looked at: {error.strerror}", _as_owner(database.parent, user))
+    return Finding("storage.url", f"{database}: cannot be written by the user {user.name}", _as_owner(database, user))
+
+
+def space(config: Config, now_us: int) -> Iterator[Finding]:
+    """Room for the database: now, and for the next months."""
+    where = config.database_path().parent
+    at = nearest(where)
+    try:
+        found = os.statvfs(at)
+    except OSError:
+        return
+    free, least = found.f_bavail * found.f_frsize, config.storage.min_free
+    told = f"{format_size(free)} are free for {where}"
+    if free <= least:
+        happens = (
+            "the oldest readings are dropped" if config.storage.when_full == "drop_oldest" else "nothing is written any more"
+        )
+        yield Finding(
+            "storage.min_free", f"{told}, below min_free: {format_size(least)}: {happens}", "make room, or name another disk"
+        )
+        return
+    a_year = estimate(config).bytes_per_year
+    days = (free - least) / (a_year / 365) if a_year else SOON_DAYS + 1
+    if days <= SOON_DAYS and config.retention.readings is None:
+        on = datetime.fromtimestamp(now_us / 1e6, UTC) + timedelta(days=days)
+        yield Finding(
+            "storage",
+            f"{told}, which is used up about {on:%Y-%m-%d} ({format_size(a_year)} a year)",
+            "keep less (retention: readings: 30d, or a longer interval:), or name a larger disk",
+        )
+    if found.f_files and not found.f_favail:
+        yield Finding("storage", f"{at}: the disk has room, but no file can be made any more (no inodes)", "remove files there")

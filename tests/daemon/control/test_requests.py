@@ -1,0 +1,159 @@
+"""Requests and answers of the control socket: what is said is what is heard, and it travels as it always did."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensorlogd.daemon.control import answers, requests
+from sensorlogd.daemon.control.alarm_requests import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
+from sensorlogd.daemon.control.request import Request
+from sensorlogd.storage.ingest.upsert import COUNTS, Replace
+from sensorlogd.storage.series import Wanted
+
+INTS = st.integers(-(2**63), 2**63 - 1)
+FLOATS = st.floats(allow_nan=False)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+MAYBE = st.none()
+NAMES = st.lists(TEXTS).map(tuple)
+WANTED = st.builds(Wanted, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAYBE | INTS)
+
+
+@st.composite
+def upserts(draw: st.DrawFn) -> requests.Upsert:
+    n = draw(st.integers(0, 20))
+
+    def column(one: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(one, min_size=n, max_size=n))
+
+    replace = draw(MAYBE | st.builds(Replace, MAYBE | INTS, TEXTS))
+    return requests.Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace)
+
+
+EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
+    requests.Clock: st.builds(requests.Clock, st.booleans()),
+    requests.Listen: st.builds(requests.Listen, TEXTS, MAYBE | INTS),
+    requests.Rebuild: st.builds(requests.Rebuild, st.lists(INTS).map(tuple), MAYBE | INTS),
+    requests.Mend: st.builds(requests.Mend, INTS, INTS, INTS, MAYBE | INTS, FLOATS, FLOATS, MAYBE | TEXTS, TEXTS, MAYBE | INTS),
+    requests.Undo: st.builds(requests.Undo, INTS),
+    requests.Resume: st.builds(requests.Resume, INTS),
+    requests.Recompute: st.builds(requests.Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
+    requests.LookAtWork: st.builds(requests.LookAtWork, INTS),
+    requests.KnowSeries: st.builds(requests.KnowSeries, st.lists(WANTED).map(tuple)),
+    requests.Upsert: upserts(),
+    requests.Note: st.builds(requests.Note, TEXTS, MAYBE | TEXTS, TEXTS),
+    AlarmAck: st.builds(AlarmAck, NAMES, TEXTS),
+    AlarmMute: st.builds(AlarmMute, NAMES, st.integers(0, LONGEST_MUTE_US), TEXTS),
+    AlarmTest: st.builds(AlarmTest, TEXTS),
+}
+SAY_NOTHING = {requests.Ping, requests.Commit, requests.Status, requests.Reload, requests.RollUp, requests.Compact}
+ANSWERS = st.one_of(
+    st.just(answers.Done()),
+    st.builds(answers.Freed, INTS, INTS, st.booleans()),
+    st.builds(answers.MendOrdered, INTS, INTS),
+    st.builds(answers.WorkOrdered, INTS),
+    st.builds(answers.WorkStands, TEXTS, INTS, MAYBE | INTS, TEXTS),
+    st.builds(answers.SeriesKnown, st.lists(INTS).map(tuple)),
+    st.builds(answers.Acknowledged, NAMES),
+    st.builds(answers.Muted, NAMES, NAMES),
+    st.builds(answers.Tested, TEXTS),
+    st.builds(answers.Upserted, INTS, INTS, INTS, INTS, INTS, MAYBE | INTS, INTS, TEXTS),
+)
+
+
+@pytest.mark.parametrize("kind", requests.REQUESTS.values(), ids=requests.REQUESTS)
+@given(st.data())
+def test_a_request_that_was_encoded_is_the_same_again(kind: type[Request[Any]], data: st.DataObject) -> None:
+    """Also for a release that is told more than it knows."""
+    request_ = kind() if kind in SAY_NOTHING else data.draw(EACH[kind])
+    travels = json.loads(json.dumps(requests.encode(request_)))
+    assert requests.decode(travels) == request_
+    assert requests.decode(travels | {"of_a_newer_release": [1]}) == request_
+
+
+@given(ANSWERS)
+def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
+    travels = json.loads(json.dumps({"ok": True} | answer.encoded()))
+    assert type(answer).of(travels) == answer
+
+
+@pytest.mark.parametrize(
+    ("request_", "travels"),
+    [
+        (requests.Ping(), {"do": "ping"}),
+        (requests.Clock(True), {"do": "clock", "believe": True}),
+        (requests.Listen("boiler"), {"do": "listen", "sensor": "boiler", "after": None}),
+        (requests.Rebuild((1, 2), 3), {"do": "rebuild", "series": [1, 2], "since_us": 3}),
+        (requests.Undo(7), {"do": "undo", "id": 7}),
+        (AlarmAck(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
+        (AlarmMute(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
+        (AlarmTest("me"), {"do": "alarm_test", "target": "me"}),
+        (requests.Note("imported", "a", "1 new"), {"do": "note", "kind": "imported", "sensor": "a", "detail": "1 new"}),
+        (
+            requests.Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
+            {
+                "do": "mend", "series": 1, "since_us": 2, "until_us": 3, "quality": None, "scale": 2.0, "offset": 0.5,
+                "curve": None, "note": "why", "total": 9,
+            },
+        ),
+        (
+            requests.KnowSeries((Wanted("a", "t", "°C", "gauge", 5),)),
+            {"do": "series", "specs": [{"sensor": "a", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_us": 5}]},
+        ),
+        (
+            requests.Upsert(1, [2], [0.5], [1], Replace(4, "file")),
+            {
+                "do": "place", "series": 1, "times": "AgAAAAAAAAA=", "values": "AAAAAAAA4D8=", "qualities": "AQAAAAAAAAA=",
+                "replace": {"mend": 4, "note": "file"},
+            },
+        ),
+    ],
+    ids=lambda one: one.name if isinstance(one, Request) else "",
+)  # fmt: skip
+def test_what_travels(request_: Request[Any], travels: dict[str, Any]) -> None:
+    """As releases before this one say and understand it."""
+    assert json.loads(json.dumps(requests.encode(request_))) == travels
+    assert requests.decode(travels) == request_
+
+
+def test_a_value_that_is_missing_travels_as_nan() -> None:
+    said = requests.encode(requests.Upsert(1, [2], [None], [9]))
+    assert math.isnan(*struct.unpack("d", base64.b64decode(said["values"])))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({}, "unknown request None"),
+        ({"do": "dance"}, "unknown request 'dance'"),
+        ({"do": ["ping"]}, "unknown request"),
+        ({"do": "undo"}, "'id' is missing"),
+        ({"do": "undo", "id": "seven"}, "invalid literal"),
+        ({"do": "clock", "believe": "yes"}, "believe is true or false"),
+        ({"do": "alarm_ack", "alarms": "hot"}, "alarms is a list of names"),
+        ({"do": "alarm_mute", "alarms": ["hot"]}, "'for_us' is missing"),
+        ({"do": "alarm_mute", "alarms": ["hot"], "for_us": -1}, "for_us is 0"),
+        ({"do": "alarm_mute", "alarms": ["hot"], "for_us": 10**18}, "for_us is 0"),
+    ],
+)
+def test_what_is_no_request_says_why(said: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        requests.decode(said)
+
+
+def test_an_answer_of_an_earlier_release_is_understood() -> None:
+    """One that did not say yet how many pages are left, or which alarms stay muted until the daemon runs."""
+    assert answers.Muted.of({"ok": True, "muted": ["hot/s.x"]}) == answers.Muted(("hot/s.x",))
+    assert answers.Freed.of({"ok": True, "freed_pages": 3, "more": True}) == answers.Freed(3, 0, True)
+
+
+def test_counts_have_one_name() -> None:
+    """In the answer as in the storage."""
+    assert set(COUNTS) < set(answers.Upserted.__slots__)
