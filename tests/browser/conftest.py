@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,10 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         "epoch",
         "--column",
         "x=greenhouse.temperature:°C",
+        "--column",
+        "c=greenhouse.constant:°C",
     )
+    _flag_the_spike(config)
     with Daemon(config, folder / "data", web=True) as daemon:
         daemon.wait_ready()
         url = f"http://127.0.0.1:{listen}/"
@@ -94,6 +98,42 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         until(port.opened, "the serial port")
         yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, port)
     port.unplug()
+
+
+def _flag_the_spike(config: Path) -> None:
+    """The 85 degrees of ten hours ago are suspect."""
+    from tests.browser.history import SPIKE_AGO
+    from tests.cli.test_verbs import run
+
+    begin = int(time.time()) // 60 * 60 - SPIKE_AGO - 120
+    run(
+        "flag",
+        "greenhouse.temperature",
+        "suspect",
+        "-c",
+        str(config),
+        "--since",
+        str(begin),
+        "--until",
+        str(begin + 240),
+        "--yes",
+    )
+
+
+@pytest.fixture(scope="module")
+def building(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Sixty-two sensors in six rooms, the last of them broken."""
+    from tests.browser import many
+
+    folder = tmp_path_factory.mktemp("building")
+    listen = free_port()
+    config = folder / "sensorlogd.yaml"
+    config.write_text(json.dumps(many.config(folder, f"127.0.0.1:{listen}")))
+    with Daemon(config, folder / "data", web=True) as daemon:
+        daemon.wait_ready()
+        url = f"http://127.0.0.1:{listen}/"
+        until(lambda: _answers(url), "the dashboard")
+        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
 
 
 def _answers(url: str) -> bool:
@@ -120,6 +160,16 @@ class Tab:
 @pytest.fixture
 def open_page(browser: Any, site: Site) -> Iterator[Callable[..., Tab]]:
     """A fresh page of the dashboard; any error on its console fails the test."""
+    yield from _opener(browser, site.url)
+
+
+@pytest.fixture
+def open_building(browser: Any, building: Site) -> Iterator[Callable[..., Tab]]:
+    """The same, of a house with many sensors."""
+    yield from _opener(browser, building.url)
+
+
+def _opener(browser: Any, url: str) -> Iterator[Callable[..., Tab]]:
     contexts, tabs = [], []
 
     def opened(path: str = "", **how: Any) -> Tab:
@@ -131,7 +181,7 @@ def open_page(browser: Any, site: Site) -> Iterator[Callable[..., Tab]]:
         page.on("pageerror", lambda error: tab.troubles.append(str(error)))
         page.on("console", lambda message: tab.troubles.append(message.text) if message.type == "error" else None)
         page.set_default_timeout(DEADLINE_S * 1000)
-        page.goto(site.url + path)
+        page.goto(url + path)
         return tab
 
     yield opened

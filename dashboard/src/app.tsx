@@ -1,0 +1,51 @@
+// Begins: state, then what loads into it, then what is drawn from it.
+
+import { render } from "preact";
+import { Live } from "./load/live";
+import { Questions } from "./load/questions";
+import type { Act } from "./render/act";
+import { Page } from "./render/page";
+import { Store } from "./state/model";
+import { type Route, read, write } from "./state/route";
+
+const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
+const questions = new Questions(store);
+const root = document.getElementById("app") as HTMLElement;
+const spoken = document.getElementById("spoken") as HTMLElement;
+
+const act: Act = {
+  go(route: Route, replace = false) {
+    if (replace) history.replaceState(null, "", write(route));
+    else history.pushState(null, "", write(route));
+    arrive();
+  },
+  curve: questions.curve,
+  cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
+  toggle: (series) =>
+    store.change(({ hidden }) => ({
+      hidden: new Set(hidden.has(series) ? [...hidden].filter((one) => one !== series) : [...hidden, series]),
+    })),
+  say: (text) => {
+    spoken.textContent = text;
+  },
+};
+
+function arrive(): void {
+  const route = read(location.hash);
+  const other = route.page !== store.state.route.page;
+  store.change(() => ({ route, cursor: null, error: "" }));
+  if (other) window.scrollTo(0, 0);
+}
+
+store.listen((state) => {
+  questions.look(state);
+  render(<Page state={state} act={act} />, root);
+});
+window.addEventListener("popstate", arrive);
+window.addEventListener("keydown", (event) => {
+  const { route } = store.state;
+  if (event.key === "Escape" && route.kiosk) act.go({ ...route, kiosk: false }, true);
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.change(() => ({})));
+store.change(() => ({ route: read(location.hash) }));
+new Live(store, questions.news).begin();

@@ -1,0 +1,167 @@
+// What is known all the time: sensors, newest values, the head. It begins with three questions; then the stream tells.
+
+import type { Alarm, LogEvent, Sensor, State, Store } from "../state/model";
+import { ApiError, address, ask, json, knows } from "./api";
+import { listen } from "./stream";
+import type { Latest, Reading } from "./types";
+
+const SHORTLY_MS = 300;
+const STATUS_AFTER_S = 30;
+const SILENCE_S = 10;
+const HOUR = 3600;
+const KEPT_EVENTS = 500;
+
+type Told = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
+
+export class Live {
+  private statusAt = 0;
+  private readingAt = Date.now();
+  private asking = false;
+  private ahead = 0;
+
+  constructor(
+    private readonly store: Store,
+    /** New readings have come of these series. */
+    private readonly news: (series: ReadonlySet<string>) => void,
+  ) {}
+
+  begin(): void {
+    void this.sensors();
+    void this.status();
+    listen({
+      message: (kind, data) => this.message(kind, data),
+      alive: () =>
+        this.store.change(({ stream }) =>
+          stream.state === "open" && Date.now() / 1000 - stream.heard < 1
+            ? null
+            : { stream: { state: "open", heard: Date.now() / 1000, reason: "" } },
+        ),
+      lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
+    });
+    window.setInterval(() => this.tick(), 1000);
+  }
+
+  private tick(): void {
+    const now = Date.now();
+    this.store.change(() => ({ now: now / 1000 + this.ahead }));
+    if (document.hidden) return;
+    // Without a word from the daemon it is asked whether it lives; else its figures are renewed now and then.
+    const due = now - this.readingAt > SILENCE_S * 1000 ? SILENCE_S : STATUS_AFTER_S;
+    if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
+  }
+
+  private async sensors(): Promise<void> {
+    try {
+      const found = (await ask("sensors", { retired: "1" })).sensors as Sensor[];
+      const live = (one: Sensor) =>
+        one.channels.some((channel) => !channel.retired) || (!one.channels.length && one.state !== "stopped");
+      this.store.change(() => ({
+        sensors: found.filter(live).map((one) => ({ ...one, channels: one.channels.filter((channel) => !channel.retired) })),
+        former: found
+          .map((one) => ({ ...one, channels: one.channels.filter((channel) => channel.retired || !live(one)) }))
+          .filter((one) => one.channels.length),
+        error: "",
+      }));
+    } catch (error) {
+      this.failed(error);
+      window.setTimeout(() => void this.sensors(), 2000);
+    }
+  }
+
+  private async status(): Promise<void> {
+    if (this.asking) return;
+    this.asking = true;
+    this.statusAt = Date.now();
+    try {
+      const found = await ask("status");
+      this.ahead = found.now - Date.now() / 1000;
+      if (Math.abs(this.ahead) < 2) this.ahead = 0;
+      this.store.change((state) => {
+        const by = new Map(found.sensors.map((one) => [one.sensor, one]));
+        const sensors = state.sensors?.map((one) => ({ ...one, ...pick(by.get(one.sensor)) })) ?? null;
+        return { status: found, ahead: this.ahead, sensors };
+      });
+      const known = this.store.state.sensors;
+      const live = new Set(known?.map((one) => one.sensor));
+      if (known && found.sensors.some((one) => !live.has(one.sensor) && one.state !== "stopped" && one.health !== "not running"))
+        void this.sensors();
+      await this.alarms();
+    } catch (error) {
+      this.failed(error);
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private async alarms(): Promise<void> {
+    if (!knows("alarms")) return;
+    const found = (await json(address("alarms", { time: "s" }))) as { alarms: Alarm[] };
+    this.store.change(() => ({ alarms: found.alarms }));
+  }
+
+  private failed(error: unknown): void {
+    if (error instanceof ApiError) this.store.change(() => ({ error: error.code === "away" ? "" : error.message }));
+    else console.error(error);
+  }
+
+  private message(kind: string, data: unknown): void {
+    if (kind === "latest") {
+      this.store.change(() => ({ latest: new Map((data as Latest[]).map((one) => [`${one.sensor}.${one.channel}`, one])) }));
+      this.readingAt = Date.now();
+    } else if (kind === "readings") this.readings(data as Reading[]);
+    else if (kind === "events") this.happened(data as LogEvent[]);
+    else if (kind === "sensors") this.states(data as Told[]);
+    else if (kind === "gap" || kind === "skipped") this.news(new Set(this.store.state.latest.keys()));
+  }
+
+  private readings(rows: readonly Reading[]): void {
+    this.readingAt = Date.now();
+    const names = new Set<string>();
+    this.store.change((state) => {
+      const latest = new Map(state.latest);
+      const curves = new Map(state.curves);
+      for (const one of rows) {
+        const name = `${one.sensor}.${one.channel}`;
+        names.add(name);
+        const before = latest.get(name);
+        if (!before || before.time <= one.time) latest.set(name, { ...one, age_s: 0, state: "ok" });
+        const curve = curves.get(name);
+        if (curve) curves.set(name, extended(curve, one));
+      }
+      return { latest, curves };
+    });
+    this.news(names);
+  }
+
+  private happened(events: readonly LogEvent[]): void {
+    this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
+    if (events.some((one) => one.kind === "config_reloaded" || one.kind === "started" || one.kind === "imported"))
+      void this.sensors();
+    window.setTimeout(() => void this.status(), SHORTLY_MS);
+  }
+
+  private states(told: readonly Told[]): void {
+    const by = new Map(told.map((one) => [one.sensor, one]));
+    this.store.change((state) => ({
+      sensors: state.sensors?.map((one) => ({ ...one, ...pick(by.get(one.sensor)) })) ?? null,
+    }));
+    if (told.some((one) => !this.store.state.sensors?.some((known) => known.sensor === one.sensor))) void this.sensors();
+  }
+}
+
+function pick(told: Told | undefined): Partial<Sensor> {
+  return told ? { state: told.state, health: told.health, error: told.error } : {};
+}
+
+const CURVE_STEP = 60;
+
+/** The curve of the last hour goes on with what the stream tells: one point a minute. */
+export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, one: Reading): typeof curve {
+  const slot = Math.floor(one.time / CURVE_STEP) * CURVE_STEP;
+  const from = one.time - HOUR;
+  const first = curve.time.findIndex((at) => at >= from && at < slot);
+  const end = curve.time.findIndex((at) => at >= slot);
+  const stop = end < 0 ? curve.time.length : end;
+  const keep = first < 0 ? [stop, stop] : [first, stop];
+  return { time: [...curve.time.slice(keep[0], keep[1]), slot], value: [...curve.value.slice(keep[0], keep[1]), one.value] };
+}

@@ -1,0 +1,271 @@
+// What the pages ask for: each question belongs to an address; an answer that comes too late for it is dropped.
+
+import { type By, period } from "../state/figures";
+import { type Buckets, joined } from "../state/frame";
+import type { Asked, ChartData, EventsData, LogEvent, State, Store } from "../state/model";
+import { bounds, type Route, write } from "../state/route";
+import { chosen, seconds } from "../state/series";
+import { time, ZONE } from "../state/words";
+import { ApiError, ask, iso, knows, type Query } from "./api";
+
+export const MOST_SERIES = 40;
+const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
+const EVENTS_AT_ONCE = 200;
+const SOONEST_MS = 1000;
+const LATEST_MS = 60_000;
+const CURVES_AT_ONCE = 40;
+
+type Kind = "chart" | "happened" | "events" | "figures";
+
+export class Questions {
+  private readonly running = new Map<Kind, AbortController>();
+  private refreshed = 0;
+  private again = 0;
+  private wantedCurves = new Set<string>();
+  private curvesSoon = 0;
+
+  constructor(private readonly store: Store) {}
+
+  /** Called after each change: asks for what the page needs and nobody has asked for yet. */
+  readonly look = (state: State): void => {
+    const { route } = state;
+    if (route.page === "chart" && state.sensors) {
+      const key = write({ ...route, kiosk: false });
+      this.begin("chart", key, (signal) => this.chart(state, signal));
+      if (route.series.length) this.begin("happened", key, (signal) => this.happened(state, signal));
+    }
+    if (route.page === "events" || route.page === "sensor")
+      this.begin("events", eventsKey(route), (signal) => this.events(route, signal));
+    if (["use", "year", "rose"].includes(route.page) && route.series.length)
+      this.begin("figures", write({ ...route, kiosk: false }), (signal) => this.figures(state, signal));
+  };
+
+  private begin<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>): void {
+    const asked = this.store.state[kind] as Asked<T>;
+    if (asked.key === key) return;
+    this.run(kind, key, question, kind === "chart" || kind === "happened" ? asked.data : null);
+  }
+
+  private run<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>, meanwhile: T | null): void {
+    this.running.get(kind)?.abort();
+    const mine = new AbortController();
+    this.running.set(kind, mine);
+    this.store.change(() => ({ [kind]: { key, data: meanwhile, busy: true } }) as Partial<State>);
+    question(mine.signal)
+      .then((data) => {
+        if (this.running.get(kind) === mine)
+          this.store.change(() => ({ [kind]: { key, data, busy: false }, error: "" }) as Partial<State>);
+      })
+      .catch((error: unknown) => {
+        if (mine.signal.aborted) return;
+        if (!(error instanceof ApiError)) console.error(error);
+        const away = error instanceof ApiError && (error.code === "away" || error.status === 503);
+        this.store.change(
+          (state) =>
+            ({
+              [kind]: { ...state[kind], busy: false },
+              error: away ? state.error : error instanceof ApiError ? error.message : "Something went wrong on this page.",
+            }) as Partial<State>,
+        );
+        if (away)
+          window.setTimeout(
+            () =>
+              this.store.change((state) =>
+                state[kind].key === key ? ({ [kind]: { ...state[kind], key: "" } } as Partial<State>) : null,
+              ),
+            2000,
+          );
+      });
+  }
+
+  // ---- charts ------------------------------------------------------------------------------------------------------
+
+  private async chart(state: State, signal: AbortSignal): Promise<ChartData> {
+    const { route } = state;
+    const now = Date.now() / 1000 + state.ahead;
+    const [since, until] = bounds(route, now);
+    const known = [...(state.sensors ?? []), ...state.former].flatMap((one) => one.channels);
+    const { found, nothing } = chosen(known, route.series);
+    const names = found.slice(0, MOST_SERIES).map((one) => one.series);
+    if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
+    const query = { series: names, max_points: points(), shape: "columns", agg: AGGREGATES, tz: ZONE };
+    const [answer, past] = await Promise.all([
+      ask("buckets", { ...query, since: iso(since), until: iso(until) }, signal),
+      route.compare
+        ? ask("buckets", { ...query, since: iso(since - route.range), until: iso(until - route.range) }, signal)
+        : null,
+    ]);
+    return {
+      series: answer.series as Buckets[],
+      before: (past?.series ?? []) as Buckets[],
+      unknown: nothing,
+      notes: notesOf(answer, found.length),
+      since,
+      until,
+    };
+  }
+
+  private async happened(state: State, signal: AbortSignal): Promise<LogEvent[]> {
+    const [since, until] = bounds(state.route, Date.now() / 1000 + state.ahead);
+    return (
+      await ask("events", { since: iso(since), limit: 500, ...(knows("events", "until") ? { until: iso(until) } : {}) }, signal)
+    ).events;
+  }
+
+  /** Readings have come: a live chart asks for its last steps again, not more often than it has room for. */
+  readonly news = (series: ReadonlySet<string>): void => {
+    const { route, chart } = this.store.state;
+    if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
+    if (!chart.data.series.some((one) => series.has(`${one.sensor}.${one.channel}`))) return;
+    const wait = Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
+    const since = Date.now() - this.refreshed;
+    window.clearTimeout(this.again);
+    this.again = window.setTimeout(() => this.refresh(), Math.max(wait - since, 0));
+  };
+
+  private refresh(): void {
+    this.refreshed = Date.now();
+    const { chart, route, ahead } = this.store.state;
+    const data = chart.data;
+    if (!data || chart.busy || route.page !== "chart" || route.until !== null) return;
+    const now = Date.now() / 1000 + ahead;
+    const [since, until] = bounds(route, now);
+    this.run(
+      "chart",
+      chart.key,
+      async (signal) => {
+        const tails = await Promise.all(steps(data.series).map((group) => this.tail(group, until, signal)));
+        const fresh = new Map(tails.flat().map((one) => [`${one.sensor}.${one.channel}`, one]));
+        const series = data.series.map((one) => {
+          const tail = fresh.get(`${one.sensor}.${one.channel}`);
+          return tail ? joined(one, tail, since - 2 * seconds(one.step)) : one;
+        });
+        return { ...data, series, since, until };
+      },
+      data,
+    );
+  }
+
+  private async tail(group: Buckets[], until: number, signal: AbortSignal): Promise<Buckets[]> {
+    const step = group[0]?.step ?? "1s";
+    const from = Math.min(...group.map((one) => one.time.at(-2) ?? one.since));
+    const answer = await ask(
+      "buckets",
+      {
+        series: group.map((one) => `${one.sensor}.${one.channel}`),
+        since: iso(from),
+        until: iso(until),
+        every: step,
+        shape: "columns",
+        agg: AGGREGATES,
+        tz: ZONE,
+      },
+      signal,
+    );
+    return answer.series as Buckets[];
+  }
+
+  // ---- events ------------------------------------------------------------------------------------------------------
+
+  private async events(route: Route, signal: AbortSignal): Promise<EventsData> {
+    const query: Query = { limit: route.page === "sensor" ? 50 : EVENTS_AT_ONCE };
+    const wanted: Record<string, string> = {
+      sensor: route.sensor || (route.more["sensor"] ?? ""),
+      kind: route.more["kind"] ?? "",
+      before: route.more["before"] ?? "",
+    };
+    for (const [name, value] of Object.entries(wanted)) if (value && knows("events", name)) query[name] = value;
+    const answer = (await ask("events", query, signal)) as { events: LogEvent[]; earlier?: number | null };
+    return { events: answer.events, earlier: answer.earlier ?? null };
+  }
+
+  // ---- consumption, years, roses --------------------------------------------------------------------------------------
+
+  private async figures(state: State, signal: AbortSignal): Promise<Buckets[]> {
+    const { route } = state;
+    const now = Date.now() / 1000 + state.ahead;
+    const query: Query = { series: route.series, shape: "columns", tz: ZONE };
+    if (route.page === "rose") {
+      const [since, until] = bounds(route, now);
+      Object.assign(query, { since: iso(since), until: iso(until), max_points: 3000, agg: "mean" });
+    } else if (route.page === "year") {
+      const year = Number(route.more["year"]) || new Date(now * 1000).getFullYear();
+      Object.assign(query, {
+        since: iso(new Date(year, 0, 1).getTime() / 1000),
+        until: iso(new Date(year + 1, 0, 1).getTime() / 1000),
+        every: "1d",
+        agg: "mean,min,max,increase",
+      });
+    } else {
+      const by = (route.more["by"] ?? "1d") as By;
+      const [since, until] = period(by, Number(route.more["at"]) || now);
+      Object.assign(query, { since: iso(since), until: iso(until), every: by, agg: "increase" });
+    }
+    return (await ask("buckets", query, signal)).series as Buckets[];
+  }
+
+  // ---- curves of the overview ------------------------------------------------------------------------------------------
+
+  /** A curve has come into sight: it is asked for with the others that did. */
+  readonly curve = (series: string): void => {
+    if (this.store.state.curves.has(series)) return;
+    this.wantedCurves.add(series);
+    window.clearTimeout(this.curvesSoon);
+    this.curvesSoon = window.setTimeout(() => void this.curves(), 30);
+  };
+
+  private async curves(): Promise<void> {
+    const names = [...this.wantedCurves];
+    this.wantedCurves.clear();
+    const now = Date.now() / 1000 + this.store.state.ahead;
+    for (let at = 0; at < names.length; at += CURVES_AT_ONCE) {
+      const some = names.slice(at, at + CURVES_AT_ONCE);
+      try {
+        const found = (
+          await ask("buckets", {
+            series: some,
+            since: iso(now - 3600),
+            until: iso(now),
+            every: "1min",
+            shape: "columns",
+            agg: "mean",
+          })
+        ).series as Buckets[];
+        this.store.change((state) => {
+          const curves = new Map(state.curves);
+          for (const one of found) curves.set(`${one.sensor}.${one.channel}`, { time: one.time, value: one.mean ?? [] });
+          return { curves };
+        });
+      } catch (error) {
+        if (!(error instanceof ApiError)) console.error(error);
+        for (const name of some) this.wantedCurves.add(name); // with the next that come into sight
+        window.clearTimeout(this.curvesSoon);
+        this.curvesSoon = window.setTimeout(() => void this.curves(), 5000);
+        return;
+      }
+    }
+  }
+}
+
+/** Ranges of the file that cannot be read, what the API remarks, and what was left out. */
+function notesOf(answer: { series: { notes: string[] }[] }, found: number): string[] {
+  const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
+  const damage = lost.map(
+    (one) => `${one.series} cannot be read from ${time(one.since, 0)} to ${time(one.until, 0)}: the file is damaged`,
+  );
+  const many = found > MOST_SERIES ? [`${found} series are meant; these are the first ${MOST_SERIES}`] : [];
+  return [...new Set([...damage, ...answer.series.flatMap((one) => one.notes), ...many])];
+}
+
+const eventsKey = (route: Route): string =>
+  `${route.page}|${route.sensor}|${route.more["sensor"] ?? ""}|${route.more["kind"] ?? ""}|${route.more["before"] ?? ""}`;
+
+/** As many points as there are pixels. */
+const points = (): number => Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
+
+/** Series by the length of their steps. */
+function steps(series: readonly Buckets[]): Buckets[][] {
+  const groups = new Map<string, Buckets[]>();
+  for (const one of series) groups.set(one.step, [...(groups.get(one.step) ?? []), one]);
+  return [...groups.values()];
+}

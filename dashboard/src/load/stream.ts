@@ -1,0 +1,94 @@
+// The live stream: one connection a page. It resumes where it was, after sleep, too, and says when nothing is heard.
+
+import { SILENT_S } from "../state/health";
+import { address, signIn } from "./api";
+
+export interface Heard {
+  message(kind: string, data: unknown): void;
+  /** Anything at all came: the connection lives. */
+  alive(): void;
+  lost(reason: string): void;
+}
+
+const SLOWEST_MS = 15_000;
+
+/** Messages of a text/event-stream, as far as they are complete; what is left over is returned. */
+export function parse(text: string, found: (id: string, kind: string, data: string) => void): string {
+  const parts = text.split("\n\n");
+  const rest = parts.pop() ?? "";
+  for (const part of parts) {
+    let [id, kind, data] = ["", "message", ""];
+    for (const row of part.split("\n")) {
+      const [name, value] = [row.slice(0, row.indexOf(":")), row.slice(row.indexOf(":") + 1).replace(/^ /, "")];
+      if (name === "id") id = value;
+      else if (name === "event") kind = value;
+      else if (name === "data") data += (data ? "\n" : "") + value;
+    }
+    if (data) found(id, kind, data);
+  }
+  return rest;
+}
+
+export function listen(heard: Heard): void {
+  let last = "";
+  let at = 0;
+  let failures = 0;
+  let connection: AbortController | null = null;
+  let timer = 0;
+
+  async function open(): Promise<void> {
+    window.clearTimeout(timer);
+    connection?.abort();
+    const mine = new AbortController();
+    connection = mine;
+    at = Date.now();
+    try {
+      const answer = await fetch(address("stream", { time: "s", ...(last ? { last_event_id: last } : {}) }), {
+        signal: mine.signal,
+        headers: { Accept: "text/event-stream" },
+      });
+      if (answer.status === 401 || answer.status === 403) signIn();
+      if (answer.status === 400) last = ""; // it does not know this id
+      if (!answer.ok || !answer.body)
+        throw new Error(answer.status === 503 ? "sensorlogd is busy" : `sensorlogd answers ${answer.status}`);
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let rest = "";
+      for (;;) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error("the connection has ended");
+        at = Date.now();
+        failures = 0;
+        heard.alive();
+        rest = parse(rest + value, (id, kind, data) => {
+          if (id) last = id;
+          heard.message(kind, JSON.parse(data));
+        });
+      }
+    } catch (error) {
+      if (connection !== mine) return; // another one took its place
+      const reason = error instanceof TypeError ? "sensorlogd does not answer" : (error as Error).message;
+      heard.lost(reason);
+      const wait = Math.min(1000 * 2 ** failures, SLOWEST_MS) * (0.7 + 0.6 * Math.random());
+      failures += 1;
+      timer = window.setTimeout(() => void open(), wait);
+    }
+  }
+
+  const again = () => {
+    failures = 0;
+    void open();
+  };
+  // The server says something every 15 s. A connection that has died in its sleep never says that it did.
+  const look = () => {
+    if (Date.now() - at > SILENT_S * 1000) again();
+  };
+  window.setInterval(look, 5000);
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pageshow", look);
+  window.addEventListener("online", again);
+  window.addEventListener("offline", () => {
+    connection?.abort();
+    heard.lost("this device is not connected to a network");
+  });
+  void open();
+}

@@ -1,0 +1,214 @@
+// Made from the API's OpenAPI document by dashboard/api_types.py. Do not edit: change the document and run it again.
+
+export type Error = {
+  error: {
+    /** for programs */
+    code: string;
+    /** for people */
+    message: string;
+    /** what to do */
+    hint?: string;
+    /** the parameter that is wrong */
+    parameter?: string;
+    /** names like the one that is not known */
+    nearest?: string[];
+  };
+};
+
+export type Channel = {
+  /** sensor.channel */
+  series: string;
+  channel: string;
+  unit: string;
+  kind: "gauge" | "counter" | "angle" | "state";
+  heartbeat_s: number;
+  labels: Record<string, string>;
+  /** places of its resolution, as the configuration says */
+  decimals: number | null;
+  /** the most places that its values came with, as far as is known */
+  seen_decimals: number | null;
+  /** since when it is not configured any more */
+  retired: number | null;
+};
+
+export type Sensor = {
+  sensor: string;
+  /** what its reader is doing */
+  state: string;
+  health: "ok" | "waiting" | "stale" | "reconnecting" | "failed" | "finished" | "stopped" | "disabled" | "not running";
+  /** when the state began */
+  since: number | null;
+  /** time of the newest reading */
+  last: number | null;
+  age_s: number | null;
+  error: string | null;
+  counters: Record<string, number>;
+  channels: Channel[];
+};
+
+export type SensorState = {
+  sensor: string;
+  state: string;
+  health: "ok" | "waiting" | "stale" | "reconnecting" | "failed" | "finished" | "stopped" | "disabled" | "not running";
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  last: number | null;
+  age_s: number | null;
+  error: string | null;
+};
+
+export type Reading = {
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  time: number;
+  sensor: string;
+  channel: string;
+  value: number | null;
+  unit: string;
+  quality: string;
+};
+
+export type Latest = {
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  time: number;
+  sensor: string;
+  channel: string;
+  value: number | null;
+  unit: string;
+  quality: string;
+  age_s: number;
+  state: "ok" | "stale";
+};
+
+export type ReadingColumns = {
+  sensor: string;
+  channel: string;
+  unit: string;
+  time: number[];
+  value: (number | null)[];
+  quality: string[];
+};
+
+export type Bucket = {
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  time: number;
+  sensor: string;
+  channel: string;
+  count: number;
+  coverage: number;
+};
+
+export type Buckets = {
+  sensor: string;
+  channel: string;
+  unit: string;
+  kind: string;
+  /** the length of a bucket */
+  step: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  since: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  until: number;
+  source: "readings" | "rollups" | "rollups+readings";
+  /** the stored tier that answered for most of it */
+  resolution: string;
+  notes: string[];
+  rows?: Bucket[];
+  time?: number[];
+  count?: (number | null)[];
+  coverage?: number[];
+};
+
+export type Unreadable = {
+  series: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  since: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  until: number;
+};
+
+export type Event = {
+  id: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  time: number;
+  kind: string;
+  sensor: string | null;
+  detail: string;
+};
+
+export type Alarm = {
+  alarm: string;
+  /** sensor.channel; of events the sensor, or nothing */
+  series: string;
+  severity: "info" | "warning" | "critical";
+  /** as ISA-18.2 names it */
+  state: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  since: number;
+  value: number | null;
+  unit: string;
+  condition: string;
+  /** how often so far */
+  raised: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  last_raised: number | null;
+  /** of one that is shelved */
+  until: number | null;
+  detail: string;
+  note: string;
+  text: string;
+};
+
+export type Status = {
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  now: number;
+  daemon: {
+    state_now: string;
+    explanation: string;
+  };
+  database: {
+    path: string;
+    bytes: number;
+    wal_bytes: number;
+  };
+  sensors: SensorState[];
+  config_errors: string[];
+};
+
+/** What each endpoint answers. */
+export type Answers = {
+  sensors: {
+    sensors: Sensor[];
+  };
+  latest: {
+    latest: Latest[];
+  };
+  readings: {
+    readings?: Reading[];
+    series?: ReadingColumns[];
+    next: string | null;
+    unreadable?: Unreadable[];
+  };
+  buckets: {
+    series: Buckets[];
+    unreadable?: Unreadable[];
+  };
+  events: {
+    events: Event[];
+    earlier: number | null;
+  };
+  alarms: {
+    alarms: Alarm[];
+  };
+  status: Status;
+};
+
+/** The parameters that each endpoint knows. */
+export const PARAMETERS: Record<string, readonly string[]> = {
+  sensors: ["retired", "tz", "time"],
+  latest: ["series", "tz", "time"],
+  readings: ["series", "since", "until", "unit", "shape", "format", "limit", "after", "tz", "time"],
+  buckets: ["series", "since", "until", "every", "max_points", "agg", "fill", "unit", "shape", "format", "tz", "time"],
+  events: ["since", "until", "limit", "kind", "sensor", "after", "before", "format", "tz", "time"],
+  alarms: ["state", "tz", "time"],
+  status: ["tz", "time"],
+  stream: ["series", "last_event_id", "tz", "time"],
+};

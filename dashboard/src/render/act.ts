@@ -1,0 +1,16 @@
+// What people do, handed down to everything that is drawn.
+
+import type { Route } from "../state/route";
+
+export interface Act {
+  /** Show that; `replace`: the back button does not return here. */
+  go(route: Route, replace?: boolean): void;
+  /** A curve has come into sight. */
+  curve(series: string): void;
+  /** The pointer is at this time, or nowhere. */
+  cursor(at: number | null): void;
+  /** Hide a line, or show it again. */
+  toggle(series: string): void;
+  /** For screen readers. */
+  say(text: string): void;
+}

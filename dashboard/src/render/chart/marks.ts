@@ -1,0 +1,150 @@
+// What is drawn over the lines: events, flags, thresholds, and states as bands.
+
+import type uPlot from "uplot";
+import type { Line } from "../../state/frame";
+import type { LogEvent } from "../../state/model";
+import { text } from "../../state/numbers";
+import { colourOf, style } from "./palette";
+
+export interface Threshold {
+  unit: string;
+  value: number;
+  text: string;
+}
+
+export function events(plot: uPlot, happened: readonly LogEvent[]): number {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = style("--mark");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  let drawn = 0;
+  let before = Number.NaN;
+  for (const event of happened) {
+    const x = Math.round(plot.valToPos(event.time, "x", true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    drawn += 1;
+    if (Math.abs(x - before) < 3 * devicePixelRatio) continue; // one mark for what happened at once
+    before = x;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    const half = 4 * devicePixelRatio;
+    ctx.beginPath();
+    ctx.moveTo(x - half, bbox.top);
+    ctx.lineTo(x + half, bbox.top);
+    ctx.lineTo(x, bbox.top + 1.6 * half);
+    ctx.fill();
+  }
+  ctx.restore();
+  return drawn;
+}
+
+/** Suspect: a ring where the value is, at the edge if it lies beyond. Wrong or missing: a cross at the foot. */
+export function flags(plot: uPlot, lines: readonly Line[]): number {
+  const { ctx, bbox } = plot;
+  const size = 4 * devicePixelRatio;
+  let drawn = 0;
+  ctx.save();
+  ctx.lineWidth = 1.8 * devicePixelRatio;
+  ctx.setLineDash([]);
+  for (const one of lines) {
+    if (one.kind === "state") continue;
+    one.time.forEach((at, row) => {
+      const suspect = (one.suspect[row] ?? 0) > 0;
+      const wrong = (one.wrong[row] ?? 0) > 0;
+      if (!suspect && !wrong) return;
+      const x = plot.valToPos(at, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      drawn += 1;
+      if (suspect) {
+        const values = [one.high[row], one.low[row], one.mid[row]].filter((value): value is number => typeof value === "number");
+        for (const value of new Set(values.length ? [values[0] as number] : [])) {
+          const y = Math.min(
+            Math.max(plot.valToPos(value, one.unit || "none", true), bbox.top + size),
+            bbox.top + bbox.height - size,
+          );
+          ctx.strokeStyle = style("--warn");
+          ctx.beginPath();
+          ctx.arc(x, y, size, 0, 2 * Math.PI);
+          ctx.stroke();
+        }
+      }
+      if (wrong) {
+        const y = bbox.top + bbox.height - 1.5 * size;
+        ctx.strokeStyle = style("--bad");
+        ctx.beginPath();
+        ctx.moveTo(x - size, y - size);
+        ctx.lineTo(x + size, y + size);
+        ctx.moveTo(x + size, y - size);
+        ctx.lineTo(x - size, y + size);
+        ctx.stroke();
+      }
+    });
+  }
+  ctx.restore();
+  return drawn;
+}
+
+export function thresholds(plot: uPlot, limits: readonly Threshold[]): void {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = ctx.fillStyle = style("--warn");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.setLineDash([8 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const one of limits) {
+    const y = Math.round(plot.valToPos(one.value, one.unit || "none", true));
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.fillText(one.text, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
+/** A band for each series of states: one colour a state, its value in it where there is room; half height where it changed within a step. */
+export function bands(plot: uPlot, lines: readonly Line[], patience: readonly number[], first: number): void {
+  const { ctx, bbox } = plot;
+  const height = bbox.height / lines.length;
+  ctx.save();
+  ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "middle";
+  lines.forEach((one, index) => {
+    const top = bbox.top + index * height + height * 0.15;
+    const tall = height * 0.7;
+    const runs: { from: number; until: number; value: number; mixed: boolean }[] = [];
+    one.time.forEach((at, row) => {
+      const value = one.mid[row];
+      if (typeof value !== "number") return;
+      const mixed = one.low[row] !== one.high[row];
+      const next = one.time.slice(row + 1).find((_, more) => typeof one.mid[row + 1 + more] === "number");
+      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (patience[index] ?? 60));
+      const last = runs.at(-1);
+      if (last && last.value === value && last.mixed === mixed && at - last.until < 1) last.until = until;
+      else runs.push({ from: at, until, value, mixed });
+    });
+    for (const run of runs) {
+      const x = Math.max(plot.valToPos(run.from, "x", true), bbox.left);
+      const end = Math.min(plot.valToPos(run.until, "x", true), bbox.left + bbox.width);
+      if (end <= x) continue;
+      ctx.fillStyle = stateColour(run.value, first + index);
+      ctx.globalAlpha = run.mixed ? 0.6 : 1;
+      ctx.fillRect(x, run.mixed ? top + tall / 4 : top, Math.max(end - x, 1), run.mixed ? tall / 2 : tall);
+      ctx.globalAlpha = 1;
+      const shown = text(run.value);
+      if (end - x < ctx.measureText(shown).width + 12 * devicePixelRatio) continue;
+      ctx.fillStyle = run.value === 0 ? style("--text") : style("--card");
+      ctx.fillText(shown, x + 6 * devicePixelRatio, top + tall / 2);
+    }
+  });
+  ctx.restore();
+}
+
+const stateColour = (value: number, index: number): string =>
+  value === 0 ? style("--line") : colourOf(index + Math.abs(Math.round(value)) - 1);

@@ -1,0 +1,211 @@
+// The page of charts: which series, which time, a picture for each few units, a legend with figures.
+
+import { useMemo } from "preact/hooks";
+import { address, iso } from "../../load/api";
+import { type Buckets, type Line, line, panels } from "../../state/frame";
+import type { ChartData, LogEvent, State } from "../../state/model";
+import { between, moved, type Route, zoomed } from "../../state/route";
+import { type Channel, seconds } from "../../state/series";
+import { span, time, ZONE } from "../../state/words";
+import type { Act } from "../act";
+import { levelOf } from "../events";
+import { Empty, everyChannel } from "../parts";
+import { save } from "./file";
+import { Legend } from "./legend";
+import type { Threshold } from "./marks";
+import { Picker } from "./picker";
+import { Picture, type Wishes } from "./picture";
+import { Table } from "./table";
+import { Tools } from "./tools";
+
+const QUIET = new Set(["connected", "started", "stopped", "config_reloaded", "rollups_rebuilt"]);
+const WIDE = 900;
+
+export function ChartPage({ state, act }: { state: State; act: Act }) {
+  const { route, chart } = state;
+  const data = chart.data;
+  const known = useMemo(() => everyChannel(state), [state.sensors, state.former]);
+  const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
+  const events = useMemo(() => happened(state, data), [state.happened, state.recent, data]);
+  const loud = useMemo(() => events.filter((one) => !QUIET.has(one.kind)), [events]);
+  const limits = useMemo(() => thresholdsOf(lines, state), [lines, state.alarms]);
+  const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
+  const rights = Math.max(
+    0,
+    ...shown.map((group) => new Set(group.filter((one) => one.kind !== "state").map((one) => one.unit)).size - 1),
+  );
+  const wishes: Wishes = {
+    zoom: (since, until) => act.go(between(route, since, until)),
+    pan: (share) => act.go(moved(route, state.now, share)),
+    scale: (factor, around) => act.go(zoomed(route, state.now, factor, around)),
+    cursor: act.cursor,
+    say: act.say,
+  };
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const first = data?.series[0];
+  return (
+    <>
+      <h2 class="unseen">Charts</h2>
+      {route.kiosk ? null : (
+        <>
+          <Tools
+            state={state}
+            act={act}
+            csv={csv(route, data)}
+            png={() =>
+              save(
+                lines.map((one) => one.name),
+                told(data, state),
+              )
+            }
+          />
+          <Picker state={state} act={act} known={known} />
+        </>
+      )}
+      <p class="span">
+        {state.cursor === null ? told(data, state) : `${time(state.cursor, state.now, route.range < 120)} ${ZONE}`}
+      </p>
+      <div class="panels" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
+        {shown.map((group) => (
+          <section class="panel" key={group.map((one) => one.name).join()} aria-label={group.map((one) => one.name).join(", ")}>
+            <Picture
+              lines={group}
+              colours={group.map((one) => lines.indexOf(one))}
+              patience={group.map((one) => patienceOf(one, known, data))}
+              since={data?.since ?? 0}
+              until={data?.until ?? 1}
+              happened={loud}
+              limits={limits}
+              hidden={state.hidden}
+              rights={rights}
+              dark={dark}
+              now={state.now}
+              wishes={wishes}
+            />
+            <Legend lines={group} all={lines} state={state} act={act} step={seconds(first?.step ?? "")} />
+          </section>
+        ))}
+        {data?.notes.map((note) => (
+          <p key={note} class="warn">
+            {note}
+          </p>
+        ))}
+        {data?.unknown.length ? <Empty>{`There is no series ${data.unknown.join(", ")}.`}</Empty> : null}
+        {!route.series.length ? (
+          <Empty>Choose series above.</Empty>
+        ) : !data ? (
+          <Empty>Asking sensorlogd …</Empty>
+        ) : !lines.length && !data.unknown.length && !chart.busy ? (
+          <Empty>There are no readings in this range.</Empty>
+        ) : null}
+      </div>
+      {data && !route.kiosk ? (
+        <>
+          <Happened events={events} state={state} />
+          <Table lines={lines} now={state.now} />
+          <Commands route={route} data={data} />
+        </>
+      ) : null}
+    </>
+  );
+}
+
+/** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */
+function happened(state: State, data: ChartData | null): LogEvent[] {
+  if (!data?.series.length) return [];
+  const sensors = new Set(data.series.map((one) => one.sensor));
+  const asked = state.happened.data ?? [];
+  const known = new Set(asked.map((one) => one.id));
+  return [...asked, ...state.recent.filter((one) => !known.has(one.id))].filter(
+    (one) => one.time >= data.since && one.time <= data.until && (one.sensor === null || sensors.has(one.sensor)),
+  );
+}
+
+function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): Line[] {
+  const before = new Map(data.before.map((one) => [`${one.sensor}.${one.channel}`, one]));
+  const shift = data.until - data.since;
+  return data.series.map((one) => {
+    const name = `${one.sensor}.${one.channel}`;
+    return line(
+      one,
+      known.find((channel) => channel.series === name),
+      totals,
+      data.until,
+      before.get(name),
+      shift,
+    );
+  });
+}
+
+function patienceOf(one: Line, known: readonly Channel[], data: ChartData | null): number {
+  const step = seconds(data?.series.find((found) => `${found.sensor}.${found.channel}` === one.name)?.step ?? "");
+  return Math.max(known.find((channel) => channel.series === one.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
+}
+
+/** Lines of `valid`, and of alarms that compare with a number. */
+function thresholdsOf(lines: readonly Line[], state: State): Threshold[] {
+  const found: Threshold[] = [];
+  for (const one of lines) {
+    for (const value of one.valid ?? [])
+      if (typeof value === "number") found.push({ unit: one.unit, value, text: `valid to ${value}` });
+    for (const alarm of state.alarms) {
+      const number = /^[<>=!]+\s*(-?[\d.]+(?:e[-+]?\d+)?)$/.exec(alarm.condition)?.[1];
+      if (alarm.series === one.name && number !== undefined && one.kind !== "rate")
+        found.push({ unit: one.unit, value: Number(number), text: `${alarm.alarm} ${alarm.condition}` });
+    }
+  }
+  return found;
+}
+
+function told(data: ChartData | null, state: State): string {
+  const first: Buckets | undefined = data?.series[0];
+  if (!data || !first) return "";
+  const tier = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
+  return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${tier}${state.route.compare ? ", dotted: the period before" : ""}`;
+}
+
+function csv(route: Route, data: ChartData | null): string | undefined {
+  if (!data?.series.length) return undefined;
+  const series = data.series.map((one) => `${one.sensor}.${one.channel}`);
+  return address("buckets", {
+    series,
+    since: iso(data.since),
+    until: iso(data.until),
+    max_points: 2000,
+    format: "csv",
+    ...(route.totals ? { agg: "last" } : {}),
+  });
+}
+
+function Happened({ events, state }: { events: readonly LogEvent[]; state: State }) {
+  if (!events.length) return null;
+  return (
+    <details class="marks">
+      <summary>{events.length} events in this range</summary>
+      <ul class="events">
+        {[...events].reverse().map((one) => (
+          <li key={one.id}>
+            <time>{time(one.time, state.now)}</time> {one.sensor ?? ""} <b class={levelOf(one.kind)}>{one.kind}</b> {one.detail}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+/** What the page itself may not do, ready to be copied into a shell. */
+function Commands({ data }: { route: Route; data: ChartData }) {
+  const range = `--since ${iso(data.since)} --until ${iso(data.until)}`;
+  return (
+    <details class="commands">
+      <summary>Flag or export this range</summary>
+      <pre>
+        {data.series
+          .map((one) => `sensorlogd flag ${one.sensor}.${one.channel} fail ${range} --note "why"\n`)
+          .concat(`sensorlogd export ${data.series.map((one) => `${one.sensor}.${one.channel}`).join(" ")} ${range} -o range.csv`)
+          .join("")}
+      </pre>
+      <p class="unit">Flagged readings are left out of means and stay in the log; sensorlogd flag --undo takes it back.</p>
+    </details>
+  );
+}

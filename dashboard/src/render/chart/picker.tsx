@@ -1,0 +1,60 @@
+// Which series: looked for by any part of the name, or by a glob that stands for all that it means.
+
+import { useState } from "preact/hooks";
+import { MOST_SERIES } from "../../load/questions";
+import type { State } from "../../state/model";
+import { type Channel, chosen, matches } from "../../state/series";
+import type { Act } from "../act";
+import { Name } from "../parts";
+
+const LISTED = 150;
+
+export function Picker({ state, act, known }: { state: State; act: Act; known: readonly Channel[] }) {
+  const { route } = state;
+  const [search, setSearch] = useState("");
+  const on = new Set(chosen(known, route.series).found.map((one) => one.series));
+  const found = known.filter((one) => !search || matches(one.series, search.trim(), true) || one.unit === search.trim());
+  const pick = (names: readonly string[]) => {
+    if (names.length > MOST_SERIES) act.say(`At most ${MOST_SERIES} series at a time.`);
+    act.go({ ...route, series: names.slice(0, MOST_SERIES) });
+  };
+  const toggle = (name: string) => pick(on.has(name) ? [...on].filter((one) => one !== name) : [...on, name]);
+  return (
+    <details class="picker" open={route.series.length === 0 || undefined}>
+      <summary>
+        Series <span class="unit">{on.size ? `${on.size} of ${known.length}` : `${known.length} to choose from`}</span>
+      </summary>
+      <div class="tools">
+        <input
+          type="search"
+          placeholder="Find: part of a name, a unit, *.temperature"
+          aria-label="Find a series"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        <button
+          type="button"
+          disabled={!search || !found.length}
+          onClick={() => pick([...new Set([...on, ...found.map((one) => one.series)])])}
+        >
+          Add {found.length} found
+        </button>
+        <button type="button" disabled={!on.size} onClick={() => pick([])}>
+          None
+        </button>
+      </div>
+      <div class="choices">
+        {found.slice(0, LISTED).map((one) => (
+          <label key={one.series}>
+            <input type="checkbox" value={one.series} checked={on.has(one.series)} onChange={() => toggle(one.series)} />{" "}
+            <Name>{one.series}</Name>
+            {one.unit ? <span class="unit"> {one.unit}</span> : null}
+            {one.retired ? <span class="unit"> (former)</span> : null}
+          </label>
+        ))}
+        {found.length > LISTED ? <span class="unit">{found.length - LISTED} more: search for them.</span> : null}
+        {known.length && !found.length ? <span class="unit">No series matches “{search}”.</span> : null}
+      </div>
+    </details>
+  );
+}

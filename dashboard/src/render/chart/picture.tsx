@@ -1,0 +1,311 @@
+// One picture of lines: uPlot is kept from one drawing to the next, and made anew when other lines are to be drawn.
+
+import { Component, createRef } from "preact";
+import uPlot from "uplot";
+import { align, type Line, range, rowAt } from "../../state/frame";
+import type { LogEvent } from "../../state/model";
+import { axis, computed, text } from "../../state/numbers";
+import { ticks, time } from "../../state/words";
+import { bands, events, flags, type Threshold, thresholds } from "./marks";
+import { colourOf, dashOf, style } from "./palette";
+import { touch } from "./touch";
+
+export interface Wishes {
+  zoom(since: number, until: number): void;
+  pan(share: number): void;
+  scale(factor: number, around?: number): void;
+  cursor(at: number | null): void;
+  say(text: string): void;
+}
+
+interface Props {
+  lines: readonly Line[];
+  /** Place of the first line among all of the page: for its colour. */
+  colours: readonly number[];
+  patience: readonly number[];
+  since: number;
+  until: number;
+  happened: readonly LogEvent[];
+  limits: readonly Threshold[];
+  hidden: ReadonlySet<string>;
+  /** Axes on the right of the picture that has the most: room is kept for them, so that times stand below each other. */
+  rights: number;
+  dark: boolean;
+  now: number;
+  wishes: Wishes;
+}
+
+const FONT = "12px system-ui, sans-serif";
+const scaleOf = (unit: string): string => unit || "none";
+
+export class Picture extends Component<Props> {
+  private readonly place = createRef<HTMLDivElement>();
+  private plot: uPlot | null = null;
+  private watch: ResizeObserver | null = null;
+  private drawn = "";
+
+  componentDidMount(): void {
+    this.make();
+    const element = this.element();
+    this.watch = new ResizeObserver(() => this.plot?.setSize({ width: this.width(), height: this.height() }));
+    this.watch.observe(element);
+    element.addEventListener("wheel", this.wheel, { passive: false });
+  }
+
+  componentDidUpdate(): void {
+    this.make();
+  }
+
+  shouldComponentUpdate(next: Props): boolean {
+    const { lines, since, until, happened, hidden, dark, limits } = this.props;
+    return (
+      next.lines !== lines ||
+      next.since !== since ||
+      next.until !== until ||
+      next.happened !== happened ||
+      next.hidden !== hidden ||
+      next.dark !== dark ||
+      next.limits !== limits
+    );
+  }
+
+  componentWillUnmount(): void {
+    this.watch?.disconnect();
+    this.plot?.destroy();
+  }
+
+  render({ lines }: Props) {
+    const names = lines.map((one) => `${one.name}${one.unit ? ` in ${one.unit}` : ""}`).join(", ");
+    return (
+      <div
+        class="chart"
+        role="application"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it takes keys
+        tabIndex={0}
+        ref={this.place}
+        onKeyDown={this.key}
+        aria-label={`Chart of ${names}. Arrow keys move the cursor and speak values, plus and minus zoom, page up and down move in time.`}
+      />
+    );
+  }
+
+  /** The canvas, for a picture file. */
+  private element(): HTMLElement {
+    return this.place.current as HTMLElement;
+  }
+
+  private width(): number {
+    return Math.max(this.element().clientWidth, 200);
+  }
+
+  private height(): number {
+    const { lines } = this.props;
+    if (lines.every((one) => one.kind === "state")) return 34 * lines.length + 60;
+    return Math.max(Math.min(window.innerHeight * 0.46, 380), 220);
+  }
+
+  private make(): void {
+    const { lines, since, until, patience, dark, hidden } = this.props;
+    const wanted = JSON.stringify([lines.map((one) => [one.name, one.unit, one.kind, one.before !== null]), dark, [...hidden]]);
+    const { time: times, columns } = align(lines, patience);
+    const data = [times, ...columns] as unknown as uPlot.AlignedData;
+    if (wanted !== this.drawn || !this.plot) {
+      this.plot?.destroy();
+      this.drawn = wanted;
+      this.plot = new uPlot(this.options(), data, this.element());
+      touch(this.plot, this.props.wishes);
+      this.plot.setScale("x", { min: since, max: until });
+    } else
+      this.plot.batch(() => {
+        this.plot?.setData(data, true);
+        this.plot?.setScale("x", { min: since, max: until });
+      });
+    this.element().dataset["points"] = String(times.length);
+  }
+
+  private units(): string[] {
+    return [...new Set(this.props.lines.map((one) => one.unit))];
+  }
+
+  private options(): uPlot.Options {
+    const { lines, colours, hidden } = this.props;
+    const states = lines.every((one) => one.kind === "state");
+    const muted = style("--muted");
+    const grid = { stroke: style("--grid"), width: 1 };
+    const stepped = uPlot.paths.stepped?.({ align: 1 });
+    const series: uPlot.Series[] = [{}];
+    const filled: uPlot.Band[] = [];
+    lines.forEach((one, index) => {
+      const colour = colourOf(colours[index] ?? index);
+      const show = !hidden.has(one.name);
+      const angle = one.kind === "angle";
+      const base: uPlot.Series = { scale: states ? "states" : scaleOf(one.unit), show, points: { show: false } };
+      const line: uPlot.Series = {
+        ...base,
+        label: one.name,
+        stroke: colour,
+        width: 1.6,
+        dash: dashOf(colours[index] ?? index),
+        points: angle ? { show: true, size: 3, fill: colour } : { size: 4 },
+      };
+      if (angle || states) line.paths = () => null; // 359 and 1 are neighbours: a line between them would lie
+      if (states) line.points = { show: false };
+      if (one.kind === "rate" && stepped) line.paths = stepped;
+      const edge: uPlot.Series = { ...base, stroke: "transparent", show: show && !angle && !states };
+      const before: uPlot.Series = { ...base, stroke: colour, width: 1.2, dash: [3, 4], alpha: 0.75, spanGaps: false };
+      series.push(
+        line,
+        { ...edge, label: `${one.name} minimum` },
+        { ...edge, label: `${one.name} maximum` },
+        { ...before, label: `${one.name} before` },
+      );
+      if (!angle && !states && show) filled.push({ series: [4 * index + 3, 4 * index + 2], fill: `${colour}2e` });
+    });
+    const narrow = this.width() < 600;
+    const own = states ? 0 : this.units().length - 1;
+    const aside = (narrow ? 44 : 52) + 18;
+    const labelled = states || this.units()[0] ? 0 : 18; // an axis without a unit is as wide as one with it
+    const axes: uPlot.Axis[] = [
+      { stroke: muted, grid, ticks: grid, font: FONT, space: 64, values: (_, splits, __, ___, step) => ticks(splits, step) },
+    ];
+    const scales: uPlot.Scales = { x: { time: true } };
+    if (states) {
+      scales["states"] = { range: [0, 1] };
+      axes.push({
+        scale: "states",
+        show: true,
+        size: aside,
+        values: () => [],
+        splits: () => [],
+        grid: { show: false },
+        ticks: { show: false },
+      });
+    } else
+      this.units().forEach((unit, index) => {
+        scales[scaleOf(unit)] = {
+          range: () => range(this.props.lines.filter((one) => one.unit === unit && !this.props.hidden.has(one.name))),
+        };
+        axes.push({
+          scale: scaleOf(unit),
+          side: index === 0 ? 3 : 1,
+          stroke: muted,
+          grid: index === 0 ? grid : { show: false },
+          ticks: grid,
+          font: FONT,
+          size: (plot, values) => Math.max(axisSize(plot, values), aside - 18) + (index === 0 ? labelled : 0),
+          label: unit,
+          labelSize: unit ? 18 : 0,
+          labelFont: FONT,
+          labelGap: 0,
+          gap: 4,
+          values: (_, found) => axis(found),
+          ...(this.angles(unit) ? { splits: () => [0, 90, 180, 270, 360] } : {}),
+        });
+      });
+    return {
+      width: this.width(),
+      height: this.height(),
+      padding: [8, Math.max(this.props.rights - own, 0) * aside + (this.props.rights ? 0 : 12), 0, 0],
+      series,
+      bands: filled,
+      scales,
+      axes,
+      legend: { show: false },
+      cursor: {
+        sync: { key: "sensorlogd" },
+        drag: { x: true, y: false },
+        bind: { dblclick: () => () => this.wider() },
+      },
+      hooks: {
+        setSelect: [(plot) => this.selected(plot)],
+        setCursor: [(plot) => this.moved(plot)],
+        draw: [(plot) => this.marks(plot)],
+      },
+    };
+  }
+
+  private angles(unit: string): boolean {
+    return this.props.lines.filter((one) => one.unit === unit).every((one) => one.kind === "angle");
+  }
+
+  private wider(): null {
+    this.props.wishes.scale(2);
+    return null;
+  }
+
+  private selected(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (width < 5) return;
+    this.props.wishes.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  }
+
+  private moved(plot: uPlot): void {
+    const { left, idx } = plot.cursor;
+    if (left === undefined || left < 0 || idx === null || idx === undefined) this.props.wishes.cursor(null);
+    else this.props.wishes.cursor(plot.data[0][idx] ?? null);
+  }
+
+  private marks(plot: uPlot): void {
+    const { lines, patience, happened, limits, hidden, colours } = this.props;
+    const shown = lines.filter((one) => !hidden.has(one.name));
+    if (lines.every((one) => one.kind === "state")) bands(plot, lines, patience, colours[0] ?? 0);
+    else thresholds(plot, limits);
+    const element = this.element();
+    element.dataset["marks"] = String(events(plot, happened));
+    element.dataset["flags"] = String(flags(plot, shown));
+    element.dataset["ranges"] = JSON.stringify(
+      this.units().map((unit) => [unit, plot.scales[scaleOf(unit)]?.min, plot.scales[scaleOf(unit)]?.max]),
+    );
+  }
+
+  private readonly wheel = (event: WheelEvent): void => {
+    if (!event.ctrlKey || !this.plot) return; // the page scrolls, as pages do
+    event.preventDefault();
+    const left = event.clientX - this.plot.over.getBoundingClientRect().left;
+    this.props.wishes.scale(event.deltaY < 0 ? 0.7 : 1.4, this.plot.posToVal(left, "x"));
+  };
+
+  private readonly key = (event: KeyboardEvent): void => {
+    const plot = this.plot;
+    if (!plot) return;
+    const times = plot.data[0];
+    const last = times.length - 1;
+    const now = plot.cursor.idx ?? (event.key === "ArrowLeft" ? last + 1 : -1);
+    const stride = event.shiftKey ? 10 : 1;
+    const jumps: Record<string, number> = { ArrowRight: now + stride, ArrowLeft: now - stride, Home: 0, End: last };
+    const { wishes } = this.props;
+    if (event.key in jumps && last >= 0) {
+      const index = Math.min(Math.max(jumps[event.key] ?? 0, 0), last);
+      const at = times[index] ?? 0;
+      const where = { left: plot.valToPos(at, "x"), top: plot.over.clientHeight / 2 };
+      (plot.setCursor as (where: object, fire: boolean, publish: boolean) => void)(where, true, true); // the other charts follow
+      wishes.cursor(at);
+      this.speak(at);
+    } else if (event.key === "+" || event.key === "=") wishes.scale(0.5, times[plot.cursor.idx ?? -1]);
+    else if (event.key === "-") wishes.scale(2, times[plot.cursor.idx ?? -1]);
+    else if (event.key === "PageUp") wishes.pan(-0.5);
+    else if (event.key === "PageDown") wishes.pan(0.5);
+    else return;
+    event.preventDefault();
+  };
+
+  private speak(at: number): void {
+    const { lines, since, until, now, wishes } = this.props;
+    const parts = lines.map((one) => {
+      const row = rowAt(one, at, (until - since) / 50);
+      if (row === null) return `${one.name}: nothing`;
+      const [mid, low, high] = [one.mid[row], one.low[row], one.high[row]];
+      const band = low !== high ? `, from ${text(low, one.decimals)} to ${text(high, one.decimals)}` : "";
+      return `${one.name}: ${low === high ? text(low, one.decimals) : computed(mid, one.places)} ${one.unit}${band}`;
+    });
+    wishes.say(`${time(at, now)}. ${parts.join(". ")}`);
+  }
+}
+
+/** As wide as its longest mark. */
+function axisSize(plot: uPlot, values: readonly string[] | null): number {
+  const longest = (values ?? []).reduce((most, one) => (String(one).length > most.length ? String(one) : most), "000");
+  plot.ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+  return Math.ceil(plot.ctx.measureText(longest).width / devicePixelRatio) + 18;
+}

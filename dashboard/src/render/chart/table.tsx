@@ -1,0 +1,77 @@
+// The same numbers as text. A row has values of the same step; where steps begin at different moments they share the coarsest one.
+
+import { useMemo, useState } from "preact/hooks";
+import { type Line, rowAt } from "../../state/frame";
+import { computed, NOTHING, text } from "../../state/numbers";
+import { time } from "../../state/words";
+
+const ROWS = 200;
+
+export function Table({ lines, now }: { lines: readonly Line[]; now: number }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="table" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Data table</summary>
+      {open ? <Rows lines={lines} now={now} /> : null}
+    </details>
+  );
+}
+
+function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
+  const { times, step } = useMemo(() => slots(lines), [lines]);
+  const today = Math.floor(now / 3600); // what is today changes once a day
+  const body = useMemo(
+    () =>
+      times.slice(0, ROWS).map((at) => (
+        <tr key={at}>
+          <th scope="row">{time(at, now, step < 1)}</th>
+          {lines.map((one) => (
+            <td key={one.name}>{cell(one, at, step)}</td>
+          ))}
+        </tr>
+      )),
+    [lines, times, today],
+  );
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+    <section class="scroll" tabIndex={0} aria-label="Data table">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {lines.map((one) => (
+              <th key={one.name} scope="col">
+                {one.name}
+                {one.unit ? ` [${one.unit}]` : ""}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{body}</tbody>
+      </table>
+      {times.length > ROWS ? <p class="unit">{times.length - ROWS} more: zoom in, or take the CSV file.</p> : null}
+    </section>
+  );
+}
+
+/** The times of rows, newest first: those of the line with the longest steps. */
+function slots(lines: readonly Line[]): { times: number[]; step: number } {
+  const gaps = lines.map((one) => one.step);
+  const step = Math.max(0, ...gaps);
+  const found = new Set<number>();
+  for (const one of lines)
+    one.time.forEach((at, row) => {
+      if (typeof one.mid[row] === "number") found.add(step ? Math.floor(at / step + 1e-9) * step : at);
+    });
+  return { times: [...found].sort((a, b) => b - a), step };
+}
+
+function cell(one: Line, at: number, step: number): string {
+  const row = rowAt(one, at + Math.max(step - one.step, 0), step * 0.999);
+  const value =
+    row === null || (one.time[row] as number) < at - 1e-3 || (one.time[row] as number) >= at + step ? null : one.mid[row];
+  if (value === null || value === undefined) return NOTHING;
+  return row !== null && one.low[row] === one.high[row] && one.kind !== "rate"
+    ? text(one.low[row], one.decimals)
+    : computed(value, one.places);
+}

@@ -1,0 +1,101 @@
+// Time range, looks, files.
+
+import type { State } from "../../state/model";
+import { between, bounds, moved, PRESETS, type Route, zoomed } from "../../state/route";
+import { clock, day } from "../../state/words";
+import type { Act } from "../act";
+
+export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: string | undefined; png: () => void }) {
+  const { route } = state;
+  const live = route.until === null;
+  const [since, until] = bounds(route, state.now);
+  const picked = (name: "since" | "until", at: number) => {
+    const [from, to] = name === "since" ? [at, Math.max(until, at + 60)] : [Math.min(since, at - 60), at];
+    act.go(between(route, from, to));
+  };
+  const go = (how: Partial<Route>) => act.go({ ...route, ...how });
+  return (
+    <div class="tools" role="toolbar" aria-label="Time range">
+      {PRESETS.map(([name, range]) => (
+        <button
+          key={name}
+          type="button"
+          aria-label={`Show the last ${name}`}
+          aria-pressed={live && range === Math.round(route.range)}
+          onClick={() => go({ range, until: null })}
+        >
+          {name}
+        </button>
+      ))}
+      <span class="together">
+        <Button text="◀" label="Earlier" act={() => act.go(moved(route, state.now, -0.5))} />
+        <Button text="▶" label="Later" act={() => act.go(moved(route, state.now, 0.5))} />
+        <Button text="+" label="Zoom in" act={() => act.go(zoomed(route, state.now, 0.5))} />
+        <Button text="−" label="Zoom out" act={() => act.go(zoomed(route, state.now, 2))} />
+        <button type="button" aria-pressed={live} title="Follow the newest readings" onClick={() => go({ until: null })}>
+          Live
+        </button>
+      </span>
+      <details class="more">
+        <summary class="button">More</summary>
+        <div class="tools">
+          <Moment name="From" at={since} act={(at) => picked("since", at)} />
+          <Moment name="To" at={until} act={(at) => picked("until", at)} />
+          <button type="button" aria-pressed={route.compare} onClick={() => go({ compare: !route.compare })}>
+            Compare with the period before
+          </button>
+          <button type="button" aria-pressed={route.totals} onClick={() => go({ totals: !route.totals })}>
+            Counters as totals
+          </button>
+          <button type="button" onClick={() => go({ kiosk: true })}>
+            Kiosk
+          </button>
+        </div>
+      </details>
+      <span class="together">
+        {csv ? (
+          <a class="button" download="sensorlogd.csv" href={csv}>
+            CSV
+          </a>
+        ) : null}
+        <button type="button" onClick={png} disabled={!csv}>
+          PNG
+        </button>
+      </span>
+    </div>
+  );
+}
+
+const Button = ({ text, label, act }: { text: string; label: string; act: () => void }) => (
+  <button type="button" aria-label={label} title={label} onClick={act}>
+    {text}
+  </button>
+);
+
+/** A day to be picked and a time to be written: pickers of times show twelve hours where the browser is American. */
+function Moment({ name, at, act }: { name: string; at: number; act: (at: number) => void }) {
+  const change = (date: string, time: string) => {
+    const moment = new Date(`${date}T${time.length === 5 ? `${time}:00` : time}`).getTime() / 1000;
+    if (Number.isFinite(moment)) act(moment);
+  };
+  return (
+    <span class="choice">
+      <span>{name}</span>
+      <input
+        type="date"
+        aria-label={`${name}: day`}
+        value={day(at)}
+        onChange={(event) => change(event.currentTarget.value, clock(at))}
+      />
+      <input
+        type="text"
+        class="clock"
+        inputMode="numeric"
+        pattern="\d\d:\d\d(:\d\d)?"
+        aria-label={`${name}: time`}
+        value={clock(at)}
+        onChange={(event) => change(day(at), event.currentTarget.value.trim())}
+      />
+    </span>
+  );
+}

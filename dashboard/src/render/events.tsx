@@ -1,0 +1,110 @@
+// What happened, newest first; new events come by the stream.
+
+import { knows } from "../load/api";
+import type { LogEvent, State } from "../state/model";
+import { to } from "../state/route";
+import { matches } from "../state/series";
+import { time, ZONE } from "../state/words";
+import type { Act } from "./act";
+import { Choice, Empty, Name } from "./parts";
+
+const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
+const GOOD = /(connected|recovered|returned|salvaged)/;
+
+export const levelOf = (kind: string): string => (GOOD.test(kind) ? "good" : BAD.test(kind) ? "bad" : "");
+
+/** What was asked for and what the stream told since, newest first. */
+export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
+  const asked = state.events.data?.events ?? [];
+  const known = new Set(asked.map((one) => one.id));
+  const more = state.recent.filter(
+    (one) =>
+      !known.has(one.id) &&
+      (!sensor || (one.sensor !== null && matches(one.sensor, sensor))) &&
+      (!kind || matches(one.kind, kind)),
+  );
+  return [...asked, ...more].sort((a, b) => b.id - a.id);
+}
+
+export function EventTable({ events, state }: { events: readonly LogEvent[]; state: State }) {
+  if (!events.length) return <Empty>{state.events.busy ? "Asking sensorlogd …" : "Nothing happened."}</Empty>;
+  return (
+    <table class="wide">
+      <thead>
+        <tr>
+          {["Time", "Sensor", "What", "Detail"].map((name) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {events.map((one) => (
+          <tr key={one.id} data-kind={one.kind}>
+            <td>
+              <time>{time(one.time, state.now)}</time>
+            </td>
+            <td>{one.sensor ? <a href={to("sensor", { sensor: one.sensor })}>{one.sensor}</a> : ""}</td>
+            <td>
+              <b class={levelOf(one.kind)}>
+                <Name>{one.kind}</Name>
+              </b>
+            </td>
+            <td>{one.detail}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+export function Events({ state, act }: { state: State; act: Act }) {
+  const { route } = state;
+  const { more } = route;
+  const choose = (name: string, value: string) => act.go({ ...route, more: { ...more, before: "", [name]: value } }, true);
+  const sensors = [...(state.sensors ?? []), ...state.former].map((one) => one.sensor);
+  const before = more["before"] ?? "";
+  const earlier = state.events.data?.earlier;
+  return (
+    <>
+      <h2>Events</h2>
+      <div class="tools">
+        <Choice
+          label="Sensor"
+          value={more["sensor"] ?? ""}
+          options={[["", "all, and the daemon"], ...[...new Set(sensors)].map((one) => [one, one] as const)]}
+          onChange={(value) => choose("sensor", value)}
+        />
+        {knows("events", "kind") ? (
+          <label class="choice">
+            <span>Kind</span>
+            <input
+              type="search"
+              placeholder="all; web_*, lost"
+              value={more["kind"] ?? ""}
+              onChange={(event) => choose("kind", event.currentTarget.value.trim())}
+            />
+          </label>
+        ) : null}
+        <span class="unit">Times of {ZONE}</span>
+      </div>
+      <EventTable
+        events={before ? [...(state.events.data?.events ?? [])].reverse() : merged(state, more["sensor"], more["kind"])}
+        state={state}
+      />
+      <p class="tools">
+        {before ? (
+          <button type="button" onClick={() => act.go({ ...route, more: { ...more, before: "" } })}>
+            Newest
+          </button>
+        ) : null}
+        {earlier ? (
+          <button type="button" onClick={() => act.go({ ...route, more: { ...more, before: String(earlier) } })}>
+            Earlier
+          </button>
+        ) : null}
+      </p>
+    </>
+  );
+}

@@ -1,0 +1,242 @@
+// All sensors: trouble first, then groups. Cards while they are few, rows when they are many.
+
+import { counts, groupings, groupOf, levelOf, ordered, type View } from "../state/health";
+import type { State } from "../state/model";
+import { to } from "../state/route";
+import { matches } from "../state/series";
+import { plural } from "../state/words";
+import type { Act } from "./act";
+import { Age, Choice, Empty, Name, Pill, Rise, Spark, Value } from "./parts";
+
+const MANY = 12;
+const SHOWN = 3; // channels of a row
+
+export function Overview({ state, act }: { state: State; act: Act }) {
+  if (!state.sensors) return <Empty>Asking sensorlogd …</Empty>;
+  const { route } = state;
+  const search = (route.more["find"] ?? "").trim();
+  const keys = groupings(state.sensors);
+  const by = route.more["by"] ?? (keys[0] || "");
+  const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
+  const views = ordered(state);
+  const found = views.filter((one) => !search || meant(one, search));
+  const trouble = found.filter((one) => one.level === "bad" || one.level === "warn");
+  const rest = found.filter((one) => !trouble.includes(one));
+  const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
+  const groups = new Map<string, View[]>();
+  for (const one of rest) {
+    const name = by && by !== "none" ? groupOf(one.sensor, by) : "";
+    groups.set(name, [...(groups.get(name) ?? []), one]);
+  }
+  const narrow = window.innerWidth < 600;
+  const list = (shown: View[]) =>
+    rows ? <Rows views={shown} state={state} act={act} /> : <Cards views={shown} state={state} act={act} />;
+  return (
+    <>
+      <h2 class="unseen">Sensors</h2>
+      {route.kiosk || views.length < 4 ? null : (
+        <div class="tools">
+          <input
+            type="search"
+            placeholder="Find: name, channel, unit, *.glob"
+            aria-label="Find a sensor"
+            autocomplete="off"
+            value={route.more["find"] ?? ""}
+            onInput={(event) => choose("find", event.currentTarget.value)}
+          />
+          <Choice
+            label="Group by"
+            value={by || "none"}
+            options={[["none", "nothing"], ...keys.map((key) => [key, key] as const), ["name", "first word"]]}
+            onChange={(value) => choose("by", value)}
+          />
+          <Choice
+            label="Show"
+            value={rows ? "rows" : "cards"}
+            options={[
+              ["cards", "cards"],
+              ["rows", "rows"],
+            ]}
+            onChange={(value) => choose("show", value)}
+          />
+        </div>
+      )}
+      <Alarms state={state} />
+      {trouble.length ? (
+        <section class="group trouble" aria-label="Needs a look">
+          <h3>
+            {plural(trouble.length, "sensor")} {trouble.length === 1 ? "needs" : "need"} a look
+          </h3>
+          {list(trouble)}
+        </section>
+      ) : null}
+      {[...groups]
+        .sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }))
+        .map(([name, shown]) =>
+          name || groups.size > 1 || trouble.length ? (
+            <details key={name} class="group" open={!(narrow && rows && views.length > 20 && !search)}>
+              <summary>
+                <h3>
+                  {name || "All others"}{" "}
+                  <span class="unit">
+                    {plural(shown.length, "sensor")}, {shown.every((one) => one.level === "good") ? "all ok" : summary(shown)}
+                  </span>
+                </h3>
+              </summary>
+              {list(shown)}
+            </details>
+          ) : (
+            <section key={name}>{list(shown)}</section>
+          ),
+        )}
+      {views.length === 0 ? (
+        <Empty>
+          No sensor is configured. What was imported, or logged by former sensors, is under <a href={to("chart")}>Charts</a>.
+        </Empty>
+      ) : null}
+      {views.length && !found.length ? <Empty>No sensor matches “{search}”.</Empty> : null}
+    </>
+  );
+}
+
+function summary(views: readonly View[]): string {
+  const found = new Map<string, number>();
+  for (const one of views) found.set(one.health, (found.get(one.health) ?? 0) + 1);
+  return [...found].map(([health, count]) => `${count} ${health}`).join(", ");
+}
+
+function meant(one: View, search: string): boolean {
+  const words = [
+    one.sensor.sensor,
+    one.health,
+    one.says,
+    ...one.sensor.channels.flatMap((channel) => [channel.unit, ...Object.values(channel.labels)]),
+  ];
+  return (
+    one.sensor.channels.some((channel) => matches(channel.series, search, true)) ||
+    words.some((word) => word.toLowerCase().includes(search.toLowerCase()))
+  );
+}
+
+function Alarms({ state }: { state: State }) {
+  const raised = state.alarms.filter((one) => ["unacknowledged", "acknowledged", "returned unacknowledged"].includes(one.state));
+  if (!raised.length) return null;
+  return (
+    <section class="group trouble" aria-label="Alarms">
+      <h3>{plural(raised.length, "alarm")}</h3>
+      <ul class="plain">
+        {raised.map((one) => (
+          <li key={one.alarm + one.series}>
+            <Pill level={one.state === "unacknowledged" ? "bad" : "warn"}>{one.state}</Pill> <b>{one.alarm}</b>{" "}
+            <a href={to("chart", { series: [one.series] })}>{one.series}</a> {one.condition} {one.text ?? ""}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+const page = (one: View): string => to("sensor", { sensor: one.sensor.sensor });
+
+function Cards({ views, state, act }: { views: View[]; state: State; act: Act }) {
+  return (
+    <div class="cards">
+      {views.map((one) => (
+        <section
+          key={one.sensor.sensor}
+          class={`card ${one.level}`}
+          data-sensor={one.sensor.sensor}
+          data-state={one.health}
+          aria-label={one.sensor.sensor}
+        >
+          <h4>
+            <a href={page(one)}>
+              <Name>{one.sensor.sensor}</Name>
+            </a>
+            <Pill level={levelOf(one.health)}>{one.health}</Pill>
+          </h4>
+          {one.says ? <p class={`error ${one.level}`}>{one.says}</p> : null}
+          <ul>
+            {one.sensor.channels.map((channel) => (
+              <li key={channel.series} data-series={channel.series}>
+                <a href={to("chart", { series: [channel.series] })}>
+                  <span class="channel">
+                    <Name>{channel.channel}</Name>
+                    <small>
+                      <Age state={state} channel={channel} />
+                      <Rise curve={state.curves.get(channel.series)} channel={channel} />
+                    </small>
+                  </span>
+                  <Value state={state} channel={channel} />
+                  <Spark
+                    series={channel.series}
+                    heartbeat={channel.heartbeat_s}
+                    curve={state.curves.get(channel.series)}
+                    act={act}
+                  />
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </div>
+  );
+}
+
+function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) {
+  return (
+    <ul class="rows">
+      {views.map((one) => {
+        const [first] = one.sensor.channels;
+        return (
+          <li key={one.sensor.sensor} class={one.level} data-sensor={one.sensor.sensor} data-state={one.health}>
+            <a href={page(one)}>
+              <span class="who">
+                <span class={`dot ${one.level}`} />
+                <b>
+                  <Name>{one.sensor.sensor}</Name>
+                </b>
+                {one.health === "ok" ? (
+                  <span class="unseen state">ok</span>
+                ) : (
+                  <span class={`state ${levelOf(one.health)}`}>{one.health}</span>
+                )}
+              </span>
+              <span class="what">
+                {one.sensor.channels.slice(0, SHOWN).map((channel) => (
+                  <span key={channel.series} class="one" data-series={channel.series}>
+                    <span class="channel">{channel.channel} </span>
+                    <Value state={state} channel={channel} />
+                  </span>
+                ))}
+                {one.sensor.channels.length > SHOWN ? <span class="channel">+{one.sensor.channels.length - SHOWN}</span> : null}
+              </span>
+              {first ? (
+                <Spark series={first.series} heartbeat={first.heartbeat_s} curve={state.curves.get(first.series)} act={act} />
+              ) : (
+                <span />
+              )}
+              {first ? <Age state={state} channel={first} /> : <span class="age">never</span>}
+              {one.says ? <span class={`error ${one.level}`}>{one.says}</span> : null}
+            </a>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** For the head: how many are how. */
+export function Tally({ state }: { state: State }) {
+  if (!state.sensors?.length) return null;
+  const found = counts(ordered(state));
+  const wrong = found.bad + found.warn;
+  return (
+    <a class={`tally ${found.bad ? "bad" : wrong ? "warn" : ""}`} href={to("overview")}>
+      {wrong
+        ? `${wrong} of ${plural(state.sensors.length, "sensor")} ${wrong === 1 ? "needs" : "need"} a look`
+        : `${plural(state.sensors.length, "sensor")}, all ok`}
+    </a>
+  );
+}

@@ -1,0 +1,123 @@
+// The page: head, ways, and the part that is shown.
+
+import { verdict } from "../state/health";
+import type { State } from "../state/model";
+import { type Page as Name, to } from "../state/route";
+import { size } from "../state/words";
+import type { Act } from "./act";
+import { ChartPage } from "./chart/page";
+import { Database } from "./database";
+import { Events } from "./events";
+import { Overview, Tally } from "./overview";
+import { Rosette } from "./rose";
+import { SensorPage } from "./sensor";
+import { Use } from "./use";
+import { Year } from "./year";
+
+const WAYS: readonly (readonly [Name, string, readonly Name[]])[] = [
+  ["overview", "Sensors", ["overview", "sensor"]],
+  ["chart", "Charts", ["chart", "use", "year", "rose"]],
+  ["events", "Events", ["events"]],
+  ["database", "Database", ["database"]],
+];
+const CHARTS: readonly (readonly [Name, string])[] = [
+  ["chart", "Lines"],
+  ["use", "Consumption"],
+  ["year", "Year"],
+  ["rose", "Wind"],
+];
+
+/** Not a link: the address says which page this is. */
+function toContent(): void {
+  document.getElementById("main")?.focus();
+}
+
+export function Page({ state, act }: { state: State; act: Act }) {
+  const { route } = state;
+  const charts = CHARTS.some(([name]) => name === route.page);
+  return (
+    <>
+      <button type="button" class="skip" onClick={toContent}>
+        Skip to the content
+      </button>
+      <header class={route.kiosk ? "kiosk" : ""}>
+        <h1>
+          <a href={to("overview")}>sensorlogd</a>
+        </h1>
+        {route.kiosk ? null : (
+          <nav aria-label="Pages">
+            {WAYS.map(([name, words, own]) => (
+              <a key={name} href={to(name)} data-page={name} aria-current={own.includes(route.page) ? "page" : undefined}>
+                {words}
+              </a>
+            ))}
+          </nav>
+        )}
+        <Head state={state} />
+      </header>
+      {state.error ? (
+        <p id="trouble" role="alert">
+          {state.error}
+        </p>
+      ) : null}
+      <main id="main" tabIndex={-1} class={state.stream.state === "lost" ? "old" : ""}>
+        {charts && !route.kiosk ? (
+          <nav class="sub" aria-label="Kinds of charts">
+            {CHARTS.map(([name, words]) => (
+              <a
+                key={name}
+                href={to(name, name === "chart" || name === "year" ? { series: route.series } : {})}
+                aria-current={name === route.page ? "page" : undefined}
+              >
+                {words}
+              </a>
+            ))}
+          </nav>
+        ) : null}
+        <Shown state={state} act={act} />
+      </main>
+    </>
+  );
+}
+
+function Shown({ state, act }: { state: State; act: Act }) {
+  switch (state.route.page) {
+    case "sensor":
+      return <SensorPage state={state} act={act} />;
+    case "chart":
+      return <ChartPage state={state} act={act} />;
+    case "events":
+      return <Events state={state} act={act} />;
+    case "use":
+      return <Use state={state} act={act} />;
+    case "year":
+      return <Year state={state} act={act} />;
+    case "rose":
+      return <Rosette state={state} act={act} />;
+    case "database":
+      return <Database state={state} />;
+    default:
+      return <Overview state={state} act={act} />;
+  }
+}
+
+function Head({ state }: { state: State }) {
+  const found = verdict(state);
+  const facts = (state.status?.daemon ?? {}) as Record<string, unknown>;
+  const sound = found.level === "good" && state.status;
+  return (
+    <div id="health" role="status" data-level={found.level}>
+      <b class={found.level}>{found.word}</b>
+      {found.says ? <span class={found.level === "warn" ? "warn" : "bad"}>{found.says}</span> : null}
+      <Tally state={state} />
+      {sound && state.status ? (
+        <>
+          <a class="plainly" href={to("database")} title={state.status.database.path}>
+            {size(state.status.database.bytes + state.status.database.wal_bytes)}
+          </a>
+          <span title="readings waiting to be stored">{`queue ${Number(facts["inbox_depth"] ?? 0)}`}</span>
+        </>
+      ) : null}
+    </div>
+  );
+}

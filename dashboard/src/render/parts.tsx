@@ -1,0 +1,173 @@
+// Small parts that several pages share.
+
+import { Component, type ComponentChildren, createRef } from "preact";
+import type { Level } from "../state/health";
+import { isFlagged } from "../state/health";
+import type { Curve, Sensor, State } from "../state/model";
+import { computed, resolution, text } from "../state/numbers";
+import type { Channel } from "../state/series";
+import { age } from "../state/words";
+import type { Act } from "./act";
+
+export const Pill = ({ level, children }: { level: Level; children: ComponentChildren }) => (
+  <span class={`state ${level}`}>{children}</span>
+);
+
+/** The newest value of a channel with its unit; a flagged one is marked, its flag in words. */
+export function Value({ state, channel }: { state: State; channel: Channel }) {
+  const newest = state.latest.get(channel.series);
+  const flagged = newest !== undefined && isFlagged(newest.quality);
+  const shown = text(newest?.value, channel.decimals);
+  const chip =
+    channel.kind === "state" && typeof newest?.value === "number" ? ` chip s${Math.abs(Math.round(newest.value)) % 6}` : "";
+  return (
+    <span class="reading">
+      {flagged ? (
+        <span class="flag" title={newest.quality}>
+          {"⚑ "}
+          <span class="unseen">{newest.quality}: </span>
+        </span>
+      ) : null}
+      <b
+        class={`value${flagged ? " doubtful" : ""}${chip}${shown.length > 10 ? " long" : ""}`}
+        data-value={newest ? String(newest.value) : undefined}
+        title={newest?.quality}
+      >
+        {shown}
+      </b>
+      {channel.unit ? <span class="unit"> {channel.unit}</span> : null}
+    </span>
+  );
+}
+
+export function Age({ state, channel }: { state: State; channel: Channel }) {
+  const newest = state.latest.get(channel.series);
+  const since = newest ? state.now - newest.time : null;
+  const old = since !== null && channel.heartbeat_s > 0 && since > channel.heartbeat_s;
+  return <span class={`age${old ? " old" : ""}`}>{age(since)}</span>;
+}
+
+/** Of a counter: by how much it rose in the last hour. */
+export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Channel }) {
+  if (channel.kind !== "counter" || !curve) return null;
+  const values = curve.value.filter((one): one is number => one !== null);
+  let sum = 0;
+  for (let at = 1; at < values.length; at += 1) sum += Math.max((values[at] as number) - (values[at - 1] as number), 0);
+  if (values.length < 2) return null;
+  return (
+    <span class="rise">
+      {" · "}+{computed(sum, resolution([Math.round(sum * 100) / 100]))} {channel.unit} in 1 h
+    </span>
+  );
+}
+
+const WIDTH = 140;
+const HEIGHT = 34;
+
+function path(curve: Curve, patience: number): string {
+  const values = curve.value.filter((one): one is number => one !== null);
+  if (!values.length) return "";
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const until = curve.time.at(-1) as number;
+  const since = Math.min(until - 3600, curve.time[0] as number);
+  let made = "";
+  let before: number | null = null;
+  curve.time.forEach((at, row) => {
+    const value = curve.value[row];
+    if (value === null || value === undefined) return;
+    const x = (((at - since) / (until - since || 1)) * (WIDTH - 4) + 2).toFixed(1);
+    const y = (high === low ? HEIGHT / 2 : HEIGHT - 4 - ((value - low) / (high - low)) * (HEIGHT - 8)).toFixed(1);
+    const gap = before === null || at - before > patience;
+    made += `${gap ? "M" : "L"}${x} ${y}${gap ? "h.01" : ""}`;
+    before = at;
+  });
+  return made;
+}
+
+interface SparkProps {
+  series: string;
+  heartbeat: number;
+  curve: Curve | undefined;
+  act: Act;
+}
+
+/** The last hour; it is asked for when it comes into sight. */
+export class Spark extends Component<SparkProps> {
+  private readonly place = createRef<HTMLSpanElement>();
+  private watch: IntersectionObserver | null = null;
+
+  componentDidMount(): void {
+    this.watch = new IntersectionObserver((entries) => {
+      if (!entries.some((one) => one.isIntersecting)) return;
+      this.watch?.disconnect();
+      this.props.act.curve(this.props.series);
+    });
+    if (this.place.current) this.watch.observe(this.place.current);
+  }
+
+  componentWillUnmount(): void {
+    this.watch?.disconnect();
+  }
+
+  shouldComponentUpdate(next: SparkProps): boolean {
+    return next.curve !== this.props.curve;
+  }
+
+  render({ curve, heartbeat }: SparkProps) {
+    return (
+      <span class="curve" ref={this.place}>
+        {curve?.time.length ? (
+          <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+            <path d={path(curve, heartbeat + 61)} />
+          </svg>
+        ) : null}
+      </span>
+    );
+  }
+}
+
+export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>;
+
+/** A choice of a few words. */
+export function Choice({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  options: readonly (readonly [string, string])[];
+  onChange: (value: string) => void;
+}) {
+  return (
+    <label class="choice">
+      <span>{label}</span>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([name, shown]) => (
+          <option key={name} value={name} selected={name === value}>
+            {shown}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** A word may be broken after a dash, a dot or an underscore, and nowhere else. */
+export function Name({ children }: { children: string }) {
+  const parts = children.split(/(?<=[-_.])/);
+  return (
+    <>
+      {parts.map((part, index) => (
+        <span key={index}>
+          {index ? <wbr /> : null}
+          {part}
+        </span>
+      ))}
+    </>
+  );
+}
+
+export const everyChannel = (state: State): Channel[] =>
+  [...(state.sensors ?? []), ...state.former].flatMap((one: Sensor) => one.channels);

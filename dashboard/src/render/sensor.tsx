@@ -1,0 +1,85 @@
+// One sensor: how it is, since when, what it says, what happened to it, what to do now.
+
+import { advice, levelOf, view } from "../state/health";
+import type { State } from "../state/model";
+import { to } from "../state/route";
+import { age, duration, plural, time } from "../state/words";
+import type { Act } from "./act";
+import { EventTable, merged } from "./events";
+import { Age, Empty, Name, Pill, Rise, Spark, Value } from "./parts";
+
+export function SensorPage({ state, act }: { state: State; act: Act }) {
+  const name = state.route.sensor;
+  const sensor = [...(state.sensors ?? []), ...state.former].find((one) => one.sensor === name);
+  if (!sensor) return state.sensors ? <Empty>There is no sensor {name}.</Empty> : <Empty>Asking sensorlogd …</Empty>;
+  const found = view(state, sensor);
+  const labels = new Map(sensor.channels.flatMap((one) => Object.entries(one.labels)));
+  const counters = Object.entries(sensor.counters);
+  return (
+    <>
+      <h2 class="title">
+        <span>
+          <Name>{name}</Name>
+        </span>
+        <Pill level={levelOf(found.health)}>{found.health}</Pill>
+      </h2>
+      {found.says ? <p class={`error ${found.level}`}>{found.says}</p> : null}
+      <p class="advice">
+        <b>What to do now: </b>
+        {advice(found, state.now)}
+      </p>
+      <dl class="facts">
+        <Fact name="Last reading">
+          {found.last === null ? "never" : `${age(state.now - found.last)} (${time(found.last, state.now)})`}
+        </Fact>
+        <Fact name="Doing">{`${sensor.state}${sensor.since ? `, for ${duration(Math.max(state.now - sensor.since, 0))}` : ""}`}</Fact>
+        {sensor.error ? <Fact name={found.level === "good" ? "Last error (over)" : "Last error"}>{sensor.error}</Fact> : null}
+        {[...labels].map(([key, value]) => (
+          <Fact key={key} name={key}>
+            {value}
+          </Fact>
+        ))}
+        {counters.map(([key, value]) => (
+          <Fact key={key} name={key.replaceAll("_", " ")}>
+            {String(value)}
+          </Fact>
+        ))}
+      </dl>
+      <h3>
+        {plural(sensor.channels.length, "channel")}{" "}
+        <a class="button" href={to("chart", { series: sensor.channels.map((one) => one.series) })}>
+          all in a chart
+        </a>
+      </h3>
+      <ul class="card channels">
+        {sensor.channels.map((channel) => (
+          <li key={channel.series} data-series={channel.series}>
+            <a href={to("chart", { series: [channel.series] })}>
+              <span class="channel">
+                <Name>{channel.channel}</Name>{" "}
+                <small>
+                  {channel.kind}, heartbeat {duration(channel.heartbeat_s)}
+                </small>
+                <small>
+                  <Age state={state} channel={channel} />
+                  <Rise curve={state.curves.get(channel.series)} channel={channel} />
+                </small>
+              </span>
+              <Value state={state} channel={channel} />
+              <Spark series={channel.series} heartbeat={channel.heartbeat_s} curve={state.curves.get(channel.series)} act={act} />
+            </a>
+          </li>
+        ))}
+      </ul>
+      <h3>What happened to it</h3>
+      <EventTable events={merged(state, name).slice(0, 50)} state={state} />
+    </>
+  );
+}
+
+const Fact = ({ name, children }: { name: string; children: string }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd>{children}</dd>
+  </div>
+);

@@ -1,0 +1,154 @@
+// Consumption and rain: what counters rose by, an hour, a day or a month, as bars; with a price, what it cost.
+
+import { type Bar, BYS, type By, bars, nice, period, title } from "../state/figures";
+import type { State } from "../state/model";
+import { axis, computed, NOTHING } from "../state/numbers";
+import type { Act } from "./act";
+import { COLOURS } from "./chart/palette";
+import { Choice, Empty, everyChannel } from "./parts";
+
+const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
+
+export function Use({ state, act }: { state: State; act: Act }) {
+  const { route } = state;
+  const counters = everyChannel(state).filter((one) => one.kind === "counter");
+  const by = (BYS.find(([name]) => name === route.more["by"])?.[0] ?? "1d") as By;
+  const [since, until] = period(by, Number(route.more["at"]) || state.now);
+  const choose = (more: Record<string, string>, series = route.series) =>
+    act.go({ ...route, series, more: { ...route.more, ...more } });
+  const [only] = counters;
+  if (!route.series.length && only) {
+    queueMicrotask(() => act.go({ ...route, series: [only.series] }, true));
+    return null;
+  }
+  const found = state.figures.data ?? [];
+  const made = bars(found, by, since, until);
+  const price = Number(route.more["price"]) || 0;
+  const unit = found[0]?.unit ?? "";
+  const sums = found.map((_, index) => made.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
+  const places = 3;
+  const cost = (value: number) => (price ? ` (${(value * price).toFixed(2)})` : "");
+  return (
+    <>
+      <h2>Consumption</h2>
+      <div class="tools">
+        <Choice
+          label="Counter"
+          value={route.series[0] ?? ""}
+          options={counters.map((one) => [one.series, `${one.series} ${one.unit}`] as const)}
+          onChange={(value) => choose({}, [value])}
+        />
+        <Choice
+          label="By"
+          value={by}
+          options={BYS.map(([name, word]) => [name, word] as const)}
+          onChange={(value) => choose({ by: value })}
+        />
+        <span class="together">
+          <button type="button" aria-label="Earlier" onClick={() => choose({ at: String(since - 43200) })}>
+            ◀
+          </button>
+          <button type="button" aria-label="Later" onClick={() => choose({ at: until > state.now ? "" : String(until + 43200) })}>
+            ▶
+          </button>
+        </span>
+        <label class="choice">
+          <span>{`Price of a ${unit || "unit"}`}</span>
+          <input
+            type="number"
+            step="any"
+            min="0"
+            value={route.more["price"] ?? ""}
+            onChange={(event) => choose({ price: event.currentTarget.value })}
+          />
+        </label>
+      </div>
+      {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
+      {found.length ? (
+        <section class="panel">
+          <h3>
+            {title(by, since)}: {computed(sums[0], places)} {unit}
+            {cost(sums[0] ?? 0)}
+          </h3>
+          <Bars bars={made} unit={unit} />
+          <details>
+            <summary>Data table</summary>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{BYS.find(([name]) => name === by)?.[1]}</th>
+                  <th scope="col">{unit || "count"}</th>
+                  {price ? <th scope="col">cost</th> : null}
+                </tr>
+              </thead>
+              <tbody>
+                {made.map((one) => (
+                  <tr key={one.at}>
+                    <th scope="row">{one.label}</th>
+                    <td>{computed(one.values[0], places)}</td>
+                    {price ? <td>{one.values[0] === null ? NOTHING : ((one.values[0] ?? 0) * price).toFixed(2)}</td> : null}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </details>
+        </section>
+      ) : state.figures.busy ? (
+        <Empty>Asking sensorlogd …</Empty>
+      ) : null}
+    </>
+  );
+}
+
+function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
+  const narrow = window.innerWidth < 600;
+  const WIDTH = narrow ? 350 : 900;
+  const most = Math.max(0, ...shown.flatMap((one) => one.values.map((value) => value ?? 0)));
+  const step = nice(most / 4 || 1);
+  const marks = Array.from({ length: Math.ceil(most / step || 1) + 1 }, (_, index) => index * step);
+  const top = marks.at(-1) as number;
+  const wide = (WIDTH - LEFT) / shown.length;
+  const y = (value: number) => 24 + (HEIGHT - FOOT - 24) * (1 - value / top);
+  const every = Math.ceil(shown.length / (narrow ? 10 : 31));
+  return (
+    <svg
+      class="bars"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      role="img"
+      aria-label={`Bars of ${shown.map((one) => `${one.label}: ${computed(one.values[0], 3)} ${unit}`).join(", ")}`}
+    >
+      {axis(marks).map((words, index) => (
+        <g key={words}>
+          <line x1={LEFT} x2={WIDTH} y1={y(marks[index] as number)} y2={y(marks[index] as number)} class="grid" />
+          <text x={LEFT - 6} y={y(marks[index] as number) + 4} text-anchor="end">
+            {words}
+          </text>
+        </g>
+      ))}
+      <text x={4} y={11}>
+        {unit}
+      </text>
+      {shown.map((one, index) => (
+        <g key={one.at}>
+          {one.values.map((value, own) => (
+            <rect
+              key={own}
+              class={`c${(own % COLOURS) + 1}`}
+              x={LEFT + index * wide + wide * 0.12}
+              width={wide * 0.76}
+              y={y(value ?? 0)}
+              height={HEIGHT - FOOT - y(value ?? 0)}
+            >
+              <title>{`${one.label}: ${computed(value, 3)} ${unit}`}</title>
+            </rect>
+          ))}
+          {index % every === 0 ? (
+            <text x={LEFT + (index + 0.5) * wide} y={HEIGHT - 6} text-anchor="middle">
+              {one.label}
+            </text>
+          ) : null}
+        </g>
+      ))}
+    </svg>
+  );
+}

@@ -1,0 +1,250 @@
+// What a chart draws, from what the API answers: columns on one time, gaps, flags, ranges of axes, figures of the legend.
+
+import type { Buckets as Told } from "../load/types";
+import { resolution } from "./numbers";
+import { type Channel, rate, seconds } from "./series";
+
+type Column = (number | null)[];
+export type Buckets = Told & {
+  time: number[];
+  mean?: Column;
+  min?: Column;
+  max?: Column;
+  last?: Column;
+  increase?: Column;
+  suspect?: Column;
+  fail?: Column;
+  missing?: Column;
+  resultant?: Column;
+};
+
+export interface Line {
+  name: string;
+  unit: string;
+  kind: string;
+  decimals: number | null;
+  /** Places of what was read, for what is computed of it; null: not to be seen. */
+  places: number | null;
+  /** Seconds. */
+  step: number;
+  valid: readonly [number | null, number | null] | null;
+  time: number[];
+  mid: Column;
+  low: Column;
+  high: Column;
+  /** Readings flagged suspect, and those flagged fail or without a value, of each step. */
+  suspect: number[];
+  wrong: number[];
+  /** Of the period before, on today's time. */
+  before: Column | null;
+  figures: Figures;
+}
+
+export interface Figures {
+  min: number | null;
+  mean: number | null;
+  max: number | null;
+  last: number | null;
+  flagged: number;
+}
+
+const nameOf = (one: Buckets): string => `${one.sensor}.${one.channel}`;
+
+/** One series ready to be drawn. A counter is its rate, unless `totals`. */
+export function line(
+  found: Buckets,
+  channel: Channel | undefined,
+  totals: boolean,
+  now: number,
+  before?: Buckets,
+  shift = 0,
+): Line {
+  const counts = found.kind === "counter" && !totals && found.increase !== undefined;
+  const step = seconds(found.step) || 1;
+  const told = counts ? rate(found.unit) : { unit: found.unit, factor: 1 };
+  // The last step has only begun: what it counted is shared out over what there has been of it.
+  const rates = (one: Buckets): Column =>
+    (one.increase ?? []).map((value, row) => {
+      const lasted = Math.min(step, now - (one.time[row] as number));
+      return value === null || lasted < step / 5 ? null : (value * told.factor) / lasted;
+    });
+  const mid = counts
+    ? rates(found)
+    : found.kind === "state" || found.kind === "counter"
+      ? (found.last ?? found.mean ?? [])
+      : (found.mean ?? []);
+  const number = (column: Column | undefined) => found.time.map((_, row) => Number(column?.[row] ?? 0));
+  const missing = number(found.missing);
+  const wrong = number(found.fail).map((value, row) => value + (missing[row] ?? 0));
+  const made: Line = {
+    name: nameOf(found),
+    unit: told.unit,
+    kind: counts ? "rate" : found.kind,
+    places: counts
+      ? null
+      : resolution(
+          [...(found.min ?? []).slice(0, 200), ...(found.max ?? []).slice(0, 200)],
+          channel?.decimals,
+          channel?.seen_decimals,
+        ),
+    step,
+    decimals: counts ? null : (channel?.decimals ?? null),
+    valid: counts ? null : (channel?.valid ?? null),
+    time: found.time,
+    mid,
+    low: counts ? mid : (found.min ?? mid),
+    high: counts ? mid : (found.max ?? mid),
+    suspect: number(found.suspect),
+    wrong,
+    before: null,
+    figures: { min: null, mean: null, max: null, last: null, flagged: 0 },
+  };
+  if (before) {
+    const past = counts ? rates(before) : (before.mean ?? []);
+    const at = new Map(before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
+    made.before = made.time.map((time) => at.get(Math.round(time / step)) ?? null);
+  }
+  made.figures = figures(made, found);
+  return made;
+}
+
+/** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
+function figures(of: Line, found: Buckets): Figures {
+  let sum = 0;
+  let weight = 0;
+  const result: Figures = { min: null, mean: null, max: null, last: null, flagged: 0 };
+  of.time.forEach((_, row) => {
+    result.flagged += (of.suspect[row] ?? 0) + (of.wrong[row] ?? 0);
+    const value = of.mid[row];
+    if (value === null || value === undefined) return;
+    const count = of.kind === "rate" ? 1 : Number(found.count?.[row] ?? 1);
+    sum += value * count;
+    weight += count;
+    const low = of.low[row] ?? value;
+    const high = of.high[row] ?? value;
+    result.min = result.min === null ? low : Math.min(result.min, low);
+    result.max = result.max === null ? high : Math.max(result.max, high);
+    result.last = of.kind === "rate" ? value : (found.last?.[row] ?? value);
+  });
+  if (of.kind !== "angle" && of.kind !== "state" && weight) {
+    // Rounding of the sum must not leave what all readings of it were.
+    result.mean = result.min !== null && result.max !== null ? Math.min(Math.max(sum / weight, result.min), result.max) : null;
+  }
+  if (of.kind === "angle") result.min = result.max = null;
+  return result;
+}
+
+/** From where to where an axis reaches: what is flagged stays out of it, unless there is nothing else. */
+export function range(lines: readonly Line[]): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const flagged of [false, true]) {
+    for (const one of lines)
+      one.time.forEach((_, row) => {
+        if (!flagged && (one.suspect[row] ?? 0) > 0) return;
+        const [min, max] = [one.low[row], one.high[row]];
+        if (typeof min === "number" && min < low) low = min;
+        if (typeof max === "number" && max > high) high = max;
+      });
+    if (low <= high) break;
+  }
+  for (const one of lines)
+    for (const value of one.before ?? []) {
+      if (value !== null && value < low) low = value;
+      if (value !== null && value > high) high = value;
+    }
+  if (low > high) return [0, 1];
+  if (lines.length && lines.every((one) => one.kind === "angle")) return [0, 360];
+  const pad = (high - low) * 0.06 || Math.max(Math.abs(high) * 0.05, 0.5);
+  const floor = low >= 0 && low - pad < 0 ? Math.min(0, low) : low - pad;
+  return [floor, high + pad];
+}
+
+/** Columns of all lines on one time: mid, low, high, before of each; null where a series was silent for longer than its heartbeat. */
+export function align(
+  lines: readonly Line[],
+  patience: readonly number[],
+): { time: number[]; columns: (number | null | undefined)[][] } {
+  const times = new Set<number>();
+  const gaps: Set<number>[] = lines.map(() => new Set());
+  lines.forEach((one, index) => {
+    let last: number | null = null;
+    one.time.forEach((at, row) => {
+      if (one.mid[row] === null && one.high[row] === null && !one.before) return;
+      const spoke = typeof one.mid[row] === "number";
+      if (spoke && last !== null && at - last > (patience[index] ?? 60)) {
+        const between = (at + last) / 2;
+        times.add(between);
+        gaps[index]?.add(between);
+      }
+      if (spoke) last = at;
+      times.add(at);
+    });
+  });
+  const time = [...times].sort((a, b) => a - b);
+  const place = new Map(time.map((at, index) => [at, index]));
+  const columns = lines.flatMap((one, index) => {
+    const made: (number | null | undefined)[][] = [one.mid, one.low, one.high, one.before ?? []].map(() =>
+      new Array(time.length).fill(undefined),
+    );
+    one.time.forEach((at, row) => {
+      const where = place.get(at);
+      if (where === undefined) return;
+      for (const [column, from] of [one.mid, one.low, one.high, one.before ?? []].entries()) {
+        const value = from[row];
+        if (value !== null && value !== undefined) (made[column] as (number | null | undefined)[])[where] = value;
+      }
+    });
+    for (const at of gaps[index] ?? []) {
+      const where = place.get(at) as number;
+      for (const column of [0, 1, 2]) (made[column] as (number | null | undefined)[])[where] = null;
+    }
+    return made;
+  });
+  return { time, columns };
+}
+
+/** The row of a line that a time lies in, within half a step. */
+export function rowAt(one: Line, at: number, step: number): number | null {
+  let low = 0;
+  let high = one.time.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((one.time[middle] as number) < at) low = middle + 1;
+    else high = middle;
+  }
+  let best: number | null = null;
+  for (const row of [low - 1, low, low + 1]) {
+    const time = one.time[row];
+    if (time === undefined || one.mid[row] === null || one.mid[row] === undefined) continue;
+    if (Math.abs(time - at) <= step && (best === null || Math.abs(time - at) < Math.abs((one.time[best] as number) - at)))
+      best = row;
+  }
+  return best;
+}
+
+/** Lines that share a picture: states each by itself, the others by unit, at most `axes` units in one. */
+export function panels(lines: readonly Line[], axes: number): Line[][] {
+  const units = [...new Set(lines.filter((one) => one.kind !== "state").map((one) => one.unit))];
+  const made: Line[][] = [];
+  for (let at = 0; at < units.length; at += axes) {
+    const own = units.slice(at, at + axes);
+    made.push(lines.filter((one) => one.kind !== "state" && own.includes(one.unit)));
+  }
+  const states = lines.filter((one) => one.kind === "state");
+  if (states.length) made.push(states);
+  return made;
+}
+
+/** What was known with its last steps asked again: the new ones take the place of the old. */
+export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
+  const from = tail.time[0] ?? Number.POSITIVE_INFINITY;
+  const keep = old.time.map((at) => at >= since && at < from);
+  const made: Record<string, unknown> = { ...tail, since: old.since };
+  for (const [name, column] of Object.entries(old)) {
+    if (!Array.isArray(column) || name === "notes" || column.length !== old.time.length) continue;
+    const added = (tail as unknown as Record<string, unknown>)[name];
+    made[name] = [...column.filter((_, row) => keep[row]), ...(Array.isArray(added) ? added : [])];
+  }
+  return made as unknown as Buckets;
+}

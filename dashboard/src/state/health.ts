@@ -1,0 +1,143 @@
+// What is not all right, and how bad that is. Trouble comes first, everywhere.
+
+import type { Sensor, State } from "./model";
+import { age, duration, plural, time } from "./words";
+
+export type Level = "good" | "warn" | "bad" | "off";
+
+const LEVELS: Record<string, Level> = {
+  ok: "good",
+  waiting: "off",
+  finished: "off",
+  stopped: "off",
+  disabled: "off",
+  stale: "warn",
+  reconnecting: "warn",
+  failed: "bad",
+  "not running": "bad",
+};
+const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
+
+export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
+
+/** Flags that make a value doubtful: words that begin so. */
+export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
+
+/** Since nothing is heard of the log any more, in seconds; 0 while all is well. */
+export const SILENT_S = 40;
+
+export interface View {
+  sensor: Sensor;
+  health: string;
+  level: Level;
+  last: number | null;
+  /** A sentence, if there is something to say. */
+  says: string;
+}
+
+/** A sensor as it is now: the daemon's word, and what the clock says since. */
+export function view(state: State, sensor: Sensor): View {
+  let last = sensor.last;
+  let flagged = 0;
+  let patience = 0;
+  for (const one of sensor.channels) {
+    const newest = state.latest.get(one.series);
+    if (newest && (last === null || newest.time > last)) last = newest.time;
+    if (newest && isFlagged(newest.quality)) flagged += 1;
+    patience = Math.max(patience, one.heartbeat_s);
+  }
+  let health: string = sensor.health;
+  const silent = last === null ? 0 : state.now - last;
+  if (health === "ok" && patience > 0 && silent > patience + 2 && state.stream.state === "open") health = "stale";
+  if (health === "stale" && silent <= patience) health = "ok";
+  let level = levelOf(health);
+  if (level === "good" && flagged) level = "warn";
+  const told = level === "good" || level === "off" ? "" : (sensor.error ?? "");
+  const says =
+    told ||
+    (health === "stale"
+      ? `nothing for ${duration(Math.max(silent, 0))}`
+      : flagged && level !== "bad"
+        ? `${plural(flagged, "newest value")} flagged`
+        : "");
+  return { sensor, health, level, last, says };
+}
+
+/** All sensors, the worst first, then by name. */
+export function ordered(state: State): View[] {
+  return (state.sensors ?? [])
+    .map((one) => view(state, one))
+    .sort((a, b) => ORDER[a.level] - ORDER[b.level] || a.sensor.sensor.localeCompare(b.sensor.sensor, "en", { numeric: true }));
+}
+
+export interface Verdict {
+  level: Level;
+  word: string;
+  says: string;
+}
+
+/** The head of the page: does the log log? */
+export function verdict(state: State): Verdict {
+  const { stream, status } = state;
+  if (stream.state === "lost") {
+    const since = stream.heard ? `, what is shown is of ${time(stream.heard + state.ahead, state.now)}` : "";
+    return { level: "bad", word: "no answer", says: `${stream.reason || "sensorlogd does not answer"}${since}. Trying again.` };
+  }
+  if (!status) return { level: "off", word: "opening", says: "" };
+  const facts = status.daemon as Record<string, unknown>;
+  const now = status.daemon.state_now;
+  if (now !== "running") return { level: "bad", word: now, says: status.daemon.explanation };
+  if (facts["state"] !== "writing")
+    return { level: "bad", word: String(facts["state"]), says: String(facts["state_reason"] ?? "") };
+  const wrong = status.config_errors[0];
+  if (wrong) return { level: "warn", word: "logging", says: `the configuration was refused: ${wrong}` };
+  return { level: "good", word: "logging", says: "" };
+}
+
+/** How many sensors are how. */
+export function counts(views: readonly View[]): Record<Level, number> {
+  const found: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
+  for (const one of views) found[one.level] += 1;
+  return found;
+}
+
+/** What somebody who stands before it would do now. */
+export function advice(found: View, now: number): string {
+  const { sensor } = found;
+  const name = sensor.sensor;
+  switch (found.health) {
+    case "ok":
+      return found.level === "good"
+        ? "Nothing: readings come as they should."
+        : "Look at the flagged values below: the limits may be too narrow, or the sensor is wrong.";
+    case "waiting":
+      return "Wait for the first reading; if none comes within its heartbeat this turns stale.";
+    case "stale":
+      return `The port is open and nothing comes (last reading ${age(found.last === null ? null : now - found.last)}). Is it powered? Does it send by itself? Listen: sensorlogd listen ${name}`;
+    case "reconnecting":
+      return "It is tried again and again, by itself. Is the cable plugged in, does the device have power, does another program hold the port?";
+    case "failed":
+      return `Mend what the error says; it is taken up again by itself. What comes over the line: sensorlogd listen ${name}. What the configuration means: sensorlogd check`;
+    case "not running":
+      return "Nothing is logged. Start the daemon: systemctl start sensorlogd. Why it ended: journalctl -u sensorlogd";
+    case "disabled":
+      return "It is switched off in the configuration (enabled: false).";
+    default:
+      return "Nothing: it is not being read.";
+  }
+}
+
+/** Labels, or parts of names, that sensors can be put together by. */
+export function groupings(sensors: readonly Sensor[]): string[] {
+  const keys = new Map<string, Set<string>>();
+  for (const sensor of sensors)
+    for (const channel of sensor.channels)
+      for (const [key, value] of Object.entries(channel.labels)) keys.set(key, (keys.get(key) ?? new Set()).add(value));
+  return [...keys].filter(([, values]) => values.size > 1).map(([key]) => key);
+}
+
+export function groupOf(sensor: Sensor, by: string): string {
+  if (by === "name") return sensor.sensor.split(/[-_.\d]/)[0] || sensor.sensor;
+  const values = new Set(sensor.channels.map((one) => one.labels[by] ?? ""));
+  return [...values].filter(Boolean).join(", ") || `no ${by}`;
+}

@@ -1,0 +1,120 @@
+// Where the page is: everything that is shown can be told by the part of the address behind #, so that it can be sent to others.
+
+export type Page = "overview" | "sensor" | "chart" | "events" | "use" | "year" | "rose" | "database";
+
+export interface Route {
+  page: Page;
+  /** Of the page "sensor". */
+  sensor: string;
+  /** Names or globs. */
+  series: string[];
+  /** Seconds; the view ends now while `until` is null. */
+  range: number;
+  /** Seconds since 1970. */
+  until: number | null;
+  /** The period before is drawn, too. */
+  compare: boolean;
+  /** Counters as their sum, not as a rate. */
+  totals: boolean;
+  kiosk: boolean;
+  /** What only one page knows: search, group, by, price, year ... */
+  more: Record<string, string>;
+}
+
+export const PRESETS: readonly (readonly [string, number])[] = [
+  ["15 min", 900],
+  ["1 h", 3600],
+  ["6 h", 21600],
+  ["1 d", 86400],
+  ["7 d", 604800],
+  ["30 d", 2592000],
+  ["1 y", 31536000],
+];
+const PAGES: readonly Page[] = ["sensor", "chart", "events", "use", "year", "rose", "database"];
+const SHORTEST = 1;
+const LONGEST = 100 * 31536000;
+const USUAL = 21600;
+const OWN = new Set(["s", "range", "since", "until", "compare", "totals", "kiosk"]);
+
+export const START: Route = {
+  page: "overview",
+  sensor: "",
+  series: [],
+  range: USUAL,
+  until: null,
+  compare: false,
+  totals: false,
+  kiosk: false,
+  more: {},
+};
+
+export function read(hash: string): Route {
+  const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
+  const query = new URLSearchParams(search);
+  const [first = "", ...rest] = path.split("/");
+  const page = PAGES.find((one) => one === first) ?? "overview";
+  const since = Number(query.get("since"));
+  const end = query.get("until");
+  const until = end === null ? null : Number(end);
+  const range = until === null ? Number(query.get("range") ?? USUAL) : until - since;
+  const sound = Number.isFinite(range) && range >= SHORTEST && range <= LONGEST;
+  return {
+    page,
+    sensor: decoded(rest.join("/")),
+    series: query.getAll("s"),
+    range: sound ? range : USUAL,
+    until: sound && until !== null && Number.isFinite(until) ? until : null,
+    compare: query.get("compare") === "1",
+    totals: query.get("totals") === "1",
+    kiosk: query.get("kiosk") === "1",
+    more: Object.fromEntries([...query].filter(([name]) => !OWN.has(name))),
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export function write(route: Route): string {
+  const query = new URLSearchParams();
+  for (const name of route.series) query.append("s", name);
+  if (route.until !== null) {
+    query.set("since", (route.until - route.range).toFixed(3));
+    query.set("until", route.until.toFixed(3));
+  } else if (route.page === "chart" || route.range !== USUAL) query.set("range", String(Math.round(route.range)));
+  for (const name of ["compare", "totals", "kiosk"] as const) if (route[name]) query.set(name, "1");
+  for (const [name, value] of Object.entries(route.more)) if (value) query.set(name, value);
+  const path = route.page === "overview" ? "" : route.page + (route.sensor ? `/${encodeURIComponent(route.sensor)}` : "");
+  return `#/${path}${query.size ? `?${query}` : ""}`;
+}
+
+/** A link to a page with nothing else chosen. */
+export const to = (page: Page, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
+
+export function bounds(route: Route, now: number): [number, number] {
+  const until = route.until ?? now;
+  return [until - route.range, until];
+}
+
+export function between(route: Route, since: number, until: number): Route {
+  const range = Math.min(Math.max(until - since, SHORTEST), LONGEST);
+  return { ...route, range, until: since + range };
+}
+
+export function zoomed(route: Route, now: number, factor: number, around?: number): Route {
+  const [since, until] = bounds(route, now);
+  const at = around ?? (since + until) / 2;
+  if (route.until === null && around === undefined)
+    return { ...route, range: Math.min(Math.max(route.range * factor, 10), LONGEST) };
+  return between(route, at - (at - since) * factor, at + (until - at) * factor);
+}
+
+export function moved(route: Route, now: number, share: number): Route {
+  const [since, until] = bounds(route, now);
+  const by = route.range * share;
+  return until + by >= now ? { ...route, until: null } : between(route, since + by, until + by);
+}

@@ -1,0 +1,67 @@
+// Series: which ones a pattern means, what a counter is as a rate, how long a step is.
+
+import type { Channel as Told } from "../load/types";
+
+/** What the API may say of a channel beside what it must. */
+export type Channel = Told & {
+  decimals?: number | null;
+  seen_decimals?: number | null;
+  valid?: readonly [number | null, number | null] | null;
+};
+
+/** Whether a name is meant by `pattern`: a glob, a bare sensor, or (with `loose`) any part of the name. */
+export function matches(name: string, pattern: string, loose = false): boolean {
+  if (!/[*?[\]]/.test(pattern))
+    return name === pattern || name.startsWith(`${pattern}.`) || (loose && name.toLowerCase().includes(pattern.toLowerCase()));
+  const source = pattern
+    .replace(/[.+^${}()|\\]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
+  try {
+    return new RegExp(`^${source}$`, loose ? "i" : "").test(name);
+  } catch {
+    return false;
+  }
+}
+
+/** Every channel that one of the patterns means, each once; and the patterns that mean nothing. */
+export function chosen(known: readonly Channel[], patterns: readonly string[]): { found: Channel[]; nothing: string[] } {
+  const found = new Map<string, Channel>();
+  const nothing: string[] = [];
+  for (const pattern of patterns) {
+    const exact = known.filter((one) => one.series === pattern);
+    const meant = exact.length
+      ? exact
+      : known.filter((one) => matches(one.series, pattern) && (!one.retired || !/[*?[]/.test(pattern)));
+    for (const one of meant) found.set(one.series, one);
+    if (!meant.length) nothing.push(pattern);
+  }
+  return { found: [...found.values()], nothing };
+}
+
+/** What increases so much a second is told in: W for Wh, else a thing an hour. */
+export function rate(unit: string): { unit: string; factor: number } {
+  if (unit.endsWith("Wh")) return { unit: unit.slice(0, -1), factor: 3600 };
+  return { unit: unit ? `${unit}/h` : "1/h", factor: 3600 };
+}
+
+const SECONDS: Record<string, number> = {
+  us: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  min: 60,
+  h: 3600,
+  d: 86400,
+  w: 604800,
+  mo: 2678400,
+  y: 31622400,
+};
+
+/** A step as the API writes it; the longest that it can be. */
+export function seconds(step: string): number {
+  let sum = 0;
+  for (const [, count, unit] of step.matchAll(/([\d.]+)\s*([a-z]+)/g)) sum += Number(count) * (SECONDS[unit ?? ""] ?? 0);
+  return sum;
+}
+
+export const sensorOf = (series: string): string => series.slice(0, series.lastIndexOf("."));

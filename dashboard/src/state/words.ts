@@ -1,0 +1,81 @@
+// Times, ages, sizes and states in words. One clock everywhere: 24 hours, the zone of the browser, which the page names.
+
+export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+const two = (number: number) => String(number).padStart(2, "0");
+export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+const PARTS: readonly (readonly [number, string])[] = [
+  [31536000, "y"],
+  [86400, "d"],
+  [3600, "h"],
+  [60, "min"],
+  [1, "s"],
+];
+
+/** A length of time in its two largest parts. */
+export function duration(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  for (const [index, [width, name]] of PARTS.entries()) {
+    if (seconds < width) continue;
+    const whole = Math.floor(seconds / width);
+    const next = PARTS[index + 1];
+    const rest = next ? Math.floor((seconds % width) / next[0]) : 0;
+    return whole < 10 && rest && next ? `${whole} ${name} ${rest} ${next[1]}` : `${whole} ${name}`;
+  }
+  return "";
+}
+
+export function age(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return "never";
+  if (seconds < -2) return `${duration(-seconds)} ahead`;
+  return seconds < 2 ? "now" : `${duration(seconds)} ago`;
+}
+
+export function day(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+export function clock(seconds: number, finer = false): string {
+  const at = new Date(seconds * 1000);
+  const thousandths = finer ? `.${String(at.getMilliseconds()).padStart(3, "0")}` : "";
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}${thousandths}`;
+}
+
+/** With its day, unless that is the day of `now`. */
+export function time(seconds: number, now: number, finer = false): string {
+  return day(seconds) === day(now) ? clock(seconds, finer) : `${day(seconds)} ${clock(seconds, finer)}`;
+}
+
+export function span(since: number, until: number, now: number): string {
+  return day(since) === day(until) && day(until) === day(now)
+    ? `${clock(since)} to ${clock(until)}`
+    : `${day(since)} ${clock(since)} to ${day(since) === day(until) ? "" : `${day(until)} `}${clock(until)}`;
+}
+
+export function size(bytes: number): string {
+  if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+}
+
+/** Marks of an axis of time: the day is said where it begins, and at the first mark; no two marks read alike. */
+export function ticks(seconds: readonly number[], step: number): string[] {
+  let today = "";
+  let year = 0;
+  return seconds.map((at, index) => {
+    const date = new Date(at * 1000);
+    const hour = `${two(date.getHours())}:${two(date.getMinutes())}`;
+    const moment = step < 1 ? clock(at, true) : step < 60 ? clock(at) : hour;
+    const named = `${date.getDate()} ${MONTHS[date.getMonth()]}`;
+    const changed = named !== today;
+    today = named;
+    const other = date.getFullYear() !== year && (index > 0 || date.getFullYear() !== new Date().getFullYear());
+    year = date.getFullYear();
+    const whole = other ? `\n${year}` : "";
+    if (step >= 86400) return changed ? `${named}${whole}` : hour;
+    return changed ? `${moment}\n${named}${other ? ` ${year}` : ""}` : moment;
+  });
+}
+
+export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;

@@ -1,0 +1,151 @@
+// Addresses, words, patterns, health, figures, the stream's messages.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { extended } from "../src/load/live";
+import { parse } from "../src/load/stream";
+import { bars, nice, period, rose } from "../src/state/figures";
+import type { Buckets } from "../src/state/frame";
+import { ordered, verdict } from "../src/state/health";
+import { beginning, type Sensor, type State, Store } from "../src/state/model";
+import { read, START, write } from "../src/state/route";
+import { type Channel, chosen, matches, rate, seconds } from "../src/state/series";
+import { age, duration, ticks } from "../src/state/words";
+
+test("an address restores what was shown", () => {
+  const route = {
+    ...START,
+    page: "chart" as const,
+    series: ["a.b", "*.t", "sp ace.ü&"],
+    range: 3600,
+    until: 1700000000,
+    compare: true,
+    totals: true,
+    kiosk: true,
+    more: { find: "x y" },
+  };
+  assert.deepEqual(read(write(route)), route);
+  assert.deepEqual(read(write({ ...START, page: "sensor", sensor: "a/b c" })).sensor, "a/b c");
+  assert.equal(read("#/chart?since=5&until=2").range, START.range); // nonsense is the usual
+  assert.equal(read("#/nowhere").page, "overview");
+});
+
+test("globs mean series, a bare sensor all of its channels", () => {
+  assert.ok(matches("a.b", "*.*") && matches("a.b", "a") && matches("a-1.b", "a-?.b") && !matches("ab.c", "a"));
+  const known = ["a.t", "a.h", "b.t"].map((series) => ({ series, retired: null }) as Channel);
+  assert.equal(chosen(known, ["*.*"]).found.length, 3);
+  assert.deepEqual(chosen(known, ["a", "nobody.x"]).nothing, ["nobody.x"]);
+});
+
+test("units of rates, lengths of steps", () => {
+  assert.deepEqual([rate("kWh").unit, rate("l").unit, rate("").unit], ["kW", "l/h", "1/h"]);
+  assert.deepEqual([seconds("15min"), seconds("1h30min"), seconds("500ms")], [900, 5400, 0.5]);
+});
+
+test("ages in words", () => {
+  assert.deepEqual([0.5, 90, 3600, 100000].map(age), ["now", "1 min 30 s ago", "1 h ago", "1 d 3 h ago"]);
+  assert.equal(age(null), "never");
+  assert.equal(duration(59.9), "59 s");
+});
+
+test("no two marks of a time axis read alike beside each other", () => {
+  for (const step of [0.1, 1, 60, 3600, 43200, 86400]) {
+    const marks = ticks(
+      Array.from({ length: 12 }, (_, index) => 1.7e9 + index * step),
+      step,
+    );
+    assert.ok(
+      marks.every((one, index) => index === 0 || one !== marks[index - 1]),
+      `${step}: ${marks}`,
+    );
+  }
+});
+
+function site(healths: string[]): State {
+  const sensors = healths.map(
+    (health, index) =>
+      ({ sensor: `s${index}`, health, last: 1000, error: null, channels: [], counters: {} }) as unknown as Sensor,
+  );
+  return { ...beginning(), now: 1001, sensors, stream: { state: "open", heard: 1001, reason: "" } };
+}
+
+test("trouble comes first", () => {
+  const names = ordered(site([...Array.from({ length: 61 }, () => "ok"), "failed", "stale"])).map((one) => one.sensor.sensor);
+  assert.deepEqual(names.slice(0, 3), ["s61", "s62", "s0"]);
+});
+
+test("a sensor that falls silent is stale without anybody saying so", () => {
+  const state = site(["ok"]);
+  const channel = { series: "s0.t", heartbeat_s: 5 } as Channel;
+  const sensors = [{ ...(state.sensors?.[0] as Sensor), channels: [channel] }];
+  assert.equal(ordered({ ...state, sensors })[0]?.health, "ok");
+  assert.equal(ordered({ ...state, sensors, now: 1010 })[0]?.health, "stale");
+});
+
+test("the head is green only while the log answers and logs", () => {
+  const state = site(["ok"]);
+  const status = {
+    daemon: { state_now: "running", state: "writing", explanation: "" },
+    config_errors: [],
+    database: {},
+    sensors: [],
+    now: 0,
+  } as unknown as State["status"];
+  assert.equal(verdict({ ...state, status }).level, "good");
+  assert.equal(verdict({ ...state, status, stream: { state: "lost", heard: 990, reason: "gone" } }).level, "bad");
+  const dead = { ...status, daemon: { state_now: "crashed", explanation: "pid 1 is gone" } } as unknown as State["status"];
+  assert.deepEqual(verdict({ ...state, status: dead }), { level: "bad", word: "crashed", says: "pid 1 is gone" });
+});
+
+test("many changes are drawn once", () => {
+  const waiting: (() => void)[] = [];
+  const store = new Store((act) => waiting.push(act));
+  let drawn = 0;
+  store.listen(() => (drawn += 1));
+  for (let at = 0; at < 10; at += 1) store.change(() => ({ now: at }));
+  for (const act of waiting) act();
+  assert.equal(drawn, 1);
+  assert.equal(store.state.now, 9);
+});
+
+test("messages of a stream, in whatever pieces they come", () => {
+  const whole = 'retry: 3000\n\n: \n\nid: 1-2\nevent: readings\ndata: [{"a":1}]\n\nid: 3\nevent: events\ndata: []\n\n';
+  for (let cut = 0; cut <= whole.length; cut += 1) {
+    const found: string[] = [];
+    const rest = parse(whole.slice(0, cut), (id, kind, data) => found.push(`${id} ${kind} ${data}`));
+    parse(rest + whole.slice(cut), (id, kind, data) => found.push(`${id} ${kind} ${data}`));
+    assert.deepEqual(found, ['1-2 readings [{"a":1}]', "3 events []"]);
+  }
+});
+
+test("a curve goes on by the minute and forgets what is older than an hour", () => {
+  const reading = (time: number, value: number) => ({ time, value, sensor: "a", channel: "b", unit: "", quality: "good" });
+  let curve = { time: [0, 60], value: [1, 2] as (number | null)[] };
+  curve = extended(curve, reading(70, 3));
+  assert.deepEqual(curve, { time: [0, 60], value: [1, 3] });
+  curve = extended(curve, reading(125, 4));
+  assert.deepEqual(curve, { time: [0, 60, 120], value: [1, 3, 4] });
+  assert.deepEqual(extended(curve, reading(3700, 5)), { time: [120, 3660], value: [4, 5] });
+});
+
+test("bars: a day has its hours, a month its days, and days without readings have no bar", () => {
+  const [since, until] = period("1d", new Date(2026, 1, 14).getTime() / 1000);
+  const found = { time: [new Date(2026, 1, 3).getTime() / 1000], increase: [7] } as unknown as Buckets;
+  const made = bars([found], "1d", since, until);
+  assert.equal(made.length, 28);
+  assert.deepEqual([made[1]?.values, made[2]?.values, made[2]?.label], [[null], [7], "3"]);
+  assert.equal(bars([], "1mo", ...period("1mo", since)).length, 12);
+});
+
+test("a rose adds up to one", () => {
+  const time = Array.from({ length: 100 }, (_, index) => index);
+  const speed = { time, mean: time.map((one) => one % 10) } as unknown as Buckets;
+  const from = { time, mean: time.map((one) => (one * 37) % 360) } as unknown as Buckets;
+  const found = rose(speed, from);
+  const sum = found.shares.flat().reduce((whole, one) => whole + one, found.calm);
+  assert.ok(Math.abs(sum - 1) < 1e-9);
+  assert.deepEqual(
+    [1.2, 1.6, 3.6, 7, 0.021].map(nice).map((one) => Number(one.toPrecision(3))),
+    [1.5, 2, 4, 10, 0.025],
+  );
+});
