@@ -1,6 +1,7 @@
 """sensorlogd: a daemon that logs sensors into SQLite and never loses a reading in silence.
 
-In Python: ``log = sensorlogd.open("sensorlogd.db")``; see ``sensorlogd.api``.
+In Python: ``log = sensorlogd.open()``; see ``sensorlogd.api``. To import this package costs nothing: what is needed is
+imported when a log is opened.
 """
 
 from __future__ import annotations
@@ -8,15 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from sensorlogd.api import Log
 
 __version__ = "0.1.0"
 
 
-def open(path: str | Path, *, tz: str = "UTC") -> Log:
-    """Open a log for reading; see ``sensorlogd.api.Log``. Raises LogUnavailable, ValueError."""
-    from sensorlogd.api import Log  # late: `sensorlogd --help` must not pay for it
+def open(place: str | PathLike[str] | None = None, *, tz: str | None = None) -> Log:
+    """Open a log for reading: a database file, a configuration (``*.yaml``), or what the shell's configuration names.
 
-    return Log(path, tz=tz)
+    See ``sensorlogd.api.Log``. Raises LogUnavailable, ValueError.
+    """
+    from sensorlogd.api import Log
+
+    return Log(place, tz=tz)

@@ -1,11 +1,11 @@
-"""Readings and buckets as pandas frames. The only module that imports pandas (extra ``sensorlogd[frame]``)."""
+"""Readings and buckets as pandas dataframes. The only module that imports pandas (extra ``frame``)."""
 
 from __future__ import annotations
 
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from sensorlogd import quality
+from sensorlogd import extras, quality
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.log import Log, Series, conversion
 
@@ -19,7 +19,7 @@ def _pandas() -> Any:
     try:
         import pandas
     except ImportError:
-        raise ModuleNotFoundError("frames need the package pandas: pip install 'sensorlogd[frame]'") from None
+        raise ModuleNotFoundError(f"frames need the package pandas: {extras.advice('frame')}") from None
     return pandas
 
 
@@ -32,9 +32,9 @@ def of_readings(
     log: Log, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
 ) -> pandas.DataFrame:
     """See ``sensorlogd.api.Log.frame``."""
-    import numpy as np
-
     pd = _pandas()
+    import numpy as np  # of pandas: not there without it, and then pandas is what to install
+
     parts = []
     for one in wanted:
         change = conversion(one, unit) if unit is not None else None
@@ -47,7 +47,7 @@ def of_readings(
         numbers = np.asarray(values)
         codes = np.asarray(flags, dtype="int64")
         if change is not None:
-            numbers = numbers * change.scale + change.offset
+            numbers = change.values(numbers)
         index = _index(np.asarray(stamps, dtype="int64"), tz)
         if layout == "wide":
             numbers = np.where((codes & 15 == 4) | (codes & 15 == 9), np.nan, numbers)
@@ -65,9 +65,14 @@ def of_readings(
                     index=index,
                 )
             )
-    if layout == "wide":
-        return pd.concat(parts, axis=1, sort=True)
-    return pd.concat(parts).sort_index(kind="stable")
+    return _joined(parts, layout, tz)
+
+
+def _joined(parts: list[Any], layout: str, tz: str) -> pandas.DataFrame:
+    pd = _pandas()
+    if not parts:
+        return pd.DataFrame(index=_index([], tz))
+    return pd.concat(parts, axis=1, sort=True) if layout == "wide" else pd.concat(parts).sort_index(kind="stable")
 
 
 def _words(codes: Any) -> Any:
@@ -79,6 +84,8 @@ def _words(codes: Any) -> Any:
 def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
     """See ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
+    if layout == "wide" and "states" in ask.aggregates:
+        raise ValueError("states are several numbers each; take layout='long'")
     parts = []
     for one, answer in log.buckets(wanted, ask, unit):
         rows = list(answer.rows)
@@ -90,9 +97,9 @@ def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str 
             table["coverage"] = [row.coverage for row in rows]
             parts.append(pd.DataFrame(table, index=index))
             continue
-        frame = pd.DataFrame(table, index=index).astype(float)
-        frame.columns = (
+        dataframe = pd.DataFrame(table, index=index).astype(float)
+        dataframe.columns = (
             pd.Index([one.name]) if len(ask.aggregates) == 1 else pd.MultiIndex.from_product([[one.name], ask.aggregates])
         )
-        parts.append(frame)
-    return pd.concat(parts, axis=1, sort=True) if layout == "wide" else pd.concat(parts).sort_index(kind="stable")
+        parts.append(dataframe)
+    return _joined(parts, layout, tz)

@@ -19,6 +19,7 @@ _UNITS_US = {
     "mo": 30 * 86_400_000_000,
     "y": 365 * 86_400_000_000,
 }
+_WORDS = {"sec": "s", "min": "min", "hou": "h", "day": "d", "wee": "w", "mon": "mo", "yea": "y", "mil": "ms", "mic": "us"}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|ms|s|min|mo|m|h|d|w|y)", re.ASCII)
 _MAX_US = 200 * 365 * 86_400_000_000
 
@@ -47,11 +48,23 @@ def parse_duration(text: str) -> int:
             position += 1
     if not stripped or position < len(stripped):
         raise ValueError(
-            f"{text!r} is not a duration; write a number and a unit: us, ms, s, min, h, d, w, mo, y (e.g. 1s, 15min)"
+            f"{text!r} is not a duration; write a number and a unit: us, ms, s, min, h, d, w, mo, y (e.g. {_meant(stripped)})"
         )
     if total > _MAX_US:
         raise ValueError(f"{text!r} is longer than 200 years")
     return round(total)
+
+
+def _meant(text: str) -> str:
+    """An example that is near to what was written."""
+    found = re.fullmatch(r"[-+]?\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\.?", text, re.ASCII)
+    if found is None:
+        return "1s, 15min"
+    number, word = found[1].replace(",", "."), found[2]
+    if not word:
+        return f"{number}s, {number}min"
+    unit = word if word in _UNITS_US else _WORDS.get(word[:3])
+    return "1s, 15min" if unit is None else f"{number}{unit}"
 
 
 def format_duration(us: int) -> str:

@@ -124,3 +124,16 @@ def format_age(us: int) -> str:
         if len(parts) == 2:
             break
     return "".join(parts) or "0s"
+
+
+_WORDS = (("year", 365 * 86_400, 2), ("month", 30 * 86_400, 2), ("day", 86_400, 2), ("h", 3_600, 1), ("min", 60, 1), ("s", 1, 1))
+
+
+def format_ago(us: int) -> str:
+    """An age in words, one unit: ``just now``, ``9 s ago``, ``3 min ago``, ``47 h ago``, ``5 days ago``, ``in 3 min``."""
+    if abs(us) < 1_000_000:  # less than a second in the future is the time that asking took
+        return "just now"
+    seconds = abs(us) // 1_000_000
+    unit, width = next((unit, width) for unit, width, least in _WORDS if seconds >= width * least)
+    told = f"{seconds // width} {unit}{'s' if unit in ('year', 'month', 'day') else ''}"
+    return f"{told} ago" if us > 0 else f"in {told}"

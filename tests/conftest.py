@@ -19,8 +19,11 @@ from sensorlogd.storage import database
 # How long what a test left behind may take to go; only the test of this very fixture shortens it.
 GRACE_S = float(os.environ.get("SENSORLOGD_TESTS_GRACE_S", "10"))
 
-settings.register_profile("default", deadline=None)  # nothing may depend on being fast
-settings.load_profile("default")
+# Nothing may depend on being fast. `make test` tries the same examples each time, so that what it says of a change is about
+# that change; `make soak` (SENSORLOGD_TESTS_SEARCH) looks for new ones.
+settings.register_profile("same", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile("search" if os.environ.get("SENSORLOGD_TESTS_SEARCH") else "same")
 
 
 def _descriptors() -> dict[int, str]:
@@ -56,7 +59,9 @@ def _settle() -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fails the test that leaks a thread, a child process or a descriptor."""
-    driven = "asyncio_" if request.path.parent.name == "browser" else "\0"  # Playwright's own, which stay until the last test
+    # Those of Playwright stay until the last test; those that send files stay as long as the server of a whole module of tests.
+    browser, served = request.path.parent.name == "browser", "served" in request.fixturenames
+    driven = "asyncio_" if browser else "AnyIO worker thread" if served else "\0"
     _settle()
     threads, descriptors, children = set(threading.enumerate()), _descriptors(), _children()
     yield

@@ -5,9 +5,11 @@ With SENSORLOGD_TESTS_REQUIRE=1 (CI) a missing tool is a failure, not a skip.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -41,3 +43,12 @@ def corpus(name: str = "") -> Path:
     if not path.exists():
         _missing(f"needs the recorded streams: {path} is not there")
     return path
+
+
+def module(name: str) -> ModuleType:
+    """A package of the extra ``dev``."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        _missing(f"needs the Python package {name.partition('.')[0]}: pip install -e '.[dev]'")
+        raise

@@ -13,8 +13,9 @@ import sys
 from sensorlogd.cli.main import main
 from sensorlogd.drivers.instruments import line, pretend
 
-PATIENCE_S = 1.0
+QUIET_S = 3.0  # so that a reader has heard nothing for a second, and knows that the first line is whole
+LINGER_S = 1.0
 
 if __name__ == "__main__":
-    line.SETTLE_S = pretend.LINGER_S = PATIENCE_S
+    line.SETTLE_S, pretend.LINGER_S = QUIET_S, LINGER_S
     sys.exit(main())

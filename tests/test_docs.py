@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +14,8 @@ import pytest
 import yaml
 
 from sensorlogd.cli.main import VERBS
+from sensorlogd.config.alarms import AlarmOptions, Escalation, TargetOptions
+from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import (
     ChannelOptions,
@@ -110,6 +115,35 @@ def test_the_finding_that_is_shown_is_the_one_that_is_given(tmp_path: Path) -> N
         assert re.search(re.escape(line.strip()).replace(r"1\.3", r"\d\.\d"), done.stdout), done.stdout
 
 
+def test_the_example_in_python_gives_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/python.md: its file is imported by its command, and its lines are run one after the other."""
+    page = ROOT / "docs/python.md"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "greenhouse.csv").write_text(*_blocks(page, "csv"))
+    (command,) = _blocks(page, "sh")
+    subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, check=True)
+    (lines,) = _blocks(page, "pycon")
+    example = doctest.DocTestParser().get_doctest(lines, {}, page.name, str(page), 0)
+    told: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(example, out=told.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(told)
+    assert len(example.examples) > 10
+
+
+def test_every_word_of_the_interface_in_python_is_explained() -> None:
+    """What can be asked of a log, and what is public."""
+    from sensorlogd import api
+
+    text = (ROOT / "docs/python.md").read_text()
+    for name in (name for name in vars(api.Log) if not name.startswith("_")):
+        assert re.search(rf"\b{name}\(", text), name
+    errors = [name for name in api.__all__ if isinstance(getattr(api, name), type) and issubclass(getattr(api, name), Exception)]
+    assert all(f"`{name}`" in text for name in errors), errors
+    for name in inspect.signature(api.Log.query).parameters:
+        assert name == "self" or re.search(rf"\b{name}\b", text), name
+
+
 def test_every_field_of_nmea_is_explained() -> None:
     """With its unit, in docs/cookbook/gps.md."""
     text = (ROOT / "docs/cookbook/gps.md").read_text()
@@ -124,7 +158,16 @@ def test_every_field_of_nmea_is_explained() -> None:
     ("page", "model"),
     [
         ("configuration.md", model)
-        for model in (DaemonOptions, StorageOptions, RetentionOptions, WebOptions, SensorOptions, ChannelOptions)
+        for model in (
+            BackupOptions,
+            HeartbeatOptions,
+            DaemonOptions,
+            StorageOptions,
+            RetentionOptions,
+            WebOptions,
+            SensorOptions,
+            ChannelOptions,
+        )
     ]
     + [
         (page, model)
@@ -145,6 +188,7 @@ def test_every_field_of_nmea_is_explained() -> None:
                 ),
             ),
             ("drivers.md", (ReplayOptions, MbusOptions)),
+            ("alarms.md", (AlarmOptions, TargetOptions, Escalation)),
             ("formats.md", (LineFormat, NumberOptions, ChecksumOptions, PollOptions, TimeOptions, LineOptions)),
             (
                 "formats.md",
@@ -172,6 +216,18 @@ def test_every_verb_and_checksum_is_explained() -> None:
         assert f"`{verb}`" in (ROOT / "docs/cli.md").read_text()
     for name in CHECKSUMS:
         assert f"`{name}`" in (ROOT / "docs/formats.md").read_text()
+
+
+def test_every_counter_is_explained() -> None:
+    """What drivers count stands on a page, in backquotes; people meet the names in ``status``."""
+    pages = "\n".join(page.read_text() for page in PAGES)
+    counters = set()
+    for file in (ROOT / "sensorlogd" / "drivers").rglob("*.py"):
+        if "conformance" not in file.parts:
+            for counted in re.findall(r"(?:count|_tally\.add)\(\s*(\"[^,]*),", file.read_text()):
+                counters.update(re.findall(r"\"([a-z_]+)\"", counted))
+    assert {"bad_lines", "late_answers", "repeated_answers", "unasked_bytes"} <= counters
+    assert not {name for name in counters if f"`{name}`" not in pages}
 
 
 def test_the_table_of_profiles_is_what_is_shipped() -> None:

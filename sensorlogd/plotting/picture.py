@@ -1,12 +1,10 @@
-"""Curves as a PNG or SVG file (matplotlib): one panel for each unit, mean line and min-max band, gaps as gaps."""
+"""Curves as a PNG, SVG or PDF (matplotlib): one panel for each unit, mean line and min-max band, gaps as gaps."""
 
 from __future__ import annotations
 
-import contextlib
-import os
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import matplotlib
@@ -20,8 +18,9 @@ FORMATS = ("png", "svg", "pdf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def save(found: Sequence[Curve], since_us: int, until_us: int, target: Path, zone: str, width: int, height: int) -> None:
-    """``width``, ``height``: pixels, the height for each panel. The file is complete or not there. Raises OSError."""
+def draw(found: Sequence[Curve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
+    """``form``: one of FORMATS. ``width``, ``height``: pixels, the height for each panel."""
+    made = io.BytesIO()
     tz = ZoneInfo(zone)
     units = list(dict.fromkeys(curve.series.unit for curve in found))
     figure, axes = pyplot.subplots(
@@ -48,12 +47,7 @@ def save(found: Sequence[Curve], since_us: int, until_us: int, target: Path, zon
         last.xaxis.set_major_locator(locator)
         last.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=tz))  # type: ignore[no-untyped-call]  # the same
         last.set_xlabel(zone)
-        temporary = target.with_name(f".{target.name}.part")
-        try:
-            figure.savefig(temporary, format=target.suffix[1:].lower())
-            os.replace(temporary, target)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                temporary.unlink()
+        figure.savefig(made, format=form)
     finally:
         pyplot.close(figure)
+    return made.getvalue()

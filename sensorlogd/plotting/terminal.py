@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import plotille  # type: ignore[import-untyped]  # it ships no types
 
+from sensorlogd import numbers
 from sensorlogd.plotting.curves import Curve
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "white")
@@ -52,7 +53,7 @@ def _label(tz: ZoneInfo, form: str, figure: plotille.Figure) -> object:
         if limits[0] <= value <= limits[1] and value > 1e6:
             text = (_EPOCH + timedelta(seconds=value)).astimezone(tz).strftime(form)
         else:
-            text = f"{value:.6g}"
+            text = numbers.on_scale(value, delta)
         return f"{text:<{chars}}" if left else f"{text:>{chars}}"
 
     return label

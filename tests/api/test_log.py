@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
-import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,49 +12,7 @@ import pytest
 
 import sensorlogd
 from sensorlogd.api import LogUnavailable, UnknownSeries
-from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
-from sensorlogd.storage.rollups import compute, store
-
-T0 = 1_774_742_400_000_000  # 2026-03-29T00:00Z; in Berlin the clock goes forward an hour later
-S = 1_000_000
-
-
-@pytest.fixture
-def path(fresh: Path, tmp_path: Path) -> Path:
-    """Two sensors for two hours: ``lab.t`` every 10 s but for ten minutes, ``lab.n`` every minute; one value failed."""
-    path = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(path)
-    conn.execute("BEGIN IMMEDIATE")
-    spec = catalog.SensorSpec(
-        "lab",
-        "simulated",
-        series=[
-            catalog.SeriesSpec("t", unit="°C", heartbeat_us=30 * S),
-            catalog.SeriesSpec("n", kind="counter", heartbeat_us=180 * S),
-        ],
-    )
-    ids = catalog.sync(conn, [spec], T0).ids
-    seconds = [second for second in range(0, 7200, 10) if not 1800 <= second < 2400]
-    quality = [4 if second == 100 else 1 for second in seconds]
-    blocks = [
-        Block("lab", [Column("t", [T0 + s * S for s in seconds], [s / 100 for s in seconds], quality)], device_time=True),
-        Block("lab", [Column("n", [T0 + s * S for s in range(0, 7200, 60)], [float(s) for s in range(0, 7200, 60)], 2)], True),
-    ]
-    append(conn, blocks, ids, Frontier(edge_us=T0))
-    store.set_edge(conn, T0)
-    store.use_day_zone(conn, "UTC", 0)
-    conn.execute("COMMIT")
-    reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    rows = [row for rows in compute.compute_block(reader, T0, T0 + 3600 * S, "UTC") for row in rows]
-    reader.close()
-    conn.execute("BEGIN IMMEDIATE")
-    store.apply_rows(conn, rows)
-    store.set_edge(conn, T0 + 3600 * S)
-    conn.execute("COMMIT")
-    database.close_cleanly(conn)
-    return path
+from tests.api.rig import T0, S
 
 
 def test_readings_are_every_one_in_order(path: Path) -> None:
@@ -155,7 +111,8 @@ def test_mistakes_say_what_they_are(path: Path, tmp_path: Path) -> None:
 def test_without_pandas_a_frame_says_what_to_install(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And everything else works."""
     monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, "numpy", None)  # comes with it
     with sensorlogd.open(path) as log:
-        with pytest.raises(ModuleNotFoundError, match=r"pip install 'sensorlogd\[frame\]'"):
+        with pytest.raises(ModuleNotFoundError, match=r"-m pip .*install .*pandas"):
             log.frame("lab.t", T0, T0 + 60 * S)
         assert sum(1 for _ in log.readings("lab.t", T0, T0 + 60 * S)) == 6

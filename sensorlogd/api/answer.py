@@ -1,0 +1,122 @@
+"""The answer to ``Log.query``: rows to read, or a frame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+from sensorlogd import quality
+from sensorlogd.api.connections import Connections
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
+from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row
+
+if TYPE_CHECKING:
+    import pandas
+
+READINGS_AT_ONCE, BUCKETS_AT_ONCE = 1_000, 50
+Layout = Literal["wide", "long"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked. ``ask`` None: readings as they are in [since_us, until_us)."""
+
+    series: list[Series]
+    since_us: int
+    until_us: int
+    ask: Ask | None
+    unit: str | None
+    zone: str
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """Iterate over it for rows, dictionaries by ``columns``; each time it is asked anew, of one snapshot.
+
+    ``notes``: what is to be said of how it was answered, known when it has been read: where buckets came from, what has expired.
+    """
+
+    wanted: Wanted
+    _connections: Connections
+    _local: Callable[[int], datetime]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """As the shell's: ``time sensor channel value unit quality``, or the aggregates, ``count`` and ``coverage``."""
+        ask = self.wanted.ask
+        return READING_COLUMNS if ask is None else ("time", "sensor", "channel", *bucket_names(ask.aggregates))
+
+    def __iter__(self) -> Iterator[Row]:
+        """Raises LogError, ValueError."""
+        self.notes.clear()
+        at_once = READINGS_AT_ONCE if self.wanted.ask is None else BUCKETS_AT_ONCE
+        limit = self.wanted.limit
+        rows = self._connections.stream(self._rows, at_once if limit is None else min(at_once, limit))
+        return rows if limit is None else _first(rows, limit)
+
+    def frame(self, layout: Layout = "wide") -> pandas.DataFrame:
+        """A pandas frame with an index in the log's zone; see ``Log.frame``. Raises ModuleNotFoundError without pandas."""
+        from sensorlogd import dataframes
+
+        wanted = self.wanted
+        if layout not in ("wide", "long"):
+            raise ValueError(f"unknown layout {layout!r}; known: wide, long")
+        if wanted.limit is not None:
+            raise ValueError("limit is for rows; take head(n) of a frame")
+
+        def of_log(log: Log) -> pandas.DataFrame:
+            if wanted.ask is None:
+                span = (wanted.since_us, wanted.until_us)
+                return dataframes.of_readings(log, wanted.series, *span, layout, wanted.unit, wanted.zone)
+            return dataframes.of_buckets(log, wanted.series, wanted.ask, layout, wanted.unit, wanted.zone)
+
+        return self._connections.ask(of_log)
+
+    def to_pandas(self, layout: Layout = "wide") -> pandas.DataFrame:
+        """The same as ``frame``."""
+        return self.frame(layout)
+
+    def _rows(self, log: Log) -> Generator[Row, None, None]:
+        return self._readings(log) if self.wanted.ask is None else self._buckets(log, self.wanted.ask)
+
+    def _readings(self, log: Log) -> Generator[Row, None, None]:
+        wanted = self.wanted
+        readings: Iterator[Reading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
+        changes = {} if wanted.unit is None else conversions(wanted.series, wanted.unit)
+        for reading in converted(readings, changes) if changes else readings:
+            one = reading.series
+            yield {
+                "time": self._local(reading.ts_us),
+                "sensor": one.sensor,
+                "channel": one.channel,
+                "value": number(reading.value),
+                "unit": one.unit if changes.get(one.id) is None else wanted.unit,
+                "quality": quality.describe(reading.quality),
+            }
+
+    def _buckets(self, log: Log, ask: Ask) -> Generator[Row, None, None]:
+        for one, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
+            self.notes.append(f"{one.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
+            self.notes += [f"{one.name}: {note}" for note in answer.notes]
+            for row in answer.rows:
+                yield {"time": self._local(row.start_us)} | bucket_row(one, row, ask.aggregates, number)
+
+
+def number(value: Any) -> Any:
+    """What is no finite number is None; an aggregate may be a count or a mapping."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _first(rows: Generator[Row, None, None], limit: int) -> Iterator[Row]:
+    try:
+        yield from islice(rows, limit)
+    finally:
+        rows.close()

@@ -1,0 +1,153 @@
+"""Connections to one log, for any number of threads: each question has one for itself while it is asked and its answer is read.
+
+A file that has been exchanged (set aside and salvaged, restored from a backup) is opened anew at the next question. An answer
+that is being read goes on with the file it began with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from sensorlogd.api import troubles
+from sensorlogd.api.troubles import LogClosed
+from sensorlogd.storage.file import opening
+from sensorlogd.storage.file.opening import LogError
+from sensorlogd.storage.query.log import Log
+
+T = TypeVar("T")
+Identity = tuple[object, ...]
+IDLE_MOST = 4
+
+
+class Lease:
+    """One connection. ``identity``: of the file as it was opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.identity = identity_of(path)
+        with troubles.told(path):
+            self.log = Log.open(path, any_thread=True)
+        self.closed = False
+        self._lock = threading.RLock()  # held while it works, not while its answer waits to be read on
+
+    @contextmanager
+    def use(self) -> Iterator[Log]:
+        """Raises LogClosed, LogUnavailable."""
+        with self._lock:
+            if self.closed:
+                raise LogClosed(self.log.path)
+            try:
+                with troubles.told(self.log.path):
+                    yield self.log
+            except LogError as error:
+                if self.closed:  # while it worked
+                    raise LogClosed(self.log.path) from error
+                raise
+
+    def close(self) -> None:
+        """Whatever works with it is interrupted."""
+        self.closed = True
+        with contextlib.suppress(sqlite3.Error):
+            self.log.conn.interrupt()
+        with self._lock:
+            self.log.close()
+
+
+class Connections:
+    """Thread-safe. Opens the first one at once. Raises LogUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        first = Lease(path)
+        self._lock = threading.RLock()  # what is collected as garbage may give back while something is taken
+        self._idle = [first]
+        self._all = {first}
+
+    def close(self) -> None:
+        """Idempotent. Answers that are still read end with LogClosed."""
+        with self._lock:
+            self.closed = True
+            self._idle.clear()
+            leases, self._all = self._all, set()
+        for lease in leases:
+            lease.close()
+
+    def ask(self, question: Callable[[Log], T]) -> T:
+        """The answer as a whole. Raises LogClosed, LogUnavailable, and whatever the question does."""
+        with self.borrow() as lease, lease.use() as log:
+            return question(log)
+
+    def stream(self, question: Callable[[Log], Generator[T, None, None]], at_once: int) -> Generator[T, None, None]:
+        """The answer bit by bit, of one snapshot that is held until it is exhausted or closed. Raises as ``ask``."""
+        with self.borrow() as lease:
+            with lease.use() as log:
+                answer = question(log)
+            try:
+                while True:
+                    with lease.use():
+                        rows = list(islice(answer, at_once))
+                    yield from rows
+                    if len(rows) < at_once:
+                        return
+            finally:
+                with contextlib.suppress(sqlite3.Error):
+                    answer.close()
+
+    @contextmanager
+    def borrow(self) -> Iterator[Lease]:
+        """Raises LogClosed, LogUnavailable."""
+        lease = self._take()
+        try:
+            yield lease
+        finally:
+            self._give_back(lease)
+
+    def _take(self) -> Lease:
+        identity = identity_of(self.path)
+        with self._lock:
+            if self.closed:
+                raise LogClosed(self.path)
+            former = [lease for lease in self._idle if lease.identity != identity]
+            self._idle = [lease for lease in self._idle if lease.identity == identity]
+            self._all.difference_update(former)
+            lease = self._idle.pop() if self._idle else None
+        for one in former:
+            one.close()
+        return lease or self._opened()
+
+    def _opened(self) -> Lease:
+        lease = Lease(self.path)
+        with self._lock:
+            if not self.closed:
+                self._all.add(lease)
+                return lease
+        lease.close()
+        raise LogClosed(self.path)
+
+    def _give_back(self, lease: Lease) -> None:
+        with self._lock:
+            if not self.closed and not lease.closed and len(self._idle) < IDLE_MOST:
+                self._idle.append(lease)
+                return
+            self._all.discard(lease)
+        lease.close()
+
+
+def identity_of(path: Path) -> Identity:
+    """Which file it is. One in a folder that we may not write can have been opened as unchanging: then every change counts."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    found: Identity = (status.st_dev, status.st_ino)
+    if os.access(path.parent, os.W_OK):
+        return found
+    return (*found, status.st_size, status.st_mtime_ns, bool(opening.size_of(opening.side(path, "-wal"))))

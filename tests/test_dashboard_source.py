@@ -1,0 +1,45 @@
+"""The dashboard's source keeps to what the rest of the project says: the API's types, and how numbers read."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from sensorlogd import numbers
+
+DASHBOARD = Path(__file__).parents[1] / "dashboard"
+SOURCE = DASHBOARD / "src"
+ORDER = ("state", "load", "render")  # each knows those before it
+
+
+def test_the_types_of_the_api_are_up_to_date() -> None:
+    """If this fails: python dashboard/api_types.py"""
+    done = subprocess.run([sys.executable, DASHBOARD / "api_types.py", "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_numbers_read_the_same_here_and_there() -> None:
+    """The cases that the dashboard's own tests try."""
+    cases = json.loads((DASHBOARD / "tests" / "numbers.json").read_text())
+    for value, decimals, wanted in cases["text"]:
+        assert numbers.text(value, decimals=decimals) == wanted
+    for value, decimals, wanted in cases["computed"]:
+        assert numbers.computed(value, decimals) == wanted
+    for value, step, wanted in cases["scale"]:
+        assert numbers.on_scale(value, step) == wanted
+
+
+def test_it_knows_one_direction() -> None:
+    """State knows nothing of loading (but the types of the API), loading nothing of what is drawn."""
+    wrong = []
+    for path in [*SOURCE.rglob("*.ts"), *SOURCE.rglob("*.tsx")]:
+        room = path.relative_to(SOURCE).parts[0]
+        if room not in ORDER:
+            continue
+        later = ORDER[ORDER.index(room) + 1 :]
+        named = re.findall(r'from "(?:\.\./)+(\w+)/([\w/]+)"', path.read_text())
+        wrong += [(path.name, *one) for one in named if one[0] in later and one != ("load", "types")]
+    assert wrong == []
