@@ -33,7 +33,7 @@ from sensorlogd.drivers.nmea.options import NmeaDecoding
 from sensorlogd.drivers.registry import driver_class, options_for
 from sensorlogd.drivers.replay.options import ReplayOptions
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.frame_options import (
+from sensorlogd.drivers.serial.framing.frame_options import (
     BlockFormat,
     Condition,
     FieldOptions,

@@ -19,7 +19,7 @@ from sensorlogd.config.loader import ConfigErrors, load_text
 from sensorlogd.drivers import line_guesses
 from sensorlogd.drivers.decoding import decoder_of
 from sensorlogd.drivers.registry import options_for
-from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, ObisFormat
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 
 BAUDRATES = (9600, 115200, 19200, 4800, 38400, 57600, 1200, 2400, 300)

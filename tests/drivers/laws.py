@@ -18,8 +18,8 @@ from typing import Any
 from sensorlogd.batch import Batch
 from sensorlogd.drivers.nmea.options import NmeaOptions
 from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
-from sensorlogd.drivers.serial.frame_options import BlockFormat, ObisFormat
-from sensorlogd.drivers.serial.frames import FrameDecoder
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, ObisFormat
+from sensorlogd.drivers.serial.framing.frames import FrameDecoder
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from tests.drivers import random_formats as formats
 

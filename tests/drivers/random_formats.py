@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, ObisFormat
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
 from sensorlogd.drivers.serial.options import SerialOptions
 
 TERMINATORS = (r"\n", r"\n", r"\r", r"\r\n", "any", ";", r"\x03\x04", "silence")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 import sensorlogd
-from sensorlogd.drivers.serial import expressions
-from sensorlogd.drivers.serial.ambiguity import TooComplex, degree
-from sensorlogd.drivers.serial.expressions import LineTooLong, expression, linear_bytes
+from sensorlogd.drivers.serial.regex import expressions
+from sensorlogd.drivers.serial.regex.ambiguity import TooComplex, degree
+from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression, linear_bytes
 from tests.drivers.decoding import options
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sensorlogd.batch import Batch
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.formats import LineParser
-from sensorlogd.drivers.serial.lines import LineSplitter
 from sensorlogd.drivers.serial.options import SerialOptions
+from sensorlogd.drivers.serial.text.formats import LineParser
+from sensorlogd.drivers.serial.text.lines import LineSplitter
 from tests import needs
 
 NOW = 1_750_000_000_000_000

@@ -17,7 +17,7 @@ from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.sentinels import raw_numbers
 from sensorlogd.drivers.serial.decoders import decoder_for
-from sensorlogd.drivers.serial.formats import LineParser
+from sensorlogd.drivers.serial.text.formats import LineParser
 from tests.drivers.decoding import any_options, decode, options, profile
 from tests.drivers.test_lines_and_formats import parse
 

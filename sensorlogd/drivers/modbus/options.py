@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from sensorlogd.config.models import ChannelOptions, DurationUs, Name
 from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.modbus.registers import Register
-from sensorlogd.drivers.serial.frame_options import Int
+from sensorlogd.drivers.serial.framing.frame_options import Int
 from sensorlogd.drivers.serial.options import PortOptions
 
 Function = Literal["holding", "input", "coil", "discrete"]

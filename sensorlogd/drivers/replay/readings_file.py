@@ -15,8 +15,8 @@ from pathlib import Path
 from sensorlogd import times
 from sensorlogd.drivers.replay.options import ReplayOptions
 from sensorlogd.drivers.sentinels import NO_VALUE, NUMBER
-from sensorlogd.drivers.serial.device_time import DeviceTime
-from sensorlogd.drivers.serial.numbers import BadLine
+from sensorlogd.drivers.serial.text.device_time import DeviceTime
+from sensorlogd.drivers.serial.text.numbers import BadLine
 from sensorlogd.stamping.local import NoSuchTime
 
 Count = Callable[[str, int, str], None]

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from sensorlogd.batch import Batch
-from sensorlogd.drivers.serial.blocks import BlockDecoder
-from sensorlogd.drivers.serial.formats import LineParser
-from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, ObisFormat
-from sensorlogd.drivers.serial.frames import FrameDecoder
-from sensorlogd.drivers.serial.lines import LineSplitter
-from sensorlogd.drivers.serial.obis import ObisDecoder
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
+from sensorlogd.drivers.serial.framing.frames import FrameDecoder
 from sensorlogd.drivers.serial.options import LineOptions
+from sensorlogd.drivers.serial.telegrams.blocks import BlockDecoder
+from sensorlogd.drivers.serial.telegrams.obis import ObisDecoder
+from sensorlogd.drivers.serial.text.formats import LineParser
+from sensorlogd.drivers.serial.text.lines import LineSplitter
 
 Count = Callable[[str, int, str], None]
 

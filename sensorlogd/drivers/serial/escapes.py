@@ -17,14 +17,14 @@ def _escapes(value: Any) -> Any:
 
 
 def _is_regex(value: str) -> str:
-    from sensorlogd.drivers.serial.expressions import expression
+    from sensorlogd.drivers.serial.regex.expressions import expression
 
     expression(value)
     return value
 
 
 def _is_regex_of_bytes(value: str) -> str:
-    from sensorlogd.drivers.serial.expressions import linear_bytes
+    from sensorlogd.drivers.serial.regex.expressions import linear_bytes
 
     linear_bytes(value)
     return value

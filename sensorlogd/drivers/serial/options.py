@@ -11,8 +11,8 @@ from sensorlogd.config.models import ChannelOptions, DurationUs, Finite, Instant
 from sensorlogd.drivers import sentinels
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.escapes import Escaped, Regex
-from sensorlogd.drivers.serial.expressions import expression
-from sensorlogd.drivers.serial.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
+from sensorlogd.drivers.serial.regex.expressions import expression
 from sensorlogd.durations import format_duration
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.judging import TimeLimits

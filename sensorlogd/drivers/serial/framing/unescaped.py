@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.drivers.serial.effort import Effort, Tally
-from sensorlogd.drivers.serial.frame_options import MAX_FRAME
-from sensorlogd.drivers.serial.shape import Shape
+from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME
+from sensorlogd.drivers.serial.framing.shape import Shape
 
 # A length field may lie, and what it claims would hide what follows. So many good frames in a row inside a longer one are the truth.
 WITNESSES = 3

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sensorlogd.drivers.serial.ambiguity import degree
+from sensorlogd.drivers.serial.regex.ambiguity import degree
 
 # By how time grows with the length: the longest line to try it on. Some hundred thousand steps, a few milliseconds.
 SHORT_ENOUGH = {2: 1000, 3: 120}

@@ -17,7 +17,7 @@ from re import _constants as c  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-from sensorlogd.drivers.serial.characters import ALL, characters
+from sensorlogd.drivers.serial.regex.characters import ALL, characters
 
 MAX_POSITIONS = 600
 MAX_PAIRS = 40_000

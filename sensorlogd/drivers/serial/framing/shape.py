@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensorlogd.drivers.serial.frame_options import FrameFormat, LengthField, matcher
+from sensorlogd.drivers.serial.framing.frame_options import FrameFormat, LengthField, matcher
 
 
 class Shape:

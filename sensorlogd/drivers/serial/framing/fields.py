@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sensorlogd.batch import Rounded, whole
-from sensorlogd.drivers.serial.frame_options import Condition, FieldOptions, Lookup, Variant
+from sensorlogd.drivers.serial.framing.frame_options import Condition, FieldOptions, Lookup, Variant
 from sensorlogd.scaling import divisor
 
 NUMBER = re.compile(rb"\s*[+-]?\s*(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")

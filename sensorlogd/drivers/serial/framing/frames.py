@@ -7,11 +7,11 @@ from typing import Protocol
 
 from sensorlogd.batch import Batch
 from sensorlogd.drivers.serial.effort import Tally
-from sensorlogd.drivers.serial.fields import BadFrame, Read, readers, variants
-from sensorlogd.drivers.serial.frame_options import FrameFormat
-from sensorlogd.drivers.serial.shape import Shape
-from sensorlogd.drivers.serial.stuffing import Delimited, Dle
-from sensorlogd.drivers.serial.unescaped import BySilence, Unescaped
+from sensorlogd.drivers.serial.framing.fields import BadFrame, Read, readers, variants
+from sensorlogd.drivers.serial.framing.frame_options import FrameFormat
+from sensorlogd.drivers.serial.framing.shape import Shape
+from sensorlogd.drivers.serial.framing.stuffing import Delimited, Dle
+from sensorlogd.drivers.serial.framing.unescaped import BySilence, Unescaped
 
 Count = Callable[[str, int, str], None]
 

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 
 from sensorlogd.batch import EXACT, Batch, Stamp
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
-from sensorlogd.drivers.serial.device_time import DeviceTime
-from sensorlogd.drivers.serial.expressions import LineTooLong, expression
-from sensorlogd.drivers.serial.numbers import BadLine, Numbers
 from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions
+from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression
+from sensorlogd.drivers.serial.text.device_time import DeviceTime
+from sensorlogd.drivers.serial.text.numbers import BadLine, Numbers
 from sensorlogd.stamping.local import NoSuchTime
 from sensorlogd.symbols import micro
 

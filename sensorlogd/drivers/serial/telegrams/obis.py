@@ -15,8 +15,8 @@ from operator import xor
 from sensorlogd.batch import Batch, Stamp
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.effort import Tally
-from sensorlogd.drivers.serial.frame_options import ObisFormat
-from sensorlogd.drivers.serial.obis_values import Fields
+from sensorlogd.drivers.serial.framing.frame_options import ObisFormat
+from sensorlogd.drivers.serial.telegrams.obis_values import Fields
 
 Count = Callable[[str, int, str], None]
 

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sensorlogd.drivers.sentinels import NUMBER
-from sensorlogd.drivers.serial.numbers import BadLine
 from sensorlogd.drivers.serial.options import TimeOptions
+from sensorlogd.drivers.serial.text.numbers import BadLine
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.local import Local
 from sensorlogd.stamping.repeats import Repeats

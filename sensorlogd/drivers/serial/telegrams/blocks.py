@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from sensorlogd.batch import EXACT, Batch, whole
 from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
 from sensorlogd.drivers.serial.effort import Tally
-from sensorlogd.drivers.serial.expressions import linear_bytes
-from sensorlogd.drivers.serial.frame_options import BlockFormat
+from sensorlogd.drivers.serial.framing.frame_options import BlockFormat
+from sensorlogd.drivers.serial.regex.expressions import linear_bytes
 from sensorlogd.symbols import micro
 
 Count = Callable[[str, int, str], None]

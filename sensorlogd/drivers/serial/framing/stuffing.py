@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.drivers.serial.effort import Tally
-from sensorlogd.drivers.serial.frame_options import MAX_FRAME
-from sensorlogd.drivers.serial.shape import Shape
+from sensorlogd.drivers.serial.framing.frame_options import MAX_FRAME
+from sensorlogd.drivers.serial.framing.shape import Shape
 
 MAX_STUFFED = 2 * MAX_FRAME
 
