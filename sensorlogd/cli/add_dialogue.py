@@ -17,8 +17,8 @@ from sensorlogd.cli.reading import fail
 from sensorlogd.cli.talk import Talk, missing
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.config.models import NAME
+from sensorlogd.drivers.discovery.probing import Candidate
 from sensorlogd.drivers.ports import PortInfo
-from sensorlogd.drivers.probing import Candidate
 
 CLEAR = 0.25  # so much better than the next one: nobody need be asked
 MOST_ASKED = 4  # channels of a known device beyond which their names are taken or asked for as a whole

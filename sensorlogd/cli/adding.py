@@ -171,7 +171,7 @@ def _recognised(talk: Talk, asked: Asked, port: str, base: Path) -> tuple[Any, b
     from sensorlogd.cli.hearing import hear
     from sensorlogd.config import profiles
     from sensorlogd.config.validation.names import closest
-    from sensorlogd.drivers.probing import Candidate, Heard
+    from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
     if asked.profile is not None:
         known = profiles.available(base)

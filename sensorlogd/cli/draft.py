@@ -14,7 +14,7 @@ import yaml
 from sensorlogd.config import profiles
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import SensorOptions
-from sensorlogd.drivers.probing import Candidate
+from sensorlogd.drivers.discovery.probing import Candidate
 from sensorlogd.drivers.registry import options_for
 
 GENERIC = re.compile(r"value\d*|field\d*")  # a name that says nothing: a place in a line

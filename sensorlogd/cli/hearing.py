@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sensorlogd.drivers import probing
-from sensorlogd.drivers.listening import Line
-from sensorlogd.drivers.probing import Candidate, Heard
+from sensorlogd.drivers.discovery import probing
+from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
 PATIENCE = 5  # times as long, where text comes slowly
 
@@ -73,7 +73,7 @@ def _outcome(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
 
 
 def _ask(line: Any, tell: Tell) -> list[Candidate]:
-    from sensorlogd.drivers.asking import ask
+    from sensorlogd.drivers.discovery.asking import ask
 
     for title, candidate in ask(line):
         tell(f"asked: {title}{'' if candidate is None else ' - it answers'}")

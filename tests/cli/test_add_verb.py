@@ -356,7 +356,7 @@ def test_several_ports_and_several_that_fit(monkeypatch: pytest.MonkeyPatch, cap
     with pytest.raises(SystemExit) as ended:
         add_dialogue.port_of(talk, [first], {"/dev/a": "lab"})
     assert (ended.value.code, "/dev/a (lab)" in capsys.readouterr().err) == (3, True)
-    from sensorlogd.drivers.probing import Candidate, Heard
+    from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
     heard = Heard(9600, b"")
     ranked = [Candidate(0.9, "one", "e", "profile: x", heard), Candidate(0.85, "two", "f", "profile: y", heard)]

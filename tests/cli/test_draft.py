@@ -9,8 +9,8 @@ import pytest
 from sensorlogd.cli.draft import Draft, suggested
 from sensorlogd.config.loader import load_text
 from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.discovery.probing import Heard, judge
 from sensorlogd.drivers.instruments import INSTRUMENTS
-from sensorlogd.drivers.probing import Heard, judge
 from sensorlogd.drivers.registry import options_for
 
 

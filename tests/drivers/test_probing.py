@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.discovery.listening import unmarked
+from sensorlogd.drivers.discovery.probing import Heard, best, judge, worth_waiting
 from sensorlogd.drivers.instruments import INSTRUMENTS
 from sensorlogd.drivers.instruments.modbus import crc
-from sensorlogd.drivers.listening import unmarked
-from sensorlogd.drivers.probing import Heard, best, judge, worth_waiting
 from sensorlogd.drivers.registry import options_for
 from tests.needs import corpus
 

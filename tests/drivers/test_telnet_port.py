@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.drivers.contract import DriverError
-from sensorlogd.drivers.listening import Line
+from sensorlogd.drivers.discovery.listening import Line
 from sensorlogd.drivers.serial import SerialDriver
 from tests.drivers.test_transport import Lent, driver, read_until
 from tests.needs import tool

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from sensorlogd.config import profiles
 from sensorlogd.config.loader import ConfigErrors, load_text
-from sensorlogd.drivers import line_guesses
 from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.discovery import line_guesses
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sensorlogd.drivers.decoding import decoder_of
-from sensorlogd.drivers.listening import Line
-from sensorlogd.drivers.probing import Candidate, Heard, profile_options
+from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.probing import Candidate, Heard, profile_options
 
 MODBUS_SETTINGS = ((9600, "none"), (19200, "even"), (9600, "even"), (19200, "none"))
 UNITS = range(1, 11)

@@ -1,0 +1,1 @@
+"""What speaks on a port nobody has described: listening, asking, guessing."""
