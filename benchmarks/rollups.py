@@ -25,8 +25,8 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import database
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec

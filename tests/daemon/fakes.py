@@ -14,7 +14,7 @@ from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread, SensorThreadState
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
-from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.stamping.judging import TimeLimits
 from tests.rig import until

@@ -17,9 +17,9 @@ from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import work_kinds
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import database

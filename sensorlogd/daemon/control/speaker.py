@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.daemon.writing.jobs import WriterStopped
+from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.ingest.upsert import UpsertError
 from sensorlogd.storage.series import SeriesMismatch

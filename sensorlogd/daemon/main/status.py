@@ -19,7 +19,7 @@ from sensorlogd.daemon.main.sensor_threads import SensorThreads
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.world.lookout import Lookout
-from sensorlogd.daemon.writing.commit import Report
+from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents

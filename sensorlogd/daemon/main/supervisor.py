@@ -46,10 +46,10 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.world.lookout import Lookout
-from sensorlogd.daemon.writing import work_kinds
-from sensorlogd.daemon.writing.commit import Report
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.between_commits import work_kinds
+from sensorlogd.daemon.writing.commits.commit import Report
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.durations import format_duration
 from sensorlogd.event_kinds import EventKind, Kind

@@ -33,7 +33,7 @@ from sensorlogd.daemon.rollups.rollup_run import Edge, Jobs, RollUpRun
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
 from sensorlogd.daemon.rollups.trouble import Trouble
 from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.daemon.writing.jobs import Superseded
+from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
 STOP_WITHIN_S = 2.0
 

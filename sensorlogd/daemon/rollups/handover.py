@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd.daemon.rollups.rollup_run import Jobs, OpenDatabase, RollUpRun
-from sensorlogd.daemon.writing.failures import Damaged
+from sensorlogd.daemon.writing.recovery.failures import Damaged
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sensorlogd.daemon.computing.sensor import ComputedSensor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver
 from sensorlogd.drivers.registry import driver_class
 from sensorlogd.event_kinds import Emit

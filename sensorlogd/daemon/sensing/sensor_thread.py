@@ -23,7 +23,7 @@ from sensorlogd.daemon.sensing.outage import Allowance, Outage
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
-from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.durations import format_duration

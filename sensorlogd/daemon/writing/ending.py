@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.writing.commit import Report
+from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase

@@ -24,23 +24,24 @@ from typing import Any, TypeVar
 from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.live import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import ending, failures
-from sensorlogd.daemon.writing.care import Care
-from sensorlogd.daemon.writing.commit import Report, Timetable
+from sensorlogd.daemon.writing import ending
+from sensorlogd.daemon.writing.between_commits.care import Care
+from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
+from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
+from sensorlogd.daemon.writing.commits.commit import Report, Timetable
+from sensorlogd.daemon.writing.commits.storing import Storing
+from sensorlogd.daemon.writing.commits.watched import Nobody, Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
-from sensorlogd.daemon.writing.failures import Failing
-from sensorlogd.daemon.writing.held import Held
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.jobs import Job, JobRunner, Jobs
-from sensorlogd.daemon.writing.kept_work import KeptWork
-from sensorlogd.daemon.writing.notices import Notices
-from sensorlogd.daemon.writing.opening import Opening
-from sensorlogd.daemon.writing.pending import Flush, NewSpecs, Pending
-from sensorlogd.daemon.writing.storing import Storing
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.intake.notices import Notices
+from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
+from sensorlogd.daemon.writing.recovery import failures
+from sensorlogd.daemon.writing.recovery.failures import Failing
+from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.opening import Opening
+from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
-from sensorlogd.daemon.writing.trouble import Task, Trouble
-from sensorlogd.daemon.writing.watched import Nobody, Watcher
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog
 from sensorlogd.storage.file.file_watch import FileGone

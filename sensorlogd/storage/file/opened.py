@@ -1,7 +1,7 @@
 """One opened database file: all that is known of it belongs together and ends together.
 
 Owned by the writer thread. ``token`` names this opening and no other: what was computed for an earlier one (roll-ups, a slice
-of a mend) is refused by it. No policy here: whatever goes wrong is raised, and ``daemon.writing.failures`` decides.
+of a mend) is refused by it. No policy here: whatever goes wrong is raised, and ``daemon.writing.recovery.failures`` decides.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.rollups.messages import Channel, Done, Exit, Failed, Message, Rows, Stored, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.sensing.backoff import Backoff
-from sensorlogd.daemon.writing.jobs import Superseded
+from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest.append import MINUTE_US, Frontier

@@ -21,10 +21,10 @@ import pytest
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commit import Report
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.opening import Opening
-from sensorlogd.daemon.writing.watched import Watcher
+from sensorlogd.daemon.writing.commits.commit import Report
+from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.storage import creation
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec

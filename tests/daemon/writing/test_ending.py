@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values

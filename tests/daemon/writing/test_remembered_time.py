@@ -9,7 +9,7 @@ import pytest
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.daemon.timekeeping.belief import ClockState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.storage import meta
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.commit import Commit, Report
-from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.daemon.writing.commits.commit import Commit, Report
+from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import meta

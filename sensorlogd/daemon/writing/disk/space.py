@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from sensorlogd.daemon.writing.failures import LowSpace
+from sensorlogd.daemon.writing.recovery.failures import LowSpace
 
 LOOK_EVERY_S = 5.0
 RESERVE = 8_000_000  # bytes that work which lets the file grow leaves free above min_free, for readings

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
+from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
-from sensorlogd.daemon.writing.failures import Verdict
-from sensorlogd.daemon.writing.held import Held
-from sensorlogd.daemon.writing.kept_work import KeptWork
-from sensorlogd.daemon.writing.notices import Notices
-from sensorlogd.daemon.writing.trouble import Task
+from sensorlogd.daemon.writing.intake.notices import Notices
+from sensorlogd.daemon.writing.recovery.failures import Verdict
+from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.event_kinds import EventKind
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.live import Formulas
-from sensorlogd.daemon.writing.inbox import Inbox
+from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing import failures
-from sensorlogd.daemon.writing.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.commits.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.commits.watched import Watcher
 from sensorlogd.daemon.writing.disk.space import Space
-from sensorlogd.daemon.writing.events import Event
-from sensorlogd.daemon.writing.failures import Failing, LowSpace, Outcome
-from sensorlogd.daemon.writing.held import Held
-from sensorlogd.daemon.writing.notices import Notices
-from sensorlogd.daemon.writing.opening import Opening
-from sensorlogd.daemon.writing.pending import NewSpecs, Pending
+from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.intake.notices import Notices
+from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
+from sensorlogd.daemon.writing.recovery import failures
+from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Outcome
+from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.opening import Opening
+from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.daemon.writing.trouble import Task, Trouble
-from sensorlogd.daemon.writing.watched import Watcher
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.file.opened import OpenDatabase, use_specs
 from sensorlogd.storage.ingest.append import Appended

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.writing.failures import (
+from sensorlogd.daemon.writing.recovery.failures import (
     BUSY_IS_NORMAL_S,
     LONGEST_DELAY_S,
     REOPEN_EVERY,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.writing.inbox import LITTLE, RESERVE, Inbox
+from sensorlogd.daemon.writing.intake.inbox import LITTLE, RESERVE, Inbox
 from tests.rig import until
 
 LONG = 600.0  # a wait that something else must end

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.storage.file.opened import OpenDatabase
 
 

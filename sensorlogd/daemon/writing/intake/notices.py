@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sensorlogd.daemon.writing.events import Event, EventQueue
+from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import Kind
 
 

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sensorlogd.daemon.writing import failures
-from sensorlogd.daemon.writing.commit import Timetable
-from sensorlogd.daemon.writing.failures import Failing, Outcome, Verdict
-from sensorlogd.daemon.writing.held import Held
-from sensorlogd.daemon.writing.inbox import Inbox
-from sensorlogd.daemon.writing.notices import Notices
-from sensorlogd.daemon.writing.opening import Opening
+from sensorlogd.daemon.writing.commits.commit import Timetable
+from sensorlogd.daemon.writing.intake.inbox import Inbox
+from sensorlogd.daemon.writing.intake.notices import Notices
+from sensorlogd.daemon.writing.recovery import failures
+from sensorlogd.daemon.writing.recovery.failures import Failing, Outcome, Verdict
+from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import Totals, WriterState
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileOverwritten

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.writing.events import Event
+from sensorlogd.daemon.writing.commits.watched import Watcher
+from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.daemon.writing.watched import Watcher
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase

@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sensorlogd.daemon.writing.failures import Verdict
-from sensorlogd.daemon.writing.held import Held
+from sensorlogd.daemon.writing.recovery.failures import Verdict
+from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
-from sensorlogd.daemon.writing.trouble import Task, Trouble
 from sensorlogd.storage.file.opened import OpenDatabase
 
 logger = logging.getLogger(__name__)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Protocol
 
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commit import GIVEN_UP
+from sensorlogd.daemon.writing.commits.commit import GIVEN_UP
 from sensorlogd.daemon.writing.disk import spill
-from sensorlogd.daemon.writing.events import Event
-from sensorlogd.daemon.writing.failures import Damaged
+from sensorlogd.daemon.writing.intake.events import Event
+from sensorlogd.daemon.writing.recovery.failures import Damaged
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued

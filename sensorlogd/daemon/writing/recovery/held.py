@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensorlogd.daemon.writing.kept_work import KeptWork
+from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.storage.file.opened import OpenDatabase
 
 

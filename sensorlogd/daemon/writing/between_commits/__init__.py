@@ -1,0 +1,1 @@
+"""What the writer does between two commits: jobs of other threads, kept work, upkeep."""
