@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import cpu_seconds, daemon, family, scratch, status
-from sensorlogd.alarms.keeper import Clocks, Keeper
+from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
+from sensorlogd.alarms.notifying.sender import Sender, Settings
 from sensorlogd.alarms.plan import plan
-from sensorlogd.alarms.sender import Sender, Settings
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.loader import load_text
 from sensorlogd.drivers.registry import options_for

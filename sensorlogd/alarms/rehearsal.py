@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sensorlogd.alarms.judge import NEVER, Judge
+from sensorlogd.alarms.judging.judge import NEVER, Judge
+from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.watch import BEGIN_AT
 from sensorlogd.alarms.plan import Definition, Plan, Series
-from sensorlogd.alarms.states import State
-from sensorlogd.alarms.watch import BEGIN_AT
 from sensorlogd.batch import Block, Column
 from sensorlogd.config import conditions
 from sensorlogd.storage.query import log as query_log

@@ -8,11 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from sensorlogd.alarms import memory, watch
-from sensorlogd.alarms.alarm import Alarm
-from sensorlogd.alarms.judge import Judge
-from sensorlogd.alarms.states import State
-from sensorlogd.alarms.unstored import Unstored
+from sensorlogd.alarms.judging import watch
+from sensorlogd.alarms.judging.alarm import Alarm
+from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping.unstored import Unstored
 from sensorlogd.storage import alarms as kept
 from sensorlogd.storage import meta
 

@@ -8,7 +8,7 @@
     stuck 2h                                    the same value for so long
     flag suspect        flag fail               the newest reading is as bad or worse
 
-Nothing here is about time or states; ``alarms.terms`` computes what a condition asks for.
+Nothing here is about time or states; ``alarms.judging.terms`` computes what a condition asks for.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sensorlogd.alarms.targets import SendError, fetch
+from sensorlogd.alarms.notifying.targets import SendError, fetch
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.event_kinds import Emit, EventKind
 

@@ -1,6 +1,6 @@
 """Alarms as they are kept: the state of each, every change, and every notification until it is sent.
 
-All that is written belongs to the caller's transaction. ``..._at`` is time watched (see ``alarms.watch``), ``..._us`` wall
+All that is written belongs to the caller's transaction. ``..._at`` is time watched (see ``alarms.judging.watch``), ``..._us`` wall
 clock. Changes and notifications that are over are kept to the newest hundred thousand and ten thousand.
 """
 

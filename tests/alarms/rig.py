@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.alarms.alarm import Alarm
-from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.judging.alarm import Alarm
+from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.plan import Plan, plan
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.loader import load_text

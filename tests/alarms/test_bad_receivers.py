@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.alarms import targets
+from sensorlogd.alarms.notifying import targets
 from sensorlogd.alarms.secrecy import LEAST, redacted
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.daemon.control import alarm_acts

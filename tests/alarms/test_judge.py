@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.alarms.judging.states import State
 from sensorlogd.alarms.plan import Plan
-from sensorlogd.alarms.states import State
 from tests.alarms.rig import FAIL, GOOD, MISSING, NOW_US, SUSPECT, Bench, S, plan_of
 
 DAY = 86_400
@@ -365,7 +365,7 @@ def test_a_reload_that_leaves_an_alarm_as_it_is_does_not_touch_it() -> None:
 def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other one of the same series goes on, and the fault is told once."""
     made = Bench({"a": {"series": "s.x", "when": "> 30"}, "b": {"series": "s.x", "when": "mean(1min) > 30"}})
-    monkeypatch.setattr("sensorlogd.alarms.terms.Window.value", lambda self, at: 1 / 0)
+    monkeypatch.setattr("sensorlogd.alarms.judging.terms.Window.value", lambda self, at: 1 / 0)
     for at in range(3):
         made.read(at, 31)
     assert [change.alarm.name for change in made.judge.changes] == ["a"]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.alarms.keeper import Clocks, Keeper
-from sensorlogd.alarms.sender import Sender, Settings
+from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
+from sensorlogd.alarms.notifying.sender import Sender, Settings
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -191,7 +191,7 @@ def test_a_fault_of_the_judge_costs_alarms_and_no_commit(
 ) -> None:
     """And is an event."""
     logger = make()
-    monkeypatch.setattr("sensorlogd.alarms.judge.Judge.readings", lambda *_: 1 / 0)
+    monkeypatch.setattr("sensorlogd.alarms.judging.judge.Judge.readings", lambda *_: 1 / 0)
     logger.run(31, 32)
     logger.settle()
     assert values(path) == [31.0, 32.0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.alarms import memory
+from sensorlogd.alarms.keeping import memory
 from sensorlogd.daemon.main.lock import DatabaseLock
 from sensorlogd.storage.alarms import AlarmRow
 from tests.alarms.receiver import Receiver

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.alarms import notices, targets
-from sensorlogd.alarms import sender as sending
-from sensorlogd.alarms.alarm import Alarm, Told
-from sensorlogd.alarms.quiet import is_quiet
-from sensorlogd.alarms.sender import Sender, Settings
-from sensorlogd.alarms.states import State
+from sensorlogd.alarms.judging.alarm import Alarm, Told
+from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.notifying import notices, targets
+from sensorlogd.alarms.notifying import sender as sending
+from sensorlogd.alarms.notifying.quiet import is_quiet
+from sensorlogd.alarms.notifying.sender import Sender, Settings
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow
 from tests import needs

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sensorlogd.alarms import notices, targets
-from sensorlogd.alarms.alarm import Alarm
-from sensorlogd.alarms.judge import Judge
-from sensorlogd.alarms.keeper import Keeper
+from sensorlogd.alarms.judging.alarm import Alarm
+from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.keeping.keeper import Keeper
+from sensorlogd.alarms.notifying import notices, targets
 from sensorlogd.alarms.stored import StoredAlarms
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation.names import closest

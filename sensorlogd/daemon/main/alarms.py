@@ -6,9 +6,9 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from sensorlogd.alarms.keeper import Clocks, Keeper
+from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
+from sensorlogd.alarms.notifying.sender import Sender, Settings
 from sensorlogd.alarms.plan import Plan, plan
-from sensorlogd.alarms.sender import Sender, Settings
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.event_kinds import Emit

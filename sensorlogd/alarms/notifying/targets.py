@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from sensorlogd import __version__, extras
-from sensorlogd.alarms import apprise_child, processes
+from sensorlogd.alarms import processes
+from sensorlogd.alarms.notifying import apprise_child
 from sensorlogd.alarms.secrecy import LEAST, SendError, redacted, secret
 from sensorlogd.config.alarms import TargetOptions
 
@@ -95,7 +96,7 @@ def _apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[s
         "kind": "SUCCESS" if over else _KINDS[message["severity"]],
     }
     command = (sys.executable, "-P", "-m", apprise_child.__name__)
-    home = str(Path(__file__).parents[2])  # our own code, and not what lies in the current folder
+    home = str(Path(__file__).parents[3])  # our own code, and not what lies in the current folder
     inherited = os.environ.get("PYTHONPATH")
     environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
     ended = processes.run(command, json.dumps(asked).encode(), options.timeout / 1e6, environment)

@@ -14,10 +14,10 @@ import fnmatch
 import logging
 from collections.abc import Iterable
 
-from sensorlogd.alarms.alarm import Alarm, Change, Told
+from sensorlogd.alarms.judging.alarm import Alarm, Change, Told
+from sensorlogd.alarms.judging.states import ACTIVE, State, acknowledged, judged
+from sensorlogd.alarms.judging.track import Track
 from sensorlogd.alarms.plan import Definition, Plan, Series
-from sensorlogd.alarms.states import ACTIVE, State, acknowledged, judged
-from sensorlogd.alarms.track import Track
 from sensorlogd.batch import Block
 from sensorlogd.config import conditions
 from sensorlogd.config.validation.alarm_checks import Subject

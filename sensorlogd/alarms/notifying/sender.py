@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sensorlogd.alarms import notices, quiet, targets
+from sensorlogd.alarms.notifying import notices, quiet, targets
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, Outcome

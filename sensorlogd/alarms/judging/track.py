@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sensorlogd.alarms import terms
+from sensorlogd.alarms.judging import terms
 from sensorlogd.config import conditions
 from sensorlogd.quality import FLAG_MASK, Flag
 
 if TYPE_CHECKING:
-    from sensorlogd.alarms.alarm import Alarm
+    from sensorlogd.alarms.judging.alarm import Alarm
     from sensorlogd.alarms.plan import Series
 
 _USABLE = frozenset((Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT))

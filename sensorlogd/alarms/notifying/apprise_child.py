@@ -1,4 +1,4 @@
-"""``python -m sensorlogd.alarms.apprise_child``: hand one message to Apprise and end.
+"""``python -m sensorlogd.alarms.notifying.apprise_child``: hand one message to Apprise and end.
 
 A process of its own, because the library has a hundred services, threads that nobody can end, and fifteen megabytes that the
 daemon need not hold. Standard input: one JSON object ``{"address", "title", "body", "kind"}``, so that the address is in no

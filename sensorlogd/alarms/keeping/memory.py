@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sensorlogd.alarms import watch
-from sensorlogd.alarms.alarm import Alarm, Change
-from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.judging import watch
+from sensorlogd.alarms.judging.alarm import Alarm, Change
+from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.track import Track
 from sensorlogd.alarms.plan import Definition, Series
-from sensorlogd.alarms.states import State
-from sensorlogd.alarms.track import Track
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.storage import alarms as kept

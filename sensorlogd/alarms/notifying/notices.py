@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sensorlogd.alarms.alarm import Alarm, Told
+from sensorlogd.alarms.judging.alarm import Alarm, Told
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.durations import format_duration

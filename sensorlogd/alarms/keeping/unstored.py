@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from sensorlogd.alarms import memory
-from sensorlogd.alarms.alarm import Alarm, Change
-from sensorlogd.alarms.judge import Judge
-from sensorlogd.alarms.notices import sentence
-from sensorlogd.alarms.states import State
+from sensorlogd.alarms.judging.alarm import Alarm, Change
+from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.notifying.notices import sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import alarms as kept
 from sensorlogd.storage.alarms import NoticeRow, Outcome

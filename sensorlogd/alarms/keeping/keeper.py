@@ -18,12 +18,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sensorlogd.alarms import memory, notices
-from sensorlogd.alarms.judge import Judge
+from sensorlogd.alarms.judging.judge import Judge
+from sensorlogd.alarms.judging.watch import WatchClock, mark
+from sensorlogd.alarms.keeping import memory
+from sensorlogd.alarms.keeping.unstored import Unstored
+from sensorlogd.alarms.notifying import notices
+from sensorlogd.alarms.notifying.sender import Sender
 from sensorlogd.alarms.plan import Plan
-from sensorlogd.alarms.sender import Sender
-from sensorlogd.alarms.unstored import Unstored
-from sensorlogd.alarms.watch import WatchClock, mark
 from sensorlogd.batch import Block
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.storage import alarms as stored

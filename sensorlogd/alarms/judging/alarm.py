@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sensorlogd.alarms.judging.states import ACTIVE, State
 from sensorlogd.alarms.plan import Definition, Series
-from sensorlogd.alarms.states import ACTIVE, State
 
 
 @dataclass(slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""From readings, events and time to states: pure, without database, clock or thread."""

@@ -1,0 +1,1 @@
+"""How people are told: what a message says, when it is sent, and on which way."""
