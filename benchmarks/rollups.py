@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.common import cpu_seconds, daemon, family, machine, scratch, status, stored_readings
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.intake.inbox import Inbox

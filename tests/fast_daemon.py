@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from sensorlogd.config.loader import load
-from sensorlogd.daemon.main import logs
+from sensorlogd.daemon.main.process import logs
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.drivers.registry import options_for

@@ -202,7 +202,7 @@ def _online(folder: Path) -> Act:
 @contextmanager
 def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
     from sensorlogd.daemon.control.offline import Offline, OfflineError
-    from sensorlogd.daemon.main.lock import LockHeld
+    from sensorlogd.daemon.main.process.lock import LockHeld
     from sensorlogd.storage.database import DatabaseError
 
     try:
@@ -234,7 +234,7 @@ def make_ready(path: Path) -> None:
 
     Raises Refused, LogUnavailable, sqlite3.Error, LockHeld.
     """
-    from sensorlogd.daemon.main.lock import DatabaseLock
+    from sensorlogd.daemon.main.process.lock import DatabaseLock
     from sensorlogd.storage.maintenance import inspection
 
     check_owner(path)
@@ -255,7 +255,7 @@ def readable(path: Path) -> Log:
 
     Raises LogUnavailable, sqlite3.Error.
     """
-    from sensorlogd.daemon.main.lock import DatabaseLock, LockHeld
+    from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
 
     if path.exists() and opening.interrupted(path):
         try:

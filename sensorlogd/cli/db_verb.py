@@ -164,7 +164,7 @@ def _in_slices(config_file: Path | None, db: str | None) -> None:
 
 def _write_anew(path: Path) -> None:
     """Everything, without gaps. Raises Refused, LogUnavailable, sqlite3.Error."""
-    from sensorlogd.daemon.main.lock import DatabaseLock, LockHeld
+    from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
     from sensorlogd.storage.database import DatabaseError, ensure_schema
     from sensorlogd.storage.maintenance import compact as compacting
 

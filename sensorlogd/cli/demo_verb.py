@@ -85,8 +85,8 @@ Everything lies in the folder: delete it, and the demo has never been there.
 def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
     """Log simulated sensors, with a month of history, and show them in a dashboard."""
     from sensorlogd.config.loader import ConfigErrors, load
-    from sensorlogd.daemon.main import logs
-    from sensorlogd.daemon.main.lock import LockHeld
+    from sensorlogd.daemon.main.process import logs
+    from sensorlogd.daemon.main.process.lock import LockHeld
     from sensorlogd.daemon.main.supervisor import Supervisor
     from sensorlogd.drivers.registry import options_for
 

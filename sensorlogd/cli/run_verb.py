@@ -12,8 +12,9 @@ from sensorlogd.cli.reading import said_by
 from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main import last_good, logs
-from sensorlogd.daemon.main.lock import LockHeld
+from sensorlogd.daemon.main.process import logs
+from sensorlogd.daemon.main.process.lock import LockHeld
+from sensorlogd.daemon.main.reloading import last_good
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.drivers.registry import options_for
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.alarms.keeping import memory
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.alarms import AlarmRow
 from tests.alarms.receiver import Receiver
 from tests.alarms.test_daemon import configuration, query, verb

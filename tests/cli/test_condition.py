@@ -17,7 +17,7 @@ import pytest
 from sensorlogd.cli import condition, watch
 from sensorlogd.cli.status_verb import rows_of
 from sensorlogd.daemon.control import control_socket
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.query.log import Log
 from tests.cli.test_transfer import verb

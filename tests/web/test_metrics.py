@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
 from sensorlogd.web.serving.settings import Settings

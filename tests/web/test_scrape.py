@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.web.serving import token
 from sensorlogd.web.serving.settings import Settings
 from tests import needs

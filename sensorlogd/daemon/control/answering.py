@@ -9,8 +9,8 @@ from typing import Any
 from sensorlogd import __version__
 from sensorlogd.daemon.control import clock_request
 from sensorlogd.daemon.control.requests import Listen
-from sensorlogd.daemon.main.change import Change
-from sensorlogd.daemon.main.signals import Asked
+from sensorlogd.daemon.main.process.signals import Asked
+from sensorlogd.daemon.main.reloading.change import Change
 from sensorlogd.daemon.sensing.build import Sensor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from sensorlogd.daemon.control.alarm_acts import OfflineAlarms
 from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.between_commits import work_kinds

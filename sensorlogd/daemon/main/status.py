@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import __version__
-from sensorlogd.daemon.main import last_good
-from sensorlogd.daemon.main.alarms import Alarms
-from sensorlogd.daemon.main.pages import Pages
-from sensorlogd.daemon.main.parts import Parts
-from sensorlogd.daemon.main.running import Running
-from sensorlogd.daemon.main.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.pages import Pages
+from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.reloading import last_good
+from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.world.lookout import Lookout

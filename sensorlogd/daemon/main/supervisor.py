@@ -30,17 +30,17 @@ from sensorlogd.daemon.control.alarm_acts import LiveAlarms
 from sensorlogd.daemon.control.answering import Requests
 from sensorlogd.daemon.control.control_socket import ControlServer, socket_path
 from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.main.alarms import Alarms
-from sensorlogd.daemon.main.caretaker import Caretaker
-from sensorlogd.daemon.main.last_good import LastGood
-from sensorlogd.daemon.main.lock import DatabaseLock, DataDirLock
-from sensorlogd.daemon.main.pages import Pages
-from sensorlogd.daemon.main.parts import Parts
-from sensorlogd.daemon.main.reload import Reload
-from sensorlogd.daemon.main.running import Running
-from sensorlogd.daemon.main.sdnotify import Notifier, Watchdog
-from sensorlogd.daemon.main.sensor_threads import SensorThreads
-from sensorlogd.daemon.main.signals import Asked, Wakeup, take_signals
+from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.caretaker import Caretaker
+from sensorlogd.daemon.main.components.pages import Pages
+from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
+from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
+from sensorlogd.daemon.main.process.signals import Asked, Wakeup, take_signals
+from sensorlogd.daemon.main.reloading.last_good import LastGood
+from sensorlogd.daemon.main.reloading.reload import Reload
+from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.main.status import Status
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs

@@ -1,4 +1,4 @@
-"""Who has a database: the looker's half of the lock that ``daemon.main.lock`` takes.
+"""Who has a database: the looker's half of the lock that ``daemon.main.process.lock`` takes.
 
 The lock is an flock on ``<resolved path of the database>.lock``, which the kernel releases whatever way its holder ends;
 the file itself stays and means nothing. Its first line is the holder's pid (as the holder's own container counts), its

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.main import lock as lock_module
-from sensorlogd.daemon.main.lock import NAME, DatabaseLock, DataDirLock, Holder, LockHeld, holder, lock_path
+from sensorlogd.daemon.main.process import lock as lock_module
+from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock, Holder, LockHeld, holder, lock_path
 from sensorlogd.storage.file.holder import parse, render
 
 HOLD = """
 import sys
 from pathlib import Path
-from sensorlogd.daemon.main.lock import DatabaseLock, DataDirLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 path = Path(sys.argv[1])
 with DataDirLock(path) if path.is_dir() else DatabaseLock(path, path.with_name("control.sock")):
     print("held", flush=True)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sensorlogd.daemon.main import logs
-from sensorlogd.daemon.main.logs import _Handler, _Journal, _Terminal
+from sensorlogd.daemon.main.process import logs
+from sensorlogd.daemon.main.process.logs import _Handler, _Journal, _Terminal
 
 
 @pytest.fixture(autouse=True)

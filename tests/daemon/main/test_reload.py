@@ -14,10 +14,10 @@ import pytest
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.main import change as change_module
-from sensorlogd.daemon.main.change import SPARE_DESCRIPTORS, Change, ReloadRefused, prepare
-from sensorlogd.daemon.main.lock import DatabaseLock
-from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.process.lock import DatabaseLock
+from sensorlogd.daemon.main.reloading import change as change_module
+from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, Change, ReloadRefused, prepare
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.drivers.registry import options_for

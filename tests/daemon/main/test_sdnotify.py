@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.main.sdnotify import Notifier
+from sensorlogd.daemon.main.process.sdnotify import Notifier
 
 
 @pytest.fixture(params=["path", "abstract"])

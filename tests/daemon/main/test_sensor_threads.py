@@ -10,9 +10,9 @@ import pytest
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main import sensor_threads
-from sensorlogd.daemon.main.parts import Parts
-from sensorlogd.daemon.main.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components import sensor_threads
+from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.drivers.registry import options_for
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue

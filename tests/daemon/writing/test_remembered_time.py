@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.timekeeping.belief import ClockState
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.recovery.opening import Opening

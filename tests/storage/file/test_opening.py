@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage import database
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.file.opening import LogUnavailable, open_reader

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.daemon.main.lock import DatabaseLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.file import holder as holding
 from sensorlogd.storage.file.holder import Holder
 from sensorlogd.storage.query.health import daemon_state

@@ -53,7 +53,7 @@ class Notes:
 
 
 class Remembered(Protocol):
-    """What outlives the process beside the database, in its lock file (``daemon.main.lock.DatabaseLock``)."""
+    """What outlives the process beside the database, in its lock file (``daemon.main.process.lock.DatabaseLock``)."""
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main.alarms import Alarms
-from sensorlogd.daemon.main.caretaker import Caretaker
-from sensorlogd.daemon.main.change import Change, ReloadRefused, prepare
-from sensorlogd.daemon.main.last_good import LastGood
-from sensorlogd.daemon.main.pages import Pages
-from sensorlogd.daemon.main.running import Running
-from sensorlogd.daemon.main.sdnotify import Notifier
-from sensorlogd.daemon.main.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.caretaker import Caretaker
+from sensorlogd.daemon.main.components.pages import Pages
+from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
+from sensorlogd.daemon.main.process.sdnotify import Notifier
+from sensorlogd.daemon.main.reloading.change import Change, ReloadRefused, prepare
+from sensorlogd.daemon.main.reloading.last_good import LastGood
+from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.sensing.build import formulas, retention_plan, sensor_specs
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import EventKind

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from sensorlogd.config.models import Config, SensorOptions
-from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.sensing.build import Sensor
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import FrameType
 
-from sensorlogd.daemon.main.change import Change
+from sensorlogd.daemon.main.reloading.change import Change
 
 
 class Wakeup:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.care import Care
-from sensorlogd.daemon.main.parts import Parts
+from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.daemon.writing.writer import Writer

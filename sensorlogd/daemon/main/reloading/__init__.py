@@ -1,0 +1,1 @@
+"""The configuration that runs, and how another one takes its place."""
