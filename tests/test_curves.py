@@ -12,8 +12,8 @@ from sensorlogd import curves
 from sensorlogd.batch import Batch
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.treatment import Treatment
+from sensorlogd.notation.symbols import micro, point
 from sensorlogd.quality import describe
-from sensorlogd.symbols import micro, point
 
 _numbers = st.floats(-1e6, 1e6)
 

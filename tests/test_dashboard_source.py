@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sensorlogd import numbers
+from sensorlogd.notation import numbers
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 SOURCE = DASHBOARD / "src"

@@ -1,4 +1,4 @@
-// Laws of numbers as text; the same cases as sensorlogd/numbers.py answers (tests/numbers.json holds them for both).
+// Laws of numbers as text; the same cases as sensorlogd/notation/numbers.py answers (tests/numbers.json holds them for both).
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

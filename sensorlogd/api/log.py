@@ -11,12 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sensorlogd import times
 from sensorlogd.api import finding
 from sensorlogd.api.answer import Answer, Layout, Wanted
 from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation import times
+from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Fill
 from sensorlogd.storage.query.log import Event, Reading, Series, conversions, converted

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from sensorlogd import numbers
 from sensorlogd.cli import exits
 from sensorlogd.cli.draft import Channel, Draft
 from sensorlogd.cli.live import Live
@@ -19,6 +18,7 @@ from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.config.models import NAME
 from sensorlogd.drivers.discovery.probing import Candidate
 from sensorlogd.drivers.ports import PortInfo
+from sensorlogd.notation import numbers
 
 CLEAR = 0.25  # so much better than the next one: nobody need be asked
 MOST_ASKED = 4  # channels of a known device beyond which their names are taken or asked for as a whole

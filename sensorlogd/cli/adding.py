@@ -15,7 +15,7 @@ import click
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.cli.talk import Stopped, Talk
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation.durations import parse_duration
 
 LIVE_S = 10.0  # without a terminal, so long is waited for a first value
 

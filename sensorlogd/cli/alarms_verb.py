@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import acting, exits, output
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, said_by, tz_option, unreadable, zone_of
-from sensorlogd.durations import format_duration, parse_duration
+from sensorlogd.notation import times
+from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.storage import alarm_rows
 from sensorlogd.storage import alarms as stored
 from sensorlogd.storage.query.log import Log, LogUnavailable

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.acting import data_dir
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, usual_zone
+from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 ASK_S = 10.0

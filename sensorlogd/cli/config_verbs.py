@@ -65,7 +65,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
 def _print_cost(config: object, path: Path) -> None:
     from sensorlogd.config.cost import estimate
     from sensorlogd.config.models import Config
-    from sensorlogd.durations import format_size
+    from sensorlogd.notation.durations import format_size
 
     assert isinstance(config, Config)
     cost = estimate(config)

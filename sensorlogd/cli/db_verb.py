@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sensorlogd import files, times
+from sensorlogd import files
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_told
 from sensorlogd.cli.incidents_verb import incidents
@@ -29,6 +29,7 @@ from sensorlogd.cli.reading import (
     usual_zone,
     zone_of,
 )
+from sensorlogd.notation import times
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions

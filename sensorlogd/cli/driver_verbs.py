@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from sensorlogd import numbers, quality, times
+from sensorlogd import quality
 from sensorlogd.cli import exits, output, plain
 from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation import numbers, times
+from sensorlogd.notation.durations import parse_duration
 
 
 @click.command(

@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 
 import click
 
-from sensorlogd import files, quality, times
+from sensorlogd import files, quality
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
+from sensorlogd.notation import times
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log, Reading, Series

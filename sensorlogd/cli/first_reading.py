@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 
-from sensorlogd import numbers
 from sensorlogd.config.models import Config
+from sensorlogd.notation import numbers
 from sensorlogd.storage.query.log import Log, LogUnavailable, UnknownSeries
 
 EVERY_S = 0.1

@@ -13,12 +13,13 @@ from typing import Any
 
 import click
 
-from sensorlogd import numbers, quality, times
+from sensorlogd import quality
 from sensorlogd.cli.progress import BYTES, Progress
 from sensorlogd.exchange import aside, rows
 from sensorlogd.exchange.lines import FileError, Lines, open_file
 from sensorlogd.exchange.sources import opened
 from sensorlogd.exchange.stage import Stage, Staged
+from sensorlogd.notation import numbers, times
 
 FIRST_READINGS = 10  # shown by --dry-run
 MOST_TOLD = 20  # columns of words by name

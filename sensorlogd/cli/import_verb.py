@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sensorlogd import quality, times
+from sensorlogd import quality
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.acting import Actor, acting
 from sensorlogd.cli.import_reading import Read, read
@@ -19,11 +19,12 @@ from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, db_option, fail, now_us, zone_of
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Upserted
-from sensorlogd.durations import parse_duration
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.exchange import aside, rows, stage
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.opened import KINDS
+from sensorlogd.notation import times
+from sensorlogd.notation.durations import parse_duration
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace

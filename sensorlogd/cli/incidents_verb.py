@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import config_option, database, db_option, fail, tz_option, zone_of
+from sensorlogd.notation import times
 from sensorlogd.storage import work
 from sensorlogd.storage.maintenance import incidents as kept
 from sensorlogd.storage.query.log import Log, LogUnavailable

@@ -13,11 +13,11 @@ from typing import Any
 
 import click
 
-from sensorlogd import numbers, times
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.cli.stopping import Stop, stop_by
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation import numbers, times
+from sensorlogd.notation.durations import parse_duration
 
 ASK_EVERY_S = 0.1
 BYTES_A_LINE = 16

@@ -12,12 +12,13 @@ from typing import Any
 
 import click
 
-from sensorlogd import curves, numbers, quality, times
+from sensorlogd import curves, quality
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import Actor, Refused, acting, confirm, readable
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_told, tz_option, zone_of
 from sensorlogd.daemon.control import requests
+from sensorlogd.notation import numbers, times
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.work import State

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sensorlogd import numbers
 from sensorlogd.cli import look, table
 from sensorlogd.cli.output import PLACES, quality_look
+from sensorlogd.notation import numbers
 
 PLAIN = ("good", "not_evaluated", "")  # qualities that need no word
 COLUMNS = (

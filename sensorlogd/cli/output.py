@@ -10,8 +10,8 @@ from typing import Any, TextIO
 
 import click
 
-from sensorlogd import csv_rows, numbers
 from sensorlogd.cli import look, streams, table
+from sensorlogd.notation import csv_rows, numbers
 from sensorlogd.storage.query.log import Series
 
 AT_ONCE = 5_000  # rows of a table that are laid out together

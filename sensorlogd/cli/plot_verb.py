@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from sensorlogd import extras, files, times
+from sensorlogd import extras, files
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log
 
 

@@ -9,7 +9,7 @@ import click
 
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import fail
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation.durations import parse_duration
 
 
 @click.command(

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from sensorlogd import numbers, times
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.notation import numbers, times
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conversions, converted

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from sensorlogd import numbers, times
 from sensorlogd.cli import exits, look, output
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation import numbers, times
+from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query.log import Log, Reading, Series
 from sensorlogd.storage.query.rows import EVENT_COLUMNS, READING_COLUMNS, event_row, reading_row
 

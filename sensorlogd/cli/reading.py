@@ -96,7 +96,7 @@ def readable_file(path: Path) -> None:
 
 def zone_of(tz: str | None) -> str:
     """The zone of times shown and read: --utc or --tz, else ``daemon: {timezone}``, of a database by itself that of its days."""
-    from sensorlogd import times
+    from sensorlogd.notation import times
 
     ctx = click.get_current_context(silent=True)
     if ctx is not None and ctx.meta.get(UTC_ASKED):
@@ -111,7 +111,7 @@ def zone_of(tz: str | None) -> str:
 
 def usual_zone() -> str:
     """What -c and --db of the verb that runs lead to; UTC where nothing is said, or nothing that is a zone."""
-    from sensorlogd import times
+    from sensorlogd.notation import times
 
     ctx = click.get_current_context(silent=True)
     given = {} if ctx is None else ctx.params

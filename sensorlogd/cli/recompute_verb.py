@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.acting import Actor, Refused, acting, confirm
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, db_option, fail, now_us, tz_option, zone_of
 from sensorlogd.daemon.control import requests
+from sensorlogd.notation import times
 from sensorlogd.storage.work import State
 
 LONGEST_PAUSE_S = 0.25

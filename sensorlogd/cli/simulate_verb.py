@@ -12,11 +12,11 @@ from typing import Any, TextIO
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import exits
 from sensorlogd.cli.reading import fail
 from sensorlogd.cli.stopping import stop_by
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation import times
+from sensorlogd.notation.durations import parse_duration
 
 PROTOCOLS = ("csv", "nmea", "pms", "vedirect", "p1", "modbus-rtu", "mhz19b", "sics")
 

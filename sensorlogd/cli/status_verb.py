@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import condition, exits, look, sensor_table, sentence
 from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, told_of_damage, unreadable
 from sensorlogd.cli.sensor_table import AGO
+from sensorlogd.notation import times
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
 from sensorlogd.storage.query.log import Log, LogUnavailable, SensorState
 
@@ -201,7 +201,7 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
 
 
 def _size(log: Log) -> str:
-    from sensorlogd.durations import format_size
+    from sensorlogd.notation.durations import format_size
 
     total = 0
     for suffix in ("", "-wal"):

@@ -14,12 +14,12 @@ from typing import Any
 
 import click
 
-from sensorlogd import times
 from sensorlogd.cli import condition, look, sensor_table, sentence, streams
 from sensorlogd.cli.condition import Condition
 from sensorlogd.cli.reading import now_us, usual_zone
 from sensorlogd.cli.sensor_table import RATE
 from sensorlogd.cli.stopping import Stop, stop_by
+from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
 EVERY_MS = 1000

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sensorlogd.durations import format_duration, parse_duration
+from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.quality import Flag
 
 VALUE, RATE, MEAN, MIN, MAX, INCREASE = "value", "rate", "mean", "min", "max", "increase"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import plotille  # type: ignore[import-untyped]  # it ships no types
 
-from sensorlogd import numbers
+from sensorlogd.notation import numbers
 from sensorlogd.plotting.curves import Curve
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "white")

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.curves import Curve
-from sensorlogd.durations import format_duration
 from sensorlogd.event_kinds import EventKind, Kind
+from sensorlogd.notation.durations import format_duration
+from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
@@ -21,7 +22,6 @@ from sensorlogd.storage.meta import DECIMALS
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import DIP, Rules
 from sensorlogd.storage.stages import survey
-from sensorlogd.symbols import micro
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from sensorlogd.symbols import micro
+from sensorlogd.notation.symbols import micro
 
 IMPORTED = "import"  # the driver of a sensor that only ever came from files
 

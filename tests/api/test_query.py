@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import sensorlogd
-from sensorlogd import times
 from sensorlogd.api import Answer, UnknownSeries
 from sensorlogd.cli.query_verb import query as verb
+from sensorlogd.notation import times
 from tests.api.rig import T0, S
 
 SECOND = st.integers(-600, 7800)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd import times
 from sensorlogd.cli.look import cells
+from sensorlogd.notation import times
 from tests.cli.test_hostile import PROGRAM, start
 from tests.cli.test_verbs import log as log  # a fixture
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from sensorlogd import numbers
 from sensorlogd.cli.main import cli
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.sysfs import driver as sysfs_driver
 from sensorlogd.drivers.sysfs.rules import rule_for
 from sensorlogd.drivers.sysfs.values import read_value, sources
+from sensorlogd.notation import numbers
 from tests.drivers.lending import Lent, read_some, rows_of, values_of
 
 W1 = "4b 01 4b 46 7f ff 05 10 e1 : crc=e1 YES\n4b 01 4b 46 7f ff 05 10 e1 t=20687\n"

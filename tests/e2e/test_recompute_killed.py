@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.times import format_time
+from sensorlogd.notation.times import format_time
 from tests.e2e.test_computed import write
 from tests.rig import Daemon, reading, rows, until
 

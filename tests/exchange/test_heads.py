@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sensorlogd.exchange import beyond, guess, heads, stamps
 from sensorlogd.exchange.lines import FileError, Lines, sniff
 from sensorlogd.exchange.rows import Options, plan
-from sensorlogd.times import format_time
+from sensorlogd.notation.times import format_time
 
 HOBO = (
     '"Plot Title: 10347386"\r\n'

@@ -15,8 +15,8 @@ from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
 from sensorlogd.exchange.stage import Stage
+from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
-from sensorlogd.times import format_time
 
 HEAD = "time,sensor,channel,value,unit,quality\n"
 OURS = Options()

@@ -19,9 +19,9 @@ from sensorlogd.exchange.found import Options
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.opened import opened
 from sensorlogd.exchange.written.cells import Stamps
+from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.times import format_time
 from tests.cli.test_verbs import run
 from tests.exchange.test_written import bits, rows_of
 

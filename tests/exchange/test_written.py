@@ -79,7 +79,7 @@ def test_readings_come_back(form: str, readings: list[tuple[int, float | None, s
         ]  # offsets with seconds (before 1900) are not ISO 8601
     data = written(form, rows_of(readings), list(READING_COLUMNS), Stamps(zone, fractions))
     codes = {False: quality.parse("good"), True: quality.parse("missing")}
-    from sensorlogd.symbols import micro
+    from sensorlogd.notation.symbols import micro
 
     assert back(data) == [(ts, bits(value), micro(unit or ""), codes[value is None]) for ts, value, unit in readings]
 

@@ -1,4 +1,4 @@
-// Numbers as text: the twin of sensorlogd/numbers.py. A value reads the same here, in a table and in CSV.
+// Numbers as text: the twin of sensorlogd/notation/numbers.py. A value reads the same here, in a table and in CSV.
 
 export const NOTHING = "–";
 

@@ -10,10 +10,10 @@ from typing import Any
 from sensorlogd.alarms.judging.alarm import Alarm, Told
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import TargetOptions
-from sensorlogd.durations import format_duration
-from sensorlogd.numbers import text as number
+from sensorlogd.notation.durations import format_duration
+from sensorlogd.notation.numbers import text as number
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage.alarms import WAITING, NoticeRow
-from sensorlogd.times import format_time
 
 MOST_LINES = 50
 PATIENCE_S, LONGEST_PATIENCE_S = 5.0, 60.0

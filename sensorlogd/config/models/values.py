@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 
 from sensorlogd.config import light
 from sensorlogd.config.validation.names import closest
-from sensorlogd.durations import parse_duration, parse_size
-from sensorlogd.symbols import micro
+from sensorlogd.notation.durations import parse_duration, parse_size
+from sensorlogd.notation.symbols import micro
 
 NAME = re.compile(r"\w[\w-]{0,63}")
 DURATION_PATTERN = r"^\s*(\d+(\.\d*)?\s*(us|ms|s|min|mo|m|h|d|w|y)\s*)+$"

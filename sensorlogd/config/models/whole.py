@@ -12,7 +12,7 @@ from sensorlogd.config.models.daemon import DaemonOptions, StorageOptions
 from sensorlogd.config.models.retention import RetentionOptions
 from sensorlogd.config.models.sensors import SensorOptions
 from sensorlogd.config.models.web import WebOptions
-from sensorlogd.durations import format_duration
+from sensorlogd.notation.durations import format_duration
 
 if TYPE_CHECKING:
     from sensorlogd.config.alarms import AlarmOptions, TargetOptions

@@ -9,7 +9,7 @@ from typing import Any
 from sensorlogd.config.alarms import AlarmOptions, unknown_targets
 from sensorlogd.config.models import SensorOptions
 from sensorlogd.config.validation.names import closest
-from sensorlogd.symbols import micro
+from sensorlogd.notation.symbols import micro
 
 Subject = tuple[str, str]  # sensor, channel
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from sensorlogd.config.validation.fields import Loc, field_at, keys_at
 from sensorlogd.config.validation.names import closest
-from sensorlogd.durations import format_duration, format_size, parse_duration, parse_size
+from sensorlogd.notation.durations import format_duration, format_size, parse_duration, parse_size
 
 SHOWN = 80
 _NUMBERS = ("int_parsing", "int_type", "int_from_float", "int_parsing_size", "float_parsing", "float_type", "finite_number")

@@ -10,7 +10,7 @@ from typing import Protocol
 from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
-from sensorlogd.symbols import micro
+from sensorlogd.notation.symbols import micro
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 

@@ -18,10 +18,10 @@ from sensorlogd.computed.engine import Engine
 from sensorlogd.daemon.computing import warm
 from sensorlogd.daemon.computing.sensor import ComputedSensor, unscaled
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.stages.readings import Reading
-from sensorlogd.times import format_time
 
 logger = logging.getLogger(__name__)
 

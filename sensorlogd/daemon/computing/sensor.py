@@ -14,8 +14,8 @@ from sensorlogd.daemon.sensing.sensor_thread import SensorThreadState, SensorThr
 from sensorlogd.daemon.sensing.treatment import ChannelTreatment, steps_of
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.tap import Tap
-from sensorlogd.durations import format_duration
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.notation.durations import format_duration
 from sensorlogd.quality import GOOD, NOT_EVALUATED, combine
 from sensorlogd.scaling import divisor
 

@@ -51,8 +51,8 @@ from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
-from sensorlogd.durations import format_duration
 from sensorlogd.event_kinds import EventKind, Kind
+from sensorlogd.notation.durations import format_duration
 from sensorlogd.storage import database
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan

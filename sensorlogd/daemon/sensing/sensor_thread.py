@@ -26,8 +26,8 @@ from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.tap import Tap
-from sensorlogd.durations import format_duration
 from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
+from sensorlogd.notation.durations import format_duration
 from sensorlogd.stamping.judging import TimeLimits
 
 logger = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from sensorlogd.batch import Batch, Stamp
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.times import format_time
 from sensorlogd.stamping.judging import DAY_US, TimeLimits, looks_rolled_over
-from sensorlogd.times import format_time
 
 Count = Callable[[str, int, str], None]
 TOLD_FOR_US = 3_600_000_000  # what was told is not told again while it goes on, or comes back within this

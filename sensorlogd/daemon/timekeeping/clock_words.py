@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from sensorlogd.daemon.timekeeping.belief import Belief, ClockState
 from sensorlogd.event_kinds import EventKind
-from sensorlogd.times import format_age
+from sensorlogd.notation.times import format_age
 
 BELIEVE = "sensorlogd clock --believe"
 _END = f"It ends when a time server sets the clock, or by '{BELIEVE}' if it is right as it is"

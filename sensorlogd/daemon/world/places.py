@@ -11,7 +11,7 @@ from sensorlogd.config.cost import estimate
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.world.finding import Finding
 from sensorlogd.daemon.world.user import ENTER, READ, WRITE, User, user_name
-from sensorlogd.durations import format_size
+from sensorlogd.notation.durations import format_size
 
 SOON_DAYS = 90
 

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation.durations import parse_duration
 
 # name -> keys with their defaults; the first is what stands directly behind the colon
 KNOWN: dict[str, dict[str, str]] = {

@@ -12,11 +12,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensorlogd import times
 from sensorlogd.drivers.replay.options import ReplayOptions
 from sensorlogd.drivers.sentinels import NO_VALUE, NUMBER
 from sensorlogd.drivers.serial.text.device_time import DeviceTime
 from sensorlogd.drivers.serial.text.numbers import BadLine
+from sensorlogd.notation import times
 from sensorlogd.stamping.local import NoSuchTime
 
 Count = Callable[[str, int, str], None]

@@ -13,10 +13,10 @@ from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.escapes import Escaped, Regex
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, HexBytes, ObisFormat
 from sensorlogd.drivers.serial.regex.expressions import expression
-from sensorlogd.durations import format_duration
+from sensorlogd.notation.durations import format_duration
+from sensorlogd.notation.symbols import micro
 from sensorlogd.stamping import patterns
 from sensorlogd.stamping.judging import TimeLimits
-from sensorlogd.symbols import micro
 
 
 def _pattern(value: str) -> str:

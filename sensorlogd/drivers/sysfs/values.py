@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from sensorlogd import numbers
 from sensorlogd.drivers.sysfs.rules import PLACES, chip, iio_parts, rule_for
+from sensorlogd.notation import numbers
 from sensorlogd.scaling import divisor
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from sensorlogd import csv_rows, numbers
 from sensorlogd.exchange.written.cells import EXACT, Rows, Stamps, guarded
+from sensorlogd.notation import csv_rows, numbers
 
 
 def write_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO) -> int:

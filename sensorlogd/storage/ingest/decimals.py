@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
-from sensorlogd import numbers
 from sensorlogd.batch import Block, Column
+from sensorlogd.notation import numbers
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import meta
 from sensorlogd.storage.stages.readings import Reading

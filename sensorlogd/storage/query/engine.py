@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.query import aggregates as aggs
 from sensorlogd.storage.query import grid
@@ -27,7 +28,6 @@ from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.compute import Held, Snapshot
-from sensorlogd.times import format_time
 
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")

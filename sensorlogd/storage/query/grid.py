@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from sensorlogd.durations import format_duration, parse_duration
+from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.storage.rollups import resolutions
 
 MAX_BUCKETS = 1_000_000

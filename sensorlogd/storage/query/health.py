@@ -10,7 +10,7 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from sensorlogd import times
+from sensorlogd.notation import times
 from sensorlogd.storage.file.holder import Holder, holder
 from sensorlogd.storage.query.log import Log
 

@@ -16,7 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sensorlogd import numbers
+from sensorlogd.notation import numbers
+from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
@@ -28,7 +29,6 @@ from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.query.units import Conversion, UnitError
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.stages.readings import Readings
-from sensorlogd.symbols import micro
 
 
 class UnknownSeries(LogError):

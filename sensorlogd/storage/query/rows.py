@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sensorlogd import quality, times
+from sensorlogd import quality
+from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Event, Reading, Series
 
 if TYPE_CHECKING:

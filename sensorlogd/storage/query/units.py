@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensorlogd import extras
+from sensorlogd.notation.symbols import micro
 from sensorlogd.storage.query import aggregates
-from sensorlogd.symbols import micro
 
 
 class UnitError(ValueError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sensorlogd import times
+from sensorlogd.notation import times
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.pieces import Stage
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage.alarms import AlarmRow
-from sensorlogd.times import format_time
 
 FIRING, PENDING, INACTIVE = "firing", "pending", "inactive"
 _STATES = {"unacknowledged": FIRING, "acknowledged": FIRING, "pending": PENDING}

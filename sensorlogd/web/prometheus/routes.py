@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage import alarm_rows
 from sensorlogd.storage.alarms import AlarmRow
 from sensorlogd.web.answering.encode import MEDIA_TYPES, json_answer, tagged, takes_gzip
@@ -199,7 +199,7 @@ def _time(parameters: QueryParams, name: str, default: str | None = "") -> int:
     """Microseconds of seconds since 1970 or RFC 3339; ``default`` None: now."""
     import time
 
-    from sensorlogd import times
+    from sensorlogd.notation import times
 
     text = parameters.get(name)
     if text is None and default is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sqlite3 import DatabaseError
 
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.grid import FIRST_US, LAST_US
 from sensorlogd.storage.query.log import Log
@@ -20,7 +21,6 @@ from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES, SECOND_US
 from sensorlogd.storage.rollups.rollup import FAIL, MISSING
-from sensorlogd.times import format_time
 from sensorlogd.web.prometheus import rolled
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd import csv_rows, quality
+from sensorlogd import quality
+from sensorlogd.notation import csv_rows
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.query.rows import number

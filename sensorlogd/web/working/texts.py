@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from sensorlogd import csv_rows
+from sensorlogd.notation import csv_rows
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -16,8 +16,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd import numbers
 from sensorlogd.batch import Block, Column
+from sensorlogd.notation import numbers
 from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.query.log import Log
 from tests.rig import Daemon, Port, rows, until

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from sensorlogd.durations import format_size
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.notation.durations import format_size
 from sensorlogd.storage.file.opened import CHECKPOINT_FRAMES, OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 

@@ -24,6 +24,7 @@ from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import Damaged
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage.file import epoch
@@ -35,7 +36,6 @@ from sensorlogd.storage.maintenance import rescue as rescuing
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
 from sensorlogd.storage.salvage import worker as salvaging
-from sensorlogd.times import format_time
 
 logger = logging.getLogger(__name__)
 

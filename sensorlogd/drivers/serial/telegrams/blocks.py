@@ -16,7 +16,7 @@ from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
 from sensorlogd.drivers.serial.effort import Tally
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat
 from sensorlogd.drivers.serial.regex.expressions import linear_bytes
-from sensorlogd.symbols import micro
+from sensorlogd.notation.symbols import micro
 
 Count = Callable[[str, int, str], None]
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")

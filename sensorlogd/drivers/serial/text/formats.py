@@ -18,8 +18,8 @@ from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineO
 from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression
 from sensorlogd.drivers.serial.text.device_time import DeviceTime
 from sensorlogd.drivers.serial.text.numbers import BadLine, Numbers
+from sensorlogd.notation.symbols import micro
 from sensorlogd.stamping.local import NoSuchTime
-from sensorlogd.symbols import micro
 
 Count = Callable[[str, int, str], None]
 Fields = Mapping[str, str]

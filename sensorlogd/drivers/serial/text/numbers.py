@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from sensorlogd.batch import EXACT, whole
 from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
 from sensorlogd.drivers.serial.options import LineFormat, NumberOptions
+from sensorlogd.notation.symbols import micro, point
 from sensorlogd.scaling import divisor
-from sensorlogd.symbols import micro, point
 
 _number = NUMBER.fullmatch
 _HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{1,16}")

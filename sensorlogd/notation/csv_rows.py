@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
-from sensorlogd import numbers
+from sensorlogd.notation import numbers
 
 
 def cell(value: Any, decimals: int | None = None) -> Any:

@@ -14,7 +14,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sensorlogd.durations import parse_duration
+from sensorlogd.notation.durations import parse_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RELATIVE = re.compile(r"(now|today|yesterday)?\s*((?:[+-]\s*[0-9.]+\s*[a-z]+\s*)*)(?:/\s*(min|h|d|w|mo|y))?", re.ASCII)

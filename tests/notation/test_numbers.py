@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from sensorlogd import numbers
+from sensorlogd.notation import numbers
 from sensorlogd.storage.query import rows
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

@@ -8,7 +8,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd import csv_rows
+from sensorlogd.notation import csv_rows
 
 
 def test_cells() -> None:

@@ -1,0 +1,1 @@
+"""How values are written and read: numbers, points in time, durations, unit signs, rows of CSV."""
