@@ -21,10 +21,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks import common
-from sensorlogd.storage.ingest.append import _INSERT
 from sensorlogd.storage.rollups import rollup
 
 ROWS = 200_000
+_INSERT = {  # as the writer stores readings: many rows a statement
+    size: "INSERT INTO recent(series_id, ts, value, quality) VALUES " + ",".join(["(?,?,?,?)"] * size) for size in (64, 4096)
+}
 TABLE = (
     "CREATE TABLE recent(ts INTEGER NOT NULL, series_id INTEGER NOT NULL, value REAL, quality INTEGER NOT NULL,"
     " PRIMARY KEY(ts, series_id)) STRICT, WITHOUT ROWID"
@@ -107,8 +109,10 @@ def reader_cost() -> None:
     per_process = statistics.mean(common.pss_mb(int(process.pid or 0)) for process in processes)
     for _, theirs in pipes:
         theirs.send("end")
-    for waiting in [*threads, *processes]:
-        waiting.join()
+    for thread in threads:
+        thread.join()
+    for process in processes:
+        process.join()
     print(f"1. a waiting reader: as a thread {per_thread:.2f} MB, as a process {per_process:.1f} MB (PSS)")
 
 

@@ -70,8 +70,8 @@ def build(path: Path, days: int) -> None:
     for day in range(days):
         begin = (T0 + day * DAY_S) * 1_000_000
         conn.execute("BEGIN IMMEDIATE")
-        for rows in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
-            store.apply_rows(conn, rows)
+        for block in compute.compute_block(reader, begin, begin + DAY_S * 1_000_000, "UTC"):
+            store.apply_rows(conn, block)
         store.set_edge(conn, begin + DAY_S * 1_000_000)
         conn.execute("COMMIT")
     reader.close()
