@@ -67,8 +67,8 @@ def document() -> str:
         parts.append(f"export type {name} = {type_of(schema)};\n")
     answers, parameters = [], []
     for path, methods in found["paths"].items():
-        operation = methods["get"]
-        if not path.startswith("/api/v1/"):
+        operation = methods.get("get")
+        if operation is None or not path.startswith("/api/v1/"):
             continue
         name = operation["operationId"]
         parameters.append(f"  {name}: [{', '.join(chr(34) + one['name'] + chr(34) for one in operation['parameters'])}],")

@@ -25,6 +25,8 @@ const act: Act = {
     store.change(({ hidden }) => ({
       hidden: new Set(hidden.has(series) ? [...hidden].filter((one) => one !== series) : [...hidden, series]),
     })),
+  mark: (marking) => store.change(() => ({ marking })),
+  again: () => store.change(({ chart, happened }) => ({ chart: { ...chart, key: "" }, happened: { ...happened, key: "" } })),
   say: (text) => {
     spoken.textContent = text;
   },
@@ -33,7 +35,7 @@ const act: Act = {
 function arrive(): void {
   const route = read(location.hash);
   const other = route.page !== store.state.route.page;
-  store.change(() => ({ route, cursor: null, error: "" }));
+  store.change(({ marking }) => ({ route, cursor: null, error: "", marking: other ? null : marking }));
   if (other) window.scrollTo(0, 0);
 }
 

@@ -176,7 +176,7 @@ def test_the_keyboard_is_enough(open_page: Open) -> None:
 
     def zoomed() -> bool:
         page.keyboard.press("+")  # pressed again, as one does, where the page was just drawing something new
-        return page.url != address
+        return bool(page.url != address)
 
     until(zoomed, "the address of the zoomed view")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
@@ -424,8 +424,9 @@ def test_comparing_and_a_picture_file(open_page: Open) -> None:
     assert Path(started.value.path()).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
-def test_a_page_for_a_sensor(open_page: Open) -> None:
+def test_a_page_for_a_sensor(site: Site, open_page: Open) -> None:
     """How it is, what happened to it, what to do now."""
+    site.port.send(b"3.3\n")  # the first reading is an event
     tab = open_page("#/sensor/probe")
     until(lambda: "connected" in tab.page.locator("table.wide").text_content(), "its events")
     assert "What to do now" in tab.page.locator(".advice").text_content()

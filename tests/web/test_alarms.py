@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from sensorlogd.storage import alarms, database
-from sensorlogd.storage.alarms import AlarmRow, NoticeRow, Outcome
+from sensorlogd.storage.alarms import AlarmRow, ChangeRow, NoticeRow, Outcome
 from sensorlogd.web.serving.settings import Settings
 from tests.web.conftest import T0, S, make_database, serving
 
+DEFINITION = '{"clear": ["value", "<", 28.0, 0, 0], "for": 0, "when": ["value", ">", 30.0, 0, 0]}'
 NORMAL = AlarmRow(
     "hot", "lab.t", "{}", "> 30", "critical", "°C", "normal", T0, None, 0, 0, 0, 0, 0, None, "", 0, "", 0, None, "open a window"
 )  # fmt: skip
@@ -19,8 +20,18 @@ def with_alarms(fresh: Path, path: Path) -> Path:
     make_database(fresh, path)
     conn = database.connect_writer(path)
     conn.execute("BEGIN IMMEDIATE")
-    raised = replace(NORMAL, subject="lab.t", state="unacknowledged", value=31.5, raised_us=T0 + 60 * S, raises=2)
+    raised = replace(
+        NORMAL, subject="lab.t", definition=DEFINITION, state="unacknowledged", value=31.5, raised_us=T0 + 60 * S, raises=2
+    )
     muted = replace(raised, subject="roof.t", shelved_until_at=5, shelved_until_us=T0 + 7200 * S)
+    alarms.add_changes(
+        conn,
+        [
+            ChangeRow(T0 + 60 * S, "hot", "lab.t", "raised", "pending", "unacknowledged", 31.5, ""),
+            ChangeRow(T0 + 90 * S, "hot", "roof.t", "raised", "pending", "unacknowledged", 31.5, ""),
+            ChangeRow(T0 + 120 * S, "hot", "lab.t", "returned", "unacknowledged", "returned unacknowledged", 20.0, ""),
+        ],
+    )
     alarms.save(conn, [raised, muted, replace(NORMAL, subject="lab.n", state="pending"), replace(NORMAL, name="cold")])
     rows = [NoticeRow(f"n{n}", "me", "raised", "hot", "lab.t", T0, {}, alarms.WAITING, 0) for n in range(3)]
     alarms.add_notices(conn, rows)
@@ -42,6 +53,8 @@ def test_alarms_are_told_everywhere(fresh: Path, tmp_path: Path) -> None:
         ]
         assert rows[0]["value"] == 31.5
         assert rows[0]["last_raised"].startswith("2026-03-29T00:01:00")
+        assert (rows[0]["limit"], rows[0]["clear_limit"]) == (30.0, 28.0)
+        assert rows[3]["limit"] is None  # a definition of another release
         assert len(served.get("/api/v1/alarms", state="raised")["alarms"]) == 2
         firing = served.get("/prometheus/api/v1/alerts")["data"]["alerts"]
         assert [(one["labels"]["sensor"], one["state"]) for one in firing] == [
@@ -60,3 +73,17 @@ def test_alarms_are_told_everywhere(fresh: Path, tmp_path: Path) -> None:
     assert 'sensorlogd_alarms{state="shelved"} 1.0' in told
     assert 'sensorlogd_notifications_waiting{target="me"} 2.0' in told
     assert 'sensorlogd_notifications_total{outcome="sent",target="me"} 1.0' in told
+
+
+def test_when_alarms_were_raised_by_range_and_series(fresh: Path, tmp_path: Path) -> None:
+    """A chart shades these; one that is not over has no end."""
+    with serving(Settings(with_alarms(fresh, tmp_path / "log.db"))) as served:
+
+        def told(**params: str) -> list[tuple[str, float, float | None]]:
+            found = served.get("/api/v1/alarm_periods", time="s", since=str(T0), until=str(T0 + 3600 * S), **params)
+            return [(one["series"], one["since"] - T0 / S, one["until"] and one["until"] - T0 / S) for one in found["periods"]]
+
+        assert told() == [("lab.t", 60, 120), ("roof.t", 90, None)]
+        assert told(series="lab") == [("lab.t", 60, 120)]
+        assert told(series="roof.*") == [("roof.t", 90, None)]
+        assert served.client.get("/api/v1/alarm_periods", params={"since": "now", "until": "-1h"}).status_code == 400

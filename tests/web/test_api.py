@@ -67,7 +67,8 @@ def test_readings_as_rows_as_columns_and_streamed_are_the_same(served: Served) -
 def test_pages_end_to_end_are_the_whole(served: Served, series: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever follows ``next`` gets every row once, and so does a stream that is made of pages."""
     whole = served.get("/api/v1/readings", series=series, **ALL)["readings"]
-    found, following = [], {}
+    found: list[Any] = []
+    following: dict[str, Any] = {}
     while True:
         page = served.get("/api/v1/readings", series=series, limit=37, **ALL, **following)
         found += page["readings"]
@@ -184,7 +185,7 @@ def test_sensors_say_what_they_have_and_how_they_are(served: Served) -> None:
     assert [lab["sensor"], lab["health"], lab["last"]] == ["lab", "not running", "2026-03-29T01:59:50Z"]
     assert [one["series"] for one in lab["channels"]] == ["lab.n", "lab.t"]
     assert lab["channels"][1] | {"retired": None} == {
-        "series": "lab.t", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_s": 30, "labels": {"room": "2"}, "decimals": None, "seen_decimals": None, "retired": None,
+        "series": "lab.t", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_s": 30, "labels": {"room": "2"}, "decimals": None, "seen_decimals": None, "valid": None, "retired": None,
     }  # fmt: skip
     assert (roof["error"], roof["last"]) == ("no such device", None)
     status = served.get("/api/v1/status", tz="Europe/Berlin")

@@ -151,10 +151,9 @@ def test_ages_alone_are_no_change(served: Served, path: str) -> None:
 
 def test_ages_do_not_stay_for_ever(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a sensor that is silent the age grows, also for who asks with a tag."""
-    from sensorlogd.web.answering import encode
 
     began, later = time.time(), 0.0
-    monkeypatch.setattr(encode.time, "time", lambda: began + later)
+    monkeypatch.setattr(time, "time", lambda: began + later)
     tag = {"If-None-Match": served.client.get("/api/v1/latest").headers["etag"]}
     later = 9.9
     assert served.client.get("/api/v1/latest", headers=tag).status_code == 304

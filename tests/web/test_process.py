@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,10 @@ def test_values_over_http_are_those_of_the_database(tmp_path: Path) -> None:
     conn.close()
 
 
+def another_pid(daemon: Daemon, gone: int) -> bool:
+    return web_pid(daemon) not in (0, gone)
+
+
 def test_a_web_process_that_dies_or_hangs_is_replaced_and_logging_goes_on(tmp_path: Path) -> None:
     """Every reading of the counter is there, however often the pages were killed; it is told once."""
     with Daemon(write_config(tmp_path), tmp_path / "data", web=True).wait_ready() as daemon:
@@ -105,7 +110,7 @@ def test_a_web_process_that_dies_or_hangs_is_replaced_and_logging_goes_on(tmp_pa
             url(daemon)
             pid = web_pid(daemon)
             os.kill(pid, signal.SIGKILL)
-            until(lambda gone=pid: web_pid(daemon) not in (0, gone), "another process")
+            until(partial(another_pid, daemon, pid), "another process")
         address = url(daemon)
         until(lambda: facts(daemon)["web_restarts"] == 2, "the count of restarts")
         until(lambda: events(daemon, "web_recovered"), "the event")

@@ -13,7 +13,7 @@ from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.working import row_text
 from sensorlogd.web.working.texts import rows_as_csv, rows_as_ndjson, safe_cell
 
-NAMES = st.text(st.characters(exclude_categories=("C",)), min_size=1, max_size=12)
+NAMES = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=12)
 ZONES = st.sampled_from(("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"))
 
 

@@ -15,10 +15,12 @@ import httpx
 import pytest
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.web.answering import stream
+from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings
 from tests.rig import DEADLINE_S, until
 from tests.web.conftest import S, Served, make_database, serving
@@ -196,7 +198,7 @@ def test_events_and_changed_states_are_sent(live: Served, log: Log) -> None:
     """As the page needs them."""
     with watching(live) as viewer:
         log.conn.execute("BEGIN IMMEDIATE")
-        events.record(log.conn, time.time_ns() // 1000, "lost", "lab", "unplugged")
+        events.record(log.conn, time.time_ns() // 1000, OtherKind("lost"), "lab", "unplugged")
         log.conn.execute("UPDATE sensor_status SET state = 'backing_off' WHERE sensor_id = 1")
         log.conn.execute("COMMIT")
         until(lambda: viewer.of("events") and viewer.of("sensors"), "the event")
@@ -231,7 +233,7 @@ def test_a_replaced_database_is_followed(live: Served, log: Log, fresh: Path, tm
 
 def test_a_viewer_who_does_not_read_is_let_go(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for one viewer is bounded; he may come back and resume."""
-    waiting = stream.Viewer(stream.Wish((), stream.TimeForm("rfc3339", "UTC")))
+    waiting = stream.Viewer(stream.Wish((), TimeForm("rfc3339", "UTC")))
     for _ in range(stream.WAITING_MAX):
         waiting.push(b"x")
     assert not waiting.gone

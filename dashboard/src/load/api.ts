@@ -28,18 +28,27 @@ export function address(path: string, query: Query = {}): string {
 
 /** Raises ApiError; an AbortError is passed on as it is. */
 export async function ask<K extends keyof Answers>(path: K, query: Query = {}, signal?: AbortSignal): Promise<Answers[K]> {
-  return (await json(address(path, { time: "s", ...query }), signal)) as Answers[K];
+  const how = { signal: signal ?? null, headers: { Accept: "application/json" } };
+  return (await json(address(path, { time: "s", ...query }), how)) as Answers[K];
 }
 
-export async function json(url: string, signal?: AbortSignal): Promise<unknown> {
+/** Ask for a change; what came of it. Raises ApiError. */
+export const send = (path: string, body: object): Promise<unknown> =>
+  json(address(path), {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+
+async function json(url: string, how: RequestInit): Promise<unknown> {
   let answer: Response;
   try {
-    answer = await fetch(url, { signal: signal ?? null, headers: { Accept: "application/json" } });
+    answer = await fetch(url, how);
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new ApiError("sensorlogd does not answer", "away");
   }
-  if (answer.status === 401 || answer.status === 403) signIn();
+  if (answer.status === 401) signIn();
   const body = (await answer.json().catch(() => null)) as { error?: { code: string; message: string; hint?: string } } | null;
   if (answer.ok) return body;
   const told = body?.error;

@@ -1,7 +1,7 @@
 // What is known all the time: sensors, newest values, the head. It begins with three questions; then the stream tells.
 
-import type { Alarm, LogEvent, Sensor, State, Store } from "../state/model";
-import { ApiError, address, ask, json, knows } from "./api";
+import type { LogEvent, Sensor, State, Store } from "../state/model";
+import { ApiError, ask } from "./api";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
@@ -52,7 +52,7 @@ export class Live {
 
   private async sensors(): Promise<void> {
     try {
-      const found = (await ask("sensors", { retired: "1" })).sensors as Sensor[];
+      const found = (await ask("sensors", { retired: "1" })).sensors;
       const live = (one: Sensor) =>
         one.channels.some((channel) => !channel.retired) || (!one.channels.length && one.state !== "stopped");
       this.store.change(() => ({
@@ -94,8 +94,7 @@ export class Live {
   }
 
   private async alarms(): Promise<void> {
-    if (!knows("alarms")) return;
-    const found = (await json(address("alarms", { time: "s" }))) as { alarms: Alarm[] };
+    const found = await ask("alarms");
     this.store.change(() => ({ alarms: found.alarms }));
   }
 
@@ -137,6 +136,9 @@ export class Live {
     this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
     if (events.some((one) => one.kind === "config_reloaded" || one.kind === "started" || one.kind === "imported"))
       void this.sensors();
+    // A chart shows when alarms were raised: that is asked for again.
+    if (events.some((one) => one.kind.startsWith("alarm_")))
+      this.store.change((state) => ({ happened: { ...state.happened, key: "" } }));
     window.setTimeout(() => void this.status(), SHORTLY_MS);
   }
 

@@ -2,11 +2,12 @@
 
 import { type By, period } from "../state/figures";
 import { type Buckets, joined } from "../state/frame";
-import type { Asked, ChartData, EventsData, LogEvent, State, Store } from "../state/model";
+import type { Asked, ChartData, EventsData, Happened, LogEvent, State, Store } from "../state/model";
 import { bounds, type Route, write } from "../state/route";
 import { chosen, seconds } from "../state/series";
 import { time, ZONE } from "../state/words";
 import { ApiError, ask, iso, knows, type Query } from "./api";
+import type { Cost } from "./types";
 
 export const MOST_SERIES = 40;
 const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
@@ -15,7 +16,7 @@ const SOONEST_MS = 1000;
 const LATEST_MS = 60_000;
 const CURVES_AT_ONCE = 40;
 
-type Kind = "chart" | "happened" | "events" | "figures";
+type Kind = "chart" | "happened" | "events" | "figures" | "database" | "costs";
 
 export class Questions {
   private readonly running = new Map<Kind, AbortController>();
@@ -36,6 +37,12 @@ export class Questions {
     }
     if (route.page === "events" || route.page === "sensor")
       this.begin("events", eventsKey(route), (signal) => this.events(route, signal));
+    if (route.page === "database")
+      this.begin("database", route.more["parts"] ?? "0", (signal) =>
+        ask("database", { parts: route.more["parts"] ?? "0" }, signal),
+      );
+    if (route.page === "use" && route.series.length)
+      this.begin("costs", write({ ...route, kiosk: false }), (signal) => this.costs(state, signal));
     if (["use", "year", "rose"].includes(route.page) && route.series.length)
       this.begin("figures", write({ ...route, kiosk: false }), (signal) => this.figures(state, signal));
   };
@@ -105,11 +112,14 @@ export class Questions {
     };
   }
 
-  private async happened(state: State, signal: AbortSignal): Promise<LogEvent[]> {
+  private async happened(state: State, signal: AbortSignal): Promise<Happened> {
     const [since, until] = bounds(state.route, Date.now() / 1000 + state.ahead);
-    return (
-      await ask("events", { since: iso(since), limit: 500, ...(knows("events", "until") ? { until: iso(until) } : {}) }, signal)
-    ).events;
+    const query = { since: iso(since), until: iso(until) };
+    const [{ events }, { periods }] = await Promise.all([
+      ask("events", { ...query, limit: 500 }, signal),
+      ask("alarm_periods", query, signal),
+    ]);
+    return { events, periods };
   }
 
   /** Readings have come: a live chart asks for its last steps again, not more often than it has room for. */
@@ -202,6 +212,15 @@ export class Questions {
       Object.assign(query, { since: iso(since), until: iso(until), every: by, agg: "increase" });
     }
     return (await ask("buckets", query, signal)).series as Buckets[];
+  }
+
+  /** By the prices of the configuration; nothing of counters without one. */
+  private async costs(state: State, signal: AbortSignal): Promise<Cost[]> {
+    const { route, ahead } = state;
+    const by = (route.more["by"] ?? "1d") as By;
+    const [since, until] = period(by, Number(route.more["at"]) || Date.now() / 1000 + ahead);
+    const query = { series: route.series, since: iso(since), until: iso(until), every: by, tz: ZONE };
+    return (await ask("cost", query, signal)).series;
   }
 
   // ---- curves of the overview ------------------------------------------------------------------------------------------

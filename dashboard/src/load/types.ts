@@ -27,6 +27,8 @@ export type Channel = {
   decimals: number | null;
   /** the most places that its values came with, as far as is known */
   seen_decimals: number | null;
+  /** lowest and highest possible value, as far as the configuration says; beyond is fail:gross_range */
+  valid: (number | null)[] | null;
   /** since when it is not configured any more */
   retired: number | null;
 };
@@ -146,6 +148,10 @@ export type Alarm = {
   value: number | null;
   unit: string;
   condition: string;
+  /** the number of a comparison that is in the unit of the series */
+  limit: number | null;
+  /** that of its clear */
+  clear_limit: number | null;
   /** how often so far */
   raised: number;
   /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
@@ -155,6 +161,103 @@ export type Alarm = {
   detail: string;
   note: string;
   text: string;
+};
+
+export type Mend = {
+  /** its number, for undo */
+  mend: number;
+  series: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  made: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  since: number;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  until: number;
+  what: string;
+  note: string;
+  readings: number;
+  /** done, waiting, under way, taken back ... */
+  state: string;
+};
+
+export type Mended = {
+  mend: number;
+  readings: number;
+  /** false: the daemon goes on with it */
+  done: boolean;
+  series?: string;
+};
+
+export type Panel = {
+  name: string;
+  /** the part of the address of the dashboard that begins with #/ */
+  view: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  saved: number;
+  /** as in panels.json */
+  saved_us: number;
+};
+
+export type Cost = {
+  series: string;
+  /** its name under prices: */
+  tariff: string;
+  currency: string;
+  unit: string;
+  time: number[];
+  increase: number[];
+  cost: number[];
+  /** of the increase, what no price is known for */
+  unpriced: number[];
+};
+
+export type Database = {
+  bytes: number;
+  wal_bytes: number;
+  /** in the file, to be used again */
+  free_bytes: number;
+  disk_free_bytes: number;
+  /** time of the oldest reading */
+  first: number | null;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  last: number | null;
+  series: number;
+  events: number;
+  mends: number;
+  /** as in the last day; null: too little is known yet */
+  readings_per_day: number | null;
+  /** what these and their roll-ups take, about */
+  bytes_per_day: number | null;
+  /** old readings expire already: it does not grow by all of that */
+  expires: boolean;
+  /** when the disk is full, as it grows now; null: not within a century, or not known */
+  full: number | null;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  moved_until: number | null;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  rolled_up_until: number | null;
+  /** of series, that wait to be rolled up anew, about */
+  hours_to_roll_up: number;
+  /** bytes of each part of the file, if parts=1 asks for them and SQLite can tell */
+  parts: Record<string, number> | null;
+  incidents: {
+    name: string;
+    /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+    time: number;
+    reason: string;
+    bytes: number;
+    salvaged: boolean;
+  }[];
+};
+
+export type AlarmPeriod = {
+  alarm: string;
+  /** as of Alarm */
+  series: string;
+  /** RFC 3339 in the zone asked for, or a number since 1970 (time=s, ms, us) */
+  since: number;
+  /** null: not yet over at the end of the range */
+  until: number | null;
 };
 
 export type Status = {
@@ -171,6 +274,8 @@ export type Status = {
   };
   sensors: SensorState[];
   config_errors: string[];
+  /** whether readings may be flagged and notes written here */
+  changes: boolean;
 };
 
 /** What each endpoint answers. */
@@ -198,6 +303,19 @@ export type Answers = {
   alarms: {
     alarms: Alarm[];
   };
+  alarm_periods: {
+    periods: AlarmPeriod[];
+  };
+  mends: {
+    mends: Mend[];
+  };
+  panels: {
+    panels: Panel[];
+  };
+  cost: {
+    series: Cost[];
+  };
+  database: Database;
   status: Status;
 };
 
@@ -209,6 +327,11 @@ export const PARAMETERS: Record<string, readonly string[]> = {
   buckets: ["series", "since", "until", "every", "max_points", "agg", "fill", "unit", "shape", "format", "tz", "time"],
   events: ["since", "until", "limit", "kind", "sensor", "after", "before", "format", "tz", "time"],
   alarms: ["state", "tz", "time"],
+  alarm_periods: ["series", "since", "until", "tz", "time"],
+  mends: ["series", "since", "until", "tz", "time"],
+  panels: ["tz", "time"],
+  cost: ["series", "since", "until", "every", "tz", "time"],
+  database: ["parts", "tz", "time"],
   status: ["tz", "time"],
   stream: ["series", "last_event_id", "tz", "time"],
 };

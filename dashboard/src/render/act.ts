@@ -1,5 +1,6 @@
 // What people do, handed down to everything that is drawn.
 
+import type { Range } from "../state/model";
 import type { Route } from "../state/route";
 
 export interface Act {
@@ -11,6 +12,10 @@ export interface Act {
   cursor(at: number | null): void;
   /** Hide a line, or show it again. */
   toggle(series: string): void;
+  /** Mark this part of the chart, or none. */
+  mark(range: Range | null): void;
+  /** Something was changed: what the chart shows is asked for again. */
+  again(): void;
   /** For screen readers. */
   say(text: string): void;
 }

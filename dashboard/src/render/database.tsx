@@ -1,8 +1,10 @@
 // The database: how large, how it grows, what it is doing, what has befallen it.
 
+import type { Database as Found } from "../load/types";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
+import type { Act } from "./act";
 import { levelOf } from "./events";
 import { Empty } from "./parts";
 
@@ -10,7 +12,60 @@ type Facts = Record<string, unknown>;
 
 const number = (facts: Facts, name: string): number => Number(facts[name] ?? 0);
 
-export function Database({ state }: { state: State }) {
+/** How it grows, and how far behind its roll-ups are. */
+function grown(found: Found, now: number): [string, string][] {
+  const { readings_per_day: readings, bytes_per_day: bytes, rolled_up_until: edge, last } = found;
+  const behind = edge === null || last === null ? 0 : last - edge;
+  return [
+    ["Readings", found.first === null ? "none" : `from ${time(found.first, 0)} to ${time(found.last ?? now, now)}`],
+    [
+      "Comes a day",
+      readings === null || bytes === null
+        ? "not known before an hour is rolled up"
+        : `${plural(Math.round(readings), "reading")}, about ${size(bytes)}${found.expires ? "; old ones expire" : ""}`,
+    ],
+    ["Free on the disk", `${size(found.disk_free_bytes)}, and ${size(found.free_bytes)} in the file`],
+    [
+      "Full by",
+      found.full === null
+        ? found.expires
+          ? "not at all, if as much expires as comes"
+          : readings === null
+            ? ""
+            : "not within a century"
+        : `${time(found.full, 0).slice(0, 10)}, as it grows now (in ${duration(Math.max(found.full - now, 0))})`,
+    ],
+    [
+      "Rolled up until",
+      `${edge === null ? "not yet" : `${time(edge, now)}${behind > 1 ? `, ${duration(behind)} behind the newest reading` : ""}`}${found.hours_to_roll_up ? `; ${plural(found.hours_to_roll_up, "hour")} of series to be done anew` : ""}`,
+    ],
+  ];
+}
+
+function Parts({ parts, free }: { parts: Record<string, number>; free: number }) {
+  const all = [...Object.entries(parts), ["free", free] as const].sort((a, b) => b[1] - a[1]);
+  const sum = all.reduce((total, [, bytes]) => total + bytes, 0) || 1;
+  return (
+    <>
+      <h3>What the file is full of</h3>
+      <table class="parts">
+        <tbody>
+          {all.map(([name, bytes]) => (
+            <tr key={name} data-part={name}>
+              <th scope="row">{name}</th>
+              <td>{size(bytes)}</td>
+              <td>
+                <meter min={0} max={1} value={bytes / sum} aria-label={`${name}: share of the file`} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+export function Database({ state, act }: { state: State; act: Act }) {
   if (!state.status) return <Empty>Asking sensorlogd …</Empty>;
   const { database } = state.status;
   const facts = state.status.daemon as Facts;
@@ -19,7 +74,7 @@ export function Database({ state }: { state: State }) {
   const work = Array.isArray(facts["work"]) ? (facts["work"] as Facts[]) : [];
   const parts = Object.entries((facts["parts"] ?? {}) as Facts);
   const findings = Array.isArray(facts["findings"]) ? (facts["findings"] as string[]) : [];
-  const incidents = number(facts, "incidents");
+  const found = state.database.data;
   const told = state.recent.filter((one) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(one.kind));
   const rows: [string, string][] = [
     ["File", database.path],
@@ -38,25 +93,11 @@ export function Database({ state }: { state: State }) {
       `${String(facts["rollup_state"] ?? "unknown")}${facts["rollup_error"] ? `: ${String(facts["rollup_error"])}` : ""}`,
     ],
     ["Late, repeated, shifted", `${number(facts, "late")}, ${number(facts, "repeated")}, ${number(facts, "shifted")} readings`],
-    ["Incidents", incidents ? `${plural(incidents, "incident")}: see the folder damaged/ beside the database` : "none"],
     ["Web pages", `${String(facts["web_state"] ?? "")}, restarted ${number(facts, "web_restarts")} times`],
     ["Clock", String((facts["clock"] as Facts | undefined)?.["sentence"] ?? "")],
     ["Version", String(facts["version"] ?? "")],
   ];
-  for (const [name, words] of [
-    ["free_bytes", "Free on the disk"],
-    ["full_us", "Full by, as it grows"],
-    ["rollup_lag_us", "Roll-ups are behind by"],
-  ] as const)
-    if (facts[name])
-      rows.push([
-        words,
-        name === "full_us"
-          ? time(number(facts, name) / 1e6, 0)
-          : name === "free_bytes"
-            ? size(number(facts, name))
-            : duration(number(facts, name) / 1e6),
-      ]);
+  if (found) rows.splice(2, 0, ...grown(found, state.now));
   return (
     <>
       <h2>Database</h2>
@@ -70,6 +111,35 @@ export function Database({ state }: { state: State }) {
             </div>
           ))}
       </dl>
+      {found?.parts ? <Parts parts={found.parts} free={found.free_bytes} /> : null}
+      {found && !found.parts ? (
+        <p>
+          <button
+            type="button"
+            disabled={state.database.busy || state.route.more["parts"] === "1"}
+            onClick={() => act.go({ ...state.route, more: { parts: "1" } }, true)}
+          >
+            {state.route.more["parts"] === "1" && !state.database.busy
+              ? "It cannot be measured here"
+              : "Measure what it is full of"}
+          </button>{" "}
+          <span class="unit">reads the whole file</span>
+        </p>
+      ) : null}
+      <h3>Incidents</h3>
+      {found?.incidents.length ? (
+        <ul class="plain">
+          {found.incidents.map((one) => (
+            <li key={one.name}>
+              <time>{time(one.time, state.now)}</time> <b class={one.salvaged ? "" : "bad"}>{one.name}</b> {one.reason};{" "}
+              {size(one.bytes)} set aside in damaged/{one.name},{" "}
+              {one.salvaged ? "what can be read of it is back" : "not all of it is back"}
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <p class="unit">{found ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
+      )}
       <h3>Work in progress</h3>
       {work.length || parts.length ? (
         <ul class="plain">

@@ -6,7 +6,7 @@ import { to } from "../state/route";
 import { matches } from "../state/series";
 import { time, ZONE } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, Name } from "./parts";
+import { Choice, Empty, Name, Written } from "./parts";
 
 const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
 const GOOD = /(connected|recovered|returned|salvaged)/;
@@ -79,11 +79,11 @@ export function Events({ state, act }: { state: State; act: Act }) {
         {knows("events", "kind") ? (
           <label class="choice">
             <span>Kind</span>
-            <input
+            <Written
               type="search"
               placeholder="all; web_*, lost"
               value={more["kind"] ?? ""}
-              onChange={(event) => choose("kind", event.currentTarget.value.trim())}
+              onWritten={(value) => choose("kind", value.trim())}
             />
           </label>
         ) : null}

@@ -6,7 +6,8 @@ import { to } from "../state/route";
 import { matches } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
-import { Age, Choice, Empty, Name, Pill, Rise, Spark, Value } from "./parts";
+import { Raised } from "./alarms";
+import { Age, Choice, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./parts";
 
 const MANY = 12;
 const SHOWN = 3; // channels of a row
@@ -61,7 +62,7 @@ export function Overview({ state, act }: { state: State; act: Act }) {
           />
         </div>
       )}
-      <Alarms state={state} />
+      <Raised state={state} />
       {trouble.length ? (
         <section class="group trouble" aria-label="Needs a look">
           <h3>
@@ -118,24 +119,6 @@ function meant(one: View, search: string): boolean {
   );
 }
 
-function Alarms({ state }: { state: State }) {
-  const raised = state.alarms.filter((one) => ["unacknowledged", "acknowledged", "returned unacknowledged"].includes(one.state));
-  if (!raised.length) return null;
-  return (
-    <section class="group trouble" aria-label="Alarms">
-      <h3>{plural(raised.length, "alarm")}</h3>
-      <ul class="plain">
-        {raised.map((one) => (
-          <li key={one.alarm + one.series}>
-            <Pill level={one.state === "unacknowledged" ? "bad" : "warn"}>{one.state}</Pill> <b>{one.alarm}</b>{" "}
-            <a href={to("chart", { series: [one.series] })}>{one.series}</a> {one.condition} {one.text ?? ""}
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
 const page = (one: View): string => to("sensor", { sensor: one.sensor.sensor });
 
 function Cards({ views, state, act }: { views: View[]; state: State; act: Act }) {
@@ -165,6 +148,7 @@ function Cards({ views, state, act }: { views: View[]; state: State; act: Act })
                     <small>
                       <Age state={state} channel={channel} />
                       <Rise curve={state.curves.get(channel.series)} channel={channel} />
+                      <InAlarm state={state} channel={channel} />
                     </small>
                   </span>
                   <Value state={state} channel={channel} />
@@ -208,6 +192,7 @@ function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) 
                   <span key={channel.series} class="one" data-series={channel.series}>
                     <span class="channel">{channel.channel} </span>
                     <Value state={state} channel={channel} />
+                    <InAlarm state={state} channel={channel} />
                   </span>
                 ))}
                 {one.sensor.channels.length > SHOWN ? <span class="channel">+{one.sensor.channels.length - SHOWN}</span> : null}

@@ -5,10 +5,12 @@ import type { State } from "../state/model";
 import { type Page as Name, to } from "../state/route";
 import { size } from "../state/words";
 import type { Act } from "./act";
+import { Alarms, AlarmTally } from "./alarms";
 import { ChartPage } from "./chart/page";
 import { Database } from "./database";
 import { Events } from "./events";
 import { Overview, Tally } from "./overview";
+import { Panels } from "./panels";
 import { Rosette } from "./rose";
 import { SensorPage } from "./sensor";
 import { Use } from "./use";
@@ -18,6 +20,7 @@ const WAYS: readonly (readonly [Name, string, readonly Name[]])[] = [
   ["overview", "Sensors", ["overview", "sensor"]],
   ["chart", "Charts", ["chart", "use", "year", "rose"]],
   ["events", "Events", ["events"]],
+  ["alarms", "Alarms", ["alarms"]],
   ["database", "Database", ["database"]],
 ];
 const CHARTS: readonly (readonly [Name, string])[] = [
@@ -46,11 +49,13 @@ export function Page({ state, act }: { state: State; act: Act }) {
         </h1>
         {route.kiosk ? null : (
           <nav aria-label="Pages">
-            {WAYS.map(([name, words, own]) => (
-              <a key={name} href={to(name)} data-page={name} aria-current={own.includes(route.page) ? "page" : undefined}>
-                {words}
-              </a>
-            ))}
+            {WAYS.filter(([name]) => name !== "alarms" || state.alarms.length || route.page === name).map(
+              ([name, words, own]) => (
+                <a key={name} href={to(name)} data-page={name} aria-current={own.includes(route.page) ? "page" : undefined}>
+                  {words}
+                </a>
+              ),
+            )}
           </nav>
         )}
         <Head state={state} />
@@ -74,6 +79,7 @@ export function Page({ state, act }: { state: State; act: Act }) {
             ))}
           </nav>
         ) : null}
+        {charts && !route.kiosk ? <Panels state={state} /> : null}
         <Shown state={state} act={act} />
       </main>
     </>
@@ -88,6 +94,8 @@ function Shown({ state, act }: { state: State; act: Act }) {
       return <ChartPage state={state} act={act} />;
     case "events":
       return <Events state={state} act={act} />;
+    case "alarms":
+      return <Alarms state={state} />;
     case "use":
       return <Use state={state} act={act} />;
     case "year":
@@ -95,7 +103,7 @@ function Shown({ state, act }: { state: State; act: Act }) {
     case "rose":
       return <Rosette state={state} act={act} />;
     case "database":
-      return <Database state={state} />;
+      return <Database state={state} act={act} />;
     default:
       return <Overview state={state} act={act} />;
   }
@@ -109,6 +117,7 @@ function Head({ state }: { state: State }) {
     <div id="health" role="status" data-level={found.level}>
       <b class={found.level}>{found.word}</b>
       {found.says ? <span class={found.level === "warn" ? "warn" : "bad"}>{found.says}</span> : null}
+      <AlarmTally state={state} />
       <Tally state={state} />
       {sound && state.status ? (
         <>

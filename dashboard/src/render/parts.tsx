@@ -1,6 +1,8 @@
 // Small parts that several pages share.
 
-import { Component, type ComponentChildren, createRef } from "preact";
+import { Component, type ComponentChildren, createRef, type InputHTMLAttributes } from "preact";
+import { useState } from "preact/hooks";
+import { isActive } from "../state/alarms";
 import type { Level } from "../state/health";
 import { isFlagged } from "../state/health";
 import type { Curve, Sensor, State } from "../state/model";
@@ -59,6 +61,13 @@ export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Ch
       {" · "}+{computed(sum, resolution([Math.round(sum * 100) / 100]))} {channel.unit} in 1 h
     </span>
   );
+}
+
+export function InAlarm({ state, channel }: { state: State; channel: Channel }) {
+  const found = state.alarms.filter((one) => one.series === channel.series && isActive(one));
+  if (!found.length) return null;
+  const fresh = found.some((one) => one.state === "unacknowledged");
+  return <span class={`alarmed ${fresh ? "bad" : "warn"}`}> in alarm</span>;
 }
 
 const WIDTH = 140;
@@ -151,6 +160,25 @@ export function Choice({
         ))}
       </select>
     </label>
+  );
+}
+
+type Plain = Omit<InputHTMLAttributes<HTMLInputElement>, "value" | "onInput" | "onChange" | "onBlur">;
+
+/** What is being written stays, although the page is drawn anew each second; it counts once it is left, or after Enter. */
+export function Written({ value, onWritten, ...more }: Plain & { value: string; onWritten: (value: string) => void }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  return (
+    <input
+      {...more}
+      value={draft ?? value}
+      onInput={(event) => setDraft(event.currentTarget.value)}
+      onChange={(event) => {
+        setDraft(null);
+        onWritten(event.currentTarget.value);
+      }}
+      onBlur={() => setDraft(null)}
+    />
   );
 }
 

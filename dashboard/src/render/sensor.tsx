@@ -1,12 +1,14 @@
 // One sensor: how it is, since when, what it says, what happened to it, what to do now.
 
+import { ofSensor } from "../state/alarms";
 import { advice, levelOf, view } from "../state/health";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { age, duration, plural, time } from "../state/words";
 import type { Act } from "./act";
+import { AlarmTable } from "./alarms";
 import { EventTable, merged } from "./events";
-import { Age, Empty, Name, Pill, Rise, Spark, Value } from "./parts";
+import { Age, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./parts";
 
 export function SensorPage({ state, act }: { state: State; act: Act }) {
   const name = state.route.sensor;
@@ -14,6 +16,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
   if (!sensor) return state.sensors ? <Empty>There is no sensor {name}.</Empty> : <Empty>Asking sensorlogd …</Empty>;
   const found = view(state, sensor);
   const labels = new Map(sensor.channels.flatMap((one) => Object.entries(one.labels)));
+  const alarms = state.alarms.filter((one) => ofSensor(one, name));
   const counters = Object.entries(sensor.counters);
   return (
     <>
@@ -63,6 +66,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
                 <small>
                   <Age state={state} channel={channel} />
                   <Rise curve={state.curves.get(channel.series)} channel={channel} />
+                  <InAlarm state={state} channel={channel} />
                 </small>
               </span>
               <Value state={state} channel={channel} />
@@ -71,6 +75,12 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
           </li>
         ))}
       </ul>
+      {alarms.length ? (
+        <>
+          <h3>{plural(alarms.length, "alarm")}</h3>
+          <AlarmTable alarms={alarms} state={state} />
+        </>
+      ) : null}
       <h3>What happened to it</h3>
       <EventTable events={merged(state, name).slice(0, 50)} state={state} />
     </>

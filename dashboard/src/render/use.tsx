@@ -1,11 +1,11 @@
 // Consumption and rain: what counters rose by, an hour, a day or a month, as bars; with a price, what it cost.
 
-import { type Bar, BYS, type By, bars, nice, period, title } from "../state/figures";
+import { type Bar, BYS, type By, bars, costs, nice, period, title } from "../state/figures";
 import type { State } from "../state/model";
 import { axis, computed, NOTHING } from "../state/numbers";
 import type { Act } from "./act";
 import { COLOURS } from "./chart/palette";
-import { Choice, Empty, everyChannel } from "./parts";
+import { Choice, Empty, everyChannel, Written } from "./parts";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 
@@ -27,7 +27,17 @@ export function Use({ state, act }: { state: State; act: Act }) {
   const unit = found[0]?.unit ?? "";
   const sums = found.map((_, index) => made.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
   const places = 3;
-  const cost = (value: number) => (price ? ` (${(value * price).toFixed(2)})` : "");
+  const priced = price ? undefined : state.costs.data?.[0];
+  const paid = costs(priced, by);
+  const total = price
+    ? ` (${((sums[0] ?? 0) * price).toFixed(2)})`
+    : priced
+      ? ` (${paid.sum.toFixed(2)} ${priced.currency}${paid.unpriced > 0 ? `, ${computed(paid.unpriced, places)} ${priced.unit} without a price` : ""})`
+      : "";
+  const costOf = (one: Bar): string => {
+    if (one.values[0] === null || one.values[0] === undefined) return NOTHING;
+    return price ? (one.values[0] * price).toFixed(2) : (paid.known.get(one.label)?.toFixed(2) ?? NOTHING);
+  };
   return (
     <>
       <h2>Consumption</h2>
@@ -54,12 +64,12 @@ export function Use({ state, act }: { state: State; act: Act }) {
         </span>
         <label class="choice">
           <span>{`Price of a ${unit || "unit"}`}</span>
-          <input
+          <Written
             type="number"
             step="any"
             min="0"
             value={route.more["price"] ?? ""}
-            onChange={(event) => choose({ price: event.currentTarget.value })}
+            onWritten={(value) => choose({ price: value })}
           />
         </label>
       </div>
@@ -68,7 +78,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
         <section class="panel">
           <h3>
             {title(by, since)}: {computed(sums[0], places)} {unit}
-            {cost(sums[0] ?? 0)}
+            <span data-cost={priced ? paid.sum : undefined}>{total}</span>
           </h3>
           <Bars bars={made} unit={unit} />
           <details>
@@ -78,7 +88,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
                 <tr>
                   <th scope="col">{BYS.find(([name]) => name === by)?.[1]}</th>
                   <th scope="col">{unit || "count"}</th>
-                  {price ? <th scope="col">cost</th> : null}
+                  {price || priced ? <th scope="col">cost{priced ? ` ${priced.currency}` : ""}</th> : null}
                 </tr>
               </thead>
               <tbody>
@@ -86,7 +96,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
                   <tr key={one.at}>
                     <th scope="row">{one.label}</th>
                     <td>{computed(one.values[0], places)}</td>
-                    {price ? <td>{one.values[0] === null ? NOTHING : ((one.values[0] ?? 0) * price).toFixed(2)}</td> : null}
+                    {price || priced ? <td>{costOf(one)}</td> : null}
                   </tr>
                 ))}
               </tbody>

@@ -1,5 +1,6 @@
 // Consumption by hour, day and month; a year of days; a wind rose.
 
+import type { Cost } from "../load/types";
 import type { Buckets } from "./frame";
 import { day, MONTHS } from "./words";
 
@@ -63,6 +64,13 @@ export function bars(found: readonly Buckets[], by: By, since: number, until: nu
     at = next;
   }
   return made;
+}
+
+/** What each bar cost, by its label, in money. */
+export function costs(of: Cost | undefined, by: By): { known: Map<string, number>; sum: number; unpriced: number } {
+  const known = new Map((of?.time ?? []).map((at, row) => [label(by, at), of?.cost[row] ?? 0]));
+  const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, one) => sum + one, 0);
+  return { known, sum: total(of?.cost), unpriced: total(of?.unpriced) };
 }
 
 export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];

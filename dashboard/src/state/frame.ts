@@ -27,7 +27,7 @@ export interface Line {
   places: number | null;
   /** Seconds. */
   step: number;
-  valid: readonly [number | null, number | null] | null;
+  valid: readonly (number | null)[] | null;
   time: number[];
   mid: Column;
   low: Column;
@@ -134,8 +134,10 @@ function figures(of: Line, found: Buckets): Figures {
   return result;
 }
 
-/** From where to where an axis reaches: what is flagged stays out of it, unless there is nothing else. */
-export function range(lines: readonly Line[]): [number, number] {
+const NEAR = 0.5; // of what the lines span: an axis reaches as far as to a limit that is no further away
+
+/** From where to where an axis reaches: what is flagged stays out of it, unless there is nothing else; a limit that is near is in it. */
+export function range(lines: readonly Line[], limits: readonly number[] = []): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const flagged of [false, true]) {
@@ -155,6 +157,12 @@ export function range(lines: readonly Line[]): [number, number] {
     }
   if (low > high) return [0, 1];
   if (lines.length && lines.every((one) => one.kind === "angle")) return [0, 360];
+  const near = (high - low || Math.abs(high) * 0.1) * NEAR;
+  const [least, most] = [low - near, high + near];
+  for (const limit of limits) {
+    if (limit < low && limit >= least) low = limit;
+    if (limit > high && limit <= most) high = limit;
+  }
   const pad = (high - low) * 0.06 || Math.max(Math.abs(high) * 0.05, 0.5);
   const floor = low >= 0 && low - pad < 0 ? Math.min(0, low) : low - pad;
   return [floor, high + pad];

@@ -1,23 +1,22 @@
 // All that the page knows. It changes in one place (`change`), and everything that is seen is drawn from it.
 
-import type { Event, Latest, Status, Sensor as Told } from "../load/types";
+import type { Alarm, AlarmPeriod, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
 import type { Buckets } from "./frame";
 import { type Route, START } from "./route";
-import type { Channel } from "./series";
 
-export type Sensor = Omit<Told, "channels"> & { channels: Channel[] };
+export type { Alarm, AlarmPeriod, Sensor };
 export type LogEvent = Event;
 
-export interface Alarm {
-  alarm: string;
-  series: string;
-  severity: string;
-  state: string;
+/** Seconds since 1970. */
+export interface Range {
   since: number;
-  value: number | null;
-  unit: string;
-  condition: string;
-  text?: string;
+  until: number;
+}
+
+/** What happened in the range of a chart, and when alarms were raised in it. */
+export interface Happened {
+  events: LogEvent[];
+  periods: AlarmPeriod[];
 }
 
 /** What a page asked for: of which address, and what came. */
@@ -60,14 +59,18 @@ export interface State {
   recent: LogEvent[];
   chart: Asked<ChartData>;
   /** Events of the range that the charts show: they are not waited for. */
-  happened: Asked<LogEvent[]>;
+  happened: Asked<Happened>;
   events: Asked<EventsData>;
   figures: Asked<Buckets[]>;
+  costs: Asked<Cost[]>;
+  database: Asked<Database>;
   /** Why the last question failed. */
   error: string;
   /** Where the pointer is in all charts: a time. */
   cursor: number | null;
   hidden: ReadonlySet<string>;
+  /** A part of the chart that is to be flagged or noted; dragging marks while there is one. */
+  marking: Range | null;
 }
 
 export interface Curve {
@@ -93,9 +96,12 @@ export const beginning = (): State => ({
   happened: nothing(),
   events: nothing(),
   figures: nothing(),
+  costs: nothing(),
+  database: nothing(),
   error: "",
   cursor: null,
   hidden: new Set(),
+  marking: null,
 });
 
 export type Change = (state: State) => Partial<State> | null;

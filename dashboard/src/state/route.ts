@@ -1,6 +1,6 @@
 // Where the page is: everything that is shown can be told by the part of the address behind #, so that it can be sent to others.
 
-export type Page = "overview" | "sensor" | "chart" | "events" | "use" | "year" | "rose" | "database";
+export type Page = "overview" | "sensor" | "chart" | "events" | "alarms" | "use" | "year" | "rose" | "database";
 
 export interface Route {
   page: Page;
@@ -30,7 +30,7 @@ export const PRESETS: readonly (readonly [string, number])[] = [
   ["30 d", 2592000],
   ["1 y", 31536000],
 ];
-const PAGES: readonly Page[] = ["sensor", "chart", "events", "use", "year", "rose", "database"];
+const PAGES: readonly Page[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
 const SHORTEST = 1;
 const LONGEST = 100 * 31536000;
 const USUAL = 21600;

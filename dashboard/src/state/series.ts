@@ -1,13 +1,8 @@
 // Series: which ones a pattern means, what a counter is as a rate, how long a step is.
 
-import type { Channel as Told } from "../load/types";
+import type { Channel } from "../load/types";
 
-/** What the API may say of a channel beside what it must. */
-export type Channel = Told & {
-  decimals?: number | null;
-  seen_decimals?: number | null;
-  valid?: readonly [number | null, number | null] | null;
-};
+export type { Channel };
 
 /** Whether a name is meant by `pattern`: a glob, a bare sensor, or (with `loose`) any part of the name. */
 export function matches(name: string, pattern: string, loose = false): boolean {

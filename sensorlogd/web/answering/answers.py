@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sensorlogd import quality
-from sensorlogd.storage import alarm_rows
 from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.engine import Answer, Ask, BucketRow
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
@@ -68,6 +67,7 @@ def channel(one: Series, form: TimeForm) -> Json:
         "labels": one.labels,
         "decimals": one.decimals,
         "seen_decimals": one.seen_decimals,
+        "valid": None if one.valid is None else list(one.valid),
         "retired": None if one.retired_us is None else form(one.retired_us),
     }
 
@@ -83,7 +83,7 @@ def latest(log: Log, patterns: list[str], now_us: int, form: TimeForm) -> Json:
     return {"latest": rows}
 
 
-def status(log: Log, now_us: int, form: TimeForm) -> Json:
+def status(log: Log, now_us: int, form: TimeForm, *, changes: bool = False) -> Json:
     """The daemon's facts as it wrote them, judged; the database's size; the sensors in short."""
     facts = log.daemon()
     state, explanation = daemon_state(facts, now_us, log.path)
@@ -94,16 +94,8 @@ def status(log: Log, now_us: int, form: TimeForm) -> Json:
         "database": {"path": str(log.path), "bytes": size(log, ""), "wal_bytes": size(log, "-wal")},
         "sensors": [{key: row[key] for key in ("sensor", "state", "health", "last", "age_s", "error")} for row in listed],
         "config_errors": list(facts.get("config_errors") or []),
+        "changes": changes,
     }
-
-
-ALARM_STATES = ("all", "raised")
-
-
-def alarms(log: Log, state: str, form: TimeForm) -> Json:
-    """Every alarm of every series, what wants to be seen first; ``raised``: without those that are normal or pending."""
-    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
-    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
 
 
 AGES = ("now", "age_s", "explanation")

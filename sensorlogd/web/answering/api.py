@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sensorlogd import panels
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from sensorlogd.web.answering import answers
+from sensorlogd.web.answering import answers, looked_after
 from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
+from sensorlogd.web.answering.cost import CostAsk
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
@@ -20,6 +23,7 @@ from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.working import row_text
 from sensorlogd.web.working.asking import asked
 from sensorlogd.web.working.damage import Lost
+from sensorlogd.web.working.refusal import ApiError
 
 PAGE_ROWS = 5_000  # of a streamed answer: some hundred kB at a time
 QUESTIONS = "sensorlogd.web.working.questions:"
@@ -33,6 +37,11 @@ PARAMETERS = {
     "buckets": ("series", "since", "until", "every", "max_points", "agg", "fill", "unit", "shape", "format", *COMMON),
     "events": ("since", "until", "limit", "kind", "sensor", "after", "before", "format", *COMMON),
     "alarms": ("state", *COMMON),
+    "alarm_periods": ("series", "since", "until", *COMMON),
+    "mends": ("series", "since", "until", *COMMON),
+    "panels": COMMON,
+    "cost": ("series", "since", "until", "every", *COMMON),
+    "database": ("parts", *COMMON),
     "status": COMMON,
     "stream": ("series", "last_event_id", *COMMON),
 }
@@ -60,7 +69,8 @@ async def latest(request: Request) -> Response:
 
 async def status(request: Request) -> Response:
     pool, params, form = _begin(request, "status")
-    found = await pool.run(lambda log: answers.status(log, params.now_us, form))
+    settings: Settings = request.app.state.settings
+    found = await pool.run(lambda log: answers.status(log, params.now_us, form, changes=settings.changes))
     return json_answer(request, found, answers.without_ages(found))
 
 
@@ -88,8 +98,50 @@ async def events(request: Request) -> Response:
 
 async def alarms(request: Request) -> Response:
     pool, params, form = _begin(request, "alarms")
-    state = params.choice("state", answers.ALARM_STATES, "all")
-    return json_answer(request, await pool.run(lambda log: answers.alarms(log, state, form)))
+    state = params.choice("state", looked_after.ALARM_STATES, "all")
+    return json_answer(request, await pool.run(lambda log: looked_after.alarms(log, state, form)))
+
+
+async def alarm_periods(request: Request) -> Response:
+    pool, params, form = _begin(request, "alarm_periods")
+    patterns, (since, until) = params.series(required=False), params.span("-1d")
+    return json_answer(request, await pool.run(lambda log: looked_after.alarm_periods(log, patterns, since, until, form)))
+
+
+async def mends(request: Request) -> Response:
+    pool, params, form = _begin(request, "mends")
+    patterns, (since, until) = params.series(required=False), params.span("-1d")
+    return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
+
+
+async def saved_views(request: Request) -> Response:
+    _, _, form = _begin(request, "panels")
+    path = request.app.state.settings.panels_file
+    try:
+        found = [] if path is None else await run_in_threadpool(lambda: panels.read(path))
+    except (OSError, panels.PanelsError) as error:
+        raise ApiError(422, "unreadable", str(error)) from None
+    return json_answer(
+        request,
+        {
+            "panels": [
+                {"name": one.name, "view": one.view, "saved": form(one.saved_us), "saved_us": one.saved_us} for one in found
+            ]
+        },
+    )
+
+
+async def cost(request: Request) -> Response:
+    _, params, form = _begin(request, "cost")
+    settings: Settings = request.app.state.settings
+    since, until = params.span("-1d")
+    ask = CostAsk(params.series(), since, until, params.step("every", "1h"), params.zone, settings.zone, settings.tariffs, form)
+    return await _told(request, "cost", ask)
+
+
+async def database(request: Request) -> Response:
+    _, params, form = _begin(request, "database")
+    return await _told(request, "database", params.now_us, form, params.flag("parts"))
 
 
 async def readings(request: Request) -> Response:
@@ -151,6 +203,11 @@ routes = [
     Route("/buckets", buckets),
     Route("/events", events),
     Route("/alarms", alarms),
+    Route("/alarm_periods", alarm_periods),
+    Route("/mends", mends),
+    Route("/panels", saved_views),
+    Route("/cost", cost),
+    Route("/database", database),
     Route("/status", status),
     Route("/stream", stream),
 ]

@@ -12,12 +12,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sensorlogd import __version__
+from sensorlogd import __version__, panels
+from sensorlogd.notes import MOST_NAME, MOST_TEXT
 from sensorlogd.storage.query import aggregates
 from sensorlogd.storage.query.engine import FILLS
-from sensorlogd.web.answering import api, metrics
-from sensorlogd.web.answering.answers import ALARM_STATES
+from sensorlogd.web.answering import api, changes, metrics
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, tagged
+from sensorlogd.web.answering.looked_after import ALARM_STATES
 from sensorlogd.web.answering.params import MAX_LENGTH, MAX_PATTERNS, POINTS_MAX, ROWS_DEFAULT, ROWS_MAX, TimeForm
 from sensorlogd.web.answering.schemas import SCHEMAS, Schema, closed, listed, nullable, ref
 
@@ -66,6 +67,11 @@ PARAMETERS: dict[str, tuple[str, Schema, Any]] = {
     ),
     "sensor": ("only what happened to these sensors, a glob", TEXT, "greenhouse"),
     "retired": ("former series, too", {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"}, "1"),
+    "parts": (
+        "the size of each part, too; reads the whole file",
+        {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
+        "1",
+    ),
     "values": (
         "the newest values of the series, too",
         {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"},
@@ -112,13 +118,77 @@ JSON_ENDPOINTS: dict[str, tuple[str, Schema]] = {
         closed({"events": listed(ref("Event")), "earlier": nullable({"type": "integer"})}),
     ),
     "alarms": ("Every alarm of every series; what wants to be seen first, first.", closed({"alarms": listed(ref("Alarm"))})),
+    "alarm_periods": (
+        "When which alarm was raised (of the last day), acknowledged or not.",
+        closed({"periods": listed(ref("AlarmPeriod"))}),
+    ),
+    "mends": (
+        "What was flagged or changed afterwards (of the last day), the newest first.",
+        closed({"mends": listed(ref("Mend"))}),
+    ),
+    "panels": (
+        "The views that were saved under a name; as panels.json in the data directory.",
+        closed({"panels": listed(ref("Panel"))}),
+    ),
+    "cost": (
+        "What counters cost, by the prices of the configuration; series without one are left out.",
+        closed({"series": listed(ref("Cost"))}),
+    ),
+    "database": ("How large the database is, how it grows, how far its roll-ups are, what befell it.", ref("Database")),
     "status": ("The daemon, the database and each sensor in short.", ref("Status")),
+}
+SERIES: Schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": changes.MOST_SERIES}
+NOTE: Schema = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "description": "why, or what happened"}
+BY: Schema = {"type": "string", "maxLength": MOST_NAME, "description": "who says so"}
+WHEN: Schema = {"type": "string", "description": TIMES}
+# endpoint -> (one line, what is sent, what its JSON is)
+CHANGES: dict[str, tuple[str, Schema, Schema]] = {
+    "flag": (
+        "Give the readings of a range a quality; the daemon does it.",
+        closed(
+            {
+                "series": SERIES,
+                "quality": {"type": "string", "enum": list(changes.QUALITIES)},
+                "since": WHEN,
+                "until": WHEN,
+                "note": NOTE,
+                "by": BY,
+            },
+            optional=("by",),
+        ),
+        closed({"mends": listed(ref("Mended"))}),
+    ),
+    "undo": ("Take a mend back.", closed({"mend": {"type": "integer", "minimum": 0, "maximum": 2**62 - 1}}), ref("Mended")),
+    "note": (
+        "Write down what happened: an event of the kind note.",
+        closed({"series": SERIES, "at": WHEN, "note": NOTE, "by": BY}, optional=("by",)),
+        closed({"noted": {"type": "integer"}}),
+    ),
+}
+CHANGES |= {
+    "panel_save": (
+        "Save a view of the dashboard under a name; one of that name is replaced.",
+        closed(
+            {
+                "name": {"type": "string", "minLength": 1, "maxLength": panels.MOST_NAME},
+                "view": {"type": "string", "pattern": "^#/", "maxLength": panels.MOST_VIEW},
+            }
+        ),
+        closed({"name": {"type": "string"}}),
+    ),
+    "panel_delete": ("Delete a view.", closed({"name": {"type": "string"}}), closed({"name": {"type": "string"}})),
+}
+CHANGE_ERRORS = {
+    "403": "Nothing may be changed here, or a page of another site asks.",
+    "409": "There are no readings in the range, or the daemon refuses; the message says why.",
+    "413": "The body is too long.",
+    "415": "Only application/json is taken.",
 }
 ERRORS = {
     "400": "A parameter is wrong, or the question has no answer.",
     "401": "The token is needed.",
     "404": "No such series; the nearest names are given.",
-    "405": "Nothing can be changed here.",
+    "405": "The method is not answered here.",
     "414": "The address is too long.",
     "421": "The server does not answer to this name.",
     "422": "It takes too long or too much; the hint says what would fit.",
@@ -135,6 +205,8 @@ def describe(base_path: str) -> dict[str, Any]:
         if "format" in api.PARAMETERS[name]:
             content |= {MEDIA_TYPES[form].partition(";")[0]: {"schema": {"type": "string"}} for form in ("ndjson", "csv")}
         paths[f"/api/v1/{name}"] = _get(name, text, api.PARAMETERS[name], content, cached=True)
+    for name, (text, sent, schema) in CHANGES.items():
+        paths[f"/api/v1/{name}"] = {"post": _post(name, text, sent, schema)}
     events = {"text/event-stream": {"schema": {"type": "string"}}}
     paths["/api/v1/stream"] = _get(
         "stream", "New readings as they are committed, as server-sent events.", api.PARAMETERS["stream"], events
@@ -152,7 +224,7 @@ def describe(base_path: str) -> dict[str, Any]:
             "title": "sensorlogd",
             "version": __version__,
             "license": {"name": "MIT", "identifier": "MIT"},
-            "description": "What a log of sensors holds. Read-only: there is nothing here that changes anything.",
+            "description": "What a log of sensors holds. Only flag, undo, note and views change anything, where that is allowed.",
         },
         "servers": [{"url": base_path or "/"}],
         "security": [{}, {"bearer": []}, {"basic": []}],
@@ -186,9 +258,25 @@ def _get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, A
     }
 
 
+def _post(name: str, text: str, sent: Schema, schema: Schema) -> dict[str, Any]:
+    """A request that changes something."""
+    responses: dict[str, Any] = {
+        "200": {"description": "It is done, or ordered.", "content": {"application/json": {"schema": schema}}}
+    }
+    for status, reason in sorted((ERRORS | CHANGE_ERRORS).items()):
+        responses[status] = {"description": reason, "content": {"application/json": {"schema": ref("Error")}}}
+    return {
+        "operationId": name,
+        "summary": text,
+        "parameters": [],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": sent}}},
+        "responses": responses,
+    }
+
+
 def _parameter(endpoint: str, name: str) -> dict[str, Any]:
     text, schema, example = OWN.get((endpoint, name), PARAMETERS[name])
-    required = name == "series" and endpoint in ("readings", "buckets")
+    required = name == "series" and endpoint in ("readings", "buckets", "cost")
     found: dict[str, Any] = {"name": name, "in": "query", "description": text, "required": required, "schema": schema}
     if schema.get("type") == "array":
         found |= {"style": "form", "explode": True}
@@ -223,9 +311,9 @@ async def page(request: Request) -> Response:
         ' <code>{"error": {"code", "message", "hint", "parameter", "nearest"}}</code>.</p>'
     ]
     for path, methods in found["paths"].items():
-        operation = methods["get"]
+        method, operation = next(iter(methods.items()))
         kinds = ", ".join(operation["responses"]["200"]["content"])
-        parts.append(f"<h2><code>GET {path}</code></h2><p>{html.escape(operation['summary'])} ({kinds})</p>")
+        parts.append(f"<h2><code>{method.upper()} {path}</code></h2><p>{html.escape(operation['summary'])} ({kinds})</p>")
         if operation["parameters"]:
             parts.append("<table>")
         for one in operation["parameters"]:
@@ -235,6 +323,14 @@ async def page(request: Request) -> Response:
             text = f"{one['description']}{allowed}{mark}"
             parts.append(f"<tr><td><code>{one['name']}</code></td><td>{html.escape(text)}</td></tr>")
         if operation["parameters"]:
+            parts.append("</table>")
+        if "requestBody" in operation:
+            sent = operation["requestBody"]["content"]["application/json"]["schema"]
+            parts.append("<table>")
+            for name, schema in sent["properties"].items():
+                told = schema.get("description", "") + (" (" + ", ".join(schema["enum"]) + ")" if "enum" in schema else "")
+                mark = ", required" if name in sent["required"] else ""
+                parts.append(f"<tr><td><code>{name}</code></td><td>{html.escape(told + mark)}</td></tr>")
             parts.append("</table>")
     return tagged(request, "".join(parts) + "</body></html>", "text/html")
 

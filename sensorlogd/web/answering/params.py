@@ -102,6 +102,12 @@ class Params:
             raise bad_parameter("series", "is required", "sensor.channel, globs allowed; /api/v1/sensors lists them")
         return found
 
+    def step(self, name: str, default: str) -> Step:
+        try:
+            return Step.parse(self.text(name) or default)
+        except (ValueError, OverflowError) as error:
+            raise bad_parameter(name, str(error)) from None
+
     def ask(self) -> Ask:
         """Of ``since until every max_points agg fill``."""
         span = self.span("-1d")

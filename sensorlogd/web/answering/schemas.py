@@ -73,6 +73,11 @@ SCHEMAS: dict[str, Schema] = {
                 "type": ["integer", "null"],
                 "description": "the most places that its values came with, as far as is known",
             },
+            "valid": {
+                "type": ["array", "null"],
+                "items": NUMBER,
+                "description": "lowest and highest possible value, as far as the configuration says; beyond is fail:gross_range",
+            },
             "retired": nullable(TIME) | {"description": "since when it is not configured any more"},
         }
     ),
@@ -150,12 +155,95 @@ SCHEMAS: dict[str, Schema] = {
             "value": NUMBER,
             "unit": NAME,
             "condition": {"type": "string"},
+            "limit": NUMBER | {"description": "the number of a comparison that is in the unit of the series"},
+            "clear_limit": NUMBER | {"description": "that of its clear"},
             "raised": COUNT | {"description": "how often so far"},
             "last_raised": nullable(TIME),
             "until": nullable(TIME) | {"description": "of one that is shelved"},
             "detail": {"type": "string"},
             "note": {"type": "string"},
             "text": {"type": "string"},
+        }
+    ),
+    "Mend": closed(
+        {
+            "mend": COUNT | {"description": "its number, for undo"},
+            "series": NAME,
+            "made": TIME,
+            "since": TIME,
+            "until": TIME,
+            "what": {"type": "string"},
+            "note": {"type": "string"},
+            "readings": COUNT,
+            "state": {"type": "string", "description": "done, waiting, under way, taken back ..."},
+        }
+    ),
+    "Mended": closed(
+        {
+            "mend": COUNT,
+            "readings": COUNT,
+            "done": {"type": "boolean", "description": "false: the daemon goes on with it"},
+            "series": NAME,
+        },
+        optional=("series",),
+    ),
+    "Panel": closed(
+        {
+            "name": NAME,
+            "view": {"type": "string", "description": "the part of the address of the dashboard that begins with #/"},
+            "saved": TIME,
+            "saved_us": {"type": "integer", "description": "as in panels.json"},
+        }
+    ),
+    "Cost": closed(
+        {
+            "series": NAME,
+            "tariff": {"type": "string", "description": "its name under prices:"},
+            "currency": {"type": "string"},
+            "unit": NAME,
+            "time": listed(TIME),
+            "increase": listed({"type": "number"}),
+            "cost": listed({"type": "number"}),
+            "unpriced": listed({"type": "number"}) | {"description": "of the increase, what no price is known for"},
+        }
+    ),
+    "Database": closed(
+        {
+            "bytes": COUNT,
+            "wal_bytes": COUNT,
+            "free_bytes": COUNT | {"description": "in the file, to be used again"},
+            "disk_free_bytes": COUNT,
+            "first": nullable(TIME) | {"description": "time of the oldest reading"},
+            "last": nullable(TIME),
+            "series": COUNT,
+            "events": COUNT,
+            "mends": COUNT,
+            "readings_per_day": NUMBER | {"description": "as in the last day; null: too little is known yet"},
+            "bytes_per_day": NUMBER | {"description": "what these and their roll-ups take, about"},
+            "expires": {"type": "boolean", "description": "old readings expire already: it does not grow by all of that"},
+            "full": nullable(TIME)
+            | {"description": "when the disk is full, as it grows now; null: not within a century, or not known"},
+            "moved_until": nullable(TIME),
+            "rolled_up_until": nullable(TIME),
+            "hours_to_roll_up": COUNT | {"description": "of series, that wait to be rolled up anew, about"},
+            "parts": {
+                "type": ["object", "null"],
+                "additionalProperties": {"type": "integer"},
+                "description": "bytes of each part of the file, if parts=1 asks for them and SQLite can tell",
+            },
+            "incidents": listed(
+                closed(
+                    {"name": NAME, "time": TIME, "reason": {"type": "string"}, "bytes": COUNT, "salvaged": {"type": "boolean"}}
+                )
+            ),
+        }
+    ),
+    "AlarmPeriod": closed(
+        {
+            "alarm": NAME,
+            "series": {"type": "string", "description": "as of Alarm"},
+            "since": TIME,
+            "until": nullable(TIME) | {"description": "null: not yet over at the end of the range"},
         }
     ),
     "Status": closed(
@@ -168,6 +256,7 @@ SCHEMAS: dict[str, Schema] = {
             "database": closed({"path": {"type": "string"}, "bytes": COUNT, "wal_bytes": COUNT}),
             "sensors": listed(ref("SensorState")),
             "config_errors": listed({"type": "string"}),
+            "changes": {"type": "boolean", "description": "whether readings may be flagged and notes written here"},
         }
     ),
 }

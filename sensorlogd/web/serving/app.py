@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sensorlogd.web.answering import api, metrics, openapi, probes
+from sensorlogd.web.answering import api, changes, metrics, openapi, probes
 from sensorlogd.web.answering.encode import tagged
 from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.stream import Hub
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> Starlette:
         Route("/openapi.json", openapi.document),
         Route("/docs", openapi.page),
         Route("/docs.css", openapi.style),
-        Mount("/api/v1", routes=api.routes),
+        Mount("/api/v1", routes=[*api.routes, *changes.routes]),
     ]
     if importlib.util.find_spec("sensorlogd.web.prometheus") is not None:
         prometheus = importlib.import_module("sensorlogd.web.prometheus.routes")
@@ -107,6 +107,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.denials = denials
     app.state.workers = workers
     app.state.connections = Counter()
+    app.state.changing = Counter()
     app.state.closing = end
     return app
 

@@ -1,6 +1,6 @@
 """What stands before every request: method, Host, who asks; and the headers that every answer carries.
 
-Order: methods -> Host -> ``base_path`` -> token. Refusals are answers of the API's one shape, or the login page for a browser.
+Order: methods -> Host -> ``base_path`` -> token -> who may change (``changing``). Refusals are answers of the API's one shape, or the login page for a browser.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sensorlogd.web.serving import hosts
+from sensorlogd.web.serving import changing, hosts
 from sensorlogd.web.serving.errors import answer
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.serving.token import TokenFile
@@ -115,14 +115,17 @@ class Guard:
             return RedirectResponse(self.base + "/", 308)
         self._strip(scope)
         path = scope["path"][len(scope["root_path"]) :]
-        if scope["method"] not in ("GET", "HEAD") and not (scope["method"] == "POST" and path.startswith(FORMS)):
+        changes = scope["method"] == "POST" and path in changing.PATHS
+        if scope["method"] not in ("GET", "HEAD") and not changes and not (scope["method"] == "POST" and path.startswith(FORMS)):
             raise ApiError(
                 405,
                 "method_not_allowed",
-                f"{scope['method']} is not answered: nothing can be changed here",
-                headers={"Allow": "GET, HEAD"},
+                f"{scope['method']} is not answered here",
+                headers={"Allow": "POST" if path in changing.PATHS else "GET, HEAD"},
             )
         if self.token is None or path in OPEN or self._is_admitted(headers):
+            if changes:
+                self._may_change(headers, scope)
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             query = scope["query_string"].decode("latin-1")
@@ -137,6 +140,13 @@ class Guard:
             hint="send 'Authorization: Bearer TOKEN', or Basic with the token as password; 'sensorlogd web token' prints it",
             headers={"WWW-Authenticate": 'Bearer realm="sensorlogd"'},
         )
+
+    def _may_change(self, headers: Headers, scope: Scope) -> None:
+        try:
+            changing.check(headers, self.settings)
+        except ApiError:
+            self.denials.add("a change that is not allowed", scope)
+            raise
 
     def _strip(self, scope: Scope) -> None:
         """``base_path`` stands before our paths whether the proxy leaves it there or takes it away."""

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from sensorlogd import panels, prices
 from sensorlogd.config.listen import split_listen
+from sensorlogd.prices import Tariff
 from sensorlogd.web.serving import token
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``auth``: ``token`` asks everybody for the token in ``token_file``. ``base_path``: what a proxy puts before our paths.
+
+    ``changes``: readings may be flagged, notes written and views saved. ``panels_file``: where those are.
 
     ``port`` 0 takes any free one. ``zone``: of times that are shown and read where a request names none.
     """
@@ -29,6 +33,9 @@ class Settings:
     token_file: Path | None = None
     base_path: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    changes: bool = False
+    panels_file: Path | None = None
+    tariffs: tuple[Tariff, ...] = ()
     query_timeout_s: float = 10.0
     query_threads: int = 3
     query_readings: int = 5_000_000  # that a PromQL query may look at
@@ -39,6 +46,8 @@ class Settings:
     @classmethod
     def of(cls, config: Config) -> Settings:
         """What the daemon serves."""
+        from sensorlogd.config.prices import tariffs  # pydantic, which the web process does not need
+
         web = config.web
         host, port = split_listen(web.listen)
         return cls(
@@ -50,6 +59,9 @@ class Settings:
             token_file=config.data_dir().absolute() / token.NAME,
             base_path=web.base_path,
             allowed_hosts=web.allowed_hosts,
+            changes=web.may_change(),
+            tariffs=tariffs(config.prices),
+            panels_file=config.data_dir().absolute() / panels.FILE,
             query_timeout_s=web.query_timeout / 1e6,
             memory_limit_bytes=web.memory_limit,
             prometheus_lookback=web.prometheus_lookback,
@@ -64,5 +76,7 @@ class Settings:
         found = json.loads(text)
         found["database"] = Path(found["database"])
         found["token_file"] = Path(found["token_file"]) if found["token_file"] else None
+        found["panels_file"] = Path(found["panels_file"]) if found["panels_file"] else None
+        found["tariffs"] = prices.of(found["tariffs"])
         found["allowed_hosts"] = tuple(found["allowed_hosts"])
         return cls(**found)

@@ -9,6 +9,8 @@ from typing import Any
 
 from sensorlogd.storage.query.log import Log, converted
 from sensorlogd.web.answering import answers
+from sensorlogd.web.answering import cost as costs
+from sensorlogd.web.answering import database as databases
 from sensorlogd.web.answering.answers import BucketsAsk, ReadingsAsk
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working import row_text
@@ -109,6 +111,14 @@ def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int
 
 def events(log: Log, ask: answers.EventsAsk, pack: bool) -> Body:
     return body(answers.events(log, ask), pack)
+
+
+def cost(log: Log, ask: costs.CostAsk, pack: bool) -> Body:
+    return body(costs.cost(log, ask), pack)
+
+
+def database(log: Log, now_us: int, form: TimeForm, measure: bool, pack: bool) -> Body:
+    return body(databases.database(log, now_us, form, measure=measure), pack)
 
 
 def events_page(log: Log, ask: answers.EventsAsk, form: str) -> bytes:

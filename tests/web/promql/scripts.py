@@ -72,7 +72,7 @@ def us(text: str) -> int:
 
 
 def labels_of(text: str) -> Labels:
-    node = promql_parser.parse(text)
+    node: Any = promql_parser.parse(text)  # a selector
     found = {one.name: one.value for one in node.matchers.matchers}
     return found | ({NAME: node.name} if node.name else {})
 

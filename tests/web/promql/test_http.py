@@ -119,7 +119,7 @@ def test_too_much_is_refused_not_guessed(made: Path) -> None:
         answer = served.client.get(f"{API}/query", params={"query": "avg_over_time(t[2h])", "time": T0 // S + 7200})
         assert answer.status_code == 422
         assert "the query needs more than 100 readings" in answer.json()["error"]
-        wide = {"query": "vector(1)", "start": T0 // S, "end": T0 // S + 7199, "step": "100"}
+        wide: dict[str, str | int] = {"query": "vector(1)", "start": T0 // S, "end": T0 // S + 7199, "step": "100"}
         answer = served.client.get(f"{API}/query_range", params=wide)
         assert answer.status_code == 422
         assert "1 series at 72 steps; at most 50 values are given; a step of 144 s or more" in answer.json()["error"]

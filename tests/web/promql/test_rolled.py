@@ -240,7 +240,12 @@ def test_expired_readings_are_answered_by_roll_ups(made: Made, tmp_path: Path) -
         conn.execute("INSERT INTO retention_cut(series_id, tier, cut_us) SELECT id, 0, ? FROM series", (cut,))
         conn.commit()
     with serving(Settings(path, query_threads=1)) as served:
-        asked = {"query": "max_over_time(g[1h])", "start": T0 // S + 3600, "end": T0 // S + 7200, "step": "3600"}
+        asked: dict[str, str | int] = {
+            "query": "max_over_time(g[1h])",
+            "start": T0 // S + 3600,
+            "end": T0 // S + 7200,
+            "step": "3600",
+        }
         answer = served.client.get("/prometheus/api/v1/query_range", params=asked)
         assert answer.headers["x-sensorlogd-source"] == "rollups"
         [one] = answer.json()["data"]["result"]

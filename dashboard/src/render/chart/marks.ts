@@ -1,16 +1,11 @@
 // What is drawn over the lines: events, flags, thresholds, and states as bands.
 
 import type uPlot from "uplot";
+import type { Threshold } from "../../state/alarms";
 import type { Line } from "../../state/frame";
-import type { LogEvent } from "../../state/model";
+import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { text } from "../../state/numbers";
 import { colourOf, style } from "./palette";
-
-export interface Threshold {
-  unit: string;
-  value: number;
-  text: string;
-}
 
 export function events(plot: uPlot, happened: readonly LogEvent[]): number {
   const { ctx, bbox } = plot;
@@ -87,23 +82,74 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
   return drawn;
 }
 
-export function thresholds(plot: uPlot, limits: readonly Threshold[]): void {
+/** Lines of limits, each with its name; one of an alarm that lies beyond the axis is named at that edge. Returns what was drawn. */
+export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] {
   const { ctx, bbox } = plot;
+  const bottom = bbox.top + bbox.height;
+  const tall = 13 * devicePixelRatio;
+  const taken: number[] = [];
+  const drawn: string[] = [];
   ctx.save();
-  ctx.strokeStyle = ctx.fillStyle = style("--warn");
   ctx.lineWidth = devicePixelRatio;
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
-  ctx.setLineDash([8 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.textBaseline = "alphabetic";
   for (const one of limits) {
     const y = Math.round(plot.valToPos(one.value, one.unit || "none", true));
-    if (y < bbox.top || y > bbox.top + bbox.height) continue;
-    ctx.beginPath();
-    ctx.moveTo(bbox.left, y);
-    ctx.lineTo(bbox.left + bbox.width, y);
-    ctx.stroke();
-    ctx.fillText(one.text, bbox.left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
+    const beyond = y < bbox.top ? "\u25b2 " : y > bottom ? "\u25bc " : "";
+    if (beyond && !one.alarm) continue;
+    drawn.push(`${beyond}${one.text}`);
+    ctx.strokeStyle = ctx.fillStyle = style(one.alarm ? "--bad" : "--warn");
+    ctx.setLineDash(one.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio]);
+    if (!beyond) {
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    // The name stands above its line, inside the picture, and if there is room not on another one.
+    const own = Math.min(Math.max(y - 4 * devicePixelRatio, bbox.top + tall), bottom - 4 * devicePixelRatio);
+    const free = (place: number) => place > bbox.top && place < bottom && taken.every((other) => Math.abs(other - place) >= tall);
+    const at = [0, 1, -1, 2, -2, 3, -3].map((rows) => own + rows * tall).find(free) ?? own;
+    taken.push(at);
+    ctx.fillText(`${beyond}${one.text}`, bbox.left + 6 * devicePixelRatio, at);
   }
+  ctx.restore();
+  return drawn;
+}
+
+/** Shaded: when an alarm was raised. A bar at the foot makes the short ones be seen. Returns how many are in the picture. */
+export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
+  const { ctx, bbox } = plot;
+  const right = bbox.left + bbox.width;
+  let drawn = 0;
+  ctx.save();
+  ctx.fillStyle = style("--bad");
+  for (const one of periods) {
+    const from = Math.max(plot.valToPos(one.since, "x", true), bbox.left);
+    const until = one.until === null ? right : Math.min(plot.valToPos(one.until, "x", true), right);
+    if (from > right || until < bbox.left) continue;
+    drawn += 1;
+    const wide = Math.max(until - from, 2 * devicePixelRatio);
+    ctx.globalAlpha = 0.13;
+    ctx.fillRect(from, bbox.top, wide, bbox.height);
+    ctx.globalAlpha = 0.8;
+    ctx.fillRect(from, bbox.top + bbox.height - 3 * devicePixelRatio, wide, 3 * devicePixelRatio);
+  }
+  ctx.restore();
+  return drawn;
+}
+
+/** What is to be flagged or noted. */
+export function marked(plot: uPlot, { since, until }: Range): void {
+  const { ctx, bbox } = plot;
+  const from = Math.max(plot.valToPos(since, "x", true), bbox.left);
+  const to = Math.min(plot.valToPos(until, "x", true), bbox.left + bbox.width);
+  if (to < from) return;
+  ctx.save();
+  ctx.fillStyle = style("--accent");
+  ctx.globalAlpha = 0.14;
+  ctx.fillRect(from, bbox.top, Math.max(to - from, 2 * devicePixelRatio), bbox.height);
   ctx.restore();
 }
 

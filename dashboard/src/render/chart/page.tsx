@@ -2,17 +2,18 @@
 
 import { useMemo } from "preact/hooks";
 import { address, iso } from "../../load/api";
+import { periodsOf, thresholds } from "../../state/alarms";
 import { type Buckets, type Line, line, panels } from "../../state/frame";
-import type { ChartData, LogEvent, State } from "../../state/model";
+import type { AlarmPeriod, ChartData, LogEvent, State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds } from "../../state/series";
-import { span, time, ZONE } from "../../state/words";
+import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { levelOf } from "../events";
 import { Empty, everyChannel } from "../parts";
 import { save } from "./file";
 import { Legend } from "./legend";
-import type { Threshold } from "./marks";
+import { Marking } from "./marking";
 import { Picker } from "./picker";
 import { Picture, type Wishes } from "./picture";
 import { Table } from "./table";
@@ -27,15 +28,23 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const known = useMemo(() => everyChannel(state), [state.sensors, state.former]);
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
   const events = useMemo(() => happened(state, data), [state.happened, state.recent, data]);
-  const loud = useMemo(() => events.filter((one) => !QUIET.has(one.kind)), [events]);
-  const limits = useMemo(() => thresholdsOf(lines, state), [lines, state.alarms]);
+  const loud = useMemo(() => events.filter((one) => !QUIET.has(one.kind) && !one.kind.startsWith("alarm_")), [events]);
+  const limits = useMemo(
+    () =>
+      thresholds(
+        lines.filter((one) => !state.hidden.has(one.name)),
+        state.alarms,
+      ),
+    [lines, state.alarms, state.hidden],
+  );
+  const periods = useMemo(() => periodsOf(state.happened.data?.periods ?? [], lines), [state.happened, lines]);
   const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
     ...shown.map((group) => new Set(group.filter((one) => one.kind !== "state").map((one) => one.unit)).size - 1),
   );
   const wishes: Wishes = {
-    zoom: (since, until) => act.go(between(route, since, until)),
+    zoom: (since, until) => (state.marking ? act.mark({ since, until }) : act.go(between(route, since, until))),
     pan: (share) => act.go(moved(route, state.now, share)),
     scale: (factor, around) => act.go(zoomed(route, state.now, factor, around)),
     cursor: act.cursor,
@@ -76,6 +85,8 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
               until={data?.until ?? 1}
               happened={loud}
               limits={limits}
+              periods={periods}
+              marking={state.marking}
               hidden={state.hidden}
               rights={rights}
               dark={dark}
@@ -101,9 +112,10 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       </div>
       {data && !route.kiosk ? (
         <>
+          <Periods periods={periods} state={state} />
           <Happened events={events} state={state} />
           <Table lines={lines} now={state.now} />
-          <Commands route={route} data={data} />
+          <Marking state={state} act={act} data={data} />
         </>
       ) : null}
     </>
@@ -114,7 +126,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
 function happened(state: State, data: ChartData | null): LogEvent[] {
   if (!data?.series.length) return [];
   const sensors = new Set(data.series.map((one) => one.sensor));
-  const asked = state.happened.data ?? [];
+  const asked = state.happened.data?.events ?? [];
   const known = new Set(asked.map((one) => one.id));
   return [...asked, ...state.recent.filter((one) => !known.has(one.id))].filter(
     (one) => one.time >= data.since && one.time <= data.until && (one.sensor === null || sensors.has(one.sensor)),
@@ -142,21 +154,6 @@ function patienceOf(one: Line, known: readonly Channel[], data: ChartData | null
   return Math.max(known.find((channel) => channel.series === one.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
-/** Lines of `valid`, and of alarms that compare with a number. */
-function thresholdsOf(lines: readonly Line[], state: State): Threshold[] {
-  const found: Threshold[] = [];
-  for (const one of lines) {
-    for (const value of one.valid ?? [])
-      if (typeof value === "number") found.push({ unit: one.unit, value, text: `valid to ${value}` });
-    for (const alarm of state.alarms) {
-      const number = /^[<>=!]+\s*(-?[\d.]+(?:e[-+]?\d+)?)$/.exec(alarm.condition)?.[1];
-      if (alarm.series === one.name && number !== undefined && one.kind !== "rate")
-        found.push({ unit: one.unit, value: Number(number), text: `${alarm.alarm} ${alarm.condition}` });
-    }
-  }
-  return found;
-}
-
 function told(data: ChartData | null, state: State): string {
   const first: Buckets | undefined = data?.series[0];
   if (!data || !first) return "";
@@ -177,6 +174,25 @@ function csv(route: Route, data: ChartData | null): string | undefined {
   });
 }
 
+/** The shaded parts, in words. */
+function Periods({ periods, state }: { periods: readonly AlarmPeriod[]; state: State }) {
+  if (!periods.length) return null;
+  return (
+    <details class="marks" data-periods={periods.length}>
+      <summary>{plural(periods.length, "time")} in alarm in this range (shaded)</summary>
+      <ul class="events">
+        {[...periods].reverse().map((one) => (
+          <li key={`${one.alarm} ${one.series} ${one.since}`}>
+            <time>{time(one.since, state.now)}</time> to{" "}
+            {one.until === null ? "now, not yet over" : <time>{time(one.until, state.now)}</time>} <b class="bad">{one.alarm}</b>{" "}
+            {one.series}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
 function Happened({ events, state }: { events: readonly LogEvent[]; state: State }) {
   if (!events.length) return null;
   return (
@@ -189,23 +205,6 @@ function Happened({ events, state }: { events: readonly LogEvent[]; state: State
           </li>
         ))}
       </ul>
-    </details>
-  );
-}
-
-/** What the page itself may not do, ready to be copied into a shell. */
-function Commands({ data }: { route: Route; data: ChartData }) {
-  const range = `--since ${iso(data.since)} --until ${iso(data.until)}`;
-  return (
-    <details class="commands">
-      <summary>Flag or export this range</summary>
-      <pre>
-        {data.series
-          .map((one) => `sensorlogd flag ${one.sensor}.${one.channel} fail ${range} --note "why"\n`)
-          .concat(`sensorlogd export ${data.series.map((one) => `${one.sensor}.${one.channel}`).join(" ")} ${range} -o range.csv`)
-          .join("")}
-      </pre>
-      <p class="unit">Flagged readings are left out of means and stay in the log; sensorlogd flag --undo takes it back.</p>
     </details>
   );
 }

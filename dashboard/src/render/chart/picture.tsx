@@ -2,11 +2,12 @@
 
 import { Component, createRef } from "preact";
 import uPlot from "uplot";
+import type { Threshold } from "../../state/alarms";
 import { align, type Line, range, rowAt } from "../../state/frame";
-import type { LogEvent } from "../../state/model";
+import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { axis, computed, text } from "../../state/numbers";
 import { ticks, time } from "../../state/words";
-import { bands, events, flags, type Threshold, thresholds } from "./marks";
+import { bands, events, flags, marked, shades, thresholds } from "./marks";
 import { colourOf, dashOf, style } from "./palette";
 import { touch } from "./touch";
 
@@ -27,6 +28,8 @@ interface Props {
   until: number;
   happened: readonly LogEvent[];
   limits: readonly Threshold[];
+  periods: readonly AlarmPeriod[];
+  marking: Range | null;
   hidden: ReadonlySet<string>;
   /** Axes on the right of the picture that has the most: room is kept for them, so that times stand below each other. */
   rights: number;
@@ -57,7 +60,7 @@ export class Picture extends Component<Props> {
   }
 
   shouldComponentUpdate(next: Props): boolean {
-    const { lines, since, until, happened, hidden, dark, limits } = this.props;
+    const { lines, since, until, happened, hidden, dark, limits, periods, marking } = this.props;
     return (
       next.lines !== lines ||
       next.since !== since ||
@@ -65,7 +68,9 @@ export class Picture extends Component<Props> {
       next.happened !== happened ||
       next.hidden !== hidden ||
       next.dark !== dark ||
-      next.limits !== limits
+      next.limits !== limits ||
+      next.periods !== periods ||
+      next.marking !== marking
     );
   }
 
@@ -113,7 +118,7 @@ export class Picture extends Component<Props> {
       this.plot?.destroy();
       this.drawn = wanted;
       this.plot = new uPlot(this.options(), data, this.element());
-      touch(this.plot, this.props.wishes);
+      touch(this.plot, () => this.props.wishes);
       this.plot.setScale("x", { min: since, max: until });
     } else
       this.plot.batch(() => {
@@ -183,7 +188,7 @@ export class Picture extends Component<Props> {
     } else
       this.units().forEach((unit, index) => {
         scales[scaleOf(unit)] = {
-          range: () => range(this.props.lines.filter((one) => one.unit === unit && !this.props.hidden.has(one.name))),
+          range: () => this.reach(unit),
         };
         axes.push({
           scale: scaleOf(unit),
@@ -219,9 +224,23 @@ export class Picture extends Component<Props> {
       hooks: {
         setSelect: [(plot) => this.selected(plot)],
         setCursor: [(plot) => this.moved(plot)],
+        drawAxes: [
+          (plot) => {
+            this.element().dataset["periods"] = String(shades(plot, this.props.periods));
+            if (this.props.marking) marked(plot, this.props.marking);
+          },
+        ],
         draw: [(plot) => this.marks(plot)],
       },
     };
+  }
+
+  private reach(unit: string): [number, number] {
+    const { lines, limits, hidden } = this.props;
+    return range(
+      lines.filter((one) => one.unit === unit && !hidden.has(one.name)),
+      limits.filter((one) => one.unit === unit).map((one) => one.value),
+    );
   }
 
   private angles(unit: string): boolean {
@@ -249,9 +268,14 @@ export class Picture extends Component<Props> {
   private marks(plot: uPlot): void {
     const { lines, patience, happened, limits, hidden, colours } = this.props;
     const shown = lines.filter((one) => !hidden.has(one.name));
-    if (lines.every((one) => one.kind === "state")) bands(plot, lines, patience, colours[0] ?? 0);
-    else thresholds(plot, limits);
     const element = this.element();
+    const units = this.units();
+    if (lines.every((one) => one.kind === "state")) bands(plot, lines, patience, colours[0] ?? 0);
+    else
+      element.dataset["limits"] = thresholds(
+        plot,
+        limits.filter((one) => units.includes(one.unit)),
+      ).join("\n");
     element.dataset["marks"] = String(events(plot, happened));
     element.dataset["flags"] = String(flags(plot, shown));
     element.dataset["ranges"] = JSON.stringify(

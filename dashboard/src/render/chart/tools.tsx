@@ -4,6 +4,7 @@ import type { State } from "../../state/model";
 import { between, bounds, moved, PRESETS, type Route, zoomed } from "../../state/route";
 import { clock, day } from "../../state/words";
 import type { Act } from "../act";
+import { Written } from "../parts";
 
 export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: string | undefined; png: () => void }) {
   const { route } = state;
@@ -73,7 +74,7 @@ const Button = ({ text, label, act }: { text: string; label: string; act: () => 
 );
 
 /** A day to be picked and a time to be written: pickers of times show twelve hours where the browser is American. */
-function Moment({ name, at, act }: { name: string; at: number; act: (at: number) => void }) {
+export function Moment({ name, at, act }: { name: string; at: number; act: (at: number) => void }) {
   const change = (date: string, time: string) => {
     const moment = new Date(`${date}T${time.length === 5 ? `${time}:00` : time}`).getTime() / 1000;
     if (Number.isFinite(moment)) act(moment);
@@ -81,20 +82,15 @@ function Moment({ name, at, act }: { name: string; at: number; act: (at: number)
   return (
     <span class="choice">
       <span>{name}</span>
-      <input
-        type="date"
-        aria-label={`${name}: day`}
-        value={day(at)}
-        onChange={(event) => change(event.currentTarget.value, clock(at))}
-      />
-      <input
+      <Written type="date" aria-label={`${name}: day`} value={day(at)} onWritten={(value) => change(value, clock(at))} />
+      <Written
         type="text"
         class="clock"
         inputMode="numeric"
         pattern="\d\d:\d\d(:\d\d)?"
         aria-label={`${name}: time`}
         value={clock(at)}
-        onChange={(event) => change(day(at), event.currentTarget.value.trim())}
+        onWritten={(value) => change(day(at), value.trim())}
       />
     </span>
   );

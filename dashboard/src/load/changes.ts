@@ -1,0 +1,46 @@
+// What is changed from the page: a range flagged, that taken back, a note written. The server asks the daemon to do it.
+
+import { ask, iso, send } from "./api";
+import type { Mend, Mended } from "./types";
+
+export const QUALITIES = ["fail", "suspect", "not_evaluated", "good"] as const;
+
+export interface Marked {
+  series: readonly string[];
+  since: number;
+  until: number;
+  note: string;
+  by: string;
+}
+
+export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
+  (
+    (await send("flag", {
+      series: of.series,
+      quality,
+      since: iso(of.since),
+      until: iso(of.until),
+      note: of.note,
+      by: of.by,
+    })) as { mends: Mended[] }
+  ).mends;
+
+export const undo = async (mend: number): Promise<Mended> => (await send("undo", { mend })) as Mended;
+
+/** At the beginning of what is marked. */
+export const note = async (of: Marked): Promise<void> => {
+  await send("note", { series: of.series, at: iso(of.since), note: of.note, by: of.by });
+};
+
+/** What was changed afterwards in a range. */
+export const mends = async (series: readonly string[], since: number, until: number): Promise<Mend[]> =>
+  (await ask("mends", { series, since: iso(since), until: iso(until) })).mends;
+
+/** Under that name, in place of one that has it. */
+export const saveView = async (name: string, view: string): Promise<void> => {
+  await send("panel_save", { name, view });
+};
+
+export const removeView = async (name: string): Promise<void> => {
+  await send("panel_delete", { name });
+};

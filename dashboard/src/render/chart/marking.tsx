@@ -1,0 +1,177 @@
+// A range that is marked: flag it, note what happened, take a flag back; or the commands for a shell.
+
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, iso } from "../../load/api";
+import { flag, type Marked, mends, note, QUALITIES, undo } from "../../load/changes";
+import type { Mend } from "../../load/types";
+import type { ChartData, Range, State } from "../../state/model";
+import { plural, span, time } from "../../state/words";
+import type { Act } from "../act";
+import { Choice } from "../parts";
+import { Moment } from "./tools";
+
+const BY = "sensorlogd.by"; // who looks here is remembered by the browser
+
+const remembered = (): string => {
+  try {
+    return localStorage.getItem(BY) ?? "";
+  } catch {
+    return "";
+  }
+};
+
+export function Marking({ state, act, data }: { state: State; act: Act; data: ChartData }) {
+  const names = data.series.map((one) => `${one.sensor}.${one.channel}`);
+  const { marking } = state;
+  return (
+    <details
+      class="commands"
+      onToggle={(event) => act.mark(event.currentTarget.open ? (marking ?? { since: data.since, until: data.until }) : null)}
+    >
+      <summary>Flag, note or export this range</summary>
+      {marking === null ? null : state.status?.changes ? (
+        <Form key={names.join()} state={state} act={act} names={names} marking={marking} />
+      ) : (
+        <p class="unit">
+          Nothing may be changed from these pages; web: {"{"}changes: true{"}"} in the configuration allows it. In a shell:
+        </p>
+      )}
+      {marking === null ? null : <Commands names={names} marking={marking} />}
+    </details>
+  );
+}
+
+function Form({ state, act, names, marking }: { state: State; act: Act; names: readonly string[]; marking: Range }) {
+  const [off, setOff] = useState<ReadonlySet<string>>(new Set());
+  const [quality, setQuality] = useState<string>("fail");
+  const [why, setWhy] = useState("");
+  const [by, setBy] = useState(remembered);
+  const [said, setSaid] = useState<{ words: string; bad: boolean } | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [known, setKnown] = useState<readonly Mend[]>([]);
+  const { since, until } = marking;
+  const wanted = names.filter((one) => !off.has(one) && !state.hidden.has(one));
+  const of: Marked = { series: wanted, since, until, note: why, by };
+  const look = () => void mends(names, since, until).then(setKnown, () => setKnown([]));
+  useEffect(look, [since, until]);
+
+  async function run(act_: () => Promise<string>): Promise<void> {
+    setBusy(true);
+    setSaid(null);
+    try {
+      setSaid({ words: await act_(), bad: false });
+      try {
+        localStorage.setItem(BY, by);
+      } catch {} // a browser that keeps nothing
+      look();
+      act.again();
+    } catch (error) {
+      setSaid({ words: error instanceof ApiError ? error.message : String(error), bad: true });
+    } finally {
+      setBusy(false);
+    }
+  }
+  const doFlag = () =>
+    run(async () => {
+      const made = await flag(of, quality);
+      const readings = made.reduce((sum, one) => sum + one.readings, 0);
+      return `${plural(readings, "reading")} of ${plural(made.length, "series", "series")} flagged ${quality}${made.every((one) => one.done) ? "" : "; the daemon goes on with it"}`;
+    });
+  const doNote = () =>
+    run(async () => {
+      await note(of);
+      setWhy("");
+      return `noted at ${time(since, state.now)}`;
+    });
+  const ready = !busy && wanted.length > 0 && why.trim() !== "" && since < until;
+  return (
+    <form class="marking" onSubmit={(event) => event.preventDefault()}>
+      <p class="unit">Drag over the picture to mark a part of it, or say from when to when.</p>
+      <div class="tools">
+        <Moment name="Mark from" at={since} act={(at) => act.mark({ since: at, until: Math.max(until, at + 1) })} />
+        <Moment name="Mark to" at={until} act={(at) => act.mark({ since: Math.min(since, at - 1), until: at })} />
+      </div>
+      {names.length > 1 ? (
+        <fieldset>
+          <legend>Series</legend>
+          {names.map((one) => (
+            <label key={one}>
+              <input
+                type="checkbox"
+                checked={wanted.includes(one)}
+                disabled={state.hidden.has(one)}
+                onChange={() => setOff(new Set(off.has(one) ? [...off].filter((name) => name !== one) : [...off, one]))}
+              />{" "}
+              {one}
+            </label>
+          ))}
+        </fieldset>
+      ) : null}
+      <div class="tools">
+        <label class="choice why">
+          <span>Why, or what happened</span>
+          <input type="text" maxLength={1000} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
+        </label>
+        <label class="choice">
+          <span>Your name</span>
+          <input
+            type="text"
+            maxLength={100}
+            autocomplete="name"
+            value={by}
+            onInput={(event) => setBy(event.currentTarget.value)}
+          />
+        </label>
+        <Choice label="Quality" value={quality} options={QUALITIES.map((one) => [one, one] as const)} onChange={setQuality} />
+        <button type="button" disabled={!ready} onClick={() => void doFlag()}>
+          Flag
+        </button>
+        <button type="button" disabled={!ready} onClick={() => void doNote()}>
+          Note
+        </button>
+      </div>
+      <p role="status" class={said?.bad ? "bad" : "good"}>
+        {busy ? "Asking the daemon …" : (said?.words ?? "")}
+      </p>
+      {known.length ? (
+        <ul class="plain mends" aria-label="Changed in this range">
+          {known.map((one) => (
+            <li key={one.mend} data-mend={one.mend}>
+              {one.series} {one.what}: {plural(one.readings, "reading")}, {span(one.since, one.until, state.now)}; {one.note} (
+              {one.state}){" "}
+              {one.state.startsWith("taken back") || one.state.startsWith("being") ? null : (
+                <button
+                  type="button"
+                  disabled={busy}
+                  aria-label={`Undo ${one.what} of ${one.series}, number ${one.mend}`}
+                  onClick={() => void run(async () => `${plural((await undo(one.mend)).readings, "reading")} are what they were`)}
+                >
+                  Undo
+                </button>
+              )}
+            </li>
+          ))}
+        </ul>
+      ) : null}
+    </form>
+  );
+}
+
+/** For a shell. */
+function Commands({ names, marking }: { names: readonly string[]; marking: Range }) {
+  const range = `--since ${iso(marking.since)} --until ${iso(marking.until)}`;
+  return (
+    <>
+      <pre>
+        {names
+          .map((one) => `sensorlogd flag ${one} fail ${range} --note "why"\n`)
+          .concat(
+            names.slice(0, 1).map((one) => `sensorlogd note ${one} "what happened" --at ${iso(marking.since)}\n`),
+            `sensorlogd export ${names.join(" ")} ${range} -o range.csv`,
+          )
+          .join("")}
+      </pre>
+      <p class="unit">Flagged readings are left out of means and stay in the log; a flag can be taken back.</p>
+    </>
+  );
+}

@@ -1,0 +1,85 @@
+// Saved views: what is shown now gets a name; all who look here find it.
+
+import { useState } from "preact/hooks";
+import { ApiError, address, ask } from "../load/api";
+import { removeView, saveView } from "../load/changes";
+import type { Panel } from "../load/types";
+import type { State } from "../state/model";
+import { write } from "../state/route";
+
+export function Panels({ state }: { state: State }) {
+  const [known, setKnown] = useState<readonly Panel[] | null>(null);
+  const [name, setName] = useState("");
+  const [wrong, setWrong] = useState("");
+  const here = write({ ...state.route, kiosk: false });
+  const may = state.status?.changes === true;
+
+  async function run(what: () => Promise<void>): Promise<void> {
+    try {
+      await what();
+      setWrong("");
+      setKnown((await ask("panels")).panels);
+    } catch (error) {
+      setWrong(error instanceof ApiError ? error.message : String(error));
+    }
+  }
+  const save = () =>
+    run(async () => {
+      await saveView(name, here);
+      setName("");
+    });
+  return (
+    <details class="panels-saved" onToggle={(event) => (event.currentTarget.open ? void run(async () => {}) : null)}>
+      <summary>Saved views</summary>
+      {known?.length ? (
+        <ul class="plain">
+          {known.map((one) => (
+            <li key={one.name} data-panel={one.name}>
+              <a href={one.view} aria-current={one.view === here ? "page" : undefined}>
+                {one.name}
+              </a>{" "}
+              {may ? (
+                <button type="button" aria-label={`Delete ${one.name}`} onClick={() => void run(() => removeView(one.name))}>
+                  Delete
+                </button>
+              ) : null}
+            </li>
+          ))}
+        </ul>
+      ) : known ? (
+        <p class="unit">None yet.</p>
+      ) : null}
+      <form
+        class="tools"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (name.trim()) void save();
+        }}
+      >
+        {may ? (
+          <>
+            <label class="choice">
+              <span>Name</span>
+              <input type="text" maxLength={80} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+            </label>
+            <button type="submit" disabled={!name.trim()}>
+              Save this view
+            </button>
+          </>
+        ) : (
+          <span class="unit">Nothing may be changed from these pages (web: changes).</span>
+        )}
+        {known?.length ? (
+          <a class="button" download="panels.json" href={address("panels")}>
+            Export
+          </a>
+        ) : null}
+      </form>
+      {wrong ? (
+        <p role="alert" class="bad">
+          {wrong}
+        </p>
+      ) : null}
+    </details>
+  );
+}

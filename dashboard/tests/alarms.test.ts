@@ -1,0 +1,90 @@
+// What of alarms is drawn over values, and what the head says of them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Alarm } from "../src/load/types";
+import { periodsOf, tally, thresholds } from "../src/state/alarms";
+import { type Line, range } from "../src/state/frame";
+
+const alarm = (more: Partial<Alarm> = {}): Alarm => ({
+  alarm: "warm",
+  series: "freezer.temperature",
+  severity: "warning",
+  state: "normal",
+  since: 0,
+  value: null,
+  unit: "°C",
+  condition: "> -15",
+  limit: -15,
+  clear_limit: null,
+  raised: 0,
+  last_raised: null,
+  until: null,
+  detail: "",
+  note: "",
+  text: "",
+  ...more,
+});
+
+const line = (more: Partial<Line> = {}): Line => ({
+  name: "freezer.temperature",
+  unit: "°C",
+  kind: "gauge",
+  decimals: null,
+  places: null,
+  step: 60,
+  valid: null,
+  time: [0, 60],
+  mid: [-20, -18],
+  low: [-20, -18],
+  high: [-20, -18],
+  suspect: [0, 0],
+  wrong: [0, 0],
+  before: null,
+  figures: { min: null, mean: null, max: null, last: null, flagged: 0 },
+  ...more,
+});
+
+test("limits of a channel and of its alarms are lines, each once", () => {
+  const found = thresholds([line({ valid: [-40, null] })], [alarm({ clear_limit: -16 }), alarm(), alarm({ series: "a.b" })]);
+  assert.deepEqual(
+    found.map((one) => [one.value, one.text, one.alarm]),
+    [
+      [-40, "valid from -40", false],
+      [-15, "warm > -15", true],
+      [-16, "warm over", true],
+    ],
+  );
+});
+
+test("what is not in the unit of the series is no line", () => {
+  assert.deepEqual(thresholds([line()], [alarm({ condition: "rate > 5/min", limit: null })]), []);
+  assert.deepEqual(thresholds([line({ kind: "rate", valid: [0, 9] })], [alarm()]), []);
+});
+
+test("an axis reaches to a limit that is near, and to no other", () => {
+  assert.ok(range([line()], [-17.5])[1] > -17.6);
+  const [low, high] = range([line()], [-40, -15]);
+  assert.ok(low > -21 && high < -17, `${low} ${high}`);
+});
+
+test("the head counts what wants to be seen, the worst first", () => {
+  assert.equal(tally([alarm(), alarm({ state: "pending" }), alarm({ state: "shelved" })]), null);
+  assert.deepEqual(tally([alarm({ state: "unacknowledged" }), alarm({ state: "acknowledged" })]), {
+    level: "bad",
+    words: "1 alarm, 1 acknowledged",
+  });
+  assert.deepEqual(tally([alarm({ state: "returned unacknowledged" })]), {
+    level: "warn",
+    words: "alarms: 1 over, not acknowledged",
+  });
+});
+
+test("shaded is what concerns the lines: their series, or the sensor's events", () => {
+  const period = (series: string) => ({ alarm: "a", series, since: 0, until: null });
+  const all = ["freezer.temperature", "freezer", "freezer.door", "attic", ""].map(period);
+  assert.deepEqual(
+    periodsOf(all, [line()]).map((one) => one.series),
+    ["freezer.temperature", "freezer"],
+  );
+});

@@ -1,0 +1,74 @@
+"""The JSON body of a request that changes something: bounded, an object, every field known and of its kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from starlette.requests import Request
+
+from sensorlogd.notation import times
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
+
+MAX_BYTES = 16 * 1024
+MAX_TEXT = 2_000
+
+
+class Body:
+    """Every method raises ApiError 400 naming the field."""
+
+    def __init__(self, found: dict[str, Any], known: Collection[str], now_us: int, zone: str) -> None:
+        for name in found:
+            if name not in known:
+                raise bad_parameter(ascii(name)[1:-1][:100], "no such field", f"known: {', '.join(known)}")
+        self.found = found
+        self.now_us = now_us
+        self.zone = zone
+
+    def text(self, name: str, default: str | None = None, most: int = MAX_TEXT) -> str:
+        value = self.found.get(name, default)
+        if value is None:
+            raise bad_parameter(name, "is required")
+        if not isinstance(value, str):
+            raise bad_parameter(name, "must be a text")
+        if len(value) > most:
+            raise bad_parameter(name, f"is longer than {most} characters")
+        return value
+
+    def texts(self, name: str, most: int) -> list[str]:
+        values = self.found.get(name)
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values) or not values:
+            raise bad_parameter(name, "must be a list of texts, at least one")
+        if len(values) > most:
+            raise bad_parameter(name, f"names {len(values)}; at most {most}")
+        return list(dict.fromkeys(values))
+
+    def whole(self, name: str) -> int:
+        value = self.found.get(name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
+            raise bad_parameter(name, "must be a whole number")
+        return value
+
+    def time_us(self, name: str) -> int:
+        text = self.text(name)
+        try:
+            return times.parse_time(text, self.now_us, self.zone)
+        except (ValueError, OverflowError) as error:
+            raise bad_parameter(name, str(error).encode("ascii", "backslashreplace").decode()) from None
+
+
+async def read(request: Request) -> dict[str, Any]:
+    """Raises ApiError 413, 400."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise ApiError(413, "too_large", f"the body is longer than {MAX_BYTES} bytes")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError(400, "bad_request", "the body is not JSON") from None
+    if not isinstance(found, dict):
+        raise ApiError(400, "bad_request", "the body is not a JSON object")
+    return found

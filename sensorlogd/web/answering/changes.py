@@ -1,0 +1,223 @@
+"""What may be changed from a page: readings flagged, that taken back, a note written, a view saved. The daemon does it; this process only asks.
+
+Who may, is decided before (``serving.changing``). Series are named exactly: no glob changes more than was seen.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sensorlogd import calling, notes, panels
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.quality import Flag
+from sensorlogd.storage.file.holder import holder
+from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.work import State
+from sensorlogd.web.answering import bodies
+from sensorlogd.web.answering.bodies import Body
+from sensorlogd.web.answering.encode import json_answer
+from sensorlogd.web.answering.pool import Pool
+from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
+
+T = TypeVar("T")
+FIELDS = {
+    "flag": ("series", "quality", "since", "until", "note", "by"),
+    "undo": ("mend",),
+    "note": ("series", "at", "note", "by"),
+    "panel_save": ("name", "view"),
+    "panel_delete": ("name",),
+}
+QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT, Flag.FAIL))
+MOST_SERIES = 40
+ASK_S = 10.0
+WATCH_S = 3.0  # so long the answer waits for a mend to be done
+AT_ONCE = 2  # requests that change something
+
+
+async def flag(request: Request) -> Response:
+    """POST /api/v1/flag."""
+    body = await _begin(request, "flag")
+    quality = body.text("quality")
+    if quality not in QUALITIES:
+        raise bad_parameter("quality", "is not known", f"allowed: {', '.join(QUALITIES)}")
+    since, until = body.time_us("since"), body.time_us("until")
+    if since >= until:
+        raise bad_parameter("since", "is not before until")
+    note = _said(body)
+    names = body.texts("series", MOST_SERIES)
+
+    def look(log: Log) -> list[Series]:
+        found = _series(log, names)
+        wanted = [one for one in found if next(iter(log.readings([one], since, until)), None) is not None]
+        if not wanted:
+            raise ApiError(409, "no_readings", "there are no readings in this range")
+        return wanted
+
+    wanted = await _pool(request).run(look)
+
+    def order(ask: Ask) -> list[dict[str, Any]]:
+        made = [
+            ask(do="mend", series=one.id, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
+            for one in wanted
+        ]
+        ask(do="roll_up")
+        until_s = time.monotonic() + WATCH_S
+        return [_mend(ask, answer, until_s) | {"series": one.name} for one, answer in zip(wanted, made, strict=True)]
+
+    return json_answer(request, {"mends": await _daemon(request, order)})
+
+
+async def undo(request: Request) -> Response:
+    """POST /api/v1/undo."""
+    mend = (await _begin(request, "undo")).whole("mend")
+
+    def order(ask: Ask) -> dict[str, Any]:
+        answer = ask(do="undo", id=mend)
+        ask(do="roll_up")
+        return _mend(ask, answer, time.monotonic() + WATCH_S)
+
+    return json_answer(request, await _daemon(request, order))
+
+
+async def note(request: Request) -> Response:
+    """POST /api/v1/note."""
+    body = await _begin(request, "note")
+    at = body.time_us("at")
+    detail = _said(body)
+    names = body.texts("series", MOST_SERIES)
+    found = await _pool(request).run(lambda log: _series(log, names))
+    sensors: dict[str, list[str]] = {}
+    for one in found:
+        sensors.setdefault(one.sensor, []).append(one.channel)
+
+    def order(ask: Ask) -> None:
+        for sensor, channels in sensors.items():
+            said = f"{', '.join(channels)}: {detail}"
+            ask(do="note", kind=EventKind.NOTE, sensor=sensor, detail=said, at_us=at)
+
+    await _daemon(request, order)
+    return json_answer(request, {"noted": len(sensors)})
+
+
+async def panel_save(request: Request) -> Response:
+    """POST /api/v1/panel_save."""
+    body = await _begin(request, "panel_save")
+    try:
+        one = panels.panel(body.text("name"), body.text("view", most=panels.MOST_VIEW), 0)
+    except panels.PanelsError as error:
+        raise ApiError(400, "bad_parameter", str(error)) from None
+    await _daemon(request, lambda ask: ask(do="panel_save", name=one.name, view=one.view))
+    return json_answer(request, {"name": one.name})
+
+
+async def panel_delete(request: Request) -> Response:
+    """POST /api/v1/panel_delete."""
+    name = (await _begin(request, "panel_delete")).text("name")
+    await _daemon(request, lambda ask: ask(do="panel_delete", name=name))
+    return json_answer(request, {"name": name})
+
+
+# ---- what they share ---------------------------------------------------------------------------------------------------
+
+
+async def _begin(request: Request, endpoint: str) -> Body:
+    settings: Settings = request.app.state.settings
+    return Body(await bodies.read(request), FIELDS[endpoint], time.time_ns() // 1000, settings.zone)
+
+
+def _pool(request: Request) -> Pool:
+    pool: Pool = request.app.state.pool
+    return pool
+
+
+def _said(body: Body) -> str:
+    try:
+        return notes.said(body.text("note"), body.text("by", ""))
+    except ValueError as error:
+        raise bad_parameter("note", str(error)) from None
+
+
+def _series(log: Log, names: list[str]) -> list[Series]:
+    """Raises ApiError 404."""
+    known = {one.name: one for one in log.series(retired=True)}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name[:200], known, 3)
+            hint = f"did you mean {', '.join(near)}?" if near else "/api/v1/sensors lists all"
+            raise ApiError(404, "unknown_series", f"no series is called {ascii(name)[:200]}", hint=hint, nearest=near or None)
+    return [known[name] for name in names]
+
+
+class Ask:
+    """Ask the daemon that has this database. Raises ApiError 503 without one, 409 when it refuses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = settings.database
+        try:
+            held = holder(settings.database)
+        except OSError:
+            held = None
+        if held is None or held.control is None:
+            who = "no daemon runs" if held is None else "another program works on the database just now"
+            raise ApiError(503, "no_daemon", f"{who}: nothing can be changed", headers={"Retry-After": "10"})
+        self._at = held.control.parent
+
+    def __call__(self, **request: Any) -> dict[str, Any]:
+        try:
+            answer = calling.ask(self._at, request, ASK_S)
+        except (OSError, ValueError) as error:
+            reason = f"the daemon does not answer: {error}; look before you do it again"
+            raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None
+        if answer.get("busy"):
+            raise ApiError(503, "busy", "the daemon has too much to do", headers={"Retry-After": "2"})
+        if not answer.get("ok"):
+            told = str(answer.get("error"))
+            raise ApiError(409, "refused", told.partition(": ")[2] or told)
+        return answer
+
+
+async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
+    """What ``order`` makes of it, on a thread; a few at a time."""
+    settings: Settings = request.app.state.settings
+    turns: Counter[str] = request.app.state.changing
+    if turns["now"] >= AT_ONCE:
+        raise ApiError(503, "busy", "too many changes at once", headers={"Retry-After": "2"})
+    turns["now"] += 1
+    try:
+        return await run_in_threadpool(lambda: order(Ask(settings)))
+    finally:
+        turns["now"] -= 1
+
+
+def _mend(ask: Ask, ordered: dict[str, Any], until_s: float) -> dict[str, Any]:
+    """How far it is; one that takes longer goes on by itself."""
+    pause_s = 0.02
+    while True:
+        stands = ask(do="work", id=int(ordered["work"]))
+        waits = stands.get("state") == State.WAITING
+        if not waits or time.monotonic() > until_s:
+            break
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.25)
+    if stands.get("state") == State.FAILED:
+        raise ApiError(409, "refused", str(stands.get("outcome")))
+    return {"mend": int(ordered["id"]), "readings": int(stands["done"]), "done": not waits}
+
+
+routes = [
+    Route("/flag", flag, methods=["POST"]),
+    Route("/undo", undo, methods=["POST"]),
+    Route("/note", note, methods=["POST"]),
+    Route("/panel_save", panel_save, methods=["POST"]),
+    Route("/panel_delete", panel_delete, methods=["POST"]),
+]

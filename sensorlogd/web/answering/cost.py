@@ -1,0 +1,120 @@
+"""The question what counters cost: their increase by hours, times the price of each hour. Computed when asked, so that mending
+a counter or a price mends the cost."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sensorlogd.prices import Tariff
+from sensorlogd.storage.query.engine import Ask
+from sensorlogd.storage.query.grid import Step
+from sensorlogd.storage.query.log import Log, Series, UnknownSeries
+from sensorlogd.web.answering.params import TimeForm, find_series
+from sensorlogd.web.working.refusal import ApiError, bad_parameter
+
+HOUR_US = 3_600_000_000
+HOURS_MAX = 20_000
+OLDEST_US = 48 * HOUR_US  # so long the last price that a series told holds
+HOUR = Step(HOUR_US)
+
+
+@dataclass(frozen=True, slots=True)
+class CostAsk:
+    """``zone``: of days and months in the answer; ``home``: of the hours and days of prices."""
+
+    patterns: list[str]
+    since_us: int
+    until_us: int
+    every: Step
+    zone: str
+    home: str
+    tariffs: tuple[Tariff, ...]
+    form: TimeForm
+
+
+@dataclass(slots=True)
+class Sum:
+    increase: float = 0.0
+    cost: float = 0.0
+    unpriced: float = 0.0
+
+
+@dataclass(slots=True)
+class Told:
+    """What series say a unit costs, by hour; each is asked for once."""
+
+    log: Log
+    ask: CostAsk
+    known: dict[str, dict[int, float]] = field(default_factory=dict)
+
+    def price(self, name: str, at_us: int) -> float | None:
+        """The mean of that hour, or the last one before it. None: nothing for two days."""
+        if name not in self.known:
+            self.known[name] = self._read(name)
+        hours = self.known[name]
+        for at in range(at_us - at_us % HOUR_US, at_us - OLDEST_US, -HOUR_US):
+            if at in hours:
+                return hours[at]
+        return None
+
+    def _read(self, name: str) -> dict[int, float]:
+        try:
+            found = self.log.series([name], retired=True)
+        except UnknownSeries:
+            return {}
+        rows = _hourly(self.log, found[0], self.ask.since_us - OLDEST_US, self.ask.until_us, "mean", None)
+        return {start: value for start, value in rows if value is not None}
+
+
+def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
+    """One entry for each series that has a price. Raises ApiError 400 for too long a range or too short a step."""
+    if ask.until_us - ask.since_us > HOURS_MAX * HOUR_US:
+        raise bad_parameter("since", f"cost is told of at most {HOURS_MAX:,} hours")
+    if ask.every.about_us < HOUR_US:
+        raise bad_parameter("every", "is shorter than an hour, by which prices are known")
+    told = Told(log, ask)
+    entries = []
+    for one in find_series(log, ask.patterns, retired=True):
+        tariff = next((tariff for tariff in ask.tariffs if tariff.meets(one.name)), None)
+        if tariff is not None and one.kind == "counter":
+            entries.append(_entry(log, one, tariff, ask, told))
+    return {"series": entries}
+
+
+def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, told: Told) -> dict[str, Any]:
+    sums: dict[int, Sum] = {}
+    home = ZoneInfo(ask.home)
+    for start, rose in _hourly(log, one, ask.since_us, ask.until_us, "increase", tariff.unit):
+        if rose is None:
+            continue
+        bucket = sums.setdefault(ask.every.bucket(max(start, ask.since_us), ask.zone)[0], Sum())
+        bucket.increase += rose
+        price = tariff.price(datetime.fromtimestamp(start / 1e6, home), lambda name, at=start: told.price(name, at))  # type: ignore[misc]
+        if price is None:
+            bucket.unpriced += rose
+        else:
+            bucket.cost += rose * price
+    times = sorted(sums)
+    return {
+        "series": one.name,
+        "tariff": tariff.name,
+        "currency": tariff.currency,
+        "unit": tariff.unit,
+        "time": [ask.form(at) for at in times],
+        "increase": [sums[at].increase for at in times],
+        "cost": [sums[at].cost for at in times],
+        "unpriced": [sums[at].unpriced for at in times],
+    }
+
+
+def _hourly(log: Log, one: Series, since: int, until: int, aggregate: str, unit: str | None) -> list[tuple[int, float | None]]:
+    """(begin of the hour, value). Raises ApiError 400 for what cannot be converted."""
+    try:
+        with closing(log.buckets([one], Ask(since, until, HOUR, None, (aggregate,), "UTC"), unit)) as answers:
+            return [(row.start_us, row.values[0]) for _, answer in answers for row in answer.rows]
+    except ValueError as error:
+        raise ApiError(400, "unanswerable", str(error)) from None

@@ -1,0 +1,63 @@
+"""The question of the page about the database: how large it is, how it grows, how far its roll-ups are, what befell it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sensorlogd.config.cost import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READING
+from sensorlogd.storage.maintenance import growth, incidents, inspection
+from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.stages import survey
+from sensorlogd.web.answering.params import TimeForm
+
+DAY_US = 86_400_000_000
+FAR_DAYS = 36_500
+COARSER = 1.1  # roll-ups of more than a minute add a tenth
+
+
+def database(log: Log, now_us: int, form: TimeForm, *, measure: bool) -> dict[str, Any]:
+    """``measure``: the size of each part, too, for which the whole file is read."""
+    facts = inspection.facts(log.conn, log.path)
+    disk = os.statvfs(log.path.absolute().parent)
+    free_on_disk = disk.f_bavail * disk.f_frsize
+    grows = growth.growth(log.conn)
+    daily = None
+    if grows is not None:
+        daily = grows.readings_per_day * BYTES_PER_READING + grows.minutes_per_day * BYTES_PER_MINUTE_ROLLUP * COARSER
+    full_us = None
+    if daily and grows is not None and not grows.expires and (free_on_disk + facts["free_bytes"]) / daily < FAR_DAYS:
+        full_us = now_us + int((free_on_disk + facts["free_bytes"]) / daily * DAY_US)
+
+    def when(us: int | None) -> Any:
+        return None if us is None else form(us)
+
+    return {
+        "bytes": facts["file_bytes"],
+        "wal_bytes": facts["wal_bytes"],
+        "free_bytes": facts["free_bytes"],
+        "disk_free_bytes": free_on_disk,
+        "first": when(facts["first_us"]),
+        "last": when(facts["last_us"]),
+        "series": facts["series"],
+        "events": facts["events"],
+        "mends": facts["mends"],
+        "readings_per_day": None if grows is None else round(grows.readings_per_day, 1),
+        "bytes_per_day": None if daily is None else round(daily),
+        "expires": grows is not None and grows.expires,
+        "full": when(full_us),
+        "moved_until": when(facts["moved_until_us"]),
+        "rolled_up_until": when(facts["edge_us"]),
+        "hours_to_roll_up": inspection.hours_to_roll_up(log.conn),
+        "parts": survey.parts(log.conn) if measure else None,
+        "incidents": [
+            {
+                "name": one.name,
+                "time": form(one.when_us),
+                "reason": one.reason,
+                "bytes": sum(one.files.values()),
+                "salvaged": one.salvaged,
+            }
+            for one in incidents.all_incidents(log.path)
+        ],
+    }

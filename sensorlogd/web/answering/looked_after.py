@@ -1,0 +1,62 @@
+"""Questions of the JSON API about what people look after: alarms, when they were raised, and what was changed afterwards."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Any
+
+from sensorlogd.storage import alarm_rows
+from sensorlogd.storage import alarms as stored_alarms
+from sensorlogd.storage.corrections import mend as mending
+from sensorlogd.storage.query.log import Log
+from sensorlogd.web.answering.params import TimeForm, find_series
+
+Json = dict[str, Any]
+ALARM_STATES = ("all", "raised")
+
+
+def alarms(log: Log, state: str, form: TimeForm) -> Json:
+    """Every alarm of every series, what wants to be seen first; ``raised``: without those that are normal or pending."""
+    rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
+    return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
+
+
+MENDS_MAX = 100
+
+
+def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+    """What was changed afterwards in the range, the newest first; at most ``MENDS_MAX``."""
+    names = {one.id: one.name for one in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))}
+    found = [
+        one for one in mending.all_mends(log.conn)
+        if one.series in names and one.since_us < until_us and one.until_us > since_us
+    ]  # fmt: skip
+    rows = [
+        {
+            "mend": one.id,
+            "series": names[one.series],
+            "made": form(one.made_us),
+            "since": form(one.since_us),
+            "until": form(one.until_us),
+            "what": one.tell(),
+            "note": one.note,
+            "readings": one.readings,
+            "state": mending.state_of(log.conn, one),
+        }
+        for one in found[:MENDS_MAX]
+    ]
+    return {"mends": rows}
+
+
+PERIODS_MAX = 5_000
+
+
+def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
+    """When which alarm was raised; of more than ``PERIODS_MAX`` the newest."""
+    globs = [glob for pattern in patterns for glob in ([pattern] if "." in pattern else [pattern, f"{pattern}.*"])]
+    found = [
+        one
+        for one in stored_alarms.periods(log.conn, since_us, until_us)
+        if not globs or any(fnmatch.fnmatchcase(one.subject, glob) for glob in globs)
+    ]
+    return {"periods": [alarm_rows.period_row(one, form) for one in found[-PERIODS_MAX:]]}

@@ -1,0 +1,48 @@
+"""Who may change something from a page: what stands before the few requests that write, after Host and token.
+
+A page of a stranger can have a browser send requests here, with the rights of whoever looks at it. So: off unless it is
+allowed; what a browser says of where a request comes from must be this very server; and only JSON is taken, which no form
+can send, and which a script of another origin may not send without asking first (and nobody answers OPTIONS).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from sensorlogd.web.serving.settings import Settings
+from sensorlogd.web.working.refusal import ApiError
+
+PATHS = ("/api/v1/flag", "/api/v1/undo", "/api/v1/note", "/api/v1/panel_save", "/api/v1/panel_delete")
+JSON = "application/json"
+HOW = "write web: {changes: true} in the configuration, then sensorlogd reload; or use the verbs flag and note in a shell"
+
+
+def check(headers: Headers, settings: Settings) -> None:
+    """Raises ApiError 403, 415."""
+    if not settings.changes:
+        raise ApiError(403, "changes_not_allowed", "nothing may be changed from these pages", hint=HOW)
+    if not is_own(headers):
+        raise ApiError(403, "cross_site", "this request comes from a page of another site")
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise ApiError(415, "json_only", f"only {JSON} is taken here", hint=f"send the header Content-Type: {JSON}")
+
+
+def is_own(headers: Headers) -> bool:
+    """Whether a browser says that it is our own page that asks; programs say nothing.
+
+    Sec-Fetch-Site is the browser's own judgement, and right behind a proxy, too; it is not sent over plain HTTP but to this
+    machine. Then the origin must have the very name and port that were asked for.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    try:
+        found = urlsplit(origin)
+    except ValueError:
+        return False
+    return found.scheme in ("http", "https") and found.netloc.lower() == headers.get("host", "").strip().lower()

@@ -1,0 +1,185 @@
+"""A range is marked in the chart, flagged, taken back, and a note is written: at a desk and on a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import needs
+from tests.browser.conftest import Site, Tab, _answers, _opener
+from tests.browser.history import write
+from tests.browser.test_alarms import looks_well
+from tests.browser.test_building import AXE, DESK, PHONE
+from tests.cli.test_verbs import run
+from tests.ports import free_port
+from tests.rig import Daemon, Port, until
+
+Open = Callable[..., Tab]
+CHART = "#/chart?s=greenhouse.x&s=greenhouse.c&range=43200"
+
+
+def made(folder: Any, **web: Any) -> Iterator[Site]:
+    """Three days of a minute each, and a daemon that has them."""
+    config, listen = folder / "sensorlogd.yaml", free_port()
+    signal = {"constant": {"value": 20}}
+    config.write_text(json.dumps({
+        "daemon": {"data_dir": str(folder / "data")},
+        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
+        "web": {"listen": f"127.0.0.1:{listen}"} | web,
+        "sensors": {"greenhouse": {"driver": "simulated", "interval": "1min", "channels": {
+            "x": {"unit": "°C", "signal": signal}, "c": {"unit": "°C", "signal": signal},
+        }}},
+    }))  # fmt: skip
+    write(folder / "past.csv")
+    columns = ("--column", "x=greenhouse.x:°C", "--column", "c=greenhouse.c:°C")
+    run("import", str(folder / "past.csv"), "-c", str(config), "--time", "t", "--time-format", "epoch", *columns)
+    with Daemon(config, folder / "data", web=True) as daemon:
+        daemon.wait_ready()
+        url = f"http://127.0.0.1:{listen}/"
+        until(lambda: _answers(url), "the dashboard")
+        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
+
+
+@pytest.fixture(scope="module")
+def site_(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from made(tmp_path_factory.mktemp("changes"))
+
+
+@pytest.fixture(scope="module")
+def closed(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from made(tmp_path_factory.mktemp("closed"), changes=False)
+
+
+@pytest.fixture
+def open_it(browser: Any, site_: Site) -> Iterator[Open]:
+    yield from _opener(browser, site_.url)
+
+
+@pytest.fixture
+def open_closed(browser: Any, closed: Site) -> Iterator[Open]:
+    yield from _opener(browser, closed.url)
+
+
+def opened(tab: Tab) -> None:
+    """The chart is there, and the form under it."""
+    until(lambda: int(tab.page.locator(".chart").first.get_attribute("data-points") or 0) > 100, "points")
+    tab.page.locator("details.commands summary").click()
+
+
+def flagged(tab: Tab) -> str:
+    return str(tab.page.locator('tr[data-series="greenhouse.x"] td[data-label=flagged]').text_content())
+
+
+@pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
+def test_a_part_is_flagged_and_taken_back_and_a_note_is_written(open_it: Open, how: dict[str, Any]) -> None:
+    """By dragging at a desk, by writing times on a phone; each says what came of it."""
+    if not AXE.exists():
+        needs._missing("needs axe-core: make dashboard (npm)")
+    tab = open_it(CHART, **how)
+    opened(tab)
+    page = tab.page
+    form = page.locator("form.marking")
+    until(form.is_visible, "the form")
+    assert flagged(tab) == "–"
+    form.get_by_label("greenhouse.c").uncheck()
+    if how is DESK:
+        page.locator(".u-over").first.scroll_into_view_if_needed()
+        address, box = page.url, page.locator(".u-over").first.bounding_box()
+        first = form.get_by_label("Mark from: time").input_value()
+        page.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 70, steps=4)
+        page.mouse.up()
+        until(lambda: form.get_by_label("Mark from: time").input_value() != first, "the part that is marked")
+        assert page.url == address
+    else:
+        begin = time.localtime(time.time() - 6 * 3600)
+        for what, text in (("day", time.strftime("%Y-%m-%d", begin)), ("time", time.strftime("%H:%M:%S", begin))):
+            form.get_by_label(f"Mark from: {what}").fill(text)
+            form.get_by_label(f"Mark from: {what}").press("Enter")
+    assert form.locator("button", has_text="Flag").is_disabled()
+    form.get_by_label("Why, or what happened").fill("sensor in the sun")
+    form.get_by_label("Your name").fill("Ada")
+    form.locator("button", has_text="Flag").click()
+    says = form.locator("p[role=status]")
+    until(lambda: re.fullmatch(r"\d+ readings of 1 series flagged fail", says.text_content()), "what came of it")
+    count = int(says.text_content().split()[0])
+    assert 30 < count < (200 if how is DESK else 800)
+    until(lambda: flagged(tab) == str(count), "the flags in the legend")
+    until(lambda: form.locator("li[data-mend]", has_text="sensor in the sun (Ada)").count() >= 1, "the list of changes")
+    tab.shot(f"marking-{how['viewport']['width']}")
+    looks_well(tab)
+    form.locator("li[data-mend] button").first.click()
+    until(lambda: says.text_content() == f"{count} readings are what they were", "that it is taken back")
+    until(lambda: flagged(tab) == "–", "no flag in the legend")
+
+    form.get_by_label("Why, or what happened").fill("moved to the north wall")
+    form.locator("button", has_text="Note").click()
+    until(lambda: says.text_content().startswith("noted at"), "word of the note")
+    page.locator("details.marks summary", has_text="events in this range").click()
+    noted = page.locator("details.marks li", has_text="x: moved to the north wall (Ada)")
+    until(lambda: noted.count() >= 1, "the note in the chart's events")
+
+
+def test_where_it_is_not_allowed_the_page_says_how(open_closed: Open) -> None:
+    """There is no form, but the commands, and how to allow it."""
+    tab = open_closed(CHART, **DESK)
+    opened(tab)
+    text = tab.page.locator("details.commands")
+    until(lambda: "changes: true" in text.text_content(), "how to allow it")
+    assert "sensorlogd flag greenhouse.x fail --since" in text.text_content()
+    assert tab.page.locator("form.marking").count() == 0
+
+
+@pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
+def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[str, Any]) -> None:
+    """Under any name; another window finds it, and it can be downloaded."""
+    if not AXE.exists():
+        needs._missing("needs axe-core: make dashboard (npm)")
+    mine, other = open_it(CHART, **how), open_it("#/year", **how)
+    for tab in (mine, other):
+        until(partial(is_logging, tab), "the head")
+    box = mine.page.locator("details.panels-saved")
+    box.locator("summary").click()
+    name = "../Küche <b>"
+    box.get_by_label("Name").fill(name)
+    box.locator("button", has_text="Save this view").click()
+    until(lambda: box.locator("li a").all_text_contents() == [name], "the view in the list")
+    mine.shot(f"views-{how['viewport']['width']}")
+    looks_well(mine)
+    with mine.page.expect_download() as started:
+        box.locator("a", has_text="Export").click()
+    (saved,) = json.loads(Path(started.value.path()).read_text())["panels"]
+    assert (saved["name"], saved["view"].split("?")[0]) == (name, "#/chart")
+    other.page.locator("details.panels-saved summary").click()
+    other.page.locator("details.panels-saved li a").click()
+    until(lambda: other.page.locator(".legend tbody tr").count() == 2, "the chart with both lines")
+    box.locator("li button").click()
+    until(lambda: box.locator("li").count() == 0, "that it is gone")
+
+
+@pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
+def test_the_database_tells_how_it_grows_and_what_it_is_full_of(open_it: Open, how: dict[str, Any]) -> None:
+    """A reading a minute of two series came the day before."""
+    if not AXE.exists():
+        needs._missing("needs axe-core: make dashboard (npm)")
+    tab = open_it("#/database", **how)
+    main = tab.page.locator("#main")
+    until(lambda: re.search(r"Comes a day\s*2\d{3} readings, about \d", main.text_content()), "what comes a day")
+    assert "Full by" in main.text_content()
+    assert "nothing was ever set aside" in main.text_content()
+    tab.page.locator("button", has_text="Measure").click()
+    until(lambda: tab.page.locator("tr[data-part=roll-ups]").count() == 1, "the parts")
+    tab.shot(f"database-{how['viewport']['width']}")
+    looks_well(tab)
+
+
+def is_logging(tab: Any) -> bool:
+    return "logging" in tab.page.locator("#health").text_content()

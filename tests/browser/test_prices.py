@@ -1,0 +1,67 @@
+"""What a counter cost, by the prices of the configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests import needs
+from tests.browser.conftest import Site, Tab, _answers, _opener
+from tests.browser.test_alarms import looks_well
+from tests.browser.test_building import AXE, DESK, PHONE
+from tests.ports import free_port
+from tests.rig import Daemon, Port, until
+
+Open = Callable[..., Tab]
+
+
+@pytest.fixture(scope="module")
+def meter(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A counter of Wh that rises by 100 ten times a second, and a kWh that costs 0.50."""
+    folder = tmp_path_factory.mktemp("meter")
+    config, listen = folder / "sensorlogd.yaml", free_port()
+    energy = {"unit": "Wh", "kind": "counter", "signal": {"counter": {"step": 100}}}
+    config.write_text(json.dumps({
+        "daemon": {"data_dir": str(folder / "data")},
+        "storage": {"commit_interval": "50ms", "min_free": "0B", "rollup_interval": "1s"},
+        "web": {"listen": f"127.0.0.1:{listen}"},
+        "sensors": {"meter": {"driver": "simulated", "interval": "100ms", "channels": {"energy": energy}}},
+        "prices": {"electricity": {
+            "series": "meter.*", "unit": "kWh", "currency": "EUR", "rates": [{"from": "2020-01-01", "price": 0.5}],
+        }},
+    }))  # fmt: skip
+    with Daemon(config, folder / "data", web=True) as daemon:
+        daemon.wait_ready()
+        url = f"http://127.0.0.1:{listen}/"
+        until(lambda: _answers(url), "the dashboard")
+        yield Site(url, daemon, folder / "data" / "sensorlogd.db", config, Port(folder / "port"))
+
+
+@pytest.fixture
+def open_meter(browser: Any, meter: Site) -> Iterator[Open]:
+    yield from _opener(browser, meter.url)
+
+
+@pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])
+def test_what_it_cost_stands_beside_what_it_rose_by(open_meter: Open, how: dict[str, Any]) -> None:
+    """In the currency of its price; one that is tried on the page takes its place."""
+    if not AXE.exists():
+        needs._missing("needs axe-core: make dashboard (npm)")
+    tab = open_meter("", **how)
+    value = tab.page.locator('[data-series="meter.energy"] .value')
+    until(lambda: float(value.get_attribute("data-value") or 0) > 2000, "some energy")
+    tab.page.goto(f"{tab.page.url.split('#')[0]}#/use?s=meter.energy&by=1h")
+    told = tab.page.locator(".panel h3 span[data-cost]")
+    until(lambda: told.count() == 1 and float(told.get_attribute("data-cost") or 0) > 0.5, "what it cost")
+    assert told.text_content().endswith(" EUR)")
+    tab.page.locator("summary", has_text="Data table").click()
+    assert "cost EUR" in tab.page.locator(".panel thead").text_content()
+    tab.shot(f"cost-{how['viewport']['width']}")
+    looks_well(tab)
+    tab.page.locator("input[type=number]").fill("2")
+    tab.page.locator("input[type=number]").press("Enter")
+    until(lambda: "price=2" in tab.page.url, "the price in the address")
+    until(lambda: "EUR" not in tab.page.locator(".panel h3").text_content(), "what it would cost")
