@@ -220,7 +220,8 @@ def _means_what_was_sent(rng: random.Random, make: Callable[[Any], Decoder], how
     expected = []
     for _ in range(rng.randint(1, 8)):
         values = formats.values_for(rng, how)
-        sent = formats.frame(how.format, values) if not isinstance(how.format, LineFormat) else formats.line(rng, how, values)
+        framed: Any = how.format  # of frames, if it is none of lines
+        sent = formats.line(rng, how, values) if isinstance(how.format, LineFormat) else formats.frame(framed, values)
         if sent is None:
             continue
         for piece in cut(sent, rng):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import socket
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
@@ -16,13 +17,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.batch import Batch
+from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.conformance import check_driver
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.mbus import MbusDriver
+from sensorlogd.drivers.mbus import driver as mbus_driver
 from sensorlogd.drivers.mbus.answers import Telegram
 from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, LongFrames, records, short_frame
+from sensorlogd.drivers.transactions import Fate, Outcome, Question
 from tests.drivers.decoding import pieces
 from tests.needs import corpus
 from tests.rig import Port
@@ -134,10 +137,10 @@ class Meter(threading.Thread):
 
 
 @contextmanager
-def asking(port: Port, counts: Counter[str], **more: object) -> Iterator[MbusDriver]:
+def asking(port: Port | str, counts: Counter[str], **more: object) -> Iterator[MbusDriver]:
     options = MbusOptions.model_validate(
         {
-            "driver": "mbus", "port": str(port.path), "address": 5, "interval": "100ms", "turnaround": "300ms",
+            "driver": "mbus", "port": port if isinstance(port, str) else str(port.path), "address": 5, "interval": "100ms", "turnaround": "300ms",
             "channels": {"volume": {}, "flow_temperature": {}, "power": {"source": "power_w"}}, **more,
         }
     )  # fmt: skip
@@ -153,6 +156,87 @@ def asking(port: Port, counts: Counter[str], **more: object) -> Iterator[MbusDri
         driver.close()
         os.close(wake_r)
         os.close(wake_w)
+
+
+@contextmanager
+def behind_a_server(*, closes: bool, stays_open: int = 0) -> Iterator[tuple[str, list[bytes]]]:
+    """The same meter behind a serial server: (port, what was asked). ``closes``: the connection after each answer; ``stays_open``: so many
+    answers in one connection at first."""
+    server = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+    first, second = long_frame(5, BODY + b"\x1f"), long_frame(5, bytes.fromhex("022D2A00"))
+    answers = {
+        short_frame(SND_NKE, 5): b"\xe5",
+        short_frame(REQ_UD2 | FCB, 5): first,
+        short_frame(REQ_UD2 & ~FCB, 5): second,
+    }
+
+    def serve() -> None:
+        while True:
+            try:
+                line, _ = server.accept()
+            except OSError:
+                return
+            with line:
+                while question := line.recv(5):
+                    asked.append(question)
+                    line.sendall(answers[question])
+                    if closes and len(asked) > stays_open:
+                        break
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}", asked
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(10)
+
+
+WHOLE = {"volume": 54.321, "flow_temperature": 81.0, "power_w": 4200.0}
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("stays_open", [0, 1, 2, 4])
+def test_a_server_that_closes_after_each_answer_costs_nothing(shared: bool, stays_open: int) -> None:
+    """What was answered stands: each round asks what it asks of an open connection, in the same order, and nothing twice."""
+    counts: Counter[str] = Counter()
+    with (
+        behind_a_server(closes=True, stays_open=stays_open) as (address, asked),
+        asking(address, counts, shared=shared, turnaround="5s") as driver,
+    ):
+        for _ in range(6):
+            assert _first(driver, 8) == WHOLE
+    in_turn = [short_frame(SND_NKE, 5), short_frame(REQ_UD2 | FCB, 5), short_frame(REQ_UD2 & ~FCB, 5)]
+    # A close that comes when the next question is on its way already makes that one be asked again.
+    assert [asked[n] for n in range(len(asked)) if n == 0 or asked[n] != asked[n - 1]] == in_turn * 6
+    assert counts["reopened"] >= 6
+    assert not counts["unanswered"]
+
+
+def test_a_round_that_cannot_go_on_ends_with_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is not free for so long that another telegram would be of another time."""
+    counts: Counter[str] = Counter()
+    with behind_a_server(closes=False) as (address, _), asking(address, counts, turnaround="5s") as driver:
+        ask_now = driver.asker.ask_now
+        told: list[Fate] = []
+
+        def busy(question: Question) -> Outcome:
+            if len(told) >= 2:
+                return Outcome(Fate.NOT_YET)
+            told.append((outcome := ask_now(question)).fate)
+            return outcome
+
+        monkeypatch.setattr(driver.asker, "ask_now", busy)
+        assert not driver.read(1.0)
+        assert not driver.read(1.0)
+        monkeypatch.setattr(mbus_driver, "PAUSE_S", -15.0)
+        got = driver.read(1.0)
+        assert not isinstance(got, Batch)
+        (sample,) = got
+        assert isinstance(sample, Sample)
+        assert sample.values == {"volume": 54.321, "flow_temperature": 81.0}
 
 
 def _first(driver: MbusDriver, reads: int = 30) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.batch import Sample
+from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.modbus import ModbusDriver
 from sensorlogd.drivers.modbus.options import ModbusOptions
@@ -39,7 +39,12 @@ class Unit:
 
     def sample(self) -> dict[str, float]:
         """The next one, however long it takes."""
-        return dict(until(lambda: list(self.driver.read(1.0)), "a sample")[0].values)
+        return dict(until(lambda: self.read(1.0), "a sample")[0].values)
+
+    def read(self, timeout_s: float) -> list[Sample]:
+        got = self.driver.read(timeout_s)
+        assert not isinstance(got, Batch)
+        return list(got)
 
     def counted(self, name: str, n: int = 1) -> None:
         """Read until so much of something was counted."""
@@ -213,7 +218,7 @@ def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: U
 
     cable.up = delay
     channels = {"a": {"register": "30001", "type": "f32"}, "b": {"register": "30003", "type": "f32"}}
-    seen = []
+    seen: list[Any] = []
     with Unit(cable.port.path, channels=channels, max_registers=2, turnaround="100ms", interval="1ms") as unit:
         write = unit.driver.port.write
 
@@ -223,7 +228,7 @@ def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: U
 
         unit.driver.port.write = noted  # type: ignore[method-assign]
         while len(seen) < 30:
-            seen += list(unit.driver.read(1.0))
+            seen += unit.read(1.0)
     for timer in timers:
         timer.join()
     assert {name: {sample.values[name] for sample in seen if name in sample.values} for name in "ab"} == {
@@ -261,7 +266,7 @@ def test_a_stop_does_not_wait_for_the_answer(cable: Cable) -> None:
         timer = threading.Timer(0.05, unit.lent.wake)
         timer.start()
         began = time.monotonic()
-        assert list(unit.driver.read(600.0)) == []
+        assert unit.read(600.0) == []
         assert time.monotonic() - began < 30
         timer.join()
 
@@ -306,7 +311,7 @@ def test_a_tcp_answer_to_an_earlier_question_is_left(tmp_path: Path) -> None:
         unit.counted("unanswered")
         first = line.recv(100)
         samples: list[Sample] = []
-        reader = threading.Thread(target=lambda: samples.extend(unit.driver.read(60.0)))
+        reader = threading.Thread(target=lambda: samples.extend(unit.read(60.0)))
         reader.start()
         second = line.recv(100)
         for question, volts in ((first, 1.0), (second, 230.5)):

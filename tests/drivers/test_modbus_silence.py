@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -38,7 +39,8 @@ def answering(pdu: Pdu, *, closes: bool = False) -> Iterator[tuple[int, list[tup
                     asked.append((address, count))
                     answer = pdu(function, address, count)
                     if answer is not None:
-                        line.sendall(struct.pack(">HHHB", number, 0, len(answer) + 1, unit) + answer)
+                        with contextlib.suppress(BrokenPipeError):  # whoever asked did not wait for it
+                            line.sendall(struct.pack(">HHHB", number, 0, len(answer) + 1, unit) + answer)
                         if closes:
                             break
 
@@ -61,7 +63,7 @@ def test_a_silent_register_costs_only_itself() -> None:
     """It is found by halves, named once, and asked for less and less often; its neighbours are read in every round."""
     with answering(lambda f, at, n: None if at <= 5 < at + n else registers(f, at, n)) as (port, asked):
         channels = {f"r{n}": {"address": n} for n in (*range(10), 200)}
-        with Unit(f"tcp://127.0.0.1:{port}", channels=channels, turnaround="60ms") as unit:
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels, turnaround="400ms") as unit:  # longer than a stall of the machine
             wanted = {f"r{n}": float(n) for n in (*range(10), 200) if n != 5}
             until(lambda: unit.sample() == wanted, "all but the silent one")
             unit.counted("silent_registers")

@@ -555,9 +555,12 @@ def test_talkers_and_sentences_can_be_chosen() -> None:
     """Two instruments on one multiplexer; the rest is counted."""
     data = sent("GPRMC,1,A,4807.038,N,01131.000,W,1,2,230394", "IIRMC,1,A,4807.038,N,01131.000,W,3,4,230394", "PGRMZ,246,f,3")
     data += ubx(1, 0x04, NAV[0x04])
-    wanted = {"speed": {}, "altitude": {}, "hdop": {}}
+    wanted: dict[str, Any] = {"speed": {}, "altitude": {}, "hdop": {}}
     assert decode(data, channels=wanted, talkers=["II"]) == ([{"speed": 3}, {"hdop": 1.5}], {"other_sentences": 2})
-    assert decode(data, channels=wanted, sentences=["PGRMZ"]) == ([{"altitude": pytest.approx(74.9808)}], {"other_sentences": 3})
+    found, counts = decode(data, channels=wanted, sentences=["PGRMZ"])
+    assert [list(row) for row in found] == [["altitude"]]
+    assert found[0]["altitude"] == pytest.approx(74.9808)
+    assert counts == {"other_sentences": 3}
     assert decode(data, channels=wanted, sentences=["NAV-DOP", "RMC"], talkers=["GP"])[0] == [{"speed": 1}, {"hdop": 1.5}]
 
 
@@ -572,7 +575,7 @@ def rmc(time: str, date: str = "230394", status: str = "A", speed: str = "1.0") 
 
 def test_the_fix_is_stamped_with_its_own_time() -> None:
     """All sentences of one fix get one time; what several of them give is taken once; before the first date there is none."""
-    wanted = {"speed": {}, "altitude": {}, "hdop": {}}
+    wanted: dict[str, Any] = {"speed": {}, "altitude": {}, "hdop": {}}
     fix = "GPGGA,120001.50,4807.038,N,01131.000,W,1,08,0.9,545.4,M,46.9,M,,"
     data = (
         sent(fix, "GPVTG,2,T,,M,1.0,N,,K") + rmc("120000") + sent(fix, "GPVTG,2,T,,M,1.0,N,,K", "GPGSA,A,3,,,,,,,,,,,,,1,0.9,1")
@@ -626,7 +629,7 @@ def test_around_midnight(before: str, date: str, of_day: str, expected_us: int) 
 
 def test_instruments_without_a_clock_get_the_devices_time_that_has_gone_by() -> None:
     """A depth sounder beside a receiver: each reading its own time, none lost as a repetition."""
-    wanted = {"depth": {}}
+    wanted: dict[str, Any] = {"depth": {}}
     pieces_of = [(5_000_000, sentence("SDDBT,,f,1.0,M,,F")), (6_000_000, rmc("120000"))]
     pieces_of += [(6_200_000 + n, sentence("SDDBT,,f,2.0,M,,F")) for n in (0, 100_000)]
     pieces_of += [(7_000_000, rmc("120000.9", status="V")), (7_100_000, sentence("SDDBT,,f,3.0,M,,F"))]

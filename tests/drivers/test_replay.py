@@ -228,7 +228,7 @@ def test_without_times_rows_come_every_interval(lent: Lent, tmp_path: Path) -> N
 @pytest.mark.parametrize("form", ["csv", "ndjson"])
 def test_what_query_writes_can_be_replayed(lent: Lent, tmp_path: Path, form: str) -> None:
     """Its long form, all sensors or one."""
-    data = [
+    data: list[dict[str, Any]] = [
         {"time": "2026-03-14T12:00:00Z", "sensor": "roof", "channel": "t", "value": 1.5, "unit": "°C", "quality": "good"},
         {"time": "2026-03-14T12:00:00.5Z", "sensor": "well", "channel": "t", "value": 2, "unit": "°C", "quality": "good"},
         {"time": "2026-03-14T12:00:01Z", "sensor": "roof", "channel": "t", "value": None, "unit": "°C", "quality": "missing"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sensorlogd.drivers import tap
@@ -37,7 +39,7 @@ def test_what_did_not_fit_is_told_to_whoever_missed_it() -> None:
 def test_a_look_away_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some seconds without a question nothing is kept; what passed meanwhile is counted as missed."""
     now = 100.0
-    monkeypatch.setattr(tap.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     port = Tap()
     following, _, _ = port.since(None)
     port.offer(1, b"seen")

@@ -1,27 +1,33 @@
 """The ``mbus`` driver: asks one meter for its records, once an interval; many meters may share a port (``shared: true``).
 
 SND_NKE resets the link, REQ_UD2 asks for the records; a meter that has more than fits into a frame is asked on, with the frame
-count bit flipped (EN 13757-2, 5.5).
+count bit flipped (EN 13757-2, 5.5). A question that is sent again, because the connection was closed, has the same bit: a meter
+that has heard it before says the same once more.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import ChannelOptions, DurationUs, Name
-from sensorlogd.drivers.contract import Driver, DriverContext
+from sensorlogd.drivers.contract import Driver, DriverContext, DriverError
 from sensorlogd.drivers.serial.options import PortOptions
 from sensorlogd.drivers.serial.shared import port_for
-from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Question
+from sensorlogd.drivers.transactions import Asker, Backoff, Fate, Outcome, Question
 from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
-from sensorlogd.drivers.transactions.line import START_QUIET_S
+from sensorlogd.drivers.transactions.line import QUIET_TURNAROUNDS, START_QUIET_S
 
-MAX_FRAMES = 16
+if TYPE_CHECKING:
+    from sensorlogd.drivers.mbus.round import Round
+
 LEARNING_S = 0.1  # listened on after a meter's first answers: some repeat themselves
+CLOSING_S = 0.1  # how long a server may take to close the connection behind an answer
+PAUSE_S = 10.0  # beyond what an owed answer is waited for: a round that cannot go on for so long ends with what it has
 
 
 class MbusOptions(PortOptions):
@@ -61,6 +67,8 @@ class MbusDriver(Driver):
         self.meter = self._ignorant()
         self.wanted = {channel.source or name for name, channel in options.channels.items()}
         self._due = 0.0
+        self._round: Round | None = None
+        self._closes = False  # the connection, behind the last answer
 
     @property
     def bytes_seen(self) -> int:
@@ -74,84 +82,123 @@ class MbusDriver(Driver):
         self.port.open()
         self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._ignorant)
         self._due = time.monotonic()
+        self._round = None
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        end = time.monotonic() + timeout_s
+        if self._round is None and not self._begin_round(timeout_s):
+            return []
+        while self.asker.reconnecting(lambda: self._go_on(max(end - time.monotonic(), 0.0))):
+            continue
+        return self._sample()
+
+    def _begin_round(self, timeout_s: float) -> bool:
+        """Wait until it is time; False: not yet."""
+        from sensorlogd.drivers.mbus.round import Round
+
         wait_s = self._due - time.monotonic()
         if wait_s > 0 and (self.context.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
-            return []
+            return False
         if not self.meter.due(time.monotonic()):
             self._plan()
             told = f"{self.meter.misses} rounds without an answer; asked every {self.meter.wait_s():g} s"
             self.context.count("backed_off", 1, told)
-            return []
-        return self.asker.reconnecting(lambda: self._in_turn(timeout_s))
+            return False
+        self._round = Round()
+        return True
 
     def _plan(self) -> None:
         """The next round. Those that were missed are left out."""
         self._due += (max((time.monotonic() - self._due) // self._interval_s, 0) + 1) * self._interval_s
 
-    def _in_turn(self, timeout_s: float) -> Sequence[Sample]:
-        from sensorlogd.drivers.mbus.answers import Acknowledged
-        from sensorlogd.drivers.mbus.frames import SND_NKE
+    def _go_on(self, wait_s: float) -> bool:
+        """In one turn, as far as it leads. True: the round is to go on in another one, at once, because this one was cut short behind
+        an answer: the connection was closed, as some servers do each time. Raises DriverError where nothing was answered."""
+        from sensorlogd.drivers.mbus.round import MAX_FRAMES
 
-        reset = self._question(SND_NKE, lambda: Acknowledged(self.context.count))
-        with self.asker.turn(reset, timeout_s, (MAX_FRAMES + 1) * reset.hold_s()) as ours:
-            fate = self.asker.ask_now(reset).fate if ours else Fate.NOT_YET
-            if fate in (Fate.NOT_YET, Fate.STOPPED):
-                return []
-            self._plan()
-            if fate is not Fate.ANSWERED:
-                self._unanswered("SND_NKE")
-                return []
-            return self._asked()
+        round_ = self._round
+        assert round_ is not None
+        first = self._question(round_)
+        answered = False
+        with self.asker.turn(first, wait_s, (MAX_FRAMES + 1) * first.hold_s()) as ours:
+            while ours and round_.control is not None:
+                try:
+                    generation = self.port.generation
+                    outcome = self.asker.ask_now(self._question(round_))
+                    if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
+                        break
+                    self._judge(round_, outcome)
+                    answered = outcome.fate is Fate.ANSWERED
+                    closed = self._closed(generation)
+                except DriverError:
+                    if not answered or not self.port.is_connection:
+                        raise
+                    closed = True
+                if closed:
+                    self._closes = True
+                    return round_.control is not None
+        if round_.begun and (self.context.wait(0) or self._too_long(round_)):
+            round_.end()
+        return False
 
-    def _question(self, control: int, make: Callable[[], Awaited], name: str = "") -> Question:
+    def _closed(self, generation: int) -> bool:
+        """Whether the connection was closed behind the answer. Where it always is, a question must not be on its way into it meanwhile:
+        nobody could tell whether it will be answered. Raises DriverError when it is closed now."""
+        if self.port.generation != generation:
+            return True  # it was listened to in the next one already, which is not ours any more
+        if self._closes:
+            self.port.read(CLOSING_S)
+            self._closes = False
+        return False
+
+    def _too_long(self, round_: Round) -> bool:
+        """Whether its telegrams would be too far apart for one sample."""
+        return time.monotonic() > round_.answered_at + QUIET_TURNAROUNDS * self._turnaround_s + PAUSE_S
+
+    def _question(self, round_: Round) -> Question:
+        from sensorlogd.drivers.mbus.answers import Acknowledged, Telegram
         from sensorlogd.drivers.mbus.frames import short_frame
 
-        sent = short_frame(control, self.options.address)
+        address, count, before = self.options.address, self.context.count, round_.before
+        sent = short_frame(round_.control or 0, address)
         return Question(
-            key=f"address {self.options.address}, {name or 'reset'}",
-            make=lambda: (sent, make()),
+            key=f"address {address}, {'records' if round_.begun else 'reset'}",
+            make=lambda: (sent, Telegram(address, count, before) if round_.begun else Acknowledged(count)),
             turnaround_s=self._turnaround_s,
             separation="content",
             echo="like",
-            learning_s=min(LEARNING_S, self._turnaround_s) if name else 0.0,
+            learning_s=min(LEARNING_S, self._turnaround_s),
             gap_s=40 * 11 / self.options.baudrate + 0.1,  # it has begun: the rest follows without a pause
         )
 
-    def _unanswered(self, what: str) -> None:
-        self.context.count("unanswered", 1, f"address {self.options.address}, {what}")
-        self.meter.missed(time.monotonic())
+    def _judge(self, round_: Round, outcome: Outcome) -> None:
+        """What became of one question."""
+        from sensorlogd.drivers.mbus.frames import records
 
-    def _asked(self) -> Sequence[Sample]:
-        """Everything that the meter has to tell."""
-        from sensorlogd.drivers.mbus.answers import Telegram
-        from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, records
-
-        values: dict[str, float] = {}
-        units: dict[str, str] = {}
-        now_us: int | None = None
-        fcb, before = FCB, b""
-        for _ in range(MAX_FRAMES):
-            make = lambda before=before: Telegram(self.options.address, self.context.count, before)  # noqa: E731
-            outcome = self.asker.ask_now(self._question(REQ_UD2 & ~FCB | fcb, make, "records"))
-            if outcome.fate is not Fate.ANSWERED:
-                if outcome.fate is not Fate.STOPPED:
-                    self._unanswered("REQ_UD2")
-                break
+        now = time.monotonic()
+        if not round_.begun:
+            self._plan()
+        if outcome.fate is not Fate.ANSWERED:
+            what = "REQ_UD2" if round_.begun else "SND_NKE"
+            self.context.count("unanswered", 1, f"address {self.options.address}, {what}")
+            self.meter.missed(now)
+            round_.end()
+        elif not round_.begun:
+            round_.acknowledged(now)
+        else:
             self.meter.answered()
-            before = outcome.answer
-            now_us = outcome.at_us if now_us is None else now_us
-            found, told, more = records(before, self.context.count)
-            values |= {name: value for name, value in found.items() if name not in values}
-            units |= told
-            if not more:
-                break
-            fcb ^= FCB
-        for name in sorted(values.keys() - self.wanted):
-            self.context.count("unmapped", 1, f"{name}={values[name]:g} {units.get(name, '')}".strip())
-        wanted = {name: value for name, value in values.items() if name in self.wanted}
-        return [Sample(now_us, wanted)] if wanted else []
+            round_.told(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
+
+    def _sample(self) -> Sequence[Sample]:
+        """Of a round that is over."""
+        round_ = self._round
+        if round_ is None or round_.control is not None:
+            return []
+        self._round = None
+        for name in sorted(round_.values.keys() - self.wanted):
+            self.context.count("unmapped", 1, f"{name}={round_.values[name]:g} {round_.units.get(name, '')}".strip())
+        wanted = {name: value for name, value in round_.values.items() if name in self.wanted}
+        return [Sample(round_.taken_at_us, wanted)] if wanted else []
 
     def close(self) -> None:
         self.port.close()

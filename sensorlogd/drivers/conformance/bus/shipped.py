@@ -81,7 +81,7 @@ def modbus_tcp(seed: int, turnaround_ms: int) -> Bus:
 
 
 def mbus(seed: int, turnaround_ms: int) -> Bus:
-    """Meters with two telegrams each."""
+    """Meters with two telegrams each; now and then behind a network serial server, which may close the connection after each answer."""
     from sensorlogd.drivers.mbus import MbusDriver
 
     channels = {"first": {"source": "energy_wh"}, "second": {"source": "energy_wh_1"}}
@@ -93,7 +93,10 @@ def mbus(seed: int, turnaround_ms: int) -> Bus:
     expected = {
         (f"u{unit}", field): {(unit, register)} for unit in UNITS for register, field in enumerate(("energy_wh", "energy_wh_1"))
     }
-    return Bus(MbusDriver, Mbus(), sensors, expected, turnaround_ms / 1000, of=_ONE_PART, echoes=seed % 3 == 0)
+    return Bus(
+        MbusDriver, Mbus(), sensors, expected, turnaround_ms / 1000, of=_ONE_PART,
+        echoes=seed % 3 == 0, tcp=seed % 4 == 1, closes=seed % 8 == 5,
+    )  # fmt: skip
 
 
 def _common(driver: str, turnaround_ms: int, *, turnaround: bool = True) -> dict[str, Any]:

@@ -83,21 +83,21 @@ class LineSplitter:
 
     def _complete(self, pieces: list[bytes]) -> list[bytes]:
         """Those of ``pieces`` that are lines. Thousands at a time: what few need is looked for in all of them at once."""
-        ends = (b"\r", b"\n") if self._judges_ends else ()
         joined = b"".join(pieces)
+        short = len(joined) <= self.max_line  # and so is each of them
         if self._strip and self._strip in joined:
             strip = self._strip
-            if len(max(pieces, key=len)) <= self.max_line + 1:
+            if short or len(max(pieces, key=len)) <= self.max_line + 1:
                 pieces = [piece.strip(strip) for piece in pieces]
             else:
                 pieces = [self._stripped(piece) for piece in pieces]
-            joined = b"".join(pieces) if ends else b""
+            joined = b"".join(pieces) if self._judges_ends else b""
         lines = [piece for piece in pieces if piece]
-        if any(end in joined for end in ends):
+        if self._judges_ends and (b"\r" in joined or b"\n" in joined):
             for line in lines:
                 if b"\r" in line or b"\n" in line:
                     self._judge_ends(line)
-        if lines and len(max(lines, key=len)) > self.max_line:
+        if not short and lines and len(max(lines, key=len)) > self.max_line:
             for line in lines:
                 if len(line) > self.max_line:
                     self._too_long(line)

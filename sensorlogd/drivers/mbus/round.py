@@ -1,0 +1,50 @@
+"""One round of questions to one meter: the link is reset, then telegrams are asked for until it has no more.
+
+What has been answered stands, whatever becomes of the connection: a round goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE
+
+MAX_FRAMES = 16
+
+
+@dataclass(slots=True)
+class Round:
+    """``control``: the next question, None when the round is over. ``answered_at``: on the monotonic clock; ``taken_at_us``: of the
+    first telegram."""
+
+    control: int | None = SND_NKE
+    before: bytes = b""
+    values: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    taken_at_us: int | None = None
+    answered_at: float = 0.0
+    frames: int = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the meter has answered."""
+        return self.control != SND_NKE
+
+    def acknowledged(self, at: float) -> None:
+        """The link is reset: the first telegram has the frame count bit set."""
+        self.control, self.answered_at = REQ_UD2 | FCB, at
+
+    def told(self, frame: bytes, found: tuple[dict[str, float], dict[str, str], bool], at_us: int, at: float) -> None:
+        """A telegram; ``found``: what is in it, as ``frames.records`` has it. Of two with one name the first counts."""
+        values, units, more = found
+        self.before, self.answered_at = frame, at
+        self.frames += 1
+        self.taken_at_us = at_us if self.taken_at_us is None else self.taken_at_us
+        self.values |= {name: value for name, value in values.items() if name not in self.values}
+        self.units |= units
+        assert self.control is not None
+        self.control = self.control ^ FCB if more and self.frames < MAX_FRAMES else None
+
+    def end(self) -> None:
+        """Nothing more is asked."""
+        self.control = None
