@@ -89,6 +89,7 @@ class EventKind(StrEnum):
     SPILL_UNREADABLE = "spill_unreadable", _WARNING, "A file of readings beside the database cannot be read; it waits."
     EVENTS_DROPPED = "events_dropped", _WARNING, "Events were too many to keep while the database took none."
     IMPORTED = "imported", _INFO, "Readings were imported."
+    NOTE = "note", _INFO, "Somebody has written something down."
 
     # ---- the database ----
     DATABASE_CREATED = "database_created", _INFO, "A new database was begun."

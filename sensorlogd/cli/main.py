@@ -39,6 +39,7 @@ VERBS = {
     "export": ("export_verb", "export", "Write readings or buckets to CSV or NDJSON."),
     "import": ("import_verb", "import_", "Import readings from CSV or NDJSON, ours or others'."),
     "flag": ("mend_verbs", "flag", "Give stored readings a quality; roll-ups follow, reversible."),
+    "note": ("note_verb", "note", "Write down what happened to a sensor; charts and events show it."),
     "recalibrate": ("mend_verbs", "recalibrate", "Change stored values by scale and offset; reversible."),
     "recompute": ("recompute_verb", "recompute", "Compute a computed sensor anew from what is stored; reversible."),
     "backup": ("db_verb", "backup", "Copy the log while the daemon runs, and verify the copy."),

@@ -46,6 +46,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
     path = said_by(config_file, lambda path: path)
     config, problems = _load_or_last_good(path, strict)
     logs.setup(log_level or config.daemon.log_level)
+    logs.trace_crashes()
     supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems, pages=not no_web)
     try:
         status = supervisor.run()

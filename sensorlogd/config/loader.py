@@ -23,6 +23,7 @@ from sensorlogd.config.loading.sensors import DriverUnavailable, OptionsFor, Sen
 from sensorlogd.config.loading.snapshot import snapshot
 from sensorlogd.config.loading.values import Values
 from sensorlogd.config.models import Config, DaemonOptions
+from sensorlogd.config.prices import PriceOptions
 from sensorlogd.config.text.tree import ConfigError, Mark, Tree, parse, read
 from sensorlogd.config.validation import errors as value_errors
 
@@ -100,6 +101,7 @@ def _config(document: Document, options_for: OptionsFor) -> Config:
         sensors=valid,
         alarms=alarms.alarms,
         notify=alarms.targets,
+        prices=values.entries("prices", PriceOptions),
         failed_sensors=sensors.failed,
         sources=tuple(document.files),
         text=text,

@@ -11,6 +11,7 @@ from sensorlogd.config.alarms import AlarmOptions, TargetOptions
 from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.config.loading.keys import SECTIONS
 from sensorlogd.config.models import SensorOptions
+from sensorlogd.config.prices import PriceOptions
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NAMES = {"propertyNames": {"pattern": r"^\w[\w-]{0,63}$"}}
@@ -18,7 +19,7 @@ _NAMES = {"propertyNames": {"pattern": r"^\w[\w-]{0,63}$"}}
 
 def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
     """The schema, with the options of each given driver under its name."""
-    entries = {"computed": ComputedOptions, "alarms": AlarmOptions, "notify": TargetOptions}
+    entries = {"computed": ComputedOptions, "alarms": AlarmOptions, "notify": TargetOptions, "prices": PriceOptions}
     models: list[Any] = [
         *SECTIONS.values(),
         *entries.values(),

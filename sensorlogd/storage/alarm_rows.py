@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.storage import alarms
-from sensorlogd.storage.alarms import AlarmRow, ChangeRow
+from sensorlogd.storage.alarms import AlarmRow, ChangeRow, Period
 from sensorlogd.storage.query.rows import number
 
 ALARM_COLUMNS = ("alarm", "series", "severity", "state", "since", "value", "unit", "condition", "raised", "note")
 CHANGE_COLUMNS = ("time", "alarm", "series", "kind", "before", "after", "value", "detail")
+DRAWN = ("value", "mean", "min", "max")  # kinds of conditions whose number is in the unit of the series
 _ORDER = ("unacknowledged", "returned unacknowledged", "acknowledged", "shelved", "pending", "normal")
 
 Show = Callable[[int], Any]  # a time
@@ -35,12 +37,32 @@ def alarm_row(row: AlarmRow, show: Show) -> dict[str, Any]:
         "value": number(row.value),
         "unit": row.unit,
         "condition": row.condition,
+        "limit": number(_limit(row, "when")),
+        "clear_limit": number(_limit(row, "clear")),
         "raised": row.raises,
         "last_raised": show(row.raised_us) if row.raised_us else None,
         "until": None if row.shelved_until_us is None else show(row.shelved_until_us),
         "detail": row.detail,
         "note": row.note,
         "text": row.text,
+    }
+
+
+def _limit(row: AlarmRow, which: str) -> float | None:
+    """The number of ``when`` or ``clear``, where it can be drawn over the values of the series."""
+    try:
+        kind, op, limit, *_ = json.loads(row.definition).get(which) or ("", "", 0.0)
+    except (ValueError, AttributeError, TypeError):  # of another release
+        return None
+    return float(limit) if op and kind in DRAWN else None
+
+
+def period_row(one: Period, show: Show) -> dict[str, Any]:
+    return {
+        "alarm": one.name,
+        "series": one.subject,
+        "since": show(one.since_us),
+        "until": None if one.until_us is None else show(one.until_us),
     }
 
 

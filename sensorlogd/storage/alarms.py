@@ -19,6 +19,7 @@ from sensorlogd.storage.stages.readings import Readings
 AT_ONCE = 20_000  # readings
 KEEP_CHANGES = 100_000
 KEEP_SENT = 10_000
+RAISED = "raised"  # kind of a change
 WATCHED = "alarms_watched"  # key in meta
 WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
 
@@ -68,6 +69,15 @@ class ChangeRow(NamedTuple):
     detail: str
 
 
+class Period(NamedTuple):
+    """An alarm was raised from ``since_us`` to ``until_us`` (None: beyond the time that was asked for), acknowledged or not."""
+
+    name: str
+    subject: str
+    since_us: int
+    until_us: int | None
+
+
 class NoticeRow(NamedTuple):
     """A row of ``notification``. ``body``: what a receiver is told of it."""
 
@@ -103,6 +113,9 @@ _CHANGE = (  # a COMMIT that failed may have happened all the same
     'INSERT INTO alarm_change(ts, name, subject, kind, "before", "after", value, detail) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8'
     " WHERE NOT EXISTS (SELECT 1 FROM alarm_change WHERE ts = ?1 AND name = ?2 AND subject = ?3 AND kind = ?4)"
 )
+_ENDS = "kind IN ('raised', 'returned', 'redefined', 'removed')"  # of a period of alarm, both of them
+_LAST_BEFORE = f"SELECT max(id), ts, name, subject, kind FROM alarm_change WHERE ts < ? AND {_ENDS} GROUP BY name, subject"
+_TURNS = f"SELECT id, ts, name, subject, kind FROM alarm_change WHERE ts >= ? AND ts < ? AND {_ENDS} ORDER BY id DESC LIMIT ?"
 _NOTICE = (
     "INSERT INTO notification(identity, target, kind, name, subject, made_us, body, state, tries) VALUES (?,?,?,?,?,?,?,?,?)"
     " ON CONFLICT(identity) DO NOTHING"
@@ -168,6 +181,29 @@ def changes(conn: sqlite3.Connection, since_us: int | None, limit: int, names: s
         (since_us, names, limit),
     ).fetchall()
     return [ChangeRow(*row) for row in reversed(found)]
+
+
+def periods(conn: sqlite3.Connection, since_us: int, until_us: int, most: int = KEEP_CHANGES) -> list[Period]:
+    """When which alarm was raised, as far as it lies in the range: by begin. One that had begun before begins where it did.
+
+    Of more than ``most`` changes the newest count. Empty in a log of an older release. Raises sqlite3.Error.
+    """
+    if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm_change'").fetchone() is None:
+        return []
+    began: dict[tuple[str, str], int] = {}
+    for _, ts, name, subject, kind in conn.execute(_LAST_BEFORE, (since_us,)):
+        if kind == RAISED:
+            began[name, subject] = ts
+    found: list[Period] = []
+    rows = conn.execute(_TURNS, (since_us, until_us, most)).fetchall()
+    for _, ts, name, subject, kind in reversed(rows):
+        key = name, subject
+        if kind == RAISED:
+            began.setdefault(key, ts)
+        elif key in began:
+            found.append(Period(*key, began.pop(key), ts))
+    found += [Period(*key, ts, None) for key, ts in began.items()]
+    return sorted(found, key=lambda one: one.since_us)
 
 
 def sent_counts(conn: sqlite3.Connection) -> list[tuple[str, str, int]]:

@@ -18,7 +18,7 @@ from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
-from sensorlogd.storage.meta import DECIMALS
+from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.rollup import DIP, Rules
 from sensorlogd.storage.stages import survey
@@ -27,7 +27,7 @@ from sensorlogd.storage.stages import survey
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
     """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``decimals``: how it is shown. ``unit_change``: convert, relabel or new_series; what to do
-    with history in another unit."""
+    with history in another unit. ``valid``: lowest and highest possible value."""
 
     channel: str
     unit: str = ""
@@ -42,6 +42,7 @@ class SeriesSpec:
     was: str | None = None
     unit_change: str | None = None
     decimals: int | None = None
+    valid: tuple[float | None, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
             catalog.ids[spec.name, series.channel] = series_id
             catalog.heartbeats_us[series_id] = series.heartbeat_us
             _calibration(conn, series_id, series, now_us)
-            _decimals(conn, series_id, series.decimals)
+            _note(conn, f"{DECIMALS}{series_id}", None if series.decimals is None else str(series.decimals))
+            _note(conn, f"{VALID}{series_id}", None if series.valid is None else json.dumps(series.valid))
     _retire(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
     return catalog
 
@@ -253,12 +255,12 @@ def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now
     )
 
 
-def _decimals(conn: sqlite3.Connection, series_id: int, decimals: int | None) -> None:
-    """A note for readers, nothing that a stored value depends on: so it is no column of the series."""
-    if decimals is None:
-        meta.remove(conn, [f"{DECIMALS}{series_id}"])
+def _note(conn: sqlite3.Connection, key: str, value: str | None) -> None:
+    """A note for readers, nothing that a stored value depends on: so it is no column of the series. None: there is none any more."""
+    if value is None:
+        meta.remove(conn, [key])
     else:
-        meta.put(conn, f"{DECIMALS}{series_id}", str(decimals))
+        meta.put(conn, key, value)
 
 
 def _retire(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us: int) -> None:

@@ -17,6 +17,7 @@ DAY_ZONE = "day_zone"
 LATEST_WRITTEN = "latest_written_us"
 DECIMALS = "decimals_"  # and the id of a series -> with how many places it is shown
 SEEN_DECIMALS = "seen_decimals_"  # and the id of a series -> the most places that its values came with, see ``ingest.decimals``
+VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, JSON
 
 _PUT = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
 _MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"

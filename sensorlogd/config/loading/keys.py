@@ -13,6 +13,6 @@ SECTIONS: dict[str, type[Section]] = {
     "backup": BackupOptions,
     "heartbeat": HeartbeatOptions,
 }
-TOP_LEVEL = (*SECTIONS, "templates", "profiles", "sensors", "computed", "alarms", "notify", "include", "base_dir")
+TOP_LEVEL = (*SECTIONS, "templates", "profiles", "sensors", "computed", "alarms", "notify", "prices", "include", "base_dir")
 SUGGESTED = TOP_LEVEL[:-1]  # base_dir is for the copy that the daemon keeps
-INCLUDABLE = ("templates", "sensors", "computed", "alarms", "notify")
+INCLUDABLE = ("templates", "sensors", "computed", "alarms", "notify", "prices")

@@ -21,7 +21,7 @@ def snapshot(document: Document, templates: dict[str, Any], sensors: dict[str, A
         whole["profiles"] = own_profiles
     if sensors:
         whole["sensors"] = sensors
-    whole |= {key: document.data[key] for key in ("computed", "alarms", "notify") if document.data.get(key)}
+    whole |= {key: document.data[key] for key in ("computed", "alarms", "notify", "prices") if document.data.get(key)}
     daemon = whole.get("daemon") or {}
     if "data_dir" not in daemon and (whole.get("daemon") is None or isinstance(daemon, dict)):
         whole["daemon"] = {**daemon, "data_dir": _literal(light.default_data_dir(document.path))}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from sensorlogd.config.listen import DEFAULT_LISTEN, auth_needed
+from sensorlogd.config.listen import DEFAULT_LISTEN, auth_needed, is_loopback, split_listen
 from sensorlogd.config.models.section import Section
 from sensorlogd.config.models.values import DurationUs, SizeBytes
 
@@ -46,6 +46,10 @@ class WebOptions(Section):
         (), description="further names that the machine is reached by, e.g. behind a proxy"
     )
     base_path: Annotated[str, AfterValidator(_base_path)] = Field("", description="the path under which a proxy shows the pages")
+    changes: bool | None = Field(
+        None,
+        description="whether readings may be flagged and notes written from the pages; else only on a loopback address without a proxy",
+    )
     query_timeout: DurationUs = Field(
         10_000_000, ge=100_000, le=600_000_000, description="the longest that one question may take"
     )
@@ -53,3 +57,9 @@ class WebOptions(Section):
     prometheus_lookback: Literal["5min", "heartbeat"] = Field(
         "5min", description="how long a reading counts in PromQL: five minutes, or the heartbeat of its series"
     )
+
+    def may_change(self) -> bool:
+        """What is not said: only whoever is on this machine, as far as can be seen from here."""
+        if self.changes is not None:
+            return self.changes
+        return is_loopback(split_listen(self.listen)[0]) and not self.base_path and not self.allowed_hosts

@@ -17,6 +17,7 @@ from sensorlogd.notation.durations import format_duration
 if TYPE_CHECKING:
     from sensorlogd.config.alarms import AlarmOptions, TargetOptions
     from sensorlogd.config.care import BackupOptions, HeartbeatOptions
+    from sensorlogd.config.prices import PriceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Config:
     heartbeat: HeartbeatOptions | None = None
     alarms: Mapping[str, AlarmOptions] = field(default_factory=dict)
     notify: Mapping[str, TargetOptions] = field(default_factory=dict)
+    prices: Mapping[str, PriceOptions] = field(default_factory=dict)
     failed_sensors: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Path, ...] = ()
     text: str = ""

@@ -13,59 +13,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
-from sensorlogd.daemon.control.speaker import MOST_BYTES, QUICK, Handler, Speaker, short_path
+from sensorlogd.calling import NAME as NAME
+from sensorlogd.calling import ask as ask  # whoever knows the server knows how it is asked
+from sensorlogd.calling import socket_path as socket_path
+from sensorlogd.daemon.control.speaker import QUICK, Handler, Speaker
 
 logger = logging.getLogger(__name__)
-
-NAME = "control.sock"
-ANSWER_WITHIN_S = 30.0
-
-
-def socket_path(data_dir: Path) -> Path:
-    """Where the daemon of ``data_dir`` listens."""
-    return data_dir / NAME
-
-
-def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
-    """Send one request to the daemon of ``data_dir`` and return its answer.
-
-    Raises ConnectionError or FileNotFoundError when no daemon listens or it ends before it answers, TimeoutError when it
-    does not answer, ValueError when the answer is not JSON.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(timeout_s)
-        with short_path(socket_path(data_dir)) as path:
-            client.connect(path)
-        with contextlib.suppress(BrokenPipeError):  # one who is too busy to read it may have said so
-            client.sendall(json.dumps(dict(request)).encode() + b"\n")
-        answer = _line(client)
-    if not answer:
-        raise ConnectionResetError("the daemon hung up")
-    value = json.loads(answer)
-    if not isinstance(value, dict):
-        raise ValueError(f"the daemon answered {answer[:80]!r}")
-    return value
-
-
-def _line(peer: socket.socket) -> bytes:
-    data = bytearray()
-    while not data.endswith(b"\n"):
-        more = peer.recv(65536)
-        if not more:
-            break
-        data += more
-        if len(data) > MOST_BYTES:
-            raise ValueError("the answer is too long")
-    return bytes(data)
 
 
 class ControlServer:

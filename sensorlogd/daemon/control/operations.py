@@ -23,7 +23,7 @@ from sensorlogd.storage import series as catalogued
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing
-from sensorlogd.storage.ingest import latest, upsert
+from sensorlogd.storage.ingest import events, latest, upsert
 from sensorlogd.storage.maintenance.compact import give_back
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated
@@ -31,6 +31,7 @@ from sensorlogd.storage.rollups import outdated
 T = TypeVar("T")
 A = TypeVar("A")
 ANSWER_S = 25.0
+LATEST_US = 253_402_300_800_000_000  # the year 10000
 SLICE_S = 0.03  # how long an act holds the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
@@ -186,5 +187,11 @@ class Operations:
         return self._run("import", run)
 
     def _note(self, asked: requests.Note) -> Done:
-        self.writer.emit(kind_of(asked.kind), asked.sensor, asked.detail)
+        kind, at_us = kind_of(asked.kind), asked.at_us
+        if at_us is None:
+            self.writer.emit(kind, asked.sensor, asked.detail)
+        elif not 0 <= at_us < LATEST_US:
+            raise OperationError(f"{at_us} is no time that an event can have")
+        else:  # of the past: it is stored, and no alarm is judged by it
+            self._run("note", lambda db: events.record(db.conn, at_us, kind, asked.sensor, asked.detail))
         return Done()

@@ -254,16 +254,22 @@ class Upsert(Request[Upserted]):
 
 @dataclass(frozen=True, slots=True)
 class Note(Request[Done]):
-    """Record an event, of any kind."""
+    """Record an event, of any kind. ``at_us``: when it happened; None: now."""
 
     name = "note"
     kind: str
     sensor: str | None
     detail: str
+    at_us: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Note:
-        return cls(str(needed(said, "kind")), text_or_none(said.get("sensor")), str(needed(said, "detail")))
+        return cls(
+            str(needed(said, "kind")),
+            text_or_none(said.get("sensor")),
+            str(needed(said, "detail")),
+            int_or_none(said.get("at_us")),
+        )
 
 
 REQUESTS: dict[str, type[Request[Any]]] = {

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.calling import MOST_BYTES, short_path
 from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.ingest.upsert import UpsertError
@@ -29,7 +30,6 @@ from sensorlogd.storage.series import SeriesMismatch
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = 1024 * 1024  # of a request
 SAY_WITHIN_S = 5.0  # so long has a client to say what it wants, and to take the next part of its answer
 CLIENTS = 32
 WAITING = 16  # requests that act; further ones are told to come again
@@ -37,24 +37,6 @@ ACCEPT_AGAIN_S = 1.0
 QUICK = frozenset({"ping", "status", "listen", "clock"})  # answered at once, beside whatever acts
 
 Handler = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-class short_path:  # reads as a function where it is used
-    """A name of at most 107 bytes for a socket anywhere (sun_path): through /proc/self/fd when it is longer."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.descriptor = -1
-
-    def __enter__(self) -> str:
-        if len(os.fsencode(self.path)) < 100:
-            return str(self.path)
-        self.descriptor = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self.descriptor}/{self.path.name}"
-
-    def __exit__(self, *_: object) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
 
 
 @dataclass(eq=False, slots=True)

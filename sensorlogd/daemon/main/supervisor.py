@@ -30,6 +30,7 @@ from sensorlogd.daemon.control.alarm_acts import LiveAlarms
 from sensorlogd.daemon.control.answering import Requests
 from sensorlogd.daemon.control.control_socket import ControlServer, socket_path
 from sensorlogd.daemon.control.operations import Operations
+from sensorlogd.daemon.control.panel_requests import PanelRequests
 from sensorlogd.daemon.main.components.alarms import Alarms
 from sensorlogd.daemon.main.components.caretaker import Caretaker
 from sensorlogd.daemon.main.components.pages import Pages
@@ -173,7 +174,8 @@ class Supervisor:
         requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._asked, self._wakeup.wake)
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
         acts = Operations(self.writer, self.aggregation, alarms.acts())
-        self.control = ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers()})
+        views = PanelRequests(self.data_dir)
+        self.control = ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers(), **views.handlers()})
 
     def _make_writer(self, config: Config, lock: DatabaseLock) -> Writer:
         opening = Opening(

@@ -13,7 +13,8 @@ The edge protocol, and what would break if its steps swapped:
 4. The stored edge advances last. A crash before that repeats the block; upserts make that harmless.
 
 A run belongs to the opening of the database that took its edge. What it computed is stored in no other: the writer
-refuses it, and the run is begun anew there.
+refuses it, and the run is begun anew there. A process that waits for the writer may hold a snapshot, and with it a lock that
+keeps the writer from opening the file: as soon as what it works for is not open any more, it is ended.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class Coordinator:
         self._aggregator = Aggregator(lambda: start_child(path), monotonic)
         self._schedule = Schedule(interval_s, lambda: writer.stats().committed, monotonic())
         self._handover = Handover(writer, wake)
+        self._writer = writer
         self._trouble = Trouble(writer.emit, backoff or Backoff(first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0))
         self._run = RollUpRun(now_us, zone, BLOCK_US, over=True)
 
@@ -142,6 +144,8 @@ class Coordinator:
         self.on_readable()
         for settled in self._handover.settled():
             self._settle(settled)
+        if not self._run.over and self._run.token not in (None, self._writer.open_token):
+            self._superseded()
         computes = self.state is CoordinatorState.WORKING and not self._run.storing
         if given_up := self._aggregator.look(computes=computes) or self._aggregator.start_if_due():
             self._lose(given_up)

@@ -43,6 +43,7 @@ def sensor_specs(config: Config) -> list[SensorSpec]:
                     was=options.was,
                     unit_change=options.unit_change,
                     decimals=options.decimals,
+                    valid=options.valid,
                 )
                 for channel, options in sensor.channel_options().items()
             ],

@@ -187,6 +187,12 @@ class Writer:
         marker.specs, marker.plan, marker.formulas = list(specs), plan, formulas
         self.inbox.put(marker, 0.0)
 
+    @property
+    def open_token(self) -> int | None:
+        """Which opening of the database jobs meet now; None: nothing is open. Any thread."""
+        db = self._held.db
+        return None if db is None else db.token
+
     def stats(self) -> WriterStats:
         """A copy of the totals."""
         return self._totals.copy(self._pending.rows)

@@ -78,7 +78,8 @@ class OpenDatabase:
 
     def look_for_damage(self, for_s: float) -> None:
         """Read on in what is stored, see ``scrub``. Raises sqlite3.Error."""
-        self.scrub.look(self.path, for_s)
+        if self._guard is not None:
+            self.scrub.look(self._guard, for_s)
 
     # ---- transactions and the WAL ----------------------------------------------------------------------------------
 

@@ -1,15 +1,15 @@
 """Reading everything once in a while, a little at a time: a damaged page that nobody asks for is else found months later.
 
-Through a connection of its own each time, because one that stays open goes on from memory. What is found is what SQLite finds
-when it reads a page: that it is none. Small tables are read whole at each look, large ones from where the last look ended.
+What is found is what SQLite finds when it reads a page: that it is none. Small tables are read whole at each look, large ones
+from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one opened anew by the
+name of the file: if another file lies there by now, its ``-shm`` may still be that of the open one, and closing a second descriptor
+of it drops the locks of this process; the next who opens it cuts it, and the daemon ends by SIGBUS.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 from sensorlogd.storage.stages import KEYS
@@ -53,21 +53,20 @@ class Scrub:
         self._table = 0
         self._after: tuple[Any, ...] | None = None  # the key of the row read last
 
-    def look(self, path: Path, for_s: float) -> None:
+    def look(self, conn: sqlite3.Connection, for_s: float) -> None:
         """Read on for about so long. Raises sqlite3.Error: CORRUPT or NOTADB is damage."""
         until = time.monotonic() + for_s
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1.0)) as conn:
-            conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
-            for table in SMALL:
-                (line,) = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchone()
-                if line != "ok":
-                    raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
-            rounds = self.rounds
-            while True:
-                self._some(conn)
-                if time.monotonic() >= until or self.rounds != rounds:
-                    return
+        conn.execute("PRAGMA shrink_memory")  # from the disk, not from memory
+        conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
+        for table in SMALL:
+            line = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchall()[0][0]
+            if line != "ok":
+                raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
+        rounds = self.rounds
+        while True:
+            self._some(conn)
+            if time.monotonic() >= until or self.rounds != rounds:
+                return
 
     def _some(self, conn: sqlite3.Connection) -> None:
         table = tuple(LARGE)[self._table]
@@ -75,12 +74,12 @@ class Scrub:
         names, marks = ", ".join(key), ", ".join("?" * len(key))
         columns = names if "INDEXED" in table else "*"  # of an index nothing but itself
         where = "" if self._after is None else f"WHERE ({names}) > ({marks})"
-        row = conn.execute(
+        rows = conn.execute(
             f"SELECT {names} FROM (SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"
             f" ORDER BY {', '.join(f'{name} DESC' for name in key)} LIMIT 1",
             self._after or (),
-        ).fetchone()
-        self._after = row
-        if row is None:
+        ).fetchall()  # nothing stays begun: it would hold a snapshot
+        self._after = rows[0] if rows else None
+        if not rows:
             self._table = (self._table + 1) % len(LARGE)
             self.rounds += self._table == 0

@@ -12,11 +12,14 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from sensorlogd.storage.database import Failure, classify, explain
-from sensorlogd.storage.migrations.upgrade import upgrade
 
 
 def main() -> int:
     path = Path(sys.argv[1])
+    # Alembic's templates would load all of pygments where it is installed, to colour what this process never shows.
+    sys.modules.setdefault("pygments", None)  # type: ignore[arg-type]  # None: cannot be imported
+    from sensorlogd.storage.migrations.upgrade import upgrade
+
     try:
         upgrade(path)
     except DBAPIError as error:

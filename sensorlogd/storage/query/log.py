@@ -45,7 +45,7 @@ class Series:
     """One channel of one sensor. ``retired_us``: when it left the configuration, if it did.
 
     ``decimals``: its resolution, as the configuration says. ``seen_decimals``: the most places that its values came with; None where
-    nothing is known yet, or they are no decimal numbers.
+    nothing is known yet, or they are no decimal numbers. ``valid``: lowest and highest possible value, as far as the configuration says.
     """
 
     id: int
@@ -58,6 +58,7 @@ class Series:
     retired_us: int | None
     decimals: int | None = None
     seen_decimals: int | None = None
+    valid: tuple[float | None, float | None] | None = None
 
     @property
     def name(self) -> str:
@@ -165,6 +166,7 @@ class Log:
         ).fetchall()
         places = {int(key.removeprefix(meta.DECIMALS)): int(n) for key, n in meta.entries(self.conn, meta.DECIMALS)}
         seen = {series: n for series, n in decimals.seen(self.conn).items() if n <= numbers.LONG}
+        valid = {int(key.removeprefix(meta.VALID)): tuple(json.loads(text)) for key, text in meta.entries(self.conn, meta.VALID)}
         known = [
             Series(
                 i,
@@ -177,6 +179,7 @@ class Log:
                 gone,
                 places.get(i),
                 seen.get(i),
+                valid.get(i),
             )
             for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
         ]

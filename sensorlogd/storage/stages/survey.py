@@ -76,3 +76,18 @@ def outdated_us(conn: sqlite3.Connection, edge_us: int) -> int:
         (edge_us,),
     ).fetchone()
     return int(covered)
+
+
+PARTS = {"recent": "fresh readings", "history": "readings", "rollup": "roll-ups", "mended": "kept for undo", "event": "events"}
+REST = "the rest"
+
+
+def parts(conn: sqlite3.Connection) -> dict[str, int] | None:
+    """Bytes of each part; None where this SQLite cannot tell. Reads the whole file. Raises sqlite3.Error."""
+    if not conn.execute("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'").fetchone():
+        return None
+    tables = dict(conn.execute("SELECT name, tbl_name FROM sqlite_schema"))
+    found = dict.fromkeys((*PARTS.values(), REST), 0)
+    for name, size in conn.execute("SELECT name, pgsize FROM dbstat WHERE aggregate = TRUE"):
+        found[PARTS.get(tables.get(name, name), REST)] += size
+    return found

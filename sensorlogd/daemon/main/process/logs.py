@@ -6,7 +6,9 @@ Under systemd stderr goes to the journal, which stamps the time itself and reads
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import faulthandler
 import logging
 import os
 import sys
@@ -125,3 +127,9 @@ def setup(level: str) -> None:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+
+
+def trace_crashes() -> None:
+    """A crash below Python (SIGSEGV, SIGBUS of a mapped file) leaves on standard error where each thread was."""
+    with contextlib.suppress(OSError, ValueError):  # no standard error to speak of
+        faulthandler.enable()

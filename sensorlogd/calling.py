@@ -1,0 +1,74 @@
+"""The caller's half of the control socket: how whoever is not the daemon asks the running one to act.
+
+What can be asked is in ``daemon.control.requests``; the server is ``daemon.control.control_socket``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NAME = "control.sock"
+ANSWER_WITHIN_S = 30.0
+MOST_BYTES = 1024 * 1024  # of a request, and of an answer
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Where the daemon of ``data_dir`` listens."""
+    return data_dir / NAME
+
+
+def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
+    """Send one request to the daemon of ``data_dir`` and return its answer.
+
+    Raises ConnectionError or FileNotFoundError when no daemon listens or it ends before it answers, TimeoutError when it
+    does not answer, ValueError when the answer is not JSON.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(timeout_s)
+        with short_path(socket_path(data_dir)) as path:
+            client.connect(path)
+        with contextlib.suppress(BrokenPipeError):  # one who is too busy to read it may have said so
+            client.sendall(json.dumps(dict(request)).encode() + b"\n")
+        answer = _line(client)
+    if not answer:
+        raise ConnectionResetError("the daemon hung up")
+    value = json.loads(answer)
+    if not isinstance(value, dict):
+        raise ValueError(f"the daemon answered {answer[:80]!r}")
+    return value
+
+
+def _line(peer: socket.socket) -> bytes:
+    data = bytearray()
+    while not data.endswith(b"\n"):
+        more = peer.recv(65536)
+        if not more:
+            break
+        data += more
+        if len(data) > MOST_BYTES:
+            raise ValueError("the answer is too long")
+    return bytes(data)
+
+
+class short_path:  # reads as a function where it is used
+    """A name of at most 107 bytes for a socket anywhere (sun_path): through /proc/self/fd when it is longer."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self.path)) < 100:
+            return str(self.path)
+        self.descriptor = os.open(self.path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self.descriptor}/{self.path.name}"
+
+    def __exit__(self, *_: object) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)

@@ -1,0 +1,63 @@
+"""``note``: write down what happened, beside what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sensorlogd import notes
+from sensorlogd.cli import exits
+from sensorlogd.cli.acting import acting, readable
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, troubles_told, tz_option, zone_of
+from sensorlogd.config.validation.names import closest
+from sensorlogd.daemon.control import requests
+from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation import times
+from sensorlogd.storage.query.log import Log
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd note freezer "defrosted; the door was open for an hour"
+  sensorlogd note greenhouse.temperature "moved to the north wall" --at 2026-03-01T08:00 --by Ada
+  sensorlogd events --sensor freezer
+\b
+A note is an event of the kind note: events, charts and the API show it. Notes are not changed or removed; write another one.
+Exit status: 0; 2 usage, or no such sensor or series.
+"""
+)
+@click.argument("sensor")
+@click.argument("text")
+@click.option("--at", metavar="TIME", help="when it happened (default: now)")
+@click.option("--by", default="", metavar="NAME", help="who says so")
+@tz_option
+@db_option
+@config_option
+def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: str | None, config_file: Path | None) -> None:
+    """Note TEXT about SENSOR, or about one series of it."""
+    zone = zone_of(tz)
+    path = database(config_file, db)
+    with troubles_told(path), readable(path) as log:
+        name, channel = _subject(log, sensor)
+    try:
+        at_us = None if at is None else times.parse_time(at, now_us(), zone)
+        detail = notes.said(text, by, channel)
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    with acting(config_file, db) as actor:
+        actor.act(requests.Note(EventKind.NOTE, name, detail, at_us))
+    click.echo(f"{name}: {detail}")
+
+
+def _subject(log: Log, wanted: str) -> tuple[str, str]:
+    """(sensor, channel); without a channel it is about the sensor."""
+    known = log.series(retired=True)
+    for one in known:
+        if one.name == wanted:
+            return one.sensor, one.channel
+    sensors = {one.sensor for one in known}
+    if wanted not in sensors:
+        fail(f"no sensor {wanted!r}{closest(wanted, sensors | {one.name for one in known})}", exits.USAGE)
+    return wanted, ""

@@ -1,0 +1,87 @@
+"""``prices:``: what a unit of what a counter counts costs, and since when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from sensorlogd.config.models import Section
+from sensorlogd.config.models.values import Finite
+from sensorlogd.prices import Rate, Tariff
+
+_HOURS = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class RateOptions(Section):
+    """One price, from a day on until the next one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    since: date = Field(alias="from", description="the first day of it, e.g. 2026-01-01, in the zone of the configuration")
+    price: Finite | None = Field(None, description="of a unit")
+    hours: dict[str, Finite] = Field(default_factory=dict, description="other prices by the hour of the day, e.g. {22-6: 0.21}")
+    by: Text | None = Field(None, description="a series (sensor.channel) whose values are the price, instead")
+
+    @field_validator("hours")
+    @classmethod
+    def _ranges(cls, value: dict[str, float]) -> dict[str, float]:
+        for text in value:
+            found = _HOURS.fullmatch(text)
+            if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24) or found[1] == found[2]:
+                raise ValueError(f"{text!r} is no range of hours; write e.g. 22-6 or 6-22")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> RateOptions:
+        if (self.price is None) == (self.by is None):
+            raise ValueError("say either price: or by:")
+        if self.hours and self.price is None:
+            raise ValueError("hours: goes with price:, which holds in all others")
+        return self
+
+    def rate(self) -> Rate:
+        ranges = [(found[1], found[2], price) for text, price in self.hours.items() if (found := _HOURS.fullmatch(text))]
+        return Rate(self.since.isoformat(), self.price, tuple((int(a), int(b), price) for a, b, price in ranges), self.by)
+
+
+class PriceOptions(Section):
+    """Of some counters."""
+
+    series: tuple[Text, ...] = Field(min_length=1, max_length=100, description="counters (sensor.channel), globs allowed")
+    unit: Text = Field(description="what the price is of, e.g. kWh; what is counted is converted to it")
+    currency: Annotated[str, Field(min_length=1, max_length=12)] = Field(description="shown beside what it cost, e.g. EUR")
+    rates: tuple[RateOptions, ...] = Field(max_length=500, description="prices, each from a day on")
+
+    @field_validator("series", mode="before")
+    @classmethod
+    def _one(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("rates")
+    @classmethod
+    def _days(cls, value: tuple[RateOptions, ...]) -> tuple[RateOptions, ...]:
+        if not value:
+            raise ValueError("there is no price; write e.g. - {from: 2026-01-01, price: 0.34}")
+        days = [one.since for one in value]
+        if len(set(days)) != len(days):
+            raise ValueError("two prices begin on the same day")
+        return value
+
+
+def tariffs(prices: Mapping[str, PriceOptions]) -> tuple[Tariff, ...]:
+    """As whoever computes takes them."""
+    return tuple(
+        Tariff(
+            name,
+            one.series,
+            one.unit,
+            one.currency,
+            tuple(rate.rate() for rate in sorted(one.rates, key=lambda rate: rate.since)),
+        )
+        for name, one in prices.items()
+    )

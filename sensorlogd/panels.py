@@ -1,0 +1,90 @@
+"""Named views of the dashboard: the file ``panels.json`` in the data directory, written by the daemon, read by the pages.
+
+    {"panels": [{"name": "Cellar", "view": "#/chart?s=cellar.humidity&range=86400", "saved_us": 1795605545000000}, ...]}
+
+A name is a text in that file and never a part of a path.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sensorlogd.files import written
+from sensorlogd.notes import one_line
+
+FILE = "panels.json"
+MOST = 200
+MOST_NAME = 80  # characters
+MOST_VIEW = 4_000
+MOST_BYTES = 2_000_000  # of the file; what we write is shorter
+_VIEW = re.compile(r"#/[!-~]*", re.ASCII)
+
+
+class PanelsError(ValueError):
+    """The text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """``view``: the part of the address behind and with the ``#``."""
+
+    name: str
+    view: str
+    saved_us: int
+
+
+def panel(name: str, view: str, now_us: int) -> Panel:
+    """Raises PanelsError."""
+    named = one_line(name)
+    if not named:
+        raise PanelsError("a view needs a name")
+    if len(named) > MOST_NAME:
+        raise PanelsError(f"a name has at most {MOST_NAME} characters; this one has {len(named)}")
+    if len(view) > MOST_VIEW:
+        raise PanelsError(f"the address of a view has at most {MOST_VIEW} characters; this one has {len(view)}")
+    if not _VIEW.fullmatch(view):
+        raise PanelsError("a view is the part of the address that begins with #/")
+    return Panel(named, view, now_us)
+
+
+def read(path: Path) -> list[Panel]:
+    """By name; none if there is no file. Raises PanelsError for one that nobody wrote so, OSError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return []
+    try:
+        if len(content) > MOST_BYTES:
+            raise ValueError("it is too long")
+        found = json.loads(content)["panels"][:MOST]
+        return [panel(one["name"], one["view"], int(one["saved_us"])) for one in found]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise PanelsError(f"{path}: it is not as it was written ({error}); mend it, or move it away") from None
+
+
+def save(path: Path, one: Panel) -> None:
+    """One of the same name is replaced. Raises PanelsError when there are too many, OSError."""
+    others = [known for known in read(path) if known.name != one.name]
+    if len(others) >= MOST:
+        raise PanelsError(f"there are {MOST} views already; delete one first")
+    _write(path, [*others, one])
+
+
+def delete(path: Path, name: str) -> None:
+    """Raises PanelsError when there is none of that name, OSError."""
+    known = read(path)
+    left = [one for one in known if one.name != name]
+    if len(left) == len(known):
+        raise PanelsError(f"no view is called {ascii(name)[:200]}")
+    _write(path, left)
+
+
+def _write(path: Path, panels: Sequence[Panel]) -> None:
+    rows = sorted(panels, key=lambda one: one.name)
+    with written(path) as file:
+        file.write(json.dumps({"panels": [asdict(one) for one in rows]}, ensure_ascii=False, indent=1).encode() + b"\n")

@@ -1,0 +1,67 @@
+"""What a unit of something costs, and since when: fixed, by the hour of the day, or as a series says. Pure; money is a float."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """From the day ``since`` (ISO) on: ``by``, a series that says the price; or ``price``, but in ``hours`` (from, to, price; a range
+    may go over midnight)."""
+
+    since: str
+    price: float | None = None
+    hours: tuple[tuple[int, int, float], ...] = ()
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """``series``: globs of the counters. ``unit``: what one of costs so much. ``rates``: in order of time."""
+
+    name: str
+    series: tuple[str, ...]
+    unit: str
+    currency: str
+    rates: tuple[Rate, ...]
+
+    def meets(self, series: str) -> bool:
+        return any(fnmatch.fnmatchcase(series, glob) for glob in self.series)
+
+    def rate(self, day: str) -> Rate | None:
+        """The one that holds on that day; None before the first."""
+        return next((one for one in reversed(self.rates) if one.since <= day), None)
+
+    def price(self, at: datetime, told: Callable[[str], float | None]) -> float | None:
+        """Of a unit in the hour that begins at ``at`` (local time). ``told``: what a series says then. None: not known."""
+        rate = self.rate(at.date().isoformat())
+        if rate is None:
+            return None
+        if rate.by is not None:
+            return told(rate.by)
+        for begin, end, price in rate.hours:
+            if begin <= at.hour < end or (begin > end and (at.hour >= begin or at.hour < end)):
+                return price
+        return rate.price
+
+
+def of(found: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
+    """Of what ``dataclasses.asdict`` and JSON made of them."""
+    return tuple(
+        Tariff(
+            one["name"],
+            tuple(one["series"]),
+            one["unit"],
+            one["currency"],
+            tuple(
+                Rate(rate["since"], rate["price"], tuple((a, b, price) for a, b, price in rate["hours"]), rate["by"])
+                for rate in one["rates"]
+            ),
+        )
+        for one in found
+    )

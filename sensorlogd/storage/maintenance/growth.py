@@ -1,0 +1,40 @@
+"""How fast a log grows. Only reads; what the file is full of: ``stages.survey``."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from sensorlogd.storage import meta
+from sensorlogd.storage.rollups import resolutions
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+# By hours: cheap, whatever came in them. A minute has a roll-up if anything came in it: an hour has no more than sixty.
+_LAST_DAY = (
+    "SELECT coalesce(sum(n), 0), coalesce(sum(min(n, 60)), 0), min(start) FROM series JOIN rollup"
+    " ON rollup.series_id = series.id AND resolution = ? AND start >= ? AND start < ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Of the last day that is rolled up, or as much of it as there is. ``readings_per_day``: those that are not known to be wrong.
+    ``minutes_per_day``: of series, that have a roll-up. ``expires``: something has expired already,
+    so that it does not grow by all that comes."""
+
+    readings_per_day: float
+    minutes_per_day: float
+    expires: bool
+
+
+def growth(conn: sqlite3.Connection) -> Growth | None:
+    """None while less than an hour is rolled up. Raises sqlite3.Error."""
+    edge = meta.marks(conn).edge_us
+    edge -= edge % HOUR_US
+    readings, minutes, first = conn.execute(_LAST_DAY, (resolutions.HOUR, edge - DAY_US, edge)).fetchone()
+    if first is None:
+        return None
+    share = DAY_US / (edge - first)
+    expires = conn.execute("SELECT 1 FROM retention_cut LIMIT 1").fetchone() is not None
+    return Growth(readings * share, minutes * share, expires)
