@@ -11,6 +11,9 @@ BUILT := sensorlogd/web/static/app.js
 PREFIX ?= /opt/sensorlogd
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST_ARGS ?=
+# The tests start some thousand processes of Python: each would compile all it imports anew where this variable is set, and so
+# would each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 LOWEST ?= tests/config tests/storage tests/cli/test_verbs.py tests/cli/test_transfer.py
 # Tests at a time: more than the cores, because much of a test is waiting. WORKERS=0 runs them one after another.
 WORKERS ?= 4
@@ -92,7 +95,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)
-	$(BIN)/mypy --strict sensorlogd
+	$(BIN)/mypy --strict sensorlogd tests benchmarks fuzz
 
 layers: $(STAMP)
 	$(BIN)/lint-imports

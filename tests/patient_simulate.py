@@ -18,4 +18,5 @@ LINGER_S = 1.0
 
 if __name__ == "__main__":
     line.SETTLE_S, pretend.LINGER_S = QUIET_S, LINGER_S
-    sys.exit(main())
+    main()
+    sys.exit()

@@ -19,7 +19,7 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sensorlogd.daemon.control import control_socket
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 DEADLINE_S = 60.0
 
 
-def until(condition: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:
+def until(condition: Callable[[], T | Literal[False] | None], what: str, deadline_s: float = DEADLINE_S) -> T:
     """The first true value of ``condition()``; fails with ``what`` after the deadline."""
     end = time.monotonic() + deadline_s
     while True:

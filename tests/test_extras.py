@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -36,5 +37,5 @@ def test_where_pipx_installed_it_pipx_is_named(monkeypatch: pytest.MonkeyPatch, 
 
 def test_an_environment_without_pip_is_served_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the Debian package has it."""
-    monkeypatch.setattr(extras.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert f"python3 -m pip --python {sys.executable} install " in extras.advice("units")

@@ -119,8 +119,8 @@ def test_a_change_is_sent_within_a_second_of_its_commit(tmp_path: Path, receiver
 
 def test_a_lock_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Receiver) -> None:
     """A real lock: while nothing can be committed, that and what values do is told; afterwards all of it is stored, once."""
-    alarms = {"hot": {"series": "s.x", "when": "> 20", "notify": "hook"}}
-    alarms["db"] = {"events": ["database_blocked"], "until": "recovered", "notify": "hook", "severity": "critical"}  # type: ignore[dict-item]
+    alarms: dict[str, Any] = {"hot": {"series": "s.x", "when": "> 20", "notify": "hook"}}
+    alarms["db"] = {"events": ["database_blocked"], "until": "recovered", "notify": "hook", "severity": "critical"}
     config = configuration(tmp_path, receiver.url, alarms=alarms)
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
@@ -157,8 +157,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def test_a_full_disk_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Receiver, machine: Machine) -> None:
     """Every write says ENOSPC: a monitor that falls silent with the disk is the failure that people remember."""
-    alarms = {"full": {"events": ["disk_low", "database_blocked"], "until": "recovered", "notify": "hook"}}
-    alarms["hot"] = {"series": "s.x", "when": "> 20", "notify": "hook"}  # type: ignore[dict-item]
+    alarms: dict[str, Any] = {"full": {"events": ["disk_low", "database_blocked"], "until": "recovered", "notify": "hook"}}
+    alarms["hot"] = {"series": "s.x", "when": "> 20", "notify": "hook"}
     config = configuration(tmp_path, receiver.url, alarms=alarms)
     with Daemon(config, tmp_path / "data", env=machine.environment()) as daemon:
         daemon.wait_ready()
@@ -280,7 +280,7 @@ def test_forty_sensors_behind_one_dead_hub_are_one_message(tmp_path: Path, recei
                     if port.master >= 0:
                         os.write(port.master, b"1.5\n")
                 time.sleep(0.2)
-                return query(tmp_path, "SELECT count(DISTINCT series_id) FROM recent")[0][0] == 40
+                return bool(query(tmp_path, "SELECT count(DISTINCT series_id) FROM recent")[0][0] == 40)
 
             until(send, "all to be logged")
             before = len(receiver.messages)

@@ -18,6 +18,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.alarms import NoticeRow
 from tests.alarms.rig import config_of, plan_of
 from tests.daemon.writing.rig import Rig, Script, Time, events, scripted, sqlite_error, values
@@ -49,7 +50,7 @@ class Logger:
 
         def tell(kind: str, sensor: str | None, detail: str) -> None:
             self.told.append((kind, detail))
-            self.rig.writer.emit(kind, sensor, detail)
+            self.rig.writer.emit(OtherKind(kind), sensor, detail)
 
         def keeper(clock: JudgedClock) -> Keeper:
             clocks = Clocks(clock.now_us, clock.monotonic_us)

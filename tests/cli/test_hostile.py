@@ -48,6 +48,7 @@ READING: dict[str, list[str]] = {
     "web": ["web", "token"],
 }
 OTHERS: dict[str, list[str]] = {
+    "note": ["note", "lab", "the lid was open"],
     "check": ["check"],
     "schema": ["schema"],
     "init": ["init", "new.yaml"],
@@ -84,7 +85,12 @@ def folder(log: Path) -> Path:
 def start(folder: Path, arguments: list[str], prefix: tuple[str, ...] = (), **more: Any) -> tuple[int, str, str]:
     """Exit status, standard output, standard error."""
     env = {**os.environ, **more.pop("env", {})}
-    taken = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": folder} | more
+    taken: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "cwd": folder,
+    } | more
     done = subprocess.run([*prefix, *PROGRAM, *arguments], env=env, timeout=120, check=False, **taken)
     out, err = (b"" if text is None else text for text in (done.stdout, done.stderr))
     return done.returncode, out.decode(errors="replace"), err.decode(errors="replace")

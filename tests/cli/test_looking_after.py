@@ -163,7 +163,7 @@ def test_compact_and_rebuild_with_the_daemon(fresh: Path, tmp_path: Path) -> Non
 
         def settled() -> bool:
             with reading(db) as conn:
-                return conn.execute("SELECT count(*) FROM stale").fetchone() == (0,)
+                return bool(conn.execute("SELECT count(*) FROM stale").fetchone() == (0,))
 
         until(settled, "the roll-ups")
 

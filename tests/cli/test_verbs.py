@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def run(*arguments: str, cwd: Path | None = None, check: int | None = 0) -> subp
 
 
 @pytest.fixture
-def log(fresh: Path, tmp_path: Path) -> Iterator[Path]:
+def log(fresh: Path, tmp_path: Path) -> Path:
     """A database with two series, ten minutes of readings a second apart until now, one of them bad."""
     path = Path(shutil.copy(fresh, tmp_path / "log.db"))
     conn = database.connect_writer(path)

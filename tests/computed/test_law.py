@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -129,7 +130,8 @@ def test_readings_in_any_order_follow_the_law(
 @given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 40), st.floats(-9, 9)), max_size=40), st.data())
 def test_the_cut_into_hand_overs_does_not_matter(steps: list[tuple[Key, int, float]], data: st.DataObject) -> None:
     """Readings that go forward in time give the same, one by one or many at once."""
-    now, runs = 0, []
+    now = 0
+    runs: list[Any] = []
     for key, step, value in steps:
         now += step * S // 10
         if runs and runs[-1][-1][0] == key:

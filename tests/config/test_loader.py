@@ -79,7 +79,7 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         "  w: {driver: serail}\n"
         "  v: [1]\n"
     ) == [
-        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, backup, heartbeat, templates, profiles, sensors, computed, alarms, notify, include",
+        "test.yaml:1:1: a: unknown key; known: daemon, storage, retention, web, backup, heartbeat, templates, profiles, sensors, computed, alarms, notify, prices, include",
         "test.yaml:2:28: storage.commit_interval: '5 parsecs' is not a duration; write a number and a unit: us, ms, s, min, h, d,"
         " w, mo, y (e.g. 1s, 15min)",
         "test.yaml:2:49: storage.min_free: 'lots' is not a size; write a number and a unit: B, kB, MB, GB, TB, KiB, MiB, GiB"
@@ -228,7 +228,7 @@ def test_include_of_a_folder(tmp_path: Path) -> None:
     found = [str(error) for error in caught.value.errors]
     assert f"{tmp_path}/conf.d/b.yaml:2:3: sensors.a: is here a second time; the first is at {tmp_path}/conf.d/a.yaml:1" in found
     assert (
-        f"{tmp_path}/conf.d/b.yaml:3:1: storage: an included file may hold templates, sensors, computed, alarms, notify only"
+        f"{tmp_path}/conf.d/b.yaml:3:1: storage: an included file may hold templates, sensors, computed, alarms, notify, prices only"
         in found
     )
 

@@ -8,6 +8,7 @@ import resource
 import select
 import termios
 import tty
+from functools import partial
 from pathlib import Path
 
 from tests.rig import Daemon, rows, until
@@ -52,12 +53,7 @@ def test_three_hundred_ports_are_read(tmp_path: Path) -> None:
             database = tmp_path / "data" / "sensorlogd.db"
             until(lambda: len(rows(database, f"s{PORTS - 1}", "x")) >= LINES, "the last port's lines")
             for n in range(PORTS):
-                until(
-                    lambda n=n: (
-                        [value for _, _, value, _ in rows(database, f"s{n}", "x")] == [1000.0 * i + n for i in range(LINES)]
-                    ),
-                    f"all lines of port {n}",
-                )
+                until(partial(has_all, database, n), f"all lines of port {n}")
             assert len(os.listdir(f"/proc/{daemon.process.pid}/fd")) > PORTS
             assert daemon.stop() == 0
     finally:
@@ -86,3 +82,7 @@ def _all_listen(ends: list[tuple[int, int]]) -> bool:
 
 _sent: set[int] = set()
 _taken: set[int] = set()
+
+
+def has_all(database: Path, n: int) -> bool:
+    return [value for _, _, value, _ in rows(database, f"s{n}", "x")] == [1000.0 * i + n for i in range(LINES)]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -96,12 +97,7 @@ def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
                     if name == "nmea" and channel not in ("altitude", "depth"):
                         continue
                     assert len(values) >= 25
-                    until(
-                        lambda name=name, channel=channel, values=values: (
-                            [value for _, _, value, _ in rows(database, name, channel)] == values
-                        ),
-                        f"{name}.{channel} to be what was sent",
-                    )
+                    until(partial(holds, database, name, channel, values), f"{name}.{channel} to be what was sent")
             assert daemon.stop() == 0
     finally:
         for one in running.values():
@@ -130,7 +126,7 @@ def test_what_is_damaged_is_counted_and_never_stored(tmp_path: Path, protocol: s
     assert 80 < len(expected) < 130
     if protocol == "vedirect":
         # A block carries no mark at its beginning: damage costs the block behind it, too; what is stored is still true.
-        rest = iter(expected)
+        rest: Iterator[float | None] = iter(expected)
         assert all(value in rest for value in stored)
         assert len(stored) > len(expected) // 2
     else:
@@ -179,3 +175,7 @@ def test_mistakes_are_told_in_a_line(arguments: list[str], message: str) -> None
     assert done.returncode in (1, 2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def holds(database: Path, name: str, channel: str, values: list[float]) -> bool:
+    return [value for _, _, value, _ in rows(database, name, channel)] == values

@@ -78,7 +78,7 @@ def test_a_missing_port_says_so_once_and_hurts_no_other(tmp_path: Path) -> None:
             until(port.opened, "the port to be opened")
             port.send(b"1,1\n")
             sensors = until(lambda: _retried(daemon, "device1"), "several attempts")
-            assert sensors["device1"]["last_error"].startswith(f"{tmp_path / 'nowhere'}: no such port; plug the device in")
+            assert str(sensors["device1"]["last_error"]).startswith(f"{tmp_path / 'nowhere'}: no such port; plug the device in")
             until(lambda: rows(tmp_path / "data" / "sensorlogd.db", "device0"), "the other sensor's readings")
             assert daemon.stop() == 0
     finally:

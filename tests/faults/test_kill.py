@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import signal
 import sqlite3
 import time
 from itertools import pairwise
@@ -178,3 +179,15 @@ def _counters_are_whole(path: Path) -> None:
                     assert b == 0, f"series {series}: {b} follows {a}"
                     restarts += 1
             assert restarts <= KILLS
+
+
+def test_a_crash_below_python_says_where(tmp_path: Path) -> None:
+    """What each thread did stands in the log of the daemon; SIGBUS comes of a file that others cut while it is mapped."""
+    config = configuration(tmp_path)
+    with Daemon(config, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        daemon.process.send_signal(signal.SIGBUS)
+        assert daemon.process.wait(60) == -signal.SIGBUS
+        said = daemon.log.read_text()
+    assert "Fatal Python error: Bus error" in said
+    assert "supervisor.py" in said

@@ -12,7 +12,11 @@ ROOT = Path(__file__).parents[2]
 def test_lowest_is_what_the_project_allows() -> None:
     """Every dependency of the base, with its floor."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    floors = dict(re.fullmatch(r"([\w.-]+)>=([\d.]+),<\d+", one).groups() for one in wanted)  # type: ignore[union-attr]
+    floors = {}
+    for one in wanted:
+        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+),<\d+", one)
+        assert parts is not None, one
+        floors[parts[1]] = parts[2]
     lines = (ROOT / "packages/lowest.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
     assert {name: pinned.get(name) for name in floors} == floors

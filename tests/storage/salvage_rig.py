@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.daemon.rollups import process
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import catalog, database, work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.ingest import events
@@ -115,7 +116,7 @@ def make_full(path: Path, seed: int = 1) -> None:
         rows += [(NOW - 2 * HOUR + n * SECOND, 1, n / 7, 1) for n in range(1, 7000) if n % 600]
         conn.executemany("INSERT INTO recent VALUES (?,?,?,?)", rows)
         for n in range(300):
-            events.record(conn, NOW - n * HOUR, "tick", "one" if n % 2 else None, f"event {n}")
+            events.record(conn, NOW - n * HOUR, OtherKind("tick"), "one" if n % 2 else None, f"event {n}")
     mover = Mover()
     mover.recover(conn)
     while mover.step(conn, NOW - HOUR):
@@ -230,7 +231,7 @@ def begin(path: Path, fresh: Path, specs: list[catalog.SensorSpec] | None = None
 
 def run(path: Path, fresh: Path, *, slices: int = 1_000_000, each: Callable[[Salvage], None] = lambda made: None) -> bool:
     """Do up to so many slices of whatever salvage waits, then forget all that is in memory. True when nothing waits."""
-    made = Salvage(path, lambda target: shutil.copy(fresh, target) and None)
+    made = Salvage(path, lambda target: _copy(fresh, target))
     with contextlib.closing(database.connect_writer(path)) as conn, contextlib.closing(made):
         conn.execute("PRAGMA synchronous = OFF")
         frontier = frontier_of(conn)
@@ -264,3 +265,7 @@ def heal(path: Path, until_us: int = NOW) -> None:
     with contextlib.closing(database.connect_writer(path)) as conn:
         conn.execute("PRAGMA synchronous = OFF")
         roll_up(path, conn, until_us)
+
+
+def _copy(fresh: Path, target: Path) -> None:
+    shutil.copy(fresh, target)

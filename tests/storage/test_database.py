@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -33,7 +34,7 @@ def objects(path: Path) -> dict[str, str]:
 def test_a_missing_file_becomes_a_database_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Creation is quick, starts no process, and sets what can only be set before the first table."""
     path = tmp_path / "log.db"
-    monkeypatch.setattr(database.subprocess, "Popen", lambda *_, **__: pytest.fail("a child was started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a child was started"))
     ensure_schema(path)
     with closing(sqlite3.connect(path)) as conn:
         pragma = {
@@ -56,7 +57,7 @@ def test_an_empty_file_counts_as_missing(tmp_path: Path) -> None:
 def test_the_second_opening_changes_nothing_and_starts_no_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An up-to-date database costs two queries."""
     before = path.read_bytes()
-    monkeypatch.setattr(database.subprocess, "Popen", lambda *_, **__: pytest.fail("a child was started"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a child was started"))
     ensure_schema(path)
     assert path.read_bytes() == before
 

@@ -95,7 +95,10 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
         (AlarmAck(("hot", "d*"), "seen"), {"do": "alarm_ack", "alarms": ["hot", "d*"], "note": "seen"}),
         (AlarmMute(("hot",), 5), {"do": "alarm_mute", "alarms": ["hot"], "for_us": 5, "note": ""}),
         (AlarmTest("me"), {"do": "alarm_test", "target": "me"}),
-        (requests.Note("imported", "a", "1 new"), {"do": "note", "kind": "imported", "sensor": "a", "detail": "1 new"}),
+        (
+            requests.Note("imported", "a", "1 new"),
+            {"do": "note", "kind": "imported", "sensor": "a", "detail": "1 new", "at_us": None},
+        ),
         (
             requests.Mend(1, 2, 3, None, 2.0, 0.5, None, "why", 9),
             {

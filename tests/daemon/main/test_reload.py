@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,8 @@ def test_a_fault_while_sensors_are_compared_refuses(
 
     supervisor = daemon(a="1s")
     monkeypatch.setattr(change_module, "driver_of", fails)
-    reload(supervisor, config(tmp_path, a="1s"), outcome := Future())
+    outcome: Future[Any] = Future()
+    reload(supervisor, config(tmp_path, a="1s"), outcome)
     assert outcome.result(1.0) == ["the configuration: cannot be started: unknown driver"]
     assert sorted(supervisor.sensors.running) == ["a"]
 
@@ -219,7 +221,8 @@ def test_a_sensor_that_could_not_start_before_a_reload_runs_once_after_it(
     supervisor = daemon(a="1s")
     with monkeypatch.context() as patch:
         patch.setattr(supervisor.sensors, "make", none_left)
-        supervisor.running.config.sensors["b"] = config(tmp_path, b="1s").sensors["b"]
+        sensors: Any = supervisor.running.config.sensors
+        sensors["b"] = config(tmp_path, b="1s").sensors["b"]
         supervisor.sensors.start("b", supervisor.running.config.sensors["b"], supervisor.running.config)
     assert list(supervisor.parts.missing) == ["sensor b"]
     reload(supervisor, config(tmp_path, **after))

@@ -130,6 +130,7 @@ class ScriptedWriter:
         self.events: list[tuple[str, str]] = []
         self.committed = 0
         self.edges: list[int] = []  # the stored edge after each job
+        self.is_closed = False  # nothing is open: the file is set aside, or cannot be opened
 
     def submit(self, name: str, run: Any, *, transaction: bool = True, token: int | None = None) -> Future[Any]:
         assert transaction
@@ -139,6 +140,10 @@ class ScriptedWriter:
 
     def stats(self) -> WriterStats:
         return WriterStats(committed=self.committed)
+
+    @property
+    def open_token(self) -> int | None:
+        return None if self.is_closed else self.db.token
 
     def emit(self, kind: str, sensor: str | None, detail: str) -> None:
         assert sensor is None
@@ -385,6 +390,24 @@ def test_another_database_is_open(rig: Rig, step: str) -> None:
     assert (rig.writer.events, rig.aggregation.last_error, rig.writer.rollups()) == ([], "", [])
     rig.finish()
     assert (rig.writer.edge(), rig.writer.db.frontier.edge_us) == (EDGE, EDGE)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_nothing_is_open_any_more(rig: Rig, waits: bool) -> None:
+    """The process is ended at once, also while it waits for the writer: its snapshot locks the file that the writer wants to open."""
+    rig.begin()
+    if waits:
+        rig.puppet.say(rows(0))
+        rig.tick()
+    rig.writer.is_closed = True
+    assert rig.tick() is CoordinatorState.IDLE
+    assert rig.puppets[0].process.exitcode == -9
+    assert (rig.writer.events, rig.aggregation.last_error) == ([], "")
+    rig.writer.is_closed = False
+    rig.writer.reopen()
+    rig.writer.db.frontier.edge_us = rig.writer.edge()
+    rig.finish()
+    assert rig.writer.edge() == EDGE
 
 
 # ---- a process that misbehaves -----------------------------------------------------------------------------------------

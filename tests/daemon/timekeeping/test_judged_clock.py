@@ -533,7 +533,7 @@ class ClockStory(RuleBasedStateMachine):
 
 
 def test_safe_time_is_safe_whatever_happens() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         ClockStory,
         settings=settings(max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import pty
 import socket
@@ -118,8 +119,8 @@ def test_the_group_that_opens_a_device(
     """Only if its members may read and write, and never root's or nobody's (which a sandbox shows for all others)."""
     (tmp_path / "overflow").write_text(f"{overflow}\n")
     monkeypatch.setattr(drivers_ports, "_OVERFLOW", tmp_path / "overflow")
-    monkeypatch.setattr(drivers_ports.os, "stat", lambda _: SimpleNamespace(st_gid=gid, st_mode=stat.S_IFCHR | mode))
-    monkeypatch.setattr(drivers_ports.grp, "getgrgid", lambda number: SimpleNamespace(gr_name=f"group{number}"))
+    monkeypatch.setattr(os, "stat", lambda _: SimpleNamespace(st_gid=gid, st_mode=stat.S_IFCHR | mode))
+    monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name=f"group{number}"))
     assert drivers_ports.group_that_opens("/dev/x") == (f"group{gid}" if expected else None)
     assert ("usermod" in drivers_ports.permission_hint("/dev/x")) == expected
 
@@ -235,7 +236,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             f_favail=free_files,
             f_flag=0,
         )
-        monkeypatch.setattr(places.os, "statvfs", lambda _: told)
+        monkeypatch.setattr(os, "statvfs", lambda _: told)
 
     return has
 

@@ -249,15 +249,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch, fresh: Path, script: Script, fake:
     real = sqlite3.connect
 
     class Scripted(sqlite3.Connection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, sql: str, *args: Any) -> Any:
             if sql == "PRAGMA synchronous = FULL":
                 sql = "PRAGMA synchronous = OFF"  # no power fails here, and the disk of whoever tests may be slow
             return script.run(sql, lambda: super(Scripted, self).execute(sql, *args))
 
-        def executemany(self, sql: str, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        def executemany(self, sql: str, *args: Any) -> Any:
             return script.run(sql, lambda: super(Scripted, self).executemany(sql, *args))
 
-    def connect(*args: Any, **more: Any) -> sqlite3.Connection:
+    def connect(*args: Any, **more: Any) -> Any:
         if more.get("cached_statements") == 64:  # the writer's
             more["factory"] = Scripted
         return real(*args, **more)

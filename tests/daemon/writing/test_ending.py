@@ -17,7 +17,7 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
-from sensorlogd.event_kinds import EventKind
+from sensorlogd.event_kinds import EventKind, OtherKind
 from sensorlogd.storage import meta
 from tests.daemon.writing.rig import Rig, Script, events, sqlite_error, values
 
@@ -61,7 +61,7 @@ def test_a_blocked_end_is_in_time_and_loses_nothing(rig: Rig, script: Script, pa
         waiting.result(0)
     (left,) = spill.found(path)
     found = spill.read(left)
-    assert sorted(value for block in found.blocks for column in block.columns for value in column.values) == put
+    assert sorted(value or 0.0 for block in found.blocks for column in block.columns for value in column.values) == put
     assert [event.kind for event in found.events][-1] == "spilled"
     assert values(path) == []
 
@@ -186,7 +186,7 @@ def test_nothing_left_is_no_spill(tmp_path: Path) -> None:
 
 def test_events_alone_are_spilled_too(tmp_path: Path) -> None:
     queue = EventQueue()
-    queue.put(Event(5, "noted", None, "last"))
+    queue.put(Event(5, OtherKind("noted"), None, "last"))
     assert not ending.give_up([], queue, tmp_path / "log.db", 7, lambda n: None)
     (left,) = spill.found(tmp_path / "log.db")
     assert [event.kind for event in spill.read(left).events] == ["noted", "spilled"]

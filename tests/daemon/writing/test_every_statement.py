@@ -116,7 +116,7 @@ class Run:
     def is_over(self) -> bool:
         if self.rig.writer._work._look or any(one["kind"] == "counting" for one in self.rig.writer.kept_work()):
             return False
-        return self.rig.is_idle() and all(future.done() for future in [*self.flushes, *self.jobs])
+        return self.rig.is_idle() and all(future.done() for future in self.flushes + self.jobs)
 
 
 @pytest.fixture(scope="module")

@@ -217,15 +217,15 @@ def test_events_that_are_too_many_are_counted() -> None:
     """The first tell the cause; how many were withheld is told in their place, once."""
     queue = EventQueue(3)
     for n in range(8):
-        queue.put(Event(n, "noted", None, str(n)))
+        queue.put(Event(n, OtherKind("noted"), None, str(n)))
     waiting = queue.waiting(9)
     assert [event.detail for event in waiting[:3]] == ["0", "1", "2"]
     assert waiting[3].kind == "events_dropped"
     assert waiting[3].detail.startswith("5 events")
-    queue.put(Event(10, "noted", None, "late"))
+    queue.put(Event(10, OtherKind("noted"), None, "late"))
     queue.stored(4)
     assert [event.detail[:2] for event in queue.waiting(9)] == ["1 "]
-    queue.put_first(Event(0, "noted", None, "before"))
+    queue.put_first(Event(0, OtherKind("noted"), None, "before"))
     assert [event.detail[:2] for event in queue.waiting(9)] == ["be", "1 "]
 
 
@@ -235,7 +235,7 @@ def test_any_thread_may_tell_while_the_writer_stores() -> None:
 
     def tell(name: str) -> None:
         for n in range(2_000):
-            queue.put(Event(n, name, None, str(n)))
+            queue.put(Event(n, OtherKind(name), None, str(n)))
 
     threads = [threading.Thread(target=tell, args=(name,)) for name in "ab"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Log(Machine):
 
     def __init__(self, folder: Path, fresh: Path) -> None:
         super().__init__(folder, fresh, "Europe/Berlin")
-        self.unit, self.model = "", {}
+        self.unit = ""
+        self.model: dict[Any, Any] = {}
         self.by_kind = working.workers(3)
         self.configure("°C")
 
@@ -209,10 +211,11 @@ def test_mends_come_before_and_cannot_be_taken_back(conn: sqlite3.Connection, fr
     conn.execute("INSERT INTO history VALUES (?, ?, 20.0, 1)", (old, NOW))
     identity, _ = mend.order(conn, old, 0, NOW + 1, Change(None, 2.0, 0.0), "", NOW)
     (new,) = sync(conn, spec("K"), NOW).ids.values()
-    for refused in (
+    refusing: tuple[Callable[[], object], ...] = (
         lambda: mend.order(conn, old, 0, NOW, Change(4), "", NOW),
         lambda: mend.order_undo(conn, identity, NOW),
-    ):
+    )
+    for refused in refusing:
         with pytest.raises(MendError, match="convert"):
             refused()
     with pytest.raises(UpsertError, match="is being converted"):

@@ -76,15 +76,18 @@ class Log(Machine):
         return found
 
     def put(self, readings: list[tuple[int, float | None, int]]) -> UpsertCounts:
-        columns = [list(column) for column in zip(*readings, strict=True)]
+        times, values, qualities = (list(column) for column in zip(*readings, strict=True))
         replace = Replace(self.importing, "new.csv")
-        return self.transaction(lambda: upsert(self.conn, self.frontier, self.series, *columns, UNTIL, replace=replace))
+        counts: UpsertCounts = self.transaction(
+            lambda: upsert(self.conn, self.frontier, self.series, times, values, qualities, UNTIL, replace=replace)
+        )
+        return counts
 
     def mend(self, change: Change, span: tuple[int, int]) -> int:
         identity, _ = self.transaction(lambda: mend.order(self.conn, self.series, *span, change, "why", UNTIL))
         self.ordered.append(("mend", identity, (change, span)))
         self.before[identity] = {}
-        return identity
+        return int(identity)
 
     def undo(self, identity: int) -> None:
         """Raises MendError."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -295,3 +298,35 @@ def test_a_log_without_a_name_is_held_on_to_while_a_reader_needs_it(db: OpenData
     with pytest.raises(SidesGone) as gone:
         db.look_at_file()
     assert gone.value.is_saved
+
+
+# ---- the locks on the WAL index ----------------------------------------------------------------------------------------
+
+# Whoever opens a database and finds no lock on this byte of its -shm cuts that file, and a process that has it mapped ends by SIGBUS.
+LOCKED = """
+import fcntl, os, struct, sys
+lock = struct.pack("hhqqi", fcntl.F_WRLCK, 0, 128, 1, 0)
+descriptor = os.open(sys.argv[1], os.O_RDWR)
+print(struct.unpack("hhqqi", fcntl.fcntl(descriptor, fcntl.F_GETLK, lock))[4])
+"""
+
+
+def holder_of_index(path: Path) -> int:
+    """The pid of who holds that lock; 0: nobody."""
+    done = subprocess.run([sys.executable, "-c", LOCKED, str(side(path, "-shm"))], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def test_a_look_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
+    """Neither as it is nor while another file lies at the path, beside the index of the open one."""
+    add(db, 10)
+    shutil.copy(killed(path, tmp_path / "copy"), tmp_path / "other.db")
+    for _ in ("as it is", "replaced"):
+        assert holder_of_index(path) == os.getpid()
+        db.look_for_damage(0.01)
+        assert holder_of_index(path) == os.getpid()
+        if (tmp_path / "other.db").exists():
+            (tmp_path / "other.db").replace(path)
+    with pytest.raises(FileGone):
+        db.look_at_file()
+    assert holder_of_index(path) == os.getpid()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.ingest import events, status
 
 
 def test_an_event_holds_whatever_text_comes(conn: sqlite3.Connection) -> None:
     """Port names may hold bytes that are no UTF-8; a traceback may be long."""
-    events.record(conn, 5, "lost", "s", "port \udcff gone")
-    events.record(conn, 6, "lost", None, "x" * 10_000)
+    events.record(conn, 5, OtherKind("lost"), "s", "port \udcff gone")
+    events.record(conn, 6, OtherKind("lost"), None, "x" * 10_000)
     found = conn.execute("SELECT ts, kind, sensor, detail FROM event ORDER BY id").fetchall()
     assert found[0] == (5, "lost", "s", "port \\udcff gone")
     assert (found[1][2], len(found[1][3])) == (None, 4000)
@@ -21,7 +22,7 @@ def test_the_newest_events_are_kept(conn: sqlite3.Connection) -> None:
     """Trimmed in slices, each a transaction of its own; nothing to do is noticed without reading the table."""
     conn.execute("BEGIN")
     for n in range(7_000):
-        events.record(conn, n, "k", None, "")
+        events.record(conn, n, OtherKind("k"), None, "")
     conn.execute("COMMIT")
     slices = 1
     while events.trim(conn, keep=500):

@@ -16,8 +16,10 @@ UNTIL = T0 + 4 * 24 * HOUR_US
 
 def put(machine: Machine, series: int, readings: list[Any], *, replace: bool = False) -> Any:
     machine.conn.execute("BEGIN IMMEDIATE")
-    columns = [list(column) for column in zip(*readings, strict=True)]
-    found = upsert(machine.conn, machine.frontier, series, *columns, UNTIL, replace=Replace() if replace else None)
+    times, values, qualities = (list(column) for column in zip(*readings, strict=True))
+    found = upsert(
+        machine.conn, machine.frontier, series, times, values, qualities, UNTIL, replace=Replace() if replace else None
+    )
     machine.conn.execute("COMMIT")
     return found
 

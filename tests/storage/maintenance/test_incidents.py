@@ -175,7 +175,9 @@ def cut_at(monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool) -> Callable
     calls = 0
 
     def wrap(name: str) -> None:
-        real = (lambda descriptor: None) if name == "fsync" else getattr(os, name)  # to wait for a disk proves nothing here
+        real: Callable[..., Any] = (
+            (lambda descriptor: None) if name == "fsync" else getattr(os, name)
+        )  # to wait for a disk proves nothing here
 
         def wrapped(*args: Any, **named: Any) -> Any:
             nonlocal calls

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance.scrub import Scrub
@@ -31,23 +32,52 @@ def filled(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                     [(n % 7, T0 + n) for n in range(900)],
                 )
             for n in range(300):
-                events.record(conn, T0 + n, "noted", None, "x" * 60)
+                events.record(conn, T0 + n, OtherKind("noted"), None, "x" * 60)
         database.close_cleanly(conn)
     return path
 
 
-def round_of(path: Path) -> None:
-    """Until all of it has been read once."""
+def reader(path: Path) -> contextlib.closing[sqlite3.Connection]:
+    return contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None))
+
+
+def round_on(conn: sqlite3.Connection) -> None:
     scrub = Scrub()
     for _ in range(1_000):
-        scrub.look(path, 0.05)
+        scrub.look(conn, 0.05)
+        assert not conn.in_transaction
         if scrub.rounds:
             return
     raise AssertionError("never comes round")
 
 
+def round_of(path: Path) -> None:
+    """Until all of it has been read once."""
+    with reader(path) as conn:
+        round_on(conn)
+
+
 def test_a_sound_log_is_read_to_its_end(filled: Path) -> None:
     round_of(filled)
+
+
+def test_a_connection_that_has_read_it_before_reads_it_again(filled: Path, tmp_path: Path) -> None:
+    """What it remembers of the pages is forgotten before each look; and no snapshot is held between looks."""
+    path = Path(shutil.copy(filled, tmp_path / "read.db"))
+    with reader(path) as conn, contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        round_on(conn)
+        (page,) = writer.execute("SELECT max(pageno) FROM dbstat WHERE name = 'event' AND pagetype = 'leaf'").fetchone()
+        (size,) = writer.execute("PRAGMA page_size").fetchone()
+        writer.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
+        writer.execute("BEGIN EXCLUSIVE")  # nobody reads
+        writer.execute("ROLLBACK")
+        writer.execute("PRAGMA locking_mode = NORMAL").fetchone()
+        writer.execute("SELECT 1 FROM meta").fetchall()
+        with path.open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xff" * size)
+        with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+            round_on(conn)
 
 
 def test_every_page_that_holds_something_is_read(filled: Path, tmp_path: Path) -> None:
@@ -80,7 +110,8 @@ def test_it_goes_on_where_it_was(filled: Path) -> None:
     """A look of no time at all reads a little, the next one the following."""
     scrub = Scrub()
     looks = 0
-    while not scrub.rounds:
-        scrub.look(filled, 1e-9)
-        looks += 1
+    with reader(filled) as conn:
+        while not scrub.rounds:
+            scrub.look(conn, 1e-9)
+            looks += 1
     assert looks > 5

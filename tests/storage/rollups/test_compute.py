@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,9 +84,11 @@ class Machine:
         reader = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, isolation_level=None)
         sent = 0
         try:
-            block = ((rows, [], []) for rows in compute.compute_block(reader, old, edge_us, self.zone))
-            afresh = rebuild.compute_outdated(reader, edge_us, self.zone)
-            for phase in (block, compute.compute_dirty(reader, edge_us, self.zone), afresh):
+            none: list[Any] = []
+            block = ((rows, none, none) for rows in compute.compute_block(reader, old, edge_us, self.zone))
+            afresh: Iterator[Any] = rebuild.compute_outdated(reader, edge_us, self.zone)
+            phases: tuple[Iterator[Any], ...] = (block, compute.compute_dirty(reader, edge_us, self.zone), afresh)
+            for phase in phases:
                 reader.execute("BEGIN")
                 reader.execute("SELECT count(*) FROM meta").fetchone()  # the snapshot is taken here
                 if late:
@@ -120,7 +124,7 @@ class Machine:
 
     def expected(self, series: int, kind: str, start: int, end: int) -> RollUp | None:
         rows = [row for row in self.raw(series) if start <= row[0] < end]
-        return rollup.of(*zip(*rows, strict=True), Rules(kind, HEARTBEAT)) if rows else None  # type: ignore[arg-type]
+        return rollup.of(*zip(*rows, strict=True), Rules(kind, HEARTBEAT)) if rows else None  # type: ignore[arg-type, call-arg]  # three columns
 
     def check(self) -> None:
         """Every stored bucket behind the edge, and every bucket that should be stored; dirty ones are excused."""

@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
         self.zone, self.t0 = zone, BEGINS[zone]
         self.now_us = self.t0 + HOUR_US
         self.unit, self.was_converted = "°C", False
-        self.rules = {
+        self.rules_of = {
             "gauge": Rules("gauge", HEARTBEATS[1]),
             "counter": Rules("counter", HEARTBEATS[1], 365.0, 0.1),
             "angle": Rules("angle", HEARTBEATS[0]),
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
             catalog.SeriesSpec(
                 name, self.unit if name == "gauge" else "", r.kind, r.heartbeat_us, r.wrap, r.dip, unit_change="convert"
             )
-            for name, r in self.rules.items()
+            for name, r in self.rules_of.items()
         ]
         sensor = catalog.SensorSpec("s", "simulated", series=specs)
         self.ids = self.transaction(lambda: catalog.sync(self.conn, [sensor], self.now_us)).ids
@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
         """A reload with another heartbeat, kind or tolerance."""
         if channel == "gauge" and kind == "state" and self.was_converted:
             return  # states are whole numbers
-        self.rules[channel] = Rules(
+        self.rules_of[channel] = Rules(
             kind, heartbeat, 365.0 if kind == "counter" else None, dip if kind == "counter" else rollup.DIP
         )
         self.sync()
@@ -266,7 +266,7 @@ class Machine(RuleBasedStateMachine):
     @rule(unit=st.sampled_from(["°C", "°F", "K"]), moves=st.integers(0, 2), runs=st.integers(0, 12))
     def change_unit(self, unit: str, moves: int, runs: int) -> None:
         """A reload with another unit: its history is converted while the mover and the aggregator go on."""
-        if self.rules["gauge"].kind == "state":
+        if self.rules_of["gauge"].kind == "state":
             return
         old, before = self.ids["s", "gauge"], self.unit
         self.was_converted = True
@@ -365,7 +365,7 @@ class Machine(RuleBasedStateMachine):
     )  # fmt: skip
     def ask(self, channel: str, step: str, zone: str, one: int, other: int) -> None:
         """A question in any zone, whatever roll-ups there are: the answer is what the readings give."""
-        series, rules = self.ids["s", channel], self.rules[channel]
+        series, rules = self.ids["s", channel], self.rules_of[channel]
         since, until = self.t0 + min(one, other) + 17, self.t0 + max(one, other) + 4242
         since = max(since, self.frontier.cuts_us.get(series, since))  # what has expired is not asked for here
         if since >= until:
@@ -408,7 +408,7 @@ class Machine(RuleBasedStateMachine):
             self.sorted[series] = sorted(shadow)
         times = self.sorted.get(series, [])
         rows = [(ts, *shadow[ts]) for ts in times[bisect_left(times, start) : bisect_left(times, end)]]
-        return rollup.of(*zip(*rows, strict=True), self.rules[channel]) if rows else None  # type: ignore[arg-type]
+        return rollup.of(*zip(*rows, strict=True), self.rules_of[channel]) if rows else None  # type: ignore[arg-type, call-arg]  # three columns
 
     @invariant()
     def stored_roll_ups_are_right(self) -> None:
@@ -461,7 +461,7 @@ def converted(found: RollUp, linear: conversion.Linear) -> RollUp:
     """A roll-up in another unit."""
     factor, shift = linear
     values = {name: getattr(found, name) for name in ("mean", "min", "max", "first", "last")}
-    changed = {name: None if value is None else value * factor + shift for name, value in values.items()}
+    changed: dict[str, Any] = {name: None if value is None else value * factor + shift for name, value in values.items()}
     return found._replace(
         **changed,
         m2=None if found.m2 is None else found.m2 * factor**2,

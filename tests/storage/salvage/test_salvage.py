@@ -394,7 +394,7 @@ def test_roll_ups_read_together_with_a_gap_behind_them_are_made_anew(fresh: Path
     rows = {"history": [(first + n * rig.MINUTE, 1, float(n)) for n in range(20)]}
     path = small(fresh, tmp_path / "log.db", rows, moved_until_us=first + rig.DAY, edge_us=first + rig.DAY)
     rig.set_aside(path, fresh, [spec()])
-    made = Salvage(path, lambda target: shutil.copy(fresh, target) and None)
+    made = Salvage(path, lambda target: _copy(fresh, target))
     with contextlib.closing(database.connect_writer(path)) as conn, contextlib.closing(made):
         waiting = work.waiting(conn)[0]
         found = rig.until_found(made, waiting)
@@ -446,3 +446,7 @@ def test_a_log_of_the_first_schema_comes_back(fresh: Path, tmp_path: Path) -> No
     assert rig.run(path, fresh)
     assert readings_of(path) == {"s.x": {T: 1.0, T - 5: 2.0}}
     assert rig.outcome(path).state is work.State.DONE
+
+
+def _copy(fresh: Path, target: Path) -> None:
+    shutil.copy(fresh, target)

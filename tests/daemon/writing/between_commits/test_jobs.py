@@ -34,7 +34,8 @@ def mark_of(rig: Rig) -> str | None:
 def test_every_job_is_settled_though_the_queue_closes_meanwhile() -> None:
     """Four threads put while a fifth closes: whatever order they come in, no future is left open."""
     for _ in range(30):
-        jobs, futures = Jobs(), []
+        jobs = Jobs()
+        futures: list[Any] = []
         lock, go = threading.Lock(), threading.Barrier(5)
 
         def put(jobs: Jobs = jobs, futures: list[Future[Any]] = futures, lock: Any = lock, go: Any = go) -> None:

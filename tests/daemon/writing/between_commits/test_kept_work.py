@@ -197,6 +197,7 @@ def test_trouble_with_another_file_is_never_taken_for_trouble_with_the_log(
 
 def test_a_fault_now_and_then_ends_nothing(make: Callable[..., Rig]) -> None:
     """Only faults in a row count."""
+    calls = 0
 
     def now_and_then() -> None:
         nonlocal calls
@@ -204,7 +205,6 @@ def test_a_fault_now_and_then_ends_nothing(make: Callable[..., Rig]) -> None:
         if calls % 3:
             raise KeyError("for a moment")
 
-    calls = 0
     worker = Worker(slices=6)
     worker.storing = now_and_then
     rig = make(workers=[worker])

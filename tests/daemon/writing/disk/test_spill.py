@@ -42,7 +42,7 @@ def _blocks(draw: st.DrawFn) -> Block:
             times = list(times)
         values = draw(st.lists(_numbers, min_size=len(times), max_size=len(times)))
         quality = draw(st.one_of(st.integers(0, 1 << 20), st.just([0] * len(times))))
-        columns.append(Column(draw(_names), times, values, quality))  # type: ignore[arg-type]  # whatever a driver gives
+        columns.append(Column(draw(_names), times, values, quality))
     return Block(draw(_names), columns, draw(st.booleans()))
 
 
@@ -84,7 +84,9 @@ def test_values_that_are_no_numbers_are_not_lost(tmp_path: Path) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_is_noticed(tmp_path: Path, data: st.DataObject) -> None:
     """Cut anywhere, or any byte changed: it is not taken for what was written."""
-    path = spill.write(tmp_path / "log.db", [Block("a", [Column("x", [T0], [1.5], 0)])], [Event(1, "noted", None, "é")], T0)
+    path = spill.write(
+        tmp_path / "log.db", [Block("a", [Column("x", [T0], [1.5], 0)])], [Event(1, OtherKind("noted"), None, "é")], T0
+    )
     content = path.read_bytes()
     at = data.draw(st.integers(0, len(content) - 2))
     changed = content[:at] if data.draw(st.booleans()) else content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
