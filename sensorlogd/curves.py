@@ -58,8 +58,8 @@ class Curve:
 
     def text(self) -> str:
         """For the database: ``{"polynomial": [...]}`` or ``{"table": [[x, y], ...]}``."""
-        told = {"polynomial": self.terms} if self.terms else {"table": self.points}
-        return json.dumps(told, separators=(",", ":"))
+        document = {"polynomial": self.terms} if self.terms else {"table": self.points}
+        return json.dumps(document, separators=(",", ":"))
 
     def __str__(self) -> str:
         if self.points:
@@ -83,7 +83,7 @@ def table(points: Sequence[Sequence[float]]) -> Curve:
 def parse(text: str) -> Curve:
     """What ``Curve.text`` gave. Raises ValueError."""
     try:
-        told = json.loads(text)
-        return polynomial(told["polynomial"]) if "polynomial" in told else table(told["table"])
+        document = json.loads(text)
+        return polynomial(document["polynomial"]) if "polynomial" in document else table(document["table"])
     except (KeyError, TypeError) as error:
         raise ValueError(f"{text[:60]!r} is no curve: {error}") from None

@@ -36,10 +36,10 @@ def of_readings(
     import numpy as np  # of pandas: not there without it, and then pandas is what to install
 
     parts = []
-    for one in wanted:
-        change = conversion(one, unit) if unit is not None else None
+    for series in wanted:
+        change = conversion(series, unit) if unit is not None else None
         stamps, values, flags = array("q"), array("d"), array("q")
-        for rows in log.columns(one, since_us, until_us):
+        for rows in log.columns(series, since_us, until_us):
             ts, value, flag = zip(*rows, strict=True)
             stamps.extend(ts)
             values.extend(NAN if v is None else v for v in value)
@@ -51,15 +51,15 @@ def of_readings(
         index = _index(np.asarray(stamps, dtype="int64"), tz)
         if layout == "wide":
             numbers = np.where((codes & 15 == 4) | (codes & 15 == 9), np.nan, numbers)
-            parts.append(pd.Series(numbers, index=index, name=one.name))
+            parts.append(pd.Series(numbers, index=index, name=series.name))
         else:
             parts.append(
                 pd.DataFrame(
                     {
-                        "sensor": one.sensor,
-                        "channel": one.channel,
+                        "sensor": series.sensor,
+                        "channel": series.channel,
                         "value": numbers,
-                        "unit": unit or one.unit,
+                        "unit": unit or series.unit,
                         "quality": _words(codes),
                     },
                     index=index,
@@ -87,19 +87,19 @@ def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str 
     if layout == "wide" and "states" in ask.aggregates:
         raise ValueError("states are several numbers each; take layout='long'")
     parts = []
-    for one, answer in log.buckets(wanted, ask, unit):
+    for series, answer in log.buckets(wanted, ask, unit):
         rows = list(answer.rows)
         index = _index([row.start_us for row in rows], tz)
         table: dict[str, Any] = {name: [row.values[at] for row in rows] for at, name in enumerate(ask.aggregates)}
         if layout == "long":
-            table = {"sensor": one.sensor, "channel": one.channel, **table}
+            table = {"sensor": series.sensor, "channel": series.channel, **table}
             table["count"] = [row.readings for row in rows]
             table["coverage"] = [row.coverage for row in rows]
             parts.append(pd.DataFrame(table, index=index))
             continue
         dataframe = pd.DataFrame(table, index=index).astype(float)
         dataframe.columns = (
-            pd.Index([one.name]) if len(ask.aggregates) == 1 else pd.MultiIndex.from_product([[one.name], ask.aggregates])
+            pd.Index([series.name]) if len(ask.aggregates) == 1 else pd.MultiIndex.from_product([[series.name], ask.aggregates])
         )
         parts.append(dataframe)
     return _joined(parts, layout, tz)

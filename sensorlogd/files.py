@@ -104,7 +104,7 @@ def _named(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _as_it_is(path: Path) -> Iterator[BinaryIO]:
     own = _OWN_DESCRIPTOR.fullmatch(str(path))
-    if own is not None and _is_ours(path):
+    if own is not None and _is_own_process(path):
         with os.fdopen(os.dup(int(own[1])), "wb") as file:  # its place in the file, too, is shared with who gave it to us
             yield file
     elif stat.S_ISSOCK(path.stat().st_mode):
@@ -121,7 +121,7 @@ def _is_open_file(path: Path) -> bool:
     return _OWN_DESCRIPTOR.fullmatch(str(path)) is not None
 
 
-def _is_ours(path: Path) -> bool:
+def _is_own_process(path: Path) -> bool:
     return str(path).split("/")[2] in ("self", "thread-self", str(os.getpid()))
 
 

@@ -54,7 +54,7 @@ def _one(
 ) -> Iterator[Rehearsed]:
     subject = ".".join(series.subject)
     judge = Judge()
-    found = {one.name: Rehearsed(one.name, subject) for one in definitions}
+    rehearsed = {one.name: Rehearsed(one.name, subject) for one in definitions}
     began: dict[str, int] = {}
     first_us, last_us = 0, None
     for chunk in log.columns(stored, since_us, until_us):
@@ -65,16 +65,16 @@ def _one(
             _wait(judge, BEGIN_AT + run[0][0] - first_us, run[0][0])
             last_us = run[-1][0]
             judge.readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
-            _count(judge, found, began)
-        for one in found.values():
+            _count(judge, rehearsed, began)
+        for one in rehearsed.values():
             one.readings += len(chunk)
     if last_us is None:
         return
     _wait(judge, BEGIN_AT + until_us - first_us, until_us)
-    _count(judge, found, began)
+    _count(judge, rehearsed, began)
     for name, since in began.items():
-        found[name].in_alarm_us += until_us - since
-    yield from found.values()
+        rehearsed[name].in_alarm_us += until_us - since
+    yield from rehearsed.values()
 
 
 def _patience_us(series: Series, definitions: Sequence[Definition]) -> int:
@@ -126,5 +126,5 @@ def _count(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> 
         elif one.name in began:
             one.in_alarm_us += change.ts_us - began.pop(one.name)
     judge.changes.clear()
-    judge.told.clear()
+    judge.announced.clear()
     judge.dirty.clear()

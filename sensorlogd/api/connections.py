@@ -32,7 +32,7 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         self.identity = identity_of(path)
-        with troubles.told(path):
+        with troubles.translated(path):
             self.log = Log.open(path, any_thread=True)
         self.closed = False
         self._lock = threading.RLock()  # held while it works, not while its answer waits to be read on
@@ -44,7 +44,7 @@ class Lease:
             if self.closed:
                 raise LogClosed(self.log.path)
             try:
-                with troubles.told(self.log.path):
+                with troubles.translated(self.log.path):
                     yield self.log
             except LogError as error:
                 if self.closed:  # while it worked

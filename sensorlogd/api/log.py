@@ -197,8 +197,8 @@ class Log:
         raw = every is None and max_points is None
         fill: Fill | None = None if raw else "null" if layout == "wide" else "none"
         chosen = None if raw else agg
-        asked = self.query(names, since, until, every=every, max_points=max_points, agg=chosen, fill=fill, unit=unit)
-        return asked.frame(layout)
+        answer = self.query(names, since, until, every=every, max_points=max_points, agg=chosen, fill=fill, unit=unit)
+        return answer.frame(layout)
 
     def tail(
         self,

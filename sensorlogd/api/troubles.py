@@ -24,7 +24,7 @@ class LogLocked(LogUnavailable):
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
     """Raises LogDamaged, LogLocked or LogUnavailable for what SQLite says."""
     try:
         yield

@@ -16,7 +16,7 @@ import click
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.patience import NotForEver
 from sensorlogd.cli.progress import Progress
-from sensorlogd.cli.reading import database, fail, said_by, told_of_damage
+from sensorlogd.cli.reading import database, fail, fail_if_damaged, said_by
 from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.file.holder import holder
@@ -51,12 +51,12 @@ class Actor:
         answer: A = self._act(request)
         return answer
 
-    def go_on(self, request: Request[Freed], tell: Callable[[Freed], None]) -> None:
+    def go_on(self, request: Request[Freed], show: Callable[[Freed], None]) -> None:
         """The same step again until it says that nothing is left."""
         more = True
         while more:
             answer = self.act(request)
-            tell(answer)
+            show(answer)
             more = answer.more
 
     def roll_up(self) -> None:
@@ -115,7 +115,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
         fail(f"{path}: no such database; has the daemon run with this configuration?")
-    with refusals_told(path):
+    with refusals_fail(path):
         daemon = daemon_of(path, folder)
         if daemon is not None:
             click.echo("through the daemon", err=True)
@@ -126,7 +126,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
 
 
 @contextmanager
-def refusals_told(path: Path) -> Iterator[None]:
+def refusals_fail(path: Path) -> Iterator[None]:
     """Whatever keeps a verb from changing a database is one line and exit 1."""
     try:
         yield
@@ -139,7 +139,7 @@ def refusals_told(path: Path) -> Iterator[None]:
             fail(opening.damaged(path, error))
         fail(f"the database refuses it: {explain(path, error)}")
     except Exception as error:
-        told_of_damage(path, error)
+        fail_if_damaged(path, error)
         raise
 
 

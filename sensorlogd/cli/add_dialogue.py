@@ -29,8 +29,11 @@ def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) ->
     free = [one for one in present if one.device not in used]
     if not free:
         if present:
-            told = ", ".join(f"{one.device} ({used[one.device]})" for one in present)
-            fail(f"every port that is there is read already: {told}; plug the new device in, or name its port", exits.NO_DATA)
+            read_already = ", ".join(f"{one.device} ({used[one.device]})" for one in present)
+            fail(
+                f"every port that is there is read already: {read_already}; plug the new device in, or name its port",
+                exits.NO_DATA,
+            )
         fail("no serial port is there: plug the device in (is the cable a data cable? see 'dmesg | tail')", exits.NO_DATA)
     if len(free) == 1:
         talk.say(f"Found {_port(free[0])}")
@@ -139,26 +142,26 @@ def sensor_name(talk: Talk, suggestion: str, problem: Callable[[str], str | None
 
 def channel_names(talk: Talk, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
     """Names and units of those that no option has ``settled``."""
-    asked = [one for one in draft.channels if one.name and one.source not in settled]
-    generic = [one for one in asked if one.is_generic()]
+    unnamed = [one for one in draft.channels if one.name and one.source not in settled]
+    generic = [one for one in unnamed if one.is_generic()]
     if not talk.possible:
         if generic and not talk.yes:
             named = " ".join(f"--channel {one.source}=NAME" for one in generic[:3])
             missing(f"{named}{' ...' if len(generic) > 3 else ''} names its values, or --yes keeps {generic[0].source}")
         return
     if not generic:
-        listed = ", ".join(one.name for one in asked)
-        if not asked or talk.agreed(
-            f"Keep the names {listed}?" if len(asked) <= MOST_ASKED else f"Keep these {len(asked)} names?"
+        listed = ", ".join(one.name for one in unnamed)
+        if not unnamed or talk.agreed(
+            f"Keep the names {listed}?" if len(unnamed) <= MOST_ASKED else f"Keep these {len(unnamed)} names?"
         ):
             return
     talk.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")
-    for one in asked:
-        _ask_channel(talk, draft, one, values.get(one.source), first=one is asked[0])
+    for one in unnamed:
+        _ask_channel(talk, draft, one, values.get(one.source), first=one is unnamed[0])
     while not any(one.name for one in draft.channels):
         talk.say("  Something must be left to log.")
-        asked[0].name = asked[0].source
-        _ask_channel(talk, draft, asked[0], values.get(asked[0].source), first=False)
+        unnamed[0].name = unnamed[0].source
+        _ask_channel(talk, draft, unnamed[0], values.get(unnamed[0].source), first=False)
 
 
 def _ask_channel(talk: Talk, draft: Draft, channel: Channel, value: float | None, *, first: bool) -> None:

@@ -93,13 +93,13 @@ def _first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
 
     seconds = min(max(1.5 * config.sensors[name].heartbeat_us() / 1e6, 10.0), 60.0)
     try:
-        told = first_reading(config, name, since_us, seconds)
+        reading = first_reading(config, name, since_us, seconds)
     except KeyboardInterrupt:
-        told = None
-    if told is None:
+        reading = None
+    if reading is None:
         click.echo(f"no reading has come yet; 'sensorlogd status' says how it is with {name}", err=True)
         return
-    click.echo(f"First reading: {told}")
+    click.echo(f"First reading: {reading}")
     click.echo(f"Next: sensorlogd latest {name}")
 
 

@@ -21,7 +21,7 @@ LIVE_S = 10.0  # without a terminal, so long is waited for a first value
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AddOptions:
     """The options of the command line."""
 
     port: str | None
@@ -81,7 +81,7 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
         fail(str(error), exits.USAGE)
     talk = Talk(yes=yes)
     try:
-        _add(talk, config_file, Asked(seconds=seconds, **options))
+        _add(talk, config_file, AddOptions(seconds=seconds, **options))
     except (Stopped, KeyboardInterrupt):
         click.echo("sensorlogd: stopped; nothing was changed", err=True)
         sys.exit(exits.INTERRUPTED)
@@ -91,7 +91,7 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
         fail(f"{plain.os_error(error)}; nothing was changed")
 
 
-def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
+def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     from sensorlogd.cli import add_dialogue, whereto
     from sensorlogd.cli.add_ending import finish, near
     from sensorlogd.cli.configured import configuration, same_daemon
@@ -101,7 +101,7 @@ def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
     path, config = configuration(config_file)
     try:
         where = whereto.target(path, config)
-        if not asked.dry_run:
+        if not wanted.dry_run:
             whereto.must_be_writable(path, where)
     except whereto.NoPlace as error:
         fail(str(error))
@@ -109,19 +109,19 @@ def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
         talk.say(f"There is no configuration yet: {path} will be made")
     else:
         same_daemon(path)
-    problem = taken(config, where.folder, force=asked.force)
-    add_dialogue.look_at_name(talk, asked.name, problem)
+    problem = taken(config, where.folder, force=wanted.force)
+    add_dialogue.look_at_name(talk, wanted.name, problem)
     base = path.absolute().parent if config is None else config.base_dir
     sensors = {} if config is None else config.sensors
-    port, product = _port(talk, asked, sensors)
-    candidate, with_speed = _recognised(talk, asked, port, base)
+    port, product = _port(talk, wanted, sensors)
+    candidate, with_speed = _recognised(talk, wanted, port, base)
     draft = Draft.of(candidate, port, base, with_speed=with_speed)
-    add_dialogue.use_options(draft, asked.channels, asked.units, asked.without)
-    settled = {text.partition("=")[0] for text in asked.channels}
-    values = add_dialogue.watch(talk, draft, max(LIVE_S, asked.seconds))
+    add_dialogue.use_options(draft, wanted.channels, wanted.units, wanted.without)
+    settled = {text.partition("=")[0] for text in wanted.channels}
+    values = add_dialogue.watch(talk, draft, max(LIVE_S, wanted.seconds))
     if not values and not talk.yes:
         _nothing_came(talk, port)
-    name = asked.name or add_dialogue.sensor_name(talk, suggested(draft, product, lambda one: problem(one) is None), problem)
+    name = wanted.name or add_dialogue.sensor_name(talk, suggested(draft, product, lambda one: problem(one) is None), problem)
     if config is not None and _logged_before(config, name):
         talk.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
     add_dialogue.channel_names(talk, draft, values, settled)
@@ -129,7 +129,7 @@ def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
     head = f"Added by 'sensorlogd add' on {today}: {draft.title}\n{_printable(draft.evidence)}"
     text = draft.text(name, head)
     file = where.folder / f"{name}.yaml"
-    if asked.dry_run:
+    if wanted.dry_run:
         click.echo(text, nl=False)
         talk.say(f"# this would be {file}; nothing was written")
         return
@@ -137,35 +137,35 @@ def _add(talk: Talk, config_file: Path | None, asked: Asked) -> None:
         talk.say(f"\n{text}")
         if not talk.agreed(f"Write this to {near(file)} and begin to log?"):
             raise Stopped
-    finish(talk, path, file, name, text, force=asked.force, run=asked.run)
+    finish(talk, path, file, name, text, force=wanted.force, run=wanted.run)
 
 
-def _port(talk: Talk, asked: Asked, sensors: Mapping[str, Any]) -> tuple[str, str]:
+def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
     """(the name to configure, what it calls itself)."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.config import ports as same
     from sensorlogd.drivers import ports
 
     readers = {same.identity(one.port): name for name, one in sensors.items() if isinstance(getattr(one, "port", None), str)}
-    present = [] if asked.port is not None and "://" in asked.port else ports.connected()
-    if asked.port is None:
+    present = [] if wanted.port is not None and "://" in wanted.port else ports.connected()
+    if wanted.port is None:
         used = {one.device: readers[same.identity(one.device)] for one in present if same.identity(one.device) in readers}
         chosen = add_dialogue.port_of(talk, present, used)
         return chosen.stable, chosen.description
-    if "://" in asked.port:
-        port = asked.port
+    if "://" in wanted.port:
+        port = wanted.port
     else:
-        port = ports.stable_name(os.path.abspath(asked.port))[0]
-        if port != os.path.abspath(asked.port):
-            talk.say(f"{asked.port} may be another device after a restart; its lasting name is written: {port}")
+        port = ports.stable_name(os.path.abspath(wanted.port))[0]
+        if port != os.path.abspath(wanted.port):
+            talk.say(f"{wanted.port} may be another device after a restart; its lasting name is written: {port}")
     reader = readers.get(same.identity(port))
-    if reader is not None and not (asked.force and reader == asked.name):
-        fail(f"{asked.port} is read already, by the sensor {reader!r}; 'sensorlogd rename {reader} NEW' gives it another name")
+    if reader is not None and not (wanted.force and reader == wanted.name):
+        fail(f"{wanted.port} is read already, by the sensor {reader!r}; 'sensorlogd rename {reader} NEW' gives it another name")
     product = next((one.description for one in present if same.identity(one.device) == same.identity(port)), "")
     return port, product
 
 
-def _recognised(talk: Talk, asked: Asked, port: str, base: Path) -> tuple[Any, bool]:
+def _recognised(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
     """(what speaks there, whether its speed is known). Exits if that is nothing."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.cli.hearing import hear
@@ -173,26 +173,26 @@ def _recognised(talk: Talk, asked: Asked, port: str, base: Path) -> tuple[Any, b
     from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
-    if asked.profile is not None:
+    if wanted.profile is not None:
         known = profiles.available(base)
-        if asked.profile not in known:
-            hint = closest(asked.profile, known) or "; 'sensorlogd profiles' lists them"
-            fail(f"--profile {asked.profile}: there is none of this name{hint}", exits.USAGE)
-        heard = Heard(asked.baudrates[0] if asked.baudrates else 9600, b"")
-        return Candidate(1.0, asked.profile, "as told", f"profile: {asked.profile}", heard), bool(asked.baudrates)
+        if wanted.profile not in known:
+            hint = closest(wanted.profile, known) or "; 'sensorlogd profiles' lists them"
+            fail(f"--profile {wanted.profile}: there is none of this name{hint}", exits.USAGE)
+        heard = Heard(wanted.baudrates[0] if wanted.baudrates else 9600, b"")
+        return Candidate(1.0, wanted.profile, "as told", f"profile: {wanted.profile}", heard), bool(wanted.baudrates)
     talk.say(f"Listening at {port}")
-    found = hear(port, asked.baudrates, asked.seconds, active=asked.active, tell=lambda line: talk.say(f"  {line}"))
-    if not found.ranked and not found.heard_bytes and not asked.active and talk.possible:
+    found = hear(port, wanted.baudrates, wanted.seconds, active=wanted.active, show=lambda line: talk.say(f"  {line}"))
+    if not found.ranked and not found.heard_bytes and not wanted.active and talk.possible:
         question = "Nothing comes by itself. Ask it (gas sensors, scales, Modbus)? That writes to the device."
         if talk.agreed(question, default=False):
-            found = hear(port, asked.baudrates, min(asked.seconds, 0.2), active=True, tell=lambda line: talk.say(f"  {line}"))
+            found = hear(port, wanted.baudrates, min(wanted.seconds, 0.2), active=True, show=lambda line: talk.say(f"  {line}"))
     if not found.ranked:
         if found.heard_bytes:
-            told = f"{found.heard_bytes} bytes came, and they are nothing that is known"
-            fail(f"{port}: {told}; 'sensorlogd listen {port}' shows them, docs/formats.md has every format", exits.NO_DATA)
-        hint = "" if asked.active else "; or it only answers when asked: try --active"
+            problem = f"{found.heard_bytes} bytes came, and they are nothing that is known"
+            fail(f"{port}: {problem}; 'sensorlogd listen {port}' shows them, docs/formats.md has every format", exits.NO_DATA)
+        hint = "" if wanted.active else "; or it only answers when asked: try --active"
         fail(f"{port}: not a byte came; is it switched on, are TX and RX crossed, is it the right port{hint}?", exits.NO_DATA)
-    return add_dialogue.candidate_of(talk, found.ranked[:4], asked.take), found.has_speed
+    return add_dialogue.candidate_of(talk, found.ranked[:4], wanted.take), found.has_speed
 
 
 def _nothing_came(talk: Talk, port: str) -> None:

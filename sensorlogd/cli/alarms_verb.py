@@ -50,7 +50,7 @@ def alarms(context: click.Context, config_file: Path | None, db: str | None) -> 
         raise click.UsageError(f"write it behind the verb: sensorlogd alarms {context.invoked_subcommand} -c FILE")
 
 
-def _asked(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:
+def _answer_from_log(config_file: Path | None, db: str | None, question: Callable[[Log], T]) -> T:
     path = database(config_file, db)
     try:
         with Log.open(path) as log:
@@ -70,7 +70,7 @@ def _asked(config_file: Path | None, db: str | None, question: Callable[[Log], T
 def list_(everything: bool, form: str | None, config_file: Path | None, db: str | None, tz: str | None) -> None:
     """What is raised, pending, muted, or waits to be acknowledged."""
     zone = zone_of(tz)
-    rows = _asked(config_file, db, lambda log: alarm_rows.found(log.conn))
+    rows = _answer_from_log(config_file, db, lambda log: alarm_rows.found(log.conn))
     shown = [row for row in rows if everything or row.shown != "normal"]
     output.write(
         (alarm_rows.alarm_row(row, lambda us: times.format_time(us, zone)) for row in shown), alarm_rows.ALARM_COLUMNS, form
@@ -95,7 +95,7 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
         alarm = name.partition("/")[0]
         return alarm_rows.found(log.conn), stored.changes(log.conn, None, 20, alarm)
 
-    rows, changes = _asked(config_file, db, question)
+    rows, changes = _answer_from_log(config_file, db, question)
     chosen = [row for row in rows if name in (row.name, f"{row.name}/{row.subject}")]
     if not chosen:
         _unknown(name, rows)
@@ -173,7 +173,7 @@ def test(target: str, config_file: Path | None) -> None:
         from sensorlogd.daemon.control.alarm_requests import AlarmTest
 
         click.echo("through the daemon", err=True)
-        with _refusals_told():
+        with _refusals_fail():
             error = acting.through(daemon).act(AlarmTest(target)).error
     else:
         import socket
@@ -203,7 +203,7 @@ def history(
     """What was raised, returned, acknowledged, muted, and when."""
     zone = zone_of(tz)
     since_us = _time(since, zone)
-    changes = _asked(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
+    changes = _answer_from_log(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
     output.write(
         (alarm_rows.change_row(one, lambda us: times.format_time(us, zone)) for one in changes), alarm_rows.CHANGE_COLUMNS, form
     )
@@ -246,7 +246,7 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
             for one in rehearse(log, wanted, since_us, until_us)
         ]
 
-    found = _asked(config_file, None, question)
+    found = _answer_from_log(config_file, None, question)
     output.write(found, ("alarm", "series", "raised", "in_alarm", "last", "readings"), form)
     if not found:
         click.echo("nothing of these series is stored in that time", err=True)
@@ -283,12 +283,12 @@ def _daemon(path: Path, folder: Path) -> Path | None:
 
 
 def _act(config_file: Path | None, db: str | None, request: Request[A]) -> A:
-    with acting.acting(config_file, db) as actor, _refusals_told():
+    with acting.acting(config_file, db) as actor, _refusals_fail():
         return actor.act(request)
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _refusals_fail() -> Iterator[None]:
     """A name that is none is a mistake of whoever wrote it."""
     try:
         yield

@@ -35,16 +35,16 @@ Exit status: 0 the clock is believed; 1 it is not, or the daemon is not running.
 @click.option("--format", "form", type=click.Choice(("table", "json")), help="default: table")
 def clock(config_file: Path | None, db: str | None, believe: bool, form: str | None) -> None:
     """Show what the daemon thinks of the clock, or say that it is right."""
-    told = _of_the_daemon(data_dir(config_file, db), believe)
-    if told is None and believe:
+    state = _of_the_daemon(data_dir(config_file, db), believe)
+    if state is None and believe:
         fail("no daemon runs that could believe it; start it (it says in 'sensorlogd events' if it does not)")
-    if told is None:
-        told = _of_the_database(database(config_file, db))
+    if state is None:
+        state = _of_the_database(database(config_file, db))
     if form == "json":
-        click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        click.echo(json.dumps(state, ensure_ascii=False, indent=1))
     else:
-        _show(told)
-    if not told["running"] or (told["clock"] or {}).get("state") != "believed":
+        _show(state)
+    if not state["running"] or (state["clock"] or {}).get("state") != "believed":
         sys.exit(exits.FAILURE)
 
 
@@ -71,21 +71,21 @@ def _of_the_database(path: Path) -> dict[str, Any]:
     try:
         with Log.open(path) as log:
             believed = log.meta().get("believed_us")
-            told = log.daemon().get("clock")
+            stored_clock = log.daemon().get("clock")
     except LogUnavailable as error:
         fail(str(error))
     except sqlite3.Error as error:
         fail(f"the database cannot be read: {error}")
-    return {"running": False, "clock": told, "wall_us": now_us(), "safe_us": None if believed is None else int(believed)}
+    return {"running": False, "clock": stored_clock, "wall_us": now_us(), "safe_us": None if believed is None else int(believed)}
 
 
-def _show(told: dict[str, Any]) -> None:
+def _show(state: dict[str, Any]) -> None:
     zone = usual_zone()
-    running, clock, safe = told["running"], told["clock"], told["safe_us"]
+    running, clock, safe = state["running"], state["clock"], state["safe_us"]
     click.echo("daemon    " + ("running" if running else "not running; what it wrote last is shown"))
-    click.echo(f"machine   {times.format_time(told['wall_us'], zone)}")
+    click.echo(f"machine   {times.format_time(state['wall_us'], zone)}")
     if running:
-        click.echo(f"readings  {times.format_time(told['stamp_us'], zone)}")
+        click.echo(f"readings  {times.format_time(state['stamp_us'], zone)}")
         click.echo(f"expiry    {times.format_time(safe, zone)}")
     elif safe is not None:
         click.echo(f"believed  {times.format_time(safe, zone)}, when it was last stored")

@@ -38,10 +38,10 @@ def judge(
         held = holder(database)
     except OSError:
         held = None  # judged by the note alone
-    told, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
-    facts = written | told.get("daemon", {})
+    reported, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
+    facts = written | reported.get("daemon", {})
     if answered:
-        sensors = [_overlaid(one, told.get("sensors", []), now) for one in sensors]
+        sensors = [_overlaid(one, reported.get("sensors", []), now) for one in sensors]
     state, explanation = daemon_state(facts, now, database, held=held, answered=answered)
     return Condition(state, explanation, bool(answered), facts, sensors)
 
@@ -54,17 +54,17 @@ def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     if held.control is None or held.control.name != control_socket.NAME:
         return {}, None
     try:
-        told = control_socket.ask(held.control.parent, encode(Status()), patience_s)
+        reply = control_socket.ask(held.control.parent, encode(Status()), patience_s)
     except (PermissionError, FileNotFoundError):  # not ours to ask; or in another container, starting, or stopping
         return {}, None
     except (OSError, ValueError):
         return {}, False
-    good = bool(told.get("ok")) and isinstance(told.get("daemon"), dict) and isinstance(told.get("sensors", []), list)
-    return (told, True) if good else ({}, False)
+    good = bool(reply.get("ok")) and isinstance(reply.get("daemon"), dict) and isinstance(reply.get("sensors", []), list)
+    return (reply, True) if good else ({}, False)
 
 
-def _overlaid(stored: SensorState, told: list[Mapping[str, Any]], now: int) -> SensorState:
-    for one in told:
+def _overlaid(stored: SensorState, reported: list[Mapping[str, Any]], now: int) -> SensorState:
+    for one in reported:
         if one.get("sensor") == stored.sensor:
             return replace(
                 stored,
@@ -79,52 +79,56 @@ def _overlaid(stored: SensorState, told: list[Mapping[str, Any]], now: int) -> S
 
 def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(label, sentence) of whatever is out of the ordinary."""
-    found = []
+    remarks_made = []
     if facts.get("given_up"):
-        found.append(("given up", f"{int(facts['given_up']):,} readings could not be stored and are lost"))
+        remarks_made.append(("given up", f"{int(facts['given_up']):,} readings could not be stored and are lost"))
     if facts.get("incidents"):
-        found.append(("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged"))
+        remarks_made.append(
+            ("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged")
+        )
     for one in _list(facts.get("work")):
         if isinstance(one, Mapping):
             total = f" of {int(one['total']):,}" if one.get("total") else ""
             outcome = f"; {one['outcome']}" if one.get("outcome") else ""
-            found.append(("work", f"{one.get('kind')}: {int(one.get('done') or 0):,}{total}{outcome}"))
+            remarks_made.append(("work", f"{one.get('kind')}: {int(one.get('done') or 0):,}{total}{outcome}"))
     if facts.get("wal_held_by"):
         who = facts["wal_held_by"]
         names = ", ".join(map(str, who)) if isinstance(who, list) else str(who)
         size = f"{int(facts['wal_bytes']) / 1e6:,.1f} MB, " if facts.get("wal_bytes") else ""
-        found.append(("wal", f"{size}kept from shrinking by {names}"))
+        remarks_made.append(("wal", f"{size}kept from shrinking by {names}"))
     for part, why in sorted((facts.get("parts") or {}).items()):
-        found.append((part, f"could not start: {why}"))
-    found += _alarms(facts.get("alarms"))
+        remarks_made.append((part, f"could not start: {why}"))
+    remarks_made += _alarms(facts.get("alarms"))
     if facts.get("rollup_error"):
-        found.append(("roll-ups", str(facts["rollup_error"])))
-    return found
+        remarks_made.append(("roll-ups", str(facts["rollup_error"])))
+    return remarks_made
 
 
-def _alarms(told: Any) -> list[tuple[str, str]]:
+def _alarms(reported: Any) -> list[tuple[str, str]]:
     """What is raised, and whom messages do not reach."""
-    if not isinstance(told, Mapping):
+    if not isinstance(reported, Mapping):
         return []
-    found = []
-    counts = {str(word): int(n) for word, n in dict(told.get("counts") or {}).items() if word not in ("normal", "pending")}
+    remarks_made = []
+    counts = {str(word): int(n) for word, n in dict(reported.get("counts") or {}).items() if word not in ("normal", "pending")}
     if counts:
-        some = [f"{one['alarm']} of {one['subject'] or 'the daemon'} ({one['severity']})" for one in _list(told.get("shown"))[:3]]
+        some = [
+            f"{one['alarm']} of {one['subject'] or 'the daemon'} ({one['severity']})" for one in _list(reported.get("shown"))[:3]
+        ]
         more = ", ..." if sum(counts.values()) > len(some) else ""
         count = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
-        found.append(("alarms", f"{count}: {', '.join(some)}{more}"))
-    return found + [
+        remarks_made.append(("alarms", f"{count}: {', '.join(some)}{more}"))
+    return remarks_made + [
         ("notify", f"{target['target']} does not take messages: {target['error']}; {target['waiting']} wait")
-        for target in _list(told.get("targets"))
+        for target in _list(reported.get("targets"))
         if target.get("error")
     ]
 
 
 def clock(facts: Mapping[str, Any]) -> str:
     """What is to be said of the clock; empty if nothing is."""
-    told = facts.get("clock")
-    if isinstance(told, Mapping) and told.get("sentence") and told.get("state") != "believed":
-        return str(told["sentence"])
+    reported = facts.get("clock")
+    if isinstance(reported, Mapping) and reported.get("sentence") and reported.get("state") != "believed":
+        return str(reported["sentence"])
     return "" if facts.get("clock_synchronised", True) else "not synchronised: readings are marked clock_unsynced"
 
 

@@ -91,8 +91,8 @@ def _print_alarms(config: object) -> None:
         series = [".".join(subject) for subject in met(options, config.sensors)]
         shown = ", ".join(series[:5]) + (f" and {len(series) - 5} more" if len(series) > 5 else "")
         what = f"{options.in_words()} of {shown}" if options.series else options.in_words()
-        told = f"tells {', '.join(options.notify)}" if options.notify else "tells nobody, is shown only"
-        click.echo(f"alarm      {name}: {what}; {told}")
+        recipients = f"tells {', '.join(options.notify)}" if options.notify else "tells nobody, is shown only"
+        click.echo(f"alarm      {name}: {what}; {recipients}")
 
 
 @click.command()

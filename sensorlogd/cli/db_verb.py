@@ -13,7 +13,7 @@ import click
 
 from sensorlogd import files
 from sensorlogd.cli import exits, plain
-from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_told
+from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_fail
 from sensorlogd.cli.incidents_verb import incidents
 from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.cli.reading import (
@@ -24,7 +24,7 @@ from sensorlogd.cli.reading import (
     now_us,
     reads_the_log,
     series_of,
-    troubles_told,
+    troubles_fail,
     tz_option,
     usual_zone,
     zone_of,
@@ -138,9 +138,9 @@ def compact(config_file: Path | None, db: str | None) -> None:
     if not path.stat().st_size and daemon_of(path, folder) is None:
         fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
-    with refusals_told(path):
+    with refusals_fail(path):
         if daemon_of(path, folder) is None:
-            _write_anew(path)
+            _rewrite(path)
         else:
             _in_slices(config_file, db)
     click.echo(f"{path}: {_mb(before)} before, {_mb(path.stat().st_size)} now")
@@ -154,16 +154,16 @@ def _in_slices(config_file: Path | None, db: str | None) -> None:
         freed = 0
         with Progress("giving back", None, "pages") as bar:
 
-            def tell(answer: Freed) -> None:
+            def show(answer: Freed) -> None:
                 nonlocal freed
                 freed += answer.freed_pages
                 bar.reach(freed, freed + answer.left_pages)
 
-            actor.go_on(Compact(), tell)
+            actor.go_on(Compact(), show)
         click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
 
 
-def _write_anew(path: Path) -> None:
+def _rewrite(path: Path) -> None:
     """Everything, without gaps. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
     from sensorlogd.storage.database import DatabaseError, ensure_schema
@@ -215,7 +215,7 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
 
 def _wanted(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Series]:
     path = database(config_file, db)
-    with troubles_told(path), readable(path) as log:
+    with troubles_fail(path), readable(path) as log:
         return series_of(log, names)
 
 

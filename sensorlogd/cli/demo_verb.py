@@ -105,7 +105,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
         logs.setup("warning")
         address = f"http://{config.web.listen}/"
         looking = threading.Thread(
-            target=_tell, args=(config.web.listen, address, path, not no_browser), name="demo", daemon=True
+            target=_show_address, args=(config.web.listen, address, path, not no_browser), name="demo", daemon=True
         )
         looking.start()
         status = Supervisor(config, lambda: load(path, options_for)).run()
@@ -174,7 +174,7 @@ def _history(path: Path, days: int) -> int:
     return made
 
 
-def _tell(listen: str, address: str, path: Path, browser: bool) -> None:
+def _show_address(listen: str, address: str, path: Path, browser: bool) -> None:
     """Once the dashboard answers: where it is; and open it where there is a screen."""
     host, _, port = listen.rpartition(":")
     until = time.monotonic() + 60

@@ -155,8 +155,8 @@ def suggested(draft: Draft, product: str, is_free: Callable[[str], bool]) -> str
 def _of_product(product: str) -> str:
     """``Arduino Uno (www.arduino.cc)`` as ``arduino-uno``; nothing if it only says that it is an adapter."""
     words = [word for word in re.split(r"[^a-z0-9]+", re.sub(r"\(.*?\)", " ", product.lower())) if word]
-    telling = [word for word in words if word not in _MEANINGLESS]
-    return "-".join(dict.fromkeys(telling[:3]))
+    meaningful = [word for word in words if word not in _MEANINGLESS]
+    return "-".join(dict.fromkeys(meaningful[:3]))
 
 
 def _of_port(port: str) -> str:

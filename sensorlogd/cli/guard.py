@@ -16,17 +16,17 @@ from sensorlogd.cli import exits, streams
 
 ENVIRONMENT = "SENSORLOGD_DEBUG"
 _OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-_asked = False
+_traces = False
 
 
 def debug() -> None:
     """From now on: traces, too."""
-    global _asked
-    _asked = True
+    global _traces
+    _traces = True
 
 
 def wants_trace() -> bool:
-    return _asked or os.environ.get(ENVIRONMENT, "") not in ("", "0")
+    return _traces or os.environ.get(ENVIRONMENT, "") not in ("", "0")
 
 
 def run(call: Callable[[], object]) -> NoReturn:
@@ -52,7 +52,7 @@ def _status_of(call: Callable[[], object]) -> int:
     except BrokenPipeError:
         return reader_left()
     except Exception as error:
-        return tell(error)
+        return report(error)
     return exits.OK
 
 
@@ -63,7 +63,7 @@ def _flushed(status: int) -> int:
     except BrokenPipeError:
         status = reader_left()
     except OSError as error:
-        status = tell(error)
+        status = report(error)
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
         return status
@@ -71,7 +71,7 @@ def _flushed(status: int) -> int:
     return status
 
 
-def tell(error: Exception) -> int:
+def report(error: Exception) -> int:
     """The error in words on standard error; the exit status."""
     words, status = _words(error)
     try:

@@ -12,7 +12,7 @@ from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
 PATIENCE = 5  # times as long, where text comes slowly
 
-Tell = Callable[[str], None]
+Show = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -24,22 +24,22 @@ class Findings:
     has_speed: bool = True
 
 
-def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, tell: Tell) -> Findings:
+def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, show: Show) -> Findings:
     """Open ``port``, listen ``seconds`` at each rate, and ask if ``active`` and nothing is sure. Raises DriverError."""
     findings = Findings()
-    found: list[Candidate] = []
+    candidates_found: list[Candidate] = []
     with Line(port) as line:
         for heard in _each_setting(line, baudrates or probing.BAUDRATES, seconds):
             findings.heard_bytes += len(heard.data)
             candidates = probing.judge(heard)
-            found += candidates
-            tell(_outcome(line, heard, candidates))
+            candidates_found += candidates
+            show(_outcome(line, heard, candidates))
             if line.one_setting or (line.is_pty and heard.data) or (candidates and candidates[0].confidence >= probing.SURE):
                 break
-        if active and not any(one.confidence >= probing.SURE for one in found):
-            found += _ask(line, tell)
+        if active and not any(one.confidence >= probing.SURE for one in candidates_found):
+            candidates_found += _ask(line, show)
         findings.has_speed = not (line.is_pty or line.one_setting)
-    findings.ranked = probing.best(found)
+    findings.ranked = probing.best(candidates_found)
     return findings
 
 
@@ -72,11 +72,11 @@ def _outcome(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
     return f"{setting}: {len(heard.data)} bytes{errors}{best}"
 
 
-def _ask(line: Any, tell: Tell) -> list[Candidate]:
+def _ask(line: Any, show: Show) -> list[Candidate]:
     from sensorlogd.drivers.discovery.asking import ask
 
     for title, candidate in ask(line):
-        tell(f"asked: {title}{'' if candidate is None else ' - it answers'}")
+        show(f"asked: {title}{'' if candidate is None else ' - it answers'}")
         if candidate is not None:
             return [candidate]
     return []

@@ -45,29 +45,29 @@ class Read:
 def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
     """Raises FileError, ValueError, OSError. ``stack``: closes what the result needs."""
     shown = "standard input" if name == "-" else name
-    one = stack.enter_context(Stage())
+    staged = stack.enter_context(Stage())
     with ExitStack() as reading:
         file = sys.stdin.buffer if name == "-" else reading.enter_context(open_file(Path(name)))
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
         lines, plan, head = opened.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)
-        click.echo(f"{shown}: {plan.told}", err=True)
+        click.echo(f"{shown}: {plan.understood_as}", err=True)
         bad = None
         if given["skip_bad"] is not None:
             bad = lines.aside = stack.enter_context(aside.Bad(aside.share(given["skip_bad"]), lines.encoding))
             bad.head(head)
         seen: list[rows.Found] = []
         with Progress("reading", size or None, BYTES) as bar:
-            for _ in one.take(_first(plan.read(), seen) if given["dry_run"] else plan.read()):
+            for _ in staged.take(_first(plan.read(), seen) if given["dry_run"] else plan.read()):
                 bar.reach(min(lines.done, size or lines.done))
         if bad is not None:
             bad.judge(shown, lines.number)
-        if not one.readings:
+        if not staged.readings:
             raise FileError(shown, 0, f"there is no reading in {f'its {lines.number} lines' if lines.number else 'it'}")
-    found = one.finish()
-    _tell(plan, lines, found, seen, bad)
+    series_found = staged.finish()
+    _show_findings(plan, lines, series_found, seen, bad)
     chosen = given["duplicates"] or given["repeat"]
-    return Read(name, one, found, plan.ours if chosen is None else chosen == "drop", bad)
+    return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
 
 
 def _first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows.Found]:
@@ -77,7 +77,7 @@ def _first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows
         yield reading
 
 
-def _tell(
+def _show_findings(
     plan: rows.Plan, lines: Lines, found: list[Staged], seen: list[rows.Found], bad: aside.Bad | None
 ) -> None:  # fmt: skip
     for reading in seen:

@@ -136,13 +136,13 @@ def _read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, A
         fail(f"{plain.os_error(error, name)}; nothing was imported")
 
 
-def _keep_bad(one: Read) -> str | None:
+def _keep_bad(read: Read) -> str | None:
     """What to say of the lines that were left out."""
     try:
-        path = one.keep_bad()
+        path = read.keep_bad()
     except OSError as error:
-        fail(f"the bad lines cannot be kept: {plain.os_error(error, one.name)}; nothing was imported")
-    return None if path is None or one.bad is None else f"{one.bad.lines:,} bad lines left out, kept in {path}"
+        fail(f"the bad lines cannot be kept: {plain.os_error(error, read.name)}; nothing was imported")
+    return None if path is None or read.bad is None else f"{read.bad.lines:,} bad lines left out, kept in {path}"
 
 
 def _options(given: dict[str, Any]) -> rows.Options:
@@ -195,23 +195,23 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
 def _import(
     actor: Actor, read: Read, found: list[tuple[stage.Staged, int]], *, replace: bool, bad: str | None
 ) -> None:  # fmt: skip
-    name, one = read.name, read.stage
+    name, staged = read.name, read.stage
     counts: Counter[str] = Counter()
     kept: list[int] = []  # mends: what was replaced, series by series
-    with Progress("importing", one.readings, "readings") as bar:
+    with Progress("importing", staged.readings, "readings") as bar:
         for series, identity in found:
             run = Replace(None, "standard input" if name == "-" else name) if replace else None
-            for piece in one.pieces(series, same_is_one=read.same_is_one):
+            for piece in staged.pieces(series, same_is_one=read.same_is_one):
                 for answer in _upsert(actor, identity, piece, run, bar.say):
                     counts.update({count: getattr(answer, count) for count in COUNTS})
                     bar.update(answer.done)
                     if answer.mend is not None and answer.mend not in kept:
                         kept.append(answer.mend)
                     run = _goes_on(run, answer)
-    told = _told(counts, one, kept) + (f", {bad}" if bad else "")
+    summary = _summary(counts, staged, kept) + (f", {bad}" if bad else "")
     for sensor in sorted({series.target.sensor for series, _ in found}):
-        actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {told}"))
-    click.echo(f"{name}: {told}")
+        actor.act(requests.Note(EventKind.IMPORTED, sensor, f"{name}: {summary}"))
+    click.echo(f"{name}: {summary}")
 
 
 def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, say: Callable[[str], None]) -> Iterator[Upserted]:
@@ -234,12 +234,12 @@ def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
     return None if run is None else Replace(answer.mend, run.note)
 
 
-def _told(counts: Counter[str], one: stage.Stage, kept: list[int]) -> str:
+def _summary(counts: Counter[str], staged: stage.Stage, kept: list[int]) -> str:
     parts = [f"{counts['new']:,} new", f"{counts['same']:,} there already"]
-    if one.repeated:
-        parts.append(f"{one.repeated:,} twice in the file")
-    if one.shifted:
-        parts.append(f"{one.shifted:,} at the time of another, stored a microsecond later")
+    if staged.repeated:
+        parts.append(f"{staged.repeated:,} twice in the file")
+    if staged.shifted:
+        parts.append(f"{staged.shifted:,} at the time of another, stored a microsecond later")
     if counts["replaced"]:
         undo = " ".join(f"--undo {identity}" for identity in kept)
         parts.append(f"{counts['replaced']:,} replaced (take it back with: sensorlogd flag {undo})")

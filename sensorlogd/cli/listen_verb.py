@@ -98,8 +98,8 @@ def listen(
             trouble = f"{error}; {error.hint}" if error.hint else str(error)
             if not seen:
                 fail(trouble)
-    told = "".join(f", {name} {n}" for name, n in sorted(counts.items()))
-    click.echo(f"{seen} bytes{told}" + (f"; recorded in {record}" if record is not None else ""), err=True)
+    counted = "".join(f", {name} {n}" for name, n in sorted(counts.items()))
+    click.echo(f"{seen} bytes{counted}" + (f"; recorded in {record}" if record is not None else ""), err=True)
     if trouble:
         fail(trouble)
     if not seen:
@@ -230,7 +230,7 @@ def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str,
     from sensorlogd.scaling import divisor
 
     curves = {field: entry.curve() for field, (_, entry) in channels.items()}
-    found: list[dict[str, float | None]] = []
+    decoded: list[dict[str, float | None]] = []
     for at in range(0 if batch is None else len(batch.times_us)):
         sample: dict[str, float | None] = {}
         for field, column in batch.values.items():
@@ -241,5 +241,5 @@ def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str,
             curve, by = curves[field], divisor(entry.scale)
             value = value if curve is None else curve.value(value)
             sample[name] = None if value != value else (value * entry.scale if by is None else value / by) + entry.offset
-        found.append(sample)
-    return found
+        decoded.append(sample)
+    return decoded

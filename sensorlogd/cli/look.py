@@ -18,19 +18,19 @@ import click
 WHEN = ("auto", "always", "never")
 NARROWEST = 20  # narrower than this is no terminal, but a mistake in COLUMNS
 _CODES = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "bold": "1"}
-_asked = "auto"
+_color_when = "auto"
 
 
 def color(when: str) -> None:
     """From now on: auto, always or never."""
-    global _asked
-    _asked = when
+    global _color_when
+    _color_when = when
 
 
 def paints(stream: TextIO | None = None) -> bool:
     """Whether colours are shown: --color, else not with NO_COLOR, not into a pipe, not on a terminal that has none."""
-    if _asked != "auto":
-        return _asked == "always"
+    if _color_when != "auto":
+        return _color_when == "always"
     if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("", "dumb"):
         return False
     return (stream or sys.stdout).isatty()
@@ -69,7 +69,7 @@ def cells(text: str) -> int:
 
 def wrapped(text: str, room: int, first: int | None = None) -> list[str]:
     """Lines no wider than ``room`` (the first one than ``first``), broken at blanks, within a word only if it is longer than a line."""
-    found, line, at_most = [], "", room if first is None else first
+    lines, line, at_most = [], "", room if first is None else first
     for word in text.split(" "):
         while True:
             joined = f"{line} {word}" if line else word
@@ -77,13 +77,13 @@ def wrapped(text: str, room: int, first: int | None = None) -> list[str]:
                 line = joined
                 break
             if line or at_most < room:
-                found.append(line)
+                lines.append(line)
                 line, at_most = "", room
                 continue
             cut = _fitting(word, room)
-            found.append(word[:cut])
+            lines.append(word[:cut])
             word = word[cut:]
-    return [*found, line]
+    return [*lines, line]
 
 
 def _fitting(word: str, room: int) -> int:
@@ -100,8 +100,8 @@ def add_color(command: click.Command) -> None:
 
 
 def color_option(*, hidden: bool = False) -> click.Option:
-    asked: Callable[[click.Context, click.Parameter, str | None], None] = lambda _, __, when: color(when) if when else None  # noqa: E731
+    choose: Callable[[click.Context, click.Parameter, str | None], None] = lambda _, __, when: color(when) if when else None  # noqa: E731
     return click.Option(
-        ["--color"], type=click.Choice(WHEN), hidden=hidden, expose_value=False, callback=asked,
+        ["--color"], type=click.Choice(WHEN), hidden=hidden, expose_value=False, callback=choose,
         help="colours: auto (default: on a terminal, without NO_COLOR), always, never",
     )  # fmt: skip

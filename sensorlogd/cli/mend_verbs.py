@@ -16,7 +16,7 @@ from sensorlogd import curves, quality
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import Actor, Refused, acting, confirm, readable
 from sensorlogd.cli.progress import Progress
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_told, tz_option, zone_of
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import numbers, times
 from sensorlogd.storage.corrections import mend
@@ -63,7 +63,7 @@ Exit status: 0; 2 usage or no such series; 3 no readings in the range.
 @_options
 def flag(series: str | None, flag: str | None, **options: Any) -> None:
     """Give readings of SERIES (globs allowed) a quality: good, not_evaluated, suspect or fail."""
-    if _asked_otherwise(options):
+    if _handles_other_request(options):
         return
     if series is None or flag is None:
         raise click.UsageError("which SERIES, and which QUALITY (good, not_evaluated, suspect, fail)?")
@@ -95,7 +95,7 @@ def recalibrate(
     series: str | None, scale: float, offset: float, polynomial: str | None, table: str | None, **options: Any
 ) -> None:
     """Change stored values of SERIES (globs allowed) by scale and offset, a polynomial or a table."""
-    if _asked_otherwise(options):
+    if _handles_other_request(options):
         return
     if series is None:
         raise click.UsageError("which SERIES?")
@@ -252,29 +252,29 @@ def _wait(actor: Actor, label: str, identity: int) -> int:
 # ---- taking back, going on, listing ------------------------------------------------------------------------------------
 
 
-def _asked_otherwise(options: dict[str, Any]) -> bool:
+def _handles_other_request(options: dict[str, Any]) -> bool:
     """--list, --undo or --resume: done here."""
-    asked = [name for name in ("listing", "undo", "resume") if options[name] not in (None, False)]
-    if len(asked) > 1:
+    requests_given = [name for name in ("listing", "undo", "resume") if options[name] not in (None, False)]
+    if len(requests_given) > 1:
         raise click.UsageError("--list, --undo and --resume exclude each other")
-    if not asked:
+    if not requests_given:
         return False
     if options["listing"]:
         _list(options)
         return True
-    identity = options[asked[0]]
+    identity = options[requests_given[0]]
     with _log(options) as log:
         try:
-            one = _checked(log, asked[0], identity)
+            one = _checked(log, requests_given[0], identity)
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
     if options["dry_run"]:
         click.echo(f"mend {identity}: {one.readings:,} readings would become what they were (--dry-run)")
         return True
     with acting(options["config_file"], options["db"]) as actor:
-        order = requests.Undo(identity) if asked == ["undo"] else requests.Resume(identity)
+        order = requests.Undo(identity) if requests_given == ["undo"] else requests.Resume(identity)
         changed = _wait(actor, f"mend {identity}", actor.act(order).work)
-        if asked == ["undo"]:
+        if requests_given == ["undo"]:
             click.echo(f"mend {identity} is taken back: {changed:,} readings are what they were")
         else:
             click.echo(f"mend {identity}: {changed:,} readings; finished")
@@ -302,7 +302,7 @@ def _list(options: dict[str, Any]) -> None:
                 "series": names.get(one.series, one.series),
                 "since": times.format_time(one.since_us, zone),
                 "until": times.format_time(one.until_us, zone),
-                "what": one.tell(),
+                "what": one.message(),
                 "readings": one.readings,
                 "state": mend.state_of(log.conn, one),
                 "note": one.note,
@@ -317,5 +317,5 @@ def _list(options: dict[str, Any]) -> None:
 @contextmanager
 def _log(options: dict[str, Any]) -> Iterator[Log]:
     path = database(options["config_file"], options["db"])
-    with troubles_told(path), Log.open(path) if options["dry_run"] else readable(path) as log:
+    with troubles_fail(path), Log.open(path) if options["dry_run"] else readable(path) as log:
         yield log

@@ -9,7 +9,7 @@ import click
 from sensorlogd import notes
 from sensorlogd.cli import exits
 from sensorlogd.cli.acting import acting, readable
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, troubles_told, tz_option, zone_of
+from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, troubles_fail, tz_option, zone_of
 from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control import requests
 from sensorlogd.event_kinds import EventKind
@@ -39,7 +39,7 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
     """Note TEXT about SENSOR, or about one series of it."""
     zone = zone_of(tz)
     path = database(config_file, db)
-    with troubles_told(path), readable(path) as log:
+    with troubles_fail(path), readable(path) as log:
         name, channel = _subject(log, sensor)
     try:
         at_us = None if at is None else times.parse_time(at, now_us(), zone)

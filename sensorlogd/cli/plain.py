@@ -34,8 +34,8 @@ def os_error(error: OSError, at: object = None) -> str:
     cure = _CURES.get(number, "")
     if where is not None and number in (errno.EACCES, errno.EPERM):
         cure = _permission(_name(where))
-    told = what if where is None else f"{_name(where)}: {what}"
-    return f"{told}; {cure}" if cure else told
+    sentence = what if where is None else f"{_name(where)}: {what}"
+    return f"{sentence}; {cure}" if cure else sentence
 
 
 def _name(where: object) -> str:

@@ -60,22 +60,22 @@ def plot(
         if start >= end:
             raise ValueError(f"--since {since} is not before --until {until}")
         points = wide if target is not None else 2 * wide
-        found = [curve for curve in curves(log, series_of(log, series), start, end, points, agg, zone) if curve.points]
+        drawn = [curve for curve in curves(log, series_of(log, series), start, end, points, agg, zone) if curve.points]
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    if not found:
+    if not drawn:
         fail("no data in this range", exits.NO_DATA)
     try:
         if target is not None:
             from sensorlogd.plotting import picture
 
-            made = picture.draw(found, start, end, form, zone, wide, height or 400)
+            made = picture.draw(drawn, start, end, form, zone, wide, height or 400)
             if str(target) == "-":
                 sys.stdout.buffer.write(made)
             else:
                 with files.written(target) as file:
                     file.write(made)
-            click.echo(f"{target}: {len(found)} series, steps of {found[0].step}", err=True)
+            click.echo(f"{target}: {len(drawn)} series, steps of {drawn[0].step}", err=True)
             return
         from sensorlogd.plotting import terminal
     except ImportError as error:
@@ -84,8 +84,8 @@ def plot(
         if str(target) == "-":
             raise
         fail(plain.os_error(error, target))
-    for unit in dict.fromkeys(curve.series.unit for curve in found):
-        same = [curve for curve in found if curve.series.unit == unit]
+    for unit in dict.fromkeys(curve.series.unit for curve in drawn):
+        same = [curve for curve in drawn if curve.series.unit == unit]
         click.echo(terminal.draw(same, start, end, wide, height or min(lines - 8, 20), zone, colours=sys.stdout.isatty()))
 
 

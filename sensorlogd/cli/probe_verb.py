@@ -40,7 +40,7 @@ def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) ->
     except ValueError as error:
         fail(str(error), exits.USAGE)
     try:
-        found = hear(port, baudrates, seconds, active=active, tell=lambda line: click.echo(line, err=True))
+        found = hear(port, baudrates, seconds, active=active, show=lambda line: click.echo(line, err=True))
     except DriverError as error:
         fail(f"{error}; {error.hint}" if error.hint else str(error))
     except KeyboardInterrupt:

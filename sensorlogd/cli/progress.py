@@ -39,7 +39,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._shows = self._stream.isatty()
         self._measure, self._clock = measure, clock
-        self._began = self._told = clock()
+        self._began = self._shown_at = clock()
         self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
         self._width = 0  # of the line that is there
         self._over = threading.Event()
@@ -61,7 +61,7 @@ class Progress:
         """So much more is done."""
         self.pos += n
         now = self._clock()
-        if now - self._told >= EVERY_S:
+        if now - self._shown_at >= EVERY_S:
             self._show(now)
 
     def reach(self, done: int, total: int | None = None) -> None:
@@ -83,7 +83,7 @@ class Progress:
             self._show(self._clock())
 
     def _show(self, now: float) -> None:
-        self._told = now
+        self._shown_at = now
         self._seen.append((now, self.pos))
         while len(self._seen) > 2 and now - self._seen[1][0] >= LOOKED_BACK_S:
             self._seen.popleft()
@@ -144,11 +144,11 @@ class Progress:
             return []
         (since, before), (until, done) = self._seen[0], self._seen[-1]
         rate = (done - before) / (until - since) if until > since else 0.0
-        told = [] if not self.unit or rate <= 0 else [f"{rate / 1e6:,.1f} MB/s" if self.unit == BYTES else f"{rate:,.0f}/s"]
+        shown = [] if not self.unit or rate <= 0 else [f"{rate / 1e6:,.1f} MB/s" if self.unit == BYTES else f"{rate:,.0f}/s"]
         if not self.length:
-            return [*told, f"for {_duration(now - self._began)}"]
+            return [*shown, f"for {_duration(now - self._began)}"]
         left = max(self.length - self.pos, 0)
-        return [*told, f"{_duration(left / rate)} left"] if rate > 0 else [*told, f"for {_duration(now - self._began)}"]
+        return [*shown, f"{_duration(left / rate)} left"] if rate > 0 else [*shown, f"for {_duration(now - self._began)}"]
 
 
 def _duration(seconds: float) -> str:

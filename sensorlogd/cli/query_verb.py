@@ -161,10 +161,10 @@ def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tupl
                 any_row = True
                 yield {"time": times.format_time(row.start_us, zone), **shown} | bucket_row(one, row, names)
             if any_row or answer.notes:
-                told = "".join(f"; {note}" for note in answer.notes)
+                notes = "".join(f"; {note}" for note in answer.notes)
                 sys.stdout.flush()
                 click.echo(
-                    f"{one.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}{told}", err=True
+                    f"{one.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}{notes}", err=True
                 )
 
     return columns, rows()

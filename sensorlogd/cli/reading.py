@@ -157,14 +157,14 @@ def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(verb)
     def wrapped(config_file: Path | None, db: str | None, **options: Any) -> Any:
         path = database(config_file, db)
-        with troubles_told(path), Log.open(path) as log:
+        with troubles_fail(path), Log.open(path) as log:
             return verb(log=log, **options)
 
     return wrapped
 
 
 @contextmanager
-def troubles_told(path: Path) -> Iterator[None]:
+def troubles_fail(path: Path) -> Iterator[None]:
     """Whatever is wrong with the database is one line and exit 1."""
     try:
         yield
@@ -173,7 +173,7 @@ def troubles_told(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         fail(unreadable(path, error))
     except Exception as error:
-        told_of_damage(path, error)
+        fail_if_damaged(path, error)
         raise
 
 
@@ -183,7 +183,7 @@ def unreadable(path: Path, error: sqlite3.Error) -> str:
     return f"{path}: the database cannot be read: {error}"
 
 
-def told_of_damage(path: Path, error: Exception) -> None:
+def fail_if_damaged(path: Path, error: Exception) -> None:
     """Exit 1 with a line if the database is damaged: what is read of such a one can be anything. Else return."""
     if not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, OSError)):
         fault = opening.found_damage(path)

@@ -13,24 +13,24 @@ SHORT = 80  # a reason that is longer stands in the table only
 NAMED = 3  # sensors that are named; of more it is said how many
 
 
-def of(found: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """(sentence, how it is painted). ``rows``: as ``status`` has them, one a sensor."""
-    if found.state == "never started":
+    if judged.state == "never started":
         return _never(rows)
-    if found.state in ("stopped", "crashed", "hung"):
-        why = found.explanation
-        return f"Nothing is logged: the daemon {_verb(found.state)}; {why}.", "bad"
-    if found.state == "blocked":
-        return f"Nothing is stored: the daemon reads its sensors but cannot write ({_reason(found)}).", "bad"
-    wrong = _mistakes(found.facts)
+    if judged.state in ("stopped", "crashed", "hung"):
+        why = judged.explanation
+        return f"Nothing is logged: the daemon {_verb(judged.state)}; {why}.", "bad"
+    if judged.state == "blocked":
+        return f"Nothing is stored: the daemon reads its sensors but cannot write ({_reason(judged)}).", "bad"
+    wrong = _mistakes(judged.facts)
     silent = [row for row in rows if row["state"] not in WELL]
     if silent:
         return _silent(rows, silent) + (f" {wrong}" if wrong else ""), "bad"
     if wrong:
         return f"{_count(rows)} read and stored, but not as the file says: {wrong[0].lower()}{wrong[1:]}", "bad"
-    if found.facts.get("state", "writing") != "writing":
-        return f"The daemon is {found.facts['state']}: nothing is stored just now.", "warn"
-    besides = [label for label, _ in condition.remarks(found.facts) if label not in ("work", "wal")]
+    if judged.facts.get("state", "writing") != "writing":
+        return f"The daemon is {judged.facts['state']}: nothing is stored just now.", "warn"
+    besides = [label for label, _ in condition.remarks(judged.facts) if label not in ("work", "wal")]
     if besides:
         return f"{_count(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
     starting = sum(row["state"] == "starting" for row in rows)

@@ -81,7 +81,7 @@ def simulate(
     try:
         with stop_by(signal.SIGINT, signal.SIGTERM) as stop:
             line = Line(link, stop.wait, _announcing(instrument))
-            pretend = Pretend(instrument, line, Faults(chosen, seed), _told(out), interval_us, seed, values)
+            pretend = Pretend(instrument, line, Faults(chosen, seed), _recorder(out), interval_us, seed, values)
             pretend.run(count, for_s)
     except OSError as error:
         fail(f"--link {link}: {error.strerror}")
@@ -95,20 +95,20 @@ def simulate(
 
 def _announcing(instrument: Any) -> Callable[[str], None]:
     """Says where the port is and how to read it, the first time it is there."""
-    told: list[str] = []
+    announced: list[str] = []
 
-    def tell(port: str) -> None:
-        if told and told[-1] == port:
+    def announce(port: str) -> None:
+        if announced and announced[-1] == port:
             return
-        first = not told
-        told.append(port)
+        first = not announced
+        announced.append(port)
         if not first:
             click.echo(f"# the port is now {port}", err=True)
             return
         text = textwrap.indent(instrument.config.format(port=port), "    ")
         click.echo(f"# {instrument.summary} on {port}; to log it:\nsensors:\n  {instrument.name}:\n{text}", err=True)
 
-    return tell
+    return announce
 
 
 def _fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
@@ -121,12 +121,12 @@ def _fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
         raise ValueError(f"--set {text}: write CHANNEL=NUMBER") from None
 
 
-def _told(out: TextIO | None) -> Any:
-    def tell(now_us: int, values: Mapping[str, float]) -> None:
+def _recorder(out: TextIO | None) -> Any:
+    def record(now_us: int, values: Mapping[str, float]) -> None:
         if out is None:
             return
         for channel, value in values.items():
             out.write(json.dumps({"time": times.format_time(now_us), "channel": channel, "value": value}) + "\n")
         out.flush()
 
-    return tell
+    return record

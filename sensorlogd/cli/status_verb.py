@@ -14,7 +14,7 @@ import click
 
 from sensorlogd.cli import condition, exits, look, sensor_table, sentence
 from sensorlogd.cli.condition import Condition
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, told_of_damage, unreadable
+from sensorlogd.cli.reading import config_option, database, db_option, fail, fail_if_damaged, now_us, unreadable
 from sensorlogd.cli.sensor_table import AGO
 from sensorlogd.notation import times
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
@@ -99,7 +99,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
     except sqlite3.Error as error:
         _without_database(path, unreadable(path, error), form)
     except Exception as error:
-        told_of_damage(path, error)
+        fail_if_damaged(path, error)
         raise
 
 
@@ -113,37 +113,37 @@ def _watch(log: Log, form: str | None) -> None:
 
 def _show(log: Log, form: str | None) -> None:
     now = now_us()
-    found = condition.look(log, now)
-    rows = rows_of(log, found, now)
-    problems = list(found.facts.get("config_errors") or [])
+    state = condition.look(log, now)
+    rows = rows_of(log, state, now)
+    problems = list(state.facts.get("config_errors") or [])
     if form == "json":
-        _echo_json(found, rows)
+        _echo_json(state, rows)
     else:
-        said, how = sentence.of(found, rows)
+        said, how = sentence.of(state, rows)
         for line in look.wrapped(said, look.width()) if look.width() else [said]:
             look.echo(line, how)
         click.echo("")
-        for label, text in _table_head(log, found):
-            _tell(label, text)
+        for label, text in _table_head(log, state):
+            _print_fact(label, text)
         for problem in problems:
-            _tell("config", problem, "bad")
+            _print_fact("config", problem, "bad")
         if problems:
-            which = "runs from last-good.yaml" if found.facts.get("from_last_good", True) else "goes on as before that reload"
-            _tell("config", f"the daemon {which}; mend the file and reload", "bad")
+            which = "runs from last-good.yaml" if state.facts.get("from_last_good", True) else "goes on as before that reload"
+            _print_fact("config", f"the daemon {which}; mend the file and reload", "bad")
         for text in _examples(rows):
-            _tell("example", text)
+            _print_fact("example", text)
         if rows:
             click.echo("")
             head, each = sensor_table.laid(rows, look.width())
             for line in (head, *(line for one in each for line in one)):
                 click.echo(line, color=True)
-    if found.state != "running" or problems or found.facts.get("state") != "writing":
+    if state.state != "running" or problems or state.facts.get("state") != "writing":
         sys.exit(exits.FAILURE)
     if any(row["state"] not in sentence.WELL for row in rows):
         sys.exit(exits.STALE)
 
 
-def _tell(label: str, text: str, how: str = "") -> None:
+def _print_fact(label: str, text: str, how: str = "") -> None:
     """A label and what is to be said of it; on a terminal what is long goes on below itself."""
     room = look.width()
     first, *more = look.wrapped(text, max(room - LABEL - 1, 10)) if room else [text]
@@ -154,18 +154,18 @@ def _tell(label: str, text: str, how: str = "") -> None:
 
 def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The last of each kind that was counted, where somebody kept it; a device's text must not move the cursor."""
-    told = [f"{row['sensor']}: {name}: {example}" for row in rows for name, example in row["examples"].items()]
-    for text in told[:EXAMPLES]:
+    examples = [f"{row['sensor']}: {name}: {example}" for row in rows for name, example in row["examples"].items()]
+    for text in examples[:EXAMPLES]:
         yield "".join(letter if letter.isprintable() else "?" for letter in text)[:160]
-    if len(told) > EXAMPLES:
-        yield f"{len(told) - EXAMPLES} more: --format json"
+    if len(examples) > EXAMPLES:
+        yield f"{len(examples) - EXAMPLES} more: --format json"
 
 
 def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> None:
-    told = {"state_now": found.state, "explanation": found.explanation, "answered": found.answered}
+    document = {"state_now": found.state, "explanation": found.explanation, "answered": found.answered}
     problems = list(found.facts.get("config_errors") or [])
-    told_rows = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
-    whole = {"daemon": found.facts | told, "sensors": told_rows, "config_errors": problems} | more
+    public_rows = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
+    whole = {"daemon": found.facts | document, "sensors": public_rows, "config_errors": problems} | more
     click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
 
 
@@ -194,9 +194,9 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
         if form == "json":
             _echo_json(found, [], error=why)
         else:
-            _tell("daemon", f"{found.state} ({found.explanation})")
+            _print_fact("daemon", f"{found.state} ({found.explanation})")
             for label, text in condition.remarks(found.facts):
-                _tell(label, text, "bad")
+                _print_fact(label, text, "bad")
     fail(why)
 
 

@@ -18,22 +18,22 @@ class Stop:
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._asked = False
+        self._is_set = False
 
     def set(self, *_: object) -> None:
         """Also a signal handler, at any moment."""
-        self._asked = True
+        self._is_set = True
         with contextlib.suppress(OSError):  # full: whoever waits wakes anyway; closed: nobody waits
             os.write(self._write, b"s")
 
     def is_set(self) -> bool:
-        return self._asked
+        return self._is_set
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether it is asked for, once it is or so many seconds have passed."""
-        if not self._asked:
+        if not self._is_set:
             select.select([self._read], [], [], None if seconds is None else max(seconds, 0.0))
-        return self._asked
+        return self._is_set
 
     def close(self) -> None:
         os.close(self._read)

@@ -79,17 +79,17 @@ def _open_the_closed() -> None:
 def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    found = []
+    replaced = []
     for sign in error.object[error.start : error.end]:
         code = ord(sign)
         if 0xDC80 <= code <= 0xDCFF:  # a byte of a file's name that was never text
             if error.end - error.start == 1:
                 return bytes((code - 0xDC00,)), error.end
-            found.append("?")
+            replaced.append("?")
         elif 0x2800 <= code <= 0x28FF:  # the dots that curves are drawn with
-            found.append(" " if code == 0x2800 else "*")
+            replaced.append(" " if code == 0x2800 else "*")
         elif 0x2580 <= code <= 0x259F:
-            found.append("#")
+            replaced.append("#")
         else:
-            found.append(_STAND_INS.get(sign, "?"))
-    return "".join(found), error.end
+            replaced.append(_STAND_INS.get(sign, "?"))
+    return "".join(replaced), error.end

@@ -121,19 +121,19 @@ def _fold(shown: Sequence[Column], widths: dict[str, int], room: int) -> int:
 
 
 def _row(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: Row, fold: int, paint: Paint) -> Iterator[str]:
-    found = ""
+    row_text = ""
     for n, column in enumerate(shown):
         text = texts[column.name]
         if fold and n == len(shown) - 1:
             before = sum(widths[one.name] + (1 if one.close else len(GAP)) for one in shown[:-1])
             first, *more = wrapped(text, fold)
-            yield (found + GAP + paint(first, look.get(column.name, ""))).rstrip()
+            yield (row_text + GAP + paint(first, look.get(column.name, ""))).rstrip()
             yield from (" " * before + paint(line, look.get(column.name, "")) for line in more)
             return
         cell = _cell(column, text, widths, n == 0)
         blank = len(cell) - len(cell.lstrip(" ")) if text.strip() else 0
-        found += cell[:blank] + paint(cell[blank:], look.get(column.name, ""))
-    yield found.rstrip()
+        row_text += cell[:blank] + paint(cell[blank:], look.get(column.name, ""))
+    yield row_text.rstrip()
 
 
 def _rest(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint) -> Iterator[str]:

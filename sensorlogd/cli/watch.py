@@ -109,11 +109,11 @@ def _sayable(text: str, encoding: str) -> str:
 
 def watch(log: Log, rows_of: RowsOf) -> None:
     """Until q or Ctrl-C, which sets a flag: an exception may come where Python cannot hand it on (a finaliser)."""
-    with stop_by(signal.SIGINT) as asked:
+    with stop_by(signal.SIGINT) as stop:
         if _is_a_screen():
-            curses.wrapper(_loop, log, rows_of, asked.is_set)
+            curses.wrapper(_loop, log, rows_of, stop.is_set)
         else:
-            _one_below_the_other(log, rows_of, asked)
+            _one_below_the_other(log, rows_of, stop)
 
 
 def _is_a_screen() -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import config_option, database, db_option, fail, troubles_told
+from sensorlogd.cli.reading import config_option, database, db_option, fail, troubles_fail
 from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
@@ -72,7 +72,7 @@ def web(
 
 def _look_at(path: Path) -> None:
     """Ends this when the file is no log; a damaged one is served, since parts of it may be readable."""
-    with troubles_told(path):
+    with troubles_fail(path):
         try:
             Log.open(path).close()
         except LogUnavailable as error:

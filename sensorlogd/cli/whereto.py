@@ -80,10 +80,10 @@ def must_be_writable(path: Path, where: Target) -> None:
 def _may_not(one: Path, path: Path, where: Target) -> str:
     from sensorlogd.cli import plain
 
-    told = plain.os_error(PermissionError(13, "permission denied", str(one)))
+    reason = plain.os_error(PermissionError(13, "permission denied", str(one)))
     if where.main is not None and one != where.folder and path.exists():
-        return f"{told}; or let the owner add the line '{edits.INCLUDE}' to {path}"
-    return told
+        return f"{reason}; or let the owner add the line '{edits.INCLUDE}' to {path}"
+    return reason
 
 
 def included_folders(path: Path, base: Path) -> list[Path]:

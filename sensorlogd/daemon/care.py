@@ -36,11 +36,11 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 class Care:
     """``safe_us``: what schedules go by. ``commits``: how many there were, None while nothing can be committed."""
 
-    def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], tell: Emit) -> None:
+    def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
         self.database = database
         self.safe_us = safe_us
         self.commits = commits
-        self.tell = tell
+        self.emit = emit
         self.backup, self.heartbeat = BackupOptions(), HeartbeatOptions()
         self._changed = threading.Event()
         self._stopping = False
@@ -48,7 +48,7 @@ class Care:
         self._making: Path | None = None
         self._not_before_us = 0
         self._ping_at = 0.0  # monotonic
-        self._commits_told = -1
+        self._commits_reported = -1
         self._ping_fails = False
         self._thread: threading.Thread | None = None
 
@@ -132,7 +132,7 @@ class Care:
             self._failed(last)
             return
         logger.info("backup: %s", last)
-        self.tell(EventKind.BACKUP_MADE, None, last)
+        self.emit(EventKind.BACKUP_MADE, None, last)
         assert self._making is not None
         for old in backups(self._making.parent, self.database.stem)[: -self.backup.keep]:
             with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ class Care:
 
     def _failed(self, why: str) -> None:
         logger.error("backup: %s; it is tried again", why)
-        self.tell(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
+        self.emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
 
     def _end_child(self) -> None:
         child, self._child = self._child, None
@@ -155,7 +155,7 @@ class Care:
     def _ping(self) -> None:
         self._ping_at = time.monotonic() + LOOK_S
         commits = self.commits()
-        if commits is None or commits == self._commits_told:
+        if commits is None or commits == self._commits_reported:
             return
         self._ping_at = time.monotonic() + self.heartbeat.every / 1e6
         try:
@@ -163,13 +163,13 @@ class Care:
         except SendError as error:
             if not self._ping_fails:
                 logger.warning("heartbeat: %s; it is tried again", error)
-                self.tell(EventKind.HEARTBEAT_FAILING, None, f"{error}; it is tried again")
+                self.emit(EventKind.HEARTBEAT_FAILING, None, f"{error}; it is tried again")
             self._ping_fails = True
             return
-        self._commits_told = commits
+        self._commits_reported = commits
         if self._ping_fails:
             self._ping_fails = False
-            self.tell(EventKind.HEARTBEAT_RECOVERED, None, "the monitor is reached again")
+            self.emit(EventKind.HEARTBEAT_RECOVERED, None, "the monitor is reached again")
 
 
 def backups(folder: Path, stem: str) -> Sequence[Path]:

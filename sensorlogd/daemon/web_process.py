@@ -58,7 +58,7 @@ class WebProcess:
         self._since = 0.0
         self._heard_at = 0.0
         self._look_at = 0.0
-        self._told = ""  # the failure that was last recorded as an event
+        self._last_reason = ""  # the failure that was last recorded as an event
 
     # ---- the supervisor's loop -------------------------------------------------------------------------------------
 
@@ -158,9 +158,9 @@ class WebProcess:
             self.state = WebState.SERVING
             self.last_error = ""
             logger.info("web: serving at %s", self.url)
-            if self._told:
+            if self._last_reason:
                 self.emit(EventKind.WEB_RECOVERED, None, f"serving at {self.url}")
-                self._told = ""
+                self._last_reason = ""
         elif "error" in fact:
             self.last_error = str(fact["error"])
 
@@ -200,8 +200,8 @@ class WebProcess:
         pause_s = self._backoff.next_s()
         self._restart_at = time.monotonic() + pause_s
         logger.warning("web: %s; started again in %.1f s; logging goes on", reason, pause_s)
-        if reason != self._told:  # a port that is taken is told of once
-            self._told = reason
+        if reason != self._last_reason:  # a port that is taken is told of once
+            self._last_reason = reason
             self.emit(EventKind.WEB_DOWN, None, reason)
 
 
@@ -219,13 +219,13 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
 
     Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
     """
-    with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-        input_r, input_w = _pipe(theirs, ours)
-        output_r, output_w = _pipe(ours, theirs)
+    with contextlib.ExitStack() as child_ends, contextlib.ExitStack() as parent_ends:
+        input_r, input_w = _pipe(child_ends, parent_ends)
+        output_r, output_w = _pipe(parent_ends, child_ends)
         os.set_blocking(output_r.fileno(), False)
         process = subprocess.Popen(command, stdin=input_r, stdout=output_w)
         process.stdin, process.stdout = input_w, output_r
-        ours.pop_all()
+        parent_ends.pop_all()
     return process
 
 

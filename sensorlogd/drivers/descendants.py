@@ -39,9 +39,9 @@ def end(first: int, mark: str, grace_s: float) -> None:
 
     ``first`` is our child and not reaped yet, so that nobody else can have its number. Never raises.
     """
-    asked = belonging(first, mark)
-    _signal(asked, signal.SIGTERM)
-    left = _still_there(asked, time.monotonic() + grace_s)
+    terminated = belonging(first, mark)
+    _signal(terminated, signal.SIGTERM)
+    left = _still_there(terminated, time.monotonic() + grace_s)
     for _ in range(ROUNDS):
         left |= belonging(first, mark)
         if not left:

@@ -91,10 +91,10 @@ class Options:
 
 @dataclass(slots=True)
 class Plan:
-    """How a file is read. ``ours``: it is in our format, so the same reading twice is one reading."""
+    """How a file is read. ``own_format``: it is in the format that sensorlogd writes, so the same reading twice is one reading."""
 
-    ours: bool
-    told: str
+    own_format: bool
+    understood_as: str
     read: Callable[[], Iterator[Found]]
     left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> the first word; known once all is read
     doubtful: list[int] = field(default_factory=list)  # times that were marked bad_time, one each reading

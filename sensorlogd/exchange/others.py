@@ -33,20 +33,20 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
     if options.times:
         raise ValueError("where do the columns belong? say --sensor NAME, or --column 'COLUMN=sensor.channel:unit'")
     shown = [name if options.header and name and names.count(name) == 1 else str(at + 1) for at, name in enumerate(names)]
-    found = guess.guess(shown, _sample(lines, delimiter), ("", *options.nulls))
-    if found is not None and options.guesses and len(found.forms) == 1:
+    guessed = guess.guess(shown, _sample(lines, delimiter), ("", *options.nulls))
+    if guessed is not None and options.guesses and len(guessed.forms) == 1:
         return replace(
-            options, times=tuple(shown[at] for at in found.times), time_format=found.forms[0],
-            decimal=found.decimal, sensor=options.sensor if whose else "imported",
-            guessed=found.said(shown) + ("" if whose else " --sensor imported"),
+            options, times=tuple(shown[at] for at in guessed.times), time_format=guessed.forms[0],
+            decimal=guessed.decimal, sensor=options.sensor if whose else "imported",
+            guessed=guessed.said(shown) + ("" if whose else " --sensor imported"),
         )  # fmt: skip
-    if found is None:
+    if guessed is None:
         like = ""
-    elif len(found.forms) > 1:
-        columns = " + ".join(repr(shown[at]) for at in found.times)
-        like = f"; {columns} may be {' or '.join(found.forms)}: say --time and --time-format"
+    elif len(guessed.forms) > 1:
+        columns = " + ".join(repr(shown[at]) for at in guessed.times)
+        like = f"; {columns} may be {' or '.join(guessed.forms)}: say --time and --time-format"
     else:
-        like = f"; it looks like {found.said(shown)}: look at it with --dry-run, and say it"
+        like = f"; it looks like {guessed.said(shown)}: look at it with --dry-run, and say it"
     if options.is_foreign:
         raise ValueError(f"which column is the time? say --time COLUMN (its name, or its number from 1){like}")
     raise FileError(
@@ -81,8 +81,10 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
-    told = f"{kind}time from {label} ({options.time_format}, {options.zone}), {len(chosen)} columns, delimiter {delimiter!r}"
-    told += f"; guessed, so to import it say {options.guessed}" if options.guessed else ""
+    understood_as = (
+        f"{kind}time from {label} ({options.time_format}, {options.zone}), {len(chosen)} columns, delimiter {delimiter!r}"
+    )
+    understood_as += f"; guessed, so to import it say {options.guessed}" if options.guessed else ""
     left_out: dict[str, str] = {}
     doubtful: list[int] = []
 
@@ -93,7 +95,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
             read = _spread(read, width_us(options.time_format))
         return judged((one for row in read for one in row), options, doubtful)
 
-    return Plan(False, told, found, left_out, doubtful)
+    return Plan(False, understood_as, found, left_out, doubtful)
 
 
 def _automatic(
@@ -194,7 +196,7 @@ def _mapped(
             if last is None or last[0] != text:
                 last = (text, time(text))
             sensor = "" if sensor_at is None else slug(row[sensor_at])
-            found: list[Found] = []
+            mapped: list[Found] = []
             for at, (fixed, channel, unit, kind) in list(chosen.items()):
                 cell = row[at].strip()
                 if cell in nulls:
@@ -212,12 +214,12 @@ def _mapped(
                     if not whose:
                         raise ValueError("the sensor is not named; say --sensor NAME")
                     target = targets[at, sensor] = target_of(whose, channel, unit, kind)
-                found.append(Found(target, last[1], number(cell, options.decimal), options.quality))
+                mapped.append(Found(target, last[1], number(cell, options.decimal), options.quality))
             _still_words(row, words, names, options)
         except ValueError as error:
             lines.bad(str(error))
         else:
-            yield found
+            yield mapped
     if not chosen:
         raise FileError(lines.name, 0, "no column holds numbers")
 

@@ -1,6 +1,6 @@
 """From the lines of a file to readings: our own formats as they are, those of others by what is said of their columns.
 
-``Plan.told`` says how the file was understood.
+``Plan.understood_as`` says how the file was understood.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import csv
 import re
 from dataclasses import replace
 
-from sensorlogd.exchange import heads, others, ours
+from sensorlogd.exchange import heads, others, own_format
 from sensorlogd.exchange.found import KINDS, Found, Options, Place, Plan, Target, once
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
@@ -26,11 +26,11 @@ def plan(lines: Lines, options: Options) -> Plan:
     first = _first(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
-        return Plan(True, "NDJSON in our format", lambda: ours.ndjson(lines))
+        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines))
     delimiter = options.delimiter or _delimiter(first, options)
     names = _header(first, delimiter, lines)
     if options.header and not options.is_foreign:
-        found = _ours(names, delimiter, lines, options)
+        found = _own_plan(names, delimiter, lines, options)
         if found is not None:
             return found
     if options.header:
@@ -41,22 +41,22 @@ def plan(lines: Lines, options: Options) -> Plan:
     return others.plan(names, delimiter, lines, others.completed(names, delimiter, lines, options, head), head)
 
 
-def _ours(names: list[str], delimiter: str, lines: Lines, options: Options) -> Plan | None:
+def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> Plan | None:
     """None: it is the file of somebody else. Raises FileError."""
     plain = [name.strip().lower() for name in names]
     exact = EXACT in plain
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
-    if set(ours.COLUMNS) <= set(plain):
-        decimal = ours.decimal_of(delimiter, exact=exact)
-        return Plan(True, f"{kind}, a line a reading", lambda: ours.long(cells(lines, delimiter), plain, lines, decimal))
+    if set(own_format.COLUMNS) <= set(plain):
+        decimal = own_format.decimal_of(delimiter, exact=exact)
+        return Plan(True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, decimal))
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):
         return None
-    targets = [ours.series(name, lines) for name in series]
+    targets = [own_format.series(name, lines) for name in series]
     once([target.name for target in targets], lines)
-    told = f"{kind}, a column a series ({len(targets)})"
-    return Plan(True, told, lambda: ours.wide(lines, delimiter, targets, options, exact=exact))
+    understood_as = f"{kind}, a column a series ({len(targets)})"
+    return Plan(True, understood_as, lambda: own_format.wide(lines, delimiter, targets, options, exact=exact))
 
 
 def _delimiter(first: str, options: Options) -> str:

@@ -135,5 +135,5 @@ def format_ago(us: int) -> str:
         return "just now"
     seconds = abs(us) // 1_000_000
     unit, width = next((unit, width) for unit, width, least in _WORDS if seconds >= width * least)
-    told = f"{seconds // width} {unit}{'s' if unit in ('year', 'month', 'day') else ''}"
-    return f"{told} ago" if us > 0 else f"in {told}"
+    span = f"{seconds // width} {unit}{'s' if unit in ('year', 'month', 'day') else ''}"
+    return f"{span} ago" if us > 0 else f"in {span}"

@@ -45,7 +45,7 @@ def curves(
     """Raises ValueError for what cannot be answered."""
     names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)
     ask = Ask(since_us, until_us, None, points, names, zone, fill="null")
-    for one, answer in log.buckets(series, ask):
+    for drawn, answer in log.buckets(series, ask):
         pieces: list[Piece] = []
         joined = False
         half = answer.step.about_us // 2
@@ -61,7 +61,7 @@ def curves(
             piece = pieces[-1]
             piece.times.append(row.start_us + half)
             piece.line.append(float(value))
-            if aggregate == "mean" and one.kind != "angle":
+            if aggregate == "mean" and drawn.kind != "angle":
                 piece.low.append(float(row.values[1]))
                 piece.high.append(float(row.values[2]))
-        yield Curve(one, aggregate, pieces, answer.step)
+        yield Curve(drawn, aggregate, pieces, answer.step)

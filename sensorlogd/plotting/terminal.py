@@ -16,21 +16,21 @@ MARGIN = 22  # columns that the axis takes
 _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 
-def draw(found: Sequence[Curve], since_us: int, until_us: int, width: int, height: int, zone: str, *, colours: bool) -> str:
+def draw(curves: Sequence[Curve], since_us: int, until_us: int, width: int, height: int, zone: str, *, colours: bool) -> str:
     """A figure as text, ``width`` columns wide. The curves share one axis: they have one unit."""
     figure = plotille.Figure()
     figure.width, figure.height = max(width - MARGIN, 20), max(height, 5)
     figure.with_colors = colours
     figure.origin = False
-    low = min(value for curve in found for piece in curve.pieces for value in piece.low or piece.line)
-    high = max(value for curve in found for piece in curve.pieces for value in piece.high or piece.line)
+    low = min(value for curve in curves for piece in curve.pieces for value in piece.low or piece.line)
+    high = max(value for curve in curves for piece in curve.pieces for value in piece.high or piece.line)
     room = (high - low) * 0.05 or abs(high) * 0.05 or 1.0
     figure.set_y_limits(low - room, high + room)
     figure.set_x_limits(since_us / 1e6, until_us / 1e6)
     tz = ZoneInfo(zone)
     form = "%m-%d %H:%M" if until_us - since_us > 86_400_000_000 else "%H:%M:%S"
     figure.register_label_formatter(float, _label(tz, form, figure))
-    for number, curve in enumerate(found):
+    for number, curve in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)] if colours else None
         for piece in curve.pieces:
             for at, bottom, top in zip(piece.times, piece.low, piece.high, strict=False):
@@ -40,8 +40,8 @@ def draw(found: Sequence[Curve], since_us: int, until_us: int, width: int, heigh
             elif not piece.low:
                 figure.plot([at / 1e6 for at in piece.times], piece.line, lc=colour)
     text: str = figure.show()
-    unit = found[0].series.unit
-    legend = "   ".join(curve.label for curve in found) + (f"   [{unit}]" if unit else "")
+    unit = curves[0].series.unit
+    legend = "   ".join(curve.label for curve in curves) + (f"   [{unit}]" if unit else "")
     return f"{legend}\n{text}"
 
 

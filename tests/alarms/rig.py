@@ -83,4 +83,4 @@ class Bench:
         return [((change.ts_us - NOW_US - self.wall) / S, change.kind) for change in self.judge.changes]
 
     def told(self) -> list[tuple[str, tuple[str, ...]]]:
-        return [(told.kind, told.targets) for told in self.judge.told]
+        return [(told.kind, told.targets) for told in self.judge.announced]

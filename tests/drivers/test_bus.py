@@ -86,11 +86,11 @@ def test_a_value_says_who_said_it() -> None:
 def test_the_oracle_knows_its_own() -> None:
     """Another's, an old one, and one that nobody said are told apart from a good one."""
     ledger = Ledger({("a", "v"): {(1, 0)}})
-    first, second = spoken(1, 0, ledger.asked(1, 0)), spoken(1, 0, ledger.asked(1, 0))
+    first, second = spoken(1, 0, ledger.round_of(1, 0)), spoken(1, 0, ledger.round_of(1, 0))
     ledger.stored("a", "v", second)
     assert not ledger.findings()
     ledger.stored("a", "v", first)
-    ledger.stored("a", "v", spoken(2, 0, ledger.asked(2, 0)))
+    ledger.stored("a", "v", spoken(2, 0, ledger.round_of(2, 0)))
     ledger.stored("a", "v", 2122.0)
     assert [len(ledger.stale), len(ledger.wrong), ledger.values["a"]] == [1, 2, 1]
 

@@ -94,13 +94,13 @@ def test_units_that_became_slower_are_heard_again() -> None:
     """Once some answers in a row came later than was learned, it is learned anew."""
     pairing, now = Pairing(10.0), 0.0
     for _ in range(LEARNED):
-        pairing.asked(now)
+        pairing.question_heard(now)
         assert not pairing.too_late(now + 0.01)
         pairing.answered(now + 0.01, paired=True)
         now += 1
     late = []
     for _ in range(2 * FORGOTTEN):
-        pairing.asked(now)
+        pairing.question_heard(now)
         late.append(pairing.too_late(now + 0.5))
         pairing.answered(now + 0.5, paired=not late[-1])
         now += 1

@@ -54,7 +54,7 @@ def bits(value: float | None) -> bytes | None:
 
 def back(data: bytes) -> list[tuple[int, bytes | None, str | None, int]]:
     found = plan(Lines(io.BytesIO(data), "f.csv"), Options())
-    assert found.ours
+    assert found.own_format
     return [(one.ts_us, bits(one.value), one.target.unit, one.quality) for one in found.read()]
 
 

@@ -289,7 +289,7 @@ def test_a_stream_that_has_begun_is_not_refused_half_way(made: Path, monkeypatch
 
         async def run(self: workers.Workers, *question: Any, patient: bool = False) -> Any:
             answer = await begun(self, *question, patient=patient)
-            self._asked = self._limit  # from here on the house is full
+            self._pending = self._limit  # from here on the house is full
             return answer
 
         monkeypatch.setattr(workers.Workers, "run", run)

@@ -183,8 +183,8 @@ def test_the_loop_says_that_a_worker_answers(tmp_path: Path, monkeypatch: pytest
     async def ticks(server: Server) -> None:
         for _ in range(5):
             await server.on_tick(1)
-            if server._asked is not None:
-                await server._asked
+            if server._beat_task is not None:
+                await server._beat_task
 
     async def all_of_it() -> None:
         server: Server = make_server(Settings(tmp_path / "log.db"))

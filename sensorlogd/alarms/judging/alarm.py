@@ -70,7 +70,7 @@ class Change(NamedTuple):
     detail: str
 
 
-class Told(NamedTuple):
+class Announcement(NamedTuple):
     """People are to be told: ``kind`` raised, repeated, escalated, resolved. The rest as it was at that moment."""
 
     alarm: Alarm

@@ -14,7 +14,7 @@ import fnmatch
 import logging
 from collections.abc import Iterable
 
-from sensorlogd.alarms.judging.alarm import Alarm, Change, Told
+from sensorlogd.alarms.judging.alarm import Alarm, Announcement, Change
 from sensorlogd.alarms.judging.states import ACTIVE, State, acknowledged, judged
 from sensorlogd.alarms.judging.track import Track
 from sensorlogd.alarms.plan import Definition, Plan, Series
@@ -29,14 +29,14 @@ MOST_SUBJECTS = 10_000  # of alarms of events
 
 
 class Judge:
-    """For one thread. ``changes``, ``told`` and ``dirty`` (alarms that are to be stored) are taken by the owner."""
+    """For one thread. The owner takes ``changes``, ``announced`` and ``dirty`` (alarms that are to be stored)."""
 
     def __init__(self) -> None:
         self.plan = Plan()
         self.alarms: dict[tuple[str, str], Alarm] = {}
         self.tracks: dict[Subject, Track] = {}
         self.changes: list[Change] = []
-        self.told: list[Told] = []
+        self.announced: list[Announcement] = []
         self.dirty: dict[Alarm, None] = {}
         self.gone: list[Alarm] = []  # configured no more: to be removed
         self.faults: list[str] = []
@@ -60,7 +60,7 @@ class Judge:
                 self._define(alarm, known[alarm.name], None)
                 self.alarms[key] = alarm
             elif alarm.series is None and alarm.name in known:
-                self._begin_anew(alarm, now_us)
+                self._start_over(alarm, now_us)
                 self.gone.append(alarm)
             elif key not in self.alarms:
                 self._end(alarm, now_us)
@@ -85,7 +85,7 @@ class Judge:
         alarm = former.get((definition.name, subject))
         if alarm is None or alarm.definition.identity != definition.identity or alarm.series is None:
             if alarm is not None:
-                self._begin_anew(alarm, now_us)
+                self._start_over(alarm, now_us)
             alarm = Alarm(definition, subject, series, since_us=now_us)
             self.dirty[alarm] = None
         self._define(alarm, definition, series)
@@ -99,7 +99,7 @@ class Judge:
         if alarm.shown_of_it() != before:
             self.dirty[alarm] = None
 
-    def _begin_anew(self, alarm: Alarm, now_us: int) -> None:
+    def _start_over(self, alarm: Alarm, now_us: int) -> None:
         self.dirty.pop(alarm, None)
         detail = "is defined otherwise now and begins anew"
         self.changes.append(Change(alarm, "redefined", alarm.shown(), State.NORMAL, now_us, None, detail))
@@ -271,14 +271,14 @@ class Judge:
             if at >= escalate_at:
                 alarm.escalated = True
                 self.dirty[alarm] = None
-                self._tell(alarm, "escalated", options.escalate.notify, to_us + at)
+                self._announce(alarm, "escalated", options.escalate.notify, to_us + at)
             else:
                 due = escalate_at
         if options.repeat is not None:
             if at >= alarm.told_at + options.repeat:
                 alarm.told_at = at
                 self.dirty[alarm] = None
-                self._tell(alarm, "repeated", options.notify, to_us + at)
+                self._announce(alarm, "repeated", options.notify, to_us + at)
             due = min(due, alarm.told_at + options.repeat)
         return due
 
@@ -309,7 +309,7 @@ class Judge:
         self.changes.append(Change(alarm, "unshelved", State.SHELVED, alarm.state, now_us, None, note))
         if alarm.state is State.UNACKNOWLEDGED:
             alarm.told_at = at
-            self._tell(alarm, "raised", alarm.definition.options.notify, now_us)
+            self._announce(alarm, "raised", alarm.definition.options.notify, now_us)
 
     def find(self, names: Iterable[str]) -> list[Alarm]:
         """By ``alarm``, ``alarm/subject`` or globs of either; no names: all."""
@@ -350,12 +350,12 @@ class Judge:
             if value is not None:
                 alarm.value = value
             self._move(alarm, after, ts_us, "raised", alarm.detail)
-            self._tell(alarm, "raised", options.notify, ts_us)
+            self._announce(alarm, "raised", options.notify, ts_us)
         elif state in ACTIVE:
             alarm.value = value if value is not None else alarm.value
             self._move(alarm, after, ts_us, "returned", "")
             also = options.escalate.notify if options.escalate is not None and alarm.escalated else ()
-            self._tell(alarm, "resolved", (*options.notify, *also), ts_us)
+            self._announce(alarm, "resolved", (*options.notify, *also), ts_us)
         else:  # between normal and pending: nobody hears of it
             alarm.state, alarm.since_us = after, ts_us
             self._touch(alarm)
@@ -371,10 +371,12 @@ class Judge:
         self.dirty[alarm] = None
         self._due_at = 0
 
-    def _tell(self, alarm: Alarm, kind: str, targets: tuple[str, ...], ts_us: int) -> None:
+    def _announce(self, alarm: Alarm, kind: str, targets: tuple[str, ...], ts_us: int) -> None:
         if targets and not alarm.is_shelved:
             names = tuple(dict.fromkeys(targets))
-            self.told.append(Told(alarm, kind, names, ts_us, alarm.raised_us, alarm.state, alarm.value, alarm.detail))
+            self.announced.append(
+                Announcement(alarm, kind, names, ts_us, alarm.raised_us, alarm.state, alarm.value, alarm.detail)
+            )
 
     def _failed(self, alarm: Alarm, error: Exception) -> None:
         if not alarm.fault:

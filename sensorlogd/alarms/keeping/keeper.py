@@ -51,17 +51,17 @@ class Clocks:
 
 
 class Keeper:
-    """``tell``: an event of ours. ``wake``: the writer should look soon."""
+    """``emit``: records an event. ``wake``: the writer should look soon."""
 
-    def __init__(self, plan: Plan, sender: Sender, clocks: Clocks, tell: Emit, wake: Callable[[], None]) -> None:
+    def __init__(self, plan: Plan, sender: Sender, clocks: Clocks, emit: Emit, wake: Callable[[], None]) -> None:
         self.sender = sender
         self.clocks = clocks
-        self._tell = tell
+        self._emit = emit
         self._wake = wake
         self.judge = Judge()
         self._watch = WatchClock()
         self._events: deque[tuple[int, str, str | None, str]] = deque(maxlen=MOST_EVENTS)
-        self._asked: deque[tuple[Callable[[int, int], Any], Future[Any]]] = deque()
+        self._requests: deque[tuple[Callable[[int, int], Any], Future[Any]]] = deque()
         self._seen: dict[int, Block] = {}  # judged and not committed; held on to, so that no id means two blocks
         self._unstored = Unstored()
         self._loaded = False
@@ -69,7 +69,7 @@ class Keeper:
         self._began_us = clocks.steady_us()
         self._marked_at = 0
         self._looked_us = 0
-        self._fault_told_us = -FAULT_TOLD_EVERY_US
+        self._fault_reported_us = -FAULT_TOLD_EVERY_US
         self._facts: dict[str, Any] = {}
         self._use(plan, self._watch.now(self._began_us), clocks.now_us())
 
@@ -82,7 +82,7 @@ class Keeper:
     def ask(self, do: Callable[[int, int], T]) -> Future[T]:
         """Call ``do(at, now_us)`` on the writer thread at its next look, which is soon; it may use ``judge``."""
         future: Future[T] = Future()
-        self._asked.append((do, future))
+        self._requests.append((do, future))
         self._wake()
         return future
 
@@ -133,7 +133,7 @@ class Keeper:
 
     def look(self, blocks: Iterable[Block], *, well: bool) -> None:
         steady = self.clocks.steady_us()
-        if not well and steady - self._looked_us < LOOK_WHILE_BLOCKED_US and not self._asked:
+        if not well and steady - self._looked_us < LOOK_WHILE_BLOCKED_US and not self._requests:
             return
         self._looked_us = steady
         try:
@@ -171,18 +171,18 @@ class Keeper:
         """What the judge has found is to be stored."""
         judge = self.judge
         for fault in judge.faults:
-            self._tell(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
+            self._emit(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
         judge.faults.clear()
-        if not (judge.dirty or judge.changes or judge.told or judge.gone):
+        if not (judge.dirty or judge.changes or judge.announced or judge.gone):
             return
-        for told in judge.told:
-            self._unstored.notices += notices.of(told, judge.plan.targets, judge.plan.zone)
+        for announcement in judge.announced:
+            self._unstored.notices += notices.of(announcement, judge.plan.targets, judge.plan.zone)
         self._unstored.take(judge)
         self._facts = memory.facts(judge)
 
     def _answer(self, at: int, now_us: int) -> None:
-        while self._asked:
-            do, future = self._asked.popleft()
+        while self._requests:
+            do, future = self._requests.popleft()
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(do(at, now_us))
@@ -226,10 +226,10 @@ class Keeper:
 
     def _fault(self, what: str, error: Exception) -> None:
         steady = self.clocks.steady_us()
-        if steady - self._fault_told_us >= FAULT_TOLD_EVERY_US:
-            self._fault_told_us = steady
+        if steady - self._fault_reported_us >= FAULT_TOLD_EVERY_US:
+            self._fault_reported_us = steady
             logger.error("alarms: %s; logging goes on", what, exc_info=error)
-            self._tell(EventKind.ALARMS_FAILED, None, f"{what}: {type(error).__name__}: {error}; logging goes on")
+            self._emit(EventKind.ALARMS_FAILED, None, f"{what}: {type(error).__name__}: {error}; logging goes on")
 
 
 def _is_trouble(error: Exception) -> bool:

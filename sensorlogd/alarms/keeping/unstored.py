@@ -36,7 +36,7 @@ class Unstored:
     dirty: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)
     changes: list[kept.ChangeRow] = field(default_factory=list)
-    told: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
+    events: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
     notices: list[NoticeRow] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     was_stored: bool = False
@@ -65,23 +65,23 @@ class Unstored:
                 )
             )
             sensor = change.alarm.subject.partition(".")[0] or None
-            self.told.append((change.ts_us, _EVENTS[change.kind], sensor, _sentence(change)))
+            self.events.append((change.ts_us, _EVENTS[change.kind], sensor, _sentence(change)))
         for alarm in judge.gone:
             self.dirty.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
-        self.changes, self.told = self.changes[-MOST:], self.told[-MOST:]
+        self.changes, self.events = self.changes[-MOST:], self.events[-MOST:]
         self.notices = self.notices[-MOST:]  # the sender has had them
         self.dirty |= judge.dirty
         judge.dirty, judge.gone = {}, []
         judge.changes.clear()
-        judge.told.clear()
+        judge.announced.clear()
 
     def store(self, conn: sqlite3.Connection, at: int, now_us: int) -> None:
         """In the caller's transaction. Raises sqlite3.Error."""
         kept.remove(conn, self.gone)
         kept.save(conn, [memory.row(alarm, at, now_us) for alarm in self.dirty])
         kept.add_changes(conn, self.changes)
-        for event in self.told:
+        for event in self.events:
             events.record(conn, *event)
         kept.add_notices(conn, self.notices)
         kept.end_notices(conn, self.outcomes)
@@ -99,7 +99,7 @@ class Unstored:
             self._clear()
 
     def _clear(self) -> None:
-        self.dirty, self.gone, self.changes, self.told, self.notices, self.outcomes = {}, [], [], [], [], []
+        self.dirty, self.gone, self.changes, self.events, self.notices, self.outcomes = {}, [], [], [], [], []
         self.was_stored, self.faults = False, 0
 
 

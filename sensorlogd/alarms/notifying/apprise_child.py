@@ -16,16 +16,16 @@ NOT_INSTALLED, NOT_UNDERSTOOD, NOT_DELIVERED = 3, 4, 5
 
 
 def main() -> int:
-    asked = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     try:
         import apprise
     except ImportError:
         return NOT_INSTALLED
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     sender = apprise.Apprise()
-    if not sender.add(asked["address"]):
+    if not sender.add(request["address"]):
         return NOT_UNDERSTOOD
-    taken = sender.notify(title=asked["title"], body=asked["body"], notify_type=getattr(apprise.NotifyType, asked["kind"]))
+    taken = sender.notify(title=request["title"], body=request["body"], notify_type=getattr(apprise.NotifyType, request["kind"]))
     return 0 if taken else NOT_DELIVERED
 
 

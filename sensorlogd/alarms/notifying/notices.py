@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sensorlogd.alarms.judging.alarm import Alarm, Told
+from sensorlogd.alarms.judging.alarm import Alarm, Announcement
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.notation.durations import format_duration
@@ -21,17 +21,17 @@ SEVERITIES = ("info", "warning", "critical")
 WORDS = {"raised": "", "repeated": "still: ", "escalated": "nobody acknowledges: ", "resolved": "over: ", "test": ""}
 
 
-def of(told: Told, targets: Mapping[str, TargetOptions], zone: str) -> list[NoticeRow]:
+def of(announcement: Announcement, targets: Mapping[str, TargetOptions], zone: str) -> list[NoticeRow]:
     """A row for each target that wants to hear of it."""
     rows = []
-    for name in told.targets:
+    for name in announcement.targets:
         target = targets.get(name)
-        if target is None or (told.kind == "resolved" and not target.resolved):
+        if target is None or (announcement.kind == "resolved" and not target.resolved):
             continue
         identity = uuid.uuid4().hex
-        body = _body(told, zone) | {"id": identity}
-        alarm = told.alarm
-        rows.append(NoticeRow(identity, name, told.kind, alarm.name, alarm.subject, told.ts_us, body, WAITING, 0))
+        body = _body(announcement, zone) | {"id": identity}
+        alarm = announcement.alarm
+        rows.append(NoticeRow(identity, name, announcement.kind, alarm.name, alarm.subject, announcement.ts_us, body, WAITING, 0))
     return rows
 
 
@@ -50,27 +50,27 @@ def test(target: str, now_us: int, zone: str) -> NoticeRow:
     return NoticeRow(identity, target, "test", "test", "", now_us, body, WAITING, 0)
 
 
-def _body(told: Told, zone: str) -> dict[str, Any]:
-    alarm, options = told.alarm, told.alarm.definition.options
+def _body(announcement: Announcement, zone: str) -> dict[str, Any]:
+    alarm, options = announcement.alarm, announcement.alarm.definition.options
     sensor, _, channel = alarm.subject.partition(".")
     unit = "" if alarm.series is None else alarm.series.unit
     return {
-        "kind": told.kind,
+        "kind": announcement.kind,
         "alarm": alarm.name,
         "severity": options.severity,
         "sensor": sensor,
         "channel": channel,
-        "state": told.state.value,
-        "value": told.value,
+        "state": announcement.state.value,
+        "value": announcement.value,
         "unit": unit,
         "condition": alarm.definition.words,
-        "detail": told.detail,
+        "detail": announcement.detail,
         "text": options.text or "",
-        "since": format_time(told.raised_us, zone),
-        "time": format_time(told.ts_us, zone),
+        "since": format_time(announcement.raised_us, zone),
+        "time": format_time(announcement.ts_us, zone),
         "quiet": options.quiet,
         "patient": _patience_s(alarm),
-        "line": _line(told),
+        "line": _line(announcement),
     }
 
 
@@ -85,11 +85,11 @@ def _patience_s(alarm: Alarm) -> float:
     return min(max(alarm.series.heartbeat_us / 3e6, PATIENCE_S), LONGEST_PATIENCE_S)
 
 
-def _line(told: Told) -> str:
+def _line(announcement: Announcement) -> str:
     """One alarm in one line."""
-    alarm, options = told.alarm, told.alarm.definition.options
-    text = f"{WORDS[told.kind]}{alarm.name}: {sentence(alarm, told.value, told.detail, ended=told.kind == 'resolved')}"
-    return f"{text}; {options.text}" if options.text and told.kind != "resolved" else text
+    alarm, options = announcement.alarm, announcement.alarm.definition.options
+    text = f"{WORDS[announcement.kind]}{alarm.name}: {sentence(alarm, announcement.value, announcement.detail, ended=announcement.kind == 'resolved')}"
+    return f"{text}; {options.text}" if options.text and announcement.kind != "resolved" else text
 
 
 def sentence(alarm: Alarm, value: float | None, detail: str, *, ended: bool) -> str:

@@ -37,10 +37,10 @@ Send = Callable[[TargetOptions, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is the same for all targets. ``tell``: an event. ``ended``: something waits in ``Sender.outcomes``."""
+    """What is the same for all targets. ``emit``: records an event. ``ended``: something waits in ``Sender.outcomes``."""
 
     now_us: Callable[[], int]
-    tell: Emit
+    emit: Emit
     ended: Callable[[], None]
     send: Send = targets.send
     zone: str = "UTC"
@@ -88,7 +88,7 @@ class Sender:
                 elif not self._stopped:
                     lane.put(row)
         for target, n in gone.items():
-            _tell_gone(self.settings, target, n)
+            _report_given_up(self.settings, target, n)
 
     def facts(self) -> list[dict[str, Any]]:
         """For ``status``: one for each target."""
@@ -111,10 +111,10 @@ def _gone(row: NoticeRow, now_us: int) -> Outcome:
     return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
 
 
-def _tell_gone(settings: Settings, target: str, n: int) -> None:
+def _report_given_up(settings: Settings, target: str, n: int) -> None:
     text = f"{target}: {n} notifications were not delivered: there is no such target any more"
     logger.warning("notify.%s", text)
-    settings.tell(EventKind.NOTIFY_GIVEN_UP, None, text)
+    settings.emit(EventKind.NOTIFY_GIVEN_UP, None, text)
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class Lane:
         self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries, settings.now_us(), "", why) for row in dropped)
         if is_news:
             logger.error("notify.%s: %s; the oldest are given up", self.name, why)
-            settings.tell(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
+            settings.emit(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
 
     def stop(self) -> None:
         with self._changed:
@@ -181,7 +181,7 @@ class Lane:
             self._changed.notify()
         self.outcomes.extend(_gone(row, self.settings.now_us()) for row in rows)
         if rows:
-            _tell_gone(self.settings, self.name, len(rows))
+            _report_given_up(self.settings, self.name, len(rows))
         self.settings.ended()
 
     def join(self, within_s: float) -> None:
@@ -274,7 +274,7 @@ class Lane:
         self.outcomes.extend(Outcome(row.identity, SENT, row.tries + 1, now_us, message, "") for row in rows)
         if was_failing:
             logger.info("notify.%s: works again", self.name)
-            settings.tell(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
+            settings.emit(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
 
     def _failed(self, rows: list[NoticeRow], error: str, settings: Settings) -> None:
         now_us = settings.now_us()
@@ -297,10 +297,10 @@ class Lane:
         self.outcomes.extend(Outcome(row.identity, WAITING, row.tries + 1, None, "", error) for row in rows if row not in lost)
         if first:
             logger.warning("notify.%s: %s; it is tried again", self.name, error)
-            settings.tell(EventKind.NOTIFY_FAILING, None, f"{self.name}: {error}; it is tried again")
+            settings.emit(EventKind.NOTIFY_FAILING, None, f"{self.name}: {error}; it is tried again")
         if lost:
             logger.error("notify.%s: %d notifications are given up: %s", self.name, len(lost), error)
-            settings.tell(
+            settings.emit(
                 EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {len(lost)} notifications could not be delivered: {error}"
             )
 

@@ -89,7 +89,7 @@ def _command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, A
 
 def _apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
     over = all(body["kind"] == "resolved" for body in message["alarms"])
-    asked = {
+    request = {
         "address": secret(options.apprise, options.apprise_file, secrets),
         "title": message["title"],
         "body": f"{message['text']}\n\n[{str(message['message'])[:8]}]",
@@ -99,7 +99,7 @@ def _apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[s
     home = str(Path(__file__).parents[3])  # our own code, and not what lies in the current folder
     inherited = os.environ.get("PYTHONPATH")
     environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
-    ended = processes.run(command, json.dumps(asked).encode(), options.timeout / 1e6, environment)
+    ended = processes.run(command, json.dumps(request).encode(), options.timeout / 1e6, environment)
     if ended is None:
         raise SendError(f"Apprise did not deliver it within {options.timeout / 1e6:g} s")
     status, said = ended

@@ -60,7 +60,7 @@ class Values:
 
     def entries(self, key: str, model: type[Entry]) -> dict[str, Entry]:
         """The named ones below ``key`` that are right by themselves; the mistakes of the others are noted."""
-        found: dict[str, Entry] = {}
+        entries_by_name: dict[str, Entry] = {}
         for name, entry in self._document.mapping(key).items():
             where: Where = (key, name)
             if not NAME.fullmatch(name):
@@ -73,8 +73,8 @@ class Values:
                 continue
             options: Entry | None = self.validated(model, entry, where)
             if options is not None:
-                found[name] = options
-        return found
+                entries_by_name[name] = options
+        return entries_by_name
 
     def validated(self, model: type[Any], data: dict[str, Any], where: Where) -> Any:
         """None, and the mistakes are noted, if something in it is wrong."""

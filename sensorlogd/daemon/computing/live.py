@@ -98,15 +98,15 @@ class Computing:
         except Exception as error:
             self._fault("at the start", error)
             return []
-        self._tell_behind(db, warmed.behind)
+        self._report_behind(db, warmed.behind)
         return _blocks(warmed.made)
 
-    def _tell_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
+    def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
         for sensor in dict.fromkeys(key[0] for key in behind):
             newest = latest.saved(db.conn, {db.catalog.ids[key] for key in behind if key[0] == sensor})
             since = format_time(min(ts for ts, *_ in newest.values())) if newest else "..."
-            told = f"its newest reading is of {since}, and much came since; sensorlogd recompute {sensor} --since {since}"
-            self.emit(EventKind.COMPUTED_BEHIND, sensor, told)
+            detail = f"its newest reading is of {since}, and much came since; sensorlogd recompute {sensor} --since {since}"
+            self.emit(EventKind.COMPUTED_BEHIND, sensor, detail)
 
     def _fault(self, what: str, error: Exception) -> None:
         self._faults += 1

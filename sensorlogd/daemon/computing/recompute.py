@@ -67,12 +67,12 @@ class RecomputeWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
         sensor = str(work_.request["sensor"])
-        ours = [one for one in self.computing.formulas.channels if one.key[0] == sensor]
-        refused = _refused(sensor, ours, work_.request["formulas"])
+        channels = [one for one in self.computing.formulas.channels if one.key[0] == sensor]
+        refused = _refused(sensor, channels, work_.request["formulas"])
         if refused:
             return Slice({}, 0, False, refused, failed=True)
-        run = self._run(conn, frontier, work_, ours)
-        is_sum = any(one.is_integral for one in ours)
+        run = self._run(conn, frontier, work_, channels)
+        is_sum = any(one.is_integral for one in channels)
         until = FOR_EVER if is_sum else int(work_.request["until_us"])
         began = time.perf_counter()
         try:
@@ -93,23 +93,28 @@ class RecomputeWorker:
         if not more and is_sum:
             more = self._hand_over(run, progress, now_us)
         return Slice(
-            progress, done.computed, more, "" if more else _told(progress), rolls_up=done.rolls_up, touched=done.touched,
-            events=() if more else ((EventKind.RECOMPUTED, sensor, _told(progress)),),
+            progress, done.computed, more, "" if more else _outcome(progress), rolls_up=done.rolls_up, touched=done.touched,
+            events=() if more else ((EventKind.RECOMPUTED, sensor, _outcome(progress)),),
         )  # fmt: skip
 
     def close(self) -> None:
         """Nothing is held open; another file may come."""
         self._at = None
 
-    def _run(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, ours: Sequence[Channel]) -> _Run:
+    def _run(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]) -> _Run:
         ids = catalogued.all_ids(conn)
         at = int(work_.progress["at_us"])
-        needed = [ids[one.key] for channel in ours for one in channel.inputs if one.key in ids]
+        needed = [ids[one.key] for channel in channels for one in channel.inputs if one.key in ids]
         at = max(at, recomputing.expired_until_us(conn, needed))
-        if self._at is not None and self._at[:2] == (work_.id, at) and self._at[2].channels == ours and self._at[2].ids == ids:
+        if (
+            self._at is not None
+            and self._at[:2] == (work_.id, at)
+            and self._at[2].channels == channels
+            and self._at[2].ids == ids
+        ):
             return self._at[2]
-        options = self.computing.formulas.sensors[ours[0].key[0]].options
-        run = _Run(list(ours), options, ids, at)
+        options = self.computing.formulas.sensors[channels[0].key[0]].options
+        run = _Run(list(channels), options, ids, at)
         run.begin(conn, frontier)
         return run
 
@@ -125,19 +130,19 @@ class RecomputeWorker:
         return False
 
 
-def _refused(sensor: str, ours: Sequence[Channel], wanted: Any) -> str:
+def _refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
     """Why it cannot be done; empty: it can."""
-    if not ours:
+    if not channels:
         return f"{sensor} is no computed sensor of the running configuration (any more)"
-    if {one.key[1]: one.formula.text for one in ours} != wanted:
+    if {one.key[1]: one.formula.text for one in channels} != wanted:
         return f"the formulas of {sensor} are others than when this was ordered; reload, then order it again"
     return ""
 
 
-def _told(progress: dict[str, Any]) -> str:
+def _outcome(progress: dict[str, Any]) -> str:
     undo = ", ".join(f"--undo {one}" for one in progress["mends"].values() if one is not None)
-    told = f"{progress['new']:,} readings are new, {progress['changed']:,} others than they were"
-    return told + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
+    outcome = f"{progress['new']:,} readings are new, {progress['changed']:,} others than they were"
+    return outcome + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class ComputedSensor:
         self._since_us = clock.now_us()
         self._heard_us = clock.monotonic_us()
         self._last_reading_us: int | None = None
-        self._told_stale = False
+        self._reported_stale = False
         self._counters: dict[str, int] = {}
         self._examples: dict[str, str] = {}
 
@@ -74,8 +74,8 @@ class ComputedSensor:
         """To be called now and then: tells, once, that nothing is computed, and that it is again."""
         now = self.status()
         is_stale = now.state is SensorThreadState.STALE
-        if is_stale != self._told_stale:
-            self._told_stale = is_stale
+        if is_stale != self._reported_stale:
+            self._reported_stale = is_stale
             self._emit(EventKind.STALE if is_stale else EventKind.CONNECTED, self.name, now.last_error or "readings again")
 
     def examples(self) -> dict[str, str]:

@@ -42,32 +42,32 @@ def warm(
 ) -> Warmed:
     """Fill ``engine`` and those of its ``nodes``. ``seed``: told the newest stored reading of each. Raises sqlite3.Error."""
     keys = {ids[key]: key for key in engine.memories if key in ids}
-    ours = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
-    stored = latest.saved(conn, {*keys, *ours})
+    nodes_by_id = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
+    stored = latest.saved(conn, {*keys, *nodes_by_id})
     floor = together.reach(conn, MOST_ROWS) or 0
     back = 2 * max((memory.heartbeat_us for memory in engine.memories.values()), default=0)
-    ends = [stored[one][0] for one in ours if one in stored]
-    begin = min(ends) if ends else max((stored[one][0] for one in keys if one in stored), default=0)
+    ends = [stored[series_id][0] for series_id in nodes_by_id if series_id in stored]
+    begin = min(ends) if ends else max((stored[series_id][0] for series_id in keys if series_id in stored), default=0)
     since = max(begin - back, floor)
-    rows: dict[int, list[Reading]] = {one: [] for one in {*keys, *ours}}
-    for ts, one, value, quality in together.fresh(conn, rows.keys(), since, moved_us):
-        rows[one].append((ts, value, quality))
-    for one, key in keys.items():
-        if rows[one]:
-            engine.memories[key].insert(*map(list, zip(*rows[one], strict=True)))
+    rows: dict[int, list[Reading]] = {series_id: [] for series_id in {*keys, *nodes_by_id}}
+    for ts, series_id, value, quality in together.fresh(conn, rows.keys(), since, moved_us):
+        rows[series_id].append((ts, value, quality))
+    for series_id, key in keys.items():
+        if rows[series_id]:
+            engine.memories[key].insert(*map(list, zip(*rows[series_id], strict=True)))
     warmed, ends_us, after = Warmed(), {}, {}
-    for one, node in ours.items():
-        newest = rows[one][-1] if rows[one] else stored.get(one)
+    for series_id, node in nodes_by_id.items():
+        newest = rows[series_id][-1] if rows[series_id] else stored.get(series_id)
         if newest is None:
             continue  # it begins with the next reading
         key = node.channel.key
         seed(key, newest)
         ends_us[key] = after[key] = newest[0]
-        node.known([ts for ts, *_ in rows[one]])
+        node.known([ts for ts, *_ in rows[series_id]])
         if newest[0] < floor and any(rows[ids[source]] for source in node.triggers if source in ids):
             warmed.behind.append(key)
         if node.channel.is_integral:
-            last = _last_good(rows[one]) or together.last_good(conn, one, newest[0] + 1, moved_us, floor)
+            last = _last_good(rows[series_id]) or together.last_good(conn, series_id, newest[0] + 1, moved_us, floor)
             if last is not None:
                 node.resume(last[0], unscaled(key, last[1]))
                 after[key] = last[0]

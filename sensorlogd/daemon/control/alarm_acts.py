@@ -34,17 +34,17 @@ class LiveAlarms:
         """What is done by the kind of request; each from any thread but the writer's, and raises ValueError."""
         return {AlarmAck: self.acknowledge, AlarmMute: self.mute, AlarmTest: self.test}
 
-    def acknowledge(self, asked: AlarmAck) -> Acknowledged:
+    def acknowledge(self, request: AlarmAck) -> Acknowledged:
         judge = self.keeper.judge
-        return Acknowledged(self._ask(lambda at, now_us: acknowledge(judge, asked, now_us)))
+        return Acknowledged(self._ask(lambda at, now_us: acknowledge(judge, request, now_us)))
 
-    def mute(self, asked: AlarmMute) -> Muted:
+    def mute(self, request: AlarmMute) -> Muted:
         judge = self.keeper.judge
-        return Muted(self._ask(lambda at, now_us: mute(judge, asked, at, now_us)))
+        return Muted(self._ask(lambda at, now_us: mute(judge, request, at, now_us)))
 
-    def test(self, asked: AlarmTest) -> Tested:
+    def test(self, request: AlarmTest) -> Tested:
         config = self._config()
-        return Tested(send_test(config, asked.target, self.keeper.judge.plan.logger, self.keeper.clocks.now_us()))
+        return Tested(send_test(config, request.target, self.keeper.judge.plan.logger, self.keeper.clocks.now_us()))
 
     def _ask(self, do: Callable[[int, int], T]) -> T:
         future = self.keeper.ask(do)
@@ -65,18 +65,18 @@ class OfflineAlarms:
         """As above; a test needs no database."""
         return {AlarmAck: self.acknowledge, AlarmMute: self.mute}
 
-    def acknowledge(self, asked: AlarmAck) -> Acknowledged:
+    def acknowledge(self, request: AlarmAck) -> Acknowledged:
         def do(alarms: StoredAlarms) -> tuple[str, ...]:
-            return acknowledge(alarms.judge, asked, alarms.now_us)
+            return acknowledge(alarms.judge, request, alarms.now_us)
 
         return Acknowledged(self._change(do))
 
-    def mute(self, asked: AlarmMute) -> Muted:
+    def mute(self, request: AlarmMute) -> Muted:
         """What is raised and not muted any more is told by the daemon, so its time ends when that runs."""
 
         def do(alarms: StoredAlarms) -> Muted:
-            later = [] if asked.for_us else alarms.hold_for_the_daemon(_found(alarms.judge, asked.alarms))
-            return Muted(mute(alarms.judge, asked, alarms.at, alarms.now_us, later), tuple(map(_named, later)))
+            later = [] if request.for_us else alarms.hold_for_the_daemon(_found(alarms.judge, request.alarms))
+            return Muted(mute(alarms.judge, request, alarms.at, alarms.now_us, later), tuple(map(_named, later)))
 
         return self._change(do)
 
@@ -92,19 +92,19 @@ class OfflineAlarms:
         return self._writer.submit("alarms", run).result(ANSWER_S)
 
 
-def acknowledge(judge: Judge, asked: AlarmAck, now_us: int) -> tuple[str, ...]:
+def acknowledge(judge: Judge, request: AlarmAck, now_us: int) -> tuple[str, ...]:
     """Those that waited for it. Raises ValueError for a name that is none."""
-    return tuple(_named(alarm) for alarm in _found(judge, asked.alarms) if judge.acknowledge(alarm, now_us, asked.note))
+    return tuple(_named(alarm) for alarm in _found(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note))
 
 
-def mute(judge: Judge, asked: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
+def mute(judge: Judge, request: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
     """Those that are asked for; ``but`` these are left as they are. Raises ValueError for a name that is none."""
-    found = _found(judge, asked.alarms)
+    found = _found(judge, request.alarms)
     for alarm in found:
-        if asked.for_us:
-            judge.shelve(alarm, at + asked.for_us, now_us, asked.note)
+        if request.for_us:
+            judge.shelve(alarm, at + request.for_us, now_us, request.note)
         elif alarm not in but:
-            judge.unshelve(alarm, at, now_us, asked.note or "it was ended")
+            judge.unshelve(alarm, at, now_us, request.note or "it was ended")
     return tuple(map(_named, found))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sensorlogd import __version__
 from sensorlogd.daemon.control import clock_request
 from sensorlogd.daemon.control.requests import Listen
-from sensorlogd.daemon.main.process.signals import Asked
+from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.change import Change
 from sensorlogd.daemon.sensing.build import Sensor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
@@ -21,7 +21,7 @@ ANSWER_S = 25.0
 
 class Requests:
     """On the threads of the control socket. ``status``: the answer to it. ``readers``: the sensors that are read, by name.
-    ``asked``: what the main thread is asked for, and ``wake`` ends its wait."""
+    ``requested``: what the main thread is asked for, and ``wake`` ends its wait."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class Requests:
         clock: JudgedClock,
         readers: Mapping[str, Sensor],
         status: Callable[[], dict[str, Any]],
-        asked: Asked,
+        requested: Requested,
         wake: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._readers = readers
         self._status = status
-        self._asked = asked
+        self._requested = requested
         self._wake = wake
 
     def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
@@ -71,18 +71,18 @@ class Requests:
 
     def listen(self, request: dict[str, Any]) -> dict[str, Any]:
         """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
-        asked = Listen.of(request)
-        reader = self._readers.get(asked.sensor)
+        listen = Listen.of(request)
+        reader = self._readers.get(listen.sensor)
         if not isinstance(reader, SensorThread):
-            raise ValueError(f"no sensor {asked.sensor!r} is running")
-        following, missed, passed = reader.tap.since(asked.after)
+            raise ValueError(f"no sensor {listen.sensor!r} is running")
+        following, missed, passed = reader.tap.since(listen.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
     def reload(self, _: dict[str, Any]) -> dict[str, Any]:
         """Answers with the outcome."""
-        outcome = self._asked.ask_reload()
+        outcome = self._requested.ask_reload()
         self._wake()
         came_of_it = outcome.result(ANSWER_S)
         if isinstance(came_of_it, Change):
-            return {"ok": True, "errors": [], "outcome": came_of_it.tell(), "restart_needed": list(came_of_it.restart_needed)}
+            return {"ok": True, "errors": [], "outcome": came_of_it.message(), "restart_needed": list(came_of_it.restart_needed)}
         return {"ok": False, "errors": came_of_it}

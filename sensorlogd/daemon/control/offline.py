@@ -108,14 +108,14 @@ class Offline:
             if database.classify(error) is not database.Failure.OTHER:  # no such table: opening says what it is
                 raise OfflineError(database.explain(self.path, error)) from None
 
-    def roll_up(self, tell: Callable[[], None] = lambda: None) -> None:
-        """Until no kept work waits and no roll-up is missing or wrong. ``tell`` is called now and then."""
+    def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
+        """Until no kept work waits and no roll-up is missing or wrong. ``progress`` is called now and then."""
         self.aggregation.request()
         while True:
             wait(self.aggregation.waitables(), 0.01)
             self.aggregation.on_readable()
             self.aggregation.tick()
-            tell()
+            progress()
             self._look()
             if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
                 return

@@ -93,10 +93,10 @@ class Operations:
         self.aggregation.request()
         return Done()
 
-    def _rebuild(self, asked: requests.Rebuild) -> Done:
-        since = outdated.BEGINNING_US if asked.since_us is None else asked.since_us
+    def _rebuild(self, request: requests.Rebuild) -> Done:
+        since = outdated.BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
-        self._run("rebuild", lambda db: outdated.mark(db.conn, list(asked.series), now, since))
+        self._run("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
         self.aggregation.request()
         return Done()
 
@@ -111,66 +111,66 @@ class Operations:
 
     # ---- mending ---------------------------------------------------------------------------------------------------
 
-    def _mend(self, asked: requests.Mend) -> MendOrdered:
-        curve = None if asked.curve is None else curves.parse(asked.curve)
-        change = mending.Change(asked.quality, asked.scale, asked.offset, curve)
+    def _mend(self, request: requests.Mend) -> MendOrdered:
+        curve = None if request.curve is None else curves.parse(request.curve)
+        change = mending.Change(request.quality, request.scale, request.offset, curve)
         now = self.writer.now_us()
         return self._order(
             lambda db: mending.order(
-                db.conn, asked.series, asked.since_us, asked.until_us, change, asked.note, now, total=asked.total
+                db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
             )
         )
 
-    def _undo(self, asked: requests.Undo) -> MendOrdered:
+    def _undo(self, request: requests.Undo) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order(lambda db: mending.order_undo(db.conn, asked.id, now))
+        return self._order(lambda db: mending.order_undo(db.conn, request.id, now))
 
-    def _resume(self, asked: requests.Resume) -> MendOrdered:
+    def _resume(self, request: requests.Resume) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order(lambda db: mending.order_resume(db.conn, asked.id, now))
+        return self._order(lambda db: mending.order_resume(db.conn, request.id, now))
 
-    def _recompute(self, asked: requests.Recompute) -> WorkOrdered:
+    def _recompute(self, request: requests.Recompute) -> WorkOrdered:
         now = self.writer.now_us()
         return WorkOrdered(
-            self._run("recompute", lambda db: recomputing.order(db.conn, asked.sensor, asked.since_us, asked.formulas, now))
+            self._run("recompute", lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now))
         )
 
     def _order(self, run: Callable[[Any], tuple[int, int]]) -> MendOrdered:
         identity, ordered = self._run("mend", run)
         return MendOrdered(identity, ordered)
 
-    def _work(self, asked: requests.LookAtWork) -> WorkStands:
-        one = self._run("work", lambda db: work.find(db.conn, asked.id), transaction=False)
+    def _work(self, request: requests.LookAtWork) -> WorkStands:
+        one = self._run("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if one is None:
-            raise OperationError(f"there is no work {asked.id}")
+            raise OperationError(f"there is no work {request.id}")
         return WorkStands(one.state, one.done, one.total, one.outcome)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
-    def _series(self, asked: requests.KnowSeries) -> SeriesKnown:
+    def _series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, one, now) for one in asked.specs])
+        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, one, now) for one in request.specs])
         return SeriesKnown(tuple(ids))
 
-    def _upsert(self, asked: requests.Upsert) -> Upserted:
+    def _upsert(self, request: requests.Upsert) -> Upserted:
         """In slices, until all are stored or earlier work on the same readings comes first."""
-        replace = asked.replace
+        replace = request.replace
         upserted, at, busy = upsert.UpsertCounts(), 0, ""
-        while at < len(asked.times):
+        while at < len(request.times):
             end = at + int(self._upsert_pace)
-            columns = asked.times[at:end], asked.values[at:end], asked.qualities[at:end]
+            columns = request.times[at:end], request.values[at:end], request.qualities[at:end]
             try:
-                took, some = self._upsert_slice(asked.series, columns, replace)
+                took, some = self._upsert_slice(request.series, columns, replace)
             except upsert.Busy as reason:
                 busy = str(reason)
                 break
             upserted.add(some)
             if replace is not None:
                 replace = upsert.Replace(some.mend, replace.note)
-            if end <= len(asked.times):
+            if end <= len(request.times):
                 self._upsert_pace.measured(took)
-            at = min(end, len(asked.times))
+            at = min(end, len(request.times))
         counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
         return Upserted(**counts, mend=None if replace is None else replace.mend, done=at, busy=busy)
 
@@ -186,12 +186,12 @@ class Operations:
 
         return self._run("import", run)
 
-    def _note(self, asked: requests.Note) -> Done:
-        kind, at_us = kind_of(asked.kind), asked.at_us
+    def _note(self, request: requests.Note) -> Done:
+        kind, at_us = kind_of(request.kind), request.at_us
         if at_us is None:
-            self.writer.emit(kind, asked.sensor, asked.detail)
+            self.writer.emit(kind, request.sensor, request.detail)
         elif not 0 <= at_us < LATEST_US:
             raise OperationError(f"{at_us} is no time that an event can have")
         else:  # of the past: it is stored, and no alarm is judged by it
-            self._run("note", lambda db: events.record(db.conn, at_us, kind, asked.sensor, asked.detail))
+            self._run("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail))
         return Done()

@@ -47,10 +47,10 @@ class Status:
 
     def answer(self) -> dict[str, Any]:
         """To ``status``, which is told the last example of what was counted, too."""
-        told = []
+        sensors = []
         for row in self.sensor_rows():
             thread = self.sensors.running.get(row.sensor)
-            told.append(
+            sensors.append(
                 {
                     "sensor": row.sensor,
                     "state": row.state,
@@ -59,7 +59,7 @@ class Status:
                     "examples": thread.examples() if thread is not None else {},
                 }
             )
-        return {"daemon": self.daemon_facts(), "sensors": told}
+        return {"daemon": self.daemon_facts(), "sensors": sensors}
 
     def sensor_rows(self) -> list[status.SensorRow]:
         """The rows of ``sensor_status``."""

@@ -38,7 +38,7 @@ from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
-from sensorlogd.daemon.main.process.signals import Asked, Wakeup, take_signals
+from sensorlogd.daemon.main.process.signals import Requested, Wakeup, take_signals
 from sensorlogd.daemon.main.reloading.last_good import LastGood
 from sensorlogd.daemon.main.reloading.reload import Reload
 from sensorlogd.daemon.main.reloading.running import Running
@@ -100,7 +100,7 @@ class Supervisor:
         self._started_us = self.clock.now_us()
         self._began_us = self.clock.monotonic_us()
         self._wakeup = Wakeup()
-        self._asked = Asked()
+        self._requested = Requested()
         self._status_line = ""
 
     def run(self) -> int:
@@ -115,7 +115,7 @@ class Supervisor:
         _allow_descriptors()
         with DataDirLock(self.data_dir), DatabaseLock(self.path, socket_path(self.data_dir)) as lock:
             self._wakeup.open()
-            restore = take_signals(self._asked, self._wakeup.wake)
+            restore = take_signals(self._requested, self._wakeup.wake)
             try:
                 self.build(lock)
                 return self._run_built()
@@ -171,7 +171,7 @@ class Supervisor:
             self.notifier,
             self.status.summary,
         )
-        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._asked, self._wakeup.wake)
+        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wakeup.wake)
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
         acts = Operations(self.writer, self.aggregation, alarms.acts())
         views = PanelRequests(self.data_dir)
@@ -224,7 +224,7 @@ class Supervisor:
     # ---- starting --------------------------------------------------------------------------------------------------
 
     def _run_built(self) -> int:
-        self._tell_start()
+        self._report_start()
         self.writer.start()
         try:
             self.writer.ready.wait(FIRST_OPENING_S)
@@ -239,7 +239,7 @@ class Supervisor:
             return 78
         return 1 if self.writer.lost_at_end else 0
 
-    def _tell_start(self) -> None:
+    def _report_start(self) -> None:
         self.writer.emit(EventKind.STARTED, None, f"sensorlogd {__version__}, pid {os.getpid()}")
         for problem in self.running.problems:
             self.writer.emit(EventKind.CONFIG_REJECTED, None, problem)
@@ -266,7 +266,7 @@ class Supervisor:
         watchdog = Watchdog(self.notifier, self._makes_progress)
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         look_at = 0.0
-        while not self._asked.stop:
+        while not self._requested.stop:
             wait([self._wakeup.read, *self.aggregation.waitables(), *self.pages.waitables()], timeout)
             self._wakeup.clear()
             self.aggregation.on_readable()
@@ -274,8 +274,8 @@ class Supervisor:
             self.pages.look()
             self._look_at_clock()
             self.parts.tick()
-            if self._asked.reload:
-                self.reload.run(self._asked.take_reloads())
+            if self._requested.reload:
+                self.reload.run(self._requested.take_reloads())
             now = time.monotonic()
             watchdog.feed(now)
             if now >= look_at:
@@ -311,7 +311,7 @@ class Supervisor:
     def _stop(self) -> None:
         """See the module for the order."""
         began = time.monotonic()
-        deadline = (self._asked.stop_at if self._asked.stop else began) + STOP_WITHIN_S
+        deadline = (self._requested.stop_at if self._requested.stop else began) + STOP_WITHIN_S
         logger.info("stopping: %d sensors, %d readings to store", len(self.sensors.running), self.inbox.depth)
         self.notifier.stopping()
         self.notifier.extend(int((STOP_WITHIN_S + 5) * 1e6))

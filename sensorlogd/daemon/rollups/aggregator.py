@@ -115,14 +115,14 @@ class Aggregator:
         Idempotent; none is due afterwards.
         """
         until = time.monotonic() + deadline_s
-        ours, self._child = self._child, None
+        child, self._child = self._child, None
         self._start_at = float("inf")
-        if ours is not None:
-            ours.channel.send(Exit())
-            ours.channel.close()
-            if computes or not ours.wait(deadline_s / 2):
-                ours.kill()
-            self._killed.append(ours)
+        if child is not None:
+            child.channel.send(Exit())
+            child.channel.close()
+            if computes or not child.wait(deadline_s / 2):
+                child.kill()
+            self._killed.append(child)
         self._killed = [one for one in self._killed if not one.wait(max(until - time.monotonic(), 0.0))]
         for one in self._killed:
             logger.error("aggregator: process %s cannot be killed; left behind", one.pid)

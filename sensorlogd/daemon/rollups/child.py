@@ -84,15 +84,15 @@ def start(target: Callable[..., None], *arguments: Any, name: str) -> Child:
     Raises OSError (no descriptor, no process, no memory to be had) or MemoryError; nothing is left behind then.
     """
     context = multiprocessing.get_context("spawn")
-    ours: Connection
-    theirs: Connection
-    ours, theirs = context.Pipe()
+    parent_end: Connection
+    child_end: Connection
+    parent_end, child_end = context.Pipe()
     try:
-        process = context.Process(target=target, args=(theirs, *arguments), name=name, daemon=True)
+        process = context.Process(target=target, args=(child_end, *arguments), name=name, daemon=True)
         process.start()
     except BaseException:
-        ours.close()
+        parent_end.close()
         raise
     finally:
-        theirs.close()
-    return Child(process, Channel(ours))
+        child_end.close()
+    return Child(process, Channel(parent_end))

@@ -222,7 +222,7 @@ class Coordinator:
         self._give_up(f"the aggregator {how}")
 
     def _give_up(self, reason: str) -> None:
-        self._trouble.tell(reason)
+        self._trouble.report(reason)
         self._replace(self._trouble.pause_s())
 
     def _replace(self, after_s: float = 0.0) -> None:
@@ -244,13 +244,13 @@ class Coordinator:
         if self.state is CoordinatorState.WORKING:
             self._give_up(reason)
             return
-        self._trouble.tell(reason)  # the process has no part in it
+        self._trouble.report(reason)  # the process has no part in it
         self._run.over = True
         self._schedule.put_off(self._monotonic() + self._trouble.pause_s())
 
     def _failed(self, message: Failed) -> None:
         """The process could not do it. Where it found damage, it reads what the writer does not."""
-        self._trouble.tell(message.reason)
+        self._trouble.report(message.reason)
         self._run.over = True
         if not message.damaged:
             return

@@ -19,7 +19,7 @@ class Trouble:
         self._backoff = backoff
         self._damage_seen_on: int | None = None
 
-    def tell(self, reason: str) -> None:
+    def report(self, reason: str) -> None:
         """Once for each reason, until a run succeeds."""
         if reason != self.last_error:
             logger.error("aggregator: %s; roll-ups are tried again at their next turn", reason)

@@ -131,7 +131,7 @@ class SensorThread:
         self.heartbeat_us = heartbeat_us
         self.clock_synced = clock_synced
         self.backoff = backoff or Backoff()
-        self.judge = TimeJudge(time_limits, self.count, self._tell)
+        self.judge = TimeJudge(time_limits, self.count, self._report)
         self.tap = Tap()  # what passes over the port, for whoever listens
         self._stop = threading.Event()
         self._lock = threading.Lock()  # guards the descriptors and what status() shows
@@ -143,7 +143,7 @@ class SensorThread:
         self._counters: dict[str, int] = {}
         self._examples: dict[str, str] = {}
         self._inside: tuple[str, int] | None = None  # which call of the driver we are in, since when (monotonic)
-        self._hung_told = False
+        self._hang_reported = False
         self._allowance = Allowance(clock.monotonic_us)
         # The sensor thread's own:
         self._outage = Outage()
@@ -196,9 +196,9 @@ class SensorThread:
     def watch(self) -> None:
         """To be called now and then by somebody else: tells (once) of a driver that does not return."""
         hung = self._hung()
-        if hung is not None and not self._hung_told:
-            self._hung_told = True
-            self._tell(EventKind.STALE, hung[0])
+        if hung is not None and not self._hang_reported:
+            self._hang_reported = True
+            self._report(EventKind.STALE, hung[0])
 
     def examples(self) -> dict[str, str]:
         """For each counter the last example of what was counted."""
@@ -223,7 +223,7 @@ class SensorThread:
             return None
         return f"the driver does not return from {call}()", for_us
 
-    def _tell(self, kind: Kind, detail: str, fault: BaseException | None = None) -> None:
+    def _report(self, kind: Kind, detail: str, fault: BaseException | None = None) -> None:
         """An event and a line in the log, unless there were too many of them lately."""
         withheld = self._allowance.take()
         if withheld is None:
@@ -245,7 +245,7 @@ class SensorThread:
                     self._session()
                 except EndOfData:
                     self._move(SensorThreadState.FINISHED)
-                    self._tell(EventKind.FINISHED, "the source has ended")
+                    self._report(EventKind.FINISHED, "the source has ended")
                     self._stop.wait()
                 except _Silent:
                     self._stop.wait(self.backoff.next_s())
@@ -277,7 +277,7 @@ class SensorThread:
             self._stop.wait,
             self.clock.now_us,
             self.count,
-            lambda kind, detail: self._tell(kind_of(kind), detail),
+            lambda kind, detail: self._report(kind_of(kind), detail),
             self.tap.offer,
         )
         driver = self._inside_of("make", lambda: self.make_driver(context))
@@ -319,9 +319,9 @@ class SensorThread:
 
     def _returned(self) -> None:
         self._inside = None
-        if self._hung_told:
-            self._hung_told = False
-            self._tell(EventKind.RETURNED, "the driver has returned")
+        if self._hang_reported:
+            self._hang_reported = False
+            self._report(EventKind.RETURNED, "the driver has returned")
 
     def _hand_over(self, batch: Batch) -> None:
         mapped = self.treatment.mapped
@@ -364,14 +364,14 @@ class SensorThread:
         with self._lock:
             self._last_error = None
         if not self._outage.since_us:
-            self._tell(EventKind.CONNECTED, "")
+            self._report(EventKind.CONNECTED, "")
             return
         self.count("reconnects", 1, "")
         away_us = self.clock.monotonic_us() - self._outage.since_us
         attempts = self._outage.attempts
         self._outage = Outage()
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
-        self._tell(EventKind.CONNECTED, after + (f", {attempts} attempts" if attempts else ""))
+        self._report(EventKind.CONNECTED, after + (f", {attempts} attempts" if attempts else ""))
 
     def _silent(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
@@ -383,7 +383,7 @@ class SensorThread:
             self._move(SensorThreadState.STALE)
             self._give_back()
             if self._outage.is_new(reason, self._heard_us):
-                self._tell(EventKind.STALE, self._with_examples(reason))
+                self._report(EventKind.STALE, self._with_examples(reason))
         if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
             self._outage.attempts += 1
             raise _Silent("silent")
@@ -405,7 +405,7 @@ class SensorThread:
         self._outage.attempts += 1
         if new:
             # The traceback is for whoever writes the driver.
-            self._tell(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
+            self._report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
 
 
 def _in_words(error: BaseException) -> str:

@@ -21,11 +21,11 @@ class TimeJudge:
     ``limits`` None: whatever the driver says is believed (a replay, a simulation of the past).
     """
 
-    def __init__(self, limits: TimeLimits | None, count: Count, tell: Callable[[EventKind, str], None]) -> None:
+    def __init__(self, limits: TimeLimits | None, count: Count, emit: Callable[[EventKind, str], None]) -> None:
         self.limits = limits
         self.count = count
-        self.tell = tell
-        self._told_us: dict[EventKind, int] = {}
+        self.emit = emit
+        self._reported_us: dict[EventKind, int] = {}
 
     def judge(self, batch: Batch, now_us: int, *, clock_set: bool) -> list[Batch]:
         """Batches that agree on whose times they carry. ``now_us``: the host's time of arrival."""
@@ -81,10 +81,10 @@ class TimeJudge:
         self._once(EventKind.BAD_TIME, f"{why}; its readings are stored under the time of arrival", now_us)
 
     def _once(self, kind: EventKind, detail: str, now_us: int) -> None:
-        told_us = self._told_us.get(kind)
-        self._told_us[kind] = now_us
-        if told_us is None or not 0 <= now_us - told_us <= TOLD_FOR_US:
-            self.tell(kind, detail)
+        last_us = self._reported_us.get(kind)
+        self._reported_us[kind] = now_us
+        if last_us is None or not 0 <= now_us - last_us <= TOLD_FOR_US:
+            self.emit(kind, detail)
 
 
 def _is_now(part: Batch, now_us: int) -> bool:

@@ -130,7 +130,7 @@ class ChannelTreatment:
             values, quality = self.treat(times, [held.raw for held in others], steps_of(times))
         qualities = [quality] * len(others) if isinstance(quality, int) else quality
         of_others = iter(zip(values, qualities, strict=True))
-        found: Values = []
+        treated: Values = []
         flags: list[int] = []
         for held in passed:
             if held.spike:
@@ -141,9 +141,9 @@ class ChannelTreatment:
                 flag = combine(flag, self._doubts(held.raw))
             else:
                 value, flag = next(of_others)
-            found.append(value)
+            treated.append(value)
             flags.append(flag | held.mark)
-        return found, flags
+        return treated, flags
 
     def _doubts(self, device_value: Any) -> int:
         """What speaks against a value before it is compared with anything."""

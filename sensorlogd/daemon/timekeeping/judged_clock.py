@@ -50,7 +50,7 @@ class JudgedClock(Clock):
         self._anchored = False
         self._trusted = False  # the owner said that the wall clock is right; until it is set again
         self._offset_ns: int | None = None  # the time expected is the steady clock plus this; None: nothing is expected
-        self._told: bool | None = None
+        self._synchronised_by_kernel: bool | None = None
         self._ask_at_ns = 0
         self._changes: deque[ClockStep | ClockJudged] = deque(maxlen=_MOST_CHANGES)
         self._early = EarlyStamps()
@@ -102,7 +102,7 @@ class JudgedClock(Clock):
     @property
     def synchronised(self) -> bool:
         """What the machine says of its clock; True where nobody tells."""
-        return self._told is not False
+        return self._synchronised_by_kernel is not False
 
     @property
     def flags_unsynced(self) -> bool:
@@ -118,7 +118,7 @@ class JudgedClock(Clock):
                 "since_us": self._since_us,
                 "offset_s": None if self._gap_us is None else self._gap_us / 1e6,
                 "sentence": self._in_words(),
-                "synchronised": self._told,
+                "synchronised": self._synchronised_by_kernel,
             }
 
     def stored(self) -> dict[str, str]:
@@ -195,13 +195,13 @@ class JudgedClock(Clock):
             self._trusted = False
             self._changes.append(clock_words.step(step // 1000))
         if stepped or ask or not self._ask_at_ns:
-            self._told = self._ask()
+            self._synchronised_by_kernel = self._ask()
             # As long as it is not synchronised every look asks: a step and the end of the marks should come together.
-            self._ask_at_ns = steady + (ASK_EVERY_US * 1000 if self._told is not False else 1)
+            self._ask_at_ns = steady + (ASK_EVERY_US * 1000 if self._synchronised_by_kernel is not False else 1)
         if not self._anchored:
             self._early.note(wall, difference, stepped=stepped)
         expected = None if self._offset_ns is None else (steady + self._offset_ns) // 1000
-        belief = judge(wall // 1000, expected, self._told, self._trusted)
+        belief = judge(wall // 1000, expected, self._synchronised_by_kernel, self._trusted)
         if not self._anchored:
             pass  # nothing is expected before the database tells
         elif expected is None:
@@ -217,7 +217,7 @@ class JudgedClock(Clock):
     def _publish(self, belief: Belief, difference_ns: int) -> None:
         word = clock_words.word(belief)
         self._belief = belief
-        self._marked = belief.in_doubt or self._told is False
+        self._marked = belief.in_doubt or self._synchronised_by_kernel is False
         # One assignment, so that now_us never sees the half of it.
         self._view = (difference_ns, self._offset_ns if belief.state is ClockState.BEHIND else None)
         if word != self._word:
@@ -225,4 +225,4 @@ class JudgedClock(Clock):
             self._changes.append(ClockJudged(belief.state, word, self._in_words()))
 
     def _in_words(self) -> str:
-        return clock_words.sentence(self._belief, self._gap_us, self._told, self._trusted)
+        return clock_words.sentence(self._belief, self._gap_us, self._synchronised_by_kernel, self._trusted)

@@ -61,5 +61,5 @@ def timesyncd_synchronised(folder: Path = TIMESYNCD, now_s: Callable[[], float] 
 
 def synchronised() -> bool | None:
     """What the first of them says that says anything; None: nobody tells."""
-    told = kernel_synchronised()
-    return timesyncd_synchronised() if told is None else told
+    by_kernel = kernel_synchronised()
+    return timesyncd_synchronised() if by_kernel is None else by_kernel

@@ -19,27 +19,29 @@ _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
-def look(config: Config, uid: int, ours: Collection[int] = ()) -> Iterator[Finding]:
-    """``ours``: processes that may listen there."""
+def look(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[Finding]:
+    """``own_pids``: processes that may listen there."""
     if not config.web.enabled:
         return
     host, port = split_listen(config.web.listen)
-    where, told = "web.listen", config.web.listen
+    where, address = "web.listen", config.web.listen
     absent = _absent(host)
     if absent is not None:
-        yield Finding(where, f"{told}: {absent}", "127.0.0.1 is this machine alone, 0.0.0.0 every address it has (with auth:)")
+        yield Finding(where, f"{address}: {absent}", "127.0.0.1 is this machine alone, 0.0.0.0 every address it has (with auth:)")
         return
     if uid != 0 and 0 < port < _first_free_for_all():
-        yield Finding(where, f"{told}: only root may listen on ports below {_first_free_for_all()}", "take one above, e.g. 8321")
+        yield Finding(
+            where, f"{address}: only root may listen on ports below {_first_free_for_all()}", "take one above, e.g. 8321"
+        )
     inode = listening(host, port)
     if inode is None:
         return
     pid = owner(inode)
-    if pid is None or not _is_ours(pid, ours):
+    if pid is None or not _is_own_process(pid, own_pids):
         who = "another program (of another user: sudo ss -tlnp tells which)" if pid is None else f"{_name(pid)} (pid {pid})"
         yield Finding(
             where,
-            f"{told} is used by {who}",
+            f"{address} is used by {who}",
             f"stop that program, or take another port, e.g. {port + 1 if port < 65535 else 8321}",
         )
 
@@ -115,10 +117,10 @@ def owner(inode: int) -> int | None:
     return None
 
 
-def _is_ours(pid: int, ours: Collection[int]) -> bool:
+def _is_own_process(pid: int, own_pids: Collection[int]) -> bool:
     """Whether it is one of them, or was started by one of them."""
     while pid > 1:
-        if pid in ours:
+        if pid in own_pids:
             return True
         try:
             pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -26,12 +26,12 @@ def look(config: Config, *, user: User | None = None, now_us: int | None = None)
     now = time.time_ns() // 1000 if now_us is None else now_us
     running = _daemon(config)
     user = user or _user(config)
-    ours = {os.getpid(), running}
+    own_pids = {os.getpid(), running}
     found = [] if running else list(places.folders(config, user))
     found += places.space(config, now)
-    found += addresses.look(config, user.uid, ours)
+    found += addresses.look(config, user.uid, own_pids)
     found += _clock(now)
-    found += ports.look(config, user, ours=ours)
+    found += ports.look(config, user, own_pids=own_pids)
     found += _profiles(config)
     return found
 

@@ -83,17 +83,19 @@ def space(config: Config, now_us: int) -> Iterator[Finding]:
     where = config.database_path().parent
     at = nearest(where)
     try:
-        found = os.statvfs(at)
+        file_system = os.statvfs(at)
     except OSError:
         return
-    free, least = found.f_bavail * found.f_frsize, config.storage.min_free
-    told = f"{format_size(free)} are free for {where}"
+    free, least = file_system.f_bavail * file_system.f_frsize, config.storage.min_free
+    free_space = f"{format_size(free)} are free for {where}"
     if free <= least:
         happens = (
             "the oldest readings are dropped" if config.storage.when_full == "drop_oldest" else "nothing is written any more"
         )
         yield Finding(
-            "storage.min_free", f"{told}, below min_free: {format_size(least)}: {happens}", "make room, or name another disk"
+            "storage.min_free",
+            f"{free_space}, below min_free: {format_size(least)}: {happens}",
+            "make room, or name another disk",
         )
         return
     a_year = estimate(config).bytes_per_year
@@ -102,8 +104,8 @@ def space(config: Config, now_us: int) -> Iterator[Finding]:
         on = datetime.fromtimestamp(now_us / 1e6, UTC) + timedelta(days=days)
         yield Finding(
             "storage",
-            f"{told}, which is used up about {on:%Y-%m-%d} ({format_size(a_year)} a year)",
+            f"{free_space}, which is used up about {on:%Y-%m-%d} ({format_size(a_year)} a year)",
             "keep less (retention: readings: 30d, or a longer interval:), or name a larger disk",
         )
-    if found.f_files and not found.f_favail:
+    if file_system.f_files and not file_system.f_favail:
         yield Finding("storage", f"{at}: the disk has room, but no file can be made any more (no inodes)", "remove files there")

@@ -24,15 +24,15 @@ SPEEDS = sorted(
 
 
 def look(
-    config: Config, user: User, *, ours: Collection[int] = (), present: Callable[[], list[str]] | None = None
+    config: Config, user: User, *, own_pids: Collection[int] = (), present: Callable[[], list[str]] | None = None
 ) -> Iterator[Finding]:
-    """``ours``: processes that may hold the ports; ``present``: the stable names of the ports that are there."""
+    """``own_pids``: processes that may hold the ports; ``present``: the stable names of the ports that are there."""
     for name, sensor in config.sensors.items():
         port = getattr(sensor, "port", None)
         if not sensor.enabled or not isinstance(port, str) or "://" in port:
             continue
         where = f"sensors.{name}"
-        found = _port(f"{where}.port", port, user, ours, present or _present)
+        found = _port(f"{where}.port", port, user, own_pids, present or _present)
         if found is not None:
             yield found
         speed = getattr(sensor, "baudrate", None)
@@ -49,7 +49,7 @@ def _present() -> list[str]:
     return [port.stable for port in ports.connected()]
 
 
-def _port(where: str, port: str, user: User, ours: Collection[int], present: Callable[[], list[str]]) -> Finding | None:
+def _port(where: str, port: str, user: User, own_pids: Collection[int], present: Callable[[], list[str]]) -> Finding | None:
     if _WINDOWS.fullmatch(port):
         return Finding(
             where,
@@ -68,7 +68,7 @@ def _port(where: str, port: str, user: User, ours: Collection[int], present: Cal
         return Finding(where, f"{port} is no serial port", _which(present(), "name the port of the device"))
     if not user.may(Path(port), READ | WRITE):
         return _forbidden(where, port, user)
-    return _held(where, port, ours)
+    return _held(where, port, own_pids)
 
 
 def _which(present: list[str], otherwise: str = "plug the device in") -> str:
@@ -86,9 +86,9 @@ def _forbidden(where: str, port: str, user: User) -> Finding:
     return Finding(where, problem, f"it belongs to the group {group}: sudo usermod -aG {group} {user.name}{again}")
 
 
-def _held(where: str, port: str, ours: Collection[int]) -> Finding | None:
+def _held(where: str, port: str, own_pids: Collection[int]) -> Finding | None:
     holder = ports.holder(port)
     number = re.search(r"pid (\d+)", holder)
-    if number is None or int(number[1]) in ours:
+    if number is None or int(number[1]) in own_pids:
         return None
     return Finding(where, f"{port} is used by {holder}", "stop that program, or both get a part of the data only")

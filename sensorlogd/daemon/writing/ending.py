@@ -30,8 +30,8 @@ def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: i
     if not readings and not waiting:
         return True
     try:
-        told = Event(now_us, EventKind.SPILLED, None, f"{readings} readings could not be stored before the end")
-        path = spill.write(database, left, [*waiting, told], now_us)
+        event = Event(now_us, EventKind.SPILLED, None, f"{readings} readings could not be stored before the end")
+        path = spill.write(database, left, [*waiting, event], now_us)
     except OSError as error:
         logger.critical(
             "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, error

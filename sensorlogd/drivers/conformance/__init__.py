@@ -94,49 +94,49 @@ def check_driver(
 
 
 @contextmanager
-def _opened(subject: Subject, lent: Lent) -> Iterator[Driver]:
+def _opened(subject: Subject, host: Lent) -> Iterator[Driver]:
     """An open driver, which is closed in any case; the call that is running can be seen from outside."""
-    driver = _made(subject, subject.options, lent)
+    driver = _made(subject, subject.options, host)
     try:
-        lent.call = "open()"
+        host.call = "open()"
         driver.open()
         yield driver
     finally:
-        call, lent.call = lent.call, "close()"
+        call, host.call = host.call, "close()"
         driver.close()
-        lent.call = call
+        host.call = call
 
 
-def _made(subject: Subject, options: Mapping[str, Any], lent: Lent) -> Driver:
-    lent.call = "__init__()"
-    return subject.driver(subject.model(options), lent.context)
+def _made(subject: Subject, options: Mapping[str, Any], host: Lent) -> Driver:
+    host.call = "__init__()"
+    return subject.driver(subject.model(options), host.context)
 
 
-def _read(driver: Driver, lent: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
-    lent.call = f"read({timeout_s:g})"
+def _read(driver: Driver, host: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
+    host.call = f"read({timeout_s:g})"
     try:
         return driver.read(timeout_s)
     except (DriverError, OSError, EndOfData):
         raise
     except Exception as error:
         raise Broken(
-            f"{lent.call} raised {type(error).__name__}: {error}; only DriverError, OSError and EndOfData tell the daemon what happened"
+            f"{host.call} raised {type(error).__name__}: {error}; only DriverError, OSError and EndOfData tell the daemon what happened"
         ) from error
 
 
-def _wait_for_rows(subject: Subject, driver: Driver, lent: Lent, rows: int) -> None:
+def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> None:
     """Until so many samples have come. Each is looked at."""
     end = time.monotonic() + subject.deadline_s
     found = 0
     while found < rows:
         subject.feed()
         try:
-            got = _read(driver, lent, 0.1)
+            got = _read(driver, host, 0.1)
         except EndOfData:
             raise Broken(f"the data ended after {found} of {rows} samples") from None
-        found += judge(got, subject.fields(), lent)
+        found += judge(got, subject.fields(), host)
         if time.monotonic() > end:
-            raise Broken(f"{found} of {rows} samples came in {subject.deadline_s:g} s; counted meanwhile: {lent.counts}")
+            raise Broken(f"{found} of {rows} samples came in {subject.deadline_s:g} s; counted meanwhile: {host.counts}")
 
 
 def _run(subject: Subject, scenario: Scenario) -> list[str]:
@@ -172,11 +172,11 @@ def _options(subject: Subject) -> list[str]:
 def _making(subject: Subject) -> list[str]:
     """``__init__`` touches no device, and a driver that was never opened can be closed."""
 
-    def scenario(lent: Lent) -> None:
+    def scenario(host: Lent) -> None:
         before = belongings()
-        driver = _made(subject, subject.options, lent)
-        lent.findings += [finding.replace("after close()", "in __init__()") for finding in left_behind(before)]
-        lent.call = "close() without open()"
+        driver = _made(subject, subject.options, host)
+        host.findings += [finding.replace("after close()", "in __init__()") for finding in left_behind(before)]
+        host.call = "close() without open()"
         driver.close()
 
     return _run(subject, scenario)
@@ -185,10 +185,10 @@ def _making(subject: Subject) -> list[str]:
 def _reading(subject: Subject) -> list[str]:
     """Samples of the right form come; then everything is released, and closing again does no harm."""
 
-    def scenario(lent: Lent) -> None:
-        with _opened(subject, lent) as driver:
-            _wait_for_rows(subject, driver, lent, subject.rows)
-        lent.call = "close() a second time"
+    def scenario(host: Lent) -> None:
+        with _opened(subject, host) as driver:
+            _wait_for_rows(subject, driver, host, subject.rows)
+        host.call = "close() a second time"
         driver.close()
 
     return _run(subject, scenario)
@@ -197,13 +197,13 @@ def _reading(subject: Subject) -> list[str]:
 def _timeouts(subject: Subject) -> list[str]:
     """``read`` returns in time, with or without data; what it returns then is looked at, too."""
 
-    def scenario(lent: Lent) -> None:
-        with _opened(subject, lent) as driver:
+    def scenario(host: Lent) -> None:
+        with _opened(subject, host) as driver:
             for timeout_s in (0.0, 0.05, 0.05):
                 for attempt in range(ATTEMPTS):
                     began = time.monotonic()
                     try:
-                        judge(_read(driver, lent, timeout_s), subject.fields(), lent)
+                        judge(_read(driver, host, timeout_s), subject.fields(), host)
                     except EndOfData:
                         return
                     took = time.monotonic() - began
@@ -221,22 +221,22 @@ def _stopping(subject: Subject) -> list[str]:
     for _ in range(ATTEMPTS):
         took: list[float] = []
 
-        def scenario(lent: Lent, took: list[float] = took) -> None:
+        def scenario(host: Lent, took: list[float] = took) -> None:
             woken: list[float] = []
 
             def wake() -> None:
                 woken.append(time.monotonic())
-                lent.wake()
+                host.wake()
 
-            with _opened(subject, lent) as driver:
+            with _opened(subject, host) as driver:
                 timer = threading.Timer(0.2, wake)
                 timer.start()
                 try:
-                    while not lent.stop.is_set():
-                        judge(_read(driver, lent, WAIT_S), subject.fields(), lent)
+                    while not host.stop.is_set():
+                        judge(_read(driver, host, WAIT_S), subject.fields(), host)
                     took.append(time.monotonic() - woken[0])
                     if took[0] <= STOP_S:
-                        judge(_read(driver, lent, WAIT_S), subject.fields(), lent)  # told already: returns at once
+                        judge(_read(driver, host, WAIT_S), subject.fields(), host)  # told already: returns at once
                         took.append(time.monotonic() - woken[0])
                 except EndOfData:
                     took.append(0.0)
@@ -257,28 +257,28 @@ def _missing(subject: Subject) -> list[str]:
     if missing is None:
         return []
 
-    def scenario(lent: Lent) -> None:
-        driver = _made(subject, missing, lent)
+    def scenario(host: Lent) -> None:
+        driver = _made(subject, missing, host)
         try:
-            lent.call = "open()"
+            host.call = "open()"
             driver.open()
             end = time.monotonic() + subject.deadline_s
             while time.monotonic() < end:
-                _read(driver, lent, 0.1)
-            lent.findings.append(
+                _read(driver, host, 0.1)
+            host.findings.append(
                 "a device that is not there is no error: neither open() nor read() raises DriverError or OSError"
             )
         except DriverError as error:
             if not str(error).strip() or "\n" in str(error):
-                lent.findings.append(f"DriverError({str(error)!r}): must be one line that says what was found")
+                host.findings.append(f"DriverError({str(error)!r}): must be one line that says what was found")
         except (OSError, ValueError):
             pass
         except EndOfData:
-            lent.findings.append("a device that is not there raises EndOfData, after which the daemon never tries again")
+            host.findings.append("a device that is not there raises EndOfData, after which the daemon never tries again")
         finally:
-            call, lent.call = lent.call, "close() after a failed open()"
+            call, host.call = host.call, "close() after a failed open()"
             driver.close()
-            lent.call = call
+            host.call = call
 
     return _run(subject, scenario)
 
@@ -289,17 +289,17 @@ def _spoiling(subject: Subject) -> list[str]:
     if spoil is None:
         return []
 
-    def scenario(lent: Lent) -> None:
-        with _opened(subject, lent) as driver:
-            _wait_for_rows(subject, driver, lent, subject.rows)
-            counted = dict(lent.counts)
+    def scenario(host: Lent) -> None:
+        with _opened(subject, host) as driver:
+            _wait_for_rows(subject, driver, host, subject.rows)
+            counted = dict(host.counts)
             spoil()
             end = time.monotonic() + subject.deadline_s
-            while lent.counts == counted:
+            while host.counts == counted:
                 if time.monotonic() > end:
                     raise Broken("bad input is discarded without count(): nothing is lost in silence")
                 subject.feed()
-                judge(_read(driver, lent, 0.1), subject.fields(), lent)
+                judge(_read(driver, host, 0.1), subject.fields(), host)
 
     return _run(subject, scenario)
 
@@ -310,14 +310,14 @@ def _losing(subject: Subject) -> list[str]:
     if lose is None:
         return []
 
-    def scenario(lent: Lent) -> None:
-        with _opened(subject, lent) as driver:
-            _wait_for_rows(subject, driver, lent, subject.rows)
+    def scenario(host: Lent) -> None:
+        with _opened(subject, host) as driver:
+            _wait_for_rows(subject, driver, host, subject.rows)
             lose()
             end = time.monotonic() + subject.deadline_s
             while time.monotonic() < end:
                 try:
-                    _read(driver, lent, 0.1)
+                    _read(driver, host, 0.1)
                 except (DriverError, OSError):
                     return
                 except EndOfData:

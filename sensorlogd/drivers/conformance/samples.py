@@ -12,7 +12,7 @@ LATEST_US = 4_102_444_800_000_000  # the year 2100: a later time is in another u
 EARLIEST_US = 100_000_000_000_000  # 1973, likewise, but for devices whose clock was never set
 
 
-def judge(got: object, known: set[str], lent: Lent) -> int:
+def judge(got: object, known: set[str], host: Lent) -> int:
     """How many samples there are in what ``read`` returned; what is wrong with them becomes findings.
 
     ``known``: the fields that the sensor's channels take. Raises Broken for what is neither a Batch nor samples.
@@ -20,10 +20,10 @@ def judge(got: object, known: set[str], lent: Lent) -> int:
     if isinstance(got, Batch):
         times, columns, device_time = got.times_us, got.values, got.device_time
         if got.stamps is not None and len(got.stamps) != len(times):
-            lent.findings.append(f"read(): {len(got.stamps)} stamps for {len(times)} times")
+            host.findings.append(f"read(): {len(got.stamps)} stamps for {len(times)} times")
         for name, column in columns.items():
             if len(column) != len(times):
-                lent.findings.append(f"read(): {len(column)} values of {name!r} for {len(times)} times")
+                host.findings.append(f"read(): {len(column)} values of {name!r} for {len(times)} times")
     elif isinstance(got, Sequence) and all(isinstance(sample, Sample) for sample in got):
         times = [sample.time_us for sample in got if sample.time_us is not None]
         columns = {}
@@ -31,39 +31,39 @@ def judge(got: object, known: set[str], lent: Lent) -> int:
             for name, value in sample.values.items():
                 columns.setdefault(name, []).append(value)
                 if value is None:
-                    lent.findings.append(
+                    host.findings.append(
                         f"read(): {name!r} is None; a channel without a value is left out, a missing value is NaN"
                     )
         device_time = False
     else:
         raise Broken(f"read() returned {got!r:.80}; must be a Batch or a list of Sample")
-    _judge_times(times, device_time, lent)
+    _judge_times(times, device_time, host)
     if columns and not known & set(columns):
-        lent.findings.append(f"read() gives {', '.join(columns)}; the sensor's channels take {', '.join(sorted(known))}")
+        host.findings.append(f"read() gives {', '.join(columns)}; the sensor's channels take {', '.join(sorted(known))}")
     for name, column in columns.items():
-        _judge_values(name, column, lent)
+        _judge_values(name, column, host)
     return len(got.times_us if isinstance(got, Batch) else got)
 
 
-def _judge_times(times: Sequence[object], device_time: bool, lent: Lent) -> None:
+def _judge_times(times: Sequence[object], device_time: bool, host: Lent) -> None:
     for at in times:
         if isinstance(at, bool) or not isinstance(at, int):
-            lent.findings.append(f"read(): the time {at!r} is no int; times are microseconds since 1970")
+            host.findings.append(f"read(): the time {at!r} is no int; times are microseconds since 1970")
             return
         if not (0 if device_time else EARLIEST_US) <= at <= LATEST_US:
-            lent.findings.append(f"read(): the time {at} is not in microseconds since 1970")
+            host.findings.append(f"read(): the time {at} is not in microseconds since 1970")
             return
 
 
-def _judge_values(name: object, column: Sequence[object], lent: Lent) -> None:
+def _judge_values(name: object, column: Sequence[object], host: Lent) -> None:
     if not isinstance(name, str):
-        lent.findings.append(f"read(): the channel {name!r} is no text")
+        host.findings.append(f"read(): the channel {name!r} is no text")
     for value in column:
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            lent.findings.append(f"read(): {name} = {value!r} is {type(value).__name__}; values are float")
+            host.findings.append(f"read(): {name} = {value!r} is {type(value).__name__}; values are float")
             return
         if isinf(value):
-            lent.findings.append(f"read(): {name} is infinite; what the device does not know is NaN")
+            host.findings.append(f"read(): {name} is infinite; what the device does not know is NaN")
             return

@@ -67,35 +67,35 @@ Scenario = Callable[[Lent], None]
 def run(scenario: Scenario, deadline_s: float, stop_s: float) -> list[str]:
     """What is wrong with the driver in one scenario, and with what it leaves behind. Never longer than the two together."""
     before = belongings()
-    lent = Lent()
+    host = Lent()
     raised: list[BaseException] = []
 
     def worker() -> None:
         try:
-            scenario(lent)
+            scenario(host)
         except BaseException as error:  # whatever it is, it is a finding
             raised.append(error)
         finally:
-            if lent.abandoned:
-                lent.close()
+            if host.abandoned:
+                host.close()
 
     thread = threading.Thread(target=worker, name="conformance", daemon=True)
     thread.start()
     thread.join(deadline_s)
     if thread.is_alive():
-        lent.wake()
+        host.wake()
         thread.join(stop_s)
     if thread.is_alive():
-        lent.abandoned = True  # it keeps its descriptors until it returns after all
+        host.abandoned = True  # it keeps its descriptors until it returns after all
         if not thread.is_alive():
-            lent.close()
-        return [*lent.findings, f"{lent.call} does not return, not even when told to stop"]
-    lent.close()
+            host.close()
+        return [*host.findings, f"{host.call} does not return, not even when told to stop"]
+    host.close()
     for error in raised:
-        lent.findings.append(str(error) if isinstance(error, Broken) else f"{lent.call} raised {type(error).__name__}: {error}")
+        host.findings.append(str(error) if isinstance(error, Broken) else f"{host.call} raised {type(error).__name__}: {error}")
     raised.clear()
-    lent.findings += left_behind(before)
-    return lent.findings
+    host.findings += left_behind(before)
+    return host.findings
 
 
 class Broken(Exception):

@@ -167,21 +167,21 @@ def _leaves(data: dict[str, Any], path: str = "", depth: int = 4) -> Iterator[st
 
 def _pairs(lines: _Lines) -> Iterator[Guess]:
     """Keys and values: taken apart at a separator where that reads all of them, else found by a pattern."""
-    found = [pairs for line in lines.texts if (pairs := _PAIR.findall(line))]
-    if len(found) < 0.8 * len(lines.texts):
+    pairs_by_line = [pairs for line in lines.texts if (pairs := _PAIR.findall(line))]
+    if len(pairs_by_line) < 0.8 * len(lines.texts):
         return
-    every = [pair for pairs in found for pair in pairs]
+    every = [pair for pairs in pairs_by_line for pair in pairs]
     often = Counter(key for key, _, _ in every)
     keys = [key for key, n in often.items() if n >= max(max(often.values()) // 2, 1)][:MOST_CHANNELS]
     comma = any(map(_WITH_COMMA.search, lines.texts))
     expected = {key: sorted(float(value.replace(",", ".")) for name, _, value in every if name == key) for key in keys}
     equals = Counter(sign for _, sign, _ in every).most_common(1)[0][0]
-    evidence = f"{len(found)} of {len(lines.texts)} lines hold {', '.join(keys[:6])}"
+    evidence = f"{len(pairs_by_line)} of {len(lines.texts)} lines hold {', '.join(keys[:6])}"
     for text in _pair_formats(keys, equals, comma=comma):
         made = f"driver: serial\n{text}"
         read = list(read_back(made + lines.ends, lines.bytes()).values())
         if len(read) == len(keys) and [sorted(values) for values in read] == list(expected.values()):
-            yield Guess(0.85 * len(found) / len(lines.texts), "lines of key and value", evidence, made)
+            yield Guess(0.85 * len(pairs_by_line) / len(lines.texts), "lines of key and value", evidence, made)
             return
 
 

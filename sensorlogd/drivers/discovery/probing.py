@@ -133,7 +133,7 @@ def profile_options() -> dict[str, SerialOptions]:
 
 
 def _by_profiles(heard: Heard) -> list[Candidate]:
-    found = []
+    candidates = []
     for name, options in profile_options().items():
         counts: Counter[str] = Counter()
         device, options = _first_device(options, heard.data)
@@ -162,8 +162,8 @@ def _by_profiles(heard: Heard) -> list[Candidate]:
             confidence = min(0.66 + 0.08 * min(rows, 3), 0.9) * share + matches_baud + 0.01 * min(fields, 5)
             evidence = f"{rows} of {rows + bad + others} lines fit, {fields} fields"
         keys = f"profile: {name}" + (f"\nformat: {{device: {json.dumps(device)}}}" if device else "")
-        found.append(Candidate(min(confidence, 0.99), name, evidence, keys, heard))
-    return found
+        candidates.append(Candidate(min(confidence, 0.99), name, evidence, keys, heard))
+    return candidates
 
 
 def _first_device(options: SerialOptions, data: bytes) -> tuple[str, SerialOptions]:

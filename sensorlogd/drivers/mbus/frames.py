@@ -50,7 +50,7 @@ class LongFrames:
             self._tally.add("cut_short", 1, left[:16])
         elif left:
             self._tally.add("skipped_bytes", len(left), left[:16])
-        self._tally.tell()
+        self._tally.pass_on()
         self._base += len(left)
         self._owed = 0
         self._buffer.clear()
@@ -98,7 +98,7 @@ class LongFrames:
             if self._skipped:
                 self._tally.add("skipped_bytes", self._skipped, self._noise)
                 self._skipped, self._noise = 0, b""
-            self._tally.tell()
+            self._tally.pass_on()
 
     def _none(self, at: int, cost: int) -> int:
         stop = at + self._effort.failed(self._base + at, cost)

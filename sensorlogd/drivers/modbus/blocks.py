@@ -30,7 +30,7 @@ class Block:
     refused: bool = False
     heals: int = 0
     spoke: bool = False
-    told: bool = False
+    reported: bool = False
 
     @property
     def single(self) -> bool:
@@ -74,7 +74,7 @@ class Blocks:
     def answered(self, block: Block) -> None:
         """It is asked as often as ever. When all parts of a block have spoken, their silence was an accident."""
         block.backoff.answered()
-        block.spoke, block.told, block.heals = True, False, 0
+        block.spoke, block.reported, block.heals = True, False, 0
         parent = block.parent
         if parent is None or parent.refused or parent.heals >= MAY_HEAL:
             return

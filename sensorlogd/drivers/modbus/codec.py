@@ -60,12 +60,12 @@ def request(framing: Framing, unit: int, function: str, address: int, count: int
 class Awaited:
     """The answer to one question, in what arrives after it; see ``drivers.transactions.Awaited``."""
 
-    def __init__(self, asked: Request) -> None:
-        self.asked = asked
+    def __init__(self, request: Request) -> None:
+        self.request = request
         self.damaged = False
         self._buffer = b""
         self._seen = b""
-        self._find = {"rtu": self._in_rtu, "ascii": self._in_ascii, "tcp": self._in_tcp}[asked.framing]
+        self._find = {"rtu": self._in_rtu, "ascii": self._in_ascii, "tcp": self._in_tcp}[request.framing]
 
     def feed(self, data: bytes, now_us: int = 0) -> Answer | None:
         """The answer, once it is complete. Never raises."""
@@ -80,48 +80,48 @@ class Awaited:
 
     def begun(self) -> bool:
         """Whether what arrived last could be the beginning of the answer."""
-        asked = self.asked
-        if asked.framing == "rtu":
+        request = self.request
+        if request.framing == "rtu":
             return self._rtu_head() in self._buffer
-        return asked.framing == "ascii" and b":%02X" % asked.unit in self._buffer.upper()
+        return request.framing == "ascii" and b":%02X" % request.unit in self._buffer.upper()
 
     def like(self, other: AwaitedAnswer) -> bool:
         """Answers of one unit to one function may be each other's, exceptions with them; TCP answers are numbered."""
         if not isinstance(other, Awaited):
             return True
-        mine, theirs = self.asked, other.asked
+        mine, theirs = self.request, other.request
         if "tcp" in (mine.framing, theirs.framing):
             return mine.framing == theirs.framing and mine.transaction == theirs.transaction
         return (mine.unit, mine.function) == (theirs.unit, theirs.function)
 
     def fresh(self) -> Awaited:
-        return Awaited(self.asked)
+        return Awaited(self.request)
 
     @property
     def foreign(self) -> int:
         """Whole answers of other units or to other questions, among what came lately (RTU, ASCII; TCP's are late ones)."""
-        asked = self.asked
-        if asked.framing == "tcp":
+        request = self.request
+        if request.framing == "tcp":
             return 0
-        passed = list(_rtu_answers(self._seen) if asked.framing == "rtu" else _ascii_answers(self._seen))
-        return sum(frame[0] != asked.unit or self._answer(frame[1:]) is None for frame in passed)
+        passed = list(_rtu_answers(self._seen) if request.framing == "rtu" else _ascii_answers(self._seen))
+        return sum(frame[0] != request.unit or self._answer(frame[1:]) is None for frame in passed)
 
     def _rtu_head(self) -> bytes:
-        return bytes((self.asked.unit, self.asked.function, self.asked.data_bytes()))
+        return bytes((self.request.unit, self.request.function, self.request.data_bytes()))
 
     def _answer(self, pdu: bytes) -> Answer | None:
-        asked = self.asked
-        if len(pdu) == 2 and pdu[0] == asked.function | 0x80:
+        request = self.request
+        if len(pdu) == 2 and pdu[0] == request.function | 0x80:
             return Answer((), pdu[1])
-        size = asked.data_bytes()
-        if len(pdu) != 2 + size or pdu[0] != asked.function or pdu[1] != size:
+        size = request.data_bytes()
+        if len(pdu) != 2 + size or pdu[0] != request.function or pdu[1] != size:
             return None
-        return Answer(values(pdu)[: asked.count])
+        return Answer(values(pdu)[: request.count])
 
     def _in_rtu(self) -> Iterator[tuple[int, bytes]]:
         """RTU has no start mark: an answer may begin wherever unit and function stand; its length is known."""
         buffer = self._buffer
-        head, failed = self._rtu_head(), bytes((self.asked.unit, self.asked.function | 0x80))
+        head, failed = self._rtu_head(), bytes((self.request.unit, self.request.function | 0x80))
         undecided = max(len(buffer) - 2, 0)
         for start in range(len(buffer) - 2):
             good = buffer.startswith(head, start)
@@ -139,7 +139,7 @@ class Awaited:
     def _in_ascii(self) -> Iterator[tuple[int, bytes]]:
         for frame in _ASCII.finditer(self._buffer):
             content = bytes.fromhex(frame[1].decode())
-            if content[0] != self.asked.unit:
+            if content[0] != self.request.unit:
                 continue
             if lrc(content[:-1]) == content[-1]:
                 yield frame.end(), content[1:-1]
@@ -150,11 +150,11 @@ class Awaited:
     def _in_tcp(self) -> Iterator[tuple[int, bytes]]:
         """The number of the question, its unit, and a length that fits; some devices answer with unit 0 or 255."""
         start = -1
-        while (start := self._buffer.find(self.asked.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
+        while (start := self._buffer.find(self.request.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
             length = int.from_bytes(self._buffer[start + 4 : start + _HEADER], "big")
             frame = self._buffer[start + _HEADER : start + _HEADER + length]
-            right = self.asked.unit in _ANY_UNIT or frame[:1] in (bytes((self.asked.unit,)), b"\0", b"\xff")
-            if length in (3, 3 + self.asked.data_bytes()) and len(frame) == length and right:
+            right = self.request.unit in _ANY_UNIT or frame[:1] in (bytes((self.request.unit,)), b"\0", b"\xff")
+            if length in (3, 3 + self.request.data_bytes()) and len(frame) == length and right:
                 yield start + _HEADER + length, frame[1:]
         self._buffer = self._buffer[-_LONGEST:]
 

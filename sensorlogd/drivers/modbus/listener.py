@@ -30,29 +30,29 @@ class Pairing:
     def __init__(self, turnaround_s: float) -> None:
         self._turnaround_s = turnaround_s
         self._times: deque[float] = deque(maxlen=REMEMBERED)
-        self._asked_at: float | None = None
+        self._question_at: float | None = None
         self._unpaired = 0
 
-    def asked(self, now: float) -> None:
+    def question_heard(self, now: float) -> None:
         """A question was heard."""
-        self._asked_at = now
+        self._question_at = now
 
     def answered(self, now: float, *, paired: bool) -> None:
         """An answer was heard."""
-        if paired and self._asked_at is not None:
-            self._times.append(now - self._asked_at)
+        if paired and self._question_at is not None:
+            self._times.append(now - self._question_at)
             self._unpaired = 0
         else:
             self._unpaired += 1
             if self._unpaired >= FORGOTTEN:
                 self._times.clear()
-        self._asked_at = None
+        self._question_at = None
 
     def too_late(self, now: float) -> bool:
         """For what arrives now. True only once."""
-        if self._asked_at is None or now - self._asked_at <= self._allowed_s():
+        if self._question_at is None or now - self._question_at <= self._allowed_s():
             return False
-        self._asked_at = None
+        self._question_at = None
         return True
 
     def _allowed_s(self) -> float:
@@ -101,34 +101,34 @@ class Listener:
         now = self._clock()
         if data and self._pairing.too_late(now):
             self._sniffer.forget()
-        for asked, answer in self._sniffer.feed(data, end=end):
+        for question, answer in self._sniffer.feed(data, end=end):
             if answer is None:
-                self._pairing.asked(now)
+                self._pairing.question_heard(now)
                 continue
-            self._pairing.answered(now, paired=asked is not None)
-            if asked is None:
+            self._pairing.answered(now, paired=question is not None)
+            if question is None:
                 self.context.count("unpaired_answers", 1, f"unit {answer.unit}, function {answer.function}")
-            elif asked.unit == self.options.unit:
-                samples.append(Sample(now_us, self._heard(asked, answer)))
+            elif question.unit == self.options.unit:
+                samples.append(Sample(now_us, self._heard(question, answer)))
         if self._sniffer.skipped > self._skipped:
             self.context.count("skipped_bytes", self._sniffer.skipped - self._skipped, "")
             self._skipped = self._sniffer.skipped
         return [sample for sample in samples if sample.values]
 
-    def _heard(self, asked: Asked, answer: Answered) -> dict[str, float]:
+    def _heard(self, question: Asked, answer: Answered) -> dict[str, float]:
         if answer.exception:
             name = EXCEPTIONS.get(answer.exception, answer.exception)
-            self.context.count(f"exception_{name}", 1, f"unit {asked.unit}, function {asked.function}, {asked.address}")
+            self.context.count(f"exception_{name}", 1, f"unit {question.unit}, function {question.function}, {question.address}")
             return {}
-        return self._readings(asked, answer) if asked.function in FUNCTIONS.values() else {}
+        return self._readings(question, answer) if question.function in FUNCTIONS.values() else {}
 
-    def _readings(self, asked: Asked, answer: Answered) -> dict[str, float]:
+    def _readings(self, question: Asked, answer: Answered) -> dict[str, float]:
         """The channels whose numbers are wholly in what was asked for."""
         within = {
             name: register
             for name, register in self.registers.items()
-            if FUNCTIONS[register.function] == asked.function
-            and asked.address <= register.address
-            and register.end <= asked.address + asked.count
+            if FUNCTIONS[register.function] == question.function
+            and question.address <= register.address
+            and register.end <= question.address + question.count
         }
-        return readings(within, asked.address, answer.values(), self.context.count)
+        return readings(within, question.address, answer.values(), self.context.count)

@@ -94,8 +94,10 @@ class Master:
         now = time.monotonic()
         self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
         if not self.unit.due(now):
-            told = f"unit {self.options.unit}: {self.unit.misses} rounds without an answer; asked every {self.unit.wait_s():g} s"
-            self.context.count("backed_off", 1, told)
+            reason = (
+                f"unit {self.options.unit}: {self.unit.misses} rounds without an answer; asked every {self.unit.wait_s():g} s"
+            )
+            self.context.count("backed_off", 1, reason)
             return False
         self._todo, self._silent, self._spoke = self.blocks.round(now), [], False
         return bool(self._todo)
@@ -120,16 +122,16 @@ class Master:
         return True
 
     def _question(self, block: Block) -> Question:
-        options, asked = self.options, block.question
+        options, question = self.options, block.question
         numbered = options.framing == "tcp"
 
         def make() -> tuple[bytes, AwaitedAnswer]:
             number = self.asker.port.line.next_number() if numbered else 0
-            ready = request(options.framing, options.unit, asked.function, asked.address, asked.count, number)
+            ready = request(options.framing, options.unit, question.function, question.address, question.count, number)
             return ready.sent, Awaited(ready)
 
         return Question(
-            key=f"unit {options.unit}, {asked}",
+            key=f"unit {options.unit}, {question}",
             make=make,
             turnaround_s=options.turnaround / 1e6,
             separation="number" if numbered else "content",
@@ -207,9 +209,9 @@ class Master:
 
     def _blame(self, block: Block, kind: EventKind, what: str) -> None:
         """Once, until it answers."""
-        if block.told:
+        if block.reported:
             return
-        block.told = True
-        told = f"unit {self.options.unit}, {block.question} ({', '.join(block.question.names)}) {what}"
-        self.context.count(kind, 1, told)
-        self.context.event(kind, told)
+        block.reported = True
+        detail = f"unit {self.options.unit}, {block.question} ({', '.join(block.question.names)}) {what}"
+        self.context.count(kind, 1, detail)
+        self.context.event(kind, detail)

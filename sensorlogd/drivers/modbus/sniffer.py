@@ -31,7 +31,7 @@ class Sniffer:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._asked: Asked | None = None
+        self._question: Asked | None = None
         self.skipped = 0
         self._between = 0  # of them since the last frame
 
@@ -42,9 +42,9 @@ class Sniffer:
             size, question, answer = self._frame(buffer[at : at + _LONGEST])
             if size:
                 at += size
-                asked, self._asked = self._asked, question
+                previous, self._question = self._question, question
                 missed, self._between = self._between >= _MISSED_BYTES, 0
-                yield (question, None) if answer is None else (None if missed else asked, answer)
+                yield (question, None) if answer is None else (None if missed else previous, answer)
             elif len(buffer) - at >= _LONGEST or end:
                 at += 1
                 self.skipped += 1
@@ -64,15 +64,15 @@ class Sniffer:
 
     def forget(self) -> None:
         """The question that was heard last is not the one the next answer belongs to."""
-        self._asked = None
+        self._question = None
 
     def _frame(self, window: bytes) -> tuple[int, Asked | None, Answered | None]:
         """(length, question, answer) of the frame at the beginning; length 0: there is none, or not yet."""
-        asked = self._asked
-        awaited = asked is not None and asked.unit == window[0] and asked.function == window[1] & 0x7F
+        question = self._question
+        awaited = question is not None and question.unit == window[0] and question.function == window[1] & 0x7F
         if window[1] & 0x80 and not awaited:
             return 0, None, None  # an exception without its question; in noise five bytes look like one often enough
-        if awaited and (size := _whole(window, answer_length, is_answer)) and _fits(asked, window):
+        if awaited and (size := _whole(window, answer_length, is_answer)) and _fits(question, window):
             return size, None, Answered(window[0], window[1 : size - 2])
         if size := _whole(window, question_length, is_question):
             return size, Asked(window[0], window[1 : size - 2]), None
@@ -81,9 +81,9 @@ class Sniffer:
         return 0, None, None
 
 
-def _fits(asked: Asked | None, answer: bytes) -> bool:
+def _fits(question: Asked | None, answer: bytes) -> bool:
     """A read's answer has as many bytes as the question implies."""
-    size = asked.data_bytes() if asked is not None and not answer[1] & 0x80 else None
+    size = question.data_bytes() if question is not None and not answer[1] & 0x80 else None
     return size is None or answer[2] == size
 
 

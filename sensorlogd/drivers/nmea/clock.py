@@ -28,9 +28,9 @@ class DeviceClock:
         self._week_ms: int | None = None  # GPS time of the week at the epoch
         self._void = False  # a receiver without a fix may give the time it was made at
         self._given: set[str] = set()
-        self._told_us: int | None = None  # the second that sentences tell, when the first of them came, what they say
-        self._told_arrived_us = 0
-        self._told: dict[str, Cells] = {}
+        self._second_us: int | None = None  # the second that sentences tell, when the first of them came, what they say
+        self._second_arrived_us = 0
+        self._second_sentences: dict[str, Cells] = {}
 
     def sentence(self, kind: str, cells: Cells, fields: Fields | None, now_us: int) -> None:
         """``fields``: what it says, None if it is void."""
@@ -55,20 +55,20 @@ class DeviceClock:
         if midnight is not None:
             self._begin(self._apart(midnight + of_day, cells, now_us), now_us)
 
-    def _apart(self, told_us: int, cells: Cells, now_us: int) -> int:
+    def _apart(self, second_us: int, cells: Cells, now_us: int) -> int:
         """The instant of a sentence that tells a whole second.
 
         Where another one of the same kind tells the same second and something else, a fix more often than once a second has
         begun: as far behind the first one as it arrived later.
         """
-        if told_us != self._told_us or told_us % SECOND_US:
-            self._told_us, self._told_arrived_us, self._told = told_us, now_us, {cells[0]: cells}
-            return told_us
-        before = self._told.setdefault(cells[0], cells)
+        if second_us != self._second_us or second_us % SECOND_US:
+            self._second_us, self._second_arrived_us, self._second_sentences = second_us, now_us, {cells[0]: cells}
+            return second_us
+        before = self._second_sentences.setdefault(cells[0], cells)
         if before == cells or self.epoch_us is None:
-            return told_us if self.epoch_us is None else self.epoch_us
-        self._told = {cells[0]: cells}
-        later = told_us + min(max(now_us - self._told_arrived_us, 0), SECOND_US - 1)
+            return second_us if self.epoch_us is None else self.epoch_us
+        self._second_sentences = {cells[0]: cells}
+        later = second_us + min(max(now_us - self._second_arrived_us, 0), SECOND_US - 1)
         return max(later, self.epoch_us + 1)
 
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:

@@ -315,13 +315,13 @@ def _xdr(cells: Cells) -> Fields:
             continue
         kind, unit, name = cells.text(index), cells.text(index + 2), cells.text(index + 3)
         out[f"xdr_{kind}{name}" if name.isdecimal() else f"xdr_{name or kind}"] = value
-        ours = _ours(kind, unit, name.lower(), value, is_weather=is_weather)
-        if ours is not None:
-            out.setdefault(*ours)
+        own_channel = _own_channel(kind, unit, name.lower(), value, is_weather=is_weather)
+        if own_channel is not None:
+            out.setdefault(*own_channel)
     return out
 
 
-def _ours(kind: str, unit: str, name: str, value: float, *, is_weather: bool) -> tuple[str, float] | None:
+def _own_channel(kind: str, unit: str, name: str, value: float, *, is_weather: bool) -> tuple[str, float] | None:
     """Our name of a transducer's value, in our unit."""
     outer = is_weather and name in ("", "0")
     if kind == "A" and name in _PITCH:

@@ -81,7 +81,7 @@ class Messages:
         self._owed, self._midway = 0, False
 
     def _scan(self, give_up: bool) -> Iterator[str | bytes]:
-        buffer, at, told = self._buffer, 0, False
+        buffer, at, is_counted = self._buffer, 0, False
         while at < len(buffer):
             start = _START.search(buffer, at)
             begin = len(buffer) if start is None else start.start()
@@ -95,8 +95,8 @@ class Messages:
             if not used:
                 if not give_up:
                     break  # the rest of it has not come yet
-                if not told and len(buffer) - at > 1:
-                    told = True
+                if not is_counted and len(buffer) - at > 1:
+                    is_counted = True
                     self._tally.add("cut_short", 1, b"", _shown(buffer, at, at + 70))
                 used = 1
                 self._skipped += 1
@@ -104,16 +104,16 @@ class Messages:
             self._inside = 2, 0
             if message is not None:
                 self.tag_time_us, self._next_tag_us = self._next_tag_us, None
-                self._tell_skipped()
+                self._count_skipped()
                 self._midway = False
                 yield message
         self._owed += max(at - len(buffer), 0)
         self._base += min(at, len(buffer))
         del buffer[:at]
-        self._tell_skipped()
-        self._tally.tell()
+        self._count_skipped()
+        self._tally.pass_on()
 
-    def _tell_skipped(self) -> None:
+    def _count_skipped(self) -> None:
         if self._skipped:
             if self._midway:
                 self._tally.add("first_partial", 1)
@@ -177,8 +177,8 @@ class Messages:
             if _TAG_BEGUN.match(buffer, at):
                 return 0, None
         elif int(match.group(2), 16) == _xor(match.group(1)):
-            if told := _TAG_TIME.search(match.group(1)):
-                number = int(told.group(1))
+            if tag_time := _TAG_TIME.search(match.group(1)):
+                number = int(tag_time.group(1))
                 self._next_tag_us = number * (1_000 if number > 100_000_000_000 else 1_000_000)
             return match.end() - at, None
         else:
@@ -214,12 +214,12 @@ class Messages:
         stop = min(len(buffer), at + length)
         place, seen = self._inside
         while seen < WITNESSES and not self._effort.tired(self._base + at):
-            found = _WITNESS.search(buffer, at + place, stop)
-            if found is None:
+            witness = _WITNESS.search(buffer, at + place, stop)
+            if witness is None:
                 place = max(place, stop - at - 240)  # a witness is shorter
                 break
-            place = found.start() - at
-            begin, first = found.start(), buffer[found.start()]
+            place = witness.start() - at
+            begin, first = witness.start(), buffer[witness.start()]
             size, good = 0, False
             if first == 0xB5:
                 if begin + 6 > min(len(buffer), at + length):
@@ -236,8 +236,8 @@ class Messages:
                         buffer[begin + size - 2 : begin + size], "big"
                     )
             else:
-                size = found.end() - begin
-                good = int(found[2], 16) == _xor(found[1])
+                size = witness.end() - begin
+                good = int(witness[2], 16) == _xor(witness[1])
             if good:
                 seen += 1
                 place += size

@@ -58,13 +58,13 @@ def time_of_week_ms(frame: bytes) -> int:
 def _utc_us(payload: bytes, number: int) -> int | None:
     if number == PVT:  # from the year on: date, time, what of them is valid, accuracy, the rest of the second
         year, month, day, hour, minute, second, valid, nano = struct.unpack_from("<H6B4xi", payload, 4)
-        told = valid & 0x03 == 0x03
+        is_known = valid & 0x03 == 0x03
     elif number == TIMEUTC:
         nano, year, month, day, hour, minute, second, valid = struct.unpack_from("<iH6B", payload, 8)
-        told = bool(valid & 0x04)
+        is_known = bool(valid & 0x04)
     else:
         return None
-    if not told:
+    if not is_known:
         return None
     try:
         began = datetime(year, month, day, hour, minute, tzinfo=UTC)

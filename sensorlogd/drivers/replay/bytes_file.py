@@ -41,22 +41,22 @@ def _recorded(path: Path, count: Count) -> Generator[Piece]:
     with path.open(encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             try:
-                found = parse_line(line)
+                parsed = parse_line(line)
             except BadRecording as bad:
                 count("bad_entries", 1, f"line {number} {bad}")  # the last line, if the recording was broken off
                 continue
-            if isinstance(found, Header):
-                start_us = found.start_us
-            elif found is not None and found.direction in OURS:
+            if isinstance(parsed, Header):
+                start_us = parsed.start_us
+            elif parsed is not None and parsed.direction in OURS:
                 count("our_entries", 1, "")
-            elif found is not None:
-                large = found.at_s >= EPOCH_FROM_S
+            elif parsed is not None:
+                large = parsed.at_s >= EPOCH_FROM_S
                 if dated is None:
                     dated = large or start_us is not None
                 if start_us is None and dated is not large:
-                    count("bad_entries", 1, f"line {number}: t is {found.at_s:g}, unlike in the lines before")
+                    count("bad_entries", 1, f"line {number}: t is {parsed.at_s:g}, unlike in the lines before")
                     continue
-                yield Piece((start_us or 0) + round(found.at_s * 1e6), found.data, dated)
+                yield Piece((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
 
 
 def _raw(path: Path, options: PortOptions) -> Generator[Piece]:

@@ -54,7 +54,7 @@ class Tally:
             self._examples[name] = example
             self._whys[name] = why
 
-    def tell(self) -> None:
+    def pass_on(self) -> None:
         """Pass on what was added since the last time."""
         if not self._sums:
             return

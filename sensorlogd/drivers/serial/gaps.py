@@ -46,7 +46,7 @@ class GapClock:
         self.gap_s = gap_s
         self.monotonic = monotonic
         self._quiet_s = 0.0  # of empty polls, one behind the other
-        self._told = False
+        self._gap_reported = False
 
     def read(self, timeout_s: float) -> tuple[int, bytes, bool] | None:
         """(time in µs, bytes, whether the gap is over now); no bytes after the timeout, or at once when the gap is over.
@@ -57,20 +57,20 @@ class GapClock:
         end = began + timeout_s
         while True:
             left = max(end - began, 0.0)
-            wait_s = left if self._told else min(left, max(self.gap_s - self._quiet_s, 0.001))
+            wait_s = left if self._gap_reported else min(left, max(self.gap_s - self._quiet_s, 0.001))
             arrived = self.port.read(wait_s)
             if arrived is None:
                 return None
             now_us, data = arrived
             if data:
-                self._quiet_s, self._told = 0.0, False
+                self._quiet_s, self._gap_reported = 0.0, False
                 return now_us, data, False
             now = self.monotonic()
             took_s = now - began
             if took_s <= wait_s + LATE_S:
                 self._quiet_s += min(wait_s, took_s)
-            if not self._told and self._quiet_s >= self.gap_s - 1e-4:
-                self._told = True
+            if not self._gap_reported and self._quiet_s >= self.gap_s - 1e-4:
+                self._gap_reported = True
                 return now_us, b"", True
             if now >= end:
                 return now_us, b"", False

@@ -122,8 +122,8 @@ class Poller:
         now = time.monotonic()
         self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
         if not self.device.due(now):
-            told = f"{self.device.misses} questions without an answer; asked every {self.device.wait_s():g} s"
-            self.context.count("backed_off", 1, told)
+            reason = f"{self.device.misses} questions without an answer; asked every {self.device.wait_s():g} s"
+            self.context.count("backed_off", 1, reason)
             return False
         self._asking = True
         return True

@@ -267,9 +267,9 @@ class SharedPort:
         key = identity(self.options.port)
         while (joined := self._join(key)) is None:
             continue
-        hub, ours = joined
+        hub, is_owner = joined
         self._hub = hub
-        if ours:
+        if is_owner:
             hub.open()
             return
         while True:
@@ -361,8 +361,8 @@ class SharedPort:
         with hub.writing:
             self._raise_if_failed(hub)
             with hub.lock:
-                ours = hub.owner is self
-            if not ours:
+                is_owner = hub.owner is self
+            if not is_owner:
                 raise DriverError(f"{self.options.port}: another sensor has the line now; this one took too long")
             try:
                 hub.transport.write(data)
@@ -388,11 +388,11 @@ class SharedPort:
         """See ``Port``."""
         hub = self._hub
         assert hub is not None
-        ours = self._turn(hub, wait_s, hold_s)
+        has_turn = self._turn(hub, wait_s, hold_s)
         try:
-            yield ours
+            yield has_turn
         finally:
-            if ours:
+            if has_turn:
                 hub.end_turn(self)
 
     def _turn(self, hub: _Hub, wait_s: float, hold_s: float) -> bool:

@@ -107,19 +107,19 @@ class SysfsDriver(Driver):
         entry = self.options.file(name)
         kind, _, rest = entry.path.partition(":")
         if entry.path.startswith("/"):
-            found = sorted(glob.glob(entry.path))
+            paths = sorted(glob.glob(entry.path))
         else:
             chip, _, file = rest.partition("/")
-            found = [str(folder / file) for folder in folders(kind, chip, SYS) if (folder / file).exists()]
-        if len(found) > 1:
-            raise DriverError(f"{name}: {entry.path} is {len(found)} files", f"name one of {', '.join(found[:4])}")
-        if found:
-            rule = rule_for(found[0])
+            paths = [str(folder / file) for folder in folders(kind, chip, SYS) if (folder / file).exists()]
+        if len(paths) > 1:
+            raise DriverError(f"{name}: {entry.path} is {len(paths)} files", f"name one of {', '.join(paths[:4])}")
+        if paths:
+            rule = rule_for(paths[0])
             self._found[name] = (
-                Path(found[0]),
+                Path(paths[0]),
                 entry.scale if entry.scale is not None else rule.scale if rule is not None else 1.0,
             )
-        return bool(found)
+        return bool(paths)
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         wait = self._due - time.monotonic()

@@ -98,7 +98,7 @@ class Asker:
 
     def ask(self, question: Question, wait_s: float) -> Outcome:
         """Wait for the line for at most ``wait_s``, then for the answer. Raises DriverError when the device is lost."""
-        return self.reconnecting(lambda: self._asked(question, wait_s))
+        return self.reconnecting(lambda: self._ask_in_turn(question, wait_s))
 
     def reconnecting(self, do: Callable[[], T]) -> T:
         """In a new connection, if the old one was closed after it had given an answer, as some devices do each time. On a shared one
@@ -125,14 +125,14 @@ class Asker:
             if not self._may(question, left):
                 yield False
                 return
-            with self.port.transaction(max(end - time.monotonic(), 0.0), hold_s) as ours:
-                if not ours or not self.waiting_s(question):
-                    yield ours
+            with self.port.transaction(max(end - time.monotonic(), 0.0), hold_s) as has_turn:
+                if not has_turn or not self.waiting_s(question):
+                    yield has_turn
                     return
 
-    def _asked(self, question: Question, wait_s: float) -> Outcome:
-        with self.turn(question, wait_s, question.hold_s()) as ours:
-            return self.ask_now(question) if ours else Outcome(Fate.NOT_YET)
+    def _ask_in_turn(self, question: Question, wait_s: float) -> Outcome:
+        with self.turn(question, wait_s, question.hold_s()) as has_turn:
+            return self.ask_now(question) if has_turn else Outcome(Fate.NOT_YET)
 
     def ask_now(self, question: Question) -> Outcome:
         """In a turn of ours."""
@@ -179,14 +179,14 @@ class Asker:
     def _once(self, question: Question) -> Outcome:
         line, outcome = self.port.line, Outcome(Fate.NOT_YET)
         sent, awaited = question.make()
-        asked = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
+        opened = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
         try:
-            outcome = self._sent(question, asked, sent, awaited)
+            outcome = self._sent(question, opened, sent, awaited)
         finally:
-            line.end(asked, damaged=outcome.fate is Fate.DAMAGED)
+            line.end(opened, damaged=outcome.fate is Fate.DAMAGED)
         return outcome
 
-    def _sent(self, question: Question, asked: Open, sent: bytes, awaited: Awaited) -> Outcome:
+    def _sent(self, question: Question, opened: Open, sent: bytes, awaited: Awaited) -> Outcome:
         line = self.port.line
         if question.begins is not None:
             question.begins()
@@ -208,30 +208,30 @@ class Asker:
             if not data and quiet_s < left and question.quiet is not None:
                 answer = question.quiet(now_us)
             if answer is not None:
-                line.answered(asked, self.port.generation)
-                self._tell(question, awaited, echo, heard)
+                line.answered(opened, self.port.generation)
+                self._count_strays(question, awaited, echo, heard)
                 with contextlib.ExitStack() as turns:
-                    return Outcome(self._listen_on(question, asked, awaited, answer, turns), answer, now_us, heard)
+                    return Outcome(self._listen_on(question, opened, awaited, answer, turns), answer, now_us, heard)
             if awaited.damaged and data:
                 until = min(until, time.monotonic() + DAMAGED_S)
             elif question.gap_s and data and awaited.begun():
                 until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + LONGEST_ANSWER_S)
-        return self._without_answer(question, asked, awaited, echo, heard)
+        return self._without_answer(question, opened, awaited, echo, heard)
 
-    def _without_answer(self, question: Question, asked: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
+    def _without_answer(self, question: Question, opened: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
         held = echo.give_up()
         now_us = self.context.now_us()
         answer = awaited.feed(held, now_us) if held else None
         if answer is None and question.quiet is not None:
             answer = question.quiet(now_us)
-        self._tell(question, awaited, echo, heard)
+        self._count_strays(question, awaited, echo, heard)
         if answer is not None:
-            self.port.line.answered(asked, self.port.generation)
+            self.port.line.answered(opened, self.port.generation)
             return Outcome(Fate.ANSWERED, answer, now_us, heard)
         damaged = awaited.damaged or (question.separation in ("number", "content") and awaited.begun())
         return Outcome(Fate.DAMAGED if damaged else Fate.SILENT, None, now_us, heard)
 
-    def _tell(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
+    def _count_strays(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
         if question.echo == "told" and heard:
             self.port.line.echoed(question.key, echo.seen)
             if echo.seen:
@@ -239,18 +239,18 @@ class Asker:
         if awaited.foreign:
             self.context.count("foreign_answers", awaited.foreign, f"{heard.hex(' ')} while {question.key} was asked")
 
-    def _listen_on(self, question: Question, asked: Open, awaited: Awaited, answer: Any, turns: contextlib.ExitStack) -> Fate:
+    def _listen_on(self, question: Question, opened: Open, awaited: Awaited, answer: Any, turns: contextlib.ExitStack) -> Fate:
         """Until the unit has said everything. What it says is given to ``more``, or counted."""
         line = self.port.line
-        if question.more is None and self._differs(question, asked, awaited, b"", answer):
+        if question.more is None and self._differs(question, opened, awaited, b"", answer):
             return Fate.AMBIGUOUS
         if isinstance(answer, Batch) and len(answer.times_us) > 1:
             line.talks_on(question.key)
-        hold_s = line.hold_s(asked, question.learning_s)
+        hold_s = line.hold_s(opened, question.learning_s)
         began, trail_s = time.monotonic(), 0.0
         until = began + hold_s
         while (left := until - time.monotonic()) > 0:
-            arrived = self._read_on(asked, left, turns)
+            arrived = self._read_on(opened, left, turns)
             if arrived is None:
                 return Fate.ANSWERED
             if not arrived[1]:
@@ -259,46 +259,46 @@ class Asker:
             until = min(max(until, time.monotonic() + trail_s), began + max(hold_s, question.learning_s))
             if question.more is not None:
                 question.more(arrived[1], arrived[0])
-            elif self._differs(question, asked, awaited, arrived[1], answer):
+            elif self._differs(question, opened, awaited, arrived[1], answer):
                 return Fate.AMBIGUOUS
         if hold_s:
             line.heard_out(question.key, trail_s, wholly=hold_s >= question.learning_s)
         return Fate.ANSWERED
 
-    def _read_on(self, asked: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
+    def _read_on(self, opened: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
         """As the port's, and once in a new connection, where the old one is closed behind the answer, which stands. None: a stop was
         asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
         port, line = self.port, self.port.line
         try:
             return port.read(left_s)
         except DriverError as error:
-            if not line.goes_on(asked, port.generation, left_s) or not port.is_connection or self.context.wait(0):
+            if not line.goes_on(opened, port.generation, left_s) or not port.is_connection or self.context.wait(0):
                 return None
             try:
                 port.reopen()
-                line.goes_on_in(asked, port.generation)
-                ours = turns.enter_context(port.transaction(left_s, left_s + GRACE_S))
+                line.goes_on_in(opened, port.generation)
+                has_turn = turns.enter_context(port.transaction(left_s, left_s + GRACE_S))
             except DriverError:
                 return None
             self.context.count("reopened", 1, str(error))
-            return (self.context.now_us(), b"") if ours else None
+            return (self.context.now_us(), b"") if has_turn else None
 
-    def _differs(self, question: Question, asked: Open, awaited: Awaited, data: bytes, answer: Any) -> bool:
+    def _differs(self, question: Question, opened: Open, awaited: Awaited, data: bytes, answer: Any) -> bool:
         """Whether another answer comes behind the first one, that is not the same once more. Then the first was an earlier question's,
         which would go on for ever with a unit that says everything twice: each question would get the repetition before its own."""
-        found = False
+        came_again = False
         for _ in range(MOST_ANSWERS):
             another = awaited.feed(data, 0)
             if another is None:
                 break
-            found, data = True, b""
+            came_again, data = True, b""
             if another != answer:
-                self.port.line.doubt(asked)
+                self.port.line.doubt(opened)
                 self.context.count("ambiguous_answers", 1, question.key)
                 return True
             self.port.line.talks_on(question.key)
             self.context.count("repeated_answers", 1, question.key)
-        if data and not found:
+        if data and not came_again:
             self.context.count("unasked_bytes", len(data), f"{data[:SHOWN_BYTES].hex(' ')} after {question.key}")
         return False
 

@@ -121,32 +121,32 @@ class Line:
         with self._lock:
             self._generation += 1
             now = self.clock()
-            asked, self._open = self._open, None
-            if asked is not None and asked.answered:
-                self._quiet_until = max(self._quiet_until, asked.held_until)
-            elif asked is not None:
-                asked.debt = self._owed(asked, now + self._quiet_s(asked.turnaround_s, self._habit(asked.key)))
+            former, self._open = self._open, None
+            if former is not None and former.answered:
+                self._quiet_until = max(self._quiet_until, former.held_until)
+            elif former is not None:
+                former.debt = self._owed(former, now + self._quiet_s(former.turnaround_s, self._habit(former.key)))
             if self._last is None or not self._known(self._last):
                 self._quiet_until = max(self._quiet_until, now + quiet_s)
             return self._generation
 
-    def _known(self, asked: Open) -> bool:
+    def _known(self, opened: Open) -> bool:
         """Whether the unit was heard out often enough, or whatever comes is its own."""
-        return asked.separation == "own" or self._habit(asked.key).heard_out >= LEARNING
+        return opened.separation == "own" or self._habit(opened.key).heard_out >= LEARNING
 
-    def goes_on(self, asked: Open, generation: int, left_s: float) -> bool:
+    def goes_on(self, opened: Open, generation: int, left_s: float) -> bool:
         """The connection was closed behind its answer, and the unit may still talk for so long: nobody asks meanwhile. Whether that was
         the first one to be closed so, and it is worth while to listen in a new one."""
         with self._lock:
             self._quiet_until = max(self._quiet_until, self.clock() + left_s)
             return generation in self._answered_in
 
-    def goes_on_in(self, asked: Open, generation: int) -> None:
+    def goes_on_in(self, opened: Open, generation: int) -> None:
         """It is listened to in that opening."""
         with self._lock:
             self._lives(generation)
             if self._open is None:
-                self._open = asked
+                self._open = opened
 
     def answered_in(self, generation: int) -> bool:
         """Whether anything was answered in that opening, so that opening it again is worth while."""
@@ -194,33 +194,33 @@ class Line:
             self._open = Open(awaited, key, count, turnaround_s, separation, self.clock())
             return self._open
 
-    def answered(self, asked: Open, generation: int = 0) -> None:
+    def answered(self, opened: Open, generation: int = 0) -> None:
         """The question was, in that opening; it stays open until ``end``, because more may belong to its answer."""
         with self._lock:
             self._lives(generation or self._generation)
-            asked.answered = True
-            if asked.debt is not None and asked.debt in self._debts:
-                self._debts.remove(asked.debt)
-            habit = self._habit(asked.key)
-            habit.times_s.append(self.clock() - asked.asked_at)
+            opened.answered = True
+            if opened.debt is not None and opened.debt in self._debts:
+                self._debts.remove(opened.debt)
+            habit = self._habit(opened.key)
+            habit.times_s.append(self.clock() - opened.asked_at)
             habit.clean_misses = 0
 
     def _lives(self, generation: int) -> None:
         if generation not in self._answered_in:
             self._answered_in.append(generation)
 
-    def doubt(self, asked: Open) -> None:
+    def doubt(self, opened: Open) -> None:
         """The question was not answered after all: what came may have been an earlier one's. All that is learned is void."""
         with self._lock:
-            asked.answered = False
+            opened.answered = False
             for habit in self._habits.values():
                 habit.heard_out = 0
 
-    def hold_s(self, asked: Open, learning_s: float) -> float:
+    def hold_s(self, opened: Open, learning_s: float) -> float:
         """How long to listen on after an answer: the whole ``learning_s`` until it is known what the unit does."""
         with self._lock:
-            seconds = self._hold_s(self._habit(asked.key), learning_s)
-            asked.held_until = self.clock() + seconds
+            seconds = self._hold_s(self._habit(opened.key), learning_s)
+            opened.held_until = self.clock() + seconds
             return seconds
 
     def _hold_s(self, habit: Habit, learning_s: float) -> float:
@@ -256,27 +256,27 @@ class Line:
             habit.echo_misses = 0 if seen else habit.echo_misses + 1
             habit.echoes = seen or (habit.echoes and habit.echo_misses < ECHO_MISSES)
 
-    def end(self, asked: Open, *, damaged: bool = False) -> None:
+    def end(self, opened: Open, *, damaged: bool = False) -> None:
         """Nobody listens for the question's answer any more. If there was none, it is owed from now on."""
         with self._lock:
-            if self._open is asked:
+            if self._open is opened:
                 self._open = None
-            if asked.answered:
-                self._last = asked
+            if opened.answered:
+                self._last = opened
                 return
-            if asked.debt is not None and asked.debt in self._debts:
+            if opened.debt is not None and opened.debt in self._debts:
                 return  # since the connection was opened anew
             now = self.clock()
             if damaged:  # what was damaged was the answer, most likely; should it have been noise, the answer is due soon
-                until = max(now, asked.asked_at + 2 * asked.turnaround_s)
+                until = max(now, opened.asked_at + 2 * opened.turnaround_s)
             else:
-                habit = self._habit(asked.key)
-                until = now + self._quiet_s(asked.turnaround_s, habit)
+                habit = self._habit(opened.key)
+                until = now + self._quiet_s(opened.turnaround_s, habit)
                 habit.clean_misses += 1
-            self._owed(asked, until)
+            self._owed(opened, until)
 
-    def _owed(self, asked: Open, until: float) -> Debt:
-        debt = Debt(asked.awaited, asked.key, asked.count, asked.turnaround_s, asked.asked_at, until, asked.separation)
+    def _owed(self, opened: Open, until: float) -> Debt:
+        debt = Debt(opened.awaited, opened.key, opened.count, opened.turnaround_s, opened.asked_at, until, opened.separation)
         self._debts.append(debt)
         return debt
 
@@ -298,13 +298,13 @@ class Line:
         with self._lock:
             now = self.clock()
             self._forget(now)
-            asked = self._open
+            current = self._open
             # Whose answer it is while something like it is asked, is for the one who asks to judge.
-            owed = [debt for debt in self._debts if asked is None or not debt.awaited.like(asked.awaited)]
+            owed = [debt for debt in self._debts if current is None or not debt.awaited.like(current.awaited)]
             come = [debt for debt in owed if debt.awaited.feed(data, now_us) is not None]
             if come:
                 self._paid(next((debt for debt in come if debt.until > now), come[-1]), now)
-            elif asked is None:
+            elif current is None:
                 self._unasked(data, now_us, now)
             return bool(come)
 

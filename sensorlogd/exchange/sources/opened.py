@@ -37,25 +37,25 @@ def _opened(
     if path is not None and file.seekable():
         begin = file.read(16)
         file.seek(0)
-    found = kind or _kind(begin)
-    if found in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
+    file_kind = kind or _kind(begin)
+    if file_kind in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
         if path is None:
-            raise FileError(name, 0, f"{found} is read from a file, not from a pipe")
-        if found == "excel":
-            lines, told = workbook.lines(path, chosen, stack)
-            return lines, _table(lines, options, told)
-        if found == "parquet":
+            raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe")
+        if file_kind == "excel":
+            lines, understood_as = workbook.lines(path, chosen, stack)
+            return lines, _table(lines, options, understood_as)
+        if file_kind == "parquet":
             lines = parquet.lines(path, stack)
             return lines, _table(lines, options, "Parquet")
-        return _database(path, found, options, chosen, stack)
+        return _database(path, file_kind, options, chosen, stack)
     if chosen is not None:
         raise ValueError(f"--table {chosen!r}: a text file has none")
     text = Lines(file, name, encoding)
-    if found == "influx" or (found is None and not options.times and not options.columns and _is_influx(text)):
+    if file_kind == "influx" or (file_kind is None and not options.times and not options.columns and _is_influx(text)):
         points = influx.Points(text, options)
         doubtful: list[int] = []
-        told = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
-        return text, Plan(True, told, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful)
+        understood_as = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
+        return text, Plan(True, understood_as, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful)
     return text, rows.plan(text, options)
 
 
@@ -72,9 +72,9 @@ def _is_influx(lines: Lines) -> bool:
     return influx.looks_like(first)
 
 
-def _table(lines: Lines, options: Options, told: str) -> Plan:
+def _table(lines: Lines, options: Options, understood_as: str) -> Plan:
     found = rows.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
-    found.told = f"{told}: {found.told}"
+    found.understood_as = f"{understood_as}: {found.understood_as}"
     return found
 
 
@@ -102,7 +102,7 @@ def _database(path: Path, kind: str, options: Options, chosen: str | None, stack
         found = homeassistant.read(conn, of, str(path), options, left_out)
         stack.callback(found.close)
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
-        told = f"Home Assistant, table {of!r}{more}"
-        return nothing, Plan(True, told, lambda: others.judged(found, options, doubtful), left_out, doubtful)
-    lines, told = sqlite.lines(conn, str(path), chosen, stack)
-    return lines, _table(lines, options, told)
+        understood_as = f"Home Assistant, table {of!r}{more}"
+        return nothing, Plan(True, understood_as, lambda: others.judged(found, options, doubtful), left_out, doubtful)
+    lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
+    return lines, _table(lines, options, understood_as)

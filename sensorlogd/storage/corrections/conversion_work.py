@@ -74,8 +74,8 @@ class ConvertWorker:
             return Slice({"passed_us": passed_us}, moved, True, touched=move.both if moved else [])
         if _timed(self._rows, move.marks):
             return Slice(work.progress, 0, True)
-        sensor, told = move.finish(work.done)
-        return Slice({}, 0, False, told, events=[(EventKind.UNIT_CHANGED, sensor, told)], rolls_up=True, touched=move.both)
+        sensor, outcome = move.finish(work.done)
+        return Slice({}, 0, False, outcome, events=[(EventKind.UNIT_CHANGED, sensor, outcome)], rolls_up=True, touched=move.both)
 
     def _fresh(self, move: _Move, passed_us: int) -> tuple[int, int]:
         began = time.perf_counter()

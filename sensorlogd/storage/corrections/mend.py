@@ -49,8 +49,8 @@ class Change:
         if value is not None and (self.curve is not None or (self.scale, self.offset) != (1.0, 0.0)):
             changed = (value if self.curve is None else self.curve.value(value)) * self.scale + self.offset
             if not math.isfinite(changed):
-                told = repr(value) if self.curve is None else f"{value!r} by {self.curve}"
-                raise MendError(f"{told} * {self.scale!r} + {self.offset!r} is no number that can be stored")
+                replacement = repr(value) if self.curve is None else f"{value!r} by {self.curve}"
+                raise MendError(f"{replacement} * {self.scale!r} + {self.offset!r} is no number that can be stored")
             if self.curve is not None and not self.curve.knows(value):
                 quality = combine(quality, int(Flag.SUSPECT) | int(Test.CALIBRATION))
             value = changed
@@ -74,7 +74,7 @@ class Mend:
     done_us: int | None
     undone_us: int | None
 
-    def tell(self) -> str:
+    def message(self) -> str:
         """What it does, in words."""
         if self.kind == REPLACE:
             return "computed anew" if self.note == RECOMPUTED else "replaced by an import"
@@ -156,7 +156,7 @@ def order(
     if row is not None:
         since_us = max(since_us, row[0])  # what has expired is not there to be mended
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
-    _tell(conn, find(conn, identity), EventKind.MENDED, now_us)
+    _record(conn, find(conn, identity), EventKind.MENDED, now_us)
     return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)
 
 
@@ -230,7 +230,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     conn.execute(
         "UPDATE mend SET undone_us = coalesce(undone_us, ?1), done_us = coalesce(done_us, ?1) WHERE id = ?2", (now_us, identity)
     )
-    _tell(conn, mend, EventKind.MEND_UNDONE, now_us)
+    _record(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
     return identity, work.order(conn, UNDO, {"mend": identity}, now_us, series=mend.series, total=total)
 
@@ -282,12 +282,12 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
             )
 
 
-def _tell(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us: int) -> None:
+def _record(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us: int) -> None:
     sensor, channel = conn.execute(
         "SELECT sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?", (mend.series,)
     ).fetchone()
     note = f": {mend.note}" if mend.note and kind is EventKind.MENDED else ""
-    events.record(conn, now_us, kind, sensor, f"{channel}: mend {mend.id}, {mend.tell()}{note}")
+    events.record(conn, now_us, kind, sensor, f"{channel}: mend {mend.id}, {mend.message()}{note}")
 
 
 def is_waiting(conn: sqlite3.Connection, series: int) -> str:

@@ -61,9 +61,9 @@ class MendWorker:
             "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
             (at, changed, None if more else mend.done_us or now_us, mend.id),
         )
-        told = failure or f"{mend.readings + changed:,} readings changed"
+        outcome = failure or f"{mend.readings + changed:,} readings changed"
         return Slice(
-            {}, changed, more and not failure, "" if more and not failure else told, failed=bool(failure),
+            {}, changed, more and not failure, "" if more and not failure else outcome, failed=bool(failure),
             rolls_up=rolls_up, touched=[mend.series] if changed else [],
         )  # fmt: skip
 
@@ -111,8 +111,8 @@ class UndoWorker:
             if 2 * time.perf_counter() - began - started > self.slice_s:  # another one would take as long as this one
                 break
         more = bool(rows)
-        told = "" if more else f"{work.done + restored:,} readings are what they were"
-        return Slice({}, restored, more, told, rolls_up=rolls_up, touched=[mend.series] if restored else [])
+        outcome = "" if more else f"{work.done + restored:,} readings are what they were"
+        return Slice({}, restored, more, outcome, rolls_up=rolls_up, touched=[mend.series] if restored else [])
 
     def close(self) -> None:
         """Nothing is held open."""

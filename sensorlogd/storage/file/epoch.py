@@ -56,8 +56,8 @@ def look(path: Path) -> Found:
             return Found.EMPTIED
         return Found.EMPTY if there else Found.NOTHING
     if first is not None and head.startswith(_MAGIC):  # else the file is damaged, and the WAL may be the best of it
-        ours, theirs = head[_AT], first[_AT]
-        if ours != theirs and any(ours) and any(theirs):
+        known_epoch, file_epoch = head[_AT], first[_AT]
+        if known_epoch != file_epoch and any(known_epoch) and any(file_epoch):
             return Found.FOREIGN_WAL
     return Found.USABLE
 

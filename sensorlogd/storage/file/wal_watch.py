@@ -94,7 +94,7 @@ class WalWatch:
         if last:
             if not self.frames() or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
                 return False
-            if not self._is_ours(last) or (known and not self._is_ours(known)):
+            if not self._is_of_this_generation(last) or (known and not self._is_of_this_generation(known)):
                 return False
         self._whole = (salts, last)
         return True
@@ -109,16 +109,16 @@ class WalWatch:
     def _last_from(self, known: int) -> int:
         """The last frame of this generation; ``known`` is one (or 0)."""
         step = 1
-        while self._is_ours(known + step):
+        while self._is_of_this_generation(known + step):
             known += step
             step *= 2
         while step > 1:  # known is ours, known + step is not
             step //= 2
-            if self._is_ours(known + step):
+            if self._is_of_this_generation(known + step):
                 known += step
         return known
 
-    def _is_ours(self, frame: int) -> bool:
+    def _is_of_this_generation(self, frame: int) -> bool:
         at = HEADER + (frame - 1) * (FRAME_HEADER + self._page_size) + 8
         return os.pread(self._descriptor, 8, at) == self._salts
 

@@ -43,8 +43,8 @@ class Backup:
     last_us: int | None
 
 
-def copy(source: sqlite3.Connection, target: Path, tell: Callable[[int, int], None] = lambda done, total: None) -> Backup:
-    """Copy ``source`` to ``target``, which is complete or not there. ``tell``: pages done, pages in all.
+def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Backup:
+    """Copy ``source`` to ``target``, which is complete or not there. ``progress``: pages done, pages in all.
 
     The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever
     taken for the copy's. Raises BackupError for whatever the target does not take, sqlite3.Error of the source.
@@ -52,7 +52,7 @@ def copy(source: sqlite3.Connection, target: Path, tell: Callable[[int, int], No
     temporary = target.with_name(f".{target.name}.part")
     try:
         _begin(source, target, temporary)
-        found = _fill(source, temporary, tell)
+        found = _fill(source, temporary, progress)
         _sync(temporary)
         temporary.replace(target)
         _sync(target.parent)
@@ -75,14 +75,14 @@ def _begin(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
         raise BackupError(f"{target.parent}: {needed:,} bytes are needed, {room:,} are free")
 
 
-def _fill(source: sqlite3.Connection, temporary: Path, tell: Callable[[int, int], None]) -> tuple[int, int | None]:
+def _fill(source: sqlite3.Connection, temporary: Path, progress: Callable[[int, int], None]) -> tuple[int, int | None]:
     """How many readings the copy has, and when the newest was. Raises BackupError, and sqlite3.Error of the source."""
     with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as conn:
         source.execute("BEGIN")
         try:
             source.execute("SELECT count(*) FROM meta").fetchone()  # here the snapshot is taken
             (epoch,) = source.execute("PRAGMA user_version").fetchone()
-            source.backup(conn, pages=2_000, progress=lambda _, left, total: tell(total - left, total))
+            source.backup(conn, pages=2_000, progress=lambda _, left, total: progress(total - left, total))
         except sqlite3.Error as error:
             if _is_of_target(error):
                 raise _refused(temporary, error) from error

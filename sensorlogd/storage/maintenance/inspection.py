@@ -36,28 +36,28 @@ RELATIVE = 1e-9
 
 def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
-    one = _one(conn)
-    page = one("PRAGMA page_size")
+    single_value = _single_value(conn)
+    page = single_value("PRAGMA page_size")
     marks = meta.marks(conn)
     wal = path.with_name(path.name + "-wal")
     first, last = survey.extent(conn)
     return {
         "file_bytes": path.stat().st_size,
         "wal_bytes": wal.stat().st_size if wal.exists() else 0,
-        "free_bytes": one("PRAGMA freelist_count") * page,
+        "free_bytes": single_value("PRAGMA freelist_count") * page,
         "page_bytes": page,
-        "schema": one("SELECT version_num FROM alembic_version"),
-        "sensors": one("SELECT count(*) FROM sensor"),
-        "series": one("SELECT count(*) FROM series"),
+        "schema": single_value("SELECT version_num FROM alembic_version"),
+        "sensors": single_value("SELECT count(*) FROM sensor"),
+        "series": single_value("SELECT count(*) FROM series"),
         "first_us": first,
         "last_us": last,
         "moved_until_us": marks.moved_until_us or None,
         "edge_us": marks.edge_us or None,
         "day_zone": marks.day_zone,
-        "dirty_minutes": one("SELECT count(*) FROM dirty"),
-        "stale_series": one("SELECT count(DISTINCT series_id) FROM stale"),
-        "events": one("SELECT count(*) FROM event"),
-        "mends": one("SELECT count(*) FROM mend"),
+        "dirty_minutes": single_value("SELECT count(*) FROM dirty"),
+        "stale_series": single_value("SELECT count(DISTINCT series_id) FROM stale"),
+        "events": single_value("SELECT count(*) FROM event"),
+        "mends": single_value("SELECT count(*) FROM mend"),
     }
 
 
@@ -82,7 +82,7 @@ def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
     return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
 
 
-def _one(conn: sqlite3.Connection) -> Callable[[str], Any]:
+def _single_value(conn: sqlite3.Connection) -> Callable[[str], Any]:
     return lambda sql: conn.execute(sql).fetchone()[0]
 
 

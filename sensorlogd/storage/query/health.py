@@ -69,12 +69,12 @@ def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
         )
     if not clean and facts.get("state") != "stopped":
         return "crashed", f"pid {int(facts.get('pid') or 0)} ended without a clean stop; last sign of life {ago}"
-    told = [f"stopped cleanly {ago}" if clean else f"stopped {ago}, not everything that was received is stored"]
+    sentences = [f"stopped cleanly {ago}" if clean else f"stopped {ago}, not everything that was received is stored"]
     if facts.get("state") == "blocked":
-        told.append(f"it could not write: {facts.get('state_reason') or 'no reason was given'}")
+        sentences.append(f"it could not write: {facts.get('state_reason') or 'no reason was given'}")
     if facts.get("given_up"):
-        told.append(f"{int(facts['given_up']):,} readings were given up")
-    return "stopped", "; ".join(told)
+        sentences.append(f"{int(facts['given_up']):,} readings were given up")
+    return "stopped", "; ".join(sentences)
 
 
 def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None) -> tuple[str, str]:

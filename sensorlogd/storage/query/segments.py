@@ -122,7 +122,7 @@ class Segments:
 
     def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Segment]:
         starts = [start for start, _ in edges]
-        found: list[tuple[int, RollUp]] = []
+        computed: list[tuple[int, RollUp]] = []
         rules = self.snapshot.rules_of(self.series)
         for rows in self.chunks(start_us, end_us):
             times = [row[0] for row in rows]
@@ -134,15 +134,15 @@ class Segments:
                 if end > at:
                     whole = self.snapshot.roll_up(self.series, rows[at:end])
                     begin = max(starts[bucket], start_us)
-                    if found and found[-1][0] == begin:
-                        found[-1] = (begin, rollup.merge(found[-1][1], whole, rules))
+                    if computed and computed[-1][0] == begin:
+                        computed[-1] = (begin, rollup.merge(computed[-1][1], whole, rules))
                     else:
-                        found.append((begin, whole))
+                        computed.append((begin, whole))
                     at = end
                     bucket += 1
                 else:
                     bucket = bisect_right(starts, times[at]) - 1
-        return [(start, *(whole[index] for index in self._at)) for start, whole in found]
+        return [(start, *(whole[index] for index in self._at)) for start, whole in computed]
 
     # ---- readings --------------------------------------------------------------------------------------------------
 

@@ -269,12 +269,12 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
             snapshot = _renewed(snapshot)
             taken = time.monotonic()
         # Behind an edge that was set back, buckets begin before the cut: of their readings only the rest is there.
-        ours = SeriesRollups(snapshot, series, max(old_edge_us, snapshot.kept_from(series, 0) or old_edge_us))
+        rollups = SeriesRollups(snapshot, series, max(old_edge_us, snapshot.kept_from(series, 0) or old_edge_us))
         minutes = settled_minutes(snapshot, series, old_edge_us, min(new_edge_us, moved))
-        append_minutes(minutes, fresh.pop(series, {}).items(), ours.rules)
-        ours.use(minutes)
-        ours.close(minutes, old_edge_us, new_edge_us)
-        rows = ours.rows()
+        append_minutes(minutes, fresh.pop(series, {}).items(), rollups.rules)
+        rollups.use(minutes)
+        rollups.close(minutes, old_edge_us, new_edge_us)
+        rows = rollups.rows()
         if rows:
             yield rows
 
@@ -300,16 +300,16 @@ def compute_dirty(
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
     fresh = _fresh_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
-    ours: SeriesRollups | None = None
+    rollups: SeriesRollups | None = None
     at = 0
     while at < len(marks):
         series, end = marks[at][0], at
         while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
             end += 1
-        if ours is None or ours.series != series:
-            ours = SeriesRollups(snapshot, series)
+        if rollups is None or rollups.series != series:
+            rollups = SeriesRollups(snapshot, series)
         group = marks[at:end]
-        healed = _heal(ours, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, fresh[series])
+        healed = _heal(rollups, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, fresh[series])
         yield (
             [(*key, *whole) for key, whole in healed if whole is not None and snapshot.is_kept(*key)],
             [key for key, whole in healed if whole is None],
@@ -331,8 +331,8 @@ def _fresh_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaul
     return found
 
 
-def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minutes) -> list[tuple[Key, RollUp | None]]:
-    snapshot, series = ours.snapshot, ours.series
+def _heal(rollups: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minutes) -> list[tuple[Key, RollUp | None]]:
+    snapshot, series = rollups.snapshot, rollups.series
     healed: list[tuple[Key, RollUp | None]] = []
     kept_from = snapshot.kept_from(series, 0)
     if kept_from is not None:  # where readings have expired the roll-ups stay
@@ -340,14 +340,14 @@ def _heal(ours: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minutes)
     for first, last in _runs(minutes):
         found: dict[int, RollUp | None] = dict.fromkeys(range(first, last, MINUTE_US))
         whole = settled_minutes(snapshot, series, first, last)
-        append_minutes(whole, ((start, fresh[start]) for start in found if start in fresh), ours.rules)
+        append_minutes(whole, ((start, fresh[start]) for start in found if start in fresh), rollups.rules)
         found.update(whole)
-        ours.computed[MINUTE].update(found)
+        rollups.computed[MINUTE].update(found)
         healed += (((series, MINUTE, start), whole) for start, whole in found.items())
     for tier in COARSER:
-        for start, end in ours._buckets(minutes, tier):
-            if end <= edge_us and ours.compute(tier, start, end):
-                healed.append(((series, tier, start), ours.computed[tier][start]))
+        for start, end in rollups._buckets(minutes, tier):
+            if end <= edge_us and rollups.compute(tier, start, end):
+                healed.append(((series, tier, start), rollups.computed[tier][start]))
     return healed
 
 

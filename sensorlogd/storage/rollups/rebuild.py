@@ -47,23 +47,23 @@ def compute_outdated(
         if tier == DAY:
             if (series, MINUTE) in snapshot.outdated_us:
                 continue  # its hours are made anew just now, which this snapshot does not show
-            work = _days_anew(snapshot, series, from_us, edge_us)
+            work = _rebuild_days(snapshot, series, from_us, edge_us)
         else:
             if fresh is None:
                 fresh = fresh_minutes(snapshot, FIRST_US, edge_us)
-            work = _all_anew(snapshot, series, from_us, edge_us, fresh[series])
+            work = _rebuild_all(snapshot, series, from_us, edge_us, fresh[series])
         for rows, deletes, until_us in work:
             yield rows, deletes, [(series, tier, generation, until_us)]
             if until_us is None or enough():
                 break
 
 
-Anew = Iterator[tuple[list[Row], list[Key], int | None]]
+Rebuilt = Iterator[tuple[list[Row], list[Key], int | None]]
 
 
-def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fresh: Minutes) -> Anew:
+def _rebuild_all(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fresh: Minutes) -> Rebuilt:
     """Every bucket of a series that ends behind ``from_us``, a day at a time."""
-    ours = SeriesRollups(snapshot, series)
+    rollups = SeriesRollups(snapshot, series)
     kept_from = snapshot.kept_from(series, 0)
     at = from_us if kept_from is None else max(from_us, kept_from)
     at -= at % MINUTE_US
@@ -73,22 +73,22 @@ def _all_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fresh
         end = min(resolutions.bucket(begin, DAY, snapshot.zone)[1], edge_us)
         end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
         minutes = settled_minutes(snapshot, series, begin, end)
-        append_minutes(minutes, ((start, fresh[start]) for start in sorted(fresh) if begin <= start < end), ours.rules)
+        append_minutes(minutes, ((start, fresh[start]) for start in sorted(fresh) if begin <= start < end), rollups.rules)
         # Nothing of the stored minutes counts: those without readings are gone.
-        ours.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
-        ours.close(minutes, at, end)
-        rows, deletes = _changes(ours, at, end)
+        rollups.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
+        rollups.close(minutes, at, end)
+        rows, deletes = _changes(rollups, at, end)
         yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
         at = end
-        ours.forget(at - 2 * DAY * SECOND_US)
+        rollups.forget(at - 2 * DAY * SECOND_US)
     yield [], _days_ahead(snapshot, series, from_us, edge_us), None
 
 
-def _changes(ours: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Key]]:
+def _changes(rollups: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Key]]:
     """What differs between the stored buckets that end in (at, end] and the computed ones."""
     rows: list[Row] = []
     deletes: list[Key] = []
-    series, snapshot = ours.series, ours.snapshot
+    series, snapshot = rollups.series, rollups.snapshot
     for tier in (*FIXED, DAY):
         since = at - tier * SECOND_US + 1
         if tier == DAY:
@@ -97,7 +97,7 @@ def _changes(ours: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Ke
                 since = following  # a day whose first readings have expired stays as it is
         until = end if tier == DAY else end - tier * SECOND_US + 1
         stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, tier, since, until))}
-        for start, whole in ours.computed[tier].items():
+        for start, whole in rollups.computed[tier].items():
             if since <= start < until:
                 before = stored.pop(start, None)
                 if whole is None:
@@ -115,9 +115,9 @@ def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> 
     return [(series, DAY, row[0]) for row in snapshot.conn.execute(STORED, (series, DAY, since, FAR_US))]
 
 
-def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Anew:
+def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Rebuilt:
     """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
-    ours = SeriesRollups(snapshot, series)
+    rollups = SeriesRollups(snapshot, series)
     at = from_us
     while True:
         first = min(_firsts(snapshot, series, at, None), default=edge_us)
@@ -129,9 +129,9 @@ def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> A
         rows: list[Row] = []
         deletes: list[Key] = []
         for _ in range(DAYS_AT_ONCE):
-            if ours.compute(DAY, begin, end, partly=True):
+            if rollups.compute(DAY, begin, end, partly=True):
                 stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, DAY, begin, end))}
-                whole = ours.computed[DAY][begin]
+                whole = rollups.computed[DAY][begin]
                 if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
                     rows.append((series, DAY, begin, *whole))
                 deletes += ((series, DAY, start) for start in stored if start >= from_us)
@@ -140,7 +140,7 @@ def _days_anew(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> A
             if end > edge_us:
                 break
         yield rows, deletes, at
-        ours.computed[DAY].clear()
+        rollups.computed[DAY].clear()
 
 
 def _firsts(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:

@@ -174,7 +174,7 @@ def _one(
         sin_sum, cos_sum = math.fsum(map(math.sin, radians)), math.fsum(map(math.cos, radians))
     elif rules.kind == "state":
         transitions = sum(map(ne, mine[1:], mine))
-        states = _told(_held(mine, steps[a : b - 1]))
+        states = _states_text(_held(mine, steps[a : b - 1]))
     return tuple.__new__(
         RollUp,
         (
@@ -312,7 +312,7 @@ def _held(numbers: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
     return held
 
 
-def _told(held: dict[str, int]) -> str:
+def _states_text(held: dict[str, int]) -> str:
     """The column ``states``: the MAX_STATES lowest states that lasted, in order, and all others as one.
 
     The lowest, because any other choice would depend on where readings are cut: a state that is among the lowest of the
@@ -320,11 +320,11 @@ def _told(held: dict[str, int]) -> str:
     """
     rest = held.pop(OTHER, 0)
     lasted = sorted(((float(key), key, us) for key, us in held.items() if us))
-    told = {key: us for _, key, us in lasted[:MAX_STATES]}
+    longest = {key: us for _, key, us in lasted[:MAX_STATES]}
     rest += sum(us for _, _, us in lasted[MAX_STATES:])
     if rest:
-        told[OTHER] = rest
-    return json.dumps(told, separators=(",", ":"))
+        longest[OTHER] = rest
+    return json.dumps(longest, separators=(",", ":"))
 
 
 # ---- from roll-ups -----------------------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
         last_but_one = lasts_but_one[-1] if ns[-1] > 1 else lasts[-2]
     elif rules.kind == "state" and None not in columns[20] and None not in columns[21]:
         transitions = sum(columns[20]) + sum(map(ne, firsts[1:], lasts))
-        states = _told(_merged_states(columns[21], lasts, steps))
+        states = _states_text(_merged_states(columns[21], lasts, steps))
     return tuple.__new__(
         RollUp,
         (
@@ -388,9 +388,9 @@ def _merged_mean(ns: Sequence[int], means: Sequence[Any], n: int) -> float | Non
     return total(one * (count / n) for count, one in zip(ns, means, strict=True)) if mean is None else mean
 
 
-def _merged_states(told: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
+def _merged_states(texts: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
     held: dict[str, int] = {}
-    for text in told:
+    for text in texts:
         for key, us in json.loads(text).items():
             held[key] = add(held.get(key, 0), us)
     for value, us in zip(lasts, steps, strict=False):

@@ -150,7 +150,7 @@ def _read_meta(damaged: Damaged, former: Former) -> None:
 
 def _in_history(damaged: Damaged) -> set[int]:
     """The series that settled readings are of, whether or not their names can be read."""
-    found: set[int] = set()
+    series_ids: set[int] = set()
     series, missed = 0, 0
     while series <= MOST_SERIES and missed < _TRIES:
         first = damaged.first(statements.SERIES, series, MOST_SERIES)
@@ -161,8 +161,8 @@ def _in_history(damaged: Damaged) -> set[int]:
             break
         else:
             series = first[0][0] + 1
-            found.add(first[0][0])
-    return found
+            series_ids.add(first[0][0])
+    return series_ids
 
 
 def _newest_event(damaged: Damaged) -> int:

@@ -58,7 +58,7 @@ class Names:
         self.apart: list[str] = []
         self._known: dict[int, int] = {}
 
-    def tell(self, former_id: int) -> str:
+    def former_name(self, former_id: int) -> str:
         """``sensor.channel`` of a former series, for people."""
         sensor, series = self._former(former_id)
         return f"{sensor.name}.{series.channel}"

@@ -143,10 +143,10 @@ def _settle(file: BinaryIO, size: int, pages: int | None) -> None:
 
 def _schema_pages(file: BinaryIO, size: int) -> list[int]:
     """The pages of the tree whose root is the first page: the schema. No overflow pages: it has none of such length."""
-    found, waiting = [], [1]
+    pages, waiting = [], [1]
     while waiting:
         number = waiting.pop()
-        found.append(number)
+        pages.append(number)
         page = _page(file, number, size)
         at = 100 if number == 1 else 0
         if page[at] not in _INNER:
@@ -156,7 +156,7 @@ def _schema_pages(file: BinaryIO, size: int) -> list[int]:
         for index in range(cells):
             cell = int.from_bytes(page[at + 12 + 2 * index : at + 14 + 2 * index], "big")
             waiting.append(int.from_bytes(page[cell : cell + 4], "big"))
-    return found
+    return pages
 
 
 def _page(file: BinaryIO, number: int, size: int) -> bytes:

@@ -138,38 +138,38 @@ def _is_curve(text: object) -> bool:
 
 def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row]) -> tuple[int, list[str]]:
     """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
-    stored, told = 0, []
+    stored, shortened = 0, []
     for row in rows:
         identity, made, series, since, until, quality, scale, offset, note, at, count, done, undone, kind, curve = row
         if any(type(value) is not int for value in (identity, made, series, since, until, at, count)) or type(note) is not str:
             continue
         if done is None and undone is None:
             until, done = at, made
-            told.append(f"mend {identity} of {names.tell(series)} was not finished: it ends at its last change")
-        found = conn.execute(
+            shortened.append(f"mend {identity} of {names.former_name(series)} was not finished: it ends at its last change")
+        mend_rows = conn.execute(
             "SELECT id FROM mend WHERE made_us = ? AND series_id = ? AND since_us = ? AND note = ?",
             (made, names.of(series), since, note),
         ).fetchone()
-        if found is None:
-            found = (_free_mend(conn, kept, identity),)
+        if mend_rows is None:
+            mend_rows = (_free_mend(conn, kept, identity),)
             conn.execute(
                 'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
                 " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    found[0], made, names.of(series), since, until, quality, scale, offset, note, at, count, done, undone,
+                    mend_rows[0], made, names.of(series), since, until, quality, scale, offset, note, at, count, done, undone,
                     kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
                 ),
             )  # fmt: skip
             stored += 1
-        kept.mends[str(identity)] = found[0]
-    return stored, told
+        kept.mends[str(identity)] = mend_rows[0]
+    return stored, shortened
 
 
 def _free_mend(conn: sqlite3.Connection, kept: Kept, identity: int) -> int:
     """An id in the order in which mends were made, because later ones are taken back first: those here are all later."""
-    ours = set(kept.mends.values())
-    lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in ours), default=None)
-    highest = max(ours, default=None)
+    restored = set(kept.mends.values())
+    lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in restored), default=None)
+    highest = max(restored, default=None)
     if (lowest is None or identity < lowest) and (highest is None or identity > highest):
         return identity
     # Below the live ones and above those that came back before: far enough below for all of them.

@@ -268,7 +268,7 @@ class _Storing:
         read with it and are not stored yet."""
         self.skipped += 1
         if len(self.stretches) < MOST_TOLD:
-            series = self.names.tell(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
+            series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
             self.stretches.append(messages.stretch(source.stage, source.tier, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):
             edge = self.former.edge_us
@@ -304,9 +304,9 @@ class _Storing:
         elif stage == Stage.CALIBRATION:
             self._count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.work.made_us))
         elif stage == Stage.MEND:
-            stored, told = restoring.mends(self.conn, self.names, self.kept, rows)
+            stored, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
             self._count("mends", stored)
-            self.cut_short += told
+            self.cut_short += shortened
         elif stage == Stage.MENDED:
             restoring.mended(self.conn, self.kept, source.of, rows)
         elif stage == Stage.EVENT:

@@ -250,22 +250,22 @@ class BucketsAsk:
 def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
     """One entry a series: where its answer comes from, and its buckets. ``lost`` is told what a damaged file does not give."""
     ask, form = wanted.ask, wanted.form
-    told: list[Json] = []
+    entries: list[Json] = []
     left = Left(len(ask.aggregates))
     found = find_series(log, wanted.patterns)
     changes_of(found, wanted.unit)
     try:
-        asked = log.buckets(found, ask, wanted.unit)
+        pending = log.buckets(found, ask, wanted.unit)
         for index, one in enumerate(found):
             try:
-                _, answer = next(asked)
+                _, answer = next(pending)
                 rows = list(left.count(answer.rows))
             except sqlite3.DatabaseError as error:
                 if not is_damaged_page(error):
                     raise
-                asked.close()  # it holds a snapshot
+                pending.close()  # it holds a snapshot
                 answer, rows = _around_damage(log, one, wanted, lost, error)
-                asked = log.buckets(found[index + 1 :], ask, wanted.unit)
+                pending = log.buckets(found[index + 1 :], ask, wanted.unit)
             entry: Json = {
                 "sensor": one.sensor,
                 "channel": one.channel,
@@ -282,10 +282,10 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
                 entry |= bucket_columns(rows, ask.aggregates, form)
             else:
                 entry["rows"] = [bucket_as_row(one, row, ask.aggregates, form) for row in rows]
-            told.append(entry)
+            entries.append(entry)
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None
-    return {"series": told}
+    return {"series": entries}
 
 
 @dataclass(slots=True)
@@ -323,8 +323,8 @@ def _around_damage(
 
     def rows(a: int, b: int) -> list[BucketRow]:
         nonlocal answer
-        with closing(log.buckets([one], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as asked:
-            _, answer = next(asked)
+        with closing(log.buckets([one], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as pending:
+            _, answer = next(pending)
             return list(answer.rows)
 
     around = Around(one.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
@@ -364,15 +364,15 @@ def page_of_buckets(
     A page ends between two buckets, which changes nothing in any of them. Filled ones depend on their neighbours: with
     ``previous`` and ``linear`` a series is one page, bounded by the number of its buckets.
     """
-    found = find_series(log, wanted.patterns)
-    changes_of(found, wanted.unit)
+    series_found = find_series(log, wanted.patterns)
+    changes_of(series_found, wanted.unit)
     ask = wanted.ask
     index = place.series if place else 0
     since = place.since_us if place else ask.since_us
     whole = ask.fill in ("previous", "linear") or ask.step is None
     rows: list[tuple[Series, BucketRow]] = []
-    while index < len(found):
-        one = found[index]
+    while index < len(series_found):
+        one = series_found[index]
         for row in _rows(log, one, ask, since, wanted.unit):
             if len(rows) >= limit and not whole:
                 assert ask.step is not None
@@ -381,15 +381,15 @@ def page_of_buckets(
                 raise ApiError(400, "too_many_rows", f"{one.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once")
             rows.append((one, row))
         index, since = index + 1, ask.since_us
-        if len(rows) >= limit and index < len(found):
+        if len(rows) >= limit and index < len(series_found):
             return rows, BucketsPlace(index, since)
     return rows, None
 
 
 def _rows(log: Log, one: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
-    asked = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
+    question = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
     try:
-        with closing(log.buckets([one], asked, unit)) as answers:
+        with closing(log.buckets([one], question, unit)) as answers:
             for _, answer in answers:
                 yield from answer.rows
     except ValueError as error:

@@ -21,7 +21,7 @@ from sensorlogd.web.answering.pool import Pool
 from sensorlogd.web.answering.stream import open_stream
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.working import row_text
-from sensorlogd.web.working.asking import asked
+from sensorlogd.web.working.asking import answer_of
 from sensorlogd.web.working.damage import Lost
 from sensorlogd.web.working.refusal import ApiError
 
@@ -88,10 +88,10 @@ async def events(request: Request) -> Response:
         form,
     )
     if kind == "json":
-        return await _told(request, "events", ask)
+        return await _answer(request, "events", ask)
 
     async def page(_: object) -> tuple[bytes, None]:
-        return await asked(request, QUESTIONS + "events_page", ask, kind), None
+        return await answer_of(request, QUESTIONS + "events_page", ask, kind), None
 
     return await streamed(request, kind, answers.EVENT_COLUMNS_WITH_ID, page, "events")
 
@@ -136,12 +136,12 @@ async def cost(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     since, until = params.span("-1d")
     ask = CostAsk(params.series(), since, until, params.step("every", "1h"), params.zone, settings.zone, settings.tariffs, form)
-    return await _told(request, "cost", ask)
+    return await _answer(request, "cost", ask)
 
 
 async def database(request: Request) -> Response:
     _, params, form = _begin(request, "database")
-    return await _told(request, "database", params.now_us, form, params.flag("parts"))
+    return await _answer(request, "database", params.now_us, form, params.flag("parts"))
 
 
 async def readings(request: Request) -> Response:
@@ -149,12 +149,12 @@ async def readings(request: Request) -> Response:
     ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, answers.parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return await _told(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))
+        return await _answer(request, "readings", ask, shape, params.whole("limit", ROWS_DEFAULT, 1, ROWS_MAX))
     first = row_text.begin(ask, params.whole("limit", 2**62, 1, 2**62), 4 * PAGE_ROWS)
     lost: list[Lost] = []
 
     async def page(place: Any) -> tuple[bytes, Any]:
-        found = await asked(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
+        found = await answer_of(request, QUESTIONS + "readings_page", ask, place or first, kind, patient=place is not None)
         if found.lost and place is not None:
             raise ConnectionAbortedError(f"{found.lost[0]} cannot be read: the file is damaged")  # cut off: not the whole
         lost.extend(found.lost)
@@ -173,10 +173,10 @@ async def buckets(request: Request) -> Response:
     wanted = BucketsAsk(params.series(), params.ask(), params.text("unit"), form)
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
-        return await _told(request, "buckets", wanted, shape)
+        return await _answer(request, "buckets", wanted, shape)
 
     async def page(place: Any) -> tuple[bytes, Any]:
-        found: tuple[bytes, Any] = await asked(
+        found: tuple[bytes, Any] = await answer_of(
             request, QUESTIONS + "buckets_page", wanted, place, kind, PAGE_ROWS, patient=place is not None
         )
         return found
@@ -184,9 +184,9 @@ async def buckets(request: Request) -> Response:
     return await streamed(request, kind, wanted.columns(), page, "buckets")
 
 
-async def _told(request: Request, question: str, *arguments: Any) -> Response:
+async def _answer(request: Request, question: str, *arguments: Any) -> Response:
     """An answer of JSON that a worker made."""
-    found = await asked(request, QUESTIONS + question, *arguments, takes_gzip(request))
+    found = await answer_of(request, QUESTIONS + question, *arguments, takes_gzip(request))
     return tagged(request, found.content, MEDIA_TYPES["json"], found.etag, packed=found.packed)
 
 

@@ -38,7 +38,7 @@ def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: Tim
             "made": form(one.made_us),
             "since": form(one.since_us),
             "until": form(one.until_us),
-            "what": one.tell(),
+            "what": one.message(),
             "note": one.note,
             "readings": one.readings,
             "state": mending.state_of(log.conn, one),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensorlogd.storage.query.log import Log
-from sensorlogd.web.working.kept import KeptLog, Telling, is_damage, is_interrupt, too_long, unreadable
+from sensorlogd.web.working.kept import DamageReports, KeptLog, is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
 
 T = TypeVar("T")
@@ -29,28 +29,30 @@ STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: some tenths of a mi
 class Pool:
     """``timeout_s``: the longest a question may take once it has begun. At most ``threads`` are asked at a time."""
 
-    def __init__(self, database: Path, *, threads: int = 3, timeout_s: float = 10.0, tell: Telling | None = None) -> None:
+    def __init__(
+        self, database: Path, *, threads: int = 3, timeout_s: float = 10.0, report_damage: DamageReports | None = None
+    ) -> None:
         self.database = database
         self.timeout_s = timeout_s
         self.refused = 0
         self.timeouts = 0
         self._limit = threads * (1 + WAITING_PER_THREAD)
-        self._asked = 0
+        self._pending = 0
         self._local = threading.local()
         self._kept: list[KeptLog] = []
         self._lock = threading.Lock()  # guards _kept
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="query")
         self._closed = threading.Event()
-        self._tell = tell or Telling(database)
+        self._report_damage = report_damage or DamageReports(database)
 
     async def run(self, question: Callable[[Log], T], timeout_s: float | None = None, *, patient: bool = False) -> T:
         """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
 
         Raises ApiError: 503 busy or no database, 422 when it takes too long.
         """
-        if self._closed.is_set() or (self._asked >= self._limit and not patient):
+        if self._closed.is_set() or (self._pending >= self._limit and not patient):
             raise self._busy()
-        self._asked += 1
+        self._pending += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self._executor,
@@ -60,7 +62,7 @@ class Pool:
                 math.inf if patient else time.monotonic() + WAITING_S,
             )
         finally:
-            self._asked -= 1
+            self._pending -= 1
 
     def end(self) -> None:
         """End running questions, and refuse new ones."""
@@ -100,7 +102,7 @@ class Pool:
                 raise
             kept.close()
             found = unreadable(error)
-            self._tell(str(found))
+            self._report_damage(str(found))
             raise found from error
         finally:
             if kept.holds(log):  # else it was let go of, and is closed

@@ -20,8 +20,8 @@ async def health(request: Request) -> Response:
     """A worker is asked whether it answers, and nothing of the database: so it is told whatever state that is in."""
     if await request.app.state.workers.is_well():
         return JSONResponse({"status": "ok"}, headers=NEVER_KEPT)
-    told = {"code": "no_worker", "message": "no process answers questions", "hint": "the log of the daemon has more"}
-    return JSONResponse({"error": told}, 503, NEVER_KEPT | {"Retry-After": "5"})
+    problem = {"code": "no_worker", "message": "no process answers questions", "hint": "the log of the daemon has more"}
+    return JSONResponse({"error": problem}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
 async def ready(request: Request) -> Response:

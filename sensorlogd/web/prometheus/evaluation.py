@@ -69,8 +69,8 @@ def _data(source: LogSource, question: Question) -> str:
 
 
 def _answer(source: LogSource, data: str, pack: bool) -> Body:
-    told = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
-    return body_of(f'{{"status":"success","data":{data}{told}}}'.encode(), pack, source.told_source())
+    notes_json = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
+    return body_of(f'{{"status":"success","data":{data}{notes_json}}}'.encode(), pack, source.source_kind())
 
 
 def _engine() -> Any:

@@ -24,7 +24,7 @@ from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.values import PromError
 from sensorlogd.web.serving.forms import form
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.asking import asked
+from sensorlogd.web.working.asking import answer_of
 from sensorlogd.web.working.questions import Body
 from sensorlogd.web.working.refusal import ApiError
 
@@ -59,13 +59,13 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         except PromError as error:
             return _error(error.kind, str(error))
         except ApiError as error:
-            told = error.body
-            kind = KINDS.get(str(told["code"])) or ("bad_data" if error.status < 422 else "unavailable")
-            return _error(kind, "; ".join(str(told[name]) for name in ("message", "hint") if name in told), error.headers)
+            body = error.body
+            kind = KINDS.get(str(body["code"])) or ("bad_data" if error.status < 422 else "unavailable")
+            return _error(kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers)
         if isinstance(data, Body):
             return _whole(request, data)
-        told = {"status": "success", "data": data}
-        return JSONResponse(told) if request.method == "POST" else json_answer(request, told)
+        body = {"status": "success", "data": data}
+        return JSONResponse(body) if request.method == "POST" else json_answer(request, body)
 
     return endpoint
 
@@ -122,12 +122,12 @@ async def _evaluated(request: Request, parameters: QueryParams, start: int, end:
         settings.prometheus_lookback == "heartbeat",
         Limits(settings.query_readings, settings.query_cells),
     )
-    return await _asked(request, "evaluate", question, takes_gzip(request))
+    return await _answer(request, "evaluate", question, takes_gzip(request))
 
 
-async def _asked(request: Request, name: str, *arguments: Any) -> Any:
+async def _answer(request: Request, name: str, *arguments: Any) -> Any:
     """Raises PromError, ApiError."""
-    found = await asked(request, QUESTIONS + name, *arguments)
+    found = await answer_of(request, QUESTIONS + name, *arguments)
     if isinstance(found, Refusal):
         raise PromError(found.message, found.kind)
     return found
@@ -140,22 +140,22 @@ async def series(request: Request, parameters: QueryParams) -> Any:
     selectors = parameters.getlist("match[]")
     if not selectors:
         raise PromError("no match[] parameter provided", "bad_data")
-    return await _asked(request, "all_series", selectors)
+    return await _answer(request, "all_series", selectors)
 
 
 async def labels(request: Request, parameters: QueryParams) -> Any:
-    return await _asked(request, "label_names", parameters.getlist("match[]"))
+    return await _answer(request, "label_names", parameters.getlist("match[]"))
 
 
 async def label_values(request: Request, parameters: QueryParams) -> Any:
     name = request.path_params["name"]
     if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise PromError(f"invalid label name: {name!r}", "bad_data")
-    return await _asked(request, "label_values", parameters.getlist("match[]"), name)
+    return await _answer(request, "label_values", parameters.getlist("match[]"), name)
 
 
 async def metadata(request: Request, parameters: QueryParams) -> Any:
-    return await _asked(request, "metadata", parameters.get("metric"))
+    return await _answer(request, "metadata", parameters.get("metric"))
 
 
 async def buildinfo(request: Request, parameters: QueryParams) -> Any:
@@ -171,9 +171,9 @@ async def buildinfo(request: Request, parameters: QueryParams) -> Any:
     }
 
 
-def _of_alarms(told: Callable[[list[AlarmRow]], Any]) -> Answer:
+def _of_alarms(render: Callable[[list[AlarmRow]], Any]) -> Answer:
     async def answer(request: Request, parameters: QueryParams) -> Any:
-        return await request.app.state.pool.run(lambda log: told(alarm_rows.found(log.conn)))
+        return await request.app.state.pool.run(lambda log: render(alarm_rows.found(log.conn)))
 
     return answer
 

@@ -94,7 +94,7 @@ class LogSource:
         ]
         return {"warnings": warnings, "infos": self._about_rollups()}
 
-    def told_source(self) -> str | None:
+    def source_kind(self) -> str | None:
         """Where the values come from; None: from nowhere in the log."""
         if self._tiers:
             return "rollups+readings" if self.looked_at else "rollups"
@@ -110,14 +110,14 @@ class LogSource:
         self._tiers[tiles.tier] = self._tiers.get(tiles.tier, True) and tiles.is_exact()
 
     def _about_rollups(self) -> list[str]:
-        told = []
+        sentences = []
         for tier, exact in sorted(self._tiers.items()):
             moved = "" if exact else f"; borders of windows are moved to whole {NAMES[tier]}"
-            told.append(
+            sentences.append(
                 f"answered from roll-ups of {NAMES[tier]}: a reading on the border of a window counts to the window"
                 f" that begins there{moved}"
             )
-        return told
+        return sentences
 
 
 @dataclass(slots=True)

@@ -30,7 +30,7 @@ from sensorlogd.web.answering.stream import Hub
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings
-from sensorlogd.web.working.kept import Telling
+from sensorlogd.web.working.kept import DamageReports
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.workers import Workers
 
@@ -45,16 +45,18 @@ NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>senso
 
 def create_app(settings: Settings) -> Starlette:
     """The ASGI application on one database. ``app.state``: ``settings``; ``pool`` and ``workers`` to ask questions with; the ``hub`` of streams."""
-    tell = Telling(settings.database)
-    pool = Pool(settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s, tell=tell)
+    report_damage = DamageReports(settings.database)
+    pool = Pool(
+        settings.database, threads=settings.query_threads, timeout_s=settings.query_timeout_s, report_damage=report_damage
+    )
     workers = Workers(
         settings.database,
         count=max(settings.query_threads - 1, 1),
         timeout_s=settings.query_timeout_s,
         memory_bytes=settings.memory_limit_bytes // 2,
-        tell=tell,
+        report_damage=report_damage,
     )
-    watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s, tell=tell)
+    watching = Pool(settings.database, threads=1, timeout_s=settings.query_timeout_s, report_damage=report_damage)
     hub = Hub(watching)
     denials = Denials()
 

@@ -50,12 +50,12 @@ class Denials:
 
     def __init__(self) -> None:
         self.count = 0
-        self._told_at = -TELL_EVERY_S
+        self._logged_at = -TELL_EVERY_S
 
     def add(self, reason: str, scope: Scope) -> None:
         self.count += 1
-        if time.monotonic() - self._told_at >= TELL_EVERY_S:
-            self._told_at = time.monotonic()
+        if time.monotonic() - self._logged_at >= TELL_EVERY_S:
+            self._logged_at = time.monotonic()
             peer = (scope.get("client") or ("nobody",))[0]
             logger.warning("%s from %s; %d refused so far", reason, peer, self.count)
 

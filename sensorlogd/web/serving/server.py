@@ -97,14 +97,18 @@ class Server(uvicorn.Server):
 
     beat: Callable[[], None] | None = None
     _beaten_at = 0.0
-    _asked: asyncio.Task[None] | None = None
+    _beat_task: asyncio.Task[None] | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """Called by the loop ten times a second; true: end."""
         now = time.monotonic()
-        if self.beat is not None and now - self._beaten_at >= BEAT_EVERY_S and (self._asked is None or self._asked.done()):
+        if (
+            self.beat is not None
+            and now - self._beaten_at >= BEAT_EVERY_S
+            and (self._beat_task is None or self._beat_task.done())
+        ):
             self._beaten_at = now
-            self._asked = asyncio.get_running_loop().create_task(self._beat_if_well(self.beat), name="watch")
+            self._beat_task = asyncio.get_running_loop().create_task(self._beat_if_well(self.beat), name="watch")
         return await super().on_tick(counter)
 
     async def _beat_if_well(self, beat: Callable[[], None]) -> None:

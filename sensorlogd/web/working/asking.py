@@ -14,7 +14,7 @@ from sensorlogd.web.working.workers import Workers
 GONE = 499  # nobody sees it
 
 
-async def asked(request: Request, name: str, *arguments: Any, patient: bool = False) -> Any:
+async def answer_of(request: Request, name: str, *arguments: Any, patient: bool = False) -> Any:
     """``patient``: for pages of an answer that has begun; its end is seen by who sends it. Raises ApiError."""
     workers: Workers = request.app.state.workers
     question = workers.run(name, *arguments, patient=patient)

@@ -51,20 +51,20 @@ class KeptLog:
             log.close()
 
 
-class Telling:
+class DamageReports:
     """What is wrong with a database, to the log once a minute: pages that are open ask every few seconds."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
-        self._told, self._again_at = "", 0.0
+        self._last_message, self._again_at = "", 0.0
         self._lock = threading.Lock()
 
     def __call__(self, message: str) -> None:
         now = time.monotonic()
         with self._lock:
-            if message == self._told and now < self._again_at:
+            if message == self._last_message and now < self._again_at:
                 return
-            self._told, self._again_at = message, now + TELL_EVERY_S
+            self._last_message, self._again_at = message, now + TELL_EVERY_S
         logger.warning("%s: %s", self.database, message)
 
 

@@ -55,16 +55,16 @@ def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> 
             raise
         found, following, lost = _around_damage(log, ask, limit)
     if shape == "columns":
-        told: Json = {"series": answers.readings_as_columns(found, ask), "next": following}
+        answer: Json = {"series": answers.readings_as_columns(found, ask), "next": following}
     else:
-        told = {"readings": [answers.reading_as_row(reading, ask) for reading in found], "next": following}
-    return body(told | unreadable(lost, ask.form), pack)
+        answer = {"readings": [answers.reading_as_row(reading, ask) for reading in found], "next": following}
+    return body(answer | unreadable(lost, ask.form), pack)
 
 
 def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], str | None, list[Lost]]:
     """As ``page_of_readings``, from what can be read. Raises sqlite3.DatabaseError where that is nothing."""
     lost: list[Lost] = []
-    found: list[Any] = []
+    readings_found: list[Any] = []
     failed: sqlite3.DatabaseError | None = None
     since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
     wanted = find_series(log, ask.patterns)
@@ -74,15 +74,15 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
         rows = around.read(lambda a, b, one=one: list(log.readings([one], a, b)), since, ask.until_us)  # type: ignore[misc]
         failed = failed or around.error
         rows = [row for row in rows if ask.after is None or (row.ts_us, one.id) > ask.after]
-        found += converted(rows, changes) if changes else rows
-    if failed is not None and not found:
+        readings_found += converted(rows, changes) if changes else rows
+    if failed is not None and not readings_found:
         raise failed
-    found.sort(key=lambda row: (row.ts_us, row.series.id))
+    readings_found.sort(key=lambda row: (row.ts_us, row.series.id))
     following = None
-    if len(found) > limit:
-        last = found[limit - 1]
+    if len(readings_found) > limit:
+        last = readings_found[limit - 1]
         following = answers.cursor(last.ts_us, last.series.id)
-    return found[:limit], following, lost
+    return readings_found[:limit], following, lost
 
 
 def readings_page(log: Log, ask: ReadingsAsk, place: row_text.Place, form: str) -> row_text.Page:
@@ -94,8 +94,8 @@ def readings_page(log: Log, ask: ReadingsAsk, place: row_text.Place, form: str) 
 
 def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
     lost: list[Lost] = []
-    told = answers.buckets(log, wanted, shape, lost)
-    return body(told | unreadable(lost, wanted.form), pack)
+    answer = answers.buckets(log, wanted, shape, lost)
+    return body(answer | unreadable(lost, wanted.form), pack)
 
 
 def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:

@@ -69,22 +69,22 @@ class Worker:
                 self._asking = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except Ended:
-            return self._told(too_long(seconds))
+            return self._error_answer(too_long(seconds))
         except ApiError as error:
-            return self._told(error)
+            return self._error_answer(error)
         except MemoryError:
             raise
         except Exception as error:
             if is_interrupt(error):
-                return self._told(too_long(seconds))
+                return self._error_answer(too_long(seconds))
             if is_damage(error, self.database):
                 self.kept.close()
-                return self._told(unreadable(error))
+                return self._error_answer(unreadable(error))
             return "fault", type(error).__name__, traceback.format_exc()
 
     def too_much(self) -> tuple[Any, ...]:
         """What to say when memory was short."""
-        return self._told(
+        return self._error_answer(
             ApiError(
                 422,
                 "takes_too_much",
@@ -127,7 +127,7 @@ class Worker:
         if self._asking:
             raise Ended
 
-    def _told(self, error: ApiError) -> tuple[Any, ...]:
+    def _error_answer(self, error: ApiError) -> tuple[Any, ...]:
         return "error", error.status, error.body, error.headers
 
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.web.working.kept import Telling, too_long
+from sensorlogd.web.working.kept import DamageReports, too_long
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.worker import HEAD, PING, frame
 
@@ -41,17 +41,17 @@ class WorkerGone(Exception):
 class _Worker:
     def __init__(self, database: Path, memory_bytes: int) -> None:
         """Raises OSError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
+        parent_end, child_end = socket.socketpair()
+        with child_end:
             try:
                 # -P: what lies in the current directory is not a module of ours.
                 command = [sys.executable, "-P", "-m", "sensorlogd.web.working.worker", str(database), str(memory_bytes)]
-                self.process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+                self.process = subprocess.Popen(command, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
             except BaseException:
-                ours.close()
+                parent_end.close()
                 raise
-        ours.setblocking(False)
-        self._socket = ours
+        parent_end.setblocking(False)
+        self._socket = parent_end
         self.used_at = time.monotonic()
 
     async def ask(self, question: bytes, within_s: float) -> Any:
@@ -70,7 +70,7 @@ class _Worker:
         size = int.from_bytes(await self._exactly(HEAD), "big")
         return pickle.loads(await self._exactly(size))
 
-    def tell_to_stop(self) -> None:
+    def request_stop(self) -> None:
         with contextlib.suppress(OSError):
             self.process.send_signal(signal.SIGUSR1)
 
@@ -100,7 +100,7 @@ class Workers:
         count: int = 2,
         timeout_s: float = 10.0,
         memory_bytes: int = 128_000_000,
-        tell: Telling | None = None,
+        report_damage: DamageReports | None = None,
     ) -> None:
         self.database = database
         self.timeout_s = timeout_s
@@ -110,27 +110,27 @@ class Workers:
         self.replaced = 0
         self.cancelled = 0
         self._limit = count * (1 + WAITING_PER_WORKER)
-        self._asked = 0
+        self._pending = 0
         self._slots = asyncio.Semaphore(count)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._tell = tell or Telling(database)
+        self._report_damage = report_damage or DamageReports(database)
 
     async def run(self, name: str, *arguments: Any, patient: bool = False) -> Any:
         """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
 
         Raises ApiError: 503 busy, ended or no database, 422 when it takes too long or too much.
         """
-        if self._closed or (self._asked >= self._limit and not patient):
+        if self._closed or (self._pending >= self._limit and not patient):
             raise self._busy()
-        self._asked += 1
+        self._pending += 1
         try:
             await self._turn(None if patient else WAITING_S)
             answer = await self._with_worker(frame((name, arguments, self.timeout_s)), self.timeout_s)
         finally:
-            self._asked -= 1
+            self._pending -= 1
         kind, *rest = answer
         if kind == "ok":
             return rest[0]
@@ -138,7 +138,7 @@ class Workers:
             status, body, headers = rest
             self.timeouts += body["code"] == "takes_too_long"
             if body["code"] == "log_unavailable":
-                self._tell(body["message"])
+                self._report_damage(body["message"])
             more = {key: value for key, value in body.items() if key not in ("code", "message")}
             raise ApiError(status, body["code"], body["message"], headers=headers, **more)
         name, trace = rest
@@ -212,7 +212,7 @@ class Workers:
         """Nobody wants its answer: it stops by itself, or is ended."""
         keep = False
         try:
-            worker.tell_to_stop()
+            worker.request_stop()
             async with asyncio.timeout(STOPS_WITHIN_S):
                 answer = await worker.hear()
             keep = answer[0] == "ok" or answer[2]["code"] != "takes_too_much"

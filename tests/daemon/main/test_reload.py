@@ -87,7 +87,7 @@ def test_only_what_changed_is_made_and_leaves(daemon: Callable[..., Supervisor],
     assert sorted(change.leaving) == ["gone", "other"]
     assert change.kept == 1
     assert change.restart_needed == ("storage",)
-    assert change.tell() == "started other, new; removed gone; kept 1"
+    assert change.message() == "started other, new; removed gone; kept 1"
     for sensor_thread in change.fresh.values():
         sensor_thread.join()
 
@@ -102,7 +102,7 @@ def test_a_computed_sensor_that_stays_is_kept(daemon: Callable[..., Supervisor],
         supervisor.sensors.running,
         supervisor.sensors.make,
     )
-    assert change.tell() == "started b; removed none; kept 2"
+    assert change.message() == "started b; removed none; kept 2"
     for sensor_thread in change.fresh.values():
         sensor_thread.join()
 

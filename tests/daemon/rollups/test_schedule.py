@@ -109,11 +109,11 @@ def trouble() -> tuple[Trouble, list[str]]:
 def test_each_reason_is_told_once_until_a_run_succeeds() -> None:
     it, told = trouble()
     for reason in ("full", "full", "gone", "full"):
-        it.tell(reason)
+        it.report(reason)
     assert told == ["full", "gone", "full"]
     it.over()
     assert it.last_error == ""
-    it.tell("full")
+    it.report("full")
     assert told == ["full", "gone", "full", "full"]
 
 

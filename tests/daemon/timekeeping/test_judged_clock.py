@@ -512,13 +512,13 @@ class ClockStory(RuleBasedStateMachine):
         if not hasattr(self, "clock"):
             return
         safe, before = self.clock.safe_us(), self.safe
-        vouched = self.vouched or bool(self.machine.told) or bool(self.clock._told) or self.clock._trusted
+        vouched = self.vouched or bool(self.machine.told) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
         if not vouched:
             assert safe >= before + self.passed, "it goes on at least as fast as time passes"
             assert safe - before - self.passed <= AHEAD_US or safe == RELEASED_US, "and does not leap"
             assert self.clock.now_us() >= safe - BEHIND_US
         self.safe, self.passed = safe, 0
-        self.vouched = bool(self.machine.told) or bool(self.clock._told) or self.clock._trusted
+        self.vouched = bool(self.machine.told) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
 
     def teardown(self) -> None:
         """After any nonsense a right clock is believed again, at once, and without anybody's help."""

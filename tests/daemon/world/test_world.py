@@ -130,7 +130,7 @@ def test_a_port_that_another_program_has(tmp_path: Path, tty: str, monkeypatch: 
     monkeypatch.setattr(drivers_ports, "holder", lambda _: "minicom (pid 77)")
     (found,) = found_of_ports(tmp_path, scale(tty))
     assert f"{tty} is used by minicom (pid 77); stop that program" in found
-    assert not list(ports.look(config(tmp_path, scale(tty)), ME, ours={77}, present=list))
+    assert not list(ports.look(config(tmp_path, scale(tty)), ME, own_pids={77}, present=list))
 
 
 @pytest.mark.parametrize(("speed", "near"), [(9601, 9600), (57000, 57600), (115201, 115200), (13000, 14400)])

@@ -346,7 +346,7 @@ def test_replaced_readings_stand_on_a_mend(log: Log) -> None:
     assert placed.mend is not None
     kept = mend.find(log.conn, placed.mend)
     assert (kept.kind, kept.since_us, kept.until_us) == ("replace", T0 + 3_000_000, T0 + 502_000_001)
-    assert (kept.readings, kept.note, kept.tell()) == (3, "new.csv", "replaced by an import")
+    assert (kept.readings, kept.note, kept.message()) == (3, "new.csv", "replaced by an import")
     with pytest.raises(MendError, match=rf"import with --replace \(new.csv\) .* take mend {kept.id} back first"):
         mend.order_undo(log.conn, first, UNTIL)
     mend.order_undo(log.conn, kept.id, UNTIL)

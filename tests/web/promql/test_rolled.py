@@ -206,7 +206,7 @@ def test_few_readings_are_looked_at_many_are_not(log: Log, monkeypatch: pytest.M
     from_rollups, rolled_up = asked()
     monkeypatch.setattr(source, "FEW", 10**9)
     from_readings, exact = asked()
-    assert (from_rollups.told_source(), from_readings.told_source()) == ("rollups", "readings")
+    assert (from_rollups.source_kind(), from_readings.source_kind()) == ("rollups", "readings")
     assert "answered from roll-ups of 1h" in from_rollups.notes()["infos"][0]
     assert not from_readings.notes()["infos"]
     pairs = list(zip(rolled_up.series[0].values, exact.series[0].values, strict=True))

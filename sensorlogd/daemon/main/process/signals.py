@@ -44,7 +44,7 @@ class Wakeup:
 
 
 @dataclass(slots=True)
-class Asked:
+class Requested:
     """What signals and the control socket asked for since the loop last looked. ``stop_at``: monotonic, when it was asked.
 
     ``reloads``: who waits for the outcome of one: what changed, or why nothing did.
@@ -73,23 +73,23 @@ class Asked:
         return waiting
 
 
-def take_signals(asked: Asked, wake: Callable[[], None]) -> Callable[[], None]:
+def take_signals(requested: Requested, wake: Callable[[], None]) -> Callable[[], None]:
     """SIGTERM and SIGINT ask for the end, SIGHUP for a reload; the function returned puts back what was before."""
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
 
     def stop(number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT:
-            asked.interrupts += 1
-            if asked.interrupts > 1:
+            requested.interrupts += 1
+            if requested.interrupts > 1:
                 os._exit(130)  # asked twice: leave at once; what is committed is safe
-        if not asked.stop:
-            asked.stop_at = time.monotonic()
-        asked.stop = True
+        if not requested.stop:
+            requested.stop_at = time.monotonic()
+        requested.stop = True
         wake()
 
     def reload(*_: object) -> None:
-        asked.reload_by_signal = True
+        requested.reload_by_signal = True
         wake()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}

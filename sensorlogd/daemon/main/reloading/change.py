@@ -39,7 +39,7 @@ class Change:
     kept: int
     restart_needed: tuple[str, ...]
 
-    def tell(self) -> str:
+    def message(self) -> str:
         """In one line."""
         removed = sorted(set(self.leaving) - set(self.fresh))
         return f"started {', '.join(self.fresh) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"

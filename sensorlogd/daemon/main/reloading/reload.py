@@ -89,6 +89,6 @@ class Reload:
         self._caretaker.use(change.config)
         for name, thread in change.fresh.items():
             self._sensors.start(name, change.config.sensors[name], change.config, thread)
-        logger.info("reload: %s", change.tell())
-        self._writer.emit(EventKind.CONFIG_RELOADED, None, change.tell())
+        logger.info("reload: %s", change.message())
+        self._writer.emit(EventKind.CONFIG_RELOADED, None, change.message())
         self._last_good.keep(change.config)

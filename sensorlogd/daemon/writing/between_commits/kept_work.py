@@ -159,7 +159,9 @@ class KeptWork:
             self.busy, self.due = False, time.monotonic() + 1.0
             return
         outcome = f"given up: {type(error).__name__}: {error}"
-        told = (EventKind.WORK_FAILED, None, f"work {chosen.id} ({chosen.kind}): {outcome}")
+        event = (EventKind.WORK_FAILED, None, f"work {chosen.id} ({chosen.kind}): {outcome}")
         with db.transaction() as conn:
-            work.settle(conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(told,)), now_us)
+            work.settle(
+                conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(event,)), now_us
+            )
         self._waiting = [one for one in self._waiting if one.id != chosen.id]

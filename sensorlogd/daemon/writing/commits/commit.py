@@ -57,7 +57,7 @@ class Commit:
         result = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
         for event in self.events:
             stored_events.record(conn, *event)
-        self._tell_losses(db, totals, result, now_us(), watcher)
+        self._report_losses(db, totals, result, now_us(), watcher)
         self.newest = db.newest | result.newest
         self.wrote_latest = bool(self.newest) and (self.latest_is_due or result.stored > 50 * len(self.newest))
         if self.wrote_latest:
@@ -76,7 +76,7 @@ class Commit:
         conn.execute("COMMIT")
         return result
 
-    def _tell_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int, watcher: Watcher | None) -> None:
+    def _report_losses(self, db: OpenDatabase, totals: Totals, result: Appended, now_us: int, watcher: Watcher | None) -> None:
         """Losses are events, written with the very commit they belong to; the first of each kind and sensor only."""
         for kind, name, counts in (
             (EventKind.CONFLICT, "conflicts", result.conflicts),

@@ -20,7 +20,7 @@ class WalGrowth:
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
         self._look_at = 0.0
-        self._told = False
+        self._reported = False
         self._facts: dict[str, Any] = {"wal_bytes": 0, "wal_held_by": ""}
 
     def facts(self) -> dict[str, Any]:
@@ -37,16 +37,16 @@ class WalGrowth:
         who = _who(db) if held else ""
         size = db.wal.file_bytes()
         self._facts = {"wal_bytes": size, "wal_held_by": who}
-        if held and not self._told:
+        if held and not self._reported:
             self._emit(
                 EventKind.WAL_HELD,
                 None,
                 f"the write-ahead log has grown to {format_size(size)}: {who} reads for so long that it cannot be copied into the"
                 " file; it shrinks when that ends",
             )
-        if self._told and not held:
+        if self._reported and not held:
             self._emit(EventKind.WAL_RELEASED, None, f"nobody holds the write-ahead log any more; it has {format_size(size)}")
-        self._told = held
+        self._reported = held
 
 
 def _who(db: OpenDatabase) -> str:

@@ -29,6 +29,6 @@ class Notices:
 
     def take_status(self) -> bool:
         """Whether somebody asked; who takes it writes them, or asks again."""
-        asked = self._status_now.is_set()
+        is_wanted = self._status_now.is_set()
         self._status_now.clear()
-        return asked
+        return is_wanted

@@ -135,7 +135,7 @@ class Opening:
         if self._plan is not None:
             db.upkeep.retention.plan(self._plan)
         if first and self.clean_start:
-            self._tell_of_unclean_end(db, notes)
+            self._report_unclean_end(db, notes)
         if db.is_new:
             gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
             notes.after.append(self._event(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
@@ -154,7 +154,7 @@ class Opening:
     def _event(self, kind: EventKind, detail: str) -> Event:
         return Event(self._now_us(), kind, None, detail)
 
-    def _tell_of_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
+    def _report_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
         """A power cut or a kill leaves a mark: the owner finds out when, without comparing readings."""
         end = status.unclean_end(db.conn)
         if end is None:
@@ -170,10 +170,10 @@ class Opening:
         spill.clear_unfinished(self.path)
         for path in spill.found(self.path):
             try:
-                one = spill.read(path)
-                if all_known and not _names(one) <= set(former):
+                spilled = spill.read(path)
+                if all_known and not _names(spilled) <= set(former):
                     continue
-                ids = self._ids_for(db, one, former)
+                ids = self._ids_for(db, spilled, former)
                 taken = spill.take_up(db, path, ids)
             except spill.SpillDamaged as error:
                 notes.after.append(
@@ -193,16 +193,18 @@ class Opening:
                 continue
             _, result = taken
             notes.after.append(
-                self._event(EventKind.SPILL_TAKEN_UP, f"{result.stored} of {one.readings} readings of {path.name} are stored now")
+                self._event(
+                    EventKind.SPILL_TAKEN_UP, f"{result.stored} of {spilled.readings} readings of {path.name} are stored now"
+                )
             )
-            logger.warning("writer: %d of %d readings of %s are stored now", result.stored, one.readings, path)
+            logger.warning("writer: %d of %d readings of %s are stored now", result.stored, spilled.readings, path)
             for name, counts in (("too_old", result.too_old), ("poisoned", result.poisoned), ("conflicts", result.conflicts)):
                 notes.counted += [(sensor, name, n) for sensor, n in counts.items()]
 
-    def _ids_for(self, db: OpenDatabase, one: spill.Spill, former: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    def _ids_for(self, db: OpenDatabase, spilled: spill.Spill, former: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         """Series for all that is in a spill: those of its time first, then those of now, then new ones that are retired."""
         ids = dict(db.catalog.ids) | former
-        missing = _names(one) - set(ids)
+        missing = _names(spilled) - set(ids)
         if missing:
             with db.transaction() as conn:
                 for sensor, channel in sorted(missing):

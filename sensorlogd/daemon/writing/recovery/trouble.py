@@ -217,11 +217,11 @@ class Trouble:
         def run() -> None:
             folder = self._opening.set_aside(self._held.db, reason, only_side_files)
             self._held.let_go()
-            self._tell_incident(folder, reason, only_side_files)
+            self._report_incident(folder, reason, only_side_files)
 
         self.attempt(Task("setting aside", run))
 
-    def _tell_incident(self, folder: Path, reason: str, only_side_files: bool) -> None:
+    def _report_incident(self, folder: Path, reason: str, only_side_files: bool) -> None:
         if only_side_files:
             logger.error("database: %s: moved aside to %s; the file goes on as it is", reason, folder)
             self._notices.emit(EventKind.FOREIGN_WAL, None, f"{reason}; moved aside to {folder}; the file goes on as it is")

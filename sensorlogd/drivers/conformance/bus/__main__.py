@@ -20,17 +20,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the first bus")
     parser.add_argument("--turnaround", type=int, default=60, metavar="MS")
     arguments = parser.parse_args()
-    began, asked, wrong, stale, seed = time.monotonic(), 0, 0, 0, arguments.seed
+    began, questions, wrong, stale, seed = time.monotonic(), 0, 0, 0, arguments.seed
     values: Counter[str] = Counter()
     manners: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     errors: Counter[str] = Counter()
-    while asked < arguments.questions:
+    while questions < arguments.questions:
         bus = KINDS[arguments.kind](seed, arguments.turnaround)
-        ledger = run_bus(bus, seed=seed, questions=min(arguments.each, arguments.questions - asked))
+        ledger = run_bus(bus, seed=seed, questions=min(arguments.each, arguments.questions - questions))
         for finding in ledger.findings():
             print(f"seed {seed}: {finding}", flush=True)
-        asked, wrong, stale = asked + ledger.questions, wrong + len(ledger.wrong), stale + len(ledger.stale)
+        questions, wrong, stale = questions + ledger.questions, wrong + len(ledger.wrong), stale + len(ledger.stale)
         values.update(ledger.values)
         manners.update(ledger.manners)
         errors.update(ledger.errors)
@@ -46,7 +46,7 @@ def main() -> int:
         print(f"drivers that were made anew: {dict(sorted(errors.items()))}")
     took_s = time.monotonic() - began
     print(
-        f"{arguments.kind}: {asked} questions on {seed - arguments.seed} buses in {took_s:.0f} s, "
+        f"{arguments.kind}: {questions} questions on {seed - arguments.seed} buses in {took_s:.0f} s, "
         f"{sum(values.values())} values, {wrong} of another, {stale} old"
     )
     return 1 if wrong or stale else 0

@@ -35,7 +35,7 @@ class Dialect(Protocol):
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]: ...
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]: ...
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]: ...
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes: ...
 
@@ -57,8 +57,8 @@ class Lines:
         *lines, rest = data.split(b"\n")
         return [Asked(int(line[1:-1]), b"") for line in lines], rest
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]:
-        return [b"%d\r\n" % spoken(asked.unit, part, rounds(asked.unit, part)) for part in (0, 1)]
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        return [b"%d\r\n" % spoken(question.unit, part, rounds(question.unit, part)) for part in (0, 1)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
         """Cut before its end: the rest never comes."""
@@ -80,11 +80,11 @@ def _flipped(data: bytes, chance: random.Random) -> bytes:
     return data[:at] + bytes((data[at] ^ 1 << chance.randrange(8),)) + data[at + 1 :]
 
 
-def _registers(asked: Asked, rounds: Rounds) -> bytes | None:
+def _registers(question: Asked, rounds: Rounds) -> bytes | None:
     """The PDU: a value of 32 bits at every even address. None: a register that silences the unit is among them."""
-    function, address, count = struct.unpack(">BHH", asked.detail[-5:])
+    function, address, count = struct.unpack(">BHH", question.detail[-5:])
     addresses = range(address, address + count, 2)
-    values = [spoken(asked.unit, at, rounds(asked.unit, at)) for at in addresses]
+    values = [spoken(question.unit, at, rounds(question.unit, at)) for at in addresses]
     if SILENT_REGISTER in addresses:
         return None
     if REFUSED_REGISTER in addresses:
@@ -105,11 +105,11 @@ class ModbusRtu:
                 data = data[1:]
         return found, data
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(asked, rounds)
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        pdu = _registers(question, rounds)
         if pdu is None:
             return []
-        frame = bytes((asked.unit,)) + pdu
+        frame = bytes((question.unit,)) + pdu
         return [frame + crc(frame)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
@@ -130,11 +130,11 @@ class ModbusAscii(ModbusRtu):
         frames = [bytes.fromhex(line[1:].decode()) for line in lines]
         return [Asked(frame[0], frame[1:6]) for frame in frames], rest
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(asked, rounds)
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        pdu = _registers(question, rounds)
         if pdu is None:
             return []
-        frame = bytes((asked.unit,)) + pdu
+        frame = bytes((question.unit,)) + pdu
         return [b":%s%02X\r\n" % (frame.hex().upper().encode(), lrc(frame))]
 
     def chatter(self, chance: random.Random) -> bytes:
@@ -151,9 +151,9 @@ class ModbusTcp:
             data = data[12:]
         return found, data
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(asked, rounds)
-        return [] if pdu is None else [_tcp(asked.detail[:2], asked.unit, pdu)]
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        pdu = _registers(question, rounds)
+        return [] if pdu is None else [_tcp(question.detail[:2], question.unit, pdu)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
         return b""
@@ -183,14 +183,14 @@ class Mbus:
                 data = data[1:]
         return found, data
 
-    def answer(self, asked: Asked, rounds: Rounds) -> list[bytes]:
-        control = asked.detail[0]
+    def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
+        control = question.detail[0]
         if control == 0x40:
             return [b"\xe5"]
         register = 0 if control & 0x20 else 1
-        value = spoken(asked.unit, register, rounds(asked.unit, register)).to_bytes(4, "little")
+        value = spoken(question.unit, register, rounds(question.unit, register)).to_bytes(4, "little")
         body = b"\x04\x03" + value + b"\x1f" if register == 0 else b"\x44\x03" + value
-        content = bytes((0x08, asked.unit, 0x72)) + bytes.fromhex("785634122423010755000000") + body
+        content = bytes((0x08, question.unit, 0x72)) + bytes.fromhex("785634122423010755000000") + body
         return [bytes((0x68, len(content), len(content), 0x68)) + content + bytes((sum(content) & 0xFF, 0x16))]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:

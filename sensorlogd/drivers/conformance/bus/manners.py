@@ -44,7 +44,7 @@ class Unit:
     pace: float = 0.1
     trail: float = 0.0
     away: int = 0
-    asked: int = field(default=0)
+    questions: int = field(default=0)
 
     def __post_init__(self) -> None:
         self.pace = self.chance.uniform(0.02, 0.3)
@@ -52,7 +52,7 @@ class Unit:
 
     def act(self) -> Act:
         """For the next question."""
-        self.asked += 1
+        self.questions += 1
         after = self.pace * self.chance.uniform(0.8, 1.2)
         often = self.chance.random()
         if self.away:

@@ -41,7 +41,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._rounds: Counter[tuple[int, int]] = Counter()
 
-    def asked(self, unit: int, register: int) -> int:
+    def round_of(self, unit: int, register: int) -> int:
         """Which time it is."""
         with self._lock:
             self._rounds[unit, register] += 1
@@ -52,16 +52,16 @@ class Ledger:
         with self._lock:
             unit, register, round_ = heard(value)
             latest = self._rounds[unit, register]
-            told = f"{sensor}.{field} = {value:.0f}: unit {unit}, register {register}, round {round_} of {latest}"
+            described = f"{sensor}.{field} = {value:.0f}: unit {unit}, register {register}, round {round_} of {latest}"
             if (unit, register) not in self.expected[sensor, field] or not 0 < round_ <= latest:
-                self.wrong.append(told)
+                self.wrong.append(described)
             elif round_ != latest % _ROUNDS:
-                self.stale.append(told)
+                self.stale.append(described)
             else:
                 self.values[sensor] += 1
 
     def findings(self) -> list[str]:
         """What breaks the promise, some of it."""
-        return [f"another's value: {told}" for told in self.wrong[:SHOWN]] + [
-            f"an old value: {told}" for told in self.stale[:SHOWN]
+        return [f"another's value: {wrong_value}" for wrong_value in self.wrong[:SHOWN]] + [
+            f"an old value: {wrong_value}" for wrong_value in self.stale[:SHOWN]
         ]

@@ -66,11 +66,11 @@ def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) 
     units = _Units(bus, seed, ledger)
     wire = TcpWire(units.hear, forgets=bus.forgets) if bus.tcp else PtyWire(units.hear)
     units.wire = wire
-    lents = {name: Lent() for name in bus.sensors}
+    hosts = {name: Lent() for name in bus.sensors}
     stop = threading.Event()
     threads = [
         threading.Thread(
-            target=_sense, args=(bus, name, wire.port, lents[name], ledger, stop), name=f"sensor-{name}", daemon=True
+            target=_sense, args=(bus, name, wire.port, hosts[name], ledger, stop), name=f"sensor-{name}", daemon=True
         )
         for name in bus.sensors
     ]
@@ -83,13 +83,13 @@ def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) 
             if ledger.questions != seen:
                 seen, since = ledger.questions, time.monotonic()
         stop.set()
-        for lent in lents.values():
-            lent.wake()
+        for host in hosts.values():
+            host.wake()
         for thread in threads:
             thread.join(60)
-    for name, lent in lents.items():
-        ledger.counts[name] = Counter(lent.counts)
-        lent.close()
+    for name, host in hosts.items():
+        ledger.counts[name] = Counter(host.counts)
+        host.close()
     ledger.manners["left out by a busy machine"] += wire.left_out
     return ledger
 
@@ -112,17 +112,17 @@ class _Units:
         if self.bus.echoes:
             self.wire.say(now, now + 1.0, self.bus.dialect.echo(data))
         found, self._rest = self.bus.dialect.take(self._rest + data)
-        for asked in found:
+        for question in found:
             self.ledger.questions += 1
-            self._plan(asked, earliest, now)
+            self._plan(question, earliest, now)
 
-    def _plan(self, asked: Asked, earliest: float, now: float) -> None:
-        unit = self.units.get(asked.unit)
+    def _plan(self, question: Asked, earliest: float, now: float) -> None:
+        unit = self.units.get(question.unit)
         if unit is None:
             return
         act, turnaround_s, dialect = unit.act(), self.bus.turnaround_s, self.bus.dialect
         self.ledger.manners[act.name] += 1
-        parts = dialect.answer(asked, self.ledger.asked)
+        parts = dialect.answer(question, self.ledger.round_of)
         latest = earliest + LATEST * turnaround_s
         if act.after is not None and parts:
             at = now + act.after * turnaround_s
@@ -136,11 +136,11 @@ class _Units:
             self.wire.say(now + act.chatter_after * turnaround_s, latest, dialect.chatter(self.chance))
 
 
-def _sense(bus: Bus, name: str, port: str, lent: Lent, ledger: Ledger, stop: threading.Event) -> None:
+def _sense(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: threading.Event) -> None:
     """One sensor, as the daemon runs it: made anew after an error."""
     options = bus.driver.Options.variant(bus.sensors[name]).model_validate({**bus.sensors[name], "port": port})
     while not stop.is_set():
-        driver = bus.driver(options, lent.context)
+        driver = bus.driver(options, host.context)
         try:
             driver.open()
             while not stop.is_set():

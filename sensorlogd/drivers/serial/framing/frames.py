@@ -96,11 +96,11 @@ class Frames:
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that ``data`` completes."""
         frames = list(self._frames.feed(data))
-        self._tally.tell()
+        self._tally.pass_on()
         return frames
 
     def quiet(self) -> list[bytes]:
         """What is incomplete is so for good."""
         frames = list(self._frames.quiet())
-        self._tally.tell()
+        self._tally.pass_on()
         return frames

@@ -26,7 +26,7 @@ class Shape:
         self.unproven = self.footer is None and self.check is None
         self._order = self.field.byte_order or options.byte_order if self.field else options.byte_order
 
-    def told_length(self, data: bytes | bytearray, start: int) -> int:
+    def length_in_field(self, data: bytes | bytearray, start: int) -> int:
         """What the length field of the frame at ``start`` says of the whole."""
         field = self.field
         assert field is not None

@@ -22,8 +22,8 @@ def _inside(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, count
             why = "too short"
         elif shape.fixed is not None and len(frame) != shape.fixed:
             counter, why = "bad_length" if counter == "bad_frames" else counter, f"{len(frame)} bytes"
-        elif shape.field is not None and (told := shape.told_length(frame, 0)) != len(frame):
-            counter, why = "bad_length" if counter == "bad_frames" else counter, f"{len(frame)} bytes, says {told}"
+        elif shape.field is not None and (length := shape.length_in_field(frame, 0)) != len(frame):
+            counter, why = "bad_length" if counter == "bad_frames" else counter, f"{len(frame)} bytes, says {length}"
         elif (flaw := shape.flaw(frame)) is None:
             return frame
         else:
@@ -115,24 +115,24 @@ class Dle:
                 break
             self._skip(at, start)
             at = start
-            found = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED)
-            if found is None or found.end() - start > MAX_STUFFED:
-                if found is None and len(buffer) - start <= MAX_STUFFED:
+            end_match = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED)
+            if end_match is None or end_match.end() - start > MAX_STUFFED:
+                if end_match is None and len(buffer) - start <= MAX_STUFFED:
                     break
                 self.tally.add("too_long", 1, bytes(buffer[start : start + 24]))
                 at = start + MAX_STUFFED
                 continue
             self._first = False
-            following = found[1]
+            following = end_match[1]
             if following == b"\x03":
-                at = found.end()
-                frame = bytes(buffer[start + 2 : found.start(1) - 1]).replace(b"\x10\x10", b"\x10")
+                at = end_match.end()
+                frame = bytes(buffer[start + 2 : end_match.start(1) - 1]).replace(b"\x10\x10", b"\x10")
                 if _inside(self.shape, self.tally, bytes(buffer[start : start + 24]), frame):
                     yield frame
                 continue
             # A new start inside: the old frame was cut short, the new one is not to be lost with it.
             self.tally.add("cut_short" if following == b"\x02" else "bad_frames", 1, bytes(buffer[start : start + 24]))
-            at = found.start(1) - 1 if following == b"\x02" else found.end()
+            at = end_match.start(1) - 1 if following == b"\x02" else end_match.end()
         del buffer[:at]
 
     def _skip(self, start: int, stop: int) -> None:

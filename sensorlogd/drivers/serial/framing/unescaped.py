@@ -55,7 +55,7 @@ class Unescaped:
         self._owed = 0
 
     def _scan(self, *, ended: bool) -> Iterator[bytes]:
-        buffer, begin, told = self._buffer, 0, False
+        buffer, begin, is_counted = self._buffer, 0, False
         while begin < len(buffer):
             start = self._next_start(begin)
             if start > begin:
@@ -68,8 +68,8 @@ class Unescaped:
                     continue
                 if not ended or start >= len(buffer):
                     break
-                begin += self._none(start, 0, "" if told else self._unfinished(start))
-                told = True
+                begin += self._none(start, 0, "" if is_counted else self._unfinished(start))
+                is_counted = True
             elif not length:
                 begin += self._none(start, 0, step=MAX_FRAME if self._headless else 0)
                 self._midway = self._midway or self._headless  # what is left of it is no frame, either
@@ -89,12 +89,12 @@ class Unescaped:
                 if midway and self._headless:
                     self.tally.add("first_partial", 1, frame[:24])
                 else:
-                    self._tell_skipped(midway)
+                    self._count_skipped(midway)
                     yield frame
         self._owed += max(begin - len(buffer), 0)
         self._base += min(begin, len(buffer))
         del buffer[:begin]
-        self._tell_skipped(self._midway)
+        self._count_skipped(self._midway)
 
     def _unfinished(self, start: int) -> str:
         """What the silence in the middle of a frame counts as."""
@@ -115,7 +115,7 @@ class Unescaped:
         self._noise = self._noise or bytes(self._buffer[start : min(stop, start + 16)])
         self._skipped += stop - start
 
-    def _tell_skipped(self, midway: bool) -> None:
+    def _count_skipped(self, midway: bool) -> None:
         if self._skipped:
             if midway and not self._headless:
                 self.tally.add("first_partial", 1, self._noise)
@@ -156,7 +156,7 @@ class Unescaped:
         if shape.field is not None:
             if start + shape.field.at + shape.field.size() > len(buffer):
                 return None
-            length = shape.told_length(buffer, start)
+            length = shape.length_in_field(buffer, start)
             if shape.least <= length <= MAX_FRAME:
                 return length
             self.tally.add("bad_length", 1, bytes(buffer[start : start + 24]), f"{length} bytes")
@@ -201,10 +201,10 @@ class Unescaped:
                 at = max(at, stop - start - shape.header_bytes + 1)
                 break
             at = found.start() - start
-            told = at + shape.field.at + shape.field.size()
-            if told <= length and start + told > len(buffer):
+            field_end = at + shape.field.at + shape.field.size()
+            if field_end <= length and start + field_end > len(buffer):
                 break
-            inner = shape.told_length(buffer, start + at) if told <= length else 0
+            inner = shape.length_in_field(buffer, start + at) if field_end <= length else 0
             fits = shape.least <= inner <= length - at
             if fits and start + at + inner > len(buffer):
                 break

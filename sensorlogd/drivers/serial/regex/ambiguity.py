@@ -215,7 +215,7 @@ class _Automaton:
         low: dict[int, int] = {}
         stack: list[int] = []
         on: set[int] = set()
-        found: list[set[int]] = []
+        loops: list[set[int]] = []
         for root in range(len(self.sets)):
             if root in order:
                 continue
@@ -244,8 +244,8 @@ class _Automaton:
                             loop.add(top := stack.pop())
                             on.discard(top)
                         if len(loop) > 1 or self.follow[node][node]:
-                            found.append(loop)
-        return found
+                            loops.append(loop)
+        return loops
 
     def _ambiguous(self, loop: set[int]) -> bool:
         """Whether one text leads from a position back to it in two ways."""

@@ -64,7 +64,7 @@ class BlockDecoder:
         self._buffer += data
         found = self._summed() if self.options.last is not None else self._enclosed()
         rows = [row for pairs in found if (row := self._numbers(pairs))]
-        self._tally.tell()
+        self._tally.pass_on()
         if not rows:
             return None
         names = dict.fromkeys(name for row in rows for name in row)
@@ -78,7 +78,7 @@ class BlockDecoder:
             self._tally.add(counter, 1, b"", repr(bytes(self._buffer[:40]))[1:])
         self._buffer.clear()
         self._searched, self._first, self._midway, self._too_long = 0, False, False, False
-        self._tally.tell()
+        self._tally.pass_on()
         return None
 
     # ---- a block whose bytes add to zero ---------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class ObisDecoder:
             for name, (value, read_us) in self.fields.of(telegram.decode("latin-1")).items():
                 by_time.setdefault(read_us, {})[name] = value
             rows += by_time.items()
-        self._tally.tell()
+        self._tally.pass_on()
         if not rows:
             return None
         names = dict.fromkeys(name for _, row in rows for name in row)
@@ -81,7 +81,7 @@ class ObisDecoder:
             self._drop(len(self._buffer))
         self._skip(len(self._buffer))
         self._midway = False
-        self._tally.tell()
+        self._tally.pass_on()
         return None
 
     def _next(self) -> bytes | None:

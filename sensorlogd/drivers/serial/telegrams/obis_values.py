@@ -117,10 +117,10 @@ def factor(unit: str, wanted: str) -> float | None:
     unit, wanted = _SAME.get(unit, unit), _SAME.get(wanted, wanted)
     if not unit or not wanted or unit == wanted:
         return 1.0
-    given, asked = _parts(unit), _parts(wanted)
-    if given is None or asked is None:
-        return None if asked is not None and unit in _SAME.values() else 1.0
-    return given[1] / asked[1] if given[0] == asked[0] else None
+    given, wanted_parts = _parts(unit), _parts(wanted)
+    if given is None or wanted_parts is None:
+        return None if wanted_parts is not None and unit in _SAME.values() else 1.0
+    return given[1] / wanted_parts[1] if given[0] == wanted_parts[0] else None
 
 
 def _parts(unit: str) -> tuple[str, float] | None:

@@ -298,14 +298,14 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
     separator = None if form.separator == "whitespace" else form.separator
 
     def fields(text: str) -> Fields:
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for pair in text.split(separator):
             key, equals, value = pair.partition(form.equals)
             if equals:
-                found[key.strip()] = value
-        if not found:
+                texts[key.strip()] = value
+        if not texts:
             raise NoFields(f"holds no key{form.equals}value")
-        return found
+        return texts
 
     return fields
 
@@ -320,7 +320,7 @@ def _json(_: LineFormat) -> Callable[[str], Fields]:
             raise NoFields(f"is not JSON: {error}") from None
         if not isinstance(data, dict):
             raise NoFields("is JSON, but no object")
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         stack: list[tuple[str, object]] = [("", data)]
         while stack:
             path, value = stack.pop()
@@ -329,10 +329,10 @@ def _json(_: LineFormat) -> Callable[[str], Fields]:
             elif isinstance(value, list):
                 stack += [(f"{path}.{index}", inner) for index, inner in enumerate(value[:1000])]
             elif isinstance(value, bool):
-                found[path] = "1" if value else "0"
+                texts[path] = "1" if value else "0"
             else:
-                found[path] = "" if value is None else repr(value) if isinstance(value, float) else str(value)
-        return found
+                texts[path] = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+        return texts
 
     return fields
 

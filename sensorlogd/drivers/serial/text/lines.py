@@ -33,7 +33,7 @@ class LineSplitter:
         self._searched = 0  # of the rest, known to hold no terminator
         self._discarding = False
         self._midway = midway
-        self._told_ends = False  # of the line that is not complete yet
+        self._has_judged_end = False  # of the line that is not complete yet
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes."""
@@ -55,7 +55,7 @@ class LineSplitter:
         self._searched = 0
         lines: list[bytes] = []
         if pieces:
-            if self._midway or self._discarding or self._told_ends:
+            if self._midway or self._discarding or self._has_judged_end:
                 lines = self._ended(pieces.pop(0))
             lines += self._complete(pieces)
         if rest:
@@ -66,7 +66,7 @@ class LineSplitter:
         """Nothing came for longer than a line could pause. The line that this ends, if silence is what ends lines."""
         rest, midway, discarding = bytes(self._rest), self._midway, self._discarding
         self._rest.clear()
-        self._midway = self._discarding = self._told_ends = False
+        self._midway = self._discarding = self._has_judged_end = False
         self._searched = 0
         line = rest.strip(b"\r\n") if self._judges_ends or self.any_end or self.by_silence else rest
         if discarding or not line:
@@ -106,12 +106,12 @@ class LineSplitter:
 
     def _ended(self, piece: bytes) -> list[bytes]:
         """The end of a line of which something is known: it is the first, is thrown away, or its line ends were told."""
-        midway, discarding, told = self._midway, self._discarding, self._told_ends
-        self._midway = self._discarding = self._told_ends = False
+        midway, discarding, has_judged = self._midway, self._discarding, self._has_judged_end
+        self._midway = self._discarding = self._has_judged_end = False
         line = self._stripped(piece)
         if discarding or not line:
             return []
-        if self._judges_ends and not told:
+        if self._judges_ends and not has_judged:
             self._judge_ends(line)
         if len(line) > self.max_line:
             self._too_long(line)
@@ -130,10 +130,10 @@ class LineSplitter:
         """Look at the line that is not complete yet."""
         rest, keep = self._rest, len(self.end) - 1
         too_long = len(rest) > self.max_line + len(self.end)
-        if self._judges_ends and not self._told_ends and not self._discarding and (b"\r" in rest or b"\n" in rest):
+        if self._judges_ends and not self._has_judged_end and not self._discarding and (b"\r" in rest or b"\n" in rest):
             line = rest.lstrip(self._strip) if self._strip else rest
             # One that is too long is not stripped, as where it comes complete: its beginning decides, however it was cut.
-            self._told_ends = self._judge_ends(rest if too_long else line.rstrip(b"\r\n"))
+            self._has_judged_end = self._judge_ends(rest if too_long else line.rstrip(b"\r\n"))
         if too_long and not self._discarding:
             self._too_long(rest)
             self._discarding = True

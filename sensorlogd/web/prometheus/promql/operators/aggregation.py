@@ -138,7 +138,7 @@ def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vecto
     """A series for each value that there is. Raises PromError, also where those would be too many."""
     if not label:
         raise PromError('invalid label name ""')
-    found: dict[Key, Series] = {}
+    counted: dict[Key, Series] = {}
     for labels, members in groups:
         for member in members:
             for at, value in enumerate(member.values):
@@ -146,9 +146,9 @@ def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vecto
                     continue
                 named = labels | {label: number(value)}
                 name = key(named)
-                one = found.get(name)
+                one = counted.get(name)
                 if one is None:
-                    evaluator.check(len(found) + 1)
-                    one = found[name] = Series(named, [None] * evaluator.grid.steps)
+                    evaluator.check(len(counted) + 1)
+                    one = counted[name] = Series(named, [None] * evaluator.grid.steps)
                 one.values[at] = (one.values[at] or 0.0) + 1.0
-    return Vector(list(found.values()))
+    return Vector(list(counted.values()))
