@@ -95,7 +95,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)
-	$(BIN)/mypy --strict sensorlogd tests benchmarks fuzz
+	$(BIN)/mypy --strict sensorlogd tests benchmarks fuzz packages dashboard
 
 layers: $(STAMP)
 	$(BIN)/lint-imports

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-import atheris  # type: ignore[import-untyped]  # it has no types
+import atheris
 
 with atheris.instrument_imports(include=["sensorlogd"]):
     from tests.drivers.parsers import NAMES, cut, parser

@@ -6,18 +6,22 @@ python packages/bundled.py FOLDER > bundled.txt
 from __future__ import annotations
 
 import sys
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageMetadata, distributions
 
 
 def licence(package: Distribution) -> str:
     """As the package names it: an SPDX expression, else its classifiers, else a short text."""
     about = package.metadata
-    named = about.get("License-Expression")
-    if named:
-        return str(named)
+    if named := first(about, "License-Expression"):
+        return named
     classified = [line.rpartition(" :: ")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
-    text = str(about.get("License") or "").strip().splitlines()
+    text = first(about, "License").strip().splitlines()
     return ", ".join(classified) or (text[0] if text else "see its own files")
+
+
+def first(about: PackageMetadata, field: str) -> str:
+    """Empty when there is none."""
+    return str((about.get_all(field) or [""])[0])
 
 
 def main(folder: str) -> None:
