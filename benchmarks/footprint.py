@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from benchmarks import common
 
@@ -51,8 +52,8 @@ def main() -> None:
     print(f"written              {written / readings:.0f} bytes per reading")
 
 
-def _committed(folder: object) -> int:
-    return int(common.status(folder)["daemon"]["committed"])  # type: ignore[arg-type]
+def _committed(folder: Path) -> int:
+    return int(common.status(folder)["daemon"]["committed"])
 
 
 if __name__ == "__main__":

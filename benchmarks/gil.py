@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def main() -> None:
         path = folder / "x.db"
         for name, work in (("executemany", executemany), ("one statement of 4096 rows", multirow)):
             alone = work(path, ROWS)
-            busy = _beside_busy_threads(4, lambda work=work: work(path, ROWS // 5))  # type: ignore[misc]
+            busy = _beside_busy_threads(4, partial(work, path, ROWS // 5))
             print(
                 f"2. {name:<28} alone {alone:>9,.0f} rows/s, beside four busy threads {busy:>8,.0f} ({alone / busy:.0f}x slower)"
             )

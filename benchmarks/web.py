@@ -142,7 +142,7 @@ def _watch(stack: contextlib.ExitStack, selector: selectors.BaseSelector, port: 
         viewer = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         viewer.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         viewer.setblocking(False)
-        selector.register(viewer, selectors.EVENT_READ)
+        selector.register(viewer, selectors.EVENT_READ, viewer)
 
 
 def _read(selector: selectors.BaseSelector, seconds: float) -> int:
@@ -150,7 +150,8 @@ def _read(selector: selectors.BaseSelector, seconds: float) -> int:
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         for key, _ in selector.select(left):
-            part = key.fileobj.recv(65536)  # type: ignore[union-attr]
+            viewer: socket.socket = key.data
+            part = viewer.recv(65536)
             assert part, "a viewer was let go"
             received += len(part)
     return received

@@ -44,7 +44,7 @@ class Receiver:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the same
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # whoever asked was killed: no words
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="receiver")
 
     @property
@@ -55,6 +55,9 @@ class Receiver:
     def alarms(self) -> list[dict[str, Any]]:
         """All notifications of all messages, in order."""
         return [alarm for message in list(self.messages) for alarm in message["alarms"]]
+
+    def has_more_than(self, known: int) -> bool:
+        return len(self.alarms) > known
 
     def counts(self) -> Counter[str]:
         return Counter(alarm["id"] for alarm in self.alarms)

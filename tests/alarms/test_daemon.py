@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ def test_a_change_is_sent_within_a_second_of_its_commit(tmp_path: Path, receiver
         daemon.wait_ready()
         while len(seen) < 2:
             known = len(receiver.alarms)
-            until(lambda known=known: len(receiver.alarms) > known, "the next message")  # type: ignore[misc]
+            until(partial(receiver.has_more_than, known), "the next message")
             seen.append(time.time())
         assert daemon.stop() == 0
     made = [us / 1e6 for (us,) in query(tmp_path, "SELECT made_us FROM notification ORDER BY id")]
@@ -196,7 +197,7 @@ def killed(folder: Path, receiver: Receiver, kills: int, seed: int) -> None:
             daemon.wait_ready()
             if number % 2:  # in the midst of a change
                 known = len(receiver.alarms)
-                until(lambda known=known: len(receiver.alarms) > known, "a message")  # type: ignore[misc]
+                until(partial(receiver.has_more_than, known), "a message")
                 time.sleep(dice.uniform(0.0, 0.02))
             else:
                 time.sleep(dice.uniform(0.0, 1.2))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +171,13 @@ def test_more_than_the_limit_an_hour_is_gathered(monkeypatch: pytest.MonkeyPatch
     """Nothing is lost: the next message holds it all."""
     monkeypatch.setattr(sending, "HOUR_S", 1.5)
     with world({"me": options(limit=2, group="0s")}) as made:
+
+        def has_sent(n: int) -> bool:
+            return len(made.sent) == n
+
         for n in range(8):
             made.sender.put([notice(f"a{n}")])
-            until(lambda n=n: len(made.sent) == min(n + 1, 2), "the first two")  # type: ignore[misc]
+            until(partial(has_sent, min(n + 1, 2)), "the first two")
         until(lambda: len(made.sent) == 3, "the rest")
         assert len(made.sent[2][1]["alarms"]) == 6
 
@@ -304,9 +309,12 @@ def test_a_receiver_that_is_down_for_an_hour_hears_all_of_it_at_once(monkeypatch
         made.error = "no route"
         made.sender.put([notice("a"), notice("b")])
         lane = made.sender._lanes["me"]
+
+        def has_tried_again(tries: int) -> bool:
+            return len(made.ended(WAITING)) > tries
+
         while hour.now < 3_600:
-            tries = len(made.ended(WAITING))
-            until(lambda tries=tries: len(made.ended(WAITING)) > tries, "a try")  # type: ignore[misc]
+            until(partial(has_tried_again, len(made.ended(WAITING))), "a try")
             until(lambda: lane._retry_at > hour.now, "the wait for the next")
             hour.now = lane._retry_at
             made.error = "" if hour.now >= 3_600 else made.error

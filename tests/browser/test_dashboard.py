@@ -8,6 +8,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -387,9 +388,12 @@ def test_it_lives_by_the_one_stream(open_page: Open) -> None:
     until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "a green head")
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
+
+    def newer(before: str | None) -> bool:
+        return bool(value.get_attribute("data-value") != before)
+
     for _ in range(8):
-        before = value.get_attribute("data-value")
-        until(lambda before=before: value.get_attribute("data-value") != before, "a newer value")  # type: ignore[misc]
+        until(partial(newer, value.get_attribute("data-value")), "a newer value")
     assert [url for url in asked if "/status" not in url] == []
     assert len(asked) <= 2
 

@@ -189,7 +189,14 @@ def test_a_late_answer_is_counted_and_not_taken(cable: Cable, units: Units) -> N
     """It is waited for, and the next question is asked when it has come."""
     channels = {"a": {"register": "30001", "type": "f32"}, "b": {"register": "30003", "type": "f32"}}
     withheld: list[bytes] = []
-    cable.up = lambda data: b"" if not withheld and not withheld.append(data) else data  # type: ignore[func-returns-value]
+
+    def withhold_one(data: bytes) -> bytes:
+        if withheld:
+            return data
+        withheld.append(data)
+        return b""
+
+    cable.up = withhold_one
     with Unit(cable.port.path, channels=channels, max_registers=2, turnaround="1s") as unit:
         unit.counted("unanswered")
         cable.port.send(withheld[0])
@@ -226,7 +233,7 @@ def test_answers_that_come_at_any_time_are_never_mixed_up(cable: Cable, units: U
             asked_at.append(time.monotonic())
             write(data)
 
-        unit.driver.port.write = noted  # type: ignore[method-assign]
+        unit.driver.port.write = noted  # type: ignore[method-assign]  # listened to
         while len(seen) < 30:
             seen += unit.read(1.0)
     for timer in timers:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sensorlogd.batch import Batch
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
@@ -130,7 +131,8 @@ def test_lines_told_apart_by_what_is_in_them(line: Port) -> None:
         values: list[float | None] = []
         while len(values) < 50:
             batch = driver.read(LONG_S)
-            values += batch.values["TEMP"]  # type: ignore[union-attr]
+            assert isinstance(batch, Batch)
+            values += batch.values["TEMP"]
         assert values == [float(n) for n in range(node, 100, 2)]
         driver.close()
     for lent in lents:
@@ -174,7 +176,7 @@ def test_who_does_not_listen_holds_up_nobody(line: Port, sensors: Callable[..., 
     sent = bytes(range(32, 127)) * (2 * HELD_BYTES // 95)
     for end in range(0, len(sent) + 50_000, 50_000):  # not faster than the listener's thread gets its turn
         line.send(sent[end - 50_000 : end] if end else b"")
-        until(lambda end=end: len(listens.heard) == min(end, len(sent)), "the listener to hear everything")  # type: ignore[misc]
+        until(partial(has_heard, listens, min(end, len(sent))), "the listener to hear everything")
     assert listens.heard == sent
     held = b""
     while arrived := hangs.port.read(0.0):
@@ -295,6 +297,10 @@ def test_a_port_that_fell_silent_is_opened_anew(line: Port, sensors: Callable[..
     assert "silent" in str(hears_nothing.error)
 
 
+def has_heard(sensor: Sensor, size: int) -> bool:
+    return len(sensor.heard) == size
+
+
 def waits(sensor: Sensor, before: Sensor) -> bool:
     hub: Any = before.port._hub  # type: ignore[attr-defined]  # of a shared one
     return sensor.port in hub.queue
@@ -356,7 +362,12 @@ def test_an_asking_sensor_is_deaf_outside_its_turn_but_the_line_is_not(line: Por
     deaf, other = sensors(asks=True).open(), sensors(asks=True).open()
     assert deaf.port.line is other.port.line
     heard: list[bytes] = []
-    deaf.port.line.heard = lambda data, now_us: bool(heard.append(data))  # type: ignore[method-assign, func-returns-value]
+
+    def hear(data: bytes, now_us: int) -> bool:
+        heard.append(data)
+        return False
+
+    deaf.port.line.heard = hear  # type: ignore[method-assign]  # listened to
     line.send(b"late")
     until(lambda: b"".join(heard) == b"late", "the line to hear it")
     at_us, nothing = deaf.port.read(0.0) or (0, b"none")

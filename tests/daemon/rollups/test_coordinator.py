@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
@@ -659,7 +660,7 @@ def test_a_process_that_waits_ends_by_itself(rig: Rig) -> None:
     ours = rig.aggregation._aggregator._child
     assert ours is not None
     killed: list[bool] = []
-    ours.kill = lambda: killed.append(True)  # type: ignore[method-assign]
+    ours.kill = lambda: killed.append(True)  # type: ignore[method-assign]  # to see whether it is called
     rig.aggregation.stop(60.0)
     assert killed == []
 
@@ -698,7 +699,7 @@ def test_the_real_process_rolls_up_what_is_there(rig: Rig) -> None:
     for runs in (1, 2):
         rig.aggregation.request()
         rig.steady += 5.0
-        until(lambda runs=runs: run_ended(runs), f"{runs} runs")  # type: ignore[misc]
+        until(partial(run_ended, runs), f"{runs} runs")
     found = conn.execute("SELECT start, n, mean FROM rollup WHERE resolution = 60 ORDER BY start").fetchall()
     assert found == [(T0 + n * MINUTE_US, 60, 60.0 * n + 29.5) for n in range(10)]
     assert (rig.writer.edge(), rig.writer.events) == (EDGE, [])
@@ -723,7 +724,7 @@ def test_rows_that_are_too_long_for_one_message_go_in_several(monkeypatch: pytes
     """In order, and the marks with the last of them: they hold once all is stored."""
     monkeypatch.setattr(messages, "MOST_BYTES", 2000)
     line = Line()
-    sender = process._Sender(line)  # type: ignore[arg-type]
+    sender = process._Sender(line)  # type: ignore[arg-type]  # has what a ChildEnd is used for here
     long = [(1, 60, n, f"{n}" * 50) for n in range(40)]
     sender._message(long, [(1, 60, 99)], [(1, 0, 1)], [])
     sent = [one for one in line.sent if isinstance(one, Rows)]

@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sensorlogd.quality import GOOD, MISSING, Flag, Test, describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.mend_work import MendWorker, UndoWorker
+from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from tests.daemon.fakes import FakeClock
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error
@@ -121,7 +123,7 @@ class Computer:
     def check(self) -> None:
         """Every computed reading is what follows from the inputs that are stored."""
         u, i = self.read("m.u"), self.read("m.i")
-        power = {second: u[second][0] * i[second][0] for second in u}  # type: ignore[operator]
+        power = {second: u[second][0] * i[second][0] for second in u}  # type: ignore[operator]  # none is missing
         assert {second: value for second, (value, _) in self.read("e.power").items()} == power
         total, before = 0.0, None
         expected = {}
@@ -152,7 +154,7 @@ def test_each_statement_may_fail_and_nothing_is_lost_or_doubled(make: Callable[.
     for number in range(14):
         code = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)[number % 3]
         computer.measure(3)
-        script.fail_at(number, lambda code=code: sqlite_error(code), done=bool(number % 2))  # type: ignore[misc]
+        script.fail_at(number, partial(sqlite_error, code), done=bool(number % 2))
         computer.rig.turn(6, 0.5)
         script.heal()
         computer.settle()
@@ -414,13 +416,16 @@ def test_readings_on_their_way_while_a_sum_is_put_right(make: Callable[..., Rig]
 def test_what_it_changed_is_taken_back_by_the_mends_undo(computer: Computer) -> None:
     from sensorlogd.storage.corrections import mend
 
+    def undo(identity: int, db: OpenDatabase) -> tuple[int, int]:
+        return mend.order_undo(db.conn, identity, T0)
+
     computer.measure(100)
     computer.settle()
     spoil(computer)
     wrong = computer.read("e.work")
     done = finish(computer, order(computer, since=-5))
     for identity in filter(None, done.progress["mends"].values()):
-        future = computer.rig.writer.submit("undo", lambda db, one=identity: mend.order_undo(db.conn, one, T0))  # type: ignore[misc]
+        future = computer.rig.writer.submit("undo", partial(undo, identity))
         computer.rig.turn_until(future.done, "the order")
         finish(computer, future.result()[1])
     assert computer.read("e.work") == wrong
