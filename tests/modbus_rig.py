@@ -39,7 +39,7 @@ def device(unit: int, **blocks: Mapping[int, list[int]]) -> SimDevice:
             for address, values in sorted(blocks.get(name, {65535: [0]}).items())
         ]
         data.append(entries)
-    return SimDevice(unit, simdata=tuple(data))  # type: ignore[arg-type]
+    return SimDevice(unit, simdata=tuple(data))  # type: ignore[arg-type]  # a list for each block, four in all
 
 
 class Units:

@@ -265,7 +265,7 @@ def test_sensors_that_fall_silent_over_an_interval_are_one_message(
                 is_due = lane._wait_s() <= 0
                 lane._changed.notify()
             if is_due:
-                until(lambda: not lane.facts()["waiting"], "the message")  # noqa: B023
+                until(lambda: not lane.facts()["waiting"], "the message")  # noqa: B023  # called at once
         hour.now = 60.0
         with lane._changed:
             lane._changed.notify()

@@ -141,7 +141,7 @@ def test_frames_say_what_they_cannot_hold(path: Path) -> None:
         with pytest.raises(ValueError, match="head"):
             log.query("lab.t", T0, limit=3).frame()
         with pytest.raises(ValueError, match="known: wide, long"):
-            log.query("lab.t", T0).frame("deep")  # type: ignore[arg-type]
+            log.query("lab.t", T0).frame("deep")  # type: ignore[arg-type]  # wrong on purpose
         with pytest.raises(ValueError, match="limit is 0; at least 1"):
             log.query("lab.t", T0, limit=0)
         with pytest.raises(ValueError, match="max_points is 0; at least 1"):

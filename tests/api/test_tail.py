@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -77,7 +78,8 @@ def looked(following: Following, log: Log, now_us: int, *, whole: bool) -> list[
     return found
 
 
-STEPS = st.lists(
+Step = tuple[Literal["store"], str, list[int]] | tuple[Literal["roll_up"], int] | tuple[Literal["look"], bool, int]
+STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
         st.tuples(st.just("store"), st.sampled_from("tn"), st.lists(st.integers(0, 1200), min_size=1, max_size=5)),
         st.tuples(st.just("roll_up"), st.integers(0, 1200)),
@@ -89,7 +91,9 @@ STEPS = st.lists(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(since=st.integers(0, 600), steps=STEPS)
-def test_whatever_comes_in_whatever_order_is_given_once_or_told(fresh: Path, tmp_path: Path, since: int, steps: list) -> None:  # type: ignore[type-arg]
+def test_whatever_comes_in_whatever_order_is_given_once_or_told(
+    fresh: Path, tmp_path: Path, since: int, steps: list[Step]
+) -> None:
     """Of all readings from ``since`` on that are stored when the last whole look ends."""
     for file in tmp_path.glob("law.db*"):
         file.unlink()

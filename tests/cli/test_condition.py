@@ -21,7 +21,7 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.query.log import Log
 from tests.cli.test_transfer import verb
-from tests.cli.test_verbs import log  # noqa: F401  # a fixture
+from tests.cli.test_verbs import log  # noqa: F401  # a fixture; a test's parameter of its name is no other definition (F811)
 
 S = 1_000_000
 PID = os.getpid()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sensorlogd import notes
 from tests.cli.test_looking_after import write_config
-from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture
+from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture; a test's parameter of its name is no other definition (F811)
 from tests.rig import Daemon
 
 

@@ -22,12 +22,10 @@ FAIL = int(Flag.FAIL) | int(Test.GROSS_RANGE)
 Reading = tuple[Key, int, float | None, int]
 
 
-def channel(
-    text: str = "a * 10 + b", key: Key = ("sum", "s"), inputs: dict[str, Key] | None = None, **options: object
-) -> Channel:
+def channel(text: str = "a * 10 + b", key: Key = ("sum", "s"), inputs: dict[str, Key] | None = None, **options: Any) -> Channel:
     known = inputs or {"a": A, "b": B}
     formula = parse(text, known)
-    return Channel(key, formula, tuple(Input(name, known[name], 5 * S) for name in formula.names), gap_us=5 * S, **options)  # type: ignore[arg-type]
+    return Channel(key, formula, tuple(Input(name, known[name], 5 * S) for name in formula.names), gap_us=5 * S, **options)
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Rig:
         return [
             (key, ts, value, quality)
             for key, column in made
-            for ts, value, quality in zip(column.times_us, column.values, column.quality, strict=True)  # type: ignore[arg-type]
+            for ts, value, quality in zip(column.times_us, column.values, column.quality, strict=True)  # type: ignore[arg-type]  # as treat() gives it, a list
         ]
 
 

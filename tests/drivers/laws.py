@@ -58,10 +58,20 @@ class Kept:
         self.decoder = make(self.count)
         if isinstance(self.decoder, LineDecoder):
             parse = self.decoder.parser.parse
-            self.decoder.parser.parse = lambda lines, now_us: (self.pieces.extend(lines), parse(lines, now_us))[1]  # type: ignore[method-assign,func-returns-value]
+
+            def listened(lines: list[bytes], now_us: int) -> Batch | None:
+                self.pieces.extend(lines)
+                return parse(lines, now_us)
+
+            self.decoder.parser.parse = listened  # type: ignore[method-assign]  # listened to
         elif isinstance(self.decoder, FrameDecoder):
             row = self.decoder._row
-            self.decoder._row = lambda frame: (self.pieces.append(frame), row(frame))[1]  # type: ignore[method-assign,func-returns-value]
+
+            def kept(frame: bytes) -> dict[str, float] | None:
+                self.pieces.append(frame)
+                return row(frame)
+
+            self.decoder._row = kept  # type: ignore[method-assign]  # listened to
 
     def count(self, name: str, n: int, example: str) -> None:
         assert n > 0

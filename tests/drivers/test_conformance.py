@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, Field, field_validator
@@ -181,7 +181,7 @@ class GoodOptions(SensorOptions):
 class Good(Driver):
     """Keeps to the contract; the others do not, in one respect each."""
 
-    Options: type[SensorOptions] = GoodOptions  # type: ignore[misc]
+    Options: ClassVar[type[SensorOptions]] = GoodOptions
     summary = "good"
 
     def open(self) -> None:
@@ -212,7 +212,7 @@ def returning(value: Any) -> type[Driver]:
 
 
 class NoModel(Good):
-    Options = BaseModel  # type: ignore[assignment, misc]  # what a wrong driver does
+    Options = BaseModel  # type: ignore[assignment]  # what a wrong driver does
 
 
 class Lax(Good):
@@ -239,7 +239,7 @@ class Crashing(Good):
 class EarlyBird(Good):
     def __init__(self, options: Any, context: Any) -> None:
         super().__init__(options, context)
-        self.file = open("/dev/null")  # noqa: SIM115
+        self.file = open("/dev/null")  # noqa: SIM115  # close() closes it
 
     def close(self) -> None:
         self.file.close()
@@ -265,11 +265,11 @@ class ClosesOnce(Good):
 
 
 class LeaksAFile(Good):
-    kept: list[Any] = []  # noqa: RUF012
+    kept: ClassVar[list[Any]] = []
 
     def open(self) -> None:
         super().open()
-        self.kept.append(open("/dev/null"))  # noqa: SIM115
+        self.kept.append(open("/dev/null"))  # noqa: SIM115  # a leak, on purpose
 
 
 class LeaksAThread(Good):
@@ -281,7 +281,7 @@ class LeaksAThread(Good):
 
 
 class LeaksAProcess(Good):
-    kept: list[subprocess.Popen[bytes]] = []  # noqa: RUF012
+    kept: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def open(self) -> None:
         super().open()
@@ -406,11 +406,11 @@ BROKEN: list[tuple[type[Driver], str]] = [
     (returning([{"t": 1.0}]), "must be a Batch or a list of Sample"),
     (returning([Sample(1_700_000_000, {"t": 1.0})]), "the time 1700000000 is not in microseconds"),
     (returning([Sample(1_700_000_000_000, {"t": 1.0})]), "is not in microseconds"),
-    (returning([Sample(1.7e15, {"t": 1.0})]), "is no int"),  # type: ignore[arg-type]
-    (returning([Sample(None, {"t": "1.0"})]), "t = '1.0' is str; values are float"),  # type: ignore[dict-item]
+    (returning([Sample(1.7e15, {"t": 1.0})]), "is no int"),  # type: ignore[arg-type]  # wrong on purpose
+    (returning([Sample(None, {"t": "1.0"})]), "t = '1.0' is str; values are float"),  # type: ignore[dict-item]  # the same
     (returning([Sample(None, {"t": True})]), "t = True is bool"),
     (returning([Sample(None, {"t": math.inf})]), "t is infinite; what the device does not know is NaN"),
-    (returning([Sample(None, {"t": None})]), "'t' is None; a channel without a value is left out"),  # type: ignore[dict-item]
+    (returning([Sample(None, {"t": None})]), "'t' is None; a channel without a value is left out"),  # type: ignore[dict-item]  # the same
     (returning([Sample(None, {"raw": 1.0})]), "read() gives raw; the sensor's channels take t, u"),
     (returning(Batch([1_700_000_000_000_000] * 2, {"t": [1.0]})), "1 values of 't' for 2 times"),
 ]

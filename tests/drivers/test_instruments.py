@@ -46,7 +46,8 @@ def test_what_is_built_is_read_back(name: str) -> None:
     """Any values, in the protocol's resolution, in any cutting: the shipped description gives them back to the last digit."""
     instrument, options = INSTRUMENTS[name], config(name)
     assert isinstance(options, SerialOptions)
-    assert instrument.build is not None
+    build = instrument.build
+    assert build is not None
 
     @settings(max_examples=40)
     @given(
@@ -55,7 +56,7 @@ def test_what_is_built_is_read_back(name: str) -> None:
     )
     def holds(values: dict[str, float], seed: int) -> None:
         rounded = instrument.rounded(values)
-        frame = instrument.build(rounded, NOW_US)  # type: ignore[misc]
+        frame = build(rounded, NOW_US)
         rows, _ = decode(options, frame + frame + frame, seed)
         assert len(rows) >= 2  # the first may be taken for the tail of an older one
         for row in rows:
@@ -163,7 +164,9 @@ def test_a_fault_that_is_none_says_so(text: str, message: str) -> None:
 
 def test_faults_are_made_as_often_as_asked_for() -> None:
     """Seeded: two runs make the same ones; what is not intact is never called so."""
-    frame = INSTRUMENTS["pms"].build(dict.fromkeys(INSTRUMENTS["pms"].channels, 7.0), NOW_US)  # type: ignore[misc]
+    pms = INSTRUMENTS["pms"]
+    assert pms.build is not None
+    frame = pms.build(dict.fromkeys(pms.channels, 7.0), NOW_US)
 
     def run() -> tuple[list[faults.Plan], dict[str, int]]:
         made = Faults(

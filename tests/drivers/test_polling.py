@@ -73,6 +73,12 @@ class Sensor(threading.Thread):
         self.values: list[float] = []
         self._done = threading.Event()
 
+    @property
+    def misses(self) -> int:
+        """How often the device has not answered."""
+        assert self.driver.poller is not None
+        return self.driver.poller.device.misses
+
     def run(self) -> None:
         self.driver.open()
         while not self._done.is_set():
@@ -99,7 +105,7 @@ def port(tmp_path: Path) -> Iterator[Port]:
 
 def test_a_late_answer_is_not_the_other_sensors(port: Port) -> None:
     """A answers after its time is over, in B's, if B were asked at once: it is counted for A, and B gets its own."""
-    says: Says = lambda question: [(0.15, b"11\n")] if question == b"A" else [(0.02, b"22\n")]  # noqa: E731
+    says: Says = lambda question: [(0.15, b"11\n")] if question == b"A" else [(0.02, b"22\n")]  # noqa: E731  # as short as a table
     with devices(port, says), Sensor(port, "A", shared=True) as a, Sensor(port, "B", shared=True) as b:
         until(lambda: len(b.values) >= 8 and a.lent.counts.get("late_answers", 0) >= 2, "answers and late ones")
     assert set(b.values) == {22}
@@ -110,7 +116,7 @@ def test_a_late_answer_is_not_the_other_sensors(port: Port) -> None:
 
 def test_the_second_line_is_not_the_next_sensors(port: Port) -> None:
     """From the first question on, since what a device sends is learned before its neighbour is asked."""
-    says: Says = lambda question: [(0.01, b"11\n"), (0.04, b"11.5\n")] if question == b"A" else [(0.06, b"22\n")]  # noqa: E731
+    says: Says = lambda question: [(0.01, b"11\n"), (0.04, b"11.5\n")] if question == b"A" else [(0.06, b"22\n")]  # noqa: E731  # as short as a table
     with devices(port, says), Sensor(port, "A", shared=True) as a, Sensor(port, "B", shared=True) as b:
         until(lambda: len(b.values) >= 10 and len(a.values) >= 10, "ten of each")
     assert set(b.values) == {22}
@@ -133,7 +139,7 @@ def test_half_an_answer_is_not_glued_to_the_next(port: Port) -> None:
 
 def test_a_second_line_that_comes_in_two_pieces_is_whole(port: Port) -> None:
     """Its first piece came together with the answer."""
-    says: Says = lambda _: [(0.0, b"11\n2"), (0.02, b"2\n")]  # noqa: E731
+    says: Says = lambda _: [(0.0, b"11\n2"), (0.02, b"2\n")]  # noqa: E731  # as short as a table
     with devices(port, says), Sensor(port, "A", interval="200ms") as a:
         until(lambda: len(a.values) >= 6, "both lines")
     assert set(a.values) == {11, 22}
@@ -142,7 +148,7 @@ def test_a_second_line_that_comes_in_two_pieces_is_whole(port: Port) -> None:
 
 def test_silence_ends_an_answer_also_a_late_one(port: Port) -> None:
     """On a port of its own it is taken; two answers with a silence between them are not glued."""
-    says: Says = lambda _: [(0.2, b"21")]  # noqa: E731
+    says: Says = lambda _: [(0.2, b"21")]  # noqa: E731  # as short as a table
     more = {"terminator": "silence", "gap": "30ms", "interval": "100ms"}
     with devices(port, says), Sensor(port, "A", **more) as a:
         until(lambda: len(a.values) >= 3, "late answers")
@@ -160,7 +166,7 @@ def test_a_late_answer_on_a_port_of_its_own_is_taken_and_told(port: Port) -> Non
 
 def test_a_prompt_before_the_echo_does_not_make_it_an_answer(port: Port) -> None:
     """The command itself holds a number that the pattern would find."""
-    says: Says = lambda question: [(0.0, b"> " + question + b"\r\n"), (0.01, b"T=21.5\r\n")]  # noqa: E731
+    says: Says = lambda question: [(0.0, b"> " + question + b"\r\n"), (0.01, b"T=21.5\r\n")]  # noqa: E731  # as short as a table
     more = {"ignore_echo": True, "format": {"type": "regex", "pattern": r"(?P<v>\d+\.?\d*)"}, "channels": {"v": {}}}
     with devices(port, says), Sensor(port, "READ 7", **more) as a:
         until(lambda: len(a.values) >= 5, "answers")
@@ -177,7 +183,7 @@ def test_an_adapter_that_does_not_echo_costs_no_answer(port: Port) -> None:
 
 def test_prefixes_tell_devices_apart(port: Port) -> None:
     """A device that never answers in time does not keep those waiting whose lines begin in another way."""
-    says: Says = lambda question: [(0.0, b"b22\n")] if question == b"B" else []  # noqa: E731
+    says: Says = lambda question: [(0.0, b"b22\n")] if question == b"B" else []  # noqa: E731  # as short as a table
     formats = {name: {"type": "csv", "fields": ["v"], "prefix": name} for name in "ab"}
     with (
         devices(port, says) as asked,
@@ -194,7 +200,7 @@ def test_prefixes_tell_devices_apart(port: Port) -> None:
 def test_a_silent_device_is_asked_less_often_and_returns(port: Port) -> None:
     """It is counted how often it was left out, and its neighbour goes on; once it answers it is asked as often as ever."""
     awake = threading.Event()
-    says: Says = lambda question: [(0.0, b"22\n")] if question == b"B" else [(0.0, b"11\n")] if awake.is_set() else []  # noqa: E731
+    says: Says = lambda question: [(0.0, b"22\n")] if question == b"B" else [(0.0, b"11\n")] if awake.is_set() else []  # noqa: E731  # as short as a table
     with devices(port, says), Sensor(port, "A", shared=True) as a, Sensor(port, "B", shared=True) as b:
         until(lambda: a.lent.counts.get("backed_off", 0) >= 5, "patience")
         values = len(b.values)
@@ -207,12 +213,12 @@ def test_a_silent_device_is_asked_less_often_and_returns(port: Port) -> None:
 
 def test_a_sensor_that_is_made_anew_does_not_forget_that_its_device_is_dead(port: Port) -> None:
     """The daemon opens a stale sensor again and again; as long as others are on the line, what was learned stays."""
-    says: Says = lambda question: [(0.0, b"22\n")] if question == b"B" else []  # noqa: E731
+    says: Says = lambda question: [(0.0, b"22\n")] if question == b"B" else []  # noqa: E731  # as short as a table
     with devices(port, says) as asked, Sensor(port, "B", shared=True, turnaround="20ms"):
         with Sensor(port, "A", shared=True, turnaround="20ms") as first:
-            until(lambda: first.driver.poller.device.misses >= 8, "patience")  # type: ignore[union-attr]
+            until(lambda: first.misses >= 8, "patience")
         before = asked.count(b"A")
         with Sensor(port, "A", shared=True, turnaround="20ms") as second:
             until(lambda: second.lent.counts.get("backed_off", 0) >= 3, "patience from the beginning")
-        assert second.driver.poller.device.misses >= 8  # type: ignore[union-attr]
+        assert second.misses >= 8
         assert asked.count(b"A") <= before + 1

@@ -16,7 +16,10 @@ from sensorlogd.drivers.discovery.listening import unmarked
 from sensorlogd.drivers.discovery.probing import Heard, best, judge, worth_waiting
 from sensorlogd.drivers.instruments import INSTRUMENTS
 from sensorlogd.drivers.instruments.modbus import crc
+from sensorlogd.drivers.modbus.options import ModbusOptions
+from sensorlogd.drivers.nmea.options import NmeaOptions
 from sensorlogd.drivers.registry import options_for
+from sensorlogd.drivers.serial.options import SerialOptions
 from tests.needs import corpus
 
 # folder or file of the corpus -> what must come out on top
@@ -190,7 +193,8 @@ def test_pretend_instruments_are_recognised_and_their_yaml_loads(name: str) -> N
     assert first.confidence > 0.9
     loaded = load_text(first.yaml("/dev/ttyX"), Path("/nowhere/x.yaml"), options_for).sensors["device"]
     assert set(instrument.channels) <= set(loaded.channel_options())
-    assert loaded.baudrate == instrument.baudrate  # type: ignore[attr-defined]
+    assert isinstance(loaded, SerialOptions | NmeaOptions)
+    assert loaded.baudrate == instrument.baudrate
 
 
 def test_a_bus_that_somebody_polls_is_overheard() -> None:
@@ -201,7 +205,8 @@ def test_a_bus_that_somebody_polls_is_overheard() -> None:
     first = judge(Heard(9600, stream))[0]
     assert first.title == "Modbus RTU (overheard)"
     loaded = load_text(first.yaml("/dev/ttyX"), Path("/nowhere/x.yaml"), options_for).sensors["device"]
-    assert (loaded.unit, loaded.listen_only) == (7, True)  # type: ignore[attr-defined]
+    assert isinstance(loaded, ModbusOptions)
+    assert (loaded.unit, loaded.listen_only) == (7, True)
 
 
 def test_the_better_setting_wins() -> None:

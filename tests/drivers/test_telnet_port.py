@@ -117,7 +117,7 @@ def test_a_polled_device_behind_ser2net_is_asked(lent: Lent, port: Port, served:
 def test_a_wait_is_as_long_as_it_was_asked_for(lent: Lent, port: Port, served: str) -> None:
     """A change of the timeout negotiates nothing: a hundred short reads are short."""
     made = opened(lent, served)
-    agreed: Any = getattr(made.transport, "_port")  # noqa: B009
+    agreed: Any = getattr(made.transport, "_port")  # noqa: B009  # its type does not have it
     sent: list[bytes] = []
     agreed.rfc2217_send_subnegotiation = lambda option, value=b"": sent.append(option)
     for _ in range(100):

@@ -17,6 +17,7 @@ from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.registry import options_for
 from sensorlogd.drivers.sentinels import raw_numbers
 from sensorlogd.drivers.serial.decoders import decoder_for
+from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from sensorlogd.drivers.serial.text.formats import LineParser
 from tests.drivers.decoding import any_options, decode, options, profile
 from tests.drivers.test_lines_and_formats import parse
@@ -69,7 +70,7 @@ def test_missing_of_a_sensor_adds_to_its_profiles() -> None:
         " b: {profile: acme, port: /dev/b, format: {missing_only: ['-3']}}}\n"
     )
     sensors = load_text(text, Path("/x.yaml"), options_for).sensors
-    a, b = (sensors[name].format for name in "ab")  # type: ignore[attr-defined]
+    a, b = (one.format for one in sensors.values() if isinstance(one, SerialOptions) and isinstance(one.format, LineFormat))
     assert (sorted(a.missing), a.missing_only, b.missing, b.missing_only) == (["-1", "-2"], None, (), ("-3",))
 
 

@@ -44,7 +44,7 @@ def check(database: Path, factor: float = 1.0) -> int:
     assert power == {ts: pytest.approx((value or 0) * 2 * factor) for ts, value in voltage.items()}
     assert [ts for ts, _ in work] == sorted(voltage)
     for (before, was), (ts, now) in pairwise(work):
-        grown = (power[ts] + power[before]) / 2 * (ts - before) / 1e6  # type: ignore[operator]
+        grown = (power[ts] + power[before]) / 2 * (ts - before) / 1e6  # type: ignore[operator]  # none is missing
         assert now == pytest.approx((was or 0) + (grown if ts - before <= 5_000_000 else 0))
     return len(work)
 
@@ -56,7 +56,7 @@ def test_kills_a_reload_and_computing_anew(tmp_path: Path) -> None:
     for _ in range(4):
         with Daemon(config, tmp_path / "data") as daemon:
             daemon.wait_ready()
-            until(lambda: len(rows(database, "energy", "work")) > seen + 20, "readings")  # noqa: B023
+            until(lambda: len(rows(database, "energy", "work")) > seen + 20, "readings")  # noqa: B023  # called at once
             daemon.kill()
         seen = check(database)
     with Daemon(config, tmp_path / "data") as daemon:

@@ -38,7 +38,7 @@ class Instrument:
 def _counts(group: str, name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def find(counts: dict[str, Any]) -> dict[str, Any]:
         (record,) = [record for record in counts[group] if record["file"].rsplit("/", 1)[-1] == name]
-        return record  # type: ignore[no-any-return]
+        return dict(record)
 
     return find
 

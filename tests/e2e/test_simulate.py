@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def truth(folder: Path, protocol: str) -> dict[str, list[float]]:
     return found
 
 
-def configuration(folder: Path, sensors: dict[str, object]) -> Path:
+def configuration(folder: Path, sensors: Mapping[str, object]) -> Path:
     path = folder / "sensorlogd.yaml"
     path.write_text(
         json.dumps(
@@ -66,7 +67,7 @@ def configuration(folder: Path, sensors: dict[str, object]) -> Path:
 
 def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
     """All values of all channels that were sent while the port was open, in order; polled ones as they were when asked."""
-    sensors: dict[str, object] = {
+    sensors: dict[str, dict[str, Any]] = {
         "csv": {"driver": "serial", "format": {"type": "csv", "fields": ["temperature", "humidity"]}},
         "nmea": {"driver": "nmea", "channels": {"altitude": {}, "depth": {}}},
         "pms": {"profile": "plantower-pms5003"},
@@ -86,7 +87,7 @@ def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
     database = tmp_path / "data" / "sensorlogd.db"
     running = {name: simulated(tmp_path, name, "--interval", "50ms", "--count", "30") for name in sensors}
     for name, one in running.items():
-        sensors[name] = {**sensors[name], "port": str(one.__enter__()), "heartbeat": "1h"}  # type: ignore[dict-item]
+        sensors[name] = {**sensors[name], "port": str(one.__enter__()), "heartbeat": "1h"}
     try:
         with Daemon(configuration(tmp_path, sensors), tmp_path / "data") as daemon:
             daemon.wait_ready()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,8 +25,8 @@ TOA5 = (
 )
 
 
-def read(text: str, **options: object) -> list[tuple[str, str | None, str, float | None]]:
-    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), Options(**options)).read()  # type: ignore[arg-type]
+def read(text: str, **options: Any) -> list[tuple[str, str | None, str, float | None]]:
+    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), Options(**options)).read()
     return [(one.target.name, one.target.unit, format_time(one.ts_us), one.value) for one in found]
 
 

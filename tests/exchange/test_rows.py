@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -195,8 +196,8 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
 # ---- times of others ---------------------------------------------------------------------------------------------------
 
 
-def _times(text: str, **more: object) -> list[str]:
-    return [format_time(ts) for _, ts, *_ in read("t,x\n" + text, Options(times=("t",), sensor="s", **more))]  # type: ignore[arg-type]
+def _times(text: str, **more: Any) -> list[str]:
+    return [format_time(ts) for _, ts, *_ in read("t,x\n" + text, Options(times=("t",), sensor="s", **more))]
 
 
 def test_the_repeated_hour_by_order() -> None:

@@ -54,7 +54,7 @@ def test_an_hourly_logger_is_told_by_the_time_of_arrival() -> None:
 
 
 def test_the_beginning_in_the_second_hour_is_told_by_the_time_of_arrival() -> None:
-    stamp = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001
+    stamp = datetime(2026, 10, 25, 2, 30)  # noqa: DTZ001  # as above
     second = utc_us(datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
     assert Local("Europe/Berlin").utc_us(stamp, second + 5 * S) == second
     assert Local("Europe/Berlin").utc_us(stamp) == second - 3600 * S
@@ -64,13 +64,13 @@ def test_lines_that_change_places_change_no_clock() -> None:
     """A fall by less than a minute is no change of clocks."""
     local = Local("Europe/Berlin")
     for minute, second in ((30, 5), (30, 4), (30, 6)):
-        at = datetime(2026, 10, 25, 2, minute, second)  # noqa: DTZ001
+        at = datetime(2026, 10, 25, 2, minute, second)  # noqa: DTZ001  # as above
         assert local.utc_us(at) == utc_us(datetime(2026, 10, 25, 0, minute, second, tzinfo=UTC))
 
 
 def test_the_missing_hour_does_not_exist() -> None:
     with pytest.raises(NoSuchTime, match=r"there is no 2026-03-29 02:30:00 in Europe/Berlin"):
-        Local("Europe/Berlin").utc_us(datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001
+        Local("Europe/Berlin").utc_us(datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001  # as above
 
 
 # ---- stamps that are shared --------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_what_a_pattern_leaves_open(form: str, lack: str) -> None:
     assert patterns.lacks(form) == lack
 
 
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2080, 1, 1)), st.integers(-170 * 86_400, 170 * 86_400))  # noqa: DTZ001
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2080, 1, 1)), st.integers(-170 * 86_400, 170 * 86_400))  # noqa: DTZ001  # as above
 def test_the_year_is_that_nearest_to_now(at: datetime, off_s: int) -> None:
     """Also around New Year and on the 29th of February."""
     at = at.replace(microsecond=0)

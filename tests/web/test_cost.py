@@ -34,7 +34,7 @@ def costs(path: Path, *rates: Rate, **params: str) -> dict[str, Any]:
         (found,) = served.get("/api/v1/cost", series="lab.*", **(HOURS | params))["series"]
         rows = served.get("/api/v1/buckets", series="lab.n", agg="increase", shape="columns", **HOURS)["series"][0]
     assert sum(found["increase"]) == pytest.approx(sum(rows["increase"]))
-    return found  # type: ignore[no-any-return]
+    return dict(found)
 
 
 def test_a_day_and_hours_have_their_prices(made: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_range_of_hours_and_its_opposite_are_the_day(begin: int, end: int, hou
         tariff(Rate("2026-01-01", 0.0, ((a, b, 1.0),))).price(at, lambda name: None)
         for a, b in ((begin, end), (end % 24, begin or 24))
     ]
-    assert sorted(told) == [0.0, 1.0]  # type: ignore[type-var]  # no price is unknown
+    assert sorted(price for price in told if price is not None) == [0.0, 1.0]
 
 
 def config(prices: Any) -> Any:

@@ -189,7 +189,7 @@ def test_the_loop_says_that_a_worker_answers(tmp_path: Path, monkeypatch: pytest
     async def all_of_it() -> None:
         server: Server = make_server(Settings(tmp_path / "log.db"))
         server.servers = []
-        state = server.config.app.state  # type: ignore[union-attr]
+        state = server.config.app.state  # type: ignore[union-attr]  # uvicorn's app may be of any kind; ours has a state
         try:
             await server.on_tick(1)
             server.beat = gone

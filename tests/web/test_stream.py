@@ -103,7 +103,7 @@ class Viewer:
         assert self.values() == values
 
     def close(self) -> None:
-        for connection in self._client._transport._pool.connections:  # type: ignore[attr-defined]
+        for connection in self._client._transport._pool.connections:  # type: ignore[attr-defined]  # no public way to the socket
             sock = connection._connection._network_stream.get_extra_info("socket")
             with contextlib.suppress(OSError):
                 sock.shutdown(2)

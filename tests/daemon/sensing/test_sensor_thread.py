@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import random
 import termios
 import threading
 from typing import Any
@@ -111,7 +112,11 @@ def test_whatever_a_driver_raises_the_sensor_comes_back(error: BaseException, wo
     assert (script.made, script.opened, script.closed) == (2, 2, 2)
 
 
-@pytest.mark.parametrize("nonsense", [object(), 7, ["text"], [Sample(None, None)], [Sample("now", {"x": 1.0})]])  # type: ignore[arg-type]
+def waits_for_room(rig: Rig) -> bool:
+    return bool(rig.inbox._room._waiters)  # type: ignore[attr-defined]  # no public way to see it, and no sleep instead
+
+
+@pytest.mark.parametrize("nonsense", [object(), 7, ["text"], [Sample(None, None)], [Sample("now", {"x": 1.0})]])  # type: ignore[arg-type]  # wrong on purpose
 def test_a_driver_that_returns_nonsense_is_a_driver_that_failed(nonsense: Any) -> None:
     with Rig(Script(nonsense, sample())) as rig:
         rig.until_event("connected")
@@ -404,18 +409,18 @@ def test_a_source_that_can_wait_is_waited_for() -> None:
 
     def patient(context: DriverContext) -> Driver:
         driver = script.driver(context)
-        driver.waits = True  # type: ignore[misc]
+        driver.waits = True  # type: ignore[misc]  # a class's, else; this driver alone is patient
         return driver
 
     with Rig(script, inbox_limit=1000, make_driver=patient) as rig:
         for n in range(4):
             script.then(Batch(list(range(400)), {"x": [float(n)] * 400}, True))
-        until(lambda: rig.inbox._room._waiters, "the reader to wait for room")  # type: ignore[attr-defined]
+        until(lambda: waits_for_room(rig), "the reader to wait for room")
         assert rig.inbox.depth == 800
         assert [block.rows for block in rig.blocks()] == [400, 400]
         until(lambda: rig.inbox.depth == 800, "the rest")
         script.then(Batch(list(range(400)), {"x": [9.0] * 400}, True))
-        until(lambda: rig.inbox._room._waiters, "the reader to wait for room again")  # type: ignore[attr-defined]
+        until(lambda: waits_for_room(rig), "the reader to wait for room again")
     assert rig.inbox.drain_dropped() == {}
     assert rig.thread.status().counters["refused_at_stop"] == 400
 
@@ -436,15 +441,15 @@ def test_events_and_counters_of_the_driver_are_passed_on() -> None:
 # ---- backoff -------------------------------------------------------------------------------------------------------
 
 
-class Top:
-    """A random number generator that always draws the largest."""
+class Top(random.Random):
+    """Always draws the largest."""
 
-    def uniform(self, low: float, high: float) -> float:
-        return high
+    def uniform(self, a: float, b: float) -> float:
+        return b
 
 
 def test_a_port_that_appears_is_noticed_within_a_second_for_two_minutes() -> None:
-    backoff = Backoff(Top())  # type: ignore[arg-type]
+    backoff = Backoff(Top())
     delays = [backoff.next_s() for _ in range(200)]
     assert delays[:5] == [0.1, 0.2, 0.4, 0.8, 1.0]
     assert max(delays[:120]) == 1.0

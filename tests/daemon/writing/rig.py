@@ -265,12 +265,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch, fresh: Path, script: Script, fake:
     with monkeypatch.context() as patch:
         # A captured record holds on to what was raised, and that to the connection.
         patch.setattr(logging.root.manager, "disable", logging.CRITICAL)
-        logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+        logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # what each logger remembers of ``disable``
         patch.setattr(sqlite3, "connect", connect)
         patch.setattr(time, "monotonic", fake.monotonic)
         patch.setattr(creation, "create", lambda path, _: bool(shutil.copy(fresh, path)))
         yield
-    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
+    logging.root.manager._clear_cache()  # type: ignore[attr-defined]  # as above
 
 
 def events(path: Path) -> list[tuple[str, str]]:

@@ -387,11 +387,12 @@ def test_the_newest_reading_follows(log: Log) -> None:
 def test_a_table_recalibrates_and_is_taken_back(log: Log) -> None:
     """Values beyond its ends go on along it, and are suspect."""
     before = values(log)
-    change = Change(None, 1.0, 0.5, curves.table([[0, 0], [2, 20], [3, 21]]))
+    curve = curves.table([[0, 0], [2, 20], [3, 21]])
+    change = Change(None, 1.0, 0.5, curve)
     identity = log.mend(change, (T0, UNTIL))
     log.slices(9_999)
     assert mend.find(log.conn, identity).change == change
-    assert values(log) == [None if value is None else change.curve.value(value) + 0.5 for value in before]  # type: ignore[union-attr]
+    assert values(log) == [None if value is None else curve.value(value) + 0.5 for value in before]
     assert change.apply(1.0, 1) == (10.5, 1)
     assert describe(change.apply(9.0, 1)[1]) == "suspect:calibration"
     log.undo(identity)

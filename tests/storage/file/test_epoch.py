@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -193,7 +194,7 @@ _steps = st.lists(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_steps)
-def test_killed_at_any_time_it_is_usable_and_whole(steps: list[tuple[object, ...]], fresh: Path) -> None:
+def test_killed_at_any_time_it_is_usable_and_whole(steps: list[tuple[Any, ...]], fresh: Path) -> None:
     """Commits, checkpoints of ours and of others, readers that come and go. At any moment the files hold every committed row;
     with the main file of a backup in its place the WAL is recognised as foreign, wherever it holds anything."""
     with tempfile.TemporaryDirectory() as name:
@@ -210,14 +211,14 @@ def test_killed_at_any_time_it_is_usable_and_whole(steps: list[tuple[object, ...
             db.let_go()
 
 
-def _walk(db: OpenDatabase, path: Path, folder: Path, steps: list[tuple[object, ...]]) -> None:
+def _walk(db: OpenDatabase, path: Path, folder: Path, steps: list[tuple[Any, ...]]) -> None:
     readers: list[sqlite3.Connection] = []
     committed = 0
     for step in steps:
         if step[0] == "commit":
             _, rows, size = step
-            add(db, rows, size)  # type: ignore[arg-type]
-            committed += rows  # type: ignore[operator]
+            add(db, rows, size)
+            committed += rows
             db.checkpoint_if_due()  # as the writer does at each turn
             assert db.wal.frames() == frames_of(path)
         elif step[0] == "checkpoint":

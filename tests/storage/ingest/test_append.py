@@ -111,7 +111,7 @@ def test_readings_older_than_the_cut_are_refused_and_counted(conn: sqlite3.Conne
 
 def test_a_poisoned_row_is_set_aside_never_the_batch(conn: sqlite3.Connection) -> None:
     """One value that the database cannot hold costs itself only."""
-    bad: list[float | None] = [1.0, "a word", 3.0, 10**30]  # type: ignore[list-item]
+    bad: list[float | None] = [1.0, "a word", 3.0, 10**30]  # type: ignore[list-item]  # poison, on purpose
     result = store(conn, [block([T0, T0 + 1, T0 + 2, T0 + 3], bad), block([T0], [4.0], sensor="b")])
     assert table(conn, "recent") == [(1, T0, 1.0, 1), (1, T0 + 2, 3.0, 1), (3, T0, 4.0, 1)]
     assert result.poisoned == {"a": 2}

@@ -66,7 +66,7 @@ def test_what_is_no_reading_teaches_nothing_and_noise_is_no_resolution(tmp_path:
         assert known()[counter] == 2
         poisoned: list[Any] = ["0.123", 10**400, float("nan"), float("inf"), 0.5]
         for quality in (GOOD, [GOOD] * 5, [None] * 5):
-            block = Block("s", [Column("counter", list(range(5)), poisoned, quality)])  # type: ignore[arg-type]
+            block = Block("s", [Column("counter", list(range(5)), poisoned, quality)])  # type: ignore[arg-type]  # [None]: wrong on purpose
             decimals.learn(machine.conn, decimals.of_blocks([block], machine.ids))
         assert known()[counter] == 2
         decimals.forget(machine.conn, gauge)

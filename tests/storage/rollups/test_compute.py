@@ -180,7 +180,7 @@ _step = st.one_of(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(_step, min_size=2, max_size=12), st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu"]))
-def test_rollups_equal_raw_whatever_happens(tmp_path: Path, fresh: Path, steps: list[tuple], zone: str) -> None:  # type: ignore[type-arg]
+def test_rollups_equal_raw_whatever_happens(tmp_path: Path, fresh: Path, steps: list[tuple[Any, ...]], zone: str) -> None:
     """Late data, data that arrives while the aggregator computes, its crashes, restarts, moving: all in any order."""
     machine = Machine(tmp_path, fresh, zone)
     now = T0 + 4 * 24 * HOUR_US

@@ -138,8 +138,8 @@ def test_what_roll_ups_answer_is_what_readings_answer(
     tiles = tiles_of([first + at * step * S for at in range(steps)], length * S)
     if tiles is None:
         return
-    [stored] = LogSource(log).select(lambda labels: labels["__name__"] == channel)
-    one = rolled.Rolled(LogSource(log).snapshot, stored.series.id, tiles, lambda _: None)  # type: ignore[attr-defined]
+    [series] = [one for one, labels in LogSource(log).all_labels() if labels["__name__"] == channel]
+    one = rolled.Rolled(LogSource(log).snapshot, series.id, tiles, lambda _: None)
     if channel == "g" and name in ("rate", "increase"):
         with pytest.raises(rolled.CannotRoll):
             one.values(name)

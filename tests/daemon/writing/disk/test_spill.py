@@ -76,7 +76,7 @@ def test_what_is_written_is_read(blocks: list[Block], told: list[Event]) -> None
 
 def test_values_that_are_no_numbers_are_not_lost(tmp_path: Path) -> None:
     """A driver's mistake is counted by the next start, as it would have been by this one; and is no reason to write nothing."""
-    block = Block("a", [Column("x", [T0, T0 + 1], [b"1", object()], 0)])  # type: ignore[list-item]
+    block = Block("a", [Column("x", [T0, T0 + 1], [b"1", object()], 0)])  # type: ignore[list-item]  # wrong on purpose
     assert spill.read(spill.write(tmp_path / "log.db", [block], [], T0)).readings == 2
 
 

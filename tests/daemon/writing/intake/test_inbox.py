@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -54,14 +55,14 @@ def test_the_writer_sleeps_until_enough_is_there() -> None:
 
 
 @pytest.mark.parametrize("end", [Inbox.wake, Inbox.close, lambda inbox: inbox.put(block("", 0))], ids=["wake", "close", "flush"])
-def test_the_writers_sleep_ends_at_once(end: object) -> None:
+def test_the_writers_sleep_ends_at_once(end: Callable[[Inbox], object]) -> None:
     """Woken, closed, or somebody waits for a commit: what is there is taken, however little."""
     inbox = Inbox(1000)
     inbox.put(block("a", 1))
     with ThreadPoolExecutor(1) as pool:
         taken = pool.submit(inbox.get_all, 1000, LONG, 500)
         until(lambda: inbox._wanted == 500, "the writer to wait")
-        end(inbox)  # type: ignore[operator]
+        end(inbox)
         assert taken.result(DEADLINE)[0].rows == 1
 
 
@@ -104,7 +105,7 @@ def test_a_closed_inbox_does_not_keep_the_writer_spinning() -> None:
     inbox.get_all(10, LONG)
     with ThreadPoolExecutor(1) as pool:
         slept = pool.submit(inbox.get_all, 10, LONG)
-        until(lambda: bool(inbox._filled._waiters), "the writer to sleep")  # type: ignore[attr-defined]
+        until(lambda: bool(inbox._filled._waiters), "the writer to sleep")  # type: ignore[attr-defined]  # as above
         inbox.wake()
         slept.result(DEADLINE)
 

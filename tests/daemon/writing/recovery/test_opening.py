@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -95,10 +95,10 @@ def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
     with monkeypatch.context() as patch:
         real = incidents._move
 
-        def cut_off(source: Path, target: Path, identity: object) -> None:
+        def cut_off(source: Path, target: Path, identity: Sequence[int] | None) -> None:
             if source.name == path.name:
                 raise OSError(5, "the power went")
-            real(source, target, identity)  # type: ignore[arg-type]
+            real(source, target, identity)
 
         patch.setattr(incidents, "_move", cut_off)
         with pytest.raises(OSError, match="the power went"):
