@@ -59,7 +59,7 @@ def object_type(schema: dict[str, Any], indent: str) -> str:
 
 def document() -> str:
     """The whole file."""
-    from sensorlogd.web.answering.openapi import describe
+    from sensorlogd.web.answering.describing.openapi import describe
 
     found = describe("")
     parts = [HEAD]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.web.answering import api, changes, openapi
+from sensorlogd.web.answering import api, changes
+from sensorlogd.web.answering.describing import openapi
 from tests.rig import Daemon, until
 from tests.web.conftest import Served
 from tests.web.test_process import committed, url, write_config

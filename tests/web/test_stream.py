@@ -19,7 +19,7 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import events
 from sensorlogd.storage.ingest.append import Frontier, append
-from sensorlogd.web.answering import stream
+from sensorlogd.web.answering.live import stream
 from sensorlogd.web.answering.params import TimeForm
 from sensorlogd.web.serving.settings import Settings
 from tests.rig import DEADLINE_S, until
@@ -179,7 +179,7 @@ def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPa
 
 def test_too_many_readings_for_a_stream_are_counted(live: Served, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest of each series, and how many were left out."""
-    monkeypatch.setattr("sensorlogd.web.answering.watch.READINGS_MAX", 20)
+    monkeypatch.setattr("sensorlogd.web.answering.live.watch.READINGS_MAX", 20)
     with watching(live) as viewer:
         values = log.commit(count=30)
         until(lambda: viewer.of("skipped"), "the count")

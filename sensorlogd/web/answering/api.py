@@ -16,9 +16,9 @@ from sensorlogd.web.answering import answers, looked_after
 from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
 from sensorlogd.web.answering.cost import CostAsk
 from sensorlogd.web.answering.encode import FORMATS, MEDIA_TYPES, json_answer, streamed, tagged, takes_gzip
+from sensorlogd.web.answering.live.stream import open_stream
 from sensorlogd.web.answering.params import ROWS_DEFAULT, ROWS_MAX, Params, TimeForm
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.answering.stream import open_stream
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.working import row_text
 from sensorlogd.web.working.asking import answer_of

@@ -23,10 +23,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sensorlogd.web.answering import api, changes, metrics, openapi, probes
+from sensorlogd.web.answering import api, changes
+from sensorlogd.web.answering.describing import openapi
 from sensorlogd.web.answering.encode import tagged
+from sensorlogd.web.answering.live.stream import Hub
+from sensorlogd.web.answering.monitoring import metrics, probes
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.answering.stream import Hub
 from sensorlogd.web.serving import errors, login
 from sensorlogd.web.serving.guard import Denials, Guard
 from sensorlogd.web.serving.settings import Settings

@@ -16,15 +16,15 @@ from starlette.responses import Response
 from sensorlogd.storage import meta
 from sensorlogd.storage.query.health import ALIVE, daemon_state, newest_by_sensor, sensor_health
 from sensorlogd.storage.query.log import Log, SensorState
-from sensorlogd.web.answering import alarm_metrics
 from sensorlogd.web.answering.answers import size
+from sensorlogd.web.answering.monitoring import alarm_metrics
 from sensorlogd.web.answering.params import Params, find_series
 from sensorlogd.web.answering.pool import Pool
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from sensorlogd.web.answering.stream import Hub
+    from sensorlogd.web.answering.live.stream import Hub
     from sensorlogd.web.working.workers import Workers
 
 PARAMETERS = ("values", "series")

@@ -30,9 +30,9 @@ from starlette.types import Message, Receive, Scope, Send
 from sensorlogd.storage.query.log import Reading, Series
 from sensorlogd.storage.query.rows import event_row, reading_row
 from sensorlogd.web.answering import answers
+from sensorlogd.web.answering.live.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.answering.pool import Pool
-from sensorlogd.web.answering.watch import AHEAD_US, Seen, Watch, overlap_us
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 from sensorlogd.web.working.texts import dumps
 

@@ -1,0 +1,1 @@
+"""What machines watch the daemon by: metrics, and probes of health and readiness."""
