@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alarm } from "../src/load/types";
-import { periodsOf, tally, thresholds } from "../src/state/alarms";
+import { isWaiting, nameOf, periodsOf, tally, thresholds } from "../src/state/alarms";
 import { type Line, range } from "../src/state/frame";
 
 const alarm = (more: Partial<Alarm> = {}): Alarm => ({
@@ -87,4 +87,12 @@ test("shaded is what concerns the lines: their series, or the sensor's events", 
     periodsOf(all, [line()]).map((one) => one.series),
     ["freezer.temperature", "freezer"],
   );
+});
+
+test("those wait to be acknowledged that nobody has said he knows of, raised or over", () => {
+  const states = ["normal", "pending", "unacknowledged", "acknowledged", "returned unacknowledged", "shelved"];
+  const waiting = states.filter((state) => isWaiting(alarm({ state } as Partial<Alarm>)));
+  assert.deepEqual(waiting, ["unacknowledged", "returned unacknowledged"]);
+  assert.equal(nameOf(alarm()), "warm/freezer.temperature");
+  assert.equal(nameOf(alarm({ alarm: "disk", series: "" })), "disk/");
 });

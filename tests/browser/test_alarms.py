@@ -116,8 +116,8 @@ def test_head_overview_list_and_chart_tell_of_an_alarm(freezer: Site, open_freez
 
     run("alarms", "ack", "freezer_warm", "-c", str(freezer.config), "--note", "door was open")
     until(lambda: all(head(tab) == "alarms: 1 acknowledged" for tab in every), "that it is acknowledged")
-    table = tabs["390"][2].page.locator('tr[data-alarm="freezer_warm"]')
-    until(lambda: "door was open" in table.text_content(), "the note")
+    row = tabs["390"][2].page.locator('tr[data-alarm="freezer_warm"]')
+    until(lambda: "door was open" in row.text_content(), "the note")
     assert tabs["1280"][1].page.locator(".chart").first.get_attribute("data-periods") == "1"
     for tab in every:
         looks_well(tab)
@@ -137,6 +137,20 @@ def test_head_overview_list_and_chart_tell_of_an_alarm(freezer: Site, open_freez
         lambda: all(head(tab) == "alarms: 1 over, not acknowledged" for tab in every),
         "that it is over, and nobody said so",
     )
+
+    page, phone = tabs["1280"][2], tabs["390"][2]
+    form = page.page.locator("form[aria-label=Acknowledge]")
+    assert phone.page.locator("form[aria-label=Acknowledge]").count() == 1
+    for name, (_, _, table) in tabs.items():
+        table.shot(f"acknowledging-{name}")
+        looks_well(table)
+    form.get_by_label("What was found").fill("ice in the seal")
+    form.get_by_label("Your name").fill("Ada")
+    form.locator("button", has_text="Acknowledge").click()
+    until(lambda: "1 alarm acknowledged" in page.page.locator("#main").text_content(), "what was done")
+    read_until(freezer, (-18,), lambda: all(head(tab) == "" for tab in every), "that nothing waits any more")
+    until(lambda: phone.page.locator("form[aria-label=Acknowledge]").count() == 0, "that there is nothing to acknowledge")
+    assert "ice in the seal (Ada)" in run("alarms", "history", "-c", str(freezer.config)).stdout
 
 
 def test_limits_of_a_channel_are_lines(freezer: Site, open_freezer: Open) -> None:

@@ -163,6 +163,15 @@ def test_a_view_is_saved_found_by_others_and_deleted(open_it: Open, how: dict[st
     until(lambda: other.page.locator(".legend tbody tr").count() == 2, "the chart with both lines")
     box.locator("li button").click()
     until(lambda: box.locator("li").count() == 0, "that it is gone")
+    chosen = box.get_by_label("Import a file")
+    chosen.set_input_files({"name": "notes.json", "mimeType": "application/json", "buffer": b"[]"})
+    until(lambda: 'no "panels"' in box.text_content(), "that this is no file of views")
+    chosen.set_input_files(started.value.path())
+    until(lambda: box.locator("li a").all_text_contents() == [name], "the view that was exported")
+    assert box.locator("[role=alert]").count() == 0
+    looks_well(mine)
+    box.locator("li button").click()
+    until(lambda: box.locator("li").count() == 0, "that it is gone again")
 
 
 @pytest.mark.parametrize("how", [DESK, PHONE], ids=["1280", "390"])

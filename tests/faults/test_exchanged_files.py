@@ -200,6 +200,12 @@ def test_a_removed_database_comes_back_whole(tmp_path: Path) -> None:
     assert_whole(sorted(values(path), key=lambda value: value or 0))
 
 
+def remove(folder: Path) -> None:
+    """All of it, although a daemon may put a file there meanwhile."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def test_a_removed_folder_comes_back_whole_at_the_end(tmp_path: Path) -> None:
     """rm -rf of the data directory: it is waited for, as it may only have been moved for a moment; the end makes it anew."""
     config, path = configuration(tmp_path), database(tmp_path)
@@ -207,7 +213,7 @@ def test_a_removed_folder_comes_back_whole_at_the_end(tmp_path: Path) -> None:
         daemon.wait_ready()
         until(lambda: len(counted(path)) > 50, "readings")
         seen = counted(path)
-        shutil.rmtree(path.parent)
+        remove(path.parent)
         until(lambda: "was removed while running" in daemon.log.read_text(), "the daemon to notice")
         assert not path.parent.exists()
         assert daemon.stop() == 0

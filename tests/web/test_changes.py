@@ -26,9 +26,12 @@ FLAG = {"series": [SERIES], "quality": "fail", "since": "-1h", "until": "now", "
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Of a daemon on a loopback address, with some readings."""
+    """Of a daemon on a loopback address, with some readings and an alarm."""
     folder = tmp_path_factory.mktemp("changes")
-    with Daemon(write_config(folder), folder / "data", web=True).wait_ready() as daemon:
+    path = write_config(folder)
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"alarms": {"warm": {"series": SERIES, "when": "> 0"}}}))
+    with Daemon(path, folder / "data", web=True).wait_ready() as daemon:
         until(lambda: committed(daemon) > 40, "readings")
         with httpx.Client(base_url=url(daemon), trust_env=False, timeout=DEADLINE_S, limits=ONE_EACH) as client:
             yield client
@@ -73,6 +76,22 @@ def test_a_note_stands_where_it_happened(client: httpx.Client) -> None:
     assert client.post("api/v1/note", json=NOTE | {"at": str(at)}).json() == {"noted": 1}
     (one,) = happened(client, "note")
     assert (one["time"], one["sensor"], one["detail"]) == (at, "greenhouse", "temperature: watered (Ada)")
+
+
+def test_an_alarm_is_acknowledged_once_with_who_and_what(client: httpx.Client) -> None:
+    """The second time it does not wait for it any more."""
+
+    def alarm() -> dict[str, Any]:
+        found: list[dict[str, Any]] = client.get("api/v1/alarms").json()["alarms"]
+        return next((one for one in found if one["alarm"] == "warm"), {})
+
+    until(lambda: alarm().get("state") == "unacknowledged", "the alarm")
+    body = {"alarms": [f"warm/{SERIES}"], "note": "the door\nwas open", "by": "Ada"}
+    assert client.post("api/v1/ack", json=body).json() == {"acknowledged": [f"warm/{SERIES}"]}
+    until(lambda: alarm()["state"] == "acknowledged", "that it is acknowledged")
+    assert alarm()["note"] == "the door was open (Ada)"
+    assert client.post("api/v1/ack", json={"alarms": [f"warm/{SERIES}"]}).json() == {"acknowledged": []}
+    assert alarm()["note"] == "the door was open (Ada)"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +156,15 @@ def test_only_json_is_taken(client: httpx.Client, kind: str) -> None:
         ("flag", FLAG | {"quality": ["fail"]}, 400, "bad_parameter"),
         ("flag", FLAG | {"note": ""}, 400, "bad_parameter"),
         ("flag", FLAG | {"scale": 2}, 400, "bad_parameter"),
+        ("ack", {"alarms": ["warm"]}, 404, "unknown_alarm"),
+        ("ack", {"alarms": ["*"]}, 404, "unknown_alarm"),
+        ("ack", {"alarms": ["warm/*"]}, 404, "unknown_alarm"),
+        ("ack", {"alarms": [f"warm/{SERIES}", "\ud800"]}, 404, "unknown_alarm"),
+        ("ack", {"alarms": []}, 400, "bad_parameter"),
+        ("ack", {"alarms": ["x"] * 101}, 400, "bad_parameter"),
+        ("ack", {"alarms": [f"warm/{SERIES}"], "note": "x" * 1_001}, 400, "bad_parameter"),
+        ("ack", {"alarms": [f"warm/{SERIES}"], "by": "x" * 101}, 400, "bad_parameter"),
+        ("ack", {"alarms": [f"warm/{SERIES}"], "for": "1h"}, 400, "bad_parameter"),
         ("panel_save", {"name": "x", "view": "javascript:alert(1)"}, 400, "bad_parameter"),
         ("panel_save", {"name": "x", "view": "#/chart\n"}, 400, "bad_parameter"),
         ("panel_save", {"name": "x", "view": "#/" + "y" * 4_000}, 400, "bad_parameter"),

@@ -12,6 +12,7 @@ from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
 from sensorlogd.web.serving.settings import Settings
 from tests import needs
+from tests.rig import until
 from tests.web.conftest import S, Served, make_database, serving
 
 FACTS = {
@@ -99,7 +100,7 @@ def test_a_log_without_a_daemon_is_not_ready(served: Served) -> None:
 def test_without_a_database_the_process_still_lives(tmp_path: Path) -> None:
     """/health asks nothing of it; /ready says what is missing."""
     with serving(Settings(tmp_path / "none.db")) as running:
-        assert running.client.get("/health").status_code == 200
+        until(lambda: running.client.get("/health").status_code == 200, "a worker that answers")
         answer = running.client.get("/ready")
         assert (answer.status_code, "no such database" in answer.text) == (503, True)
         assert running.client.get("/metrics").status_code == 503

@@ -59,5 +59,5 @@ def test_nothing_that_is_asked_makes_the_server_fail(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         shown = "\n".join(line[:300] for line in (done.stdout + done.stderr).splitlines())
         assert done.returncode == 0, shown
-        assert "Tested: 20" in done.stdout
+        assert "Tested: 21" in done.stdout
         assert daemon.stop() == 0

@@ -1,4 +1,4 @@
-// What is changed from the page: a range flagged, that taken back, a note written. The server asks the daemon to do it.
+// What is changed from the page: a range flagged, that taken back, a note written, alarms acknowledged. The daemon does it.
 
 import { ask, iso, send } from "./api";
 import type { Mend, Mended } from "./types";
@@ -30,6 +30,18 @@ export const undo = async (mend: number): Promise<Mended> => (await send("undo",
 /** At the beginning of what is marked. */
 export const note = async (of: Marked): Promise<void> => {
   await send("note", { series: of.series, at: iso(of.since), note: of.note, by: of.by });
+};
+
+const ACKNOWLEDGED_AT_ONCE = 100;
+
+/** How many of them waited for it; `alarms`: alarm/series. */
+export const acknowledge = async (alarms: readonly string[], note: string, by: string): Promise<number> => {
+  let done = 0;
+  for (let at = 0; at < alarms.length; at += ACKNOWLEDGED_AT_ONCE) {
+    const answer = await send("ack", { alarms: alarms.slice(at, at + ACKNOWLEDGED_AT_ONCE), note, by });
+    done += (answer as { acknowledged: string[] }).acknowledged.length;
+  }
+  return done;
 };
 
 /** What was changed afterwards in a range. */

@@ -5,6 +5,7 @@ import type { Alarm, State } from "../state/model";
 import { text } from "../state/numbers";
 import { to } from "../state/route";
 import { plural, time } from "../state/words";
+import { Acknowledging } from "./acknowledging";
 import { Empty, Name, Pill } from "./parts";
 
 /** For the head. */
@@ -105,7 +106,6 @@ export function AlarmTable({ alarms, state }: { alarms: readonly Alarm[]; state:
 }
 
 export function Alarms({ state }: { state: State }) {
-  const waiting = state.alarms.some((one) => one.state === "unacknowledged" || one.state === "returned unacknowledged");
   return (
     <>
       <h2>Alarms</h2>
@@ -116,7 +116,7 @@ export function Alarms({ state }: { state: State }) {
       ) : (
         <Empty>Asking sensorlogd …</Empty>
       )}
-      {waiting ? <p class="unit">To say that you know: sensorlogd alarms ack NAME --note "what was found"</p> : null}
+      <Acknowledging state={state} />
     </>
   );
 }

@@ -1,11 +1,12 @@
 // Saved views: what is shown now gets a name; all who look here find it.
 
 import { useState } from "preact/hooks";
-import { ApiError, address, ask } from "../load/api";
+import { address, ask } from "../load/api";
 import { removeView, saveView } from "../load/changes";
 import type { Panel } from "../load/types";
 import type { State } from "../state/model";
 import { write } from "../state/route";
+import { viewsOf } from "../state/views";
 
 export function Panels({ state }: { state: State }) {
   const [known, setKnown] = useState<readonly Panel[] | null>(null);
@@ -18,15 +19,22 @@ export function Panels({ state }: { state: State }) {
     try {
       await what();
       setWrong("");
-      setKnown((await ask("panels")).panels);
     } catch (error) {
-      setWrong(error instanceof ApiError ? error.message : String(error));
+      setWrong(error instanceof Error ? error.message : String(error));
     }
+    await ask("panels").then(
+      (found) => setKnown(found.panels),
+      (error) => setWrong(String(error.message)),
+    );
   }
   const save = () =>
     run(async () => {
       await saveView(name, here);
       setName("");
+    });
+  const take = (file: File | undefined) =>
+    run(async () => {
+      for (const one of file ? viewsOf(await file.text()) : []) await saveView(one.name, one.view);
     });
   return (
     <details class="panels-saved" onToggle={(event) => (event.currentTarget.open ? void run(async () => {}) : null)}>
@@ -65,6 +73,19 @@ export function Panels({ state }: { state: State }) {
             <button type="submit" disabled={!name.trim()}>
               Save this view
             </button>
+            <label class="choice">
+              <span>Import a file</span>
+              <input
+                type="file"
+                accept="application/json,.json"
+                onChange={(event) => {
+                  const { currentTarget } = event;
+                  void take(currentTarget.files?.[0]).then(() => {
+                    currentTarget.value = ""; // the same file may be chosen again
+                  });
+                }}
+              />
+            </label>
           </>
         ) : (
           <span class="unit">Nothing may be changed from these pages (web: changes).</span>

@@ -20,6 +20,12 @@ export const levelOfAlarm = (state: string): Level => LEVELS[state] ?? "warn";
 /** It is the case, or was and nobody has said that he knows. */
 export const isRaised = (one: Alarm): boolean => ["bad", "warn"].includes(levelOfAlarm(one.state));
 
+/** Nobody has said yet that he knows. */
+export const isWaiting = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "returned unacknowledged";
+
+/** As requests that change something write it. */
+export const nameOf = (one: Alarm): string => `${one.alarm}/${one.series}`;
+
 /** The condition holds now, and people were told. */
 export const isActive = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "acknowledged";
 

@@ -1,6 +1,7 @@
-"""What may be changed from a page: readings flagged, that taken back, a note written, a view saved. The daemon does it; this process only asks.
+"""What may be changed from a page: readings flagged, that taken back, a note written, an alarm acknowledged, a view saved.
 
-Who may, is decided before (``serving.changing``). Series are named exactly: no glob changes more than was seen.
+The daemon does it; this process only asks. ``serving.changing`` has decided before who may. Series and alarms are named
+exactly: no glob changes more than was seen.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from sensorlogd import calling, notes, panels
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.quality import Flag
+from sensorlogd.storage import alarm_rows
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.work import State
@@ -34,11 +36,13 @@ FIELDS = {
     "flag": ("series", "quality", "since", "until", "note", "by"),
     "undo": ("mend",),
     "note": ("series", "at", "note", "by"),
+    "ack": ("alarms", "note", "by"),
     "panel_save": ("name", "view"),
     "panel_delete": ("name",),
 }
 QUALITIES = tuple(flag.name.lower() for flag in (Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT, Flag.FAIL))
 MOST_SERIES = 40
+MOST_ALARMS = 100
 ASK_S = 10.0
 WATCH_S = 3.0  # so long the answer waits for a mend to be done
 AT_ONCE = 2  # requests that change something
@@ -109,6 +113,16 @@ async def note(request: Request) -> Response:
     return json_answer(request, {"noted": len(sensors)})
 
 
+async def ack(request: Request) -> Response:
+    """POST /api/v1/ack."""
+    body = await _begin(request, "ack")
+    names = body.texts("alarms", MOST_ALARMS)
+    note = _said(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MOST_NAME))
+    await _pool(request).run(lambda log: _check_alarms(log, names))
+    answer = await _daemon(request, lambda ask: ask(do="alarm_ack", alarms=names, note=note))
+    return json_answer(request, {"acknowledged": answer["acknowledged"]})
+
+
 async def panel_save(request: Request) -> Response:
     """POST /api/v1/panel_save."""
     body = await _begin(request, "panel_save")
@@ -156,6 +170,15 @@ def _series(log: Log, names: list[str]) -> list[Series]:
             hint = f"did you mean {', '.join(near)}?" if near else "/api/v1/sensors lists all"
             raise ApiError(404, "unknown_series", f"no series is called {ascii(name)[:200]}", hint=hint, nearest=near or None)
     return [known[name] for name in names]
+
+
+def _check_alarms(log: Log, names: list[str]) -> None:
+    """Raises ApiError 404 for a name that is not exactly ``alarm/series`` of one that there is."""
+    known = {f"{row.name}/{row.subject}" for row in alarm_rows.found(log.conn)}
+    for name in names:
+        if name not in known:
+            hint = "/api/v1/alarms lists all: write alarm/series"
+            raise ApiError(404, "unknown_alarm", f"no alarm is called {ascii(name)[:200]}", hint=hint)
 
 
 class Ask:
@@ -218,6 +241,7 @@ routes = [
     Route("/flag", flag, methods=["POST"]),
     Route("/undo", undo, methods=["POST"]),
     Route("/note", note, methods=["POST"]),
+    Route("/ack", ack, methods=["POST"]),
     Route("/panel_save", panel_save, methods=["POST"]),
     Route("/panel_delete", panel_delete, methods=["POST"]),
 ]

@@ -14,9 +14,9 @@ from starlette.datastructures import Headers
 from sensorlogd.web.serving.settings import Settings
 from sensorlogd.web.working.refusal import ApiError
 
-PATHS = ("/api/v1/flag", "/api/v1/undo", "/api/v1/note", "/api/v1/panel_save", "/api/v1/panel_delete")
+PATHS = tuple(f"/api/v1/{name}" for name in ("flag", "undo", "note", "ack", "panel_save", "panel_delete"))
 JSON = "application/json"
-HOW = "write web: {changes: true} in the configuration, then sensorlogd reload; or use the verbs flag and note in a shell"
+HOW = "write web: {changes: true} in the configuration, then sensorlogd reload; or use the verbs flag, note and alarms ack in a shell"
 
 
 def check(headers: Headers, settings: Settings) -> None:

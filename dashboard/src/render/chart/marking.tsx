@@ -7,18 +7,9 @@ import type { Mend } from "../../load/types";
 import type { ChartData, Range, State } from "../../state/model";
 import { plural, span, time } from "../../state/words";
 import type { Act } from "../act";
+import { remember, useName, YourName } from "../name";
 import { Choice } from "../parts";
 import { Moment } from "./tools";
-
-const BY = "sensorlogd.by"; // who looks here is remembered by the browser
-
-const remembered = (): string => {
-  try {
-    return localStorage.getItem(BY) ?? "";
-  } catch {
-    return "";
-  }
-};
 
 export function Marking({ state, act, data }: { state: State; act: Act; data: ChartData }) {
   const names = data.series.map((one) => `${one.sensor}.${one.channel}`);
@@ -45,7 +36,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
   const [quality, setQuality] = useState<string>("fail");
   const [why, setWhy] = useState("");
-  const [by, setBy] = useState(remembered);
+  const [by, setBy] = useName();
   const [said, setSaid] = useState<{ words: string; bad: boolean } | null>(null);
   const [busy, setBusy] = useState(false);
   const [known, setKnown] = useState<readonly Mend[]>([]);
@@ -60,9 +51,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
     setSaid(null);
     try {
       setSaid({ words: await act_(), bad: false });
-      try {
-        localStorage.setItem(BY, by);
-      } catch {} // a browser that keeps nothing
+      remember(by);
       look();
       act.again();
     } catch (error) {
@@ -112,16 +101,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
           <span>Why, or what happened</span>
           <input type="text" maxLength={1000} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
         </label>
-        <label class="choice">
-          <span>Your name</span>
-          <input
-            type="text"
-            maxLength={100}
-            autocomplete="name"
-            value={by}
-            onInput={(event) => setBy(event.currentTarget.value)}
-          />
-        </label>
+        <YourName name={by} set={setBy} />
         <Choice label="Quality" value={quality} options={QUALITIES.map((one) => [one, one] as const)} onChange={setQuality} />
         <button type="button" disabled={!ready} onClick={() => void doFlag()}>
           Flag

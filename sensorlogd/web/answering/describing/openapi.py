@@ -167,6 +167,24 @@ CHANGES: dict[str, tuple[str, Schema, Schema]] = {
     ),
 }
 CHANGES |= {
+    "ack": (
+        "Acknowledge alarms: somebody knows of them.",
+        closed(
+            {
+                "alarms": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "minItems": 1,
+                    "maxItems": changes.MOST_ALARMS,
+                    "description": "alarm/series, as /api/v1/alarms names both",
+                },
+                "note": {"type": "string", "maxLength": MOST_TEXT, "description": "what was found"},
+                "by": BY,
+            },
+            optional=("note", "by"),
+        ),
+        closed({"acknowledged": {"type": "array", "items": {"type": "string"}, "description": "those that waited for it"}}),
+    ),
     "panel_save": (
         "Save a view of the dashboard under a name; one of that name is replaced.",
         closed(
@@ -225,7 +243,7 @@ def describe(base_path: str) -> dict[str, Any]:
             "title": "sensorlogd",
             "version": __version__,
             "license": {"name": "MIT", "identifier": "MIT"},
-            "description": "What a log of sensors holds. Only flag, undo, note and views change anything, where that is allowed.",
+            "description": "What a log of sensors holds. Only flag, undo, note, ack and views change anything, where that is allowed.",
         },
         "servers": [{"url": base_path or "/"}],
         "security": [{}, {"bearer": []}, {"basic": []}],

@@ -1,0 +1,30 @@
+// Who says so: asked for where something is changed, remembered by the browser.
+
+import { useState } from "preact/hooks";
+
+const KEY = "sensorlogd.by";
+
+const remembered = (): string => {
+  try {
+    return localStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+};
+
+export const remember = (name: string): void => {
+  try {
+    localStorage.setItem(KEY, name);
+  } catch {} // a browser that keeps nothing
+};
+
+export const useName = () => useState(remembered);
+
+export function YourName({ name, set }: { name: string; set: (name: string) => void }) {
+  return (
+    <label class="choice">
+      <span>Your name</span>
+      <input type="text" maxLength={100} autocomplete="name" value={name} onInput={(event) => set(event.currentTarget.value)} />
+    </label>
+  );
+}

@@ -1,0 +1,26 @@
+// Saved views as a file: what another dashboard exported, read back.
+
+export interface View {
+  name: string;
+  view: string;
+}
+
+const MOST = 200;
+
+/** Throws an Error that says what is wrong with the file. */
+export function viewsOf(text: string): View[] {
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch {
+    throw new Error("this file is not JSON; take one that Export has written");
+  }
+  const listed = (found as { panels?: unknown } | null)?.panels;
+  if (!Array.isArray(listed)) throw new Error('this file has no "panels"; take one that Export has written');
+  if (listed.length > MOST) throw new Error(`this file has ${listed.length} views; at most ${MOST} are taken`);
+  return listed.map((one: Partial<View> | null, at) => {
+    if (typeof one?.name !== "string" || typeof one.view !== "string")
+      throw new Error(`view ${at + 1} of this file has no name or no view; nothing was taken`);
+    return { name: one.name, view: one.view };
+  });
+}
