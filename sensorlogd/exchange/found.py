@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -58,7 +59,7 @@ class Options:
     repeat          spread: rows that share a time are spread evenly over the second
     earliest_us, ahead_us  readings before, or so far behind ``now_us`` (0: not known), are marked bad_time
     decimal         what stands before the fraction
-    nulls           cells that mean no reading, besides empty ones
+    nulls           cells that mean no reading, besides empty ones; see ``Nulls``
     guesses         what is not said of the time is guessed (for a look at it; else a guess is told, and refused)
     guessed         what was guessed, as the options that say it
     """
@@ -108,27 +109,68 @@ def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = No
     return Target(sensor, channel, None if unit is None else micro(unit), kind)
 
 
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<sign>[\u00a0\u2009\u202f'\u2019])\d{3})(?:(?P=sign)\d{3})*(?:[.,]\d*)?", re.ASCII)
+_POINTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+\.\d*", re.ASCII)
+_WITH_MORE = re.compile(r"[+-]?\d[\d.,]*\s*(?P<more>[^\d\s.,:;/+-]\D{0,19})", re.ASCII)
+
+
 def number(text: str, decimal: str = ".") -> float:
-    """Raises ValueError that says what to do."""
-    plain = text.strip()
+    """Thousands may be grouped by apostrophes or hard blanks, as spreadsheets do, and by the sign that cannot stand before the
+    fraction: ``1,013.25``, and with a decimal comma ``1.013,25``; a minus may be a real one. Raises ValueError that says what to do."""
+    plain = text.strip().replace("\u2212", "-")
+    if match := _GROUPED.fullmatch(plain):
+        plain = plain.replace(match["sign"], "")
     if decimal != ".":
         grouped = point(plain)
         if "." in plain and "," in grouped:
             raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction")
         plain = grouped
+    elif _POINTED.fullmatch(plain):
+        plain = plain.replace(",", "")
     try:
         if "_" in plain:
             raise ValueError
         value = float(plain)
     except ValueError:
-        if "," in text and decimal == ".":
-            raise ValueError(f"{text!r} is no number; if its comma stands before the fraction, say --decimal ,") from None
-        raise ValueError(
-            f"{text!r} is no number; if it means that there is no value, say --null {text.strip() or repr(text)}"
-        ) from None
+        raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number; if it means that there is no value, say --null {text.strip()}")
+        raise ValueError(f"{text!r} is no finite number; {_null(text.strip())}")
     return whole(int(plain)) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
+
+
+def _what_is_wrong(text: str, decimal: str) -> str:
+    if match := _WITH_MORE.fullmatch(text):
+        return f"is no number because of the {match['more']!r} behind it; take that off all cells first"
+    if "," in text and decimal == ".":
+        return "is no number; if its comma stands before the fraction, say --decimal ,"
+    return f"is no number; {_null(text)}"
+
+
+def _null(text: str) -> str:
+    return f"if it means that there is no value, say --null {shlex.quote(text) if text else repr(text)}"
+
+
+class Nulls:
+    """What ``--null`` says: a cell of that text, and where the text is a number, that number however it is spelled
+    (``-999.00``, ``-9.99e2``). ``0000`` is a text only: to take every 0 for "no value" somebody has to say ``0``."""
+
+    def __init__(self, texts: Sequence[str], decimal: str = ".") -> None:
+        self.texts = frozenset(("", *(text.strip() for text in texts)))
+        found = {text: value for text in texts if (value := _number_or_none(text, decimal)) is not None}
+        self.numbers = frozenset(value for text, value in found.items() if value or text.strip() == "0")
+
+    def is_text(self, cell: str) -> bool:
+        """Whether a cell that is not empty has one of the texts."""
+        return bool(cell) and cell.strip() in self.texts
+
+
+def _number_or_none(text: str, decimal: str) -> float | None:
+    for point_of in (decimal, "."):  # a shell knows no decimal comma
+        try:
+            return number(text, point_of)
+        except ValueError:
+            continue
+    return None
 
 
 def slug(text: str) -> str:

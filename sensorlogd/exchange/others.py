@@ -15,7 +15,21 @@ from itertools import groupby
 from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange import guess, heads, stamps
-from sensorlogd.exchange.found import FIRST_US, LAST_US, Found, Options, Place, Plan, Target, number, once, slug, some, target_of
+from sensorlogd.exchange.found import (
+    FIRST_US,
+    LAST_US,
+    Found,
+    Nulls,
+    Options,
+    Place,
+    Plan,
+    Target,
+    number,
+    once,
+    slug,
+    some,
+    target_of,
+)
 from sensorlogd.exchange.lines import FileError, Lines, cells, split
 from sensorlogd.quality import Flag, Test
 from sensorlogd.stamping.patterns import width_us
@@ -139,10 +153,13 @@ def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
 
 
 def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Iterator[Found]:
-    """With marks: times that cannot be believed, whole numbers that no double holds."""
+    """Without the numbers that mean no value, and with marks: times that cannot be believed, whole numbers that no double holds."""
+    nothing = Nulls(options.nulls, options.decimal).numbers
     earliest = FIRST_US if options.earliest_us is None else options.earliest_us
     latest = options.now_us + options.ahead_us if options.now_us else LAST_US
     for one in found:
+        if one.value in nothing:
+            continue
         if type(one.value) is Rounded:
             one = one._replace(
                 value=float(one.value), quality=quality.combine(one.quality, int(Flag.SUSPECT) | int(Test.ROUNDED))
@@ -185,7 +202,7 @@ def _mapped(
     left_out: dict[str, str],
 ) -> Iterator[list[Found]]:
     """Row by row."""
-    nulls = {"", *options.nulls}
+    nulls = Nulls(options.nulls).texts
     targets: dict[tuple[int, str], Target] = {}
     unknown = set(automatic)  # columns of which no cell was seen yet: words are no channel
     words: dict[int, str] = {}

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, number, some, target_of
+from sensorlogd.exchange.found import Found, Nulls, Options, Target, number, some, target_of
 from sensorlogd.exchange.lines import FileError, Lines, cells
 from sensorlogd.exchange.written.cells import EXACT, bare
 
 COLUMNS = ("time", "sensor", "channel", "value")
 
 
-def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, decimal: str = ".") -> Iterator[Found]:
-    """CSV, a reading a line. The column ``utc``, of files for spreadsheets, has the exact time."""
+def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: Nulls, decimal: str = ".") -> Iterator[Found]:
+    """CSV, a reading a line; one of ``nulls`` is none. The column ``utc``, of files for spreadsheets, has the exact time."""
     at = {name: index for index, name in enumerate(names)}
     if len(at) != len(names):
         raise FileError(
@@ -33,6 +33,8 @@ def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, decimal:
         if len(row) != len(names):
             lines.bad(f"{len(row)} cells, the header has {len(names)} columns")
             continue
+        if nulls.is_text(row[value_at]):
+            continue
         try:
             key = (row[sensor_at], row[channel_at], None if unit_at is None else bare(row[unit_at]))
             target = targets.get(key)
@@ -46,7 +48,8 @@ def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, decimal:
         except ValueError as error:
             lines.bad(str(error))
         else:
-            yield found
+            if found.value not in nulls.numbers:
+                yield found
 
 
 def _value(text: str, code: int, decimal: str) -> float | None:
@@ -61,6 +64,7 @@ def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Optio
     """CSV, a column a series. Blank cells are no readings. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
     read = stamps.reader("iso", "UTC")
+    nulls = Nulls(options.nulls, decimal)
     for row in cells(lines, delimiter):
         if len(row) != width:
             lines.bad(f"{len(row)} cells, the header has {width} columns")
@@ -70,12 +74,12 @@ def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Optio
             found = [
                 Found(target, ts, number(text, decimal), options.quality)
                 for target, text in zip(targets, row[1 : len(targets) + 1], strict=True)
-                if text.strip()
+                if text.strip() and not nulls.is_text(text)
             ]
         except ValueError as error:
             lines.bad(str(error))
         else:
-            yield from found
+            yield from (one for one in found if one.value not in nulls.numbers)
 
 
 def decimal_of(delimiter: str, *, exact: bool) -> str:
@@ -94,7 +98,7 @@ def series(name: str, lines: Lines) -> Target:
         raise FileError(lines.name, lines.number, str(error)) from None
 
 
-def ndjson(lines: Lines) -> Iterator[Found]:
+def ndjson(lines: Lines, nulls: Nulls) -> Iterator[Found]:
     """An object a line, with the names of the CSV."""
     read = stamps.reader("iso", "UTC")
     lines.begin()
@@ -105,7 +109,8 @@ def ndjson(lines: Lines) -> Iterator[Found]:
             except (ValueError, RecursionError, OverflowError) as error:
                 lines.bad(str(error))
             else:
-                yield found
+                if found.value not in nulls.numbers:
+                    yield found
         lines.begin()
 
 

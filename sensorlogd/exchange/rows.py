@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 
 from sensorlogd.exchange import heads, others, own_format
-from sensorlogd.exchange.found import KINDS, Found, Options, Place, Plan, Target, once
+from sensorlogd.exchange.found import KINDS, Found, Nulls, Options, Place, Plan, Target, once
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
@@ -26,7 +26,7 @@ def plan(lines: Lines, options: Options) -> Plan:
     first = _first(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
-        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines))
+        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, Nulls(options.nulls)))
     delimiter = options.delimiter or _delimiter(first, options)
     names = _header(first, delimiter, lines)
     if options.header and not options.is_foreign:
@@ -48,7 +48,10 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
     if set(own_format.COLUMNS) <= set(plain):
         decimal = own_format.decimal_of(delimiter, exact=exact)
-        return Plan(True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, decimal))
+        nulls = Nulls(options.nulls, decimal)
+        return Plan(
+            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, nulls, decimal)
+        )
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):

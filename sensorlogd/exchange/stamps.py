@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sensorlogd.exchange import beyond
@@ -18,6 +19,7 @@ FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
+_NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> Callable[[str], int]:
@@ -79,18 +81,16 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
 
 
 def _from_epoch(text: str, factor: int) -> int:
+    """To the microsecond, however the number is spelled: spreadsheets write 1.774656E+09."""
     try:
-        whole, _, part = text.strip().partition(".")
-        us = int(whole) * factor
-        if part:
-            digits = len(str(factor)) - 1
-            us += (-1 if whole.startswith("-") else 1) * int(f"{part:0<{digits}.{digits}}" or "0") if digits else 0
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number of seconds since 1970") from None
-    try:
+        if not _NUMBER.fullmatch(text.strip()):
+            raise ValueError
+        us = int(Decimal(text.strip()) * factor)
         return _us(_EPOCH + timedelta(microseconds=us), text)
-    except OverflowError:
+    except (OverflowError, ArithmeticError):
         raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
+    except ValueError as error:
+        raise ValueError(str(error) or f"{text!r} is not a number of seconds since 1970") from None
 
 
 def _iso(text: str) -> datetime:

@@ -108,6 +108,11 @@ def test_columns_by_number_and_padding() -> None:
         ("t;x\n2026-01-01;1,5\n", FOREIGN, "f.csv:2: '1,5' is no number; if its comma stands before the fraction, say --decimal ,"),
         ("t;x\n2026-01-01;1.5\n", Options(times=("t",), sensor="s", decimal=","), "f.csv:2: '1.5' is no number with ','"),
         ("t,x\n2026-01-01,1\n2026-01-02,-\n", FOREIGN, "f.csv:3: '-' is no number; if it means that there is no value, say --null -"),
+        ("t,x\n2026-01-01,1\n2026-01-02,no value\n", FOREIGN, "f.csv:3: 'no value' is no number.*say --null 'no value'"),
+        ("t,x\n2026-01-01,20.5 °C\n", FOREIGN, "f.csv:2: '20.5 °C' is no number because of the '°C' behind it; take that off"),
+        ("t,x\n2026-01-01,45%\n", FOREIGN, "f.csv:2: '45%' is no number because of the '%' behind it"),
+        ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is no number; if its comma stands before the fraction, say --decimal ,"),
+        ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is no number"),
         ("t,x\n2026-01-01,NA\n2026-01-02,1\n", FOREIGN, "f.csv:3: column 'x' holds '1', and 'NA' before.*--null NA"),
         ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers"),
         ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
@@ -171,6 +176,17 @@ def test_epochs(seconds: int, fraction: int) -> None:
     assert stamps.reader("epoch_ms", "UTC")(str(us // 1000)) == us // 1000 * 1000
 
 
+@pytest.mark.parametrize("text", ["1.7671392e9", "1.7671392E+09", "17671392e2", "+1767139200"])
+def test_epochs_as_spreadsheets_write_them(text: str) -> None:
+    assert stamps.reader("epoch", "UTC")(text) == 1_767_139_200_000_000
+
+
+@pytest.mark.parametrize("text", ["1_767", "1e", "0x10", "nan", "12:00", ""])
+def test_what_is_no_epoch(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a number of seconds since 1970"):
+        stamps.reader("epoch", "UTC")(text)
+
+
 def test_the_hour_that_comes_twice() -> None:
     """Which one is said; the first by default."""
     first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
@@ -231,6 +247,55 @@ def test_times_that_cannot_be_are_marked() -> None:
     options = Options(times=("t",), sensor="s", now_us=1_767_225_600_000_000, earliest_us=0)
     found = read("t,x\n2026-01-02,1\n2026-01-03,2\n1969-01-01,3\n", options)
     assert [describe(code) for *_, code in found] == ["not_evaluated", "not_evaluated:bad_time", "not_evaluated:bad_time"]
+
+
+@pytest.mark.parametrize(
+    ("null", "decimal", "cells"),
+    [
+        ("-999", ".", "-999 -999.0 -999.00 -9.99e2 -999."),
+        ("-999.9", ".", "-999.9 -999.90"),
+        ("-999,9", ",", "-999,9 -999,90"),
+        ("-999.9", ",", "-999,9 -999,90"),  # as it is said for any other file
+        ("9999", ",", "9.999 9999 9999,0"),
+        ("0", ".", "0 0.00 -0"),
+        ("0000", ".", "0000"),
+        ("NAN", ".", "NAN"),
+    ],
+)
+def test_a_number_that_means_no_value_in_any_spelling(null: str, decimal: str, cells: str) -> None:
+    """In files of others, and in ours."""
+    for cell in cells.split():
+        text = f"t;x\n2026-01-01;1\n2026-01-02;{cell}\n"
+        assert [value for _, _, value, _ in read(text, Options(times=("t",), sensor="s", decimal=decimal, nulls=(null,)))] == [1]
+        if decimal == ".":
+            ours = HEAD + f"2026-01-01T00:00:00Z,s,x,1,,good\n2026-01-02T00:00:00Z,s,x,{cell},,good\n"
+            assert [value for _, _, value, _ in read(ours, Options(nulls=(null,)))] == [1]
+            assert [value for _, _, value, _ in read(f"time,s.x\n2026-01-01,1\n2026-01-02,{cell}\n", Options(nulls=(null,)))] == [
+                1
+            ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "decimal", "value"),
+    [
+        ("1,013.25", ".", 1013.25),
+        ("-12,345,678.5", ".", -12345678.5),
+        ("1'013.25", ".", 1013.25),
+        ("1\u2019013\u2019000", ".", 1013000),
+        ("1\u202f013,25", ",", 1013.25),
+        ("1\u00a0013,25", ",", 1013.25),
+        ("\u22125,5", ",", -5.5),
+        ("\u22121.013,5", ",", -1013.5),
+    ],
+)
+def test_numbers_as_spreadsheets_write_them(cell: str, decimal: str, value: float) -> None:
+    options = Options(times=("t",), sensor="s", decimal=decimal)
+    assert [found for _, _, found, _ in read(f"t;x\n2026-01-01;{cell}\n", options)] == [value]
+
+
+def test_a_text_of_noughts_leaves_nought_alone() -> None:
+    options = Options(times=("t",), sensor="s", nulls=("0000",))
+    assert [value for _, _, value, _ in read("t,x\n2026-01-01,0\n2026-01-02,0000\n2026-01-03,0.0\n", options)] == [0, 0]
 
 
 def test_decimal_commas_of_files_group_by_points() -> None:

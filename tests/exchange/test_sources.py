@@ -309,6 +309,11 @@ def test_line_protocol(tmp_path: Path) -> None:
     )
 
 
+def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
+    found = points(tmp_path, "w v=-999.0,u=-999i,x=1 1774656000000000000", nulls=("-999",))
+    assert [row[0] for row in found] == ["w.x"]
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
