@@ -60,11 +60,17 @@ class Texts:
     def __init__(self, more: Iterable[str], only: Iterable[str] | None, *, decimal_comma: bool = False) -> None:
         given = [text.strip().lower() for text in chosen(more, only)]
         self.texts = frozenset(given if only is not None else (*given, *NO_VALUE))
-        spelled = {text: point(text) if decimal_comma else text for text in given}
+        spelled = {text: _spelled(text, decimal_comma=decimal_comma) for text in given}
         numbers = {text: float(number) for text, number in spelled.items() if NUMBER.fullmatch(number)}
         self.numbers = frozenset(n for text, n in numbers.items() if math.isfinite(n) and (n or text == "0"))
         self.spelled = any(number not in self.numbers for number in numbers.values())
         self.bits = frozenset(int(text, 16) for text in given if re.fullmatch(r"0x[0-9a-f]+", text))
+
+
+def _spelled(text: str, *, decimal_comma: bool) -> str:
+    """As Python reads it. ``missing: [-999.5]`` has a point, as numbers of YAML have, however the device writes them."""
+    written = point(text) if decimal_comma else text
+    return written if NUMBER.fullmatch(written) else text
 
 
 def chosen(more: Iterable[Any], only: Iterable[Any] | None) -> tuple[Any, ...]:

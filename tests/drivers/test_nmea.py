@@ -611,6 +611,16 @@ def test_numbered_transducers_are_told_apart_by_kind() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("first", ["85.2", ""])
+def test_transducers_that_share_a_name_are_told_apart_by_kind(first: str) -> None:
+    """Also where one of them has nothing to say."""
+    names = ("xdr_ENGINE#0", "xdr_CENGINE#0", "xdr_TENGINE#0", "xdr_OILP")
+    body = f"ERXDR,C,{first},C,ENGINE#0,P,2.1,B,OILP,T,800,R,ENGINE#0"
+    rows, _ = decoded([(0, sentence(body))], channels={f"c{n}": {"source": name} for n, name in enumerate(names)})
+    (fields,) = [fields for _, fields in rows]
+    assert fields == {"xdr_TENGINE#0": 800.0, "xdr_OILP": 2.1} | ({"xdr_CENGINE#0": 85.2} if first else {})
+
+
 @pytest.mark.parametrize(
     ("before", "date", "of_day", "expected_us"),
     [

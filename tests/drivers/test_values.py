@@ -63,6 +63,29 @@ def test_missing_adds_and_missing_only_replaces(missing: list[Any], only: list[s
     assert ([str(row["a"]) for row in rows], counts) == (([value], {}) if value is not None else ([], {"bad_lines": 1}))
 
 
+@pytest.mark.parametrize(
+    ("missing", "more", "texts"),
+    [
+        ([-999.5], {"decimal_comma": True}, ["-999,5", "-999,50"]),
+        (["-999,5"], {"decimal_comma": True}, ["-999,5", "-999,50"]),
+        ([-999], {"decimal_comma": True}, ["-999", "-999,0"]),
+        ([0x8000], {"numbers": {"a": {"hex": True, "bits": 16}}}, ["8000", "0x8000"]),
+        (["0x8000"], {"numbers": {"a": {"hex": True, "bits": 16}}}, ["8000", "0x8000"]),
+        ([-32768], {"numbers": {"a": {"hex": True, "bits": 16}}}, ["8000", "0x8000"]),
+        ([-10], {"numbers": {"a": {"hex": True, "sign_bit": 15}}}, ["800a"]),
+        ([0x800A], {"numbers": {"a": {"hex": True, "sign_bit": 15}}}, ["800a"]),
+        ([-999], {"numbers": {"a": {"negative_if": ["s", "-"]}}}, ["999"]),
+        ([999], {"numbers": {"a": {"negative_if": ["s", "-"]}}}, ["999"]),
+    ],
+)
+def test_missing_as_numbers_of_yaml(missing: list[Any], more: dict[str, Any], texts: list[str]) -> None:
+    """Whether without quotes or with, as bits or as the number they stand for, with a point or as the device writes it."""
+    form = {"type": "csv", "fields": ["a", "s"], "separator": ";", "missing": missing, **more}
+    rows, counts = parse([f"{text};-" for text in texts], format=form, channels={"a": {}})
+    assert [str(row["a"]) for row in rows] == ["nan"] * len(texts)
+    assert not counts
+
+
 def test_missing_of_a_sensor_adds_to_its_profiles() -> None:
     text = (
         "profiles: {acme: {driver: serial, format: {type: csv, fields: [t], missing: ['-1']}}}\n"

@@ -11,6 +11,7 @@ degrees, and read the speed of an old VTG as its course. The tests compare with 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from math import hypot
 
@@ -305,16 +306,18 @@ def _xdr(cells: Cells) -> Fields:
     """Transducers by their own names, ``xdr_PITCH``; pitch and roll, air temperature, barometer and humidity also by ours.
 
     A name of digits alone only counts those of one kind (Vaisala's WXT520 calls temperature, humidity and pressure "0" in one
-    sentence), so the kind stands before it: ``xdr_C0``. Of a weather instrument (talker WI) number 0 is the outer one.
+    sentence), so the kind stands before it: ``xdr_C0``; likewise any name that several kinds have in one sentence, as gateways
+    call all of an engine: ``xdr_CENGINE#0``. Of a weather instrument (talker WI) number 0 is the outer one.
     """
     out: Fields = {}
     is_weather = cells[0].startswith("WI")
+    kinds = Counter(name for _, name in {(cells.text(index), cells.text(index + 3)) for index in range(1, len(cells), 4)})
     for index in range(1, len(cells), 4):
         value = cells.number(index + 1)
         if value is None:
             continue
         kind, unit, name = cells.text(index), cells.text(index + 2), cells.text(index + 3)
-        out[f"xdr_{kind}{name}" if name.isdecimal() else f"xdr_{name or kind}"] = value
+        out[f"xdr_{kind}{name}" if name.isdecimal() or kinds[name] > 1 else f"xdr_{name or kind}"] = value
         own_channel = _own_channel(kind, unit, name.lower(), value, is_weather=is_weather)
         if own_channel is not None:
             out.setdefault(*own_channel)

@@ -89,6 +89,8 @@ class Numbers:
             number = degrees + minutes / 60
         if options.negative_if is not None and fields.get(options.negative_if[0], "").strip() == options.negative_if[1]:
             number = -number
+            if number in self.missing.numbers:
+                return math.nan
         if factor != 1.0:
             number = _times(number, factor)
         return number if options.scale == 1.0 and not options.offset else _times(number, options.scale) + options.offset
@@ -97,7 +99,7 @@ class Numbers:
         if not _HEX.fullmatch(text):
             raise BadLine(f"{text[:40]!r} is not hexadecimal")
         number = int(text, 16)
-        if number in self.missing.bits:
+        if number in self.missing.bits or number in self.missing.numbers:  # YAML reads 0x8000 as 32768
             return math.nan
         if options.sign_bit is not None and number >> options.sign_bit & 1:
             number = -(number & ((1 << options.sign_bit) - 1))
