@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sensorlogd.config import profiles
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping import sync_sources
-from sensorlogd.daemon.world import addresses, places, ports
+from sensorlogd.daemon.world import addresses, places, ports, sources
 from sensorlogd.daemon.world.finding import Finding
 from sensorlogd.daemon.world.user import User
 from sensorlogd.storage.file.holder import holder
@@ -18,8 +18,9 @@ from sensorlogd.storage.file.holder import holder
 _NOT_BEFORE_US = 1_735_689_600_000_000  # 2025: a clock before that has lost its time
 
 
-def look(config: Config, *, user: User | None = None, now_us: int | None = None) -> list[Finding]:
+def look(config: Config, *, user: User | None = None, now_us: int | None = None, names: bool = True) -> list[Finding]:
     """Everything of this machine that does not fit. ``user``: who is going to run the daemon; None: found out.
+    ``names``: whether machines are looked up in the network.
 
     Where a daemon has the database already, it has shown that it may write there; its ports and its address are its own.
     """
@@ -32,6 +33,7 @@ def look(config: Config, *, user: User | None = None, now_us: int | None = None)
     found += addresses.look(config, user.uid, own_pids)
     found += _clock(now)
     found += ports.look(config, user, own_pids=own_pids)
+    found += sources.look(config, user, names=names)
     found += _profiles(config)
     return found
 

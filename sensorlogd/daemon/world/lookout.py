@@ -26,7 +26,7 @@ class Lookout:
 
     def _run(self) -> None:
         try:
-            found = [str(finding) for finding in look(self._config())]
+            found = [str(finding) for finding in look(self._config(), names=False)]  # at boot the network may come later
         except Exception as error:
             logger.warning("this machine could not be looked at: %s", error)
             return

@@ -19,7 +19,7 @@ from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
 from sensorlogd.daemon import world as world_package
 from sensorlogd.daemon.timekeeping import sync_sources
-from sensorlogd.daemon.world import Finding, addresses, places, ports
+from sensorlogd.daemon.world import Finding, addresses, places, ports, sources
 from sensorlogd.daemon.world.user import ENTER, READ, WRITE, User
 from sensorlogd.drivers import ports as drivers_ports
 from tests.ports import free_port
@@ -352,6 +352,85 @@ def test_a_profile_that_hides_one_of_the_package(tmp_path: Path) -> None:
     )
     found = world_package.look(config(tmp_path, f"sensors: {{a: {{profile: {name}}}}}"), now_us=NOW_US)
     assert any(one.path == "sensors.a.profile" and "not from the package" in one.problem for one in found)
+
+
+# ---- programs, files, addresses of sensors -----------------------------------------------------------------------------
+
+_CSV = "format: {type: csv, fields: [t]}"
+
+
+@pytest.mark.parametrize(
+    ("sensor", "path", "problem"),
+    [
+        (f"driver: serial, port: 'socket://gateway', {_CSV}", "port", "socket://gateway names no port of that machine"),
+        (f"driver: serial, port: 'rfc2217://:4001', {_CSV}", "port", "rfc2217://:4001 names no machine"),
+        (f"driver: serial, port: 'socket://127.0.0.1:99999', {_CSV}", "port", "99999: Port out of range"),
+        (f"driver: serial, port: 'http://127.0.0.1:80', {_CSV}", "port", "a port cannot be reached by http://"),
+        (
+            f"driver: serial, port: 'socket://nobody.example:1', {_CSV}",
+            "port",
+            "the machine 'nobody.example' is not known here (no)",
+        ),
+        (
+            "driver: modbus, port: 'tcp://nobody.example', channels: {v: {address: 0}}",
+            "port",
+            "the machine 'nobody.example' is not",
+        ),
+        (
+            f"driver: command, command: [no-such-program-anywhere], interval: 1s, {_CSV}",
+            "command",
+            "there is no such program on the PATH",
+        ),
+        (f"driver: command, command: [./absent.sh], interval: 1s, {_CSV}", "command", "absent.sh: there is no such program"),
+        (f"driver: command, command: [./plain.txt], interval: 1s, {_CSV}", "command", "plain.txt is no program that can be run"),
+        (f"driver: command, command: ['/'], interval: 1s, {_CSV}", "command", "/ is a folder, not a program"),
+        (f"driver: command, command: [sh], directory: ./absent, interval: 1s, {_CSV}", "directory", "there is no such folder"),
+        (f"driver: command, command: [sh], directory: ./plain.txt, interval: 1s, {_CSV}", "directory", "is a file, not a folder"),
+        ("driver: sysfs, files: {t: /sys/class/hwmon/hwmon999/temp1_input}", "files.t", "hwmon999/temp1_input is not there"),
+        ("driver: sysfs, files: {t: {path: 'hwmon:nochip/temp1_input'}}", "files.t", "hwmon:nochip/temp1_input is not there"),
+        ("driver: replay, file: ./absent.csv, channels: {v: {}}", "file", "absent.csv: there is no such file"),
+        ("driver: replay, file: ., channels: {v: {}}", "file", "is a folder, not a file"),
+    ],
+)
+def test_what_a_sensor_needs_and_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sensor: str, path: str, problem: str
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    (tmp_path / "plain.txt").touch(0o644)
+    (found,) = sources.look(config(tmp_path, f"sensors: {{s: {{{sensor}}}}}"), ME)
+    assert found.path == f"sensors.s.{path}"
+    assert problem in found.problem
+    assert list(sources.look(config(tmp_path, f"sensors: {{s: {{enabled: false, {sensor}}}}}"), ME)) == []
+
+
+def test_what_a_sensor_needs_and_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that cannot be looked up just now may be right, and is not asked for where nobody should wait."""
+
+    def later(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
+
+    monkeypatch.setattr(socket, "getaddrinfo", later)
+    (tmp_path / "run.sh").touch(0o755)
+    (tmp_path / "1").write_text("5")
+    text = f"""sensors:
+  a: {{driver: command, command: [./run.sh], directory: ., interval: 1s, {_CSV}}}
+  b: {{driver: command, command: [sh], {_CSV}}}
+  c: {{driver: sysfs, files: {{t: '{tmp_path}/[0-9]'}}}}
+  d: {{driver: replay, file: ./1, channels: {{v: {{}}}}}}
+  e: {{driver: serial, port: 'socket://gateway.example:4001', {_CSV}}}
+  f: {{driver: serial, port: 'loop://', {_CSV}}}
+notify: {{mail: {{command: [sh, -c, "true"]}}}}"""
+    assert list(sources.look(config(tmp_path, text), ME)) == []
+    monkeypatch.setattr(socket, "getaddrinfo", pytest.fail)
+    assert list(sources.look(config(tmp_path, text), ME, names=False)) == []
+
+
+def test_a_program_of_a_notification_that_is_not_there(tmp_path: Path) -> None:
+    (found,) = sources.look(config(tmp_path, "sensors: {}\nnotify: {mail: {command: [/absent/mail]}}"), ME)
+    assert str(found).startswith("notify.mail.command: /absent/mail: there is no such program")
 
 
 def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:

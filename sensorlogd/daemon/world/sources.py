@@ -1,0 +1,130 @@
+"""What sensors and alarms need beside ports: programs, files, folders, and addresses of a network."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from sensorlogd.config.models import Config
+from sensorlogd.daemon.world.finding import Finding
+from sensorlogd.daemon.world.user import ENTER, READ, User
+
+SCHEMES = ("socket", "rfc2217")  # which name a machine and a port
+LOCAL_SCHEMES = ("loop", "spy", "alt", "hwgrep", "cp2110")
+_SYS = Path("/sys")
+_LOOK_UP_S = 3.0
+_UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # not: no server answers just now
+
+
+def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]:
+    """``names``: whether machines are looked up by their names, which takes a moment and needs a network that is up."""
+    for name, sensor in config.sensors.items():
+        if not sensor.enabled:
+            continue
+        where, options = f"sensors.{name}", cast(Any, sensor)  # of a driver that is told by its name: none is imported for this
+        port = getattr(sensor, "port", None)
+        if isinstance(port, str) and "://" in port:
+            yield from _url(f"{where}.port", port, names=names)
+        if sensor.driver == "command":
+            yield from _program(f"{where}.command", options.command, user, options.directory)
+            if options.directory is not None:
+                yield from _there(f"{where}.directory", Path(options.directory), user, ENTER)
+        elif sensor.driver == "sysfs":
+            for file in options.files:
+                yield from _of_kernel(f"{where}.files.{file}", options.file(file).path)
+        elif sensor.driver == "replay":
+            yield from _there(f"{where}.file", Path(options.file), user, READ)
+    for name, target in config.notify.items():
+        if target.command:
+            yield from _program(f"notify.{name}.command", target.command, user, None)
+
+
+def _url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
+    like = "write e.g. socket://192.168.1.20:4001 or rfc2217://192.168.1.20:4001"
+    try:
+        url = urlsplit(port)
+        host, number = url.hostname, url.port
+    except ValueError as error:
+        yield Finding(where, f"{port}: {error}", like)
+        return
+    if url.scheme in LOCAL_SCHEMES:
+        return
+    if url.scheme not in SCHEMES:
+        yield Finding(where, f"{port}: a port cannot be reached by {url.scheme}://", like)
+    elif not host:
+        yield Finding(where, f"{port} names no machine", like)
+    elif not number:
+        yield Finding(where, f"{port} names no port of that machine, behind a colon", like)
+    elif names and (problem := _unknown(host)) is not None:
+        yield Finding(where, f"the machine {host!r} is not known here ({problem})", "see how it is written, or write its address")
+
+
+def _unknown(host: str) -> str | None:
+    """Why there is no machine of that name; None: there is, or nobody can be asked just now."""
+    problem: list[str] = []
+
+    def ask() -> None:
+        try:
+            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            problem.append("no name of a machine")
+        except OSError as error:
+            if error.errno in _UNKNOWN:
+                problem.append(str(error.strerror))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(_LOOK_UP_S)
+    return problem[0] if problem else None
+
+
+def _program(where: str, words: Sequence[str], user: User, directory: str | None) -> Iterator[Finding]:
+    program = words[0]
+    if "/" not in program:
+        if shutil.which(program) is None:
+            yield Finding(where, f"{program}: there is no such program on the PATH", "install it, or write its whole name: /...")
+        return
+    path = Path(directory or ".", program)
+    found = list(_there(where, path, user, READ, "program"))
+    if found:
+        yield from found
+    elif path.is_dir():
+        yield Finding(where, f"{program} is a folder, not a program", "name a program in it")
+    elif not os.access(path, os.X_OK):
+        yield Finding(where, f"{program} is no program that can be run", f"chmod +x {program}, or name what runs it before it")
+
+
+def _there(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
+    """A file, or with ENTER a folder, that is there and may be used."""
+    what = "folder" if wanted == ENTER else what
+    try:
+        if not path.exists():
+            yield Finding(where, f"{path}: there is no such {what}", "see how its name is written")
+        elif wanted == ENTER and not path.is_dir():
+            yield Finding(where, f"{path} is a file, not a folder", "name a folder")
+        elif what == "file" and path.is_dir():
+            yield Finding(where, f"{path} is a folder, not a file", "name a file in it")
+        elif what != "program" and not user.may(path, wanted):
+            yield Finding(where, f"{path}: the user {user.name} may not use it", f"its owner and mode decide: ls -ld {path}")
+    except OSError as error:
+        yield Finding(where, f"{path}: cannot be looked at: {error.strerror}", f"its owner and mode decide: ls -ld {path}")
+
+
+def _of_kernel(where: str, path: str) -> Iterator[Finding]:
+    from sensorlogd.drivers.sysfs.rules import folders
+
+    kind, _, rest = path.partition(":")
+    if path.startswith("/"):
+        found = bool(glob.glob(path))
+    else:
+        chip, _, file = rest.partition("/")
+        found = any((folder / file).exists() for folder in folders(kind, chip, _SYS))
+    if not found:
+        yield Finding(where, f"{path} is not there", "'sensorlogd sources' lists what there is")
