@@ -1,8 +1,9 @@
 """Where the buckets of an answer begin and end: steps aligned to the clock, and the ladder that a picture takes.
 
-A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do). Where clocks differ from UTC by a part of an hour
-(+05:30, +05:45, -03:30) one of half an hour to a day lies on the grid of the local clock, so that an hour begins when it begins
-there; if such a clock is set forward or back by less than a step, the bucket ends at that moment. A step of ``d``, ``w``, ``mo`` or ``y`` is
+A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do), but for those that the local clock shows otherwise. 2h, 3h,
+4h, 6h, 8h, 12h and 24h are parts of the local day: 00:00, 06:00 ...; the one in which clocks are set is longer or shorter. Where
+clocks differ from UTC by a part of an hour (+05:30, +05:45, -03:30) others of half an hour to a day lie on the grid of the local
+clock, too, so that an hour begins when it begins there; if such a clock is set, the bucket ends at that moment. A step of ``d``, ``w``, ``mo`` or ``y`` is
 made of calendar days of the zone: 23, 24 or 25 hours; weeks begin on Monday, several days count from a Monday, months and
 years from January of year 0. Every instant is in one bucket only, and the same step has the same edges whatever the range.
 """
@@ -10,6 +11,7 @@ years from January of year 0. Every instant is in one bucket only, and the same 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -68,6 +70,8 @@ class Step:
         if not FIRST_US <= ts_us < LAST_US:
             raise ValueError("the range is outside the years 1 to 9999")
         if self.unit == "us":
+            if self._is_part_of_day(zone):
+                return self._part_of_day(ts_us, zone)
             if self._is_local(zone):
                 return self._local_bucket(ts_us, zone)
             start = ts_us - ts_us % self.count
@@ -82,7 +86,18 @@ class Step:
 
     def _is_local(self, zone: str) -> bool:
         """Whether its grid there may be another than that of UTC."""
-        return HALF_HOUR_US <= self.count <= DAY_US and _has_part_hours(zone)
+        return self._is_part_of_day(zone) or HALF_HOUR_US <= self.count <= DAY_US and _has_part_hours(zone)
+
+    def _is_part_of_day(self, zone: str) -> bool:
+        return zone != "UTC" and 2 * HOUR_US <= self.count <= DAY_US and DAY_US % self.count == 0
+
+    def _part_of_day(self, ts_us: int, zone: str) -> tuple[int, int]:
+        ordinal = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).toordinal()
+        if ts_us < resolutions.midnight(ordinal, zone):  # as in ``bucket``
+            ordinal -= 1
+        edges = _parts_of_day(ordinal, self.count, zone)
+        following = bisect_right(edges, ts_us)
+        return edges[following - 1], edges[following]
 
     def _local_bucket(self, ts_us: int, zone: str) -> tuple[int, int]:
         """On the grid of the offset that holds at ``ts_us``, and not beyond the time for which that grid holds."""
@@ -124,8 +139,8 @@ class Step:
         """Whether every bucket of the stored ``tier`` (in seconds) lies in one of ``edges`` as a whole."""
         local = self.unit == "us" and self._is_local(zone)
         if tier == resolutions.DAY:
-            same = day_zone == zone if self.unit != "us" else day_zone == "UTC" and not local
-            return same and (self.unit != "us" or self.count % (resolutions.DAY * resolutions.SECOND_US) == 0)
+            same = day_zone == (zone if local or self.unit != "us" else "UTC")
+            return same and (self.unit != "us" or self.count % DAY_US == 0)
         width = tier * resolutions.SECOND_US
         if self.unit == "us" and not local:
             return self.count % width == 0
@@ -142,6 +157,18 @@ def _has_part_hours(zone: str) -> bool:
         for year in range(1970, 2038)
         for month in (1, 7)
     )
+
+
+@lru_cache(maxsize=4096)
+def _parts_of_day(ordinal: int, width_us: int, zone: str) -> tuple[int, ...]:
+    """When the local clock first shows the multiples of ``width_us`` on that day, and when the day ends, in order."""
+    first, end = resolutions.midnight(ordinal, zone), resolutions.midnight(ordinal + 1, zone)
+    day = datetime.fromordinal(ordinal)
+    inner = set()
+    for part in range(1, DAY_US // width_us):
+        at = (day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) - _EPOCH
+        inner.add((at.days * resolutions.DAY + at.seconds) * resolutions.SECOND_US + at.microseconds)
+    return (first, *sorted(at for at in inner if first < at < end), end)
 
 
 def _offset_us(ts_us: int, zone: str) -> int:
@@ -229,8 +256,9 @@ def for_points(since_us: int, until_us: int, max_points: int, zone: str) -> Step
                 return step
             continue
         # A range that begins inside a bucket touches one more; a calendar day may have 23 hours, a month 28 days.
-        even = step.unit == "us" and not step._is_local(zone)
+        even = step.unit == "us" and (step._is_part_of_day(zone) or not step._is_local(zone))
         shortest = step.about_us if even else step.about_us * 9 // 10
-        if -(-span // shortest) + 1 <= max_points:
+        spring = HOUR_US * (1 + span // (180 * DAY_US)) if step.unit == "us" and step._is_part_of_day(zone) else 0
+        if -(-(span + spring) // shortest) + 1 <= max_points:
             return step
     return LADDER[-1]

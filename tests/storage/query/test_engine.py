@@ -50,18 +50,22 @@ def ask(machine: Machine, channel: str, wanted: Ask) -> engine.Answer:
 
 
 def _slots(width: int, since: int, until: int, tz: ZoneInfo) -> Iterator[tuple[int, int]]:
-    """Quarter of an hour by quarter: those that lie in the same step of the local clock, while it differs as much from UTC.
+    """Quarter of an hour by quarter: those that lie in the same part of the local day, of two hours and more; of shorter steps those
+    that lie in the same one of the local clock, while it differs as much from UTC.
 
-    Where it differs by whole hours, the step is that of UTC.
+    Where it differs by whole hours, a shorter step is that of UTC.
     """
     quarter = 15 * MINUTE_US
     first = since - since % quarter - 30 * 4 * quarter
-    found: list[tuple[object, int]] = []
+    found: list[tuple[tuple[int, int], int]] = []
     for at in range(first, until + 30 * 4 * quarter, quarter):
         ahead = (EPOCH + timedelta(microseconds=at)).astimezone(tz).utcoffset() or timedelta()
         shift = ahead // timedelta(microseconds=1)
-        shift = shift % width if shift % HOUR_US else 0
-        key = (shift, (at + shift) // width)
+        if width >= 2 * HOUR_US:
+            key: tuple[int, int] = (0, (at + shift) // width)
+        else:
+            shift = shift % width if shift % HOUR_US else 0
+            key = (shift, (at + shift) // width)
         if not found or found[-1][0] != key:
             found.append((key, at))
     for (_, start), (_, end) in pairwise(found):
@@ -176,6 +180,32 @@ def test_every_instant_is_in_one_bucket(step: str, zone: str, second: int) -> No
     assert start <= ts < end
     assert one.bucket(start, zone) == one.bucket(end - 1, zone) == (start, end)
     assert one.bucket(end, zone)[0] == end
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "step", "begin"),
+    [
+        ("Europe/Berlin", "2026-07-01", "6h", "00:00+02:00 06:00+02:00 12:00+02:00 18:00+02:00"),
+        ("Europe/Berlin", "2026-03-29", "12h", "00:00+01:00 12:00+02:00"),  # 11 hours, and 12
+        ("Europe/Berlin", "2026-03-29", "2h", "00:00+01:00 03:00+02:00 04:00+02:00"),  # there is no 02:00
+        ("Europe/Berlin", "2026-10-25", "2h", "00:00+02:00 02:00+02:00 04:00+01:00"),  # three hours from 02:00 on
+        ("America/New_York", "2026-01-15", "8h", "00:00-05:00 08:00-05:00 16:00-05:00"),
+        ("America/Havana", "2026-03-08", "6h", "01:00-04:00 06:00-04:00"),  # the day begins at 01:00
+        ("Asia/Kathmandu", "2026-01-15", "3h", "00:00+05:45 03:00+05:45"),
+        ("Australia/Lord_Howe", "2026-04-05", "12h", "00:00+11:00 12:00+10:30"),
+        ("Pacific/Apia", "2011-12-29", "12h", "00:00-10:00 12:00-10:00 00:00+14:00"),  # the 30th was left out
+        ("Europe/Berlin", "2026-07-01", "24h", "00:00+02:00 00:00+02:00"),
+        ("UTC", "2026-07-01", "6h", "00:00+00:00 06:00+00:00 12:00+00:00"),
+    ],
+)
+def test_parts_of_the_local_day(zone: str, day: str, step: str, begin: str) -> None:
+    """What ``--every 6h`` means to whoever asks in a zone."""
+    since = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone), hour=1 if "Havana" in zone else 0)
+    us = (since.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+    edges = [start for start, _ in Step.parse(step).edges(us, us + 50 * HOUR_US, zone)]
+    shown = [(EPOCH + timedelta(microseconds=at)).astimezone(ZoneInfo(zone)).isoformat() for at in edges]
+    words = begin.split()
+    assert [text[11:16] + text[-6:] for text in shown[: len(words)]] == words
 
 
 @given(st.integers(1, 5000), st.integers(1_000, 20 * 365 * 86_400_000_000), st.integers(0, 10**15))
