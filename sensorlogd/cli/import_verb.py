@@ -17,6 +17,7 @@ from sensorlogd.cli.acting import Actor, acting
 from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, db_option, fail, now_us, zone_of
+from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Upserted
 from sensorlogd.event_kinds import EventKind
@@ -223,6 +224,8 @@ def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, 
         at += answer.done
         yield answer
         if answer.busy:
+            if actor.offline is not None:
+                refuse_if_hindered(f"what is imported so far is stored, call again; {answer.busy}", answer.hindrance)
             if answer.busy != waits:
                 say(f"waiting: {answer.busy}")
             waits = answer.busy

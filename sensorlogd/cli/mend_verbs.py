@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,17 +14,15 @@ import click
 from sensorlogd import curves, quality
 from sensorlogd.cli import exits, output
 from sensorlogd.cli.acting import Actor, Refused, acting, confirm, readable
-from sensorlogd.cli.progress import Progress
 from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import numbers, times
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.query.log import Log, Series
-from sensorlogd.storage.work import State
 
 QUALITIES = ("good", "not_evaluated", "suspect", "fail")
 EXAMPLES = 3
-LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
 
 
 def _options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -229,22 +226,9 @@ def _show(preview: Preview, change: mend.Change, zone: str) -> None:
 
 
 def _wait(actor: Actor, label: str, identity: int) -> int:
-    """Until that work is over: how many readings it dealt with. It goes on without this verb, too. Raises Refused."""
-    pause_s = 0.01
-    answer = actor.act(requests.LookAtWork(identity))
-    try:
-        with Progress(label, answer.total, "readings") as bar:
-            while answer.state == State.WAITING:
-                bar.reach(answer.done)
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-                answer = actor.act(requests.LookAtWork(identity))
-            bar.reach(answer.done)
-    except KeyboardInterrupt:
-        goes_on = "the daemon goes on with it" if actor.offline is None else "the daemon does the rest when it runs"
-        click.echo(f"{label}: {goes_on}; see --list", err=True)
-        raise
-    if answer.state == State.FAILED or answer.outcome == mend.TAKEN_BACK:
+    """Until that work is over: how many readings it dealt with. Raises Refused."""
+    answer = wait_for(actor, label, identity, see="--list")
+    if answer.outcome == mend.TAKEN_BACK:
         raise Refused(f"{label}: {answer.outcome}")
     return answer.done
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.acting import Actor, Refused, acting, confirm
-from sensorlogd.cli.progress import Progress
+from sensorlogd.cli.acting import acting, confirm
 from sensorlogd.cli.reading import config_option, db_option, fail, now_us, tz_option, zone_of
+from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import times
-from sensorlogd.storage.work import State
-
-LONGEST_PAUSE_S = 0.25
 
 
 @click.command(
@@ -67,27 +63,7 @@ def recompute(sensor: str, since: str, yes: bool, tz: str | None, db: str | None
         if actor.offline is not None:
             click.echo("ordered; the daemon does it as soon as it runs")
         else:
-            click.echo(_wait(actor, f"work {ordered}", ordered))
+            click.echo(wait_for(actor, f"work {ordered}", ordered, total_is_known=False, see="'sensorlogd status'").outcome)
             actor.roll_up()
     if others := users(config.sensors, sensor):
         click.echo(f"computed from it, and not computed anew: {', '.join(others)}")
-
-
-def _wait(actor: Actor, label: str, identity: int) -> str:
-    """Until that work is over: what came of it. It goes on without this verb, too. Raises Refused."""
-    pause_s = 0.01
-    answer = actor.act(requests.LookAtWork(identity))
-    try:
-        with Progress(label, None, "readings") as bar:
-            while answer.state == State.WAITING:
-                bar.reach(answer.done)
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
-                answer = actor.act(requests.LookAtWork(identity))
-            bar.reach(answer.done)
-    except KeyboardInterrupt:
-        click.echo(f"{label}: the daemon goes on with it; see 'sensorlogd status'", err=True)
-        raise
-    if answer.state == State.FAILED:
-        raise Refused(f"{label}: {answer.outcome}")
-    return str(answer.outcome)

@@ -88,12 +88,14 @@ class WorkOrdered:
 
 @dataclass(frozen=True, slots=True)
 class WorkStands:
-    """How far a piece of kept work is: ``done`` of ``total`` readings; ``outcome`` is a sentence in the end."""
+    """How far a piece of kept work is: ``done`` of ``total`` readings; ``outcome`` is a sentence in the end.
+    ``hindrance``: why it does not go on at present; empty while it does."""
 
     state: str
     done: int
     total: int | None
     outcome: str
+    hindrance: str = ""
 
     def encoded(self) -> Json:
         return asdict(self)
@@ -101,7 +103,11 @@ class WorkStands:
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> WorkStands:
         return cls(
-            str(needed(said, "state")), int(needed(said, "done")), int_or_none(said.get("total")), str(said.get("outcome", ""))
+            str(needed(said, "state")),
+            int(needed(said, "done")),
+            int_or_none(said.get("total")),
+            str(said.get("outcome", "")),
+            str(said.get("hindrance", "")),
         )
 
 
@@ -122,7 +128,7 @@ class SeriesKnown:
 @dataclass(frozen=True, slots=True)
 class Upserted:
     """What became of the first ``done`` readings (see ``storage.ingest.upsert``). ``mend``: where what was replaced is kept.
-    ``busy``: why the rest is not yet, empty when all are."""
+    ``busy``: why the rest is not yet, empty when all are. ``hindrance``: why that does not go on either."""
 
     new: int
     same: int
@@ -132,6 +138,7 @@ class Upserted:
     mend: int | None
     done: int
     busy: str
+    hindrance: str = ""
 
     def encoded(self) -> Json:
         return asdict(self)
@@ -140,7 +147,7 @@ class Upserted:
     def of(cls, said: Mapping[str, Any]) -> Upserted:
         counts = {name: int(needed(said, name)) for name in ("new", "same", "differing", "replaced", "too_old")}
         mend, done, busy = int_or_none(said.get("mend")), int(needed(said, "done")), str(said.get("busy", ""))
-        return cls(**counts, mend=mend, done=done, busy=busy)
+        return cls(**counts, mend=mend, done=done, busy=busy, hindrance=str(said.get("hindrance", "")))
 
 
 @dataclass(frozen=True, slots=True)

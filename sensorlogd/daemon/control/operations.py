@@ -143,7 +143,8 @@ class Operations:
         one = self._run("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if one is None:
             raise OperationError(f"there is no work {request.id}")
-        return WorkStands(one.state, one.done, one.total, one.outcome)
+        hindrance = self.writer.hindrance() if one.state is work.State.WAITING else ""
+        return WorkStands(one.state, one.done, one.total, one.outcome, hindrance)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
@@ -172,7 +173,8 @@ class Operations:
                 self._upsert_pace.measured(took)
             at = min(end, len(request.times))
         counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
-        return Upserted(**counts, mend=None if replace is None else replace.mend, done=at, busy=busy)
+        hindrance = self.writer.hindrance() if busy else ""
+        return Upserted(**counts, mend=None if replace is None else replace.mend, done=at, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
         self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None

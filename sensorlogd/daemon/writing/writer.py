@@ -201,6 +201,10 @@ class Writer:
         """What is not over, for ``status``."""
         return self._work.snapshot()
 
+    def hindrance(self) -> str:
+        """Why no kept work goes on, though some waits; empty while it does."""
+        return self._care.hindrance or self._work.hindrance
+
     def wal(self) -> dict[str, Any]:
         """How long the write-ahead log is, and who holds it, for ``status``."""
         return self._growth.facts()

@@ -39,6 +39,7 @@ class Care(Task):
     ) -> None:
         super().__init__("upkeep", self._slice, aside=True, own_faults=True)
         self.paused_until = 0.0  # monotonic
+        self.hindrance = ""  # why the database refuses it, again and again; any thread may look
         self._held = held
         self._work = work
         self._growth = growth
@@ -64,7 +65,7 @@ class Care(Task):
                 self._rolls_up()
         db.checkpoint_if_due()
         self._growth.look(db)
-        self.tries = 0
+        self.tries, self.hindrance = 0, ""
         if time.monotonic() >= self._note_at:
             self._note_at = time.monotonic() + NOTE_TIME_EVERY_S
             self._note_time()
@@ -84,6 +85,8 @@ class Care(Task):
     def _postpone(self, reason: str) -> None:
         self.tries += 1
         self.paused_until = time.monotonic() + min(0.1 * 2 ** min(self.tries, 16), LONGEST_PAUSE_S)
+        if self.tries >= TOLD_AT:
+            self.hindrance = reason
         if self.tries == TOLD_AT:
             logger.error("database: upkeep fails: %s; readings are stored, and it is tried again", reason)
             self._notices.emit(EventKind.UPKEEP_FAILED, None, f"{reason}; readings are stored meanwhile, and it is tried again")

@@ -43,6 +43,7 @@ class KeptWork:
         self._token = 0
         self._look = True
         self._faults: dict[int, int] = {}
+        self.hindrance = ""  # why nothing of it goes on, though something waits; any thread may look
         self.rolls_up = False  # readings changed below the edge: roll-ups are due
         self.busy = False
         self.due = 0.0
@@ -96,6 +97,7 @@ class KeptWork:
     def _choose(self, runnable: Sequence[Work]) -> Work | None:
         """They take turns; what lets the file grow waits while there is little room."""
         grows = None
+        hindrance = ""
         for offset in range(len(runnable)):
             one = runnable[(self._turn + offset) % len(runnable)]
             worker = self._workers.get(one.kind)
@@ -104,9 +106,12 @@ class KeptWork:
             if worker.grows:
                 grows = self._space.allows_growth() if grows is None else grows
                 if not grows:
+                    hindrance = self._space.too_little()
                     continue
             self._turn = (self._turn + offset + 1) % max(len(runnable), 1)
+            self.hindrance = ""
             return one
+        self.hindrance = hindrance
         return None
 
     def _one(self, db: OpenDatabase, chosen: Work, now_us: int) -> None:

@@ -46,4 +46,11 @@ class Space:
     def allows_growth(self) -> bool:
         """Whether work that lets the file grow may go on."""
         free = self.free()
-        return free is None or free >= self.min_free + max(RESERVE if self.min_free else RESERVE // 8, self.min_free // 20)
+        return free is None or free >= self._needed_to_grow()
+
+    def too_little(self) -> str:
+        """Why such work does not go on, for people."""
+        return f"{self.free() or 0:,} bytes of disk are free, and it needs {self._needed_to_grow():,}"
+
+    def _needed_to_grow(self) -> int:
+        return self.min_free + max(RESERVE if self.min_free else RESERVE // 8, self.min_free // 20)

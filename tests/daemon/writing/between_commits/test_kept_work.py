@@ -115,6 +115,7 @@ def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkey
     one, two = order(rig, "growing"), order(rig, "other")
     rig.turn(30)
     assert growing.did == []
+    assert rig.writer.hindrance() == "0 bytes of disk are free, and it needs 1,000,000"  # told to whoever waits for it
     assert find(rig, one).state is State.WAITING
     assert find(rig, two).state is State.DONE
     put = rig.put(3)
@@ -123,6 +124,28 @@ def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkey
     room = 1 << 40
     rest(rig, 10.0)
     assert growing.did == [one] * 3
+    assert rig.writer.hindrance() == ""
+
+
+def test_what_the_database_refuses_again_and_again_is_told_to_whoever_waits(make: Callable[..., Rig], fake: Time) -> None:
+    worker = Worker()
+    full = True
+
+    def refuse() -> None:
+        if full:
+            raise sqlite_error(sqlite3.SQLITE_FULL)
+
+    worker.storing = refuse
+    rig = make(workers=[worker])
+    rig.turn(3)
+    order(rig)
+    rig.turn(2)
+    assert rig.writer.hindrance() == ""  # once is nothing to speak of
+    rig.turn_until(lambda: bool(rig.writer.hindrance()), "the hindrance")
+    assert "full" in rig.writer.hindrance()
+    full = False
+    rest(rig, 60.0)
+    assert rig.writer.hindrance() == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Waiting for kept work that was ordered: until it is over, or until it is clear that it does not go on by itself."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from sensorlogd.cli.acting import Actor, Refused
+from sensorlogd.cli.progress import Progress
+from sensorlogd.daemon.control import requests
+from sensorlogd.daemon.control.answers import WorkStands
+from sensorlogd.storage.work import State
+
+LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
+
+
+def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkStands:
+    """How that work stands in the end. It goes on without this verb, too. ``see``: what shows it. Raises Refused: it failed,
+    or something is in its way and no daemon runs that would go on with it later."""
+    answer = actor.act(requests.LookAtWork(identity))
+    try:
+        with Progress(label, answer.total if total_is_known else None, "readings") as bar:
+            answer = _watch(actor, label, identity, answer, bar)
+    except KeyboardInterrupt:
+        goes_on = "the daemon goes on with it" if actor.offline is None else "the daemon does the rest when it runs"
+        click.echo(f"{label}: {goes_on}; see {see}", err=True)
+        raise
+    if answer.state == State.FAILED:
+        raise Refused(f"{label}: {answer.outcome}")
+    return answer
+
+
+def refuse_if_hindered(so_far: str, hindrance: str) -> None:
+    """For a verb that does the work itself: nothing would end its waiting. Raises Refused."""
+    if hindrance:
+        raise Refused(
+            f"{so_far}; now it does not go on: {hindrance}; once that is mended the daemon does the rest when it runs, "
+            "or the next verb that changes something"
+        )
+
+
+def _watch(actor: Actor, label: str, identity: int, answer: WorkStands, bar: Progress) -> WorkStands:
+    pause_s, said = 0.01, False
+    while answer.state == State.WAITING:
+        bar.reach(answer.done)
+        if actor.offline is not None:
+            refuse_if_hindered(f"{label}: {answer.done:,} readings are done", answer.hindrance)
+        if answer.hindrance and not said:
+            bar.say(f"{label}: waiting: {answer.hindrance}; the daemon goes on as soon as it can, without this verb, too")
+            said = True
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        answer = actor.act(requests.LookAtWork(identity))
+    bar.reach(answer.done)
+    return answer
