@@ -112,11 +112,12 @@ def _locations(config_path: Path) -> tuple[Path, Path]:
 def _top_level(config_path: Path) -> dict[str, yaml.Node]:
     try:
         text = nodes.text_of(config_path)
-        return _entries(nodes.compose(text))
-    except yaml.YAMLError:
-        return _readable_sections(text)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
+    try:
+        return _entries(nodes.compose(text))
+    except nodes.UNREADABLE:
+        return _readable_sections(text)
 
 
 def _readable_sections(text: str) -> dict[str, yaml.Node]:

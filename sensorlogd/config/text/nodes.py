@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
+DEEPEST = 1_000  # levels: composing recurses, in libyaml beyond the stack of the process
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # what composing garbage raises
 
 
@@ -16,7 +17,21 @@ def compose(text: str, *, count_characters: bool = False) -> Any:
 
     ``count_characters``: the places in the text are exact whatever is in it, which libyaml's are not.
     """
-    return yaml.compose(text, Loader=yaml.SafeLoader if count_characters else LOADER)
+    loader = yaml.SafeLoader if count_characters else LOADER
+    _refuse_too_deep(text, loader)
+    return yaml.compose(text, Loader=loader)
+
+
+def _refuse_too_deep(text: str, loader: Any) -> None:
+    """Looks at the events, which needs no recursion. Raises ValueError, yaml.YAMLError."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                raise ValueError(f"nested deeper than {DEEPEST:,} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def of_file(path: Path) -> Any:
