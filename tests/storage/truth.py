@@ -20,7 +20,7 @@ def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.
     """What a counter rose by, and whether it began again; see docs/data-model.md."""
     fell = before - after
     if fell > 0:
-        if wrap is not None and after >= 0 and before <= wrap and fell > wrap / 2:
+        if wrap is not None and wrap / 2 < fell <= wrap:
             return after + wrap - before, 0
         if fell > dip * abs(before):
             return after, 1

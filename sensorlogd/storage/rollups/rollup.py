@@ -212,8 +212,9 @@ def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
     """What a counter rose by between two readings, and 1 if it began again.
 
     - It did not fall: the difference.
-    - ``wrap`` is declared, both are in [0, wrap], and it fell by more than half of that: it went on from wrap to 0, and
-      rose by what the fall leaves of ``wrap``. (A counter of 65536 that went from 65000 to 100 rose by 636.)
+    - ``wrap`` is declared, and it fell by more than half of that, and by no more than all: it went on at its lowest, and
+      rose by what the fall leaves of ``wrap``. (A counter of 65536 that went from 65000 to 100 rose by 636; with an offset
+      of 1,000,000 from 1,065,000 to 1,000,100.)
     - It fell by no more than ``dip`` (a fraction) of its value: it wobbles. The difference, which is negative, so that
       the sum over a dip and its recovery is right.
     - It fell by more: it began again at 0, and rose by what it shows now. That is a reset.
@@ -224,7 +225,7 @@ def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
         return after - before, 0
     fall = before - after
     wrap = rules.wrap
-    if wrap is not None and after >= 0 and before <= wrap and 2 * fall > wrap:
+    if wrap is not None and wrap < 2 * fall <= 2 * wrap:
         return wrap - fall, 0
     if fall <= rules.dip * abs(before):
         return -fall, 0

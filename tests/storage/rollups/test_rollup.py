@@ -174,6 +174,8 @@ def test_minutes_at_once_equal_each_minute_alone(history: tuple[Rules, Rows]) ->
         (65000, 100, None, 0.1, (100, 1)),
         (65000, 64000, 65536, 0.1, (-1000, 0)),  # a wobble of one that wraps
         (30000, 5, 65536, 0.1, (5, 1)),  # fell by less than half its range: began again
+        (1_065_000, 1_000_100, 65536, 0.1, (636, 0)),  # with an offset: it goes on at that
+        (-1_000, -65_000, 65536, 0.1, (1_536, 0)),
         (70000, 5, 65536, 0.1, (5, 1)),  # was never below wrap: no wrap
         (0, 0, None, 0.1, (0, 0)),
     ],
