@@ -86,7 +86,7 @@ class Step:
 
     def _is_local(self, zone: str) -> bool:
         """Whether its grid there may be another than that of UTC."""
-        return self._is_part_of_day(zone) or HALF_HOUR_US <= self.count <= DAY_US and _has_part_hours(zone)
+        return self._is_part_of_day(zone) or (HALF_HOUR_US <= self.count <= DAY_US and _has_part_hours(zone))
 
     def _is_part_of_day(self, zone: str) -> bool:
         return zone != "UTC" and 2 * HOUR_US <= self.count <= DAY_US and DAY_US % self.count == 0
