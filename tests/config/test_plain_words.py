@@ -99,3 +99,11 @@ def test_units_are_texts(unit: str) -> None:
     """``1`` stands for a quantity without a unit."""
     config = load_text(GOOD.replace("unit: '%'", f"unit: '{unit}'"), Path("home.yaml"), options_for)
     assert config.sensors["cellar"].channel_options()["humidity"].unit == unit
+
+
+@pytest.mark.parametrize("unit", ["three", "3.5"])
+def test_units_of_modbus_are_whole_numbers(unit: str) -> None:
+    boiler = GOOD[GOOD.index("  boiler:") :]
+    bus = f"  boiler: {{driver: modbus, port: /dev/serial/by-id/usb-bus, unit: {unit}, channels: {{flow: {{address: 1}}}}}}\n"
+    told = errors(GOOD.replace(boiler, bus))
+    assert f"sensors.boiler.unit: must be a whole number, found '{unit}'; write digits" in told[0]

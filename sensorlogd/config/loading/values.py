@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +17,7 @@ from sensorlogd.config.validation import errors as value_errors
 from sensorlogd.config.validation.fields import keys_at
 
 Entry = TypeVar("Entry", bound=Section)
+_NAMES_ITS_KEY = re.compile(r"([\w-]+(?:\.[\w-]+)*): ")
 
 
 class Values:
@@ -93,7 +95,18 @@ class Values:
                 problem = "must be a list of texts (what is there is not shown); write command: [PROGRAM, ARGUMENT, ...]"
             self._document.error(here, problem)
             return
-        self._document.error(here, value_errors.explain(model, detail, data), key=detail["type"] == "extra_forbidden")
+        problem = value_errors.explain(model, detail, data)
+        if detail["type"] == "value_error":
+            here, problem = self._nearer(here, problem)
+        self._document.error(here, problem, key=detail["type"] == "extra_forbidden")
+
+    def _nearer(self, here: Where, problem: str) -> tuple[Where, str]:
+        """A check of several keys together says itself which one it minds: ``channels.t: the format gives no field 't'``."""
+        match = _NAMES_ITS_KEY.match(problem)
+        if match is None:
+            return here, problem
+        there = (*here, *match[1].split("."))
+        return (there, problem[match.end() :]) if self._document.has(there) else (here, problem)
 
     def _here(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
         """The place in the file: a part of ``loc`` that is not there names a branch of a union, but for the last if so told."""

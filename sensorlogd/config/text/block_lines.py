@@ -13,6 +13,8 @@ _ITEM = re.compile(r"-(\s+|$)")
 _EQUALS = re.compile(r"([\w.-]+)\s*=\s*(.*)")
 _GLUED = re.compile(r"([\w-]+):([^\s/].*)")
 _NO_COLON = re.compile(r"([\w-]+)(\s+(.*))?$")
+_WIDE_COLON = re.compile(r"([\w-]+)\s*[\uff1a\ufe55\ua789\u2236]\s*(.*)")
+_OTHER_REMARK = re.compile(r"//|/\*|--\s|;|REM\s")
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?P<more>[^\s#].*)""")
 
 
@@ -114,6 +116,13 @@ def _value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding
 
 def _no_key(line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None) -> Iterator[Finding]:
     """A line without 'key: '. Below a key without brackets it may be the rest of a long text."""
+    if (wide := _WIDE_COLON.fullmatch(text)) is not None:
+        cure = f"a line is 'key: value', with a plain one: write {_pair(wide[1], wide[2])}"
+        yield Finding(line.number, indent + 1, f"{shown(text)} has a colon of another script; {cure}")
+        return
+    if _OTHER_REMARK.match(text):
+        yield Finding(line.number, indent + 1, f"{shown(text)} is no 'key: value'; if it is a remark, begin it with #")
+        return
     leads = after is not None and after.indent > line.indent and _KEY.fullmatch(after.text) is not None
     if before is not None and line.indent > before.indent and not leads:
         return

@@ -78,6 +78,8 @@ def _escape(lines: list[str], line: int, col: int, words: str) -> Finding | None
 def _anchor(lines: list[str], line: int, col: int, words: str) -> Finding | None:
     if "alias" not in words and "anchor" not in words:
         return None
+    if _at(lines, line)[col - 2 : col - 1] in ("*", "&"):  # what it could not read stands behind the sign
+        col -= 1
     found = re.match(r"\S*[^\s,\]}]", _at(lines, line)[col - 1 :])
     what = found[0] if found else "*"
     return Finding(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from sensorlogd.config.models import ChannelOptions, DurationUs, Name
 from sensorlogd.drivers import sentinels
@@ -62,7 +62,7 @@ class ModbusOptions(PortOptions):
     port: str = Field(
         min_length=1, description="/dev/serial/by-id/... (RTU, ASCII), tcp://host (Modbus TCP), socket://host:port (RTU over TCP)"
     )
-    unit: Annotated[int, BeforeValidator(int)] = Field(1, ge=0, le=255, description="address of the device on the bus")
+    unit: int = Field(1, ge=0, le=255, description="address of the device on the bus")
     framing: Literal["rtu", "ascii", "tcp"] = Field("rtu", description="default: tcp where port is tcp://, else rtu")
     interval: DurationUs | None = Field(10_000_000, ge=1_000, description="time between two readings of all channels")
     turnaround: DurationUs = Field(500_000, ge=1_000, le=60_000_000, description="how long an answer may take")

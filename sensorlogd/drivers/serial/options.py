@@ -192,8 +192,9 @@ class LineFormat(Section):
             names = [name for name in self.fields if name not in (None, "_", "")]
             if not names:
                 raise ValueError("type: csv needs fields:, the names of the values in order, e.g. [temperature, humidity]")
-            if len(set(names)) != len(names):
-                raise ValueError("fields: a name is there twice")
+            twice = sorted({str(name) for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"fields: {', '.join(map(repr, twice))} is there twice; null skips a field")
             if not self.separator:
                 raise ValueError("separator: must not be empty; 'whitespace' is runs of blanks")
             if self.decimal_comma and self.separator == ",":
@@ -255,9 +256,9 @@ class PortOptions(SensorOptions):
 
     port: str = Field(min_length=1, description="/dev/serial/by-id/..., or an address: socket://host:port, rfc2217://host:port")
     baudrate: int = Field(9600, ge=50, le=4_000_000)
-    bytesize: Literal[5, 6, 7, 8] | Annotated[int, BeforeValidator(int), Field(ge=5, le=8)] = 8
+    bytesize: int = Field(8, ge=5, le=8)
     parity: Literal["none", "even", "odd", "mark", "space"] = "none"
-    stopbits: Annotated[float, BeforeValidator(float)] = Field(1, description="1, 1.5 or 2")
+    stopbits: float = Field(1, description="1, 1.5 or 2")
     flow: Literal["none", "xonxoff", "rtscts", "dsrdtr"] = "none"
     dtr: bool | None = Field(None, description="level of DTR after opening; Linux itself raises it for a moment at every opening")
     rts: bool | None = Field(None, description="level of RTS after opening")
@@ -321,11 +322,23 @@ class LineOptions(SensorOptions):
                     raise ValueError(
                         f"channels.{name}: the format gives no field {source!r}; it gives {', '.join(sorted(known))}"
                     )
+            self._check_other_names(known)
         for name, channel in self.channels.items():
             if channel.map and self.format.type in ("frame", "obis"):
                 raise ValueError(f"channels.{name}.map: is for words; format: {self.format.type} has map: at its fields")
         self.maps()
         return self
+
+    def _check_other_names(self, known: list[str]) -> None:
+        """What is said of a field that is not there would be passed over in silence. Raises ValueError."""
+        named = [("time.field", name) for name in self.time.field.split("+")] if self.time is not None else []
+        if isinstance(self.format, LineFormat):
+            named += [("format.numbers", name) for name in self.format.numbers]
+            signs = ((name, number.negative_if) for name, number in self.format.numbers.items())
+            named += [(f"format.numbers.{name}.negative_if", sign[0]) for name, sign in signs if sign is not None]
+        for where, name in named:
+            if name not in known:
+                raise ValueError(f"{where}: the format gives no field {name!r}; it gives {', '.join(sorted(known))}")
 
     def maps(self) -> dict[str, Mapping[str, float]]:
         """Field -> text -> number. Raises ValueError where two channels read one field differently."""
