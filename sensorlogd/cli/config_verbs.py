@@ -125,9 +125,12 @@ Examples:
 )
 @click.argument("file", default="sensorlogd.yaml", type=click.Path(path_type=Path))
 def init(file: Path) -> None:
-    """Write a commented starter configuration to FILE (never over an existing one)."""
+    """Write a commented starter configuration to FILE (never over an existing one; '-': standard output)."""
     from sensorlogd.config.starter import STARTER
 
+    if str(file) == "-":
+        click.get_binary_stream("stdout").write(STARTER.encode())  # a file's bytes, whatever the terminal has
+        return
     try:
         with file.open("x", encoding="utf-8") as stream:
             stream.write(STARTER)

@@ -233,18 +233,19 @@ To restore: stop the daemon, copy the file to where the database was (remove a -
 @reads_the_log
 def backup(log: Log, file: Path, force: bool) -> None:
     """Copy the log to FILE ('-': standard output) while the daemon runs: consistent, verified, safely on the disk."""
-    target = file / log.path.name if file.is_dir() else file
-    if target.is_dir():
-        fail(f"{target} is a folder; name another file", exits.USAGE)
     if str(file) == "-":
         _into_a_pipe(log, None)
         return
+    target = file / log.path.name if file.is_dir() else file
+    if target.is_dir():
+        fail(f"{target} is a folder; name another file", exits.USAGE)
     try:
         ordinary = files.is_ordinary(target)
         target = files.meant(target)
     except OSError as error:
         fail(plain.os_error(error, target))
-    if target.exists() and (not force or target.samefile(log.path)):
+    replaces = ordinary or target.is_block_device()  # a pipe holds nothing that could be lost
+    if replaces and target.exists() and (not force or target.samefile(log.path)):
         fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
     if not target.absolute().parent.is_dir():
         fail(f"{target.absolute().parent}: no such folder", exits.USAGE)

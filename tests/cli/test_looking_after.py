@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from fcntl import ioctl
 from pathlib import Path
@@ -207,6 +208,18 @@ def test_a_backup_never_overwrites_the_log(rolled: Path, tmp_path: Path) -> None
     run("backup", str(rolled), "--db", str(rolled), "--force", check=2)
     assert rolled.read_bytes() == before
     assert "no such folder" in run("backup", str(tmp_path / "no" / "x.db"), "--db", str(rolled), check=2).stderr
+
+
+def test_a_backup_into_a_pipe(rolled: Path, tmp_path: Path) -> None:
+    """There is nothing in it that --force would have to be said for."""
+    pipe, got = tmp_path / "pipe.db", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    run("backup", str(pipe), "--db", str(rolled))
+    reader.join(30)
+    assert pipe.is_fifo()
+    assert got[0].startswith(b"SQLite format 3\0")
 
 
 # ---- flag, recalibrate -------------------------------------------------------------------------------------------------

@@ -171,6 +171,8 @@ def test_init_check_run_is_all_it_takes(tmp_path: Path) -> None:
     """The starter is valid; init never overwrites; the schema knows the drivers."""
     assert "wrote sensorlogd.yaml" in run("init", cwd=tmp_path).stdout
     assert "exists already" in run("init", cwd=tmp_path, check=1).stderr
+    assert run("init", "-", cwd=tmp_path).stdout.encode() == (tmp_path / "sensorlogd.yaml").read_bytes()
+    assert not (tmp_path / "-").exists()
     done = run("check", cwd=tmp_path)
     assert "valid, 3 sensors, 5 series" in done.stdout
     assert "a day" in done.stdout
