@@ -13,12 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.modbus.blocks import Block, Blocks
 from sensorlogd.drivers.modbus.registers import Register
+from sensorlogd.drivers.transactions.asking import HANG_UPS
 from tests.drivers.test_modbus import Unit
 from tests.rig import until
 
 Pdu = Callable[[int, int, int], bytes | None]  # (function, address, count) -> the answer's PDU, None for silence
+
+
+HANGS_UP = b""
 
 
 @contextmanager
@@ -38,6 +43,8 @@ def answering(pdu: Pdu, *, closes: bool = False) -> Iterator[tuple[int, list[tup
                     number, _, _, unit, function, address, count = struct.unpack(">HHHBBHH", question)
                     asked.append((address, count))
                     answer = pdu(function, address, count)
+                    if answer == HANGS_UP:
+                        break
                     if answer is not None:
                         with contextlib.suppress(BrokenPipeError):  # whoever asked did not wait for it
                             line.sendall(struct.pack(">HHHB", number, 0, len(answer) + 1, unit) + answer)
@@ -105,6 +112,30 @@ def test_a_device_that_closes_after_each_answer_is_read_whole() -> None:
             for _ in range(3):
                 assert unit.sample() == {"a": 1.0, "b": 200.0}
     assert unit.lent.counts["reopened"] >= 5
+
+
+@pytest.mark.parametrize("where", [0, 200, 400], ids=["first", "middle", "last"])
+def test_a_device_that_hangs_up_at_a_register_is_read_without_it(where: int) -> None:
+    """Wherever in the round it is: what was answered is kept, what follows is asked in a new connection."""
+    with answering(lambda f, at, n: HANGS_UP if at == where else registers(f, at, n)) as (port, asked):
+        channels = {f"r{n}": {"address": n} for n in (0, 200, 400)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit:
+            wanted = {f"r{n}": float(n) for n in (0, 200, 400) if n != where}
+            until(lambda: unit.sample() == wanted, "all but that one")
+            unit.counted("silent_registers")
+            asked.clear()
+            for _ in range(20):
+                assert unit.sample() == wanted
+    assert sum(at == where for at, _ in asked) < 20  # it is asked for less and less often
+
+
+def test_a_device_that_hangs_up_whatever_it_is_asked_is_lost() -> None:
+    with answering(lambda f, at, n: HANGS_UP) as (port, asked):
+        channels = {f"r{n}": {"address": n} for n in (0, 200, 400)}
+        with Unit(f"tcp://127.0.0.1:{port}", channels=channels) as unit, pytest.raises(DriverError):
+            for _ in range(1_000):
+                unit.driver.read(0.1)
+    assert len(asked) <= HANG_UPS + 1
 
 
 @given(st.integers(1, 24), st.data())

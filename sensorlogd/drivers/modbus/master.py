@@ -140,6 +140,7 @@ class Master:
             echo="like" if options.ignore_echo or options.framing == "rtu" else "",
             learning_s=0.0 if numbered else min(LEARNING_S, options.turnaround / 1e6),
             gap_s=GAP_S,
+            hang_up_is_silence=numbered,
         )
 
     def _shown(self, block: Block, outcome: Outcome) -> str:

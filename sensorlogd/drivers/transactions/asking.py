@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GRACE_S = 5.0  # beyond what its questions may take, after which a shared line is taken away from who hangs
 REOPENINGS = 20  # for one question
+HANG_UPS = 8  # connections in a row that were closed without an answer, after which the device is taken for lost
 MOST_ANSWERS = 16  # that are looked for in what came at once
 DAMAGED_S = 0.05  # of silence after a damaged answer: no other one will come
 LONGEST_ANSWER_S = 10.0  # beyond the turnaround, for an answer that has begun
@@ -62,6 +63,8 @@ class Question:
                 time is over) says what it is then, or None
     ready       whether it may be sent, behind what came unasked; if not, it is not asked now
     begins      called right before it is sent
+    hang_up_is_silence  a connection that is closed instead of an answer, twice in a row, is an answer that did not come: other
+                questions may be answered in the next one
     unasked     what came before it was sent
     more        what came behind its answer while the line was still listened to
     """
@@ -79,6 +82,7 @@ class Question:
     quiet: Callable[[int], Any | None] | None = None
     ready: Callable[[], bool] | None = None
     begins: Callable[[], object] | None = None
+    hang_up_is_silence: bool = False
     unasked: Callable[[bytes, int], object] | None = None
     more: Callable[[bytes, int], object] | None = None
 
@@ -95,10 +99,31 @@ class Asker:
         self.port = port
         self.context = context
         self.bytes_seen = 0
+        self._hang_ups = 0  # connections in a row that gave no answer
 
     def ask(self, question: Question, wait_s: float) -> Outcome:
         """Wait for the line for at most ``wait_s``, then for the answer. Raises DriverError when the device is lost."""
-        return self.reconnecting(lambda: self._ask_in_turn(question, wait_s))
+        outcome = self.reconnecting(lambda: self._ask_or_hang_up(question, wait_s))
+        if outcome.fate in (Fate.ANSWERED, Fate.DAMAGED, Fate.AMBIGUOUS):
+            self._hang_ups = 0
+        return outcome
+
+    def _ask_or_hang_up(self, question: Question, wait_s: float) -> Outcome:
+        """With ``hang_up_is_silence``, after which a new connection is there. Raises DriverError where that cannot be had, or nothing
+        was answered in too many; and where the connection had given an answer before, so that it tells nothing of this question."""
+        port = self.port
+        for _ in range(2):
+            try:
+                return self._ask_in_turn(question, wait_s)
+            except DriverError as error:
+                if not question.hang_up_is_silence or not port.is_connection or port.line.answered_in(port.generation):
+                    raise
+                self._hang_ups += 1
+                if self._hang_ups > HANG_UPS or self.context.wait(0):
+                    raise
+                port.reopen()
+                self.context.count("reopened", 1, f"{question.key}: {error}")
+        return Outcome(Fate.SILENT)
 
     def reconnecting(self, do: Callable[[], T]) -> T:
         """In a new connection, if the old one was closed after it had given an answer, as some devices do each time. On a shared one
