@@ -26,6 +26,7 @@ CHANGE = "change"  # flag or recalibrate
 REPLACE = "replace"  # what an import with --replace changed
 RECOMPUTED = "recomputed"  # the note of what was replaced by computing it anew
 MEND, UNDO = "mend", "undo"  # kinds of work
+LARGEST_ID = (1 << 63) - 1  # that SQLite can be asked for
 TAKEN_BACK = "taken back before it was finished"
 
 
@@ -100,7 +101,9 @@ def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]
 
 def find(conn: sqlite3.Connection, identity: int) -> Mend:
     """Raises MendError."""
-    row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
+    row = None
+    if abs(identity) <= LARGEST_ID:
+        row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
     if row is None:
         raise MendError(f"there is no mend {identity}; --list shows all")
     return _mend(row)

@@ -247,8 +247,9 @@ def test_a_mend_waits_for_the_one_before(log: Log) -> None:
     assert values(log) == before
     with pytest.raises(MendError, match="was taken back already"):
         log.undo(first)
-    with pytest.raises(MendError, match="there is no mend 99"):
-        mend.find(log.conn, 99)
+    for unknown in (99, -1, 1 << 63):
+        with pytest.raises(MendError, match=f"there is no mend {unknown}"):
+            mend.find(log.conn, unknown)
 
 
 def test_a_mend_is_taken_back_before_it_is_finished(log: Log) -> None:
