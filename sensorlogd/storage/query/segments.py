@@ -223,16 +223,18 @@ class Segments:
     def _first_reading(self, ts_us: int, end: int) -> tuple[int, float] | None:
         found = self.snapshot.readings.first_usable(self.series, ts_us, end)
         cut = self.cut_us(0)
-        if found is None and cut is not None and ts_us < cut:
-            for tier in reversed(COARSE_TO_FINE):
-                found = self._one(
-                    "SELECT first_ts, first FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND first_ts < ?"
-                    " ORDER BY start LIMIT 1",
-                    self.series, tier, ts_us, end,
-                )  # fmt: skip
-                if found is not None:
-                    break
-        return found
+        if cut is None or ts_us >= cut:
+            return found
+        # What has expired lies before every reading that is still there: the roll-ups remember it.
+        remembered = [
+            self._one(
+                "SELECT first_ts, first FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND first_ts < ?"
+                " AND n > 0 ORDER BY start LIMIT 1",
+                self.series, tier, ts_us, end,
+            )
+            for tier in COARSE_TO_FINE
+        ]  # fmt: skip
+        return min((one for one in (*remembered, found) if one is not None), default=None)
 
     def _one(self, sql: str, *parameters: int) -> tuple[int, float] | None:
         row: tuple[int, float] | None = self.snapshot.conn.execute(sql, parameters).fetchone()

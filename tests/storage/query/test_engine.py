@@ -459,3 +459,23 @@ def test_a_day_is_the_day_of_the_zone(
     midnight = datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone))
     assert us(begins) == int((midnight.astimezone(UTC) - EPOCH) / timedelta(microseconds=1))
     assert sorted(rows)[1:] == [start, end]  # the hours around it belong to the days before and after
+
+
+def test_a_counter_that_began_again_is_told_from_a_misread_when_the_readings_have_expired(tmp_path: Path, fresh: Path) -> None:
+    """What follows the last reading of a bucket is the next one that there was, not the next one that is still there."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    times = range(T0, T0 + 80 * HOUR_US, 10 * MINUTE_US)
+    again = 10 * 6 - 1  # the last reading of an hour
+    machine.store([(ts, float(1000 + n if n < again else n - again if n < 200 else 9 * n), 1) for n, ts in enumerate(times)])
+    end = T0 + 80 * HOUR_US
+    machine.move(600, end)
+    machine.roll_up(end, [])
+    wanted = Ask(T0, T0 + 10 * HOUR_US, Step.parse("1h"), None, ("increase", "resets"))
+    before = list(ask(machine, "counter", wanted).rows)
+    retention = Retention(machine.zone)
+    retention.plan(RetentionPlan({0: 24 * HOUR_US}))
+    while retention.step(machine.conn, end):
+        pass
+    assert list(ask(machine, "counter", wanted).rows) == before
+    assert before[-1].values == (5, 1)
+    machine.close()
