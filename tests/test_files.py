@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from sensorlogd import files
+from tests.cli.conftest import log as log  # the same
 from tests.cli.test_hostile import PROGRAM, start
 from tests.cli.test_hostile import folder as folder  # a fixture
-from tests.cli.test_verbs import log as log  # the same
 
 
 def put(target: Path, data: bytes = b"new") -> None:

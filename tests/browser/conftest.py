@@ -52,7 +52,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Three days of history, a gap in it, then what the daemon logs now. The browser is there first: it stays."""
-    from tests.cli.test_verbs import run
+    from tests.cli.running import run
 
     folder = tmp_path_factory.mktemp("site")
     port = Port(folder / "port")
@@ -103,7 +103,7 @@ def site(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
 def _flag_the_spike(config: Path) -> None:
     """The 85 degrees of ten hours ago are suspect."""
     from tests.browser.history import SPIKE_AGO
-    from tests.cli.test_verbs import run
+    from tests.cli.running import run
 
     begin = int(time.time()) // 60 * 60 - SPIKE_AGO - 120
     run(

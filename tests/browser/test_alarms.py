@@ -12,7 +12,7 @@ import pytest
 from tests import needs
 from tests.browser.conftest import Site, Tab, _answers, _opener
 from tests.browser.test_building import AXE, DESK, PHONE
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 from tests.ports import free_port
 from tests.rig import Daemon, Port, until
 

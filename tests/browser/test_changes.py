@@ -17,7 +17,7 @@ from tests.browser.conftest import Site, Tab, _answers, _opener
 from tests.browser.history import write
 from tests.browser.test_alarms import looks_well
 from tests.browser.test_building import AXE, DESK, PHONE
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 from tests.ports import free_port
 from tests.rig import Daemon, Port, until
 

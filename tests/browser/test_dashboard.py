@@ -305,7 +305,7 @@ def test_pinching_and_swiping(open_page: Open) -> None:
 
 def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tmp_path: Path) -> None:
     """Series that no configuration names are under Charts; a series that is not there is named."""
-    from tests.cli.test_verbs import run
+    from tests.cli.running import run
 
     (tmp_path / "old.csv").write_text("t,x\n" + "".join(f"{int(time.time()) - 60 * n},{n}\n" for n in range(60)))
     run("import", str(tmp_path / "old.csv"), "-c", str(site.config), "--time", "t", "--time-format", "epoch", "--sensor", "attic")

@@ -21,7 +21,6 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.query.log import Log
 from tests.cli.test_transfer import verb
-from tests.cli.test_verbs import log  # noqa: F401  # a fixture; a test's parameter of its name is no other definition (F811)
 
 S = 1_000_000
 PID = os.getpid()
@@ -60,7 +59,7 @@ def told(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str,
     return code, json.loads(capsys.readouterr().out)
 
 
-def test_a_living_daemon_says_itself_how_it_is(log: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_a_living_daemon_says_itself_how_it_is(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its answer stands before its last note: while it is blocked it cannot write one."""
     note(log)
     answer = {"daemon": {"pid": PID, "blocked_since_us": time.time_ns() // 1000 - 7 * S, **BLOCKED}, "sensors": []}
@@ -73,7 +72,7 @@ def test_a_living_daemon_says_itself_how_it_is(log: Path, capsys: pytest.Capture
     assert whole["sensors"][0]["state"] == "reading"  # a blocked daemon reads its sensors on
 
 
-def test_sensors_are_as_the_daemon_says_they_are(log: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_sensors_are_as_the_daemon_says_they_are(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     note(log)
     sensor = {"sensor": "lab", "state": "backing_off", "last_error": "unplugged", "counters": {"readings": 7, "reconnects": 2}}
     with daemon(log, {"daemon": {"pid": PID, "state": "writing"}, "sensors": [sensor, {"sensor": "unheard of"}]}):
@@ -83,7 +82,7 @@ def test_sensors_are_as_the_daemon_says_they_are(log: Path, capsys: pytest.Captu
     assert (row["state"], row["error"], row["readings"], row["reconnects"]) == ("backing_off", "unplugged", 7, 2)
 
 
-def test_a_daemon_that_is_gone_is_not_running_however_fresh_its_note(log: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_a_daemon_that_is_gone_is_not_running_however_fresh_its_note(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its lock file and its socket are left behind by a kill, and mean nothing."""
     note(log)
     with daemon(log, {"daemon": {}, "sensors": []}):
@@ -93,7 +92,7 @@ def test_a_daemon_that_is_gone_is_not_running_however_fresh_its_note(log: Path, 
     assert (code, whole["daemon"]["state_now"], whole["sensors"][0]["state"]) == (1, "crashed", "not running")
 
 
-def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:  # noqa: F811
+def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:
     """Within the time it is given; with an old note it hangs."""
     now = time.time_ns() // 1000
     note(log)
@@ -110,7 +109,7 @@ def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:  
         )  # fmt: skip
 
 
-def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user's socket: no permission is no silence."""
     now = time.time_ns() // 1000
     note(log, heartbeat_us=now - 5 * S, **BLOCKED)
@@ -125,7 +124,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
     assert found.explanation.endswith(": the disk is full, by its note of 5s ago")
 
 
-def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> None:  # noqa: F811
+def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> None:
     """In another container its path leads nowhere: that is no silence either, and no sign that it hangs."""
     note(log)
     with DatabaseLock(log, Path("/nowhere/control.sock")), Log.open(log) as opened:
@@ -136,14 +135,14 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
 
 
 @pytest.mark.parametrize("answer", [{"daemon": "x"}, {}, {"daemon": {}, "sensors": 3}])
-def test_an_answer_that_is_none_is_silence(log: Path, answer: dict[str, Any]) -> None:  # noqa: F811
+def test_an_answer_that_is_none_is_silence(log: Path, answer: dict[str, Any]) -> None:
     note(log)
     with daemon(log, answer), Log.open(log) as opened:
         assert condition.look(opened, time.time_ns() // 1000, 1.0).answered is False
 
 
 def test_a_database_that_cannot_be_read_leaves_the_daemon_to_be_asked(
-    log: Path,  # noqa: F811
+    log: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Damaged under a living daemon: how that is, is told all the same; exit 1."""
@@ -180,7 +179,7 @@ TOLD = [
 ]
 
 
-def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) -> None:  # noqa: F811
+def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) -> None:
     """The question takes its time, and the daemon goes on storing meanwhile."""
     note(log)
     with Log.open(log) as opened:
@@ -191,7 +190,7 @@ def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) ->
     assert all("future" not in str(row["last"]) for row in rows)
 
 
-def test_what_is_out_of_the_ordinary_has_a_line(log: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_what_is_out_of_the_ordinary_has_a_line(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the table and on the live screen; what is not told of takes no room."""
     note(log)
     assert condition.remarks(json.loads("{}")) == []
@@ -205,7 +204,7 @@ def test_what_is_out_of_the_ordinary_has_a_line(log: Path, capsys: pytest.Captur
     assert "clock     10 years ahead: not believed until it is synchronised" in shown
 
 
-def test_a_verb_is_sent_to_the_daemon_that_the_lock_names(tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_a_verb_is_sent_to_the_daemon_that_the_lock_names(tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whichever link leads to the database; where the holder is no daemon, or a silent one, it is told at once."""
     asked: list[dict[str, Any]] = []
     link = tmp_path / "elsewhere"
@@ -234,7 +233,7 @@ def test_a_verb_is_sent_to_the_daemon_that_the_lock_names(tmp_path: Path, log: P
 
 def test_a_daemon_with_another_database_is_not_asked(
     tmp_path: Path,
-    log: Path,  # noqa: F811
+    log: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A backup in the data directory is not the daemon's database, though its socket is beside it."""

@@ -13,8 +13,8 @@ from types import FrameType
 import pytest
 
 from sensorlogd.storage import database
+from tests.cli.running import run
 from tests.cli.test_transfer import verb
-from tests.cli.test_verbs import run
 
 PAGE = 2048
 WITHIN_S = 10

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from sensorlogd.cli.main import VERBS
-from tests.cli.test_verbs import log as log  # a fixture
 
 PROGRAM = (sys.executable, "-m", "sensorlogd")
 AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")

@@ -25,7 +25,7 @@ import pytest
 
 from sensorlogd.storage import database
 from tests import needs
-from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture
+from tests.cli.running import run
 from tests.rig import Daemon, reading, until
 
 

@@ -16,7 +16,6 @@ import pytest
 from sensorlogd.cli.look import cells
 from sensorlogd.notation import times
 from tests.cli.test_hostile import PROGRAM, start
-from tests.cli.test_verbs import log as log  # a fixture
 
 CLEAN = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "TERM")}
 

@@ -11,7 +11,6 @@ import pytest
 
 from sensorlogd.cli import newest
 from tests.cli.test_hostile import start
-from tests.cli.test_verbs import log as log  # a fixture
 
 ROW: dict[str, Any] = {
     "time": "2026-11-26T07:52:31.425670+01:00", "sensor": "greenhouse", "channel": "temperature", "value": -3.4567890123456789,

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd import notes
+from tests.cli.running import run
 from tests.cli.test_looking_after import write_config
-from tests.cli.test_verbs import log, run  # noqa: F401  # a fixture; a test's parameter of its name is no other definition (F811)
 from tests.rig import Daemon
 
 
@@ -21,7 +21,7 @@ def noted(path: Path) -> list[dict[str, Any]]:
     return [one for one in map(json.loads, shown.splitlines()) if one["kind"] == "note"]
 
 
-def test_a_note_without_a_daemon(log: Path) -> None:  # noqa: F811
+def test_a_note_without_a_daemon(log: Path) -> None:
     """Of a sensor now, of a series at its time; who said so stands behind it."""
     run("note", "lab", "cleaned\nthe probe", "--db", str(log))
     run("note", "lab.t", "moved", "--at", "2026-01-02T03:04:05Z", "--by", "Ada", "--db", str(log))
@@ -55,7 +55,7 @@ def test_a_note_through_the_daemon(tmp_path: Path) -> None:
         (("lab", "x", "--at", "someday"), "someday"),
     ],
 )
-def test_mistakes_of_notes_are_told(log: Path, arguments: tuple[str, ...], message: str) -> None:  # noqa: F811
+def test_mistakes_of_notes_are_told(log: Path, arguments: tuple[str, ...], message: str) -> None:
     """Nothing is stored then."""
     assert message in run("note", *arguments, "--db", str(log), check=2).stderr
     assert noted(log) == []

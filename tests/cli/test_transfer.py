@@ -24,7 +24,7 @@ from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.rollups import store as rollup_store
 from tests import needs
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 from tests.rig import Daemon, reading, until
 
 KINDS = {"a": "gauge", "b": "counter"}

@@ -3,78 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from sensorlogd.batch import Block, Column
-from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest import latest, status
-from sensorlogd.storage.ingest.append import Frontier, append
-from sensorlogd.storage.rollups import store
-
-ROOT = Path(__file__).parents[2]
-MINUTE_US = 60_000_000
-
-
-def run(*arguments: str, cwd: Path | None = None, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "sensorlogd", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd or ROOT,
-        check=False,
-        timeout=120,
-    )
-    if check is not None:
-        assert done.returncode == check, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done
-
-
-@pytest.fixture
-def log(fresh: Path, tmp_path: Path) -> Path:
-    """A database with two series, ten minutes of readings a second apart until now, one of them bad."""
-    path = Path(shutil.copy(fresh, tmp_path / "log.db"))
-    conn = database.connect_writer(path)
-    now = time.time_ns() // 1000
-    conn.execute("BEGIN IMMEDIATE")
-    specs = [
-        catalog.SensorSpec(
-            "lab",
-            "simulated",
-            series=[catalog.SeriesSpec("t", "°C", heartbeat_us=5_000_000), catalog.SeriesSpec("n", kind="counter")],
-        )
-    ]
-    known = catalog.sync(conn, specs, now)
-    times = [now - n * 1_000_000 for n in range(600, 0, -1)]
-    t: list[float | None] = [20 + n / 64 for n in range(600)]
-    quality = [1] * 600
-    t[5], quality[5] = 999.0, 4 | 16
-    block = Block("lab", [Column("t", times, t, quality), Column("n", times, [float(n) for n in range(600)], 2)])
-    result = append(conn, [block], known.ids, Frontier())
-    latest.save(conn, result.newest, now, 0)
-    store.set_edge(conn, 0)
-    facts = {
-        "pid": 1,
-        "heartbeat_us": now - 3_600_000_000,
-        "started_us": now,
-        "clean_shutdown": False,
-        "state": "writing",
-        "config_errors": [],
-    }
-    status.save_daemon(conn, facts)
-    status.save_sensors(
-        conn, [status.SensorRow("lab", "reading", now, now, None, {"readings": 1200, "bad_lines": 3})], known.sensor_ids, now
-    )
-    conn.execute("COMMIT")
-    database.close_cleanly(conn)
-    return path
+from tests.cli.running import ROOT, run
 
 
 def test_latest_is_a_table_of_the_newest(log: Path) -> None:

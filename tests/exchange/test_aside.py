@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sensorlogd.exchange import aside
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 
 FOREIGN = Options(times=("t",), sensor="s")
 

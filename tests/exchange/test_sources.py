@@ -22,7 +22,7 @@ from sensorlogd.exchange.written.cells import Stamps
 from sensorlogd.notation.times import format_time
 from sensorlogd.quality import describe
 from sensorlogd.storage.query.rows import READING_COLUMNS
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 from tests.exchange.test_written import bits, rows_of
 
 Row = tuple[str, str | None, str | None, str, float | None]

@@ -20,7 +20,7 @@ from sensorlogd.exchange.rows import Options, plan
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 
 _TIMES = st.integers(-60_000_000_000_000_000, 250_000_000_000_000_000)
 _UNITS = st.one_of(
