@@ -33,6 +33,7 @@ VERBS = {
     "plot": ("plot_verb", "plot", "Draw series in the terminal, or as PNG or SVG."),
     "tail": ("read_verbs", "tail", "Follow readings as they arrive."),
     "events": ("read_verbs", "events", "Show what happened to sensors, clock and database."),
+    "gaps": ("gaps_verb", "gaps", "Show the longest gaps of every series."),
     "status": ("status_verb", "status", "Show the daemon and each sensor."),
     "alarms": ("alarms_verb", "alarms", "Show alarms, acknowledge and mute them, test who is told."),
     "web": ("web_verb", "web", "Serve the dashboard and the API of a database."),

@@ -1,0 +1,88 @@
+"""``gaps``: when nothing usable came, by series, the longest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import nlargest
+
+import click
+
+from sensorlogd.cli import exits, output
+from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.notation import times
+from sensorlogd.notation.durations import parse_duration
+from sensorlogd.storage.query import question
+from sensorlogd.storage.query.log import Log, Series
+from sensorlogd.storage.rollups.rollup import FAIL, MISSING
+
+COLUMNS = ("sensor", "channel", "time", "until", "lasted", "seconds")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  sensorlogd gaps                                       of every series, since yesterday at this time
+  sensorlogd gaps 'greenhouse.*' --since -1mo --longer 5min
+  sensorlogd gaps meter.energy --since 2026-01 --limit 1 --format json
+\b
+A gap lasts from one usable reading (not flagged fail or missing) to the next; "until" is empty where none has come since.
+What lies outside the range is cut off; before the first reading that is stored nothing is known.
+Of gaps that last equally long the latest is first.
+Exit status: 0, gaps or none; 2 usage or no such series; 3 nothing is stored of this in the range.
+"""
+)
+@click.argument("series", nargs=-1)
+@click.option("--since", default="-1d", show_default=True, metavar="TIME")
+@click.option("--until", default="now", show_default=True, metavar="TIME")
+@click.option("--longer", metavar="DURATION", help="than this; default: the heartbeat of each series")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="so many of each series")
+@tz_option
+@output.format_option
+@reads_the_log
+def gaps(
+    log: Log, series: tuple[str, ...], since: str, until: str, longer: str | None, limit: int, tz: str | None, form: str | None
+) -> None:
+    """Show the longest gaps of every series, or of SERIES (sensor.channel, globs allowed)."""
+    zone, now = zone_of(tz), now_us()
+    try:
+        start, end = times.parse_time(since, now, zone), times.parse_time(until, now, zone)
+        question.check_range(since, until, start, end, question.as_option)
+        least = None if longer is None else parse_duration(longer)
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    wanted = series_of(log, series) or log.series(retired=True)  # of a log without a configuration (an import) all is meant
+    spans = [(one, *_known(log, one, start, end)) for one in wanted]
+    if all(begin >= ended for _, begin, ended in spans):
+        fail("nothing is stored of this in the range", exits.NO_DATA)
+    rows = (
+        {"sensor": one.sensor, "channel": one.channel, "time": times.format_time(began, zone)}
+        | {"until": times.format_time(began + lasted, zone) if is_over else None}
+        | {"lasted": times.format_age(lasted), "seconds": lasted / 1e6}
+        for one, begin, ended in spans
+        for lasted, began, is_over in nlargest(
+            limit, between(log, one, begin, ended, one.heartbeat_us if least is None else least)
+        )
+    )
+    output.write(rows, COLUMNS, form)
+
+
+def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, int]:
+    """The part of a range in which its silence means something: from its first stored reading, and if it is not configured any
+    more, to its last. Empty (begin >= end) where there is none."""
+    first, last = log.span([series])
+    if first is None or last is None:
+        return end_us, end_us
+    return max(first, start_us), end_us if series.retired_us is None else min(end_us, last + 1)
+
+
+def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
+    """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer."""
+    before = start_us
+    for rows in log.columns(series, start_us, end_us):
+        for ts, value, quality in rows:
+            if value is not None and quality & 0xF not in (FAIL, MISSING):
+                if ts - before > longer_us:
+                    yield ts - before, before, True
+                before = ts
+    if end_us - before > max(longer_us, 0):
+        yield end_us - before, before, False
