@@ -129,7 +129,7 @@ def init(file: Path) -> None:
     from sensorlogd.config.starter import STARTER
 
     if str(file) == "-":
-        click.get_binary_stream("stdout").write(STARTER.encode())  # a file's bytes, whatever the terminal has
+        sys.stdout.buffer.write(STARTER.encode())  # a file's bytes, whatever the terminal has
         return
     try:
         with file.open("x", encoding="utf-8") as stream:

@@ -13,7 +13,7 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
-from tests.cli.test_verbs import run
+from tests.cli.running import run
 
 T0 = 1_900_000_000_000_000
 S = 1_000_000
