@@ -50,10 +50,10 @@ def ask(machine: Machine, channel: str, wanted: Ask) -> engine.Answer:
 
 
 def _slots(width: int, since: int, until: int, tz: ZoneInfo) -> Iterator[tuple[int, int]]:
-    """Quarter of an hour by quarter: those that lie in the same part of the local day, of two hours and more; of shorter steps those
+    """Quarter of an hour by quarter: those that lie in the same part of the local day, if the step is one of two hours and more; else those
     that lie in the same one of the local clock, while it differs as much from UTC.
 
-    Where it differs by whole hours, a shorter step is that of UTC.
+    Where it differs by whole hours, a step that is no part of a day is that of UTC.
     """
     quarter = 15 * MINUTE_US
     first = since - since % quarter - 30 * 4 * quarter
@@ -61,7 +61,7 @@ def _slots(width: int, since: int, until: int, tz: ZoneInfo) -> Iterator[tuple[i
     for at in range(first, until + 30 * 4 * quarter, quarter):
         ahead = (EPOCH + timedelta(microseconds=at)).astimezone(tz).utcoffset() or timedelta()
         shift = ahead // timedelta(microseconds=1)
-        if width >= 2 * HOUR_US:
+        if width >= 2 * HOUR_US and 24 * HOUR_US % width == 0:
             key: tuple[int, int] = (0, (at + shift) // width)
         else:
             shift = shift % width if shift % HOUR_US else 0
