@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.drivers.decoding import decoder_of
+from sensorlogd.drivers.discovery import line_guesses
 from sensorlogd.drivers.discovery.listening import unmarked
 from sensorlogd.drivers.discovery.probing import Heard, best, judge, worth_waiting
 from sensorlogd.drivers.instruments import INSTRUMENTS
@@ -81,6 +82,7 @@ def test_nothing_escapes_the_judge(data: bytes) -> None:
         ("12.5\t3\tOK\n" * 6, "columns of numbers", 'null], separator: "\\t"'),
         ('{"t": 21.5, "h": 40}\n' * 6, "JSON lines", "channels: {t: {}, h: {}}"),
         ("T=21.5;H=40;B=3.1\n" * 6, "lines of key and value", 'separator: ";", equals: "="'),
+        ("V\t12800\r\nI\t-50\r\nMODE\tON\r\n" * 6, "lines of key and value", 'equals: "\\t"}'),
         ("CO2 412 ppm at 21.5 C\n" * 6, "lines of text", "regex"),
     ],
 )
@@ -96,6 +98,13 @@ def test_lines_are_described_as_they_are(text: str, title: str, needs: str) -> N
 
 # What a device sends again and again -> the numbers that its YAML must read from each.
 DEVICES = {
+    b"A+21.5B-3.2\r\n": {21.5, -3.2},
+    b"0x1A,0x2B\r\n": {26, 43},
+    b"T=0x1A\r\n": {26},
+    b"V\t12800\r\nI\t-50\r\n": {12800, -50},
+    b"T1 21.5\nT2 22.5\n": {21.5, 22.5},
+    b"Weight: +  21.5 kg\r\n": {21.5},
+    b"Weight: -  21.5 kg\r\n": {-21.5},
     b"T: 21.5 H: 40.2\r\n": {21.5, 40.2},
     b"T=21.5C;H=40.2%\r\n": {21.5, 40.2},
     b"T = 21.5\r\n": {21.5},
@@ -220,3 +229,11 @@ def test_the_kernels_marks_are_taken_off() -> None:
     """FF FF is FF, FF 00 X is a damaged X."""
     assert unmarked(b"ab\xff\xffc\xff\x00dz") == (b"ab\xffcdz", 1)
     assert unmarked(b"abc") == (b"abc", 0)
+
+
+def test_a_sign_that_changes_is_read_too() -> None:
+    """What was positive while somebody listened may be negative later."""
+    for heard, later, value in ((b"A+21.5B-3.2\n", b"A-1.5B+3.2\n", -1.5), (b"W: +  21.5 kg\n", b"W: -  3.5 kg\n", -3.5)):
+        found = line_guesses.guess(heard * 6)
+        assert found is not None
+        assert line_guesses.read_back(found.keys, b"\n" + later)["value1"] == [value]

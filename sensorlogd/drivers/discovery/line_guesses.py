@@ -25,9 +25,12 @@ _LATIN = b"\xb0\xb2\xb3\xb5"  # ° ² ³ µ of devices that know one byte a char
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\s*")
 _COMMA_NUMBER = re.compile(r"\s*[+-]?\d+(?:,\d+)?\s*")
 # A number, and not the beginning of a time, a date or a longer number.
-_PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*([=:])\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)(?![\d:]|[.,/-]\d)")
+_PAIR = re.compile(r"([A-Za-z_][\w.-]*)\s*([=:])\s*(?!0[xX][\da-fA-F])([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)(?![\d:]|[.,/-]\d)")
 _WITH_COMMA = re.compile(r"[=:]\s*[+-]?\d+,\d")
-_FREE_NUMBER = re.compile(r"(?<![\w.])[+-]?\d+(?:\.\d+)?")
+# Hexadecimal with its mark; a sign counts behind a letter, too (A+21.5B-3.2), and not behind a digit (2026-11-26).
+_FREE_NUMBER = re.compile(r"(?<![\w.])0[xX][\da-fA-F]{1,16}\b|(?:(?<![\w.])|(?<=[A-Za-z])(?=[+-]))[+-]?\d+(?:\.\d+)?")
+_SIGN_APART = re.compile(r"(.*)[+-]\s+", re.DOTALL)  # "+  21.5", as scales write
+_SHOWN_HEX = r"0[xX][\da-fA-F]{1,16}"
 _SHOWN_NUMBER = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _YAML_WORDS = {"yes", "no", "on", "off", "true", "false", "null", "none", "y", "n"}
@@ -79,7 +82,7 @@ def guess(data: bytes) -> Guess | None:
     lines = _lines(data)
     if len(lines.texts) < 2:
         return None
-    for made in (_json, _pairs, _columns, _numbers):
+    for made in (_json, _pairs, _records, _columns, _numbers):
         for one in made(lines):
             keys = one.keys + lines.ends
             read = read_back(keys, lines.bytes())
@@ -196,6 +199,27 @@ def _pair_formats(keys: list[str], equals: str, *, comma: bool) -> Iterator[str]
         yield f"format: {{type: regex, pattern: '{joined}'{extra}}}"
 
 
+def _records(lines: _Lines) -> Iterator[Guess]:
+    """A line a quantity, its name first: several of them are no column."""
+    for equals in ("\t", " ", ",", ";", "|"):
+        pairs = [line.strip().partition(equals)[::2] for line in lines.texts]
+        numbers: dict[str, list[bool]] = {}
+        for key, value in pairs:
+            numbers.setdefault(key.strip(), []).append(_NUMBER.fullmatch(value) is not None)
+        keys = [key for key, good in numbers.items() if key[:1].isalpha() and all(good) and len(good) > 1]
+        repeated = sum(len(good) for key, good in numbers.items() if len(good) > 1)
+        if len(keys) < 2 or len(keys) > MOST_CHANNELS or repeated < 0.8 * len(pairs):
+            continue
+        other = next(one for one in (";", "|", "&") if one != equals)  # stands in none of these lines
+        if any(other in line for line in lines.texts):
+            continue
+        shown = equals.replace("\t", "\\t")
+        form = f'format: {{type: keyvalue, separator: "{other}", equals: "{shown}"}}\nchannels: {{{_named(keys)}}}'
+        evidence = f"{len(lines.texts)} lines, each a name and a number: {', '.join(keys[:6])}"
+        yield Guess(0.75, "lines of key and value", evidence, f"driver: serial\n{form}")
+        return
+
+
 def _columns(lines: _Lines) -> Iterator[Guess]:
     ranked: list[tuple[float, str, bool, int, list[bool]]] = []
     for separator in (",", ";", "\t", "|", "whitespace"):
@@ -237,9 +261,7 @@ def _numbers(lines: _Lines) -> Iterator[Guess]:
     evidence = f"{len(lines.texts)} lines, e.g. {lines.texts[-1][:60]!r}"
     if 0 < count <= MOST_CHANNELS and often >= 0.8 * len(lines.texts):
         usual = next(line for line in lines.texts if len(_FREE_NUMBER.findall(line)) == count)
-        between = [r"\s+".join(map(re.escape, re.split(r"\s+", piece))) for piece in _FREE_NUMBER.split(usual)[:-1]]
-        pattern = "".join(f"{text}(?P<value{at}>{_SHOWN_NUMBER})" for at, text in enumerate(between, 1)).replace("'", "''")
-        keys = f"driver: serial\nformat: {{type: regex, pattern: '^{pattern}'}}  # name each number by its group"
+        keys = _by_places(_FREE_NUMBER.split(usual)[:-1], _FREE_NUMBER.findall(usual))
         read = read_back(keys + lines.ends, lines.bytes())
         if all(len(values) >= 0.8 * len(lines.texts) for values in read.values()):
             yield Guess(0.55, "lines of text", evidence, keys)
@@ -247,3 +269,27 @@ def _numbers(lines: _Lines) -> Iterator[Guess]:
         pattern = rf"(?:^|[^\w.+-])(?P<value>{_SHOWN_NUMBER})"
         keys = f"driver: serial\nformat: {{type: regex, pattern: '{pattern}'}}  # name each number by a group"
         yield Guess(0.35, "lines of text", evidence, keys)
+
+
+def _by_places(between: list[str], found: list[str]) -> str:
+    """A pattern of the texts ``between`` and before the numbers that were ``found``."""
+    pattern, special = "", []
+    for at, (text, number) in enumerate(zip(between, found, strict=True), 1):
+        apart = _SIGN_APART.fullmatch(text)
+        is_hex = number[:2].lower() == "0x"
+        pattern += _literal(apart[1] if apart else text)
+        pattern += (rf"(?P<sign{at}>[+-])\s+" if apart else "") + f"(?P<value{at}>{_SHOWN_HEX if is_hex else _SHOWN_NUMBER})"
+        if is_hex:
+            special.append(f"value{at}: {{hex: true}}")
+        elif apart:
+            special.append(f'value{at}: {{negative_if: [sign{at}, "-"]}}')
+    pattern = pattern.replace("'", "''")
+    numbers = f", numbers: {{{', '.join(special)}}}" if special else ""
+    keys = f"driver: serial\nformat: {{type: regex, pattern: '^{pattern}'{numbers}}}  # name each number by its group"
+    if "(?P<sign" in pattern:  # signs are no channels
+        keys += f"\nchannels: {{{', '.join(f'value{at}: {{}}' for at in range(1, len(found) + 1))}}}"
+    return keys
+
+
+def _literal(text: str) -> str:
+    return r"\s+".join(map(re.escape, re.split(r"\s+", text)))
