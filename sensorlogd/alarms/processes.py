@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from sensorlogd.alarms.secrecy import SendError
+from sensorlogd.drivers import descendants
 
 KEPT = 8_192  # bytes of what it says, the last ones
 LOOK_EVERY_S = 0.05
@@ -24,8 +25,11 @@ def run(
 
     Then it is ended, with all that it has started. Raises SendError if it cannot be started.
     """
-    with _process(command, environment) as process:
+    mark = descendants.new_mark()
+    with _process(command, {**(os.environ if environment is None else environment), descendants.MARK: mark}) as process:
         said = _heard(process, given, time.monotonic() + timeout_s)
+        if said is None:
+            descendants.end(process.pid, mark, 0.0)  # also what is in sessions of its own
     if said is None:
         return None
     return process.returncode, (said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["and said nothing"])[0]
@@ -82,7 +86,7 @@ def _hear(descriptor: int) -> bytes:
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str], environment: Mapping[str, str] | None) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is ended, with all that it has started, when the block is left."""
     try:
         process = subprocess.Popen(

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import targets
 from sensorlogd.alarms.secrecy import LEAST, redacted
 from sensorlogd.config.alarms import TargetOptions
@@ -199,6 +201,17 @@ def test_a_command_that_never_stops_talking_is_ended() -> None:
     with pytest.raises(targets.SendError, match="sh did not end within"):
         targets.send(TargetOptions.model_validate({"command": ["sh", "-c", "yes >&2"], "timeout": "300ms"}), MESSAGE)
     assert time.monotonic() - began < 30
+
+
+def test_what_a_command_has_started_ends_with_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a session of its own. The time is over once that runs."""
+    pid = tmp_path / "pid"
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: 10.0 if pid.exists() else 0.0))
+    command = ["sh", "-c", f"setsid sh -c 'echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 600' & sleep 600"]
+    with pytest.raises(targets.SendError, match="sh did not end within"):
+        targets.send(TargetOptions.model_validate({"command": command, "timeout": "5s"}), MESSAGE)
+    with contextlib.suppress(FileNotFoundError):  # else it is dead, and waits for init to notice
+        assert Path("/proc", pid.read_text().strip(), "stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_a_command_has_ended_when_it_has_ended(tmp_path: Path) -> None:
