@@ -1,12 +1,15 @@
 """Drivers that are one file: loaded, and loaded anew once the file says something else.
 
 The file must not be writable by group or others, because the daemon runs what it finds there. Each form that it has had stays
-loaded: sensors go on with the one that they were configured with until the next reload of the configuration.
+loaded: sensors go on with the one that they were configured with until the next reload of the configuration. Modules that it
+imports from its own folder are a part of it: where one of them says something else, the file is loaded anew with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import importlib.util
 import os
 import stat
@@ -16,22 +19,59 @@ from types import ModuleType
 
 from sensorlogd.config.loader import DriverUnavailable
 
-_forms: dict[Path, dict[str, ModuleType]] = {}  # file -> digest of its text -> module, the one loaded last at the end
+_forms: dict[Path, dict[str, ModuleType]] = {}  # file -> digest of its texts -> module, the one loaded last at the end
+_beside: dict[Path, dict[str, Path]] = {}  # file -> name of a module that it imported from its folder -> where that is
 
 
 def load(file: Path) -> ModuleType:
     """The file as it is now; the same module as before if it says the same. Raises DriverUnavailable."""
     text = _read(file)
-    digest = hashlib.sha256(text).hexdigest()
     known = _forms.setdefault(file, {})
-    module = known.pop(digest, None) or _run(file, text, digest)
-    known[digest] = module
+    module = known.pop(_digest(file, text), None)
+    if module is None:
+        module = _run_anew(file, text)
+    known[_digest(file, text)] = module
     return module
 
 
 def forms(file: Path) -> list[ModuleType]:
     """Every form of the file that was loaded so far, newest first."""
     return list(reversed(_forms.get(file, {}).values()))
+
+
+def _digest(file: Path, text: bytes) -> str:
+    """Of the file and of what it imported from its folder when it was run last; of that, what is gone counts as nothing."""
+    digest = hashlib.sha256(text)
+    for name, path in sorted(_beside.get(file, {}).items()):
+        with contextlib.suppress(OSError):
+            digest.update(f"\0{name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run_anew(file: Path, text: bytes) -> ModuleType:
+    """With its modules as they are now; where it cannot be run, everything is as before. Raises DriverUnavailable."""
+    former = {name: module for name in _beside.get(file, {}) if (module := sys.modules.pop(name, None)) is not None}
+    before, writes = set(sys.modules), sys.dont_write_bytecode
+    importlib.invalidate_caches()
+    sys.dont_write_bytecode = True  # cached byte code takes a change within one second for none
+    try:
+        module = _run(file, text, _digest(file, text))
+    except DriverUnavailable:
+        sys.modules.update(former)
+        raise
+    finally:
+        sys.dont_write_bytecode = writes
+    used = {getattr(one, "__name__" if isinstance(one, ModuleType) else "__module__", "") for one in vars(module).values()}
+    found = {
+        name: getattr(one, "__file__", None) for name, one in list(sys.modules.items()) if name not in before or name in used
+    }
+    _beside[file] = {name: Path(path) for name, path in found.items() if path and _is_beside(Path(path), file)}
+    return module
+
+
+def _is_beside(path: Path, file: Path) -> bool:
+    """Packages may be installed below the folder: they stay loaded."""
+    return path.suffix == ".py" and path != file and path.parent == file.parent
 
 
 def _read(file: Path) -> bytes:

@@ -74,6 +74,29 @@ def test_a_file_that_says_something_else_is_loaded_anew(tmp_path: Path) -> None:
     assert driver_class(name, tmp_path) is first
 
 
+def test_a_module_beside_the_file_is_a_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that another driver has loaded already, and one that cannot be loaded any more leaves what there was."""
+    monkeypatch.syspath_prepend(tmp_path)
+    helper = tmp_path / "acme_registers.py"
+    acme = "import acme_registers\n" + ACME.replace("1.0", "acme_registers.VALUE")
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text(acme)
+    helper.write_text("VALUE = 1.0\n")
+    names = ("one.py:Acme", "two.py:Acme")
+    first = [driver_class(name, tmp_path) for name in names]
+    assert [driver_class(name, tmp_path) for name in names] == first
+    helper.write_text("VALUE = 2.0\n")
+    second = [driver_class(name, tmp_path) for name in names]
+    read = [[sample.values for sample in one.read(None, 0)] for one in (*first, *second)]  # type: ignore[arg-type, union-attr]  # as above
+    assert read[0] == read[1] != read[2] == read[3]
+    helper.write_text("broken(")
+    for name in names:
+        with pytest.raises(DriverUnavailable, match="SyntaxError"):
+            driver_class(name, tmp_path)
+    helper.write_text("VALUE = 2.0\n")
+    assert [driver_class(name, tmp_path) for name in names] == second
+
+
 def test_options_stay_with_the_code_that_validated_them(tmp_path: Path) -> None:
     """A sensor that is started later, after a reload that was refused, gets the class of its own options."""
     own = ACME.replace("class Acme", "class Own(SensorOptions): ...\n\nclass Acme").replace("= SensorOptions", "= Own")
