@@ -271,3 +271,11 @@ def test_recorded_lines_are_accepted_as_the_reference_counts(folder: str, form: 
                 assert len(good) == record["valid_by_our_regex_or_checksum"], record["file"]
             compared += 1
     assert compared
+
+
+def test_a_key_that_a_line_has_again_is_another_quantity() -> None:
+    """Two probes that call themselves alike; what no channel takes is counted."""
+    form = {"type": "keyvalue", "separator": ";"}
+    rows, counts = parse(["T=1;T=2;H=3;T=4"], format=form, channels={"T": {}, "T_b": {}, "H": {}})
+    assert rows == [{"T": 1.0, "T_b": 2.0, "H": 3.0}]
+    assert counts == {"unmapped": 1}

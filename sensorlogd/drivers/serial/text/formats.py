@@ -302,12 +302,18 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
         for pair in text.split(separator):
             key, equals, value = pair.partition(form.equals)
             if equals:
-                texts[key.strip()] = value
+                name = key.strip()
+                texts[name if name not in texts else _again(name, texts)] = value
         if not texts:
             raise NoFields(f"holds no key{form.equals}value")
         return texts
 
     return fields
+
+
+def _again(name: str, taken: Mapping[str, str]) -> str:
+    """Of a name that a line has more than once: the second is ``T_b``, the third ``T_c``; beyond z they count no more."""
+    return next((other for letter in "bcdefghijklmnopqrstuvwxyz" if (other := f"{name}_{letter}") not in taken), f"{name}_z")
 
 
 def _json(_: LineFormat) -> Callable[[str], Fields]:
