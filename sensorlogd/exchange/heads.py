@@ -1,4 +1,5 @@
-"""Heads that say more than names: Campbell's TOA5 (four lines) and HOBO's (a title, then names with units and a zone)."""
+"""Heads that say more than names: Campbell's TOA5 (four lines), HOBO's (a title, then names with units and a zone), and what
+spreadsheets take for the delimiter (``sep=;``)."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from sensorlogd.exchange.lines import Lines, split
 _UNIT = re.compile(r"[^:,;\d][^:,;]{0,15}")
 _BRACKETS = re.compile(r"(.*?)\s*[\[(]([^\])]*)[\])]\s*")
 _SERIAL = re.compile(r"\s*\((?:[^()]*\b(?:S/N|LBL):[^()]*)\)\s*$")
+_DELIMITER = re.compile(r"sep=([;,|\t])", re.IGNORECASE)
 _OFFSET = re.compile(r"\b(?:GMT|UTC)\s*([+-])(\d\d):?(\d\d)\b")
 
 
@@ -21,13 +23,14 @@ class Head:
     kind: str = ""
     units: list[str | None] = field(default_factory=list)
     nulls: tuple[str, ...] = ()
+    delimiter: str | None = None
 
 
 def skip(lines: Lines, count: int) -> Head:
     """Pass over ``count`` lines, and over what is known to stand above the names. Raises FileError; StopIteration at the end."""
     passed = [next(lines) for _ in range(count)]
     above = passed[0] if passed else next(iter(lines.peek(1)), "")
-    text = above.lstrip('\ufeff" ')
+    text = above.lstrip('\ufeff" ').rstrip("\r\n")
     if text.startswith("TOA5") and count < 2:
         if not count:
             next(lines)
@@ -36,6 +39,10 @@ def skip(lines: Lines, count: int) -> Head:
         if not count:
             next(lines)
         return Head("HOBO")
+    if (said := _DELIMITER.fullmatch(text.strip('" '))) and count < 2:
+        if not count:
+            next(lines)
+        return Head(delimiter=said[1])
     return Head()
 
 

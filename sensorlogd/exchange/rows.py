@@ -14,6 +14,8 @@ from sensorlogd.exchange.found import KINDS, Found, Nulls, Options, Place, Plan,
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
+LOOK = 40  # lines that may stand above the names
+
 __all__ = ["KINDS", "Found", "Options", "Place", "Plan", "Target", "plan"]
 
 
@@ -27,7 +29,7 @@ def plan(lines: Lines, options: Options) -> Plan:
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
         return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, Nulls(options.nulls)))
-    delimiter = options.delimiter or _delimiter(first, options)
+    delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _header(first, delimiter, lines)
     if options.header and not options.is_foreign:
         found = _own_plan(names, delimiter, lines, options)
@@ -38,7 +40,26 @@ def plan(lines: Lines, options: Options) -> Plan:
     else:
         lines.back(first)
     options = replace(options, nulls=(*options.nulls, *head.nulls))
-    return others.plan(names, delimiter, lines, others.completed(names, delimiter, lines, options, head), head)
+    try:
+        return others.plan(names, delimiter, lines, others.completed(names, delimiter, lines, options, head), head)
+    except ValueError as error:
+        at = _names_below(lines, options)
+        if at is None or options.times[0] in names:
+            raise
+        raise ValueError(f"{error}; line {at} has it: say --skip {at - 1}") from None
+
+
+def _names_below(lines: Lines, options: Options) -> int | None:
+    """The number of the line that names the column of the time, where that is not the first one but one of those that follow."""
+    if not options.header or not options.times or options.times[0].isdigit():
+        return None
+    for at, text in enumerate(lines.peek(LOOK), lines.number + 1):
+        try:
+            if options.times[0].partition("~")[0] in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
+                return at
+        except csv.Error:
+            continue
+    return None
 
 
 def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> Plan | None:

@@ -74,6 +74,30 @@ def test_only_what_looks_like_a_unit_is_one(name: str, expected: tuple[str, str 
     assert heads.channel(name) == expected
 
 
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "\ufeffSEP=;"])
+@pytest.mark.parametrize("skip", [0, 1])
+def test_a_line_that_says_the_delimiter(first: str, skip: int) -> None:
+    """As spreadsheets write and read it; here it is the only one that would not be found out."""
+    text = f"{first}\r\na,b,time;v\r\n2026-03-28 00:00;1,5\r\n"
+    found = read(text, times=("a,b,time",), sensor="s", decimal=",", skip=skip)
+    assert found == [("s.v", None, "2026-03-28T00:00:00Z", 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "time", "hint"),
+    [
+        ("Logger: X\nSerial: 12\n\ntime,v\n2026-03-28,1\n", "time", "; line 4 has it: say --skip 3$"),
+        ("Logger: X\ntime,v\n2026-03-28,1\n", "time~4", "; line 2 has it: say --skip 1$"),
+        ("Logger: X\ntime,v\n2026-03-28,1\n", "when", "there are 'Logger:', 'X'$"),
+        ("a,b\n7,8\n", "7", "there are 'a', 'b'$"),
+    ],
+)
+def test_names_below_other_lines(text: str, time: str, hint: str) -> None:
+    """What to say is told, where the column is there at all."""
+    with pytest.raises(ValueError, match=f"there is no column .*{hint}"):
+        read(text, times=(time,), sensor="s")
+
+
 def test_a_name_behind_a_number_sign() -> None:
     """``# time,x``: the sign belongs to the file, not to the name."""
     assert read("# t,x\n2026-01-01,1\n", times=("t",), sensor="s") == [("s.x", None, "2026-01-01T00:00:00Z", 1)]
