@@ -74,8 +74,8 @@ def _has_frames(path: Path) -> bool:
 
 
 def renew(conn: sqlite3.Connection) -> int:
-    """Give the file a new epoch if it stands alone; its epoch, as it is then. Leaves the file without a WAL, or as it was if
-    somebody else has it open. Raises sqlite3.Error."""
+    """Give the file a new epoch if it stands alone; its epoch, as it is then. Leaves the file without a WAL, or with
+    its epoch as it was if somebody else has it open or the WAL cannot be removed. Raises sqlite3.Error."""
     conn.execute("PRAGMA busy_timeout = 100")
     try:
         (mode,) = conn.execute("PRAGMA journal_mode = DELETE").fetchone()
@@ -85,7 +85,8 @@ def renew(conn: sqlite3.Connection) -> int:
         mode = "wal"
     finally:
         conn.execute("PRAGMA busy_timeout = 1000")
-    if mode == "delete":
+    path = Path(conn.execute("PRAGMA database_list").fetchone()[2])
+    if mode == "delete" and not _has_frames(path):  # in a folder that takes no change the WAL stays, and names the old epoch
         epoch = new()
         conn.execute(f"PRAGMA user_version = {epoch}")
         return epoch

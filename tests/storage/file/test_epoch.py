@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +120,50 @@ def test_each_start_is_a_new_epoch_unless_somebody_reads(path: Path) -> None:
         third = open_it(path)
         assert third.epoch == second.epoch
         third.let_go()
+
+
+START_AND_STOP = """
+import os, sqlite3, sys
+from pathlib import Path
+from sensorlogd.storage.file import epoch
+if os.geteuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+for _ in range(2):
+    print(epoch.look(Path(sys.argv[1])).value)
+    conn = sqlite3.connect(sys.argv[1], isolation_level=None)
+    known = epoch.renew(conn)
+    conn.execute("PRAGMA journal_mode = WAL")
+    epoch.repeat(conn, known)
+    conn.execute("INSERT INTO t VALUES (1)")
+    conn.close()
+print(epoch.look(Path(sys.argv[1])).value)
+"""
+
+
+def test_in_a_folder_that_takes_no_change_the_log_stays_that_of_its_file(tmp_path: Path) -> None:
+    """After a kill: SQLite says that the WAL is gone, and cannot remove it. A new epoch would make the log a foreign one."""
+    path, folder = tmp_path / "log.db", tmp_path / "left"
+    folder.mkdir()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        known = epoch.renew(conn)
+        conn.execute("PRAGMA journal_mode = WAL")
+        epoch.repeat(conn, known)
+        conn.execute("CREATE TABLE t (a)")
+        for suffix in ("", "-wal", "-shm"):
+            shutil.copy(side(path, suffix), side(folder / "log.db", suffix))
+            side(folder / "log.db", suffix).chmod(0o666)
+    for above in (tmp_path, *tmp_path.parents):
+        if above.name.startswith(("pytest", "popen")) or above == tmp_path:
+            above.chmod(0o755)
+    folder.chmod(0o555)
+    try:
+        command = [sys.executable, "-c", START_AND_STOP, str(folder / "log.db")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    finally:
+        folder.chmod(0o755)
+    assert done.stdout.split() == ["usable"] * 3
+    with contextlib.closing(sqlite3.connect(folder / "log.db")) as conn:
+        assert conn.execute("SELECT count(*) FROM t").fetchone() == (2,)
 
 
 @pytest.mark.parametrize("is_link", [False, True])
