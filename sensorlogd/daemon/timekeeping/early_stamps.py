@@ -24,6 +24,9 @@ class EarlyStamps:
 
     def note(self, wall_ns: int, difference_ns: int, *, stepped: bool) -> None:
         """The wall clock shows this now, and so much more than the steady one. ``stepped``: it was set."""
+        if stepped and self._stretches:
+            begin, end, since = self._stretches[-1]  # it held until now, also for readings stamped after the last look
+            self._stretches[-1] = (begin, max(end, wall_ns - difference_ns + since), since)
         if stepped or not self._stretches:
             self._stretches.append((wall_ns, wall_ns, difference_ns))
         begin, _, since = self._stretches[-1]

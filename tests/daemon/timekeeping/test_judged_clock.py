@@ -394,6 +394,23 @@ def test_early_readings_are_shifted_by_what_each_was_wrong_by() -> None:
     assert [ts + clock.correction_us(ts) for ts in (first, second, third)] == [T0, T0 + S, T0 + 2 * S]
 
 
+@pytest.mark.parametrize("is_set_again", [False, True])
+def test_early_readings_are_shifted_up_to_the_moment_when_the_clock_is_set_again(is_set_again: bool) -> None:
+    """Nobody looked for three seconds before."""
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall_us -= 4444 * DAY
+    early = []
+    for _ in range(4):
+        early.append(clock.now_us())
+        machine.advance(S)
+    if is_set_again:
+        machine.wall_us += 4444 * DAY
+        clock.look()
+    clock.anchor(T0)
+    assert [ts + clock.correction_us(ts) for ts in early] == [T0, T0 + S, T0 + 2 * S, T0 + 3 * S]
+
+
 def test_early_readings_of_a_right_clock_or_one_ahead_are_left_alone() -> None:
     for wall in (T0, T0 + 3650 * DAY):
         machine = Machine(wall)
