@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -15,19 +16,18 @@ from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
 from sensorlogd.storage.query import question
+from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 
-MEANS = {"mean", "twmean", "stddev"}
 SHOWN_US = 3_600_000_000  # the range that is proposed where there is nothing in the one that was asked for
-AS_READ, AS_COUNTED = {"min", "max", "first", "last"}, {"coverage"}
-VALUES = {"min", "max", "first", "last", "range", "delta", "increase", "median"}
+NAMED = "\n".join(wrap(f"Aggregates: {' '.join(AGGREGATES)} median pNN.", 110))
 
 
 @click.command(
-    epilog="""\b
+    epilog=f"""\b
 Examples:
   sensorlogd query greenhouse.temperature                          the last hour, every reading
   sensorlogd query 'greenhouse.*' --since -1d --every 15min        mean, min, max of each quarter
@@ -39,8 +39,7 @@ Examples:
 Times: now-1h, -15m, today, yesterday, now/d, 2026-01-31, 2026-01-31T12:30, or an epoch in s, ms, us.
 A range is [since, until). Buckets are stamped at their start and aligned to the clock; d, w, mo, y are calendar
 days, weeks (from Monday), months and years in the zone of --tz.
-Aggregates: mean twmean min max first last sum count stddev median pNN range delta increase rate resets resultant
-transitions states coverage good not_evaluated suspect fail missing.
+{NAMED}
 Exit status: 0; 2 usage or no such series; 3 no data in the range.
 """
 )
@@ -132,20 +131,20 @@ def _resolution(series: Series, change: Conversion | None) -> int | None:
     return _places(series.seen_decimals if series.decimals is None else series.decimals, change)
 
 
-def _computed_of(names: Sequence[str], series: Series, unit: str | None) -> dict[str, int | None]:
+def _computed_of(asked: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
     """Of each aggregate that is no reading as it came: the places of what it was computed from."""
     change = None if unit is None else conversion(series, unit)
-    as_read = AS_COUNTED if change is not None else AS_READ | AS_COUNTED
-    return dict.fromkeys((name for name in names if name not in as_read), _resolution(series, change))
+    as_it_is = {"fixed"} if change is not None else {"fixed", "reading"}
+    return dict.fromkeys((name for name, one in asked.items() if one.digits not in as_it_is), _resolution(series, change))
 
 
-def _places_of(names: Sequence[str], series: Series, unit: str | None) -> dict[str, int | None]:
+def _places_of(asked: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
     """Of each aggregate that is in the unit of the values: means have two places more than what they are made of."""
     places = _places(series.decimals, None if unit is None else conversion(series, unit))
     if places is None:
         return {}
-    found: dict[str, int | None] = dict.fromkeys(VALUES.intersection(names), places)
-    return found | dict.fromkeys(MEANS.intersection(names), numbers.finer(places, 2))
+    shown = {"reading": places, "value": places, "finer": numbers.finer(places, 2)}
+    return {name: shown[one.digits] for name, one in asked.items() if one.digits in shown}
 
 
 def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
@@ -155,7 +154,8 @@ def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tupl
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for one, answer in log.buckets(wanted, ask, unit):
-            shown = {PLACES: _places_of(names, one, unit), COMPUTED: _computed_of(names, one, unit)}
+            asked = {name: aggregate(name, one.kind) for name in names}
+            shown = {PLACES: _places_of(asked, one, unit), COMPUTED: _computed_of(asked, one, unit)}
             any_row = False
             for row in answer.rows:
                 any_row = True

@@ -115,6 +115,7 @@ def test_decimals_are_for_people_and_csv(log: Path) -> None:
     assert places(values(["query", "lab.t"], "value")) == 1
     assert places(values(["query", "lab.t", "--every", "7s"], "min")) == 1
     assert places(values(["query", "lab.t", "--every", "7s"], "mean")) <= 3
+    assert places(values(["query", "lab.t", "--every", "7s", "--agg", "p95"], "p95")) == 1
     assert places(values(["latest", "lab.t"], "value")) <= 1
     assert places(values(["export", "lab.t"], "value")) > 6
     exact = json.loads(start(log.parent, ["query", "lab.t", "--db", str(log), "--format", "json"])[1])

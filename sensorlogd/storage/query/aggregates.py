@@ -15,7 +15,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups.rollup import OTHER, state_key, total
@@ -58,15 +58,22 @@ class Span:
         return self.columns[name][self.i : self.j]
 
 
+# reading: it is one of the readings as they came. value: as many decimals as they have. finer: two more, as a mean has.
+# all: those that the arithmetic gives, without its noise. fixed: rounded already.
+Digits = Literal["reading", "value", "finer", "all", "fixed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """``needs``: columns beside BASE. ``unit``: how a converted unit applies (value: scale and offset; difference: scale;
-    none: not at all; never: cannot be converted). ``of_empty``: it says something of a bucket without readings, too."""
+    none: not at all; never: cannot be converted). ``of_empty``: it says something of a bucket without readings, too.
+    ``digits``: with how many people see it, see ``Digits``."""
 
     compute: Callable[[Span], Any]
     needs: tuple[str, ...] = ()
     unit: str = "value"
     of_empty: bool = False
+    digits: Digits = "all"
 
 
 def _mean(span: Span) -> float | None:
@@ -183,24 +190,26 @@ def _nothing(_: Span) -> None:
 
 
 AGGREGATES: dict[str, Aggregate] = {
-    "mean": Aggregate(_mean, ("mean",)),
-    "twmean": Aggregate(_twmean, ("integral", "last"), "value", True),
-    "min": Aggregate(lambda s: min(s.part("min")), ("min",)),
-    "max": Aggregate(lambda s: max(s.part("max")), ("max",)),
-    "first": Aggregate(lambda s: s.columns["first"][s.i], ("first",)),
-    "last": Aggregate(lambda s: s.columns["last"][s.j - 1], ("last",)),
+    "mean": Aggregate(_mean, ("mean",), digits="finer"),
+    "twmean": Aggregate(_twmean, ("integral", "last"), "value", True, digits="finer"),
+    "min": Aggregate(lambda s: min(s.part("min")), ("min",), digits="reading"),
+    "max": Aggregate(lambda s: max(s.part("max")), ("max",), digits="reading"),
+    "first": Aggregate(lambda s: s.columns["first"][s.i], ("first",), digits="reading"),
+    "last": Aggregate(lambda s: s.columns["last"][s.j - 1], ("last",), digits="reading"),
     "sum": Aggregate(lambda s: total(s.part("_sums")), ("mean",), "never"),
     "count": Aggregate(lambda s: s.n, (), "none", True),
-    "stddev": Aggregate(_stddev, ("mean", "m2"), "difference"),
-    "range": Aggregate(lambda s: max(s.part("max")) - min(s.part("min")), ("min", "max"), "difference"),
-    "delta": Aggregate(lambda s: s.columns["last"][s.j - 1] - s.columns["first"][s.i], ("first", "last"), "difference"),
-    "increase": Aggregate(_increase, _OF_COUNTERS, "difference"),
+    "stddev": Aggregate(_stddev, ("mean", "m2"), "difference", digits="finer"),
+    "range": Aggregate(lambda s: max(s.part("max")) - min(s.part("min")), ("min", "max"), "difference", digits="value"),
+    "delta": Aggregate(
+        lambda s: s.columns["last"][s.j - 1] - s.columns["first"][s.i], ("first", "last"), "difference", digits="value"
+    ),
+    "increase": Aggregate(_increase, _OF_COUNTERS, "difference", digits="value"),
     "rate": Aggregate(_rate, _OF_COUNTERS, "difference"),
     "resets": Aggregate(_resets, _OF_COUNTERS, "none"),
     "resultant": Aggregate(_nothing, (), "none"),  # of angles only
     "transitions": Aggregate(_transitions, ("transitions", "states", "first", "last"), "none"),
     "states": Aggregate(_states, ("transitions", "states", "first", "last"), "none", True),
-    "coverage": Aggregate(lambda s: round(s.covered_us / (s.end_us - s.start_us), 6), (), "none", True),
+    "coverage": Aggregate(lambda s: round(s.covered_us / (s.end_us - s.start_us), 6), (), "none", True, digits="fixed"),
     "good": Aggregate(lambda s: (s.counted or {}).get("n_good", 0), ("n_good",), "none", True),
     "not_evaluated": Aggregate(lambda s: (s.counted or {}).get("n_not_evaluated", 0), ("n_not_evaluated",), "none", True),
     "suspect": Aggregate(lambda s: (s.counted or {}).get("n_suspect", 0), ("n_suspect",), "none", True),
@@ -208,14 +217,16 @@ AGGREGATES: dict[str, Aggregate] = {
     "missing": Aggregate(lambda s: (s.counted or {}).get("n_missing", 0), ("n_missing",), "none", True),
 }
 OF_ANGLES: dict[str, Aggregate] = {
-    "mean": Aggregate(_direction, ("sin_sum", "cos_sum")),
+    "mean": Aggregate(_direction, ("sin_sum", "cos_sum"), digits="finer"),
     "resultant": Aggregate(_resultant, ("sin_sum", "cos_sum"), "none"),
-    "stddev": Aggregate(_spread, ("sin_sum", "cos_sum"), "difference"),
-    "delta": Aggregate(lambda s: turn(s.columns["first"][s.i], s.columns["last"][s.j - 1]), ("first", "last"), "difference"),
+    "stddev": Aggregate(_spread, ("sin_sum", "cos_sum"), "difference", digits="finer"),
+    "delta": Aggregate(
+        lambda s: turn(s.columns["first"][s.i], s.columns["last"][s.j - 1]), ("first", "last"), "difference", digits="value"
+    ),
 }
 NOT_OF_ANGLES = ("twmean", "sum", "range")  # nor percentiles
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
-NAMES = (*AGGREGATES, "median", "p05", "p95")
+NAMES = (*AGGREGATES, "median", "p05", "p95")  # of all that can be asked for, pNN being one
 DEFAULT = ("mean", "min", "max")
 
 
@@ -236,7 +247,7 @@ def aggregate(name: str, kind: str = "gauge") -> Aggregate:
         near = get_close_matches(name, NAMES, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"unknown aggregate {name!r}{hint}; known: {', '.join(AGGREGATES)}, median, p95 (any pNN)")
-    return Aggregate(lambda span: _of_sorted(span.sorted_values, fraction))
+    return Aggregate(lambda span: _of_sorted(span.sorted_values, fraction), digits="value")
 
 
 def is_blank_for_angles(name: str) -> bool:
