@@ -15,17 +15,15 @@ import sensorlogd
 from sensorlogd.api import Answer, UnknownSeries
 from sensorlogd.cli.query_verb import query as verb
 from sensorlogd.notation import times
+from sensorlogd.storage.query.aggregates import NAMES
 from tests.api.rig import T0, S
 
 SECOND = st.integers(-600, 7800)
 EVERY = st.sampled_from([None, "7s", "5min", "15min", "1h", "1d", "1mo", "", "5", "1us"])
 AGGREGATES = st.lists(
-    st.sampled_from([
-        "mean", "twmean", "min", "max", "first", "last", "sum", "count", "stddev", "median", "p95", "range", "delta", "increase",
-        "rate", "resets", "coverage", "good", "fail", "missing", "states", "transitions", "nonsense",
-    ]),
+    st.sampled_from([*NAMES, "nonsense"]),
     max_size=4,
-)  # fmt: skip
+)
 QUESTIONS = st.fixed_dictionaries(
     {
         "names": st.lists(st.sampled_from(["lab.t", "lab.n", "lab", "*.n", "lab.*", "lab.x"]), min_size=1, max_size=2),

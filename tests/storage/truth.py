@@ -89,6 +89,7 @@ def bucket(
         "twmean": integral * 1e6 / covered if covered else values[-1],
         "coverage": covered / (end - start),
         "increase": math.fsum(step[0] for step in steps),
+        "rate": math.fsum(step[0] for step in steps) * 1e6 / (end - start),
         "resets": sum(step[1] for step in steps),
         "transitions": sum(b != a for a, b in pairwise(chain)),
         "states": {str(int(value)): us / 1e6 for value, us in states.items()},

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sensorlogd.storage.ingest.append import MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query import engine
+from sensorlogd.storage.query.aggregates import AGGREGATES
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
 from sensorlogd.storage.rollups.compute import Snapshot
@@ -25,7 +26,7 @@ from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings, _step
 
 GAUGE = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range", "delta", "twmean", "coverage", "median", "p95")
-COUNTER = ("increase", "resets", "count", "min")
+COUNTER = ("increase", "rate", "resets", "count", "min")
 STATE = ("transitions", "states", "count", "twmean", "last")
 ANGLE = {"mean": "direction", "resultant": "resultant", "stddev": "spread", "delta": "turn", "max": "max", "coverage": "coverage"}
 OF_KIND = {
@@ -34,6 +35,7 @@ OF_KIND = {
     "state": dict(zip(STATE, STATE, strict=True)),
     "angle": ANGLE,
 }
+FLAGS = {"good": 1, "not_evaluated": 2, "suspect": 3, "fail": 4, "missing": 9}  # aggregate -> the flag that it counts
 STEPS = ("7s", "90s", "5min", "15min", "30min", "1h", "2h", "6h", "24h", "1d", "2d", "1w", "1mo", "1y")
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns", "Australia/Lord_Howe")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -355,6 +357,35 @@ def test_what_is_no_number_for_a_direction_is_left_empty(tmp_path: Path, fresh: 
     assert answer.notes == ["median, sum, twmean: says nothing about directions, left empty; mean, stddev and resultant do"]
     filled = ask(machine, "gauge", Ask(T0, T0 + 3 * HOUR_US, Step.parse("1h"), None, ("mean",), fill="linear"))
     assert [row.values[0] for row in filled.rows] == [pytest.approx(350), pytest.approx(0, abs=1e-9), pytest.approx(10)]
+    machine.close()
+
+
+def test_every_aggregate_is_compared_with_the_truth() -> None:
+    """A new one is found here by itself only if somebody names it."""
+    missing = set(AGGREGATES) - {name for names in OF_KIND.values() for name in names} - set(FLAGS)
+    assert not missing, (
+        f"{missing}: say in tests/storage/truth.py what is right, and name it in GAUGE, COUNTER, STATE or ANGLE above"
+    )
+
+
+def test_readings_are_counted_by_their_flags(tmp_path: Path, fresh: Path) -> None:
+    """Those that failed or are missing too, and where there are no others; from readings and from roll-ups."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    flags = [tuple(FLAGS.values())[n // 3 % 5] | 16 for n in range(300)]
+    stored = [(T0 + n * 11 * MINUTE_US, float(n), flag) for n, flag in enumerate(flags)]
+    machine.store(stored)
+    until = T0 + 60 * HOUR_US
+    for edge in (T0, T0 + 17 * HOUR_US, until):
+        machine.roll_up(edge, [])
+        for hours in (1, 6):
+            step = hours * HOUR_US
+            rows = ask(machine, "gauge", Ask(T0, until, Step.parse(f"{hours}h"), None, tuple(FLAGS))).rows
+            found = {row.start_us: row.values for row in rows}
+            for start in range(T0 - T0 % step, until, step):
+                inside = [flag & 15 for ts, _, flag in stored if max(start, T0) <= ts < min(start + step, until)]
+                expected = tuple(inside.count(flag) for flag in FLAGS.values())
+                assert found.pop(start, (0,) * len(FLAGS)) == expected, (edge, hours, start)
+            assert not found
     machine.close()
 
 
