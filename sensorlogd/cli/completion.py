@@ -1,4 +1,4 @@
-"""What a shell completes beside verbs and options: series, sensors, ports, profiles.
+"""What a shell completes beside verbs and options: series, sensors, ports, profiles, aggregates.
 
 Called between two key strokes, for command lines that are half written: whatever goes wrong, nothing is offered, and nothing is said.
 """
@@ -19,22 +19,28 @@ Names = Callable[[click.Context], Iterable[tuple[str, str]]]
 
 
 def attach(command: click.Command) -> None:
-    """Let the arguments of a verb, and of the verbs below it, be completed by what they are called."""
+    """Let arguments and options of a verb, and of the verbs below it, be completed by what they are called."""
     if ASKED not in os.environ:
         return
     for parameter in command.params:
-        names = _NAMES.get(parameter.name or "") if isinstance(parameter, click.Argument) else None
+        known = _NAMES if isinstance(parameter, click.Argument) else _OF_OPTIONS
+        names = known.get(parameter.name or "")
         if names is not None:
-            # What `shell_complete=` of an argument sets; here in one place instead of at every argument.
-            parameter._custom_shell_complete = _completer(names)
+            # What `shell_complete=` of a parameter sets; here in one place instead of at every parameter.
+            parameter._custom_shell_complete = _completer(names, listed=known is _OF_OPTIONS)
     for one in command.commands.values() if isinstance(command, click.Group) else ():
         attach(one)
 
 
-def _completer(names: Names) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+def _completer(names: Names, *, listed: bool) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """``listed``: several may be given, with commas between them; the last one is completed."""
+
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        before, comma, begun = incomplete.rpartition(",") if listed else ("", "", incomplete)
         try:
-            return [CompletionItem(name, help=text or None) for name, text in names(ctx) if name.startswith(incomplete)]
+            return [
+                CompletionItem(f"{before}{comma}{name}", help=text or None) for name, text in names(ctx) if name.startswith(begun)
+            ]
         except Exception:  # see above: a trace in the middle of a command line helps nobody
             return []
 
@@ -79,6 +85,12 @@ def _profiles(_: click.Context) -> Iterable[tuple[str, str]]:
     return [(file.stem, "") for file in sorted(folder.glob("*.yaml"))]
 
 
+def _aggregates(_: click.Context) -> Iterable[tuple[str, str]]:
+    from sensorlogd.storage.query import aggregates
+
+    return [(name, "") for name in aggregates.NAMES]
+
+
 def _config(ctx: click.Context) -> Path:
     from sensorlogd.config import light
 
@@ -87,3 +99,4 @@ def _config(ctx: click.Context) -> Path:
 
 
 _NAMES: dict[str, Names] = {"series": _series, "sensor": _sensors, "port": _ports, "target": _targets, "name": _profiles}
+_OF_OPTIONS: dict[str, Names] = {"agg": _aggregates}

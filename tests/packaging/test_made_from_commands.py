@@ -100,3 +100,9 @@ def test_series_are_completed_from_the_log(home: Path, fresh: Path) -> None:
 def test_profiles_and_verbs_are_completed(home: Path) -> None:
     assert complete("sensorlogd profiles dsm", home) == ["dsmr-p1"]
     assert complete("sensorlogd qu", home) == ["query"]
+
+
+def test_aggregates_are_completed_behind_a_comma_too(home: Path) -> None:
+    assert complete("sensorlogd query air.t --agg tw", home) == ["twmean"]
+    assert complete("sensorlogd export air.t --agg mean,max,tw", home) == ["mean,max,twmean"]
+    assert "median" in complete("sensorlogd plot air.t --agg ", home)
