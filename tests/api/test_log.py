@@ -87,8 +87,9 @@ def test_units_convert_on_request(path: Path) -> None:
         assert [r.value for r in log.readings("lab.t", T0, T0 + 20 * S, unit="degF")] == [32.0, 32.18]
         (row,) = log.buckets("lab.t", T0, T0 + 60 * S, every="1min", agg="max,range,count", unit="K")
         assert (row["max"], row["range"], row["count"]) == (pytest.approx(273.65), pytest.approx(0.5), 6)
-        with pytest.raises(ValueError, match="a sum cannot be converted"):
-            list(log.buckets("lab.t", T0, T0 + 60 * S, every="1min", agg="sum", unit="degF"))
+        for agg in ("sum", "rms"):
+            with pytest.raises(ValueError, match=f"the {agg} cannot be converted to degF: its zero is another one"):
+                list(log.buckets("lab.t", T0, T0 + 60 * S, every="1min", agg=agg, unit="degF"))
         with pytest.raises(ValueError, match=r"lab\.t: '°C' cannot be converted to 'hPa'"):
             list(log.readings("lab.t", T0, T0 + 60 * S, unit="hPa"))
         with pytest.raises(ValueError, match=r"lab\.n: it has no unit"):

@@ -84,6 +84,7 @@ def bucket(
         "last": values[-1],
         "sum": math.fsum(values),
         "stddev": statistics.stdev(values) if len(values) > 1 else None,
+        "rms": math.sqrt(math.fsum(value * value for value in values) / len(values)),
         "range": max(values) - min(values),
         "delta": values[-1] - values[0],
         "twmean": integral * 1e6 / covered if covered else values[-1],

@@ -95,6 +95,15 @@ def _stddev(span: Span) -> float | None:
     return None if m2 is None else math.sqrt(max(m2, 0.0) / (n - 1))
 
 
+def _rms(span: Span) -> float | None:
+    """Root mean square, from the sums of squares about zero: n mean^2 + M2 of each segment, none of which is negative."""
+    counts, means, m2s = span.part("n"), span.part("mean"), span.part("m2")
+    if None in means or None in m2s:
+        return None
+    squares = total((*m2s, *(count * mean * mean for count, mean in zip(counts, means, strict=True))), 1 / span.n)
+    return None if squares is None else math.sqrt(squares)
+
+
 def _twmean(span: Span) -> float | None:
     """Each reading weighted by how long it held; a bucket with a single instant of data has only that."""
     if span.covered_us:
@@ -199,6 +208,7 @@ AGGREGATES: dict[str, Aggregate] = {
     "sum": Aggregate(lambda s: total(s.part("_sums")), ("mean",), "never"),
     "count": Aggregate(lambda s: s.n, (), "none", True),
     "stddev": Aggregate(_stddev, ("mean", "m2"), "difference", digits="finer"),
+    "rms": Aggregate(_rms, ("mean", "m2"), "never", digits="finer"),
     "range": Aggregate(lambda s: max(s.part("max")) - min(s.part("min")), ("min", "max"), "difference", digits="value"),
     "delta": Aggregate(
         lambda s: s.columns["last"][s.j - 1] - s.columns["first"][s.i], ("first", "last"), "difference", digits="value"
@@ -224,7 +234,7 @@ OF_ANGLES: dict[str, Aggregate] = {
         lambda s: turn(s.columns["first"][s.i], s.columns["last"][s.j - 1]), ("first", "last"), "difference", digits="value"
     ),
 }
-NOT_OF_ANGLES = ("twmean", "sum", "range")  # nor percentiles
+NOT_OF_ANGLES = ("twmean", "sum", "rms", "range")  # nor percentiles
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
 NAMES = (*AGGREGATES, "median", "p05", "p95")  # of all that can be asked for, pNN being one
 DEFAULT = ("mean", "min", "max")

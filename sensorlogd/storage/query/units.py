@@ -25,10 +25,10 @@ class Conversion:
     offset: float
 
     def check(self, names: Sequence[str]) -> None:
-        """Raises UnitError for an aggregate that has no meaning in the new unit (a sum of degrees Celsius)."""
+        """Raises UnitError for an aggregate that has no meaning in the new unit (the sum of degrees Celsius)."""
         for name in names:
             if self.offset and aggregates.aggregate(name).unit == "never":
-                raise UnitError(f"a {name} cannot be converted to {self.unit}: its zero is another one")
+                raise UnitError(f"the {name} cannot be converted to {self.unit}: its zero is another one")
 
     def of(self, kind: str) -> Callable[[float], float] | None:
         """How an aggregate of that unit kind converts."""

@@ -25,7 +25,23 @@ from sensorlogd.storage.rollups.compute import Snapshot
 from tests.storage import truth
 from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings, _step
 
-GAUGE = ("count", "mean", "min", "max", "first", "last", "sum", "stddev", "range", "delta", "twmean", "coverage", "median", "p95")
+GAUGE = (
+    "count",
+    "mean",
+    "min",
+    "max",
+    "first",
+    "last",
+    "sum",
+    "stddev",
+    "rms",
+    "range",
+    "delta",
+    "twmean",
+    "coverage",
+    "median",
+    "p95",
+)
 COUNTER = ("increase", "rate", "resets", "count", "min")
 STATE = ("transitions", "states", "count", "twmean", "last")
 ANGLE = {"mean": "direction", "resultant": "resultant", "stddev": "spread", "delta": "turn", "max": "max", "coverage": "coverage"}
@@ -393,12 +409,12 @@ def test_numbers_at_the_edge_of_a_double_are_no_error(tmp_path: Path, fresh: Pat
     """What a double cannot hold is empty; everything else is told."""
     machine = Machine(tmp_path, fresh, "UTC")
     machine.store([(T0 + n * 7 * MINUTE_US, (-1) ** n * 1.7e308, 1) for n in range(40)])
-    names = ("mean", "stddev", "sum", "twmean", "min", "max", "range", "delta", "increase", "rate", "median", "count")
+    names = ("mean", "stddev", "rms", "sum", "twmean", "min", "max", "range", "delta", "increase", "rate", "median", "count")
     for edge in (T0, T0 + 3 * HOUR_US):
         machine.roll_up(edge, [])
         for step in ("10min", "1h", "6h"):
             for row in ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse(step), None, names)).rows:
-                assert row.values[4] in (-1.7e308, 1.7e308)
+                assert row.values[5] in (-1.7e308, 1.7e308)
                 assert row.readings > 0
     machine.close()
 
