@@ -51,7 +51,7 @@ class Span:
     resets: int = 0
     moved: bool = False
     held: list[tuple[float, int]] | None = None
-    sorted_values: SortedRuns | None = None
+    sorted_values: SortedRuns | None = None  # all usable readings, where an aggregate is ranked
     counted: dict[str, int] | None = None  # readings by flag, those flagged fail or missing too
 
     def part(self, name: str) -> Sequence[Any]:
@@ -67,13 +67,15 @@ Digits = Literal["reading", "value", "finer", "all", "fixed"]
 class Aggregate:
     """``needs``: columns beside BASE. ``unit``: how a converted unit applies (value: scale and offset; difference: scale;
     none: not at all; never: cannot be converted). ``of_empty``: it says something of a bucket without readings, too.
-    ``digits``: with how many people see it, see ``Digits``."""
+    ``digits``: with how many people see it, see ``Digits``. ``ranked``: it needs the readings themselves, by rank, as
+    ``Span.sorted_values``; roll-ups alone never answer it."""
 
     compute: Callable[[Span], Any]
     needs: tuple[str, ...] = ()
     unit: str = "value"
     of_empty: bool = False
     digits: Digits = "all"
+    ranked: bool = False
 
 
 def _mean(span: Span) -> float | None:
@@ -234,7 +236,7 @@ OF_ANGLES: dict[str, Aggregate] = {
         lambda s: turn(s.columns["first"][s.i], s.columns["last"][s.j - 1]), ("first", "last"), "difference", digits="value"
     ),
 }
-NOT_OF_ANGLES = ("twmean", "sum", "rms", "range")  # nor percentiles
+NOT_OF_ANGLES = ("twmean", "sum", "rms", "range")  # nor what is ranked
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
 NAMES = (*AGGREGATES, "median", "p05", "p95")  # of all that can be asked for, pNN being one
 DEFAULT = ("mean", "min", "max")
@@ -257,12 +259,12 @@ def aggregate(name: str, kind: str = "gauge") -> Aggregate:
         near = get_close_matches(name, NAMES, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"unknown aggregate {name!r}{hint}; known: {', '.join(AGGREGATES)}, median, p95 (any pNN)")
-    return Aggregate(lambda span: _of_sorted(span.sorted_values, fraction), digits="value")
+    return Aggregate(lambda span: _of_sorted(span.sorted_values, fraction), digits="value", ranked=True)
 
 
 def is_blank_for_angles(name: str) -> bool:
     """Whether it says nothing about directions."""
-    return name in NOT_OF_ANGLES or percentile(name) is not None
+    return name in NOT_OF_ANGLES or aggregate(name).ranked
 
 
 def percentile(name: str) -> float | None:

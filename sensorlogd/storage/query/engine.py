@@ -105,7 +105,7 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         until = step.bucket(until - 1, ask.zone)[1]
     if conversion is not None:
         conversion.check(ask.aggregates)
-    source, resolution = _source(segments, step, since, until, ask)
+    source, resolution = _source(segments, step, since, until, ask, [one.ranked for one in chosen])
     cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:
         notes.append(
@@ -158,17 +158,16 @@ def _usable(segments: Segments, step: Step, zone: str, edges: list[tuple[int, in
     return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
 
 
-def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask) -> tuple[Source, str]:
+def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, ranked: Sequence[bool]) -> tuple[Source, str]:
     """What will answer: told before the first row, so that a stream can begin with it."""
-    if all(aggs.percentile(name) is not None for name in ask.aggregates):
+    if all(ranked):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
     for tier in _usable(segments, step, ask.zone, edges, ask):
         whole = segments.whole_buckets(since_us, until_us, tier)
         if whole is not None:
             exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
-            percentiles = any(aggs.percentile(name) is not None for name in ask.aggregates)
-            return "rollups" if exact and not percentiles else "rollups+readings", resolutions.NAMES[tier]
+            return "rollups" if exact and not any(ranked) else "rollups+readings", resolutions.NAMES[tier]
     return "readings", "raw"
 
 
@@ -184,10 +183,7 @@ def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[lis
 def _rows(
     segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
-    sorting = (
-        any(aggs.percentile(name) is not None for name in ask.aggregates)
-        and segments.snapshot.rules_of(segments.series).kind != "angle"
-    )
+    sorting = any(one.ranked for one in chosen)
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
     for edges in _chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
