@@ -34,14 +34,19 @@ _HOUR_US = resolutions.HOUR * resolutions.SECOND_US
 _ORIGINALS = 50
 
 _VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last", "second", "last_but_one")}
-_CHANGED = _VALUE | {
+CHANGED = _VALUE | {
     "m2": "m2 * :factor * :factor",
     "increase": "increase * :factor",
     "integral": "integral * :factor + :shift * covered_us / 1e6",
 }
+# What of a roll-up is the same in every unit: a test asks that each column is here or above.
+UNCHANGED = {
+    *("n", "first_ts", "last_ts", "covered_us", "resets", "sin_sum", "cos_sum", "transitions", "states"),
+    *("n_good", "n_not_evaluated", "n_suspect", "n_fail", "n_missing"),
+}
 _ROLL_UPS = (
     f"INSERT INTO rollup(series_id, resolution, start, {', '.join(RollUp._fields)})"
-    f" SELECT :new, resolution, start, {', '.join(_CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
+    f" SELECT :new, resolution, start, {', '.join(CHANGED.get(name, name) for name in RollUp._fields)} FROM rollup"
     " WHERE series_id = :old AND resolution = :tier AND start < :until ON CONFLICT DO NOTHING"
 )
 
