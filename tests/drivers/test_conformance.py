@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel, Field, field_validator
 
 from sensorlogd.batch import Batch, Sample
-from sensorlogd.config.models import ChannelOptions, SensorOptions
+from sensorlogd.config.models import ChannelOptions, DurationUs, SensorOptions
 from sensorlogd.drivers.conformance import NotConforming, check_driver
 from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 from sensorlogd.drivers.registry import driver_class
@@ -414,6 +414,26 @@ BROKEN: list[tuple[type[Driver], str]] = [
     (returning([Sample(None, {"raw": 1.0})]), "read() gives raw; the sensor's channels take t, u"),
     (returning(Batch([1_700_000_000_000_000] * 2, {"t": [1.0]})), "1 values of 't' for 2 times"),
 ]
+
+
+def test_a_driver_that_asks_does_without_an_interval_or_refuses_to() -> None:
+    """Its owner forgets it; that is not for a TypeError to say, when the daemon runs."""
+
+    class Asking(Good):
+        def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+            self.context.wait(min(timeout_s, self.options.interval / 1e6))
+            return super().read(0.0)
+
+    class HasOne(Asking):
+        class Options(GoodOptions):
+            interval: DurationUs | None = Field(10_000, ge=1_000)
+
+    keys = KEYS | {"interval": "10ms"}
+    with pytest.raises(
+        NotConforming, match=r"without interval: read\(0\.05\) raised TypeError.*give it a default in Options, or refuse"
+    ):
+        check_driver(Asking, keys, **GOOD)
+    check_driver(HasOne, keys, **GOOD | {"deadline_s": 30.0})
 
 
 @pytest.mark.parametrize(("driver", "finding"), BROKEN, ids=[finding[:40] for _, finding in BROKEN])

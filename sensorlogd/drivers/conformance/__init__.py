@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import SensorOptions
 from sensorlogd.drivers.conformance.samples import judge
+from sensorlogd.drivers.conformance.subject import Subject, made, opened, read
 from sensorlogd.drivers.conformance.watched import Broken, Lent, Scenario, belongings, left_behind, run
 from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 
@@ -40,29 +39,6 @@ class NotConforming(AssertionError):
         self.findings = list(findings)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The driver and what there is to try it with; see ``check_driver``."""
-
-    driver: type[Driver]
-    options: Mapping[str, Any]
-    bad_options: Sequence[Mapping[str, Any]]
-    missing: Mapping[str, Any] | None
-    feed: Callable[[], object]
-    spoil: Callable[[], object] | None
-    lose: Callable[[], object] | None
-    rows: int
-    deadline_s: float
-
-    def model(self, options: Mapping[str, Any]) -> SensorOptions:
-        """The options as the loader would make them. Raises ValidationError."""
-        return self.driver.Options.variant(options).model_validate(options)
-
-    def fields(self) -> set[str]:
-        """What the sensor's channels take from the driver's samples."""
-        return {channel.source or name for name, channel in self.model(self.options).channel_options().items()}
-
-
 def check_driver(
     driver: type[Driver],
     options: Mapping[str, Any],
@@ -77,7 +53,7 @@ def check_driver(
 ) -> None:
     """Raise NotConforming unless ``driver`` keeps to the contract.
 
-    options      a sensor's keys, as in YAML, with which the driver finds a device
+    options      a sensor's keys, as in YAML, with which the driver finds a device; an ``interval`` is left out once, too
     bad_options  keys that must be refused, each for a reason of its own
     missing      keys that name a device that is not there
     feed         makes the device say something good; called again and again while a reading is waited for
@@ -93,37 +69,6 @@ def check_driver(
             raise NotConforming(driver.__name__, findings)
 
 
-@contextmanager
-def _opened(subject: Subject, host: Lent) -> Iterator[Driver]:
-    """An open driver, which is closed in any case; the call that is running can be seen from outside."""
-    driver = _made(subject, subject.options, host)
-    try:
-        host.call = "open()"
-        driver.open()
-        yield driver
-    finally:
-        call, host.call = host.call, "close()"
-        driver.close()
-        host.call = call
-
-
-def _made(subject: Subject, options: Mapping[str, Any], host: Lent) -> Driver:
-    host.call = "__init__()"
-    return subject.driver(subject.model(options), host.context)
-
-
-def _read(driver: Driver, host: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
-    host.call = f"read({timeout_s:g})"
-    try:
-        return driver.read(timeout_s)
-    except (DriverError, OSError, EndOfData):
-        raise
-    except Exception as error:
-        raise Broken(
-            f"{host.call} raised {type(error).__name__}: {error}; only DriverError, OSError and EndOfData tell the daemon what happened"
-        ) from error
-
-
 def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> None:
     """Until so many samples have come. Each is looked at."""
     end = time.monotonic() + subject.deadline_s
@@ -131,7 +76,7 @@ def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> N
     while found < rows:
         subject.feed()
         try:
-            got = _read(driver, host, 0.1)
+            got = read(driver, host, 0.1)
         except EndOfData:
             raise Broken(f"the data ended after {found} of {rows} samples") from None
         found += judge(got, subject.fields(), host)
@@ -174,7 +119,7 @@ def _making(subject: Subject) -> list[str]:
 
     def scenario(host: Lent) -> None:
         before = belongings()
-        driver = _made(subject, subject.options, host)
+        driver = made(subject, subject.options, host)
         host.findings += [finding.replace("after close()", "in __init__()") for finding in left_behind(before)]
         host.call = "close() without open()"
         driver.close()
@@ -186,7 +131,7 @@ def _reading(subject: Subject) -> list[str]:
     """Samples of the right form come; then everything is released, and closing again does no harm."""
 
     def scenario(host: Lent) -> None:
-        with _opened(subject, host) as driver:
+        with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
         host.call = "close() a second time"
         driver.close()
@@ -194,16 +139,38 @@ def _reading(subject: Subject) -> list[str]:
     return _run(subject, scenario)
 
 
+def _interval(subject: Subject) -> list[str]:
+    """A sensor whose owner did not write ``interval:`` is refused, or read all the same."""
+    bare = replace(subject, options={key: value for key, value in subject.options.items() if key != "interval"})
+    try:
+        bare.model(bare.options)
+    except ValidationError:
+        return []
+
+    def scenario(host: Lent) -> None:
+        with opened(bare, host) as driver:
+            for _ in range(3):
+                bare.feed()
+                try:
+                    read(driver, host, 0.05)
+                except (DriverError, OSError, EndOfData):
+                    return
+                except Broken as error:
+                    raise Broken(f"without interval: {error}; give it a default in Options, or refuse to be without") from error
+
+    return [] if bare.options == subject.options else _run(subject, scenario)
+
+
 def _timeouts(subject: Subject) -> list[str]:
     """``read`` returns in time, with or without data; what it returns then is looked at, too."""
 
     def scenario(host: Lent) -> None:
-        with _opened(subject, host) as driver:
+        with opened(subject, host) as driver:
             for timeout_s in (0.0, 0.05, 0.05):
                 for attempt in range(ATTEMPTS):
                     began = time.monotonic()
                     try:
-                        judge(_read(driver, host, timeout_s), subject.fields(), host)
+                        judge(read(driver, host, timeout_s), subject.fields(), host)
                     except EndOfData:
                         return
                     took = time.monotonic() - began
@@ -228,15 +195,15 @@ def _stopping(subject: Subject) -> list[str]:
                 woken.append(time.monotonic())
                 host.wake()
 
-            with _opened(subject, host) as driver:
+            with opened(subject, host) as driver:
                 timer = threading.Timer(0.2, wake)
                 timer.start()
                 try:
                     while not host.stop.is_set():
-                        judge(_read(driver, host, WAIT_S), subject.fields(), host)
+                        judge(read(driver, host, WAIT_S), subject.fields(), host)
                     took.append(time.monotonic() - woken[0])
                     if took[0] <= STOP_S:
-                        judge(_read(driver, host, WAIT_S), subject.fields(), host)  # told already: returns at once
+                        judge(read(driver, host, WAIT_S), subject.fields(), host)  # told already: returns at once
                         took.append(time.monotonic() - woken[0])
                 except EndOfData:
                     took.append(0.0)
@@ -258,13 +225,13 @@ def _missing(subject: Subject) -> list[str]:
         return []
 
     def scenario(host: Lent) -> None:
-        driver = _made(subject, missing, host)
+        driver = made(subject, missing, host)
         try:
             host.call = "open()"
             driver.open()
             end = time.monotonic() + subject.deadline_s
             while time.monotonic() < end:
-                _read(driver, host, 0.1)
+                read(driver, host, 0.1)
             host.findings.append(
                 "a device that is not there is no error: neither open() nor read() raises DriverError or OSError"
             )
@@ -290,7 +257,7 @@ def _spoiling(subject: Subject) -> list[str]:
         return []
 
     def scenario(host: Lent) -> None:
-        with _opened(subject, host) as driver:
+        with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
             counted = dict(host.counts)
             spoil()
@@ -299,7 +266,7 @@ def _spoiling(subject: Subject) -> list[str]:
                 if time.monotonic() > end:
                     raise Broken("bad input is discarded without count(): nothing is lost in silence")
                 subject.feed()
-                judge(_read(driver, host, 0.1), subject.fields(), host)
+                judge(read(driver, host, 0.1), subject.fields(), host)
 
     return _run(subject, scenario)
 
@@ -311,13 +278,13 @@ def _losing(subject: Subject) -> list[str]:
         return []
 
     def scenario(host: Lent) -> None:
-        with _opened(subject, host) as driver:
+        with opened(subject, host) as driver:
             _wait_for_rows(subject, driver, host, subject.rows)
             lose()
             end = time.monotonic() + subject.deadline_s
             while time.monotonic() < end:
                 try:
-                    _read(driver, host, 0.1)
+                    read(driver, host, 0.1)
                 except (DriverError, OSError):
                     return
                 except EndOfData:
@@ -331,6 +298,7 @@ CHECKS: tuple[Callable[[Subject], list[str]], ...] = (
     _options,
     _making,
     _reading,
+    _interval,
     _timeouts,
     _stopping,
     _missing,
