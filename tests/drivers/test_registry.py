@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from sensorlogd.config.loader import DriverUnavailable
-from sensorlogd.drivers.registry import driver_class, names, options_for
+from sensorlogd.drivers.registry import BUILT_IN, GROUP, driver_class, names, options_for
 from sensorlogd.drivers.serial import SerialDriver
 
+ROOT = Path(__file__).parents[2]
 ACME = """
 from collections.abc import Sequence
 from sensorlogd.batch import Sample
@@ -31,6 +34,19 @@ def test_built_in_drivers_are_known() -> None:
     """Also from a plain checkout, without installed entry points."""
     assert {"serial", "simulated"} <= set(names())
     assert driver_class("serial", Path()) is SerialDriver
+
+
+def test_a_built_in_driver_is_entered_everywhere() -> None:
+    """By name (a plain checkout has no entry points), as an entry point (what others look up), and on a page."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["entry-points"][GROUP] == BUILT_IN, "BUILT_IN in drivers/registry.py and pyproject.toml differ"
+    page = (ROOT / "docs" / "drivers.md").read_text()
+    missing = [name for name in BUILT_IN if f"## `{name}`" not in page]
+    assert not missing, f"docs/drivers.md has no section '## `NAME`' of {missing}"
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "drivers").glob("test_*.py"))
+    tried = set(re.findall(r"check_driver\(\s*(?:driver_class\(\"(\w+)\"|(\w+))", tests))
+    untried = [name for name, found in BUILT_IN.items() if not tried & {(name, ""), ("", found.partition(":")[2])}]
+    assert not untried, f"no test in tests/drivers puts {untried} to check_driver"
 
 
 def test_a_driver_is_one_file(tmp_path: Path) -> None:
