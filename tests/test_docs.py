@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import inspect
 import re
 import shlex
@@ -60,7 +61,7 @@ from sensorlogd.drivers.sysfs.driver import FileOptions, SysfsOptions
 from sensorlogd.storage.query.aggregates import AGGREGATES
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 
 
 def _blocks(page: Path, language: str) -> list[str]:
@@ -256,8 +257,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (page.parent / target).exists(), target
-    for target in re.findall(r"`((?:tests|benchmarks|config|systemd)/[\w/.-]+)`", text):
+    for target in re.findall(r"`((?:sensorlogd|tests|benchmarks|config|systemd)/[\w/.-]+)`", text):
         assert (ROOT / target).exists(), target
+
+
+def test_what_is_told_to_be_run_and_imported_is_there() -> None:
+    """CONTRIBUTING.md: targets of make, modules, and what stands before the name of a file of Python."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert (named := set(re.findall(r"^make (\w+)|`make ([\w ]+)`", text, re.MULTILINE)))
+    assert {word for pair in named for words in pair for word in words.split()} <= targets
+    for module in re.findall(r"`(sensorlogd(?:\.\w+)+)`", text):
+        assert module == "sensorlogd.drivers" or importlib.util.find_spec(module), module
+    for name, file in re.findall(r"`(\w+)` of `([\w/]+\.py)`", text):
+        assert name in (ROOT / file).read_text(), f"{file} has no {name}"
 
 
 def test_the_errors_shown_are_the_errors_given(tmp_path: Path) -> None:
