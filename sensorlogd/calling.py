@@ -9,12 +9,14 @@ import contextlib
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 NAME = "control.sock"
 ANSWER_WITHIN_S = 30.0
+PATIENCE_S, AGAIN_S = 10.0, 0.2  # where too many ask at once
 MOST_BYTES = 1024 * 1024  # of a request, and of an answer
 
 
@@ -42,6 +44,23 @@ def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WI
     if not isinstance(value, dict):
         raise ValueError(f"the daemon answered {answer[:80]!r}")
     return value
+
+
+def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
+    """``ask``, again and again while too many others ask, for PATIENCE_S: a request that was turned away was not begun.
+
+    Who only holds a connection is given up sooner than that. Raises as ``ask``; the last answer is returned.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            answer = ask(data_dir, request, timeout_s)
+            if answer.get("ok") or answer.get("busy") is not True or time.monotonic() > until:
+                return answer
+        except BlockingIOError:  # so many wait that it cannot even be connected to
+            if time.monotonic() > until:
+                raise
+        time.sleep(AGAIN_S)
 
 
 def _line(peer: socket.socket) -> bytes:

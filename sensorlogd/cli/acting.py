@@ -160,9 +160,10 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         return None
     at = folder if held is None or held.control is None else held.control.parent
     try:
-        if control_socket.ask(at, encode(Ping()), PING_WITHIN_S).get("ok"):
+        answer = control_socket.ask_patiently(at, encode(Ping()), PING_WITHIN_S)
+        if answer.get("ok"):
             return at
-        why = "it refuses"
+        why = str(answer.get("error") or "it refuses")
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
     if held is None:
@@ -186,7 +187,7 @@ def _online(folder: Path) -> Act:
 
     def act(request: Request[Any]) -> Any:
         try:
-            answer = control_socket.ask(folder, encode(request), 60.0)
+            answer = control_socket.ask_patiently(folder, encode(request), 60.0)
         except (OSError, ValueError) as error:
             raise Refused(f"the daemon does not answer any more: {error}; what was done so far is stored, call again") from None
         if not answer.get("ok"):

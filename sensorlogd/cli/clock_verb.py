@@ -54,7 +54,7 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     from sensorlogd.daemon.control.requests import Clock, encode
 
     try:
-        answer = control_socket.ask(folder, encode(Clock(believe)), ASK_S)
+        answer = control_socket.ask_patiently(folder, encode(Clock(believe)), ASK_S)
     except (ConnectionError, FileNotFoundError):
         return None
     except OSError as error:

@@ -60,7 +60,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
     from sensorlogd.daemon.control.requests import Reload, encode
 
     try:
-        return control_socket.ask(folder, encode(Reload()), WITHIN_S)
+        return control_socket.ask_patiently(folder, encode(Reload()), WITHIN_S)
     except PermissionError:
         owner = _owner(control_socket.socket_path(folder))
         raise Unanswered(

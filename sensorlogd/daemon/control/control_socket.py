@@ -21,6 +21,7 @@ from pathlib import Path
 
 from sensorlogd.calling import NAME as NAME
 from sensorlogd.calling import ask as ask  # whoever knows the server knows how it is asked
+from sensorlogd.calling import ask_patiently as ask_patiently
 from sensorlogd.calling import socket_path as socket_path
 from sensorlogd.daemon.control.speaker import QUICK, Handler, Speaker
 

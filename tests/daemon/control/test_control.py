@@ -174,6 +174,44 @@ def test_too_many_are_told_to_come_again(acting: Acting, tmp_path: Path, monkeyp
     until(lambda: control_socket.ask(tmp_path, {"do": "ping"}, 5.0)["ok"], "room")
 
 
+def test_who_is_patient_is_served_once_others_are_given_up(
+    acting: Acting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients that say nothing take all places, and more stand before the door than fit there."""
+    monkeypatch.setattr(speaker, "SAY_WITHIN_S", 0.5)
+    monkeypatch.setattr(speaker, "CLIENTS", 1)
+    monkeypatch.setattr(calling, "PATIENCE_S", 60.0)
+    with acting.client():
+        answers = [control_socket.ask(tmp_path, {"do": "ping"}, 5.0), control_socket.ask_patiently(tmp_path, {"do": "ping"}, 5.0)]
+    assert [answer["ok"] for answer in answers] == [False, True]
+
+
+def test_whose_door_is_full_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calling, "AGAIN_S", 0.01)
+    with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as held:
+        server.bind(str(calling.socket_path(tmp_path)))
+        server.listen(0)
+        with pytest.raises(BlockingIOError):
+            while True:  # until no more fit
+                client = held.enter_context(socket.socket(socket.AF_UNIX))
+                client.settimeout(5.0)
+                client.connect(str(calling.socket_path(tmp_path)))
+        monkeypatch.setattr(calling, "PATIENCE_S", 0.0)
+        with pytest.raises(BlockingIOError):
+            calling.ask_patiently(tmp_path, {"do": "ping"}, 5.0)
+        monkeypatch.setattr(calling, "PATIENCE_S", 60.0)
+        asker = threading.Thread(target=lambda: answers.append(calling.ask_patiently(tmp_path, {"do": "ping"}, 60.0)))
+        answers: list[dict[str, object]] = []
+        asker.start()
+        held.close()
+        while not answers:
+            with server.accept()[0] as peer, contextlib.suppress(OSError):
+                if peer.recv(100):
+                    peer.sendall(b'{"ok": true}\n')
+                    asker.join(60)
+    assert answers == [{"ok": True}]
+
+
 def test_a_request_has_a_size(acting: Acting, tmp_path: Path) -> None:
     """Who never comes to an end is told, and costs a bounded amount of memory."""
     with acting.client() as client:
