@@ -128,6 +128,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.shared_lines
 	$(BIN)/python -m benchmarks.queries
 	$(BIN)/python -m benchmarks.web
+	$(BIN)/python -m benchmarks.hostile
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.footprint --rollups
 
