@@ -76,7 +76,17 @@ def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, i
 
 
 def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
-    """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer."""
+    """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer.
+
+    What is longer than the heartbeat is found from roll-ups; for less every reading is looked at.
+    """
+    if longer_us >= series.heartbeat_us:
+        for gap in log.gaps(series, start_us, end_us, longer_us):
+            is_over = gap.until_us is not None and gap.until_us < end_us
+            began, ended = max(gap.since_us, start_us), min(end_us if gap.until_us is None else gap.until_us, end_us)
+            if ended - began > longer_us:
+                yield ended - began, began, is_over
+        return
     before = start_us
     for rows in log.columns(series, start_us, end_us):
         for ts, value, quality in rows:

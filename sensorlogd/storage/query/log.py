@@ -25,6 +25,7 @@ from sensorlogd.storage.ingest import decimals
 from sensorlogd.storage.query import engine, units
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.engine import Answer, Ask
+from sensorlogd.storage.query.gaps import Gap, gaps
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.query.units import Conversion, UnitError
 from sensorlogd.storage.rollups.compute import Snapshot
@@ -264,6 +265,13 @@ class Log:
         """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""
         with self._snapshot() as conn:
             yield from Segments(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
+
+    def gaps(self, series: Series, since_us: int, until_us: int, least_us: int) -> Iterator[Gap]:
+        """Pauses of one series that are longer than ``least_us`` and its heartbeat; see ``gaps``."""
+        with self._snapshot() as conn:
+            yield from gaps(
+                Segments(Snapshot.of(conn, "UTC"), series.id, BASE), since_us, until_us, max(least_us, series.heartbeat_us)
+            )
 
     def buckets(
         self, series: Sequence[Series], ask: Ask, unit: str | None = None
