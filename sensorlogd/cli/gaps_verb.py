@@ -26,7 +26,7 @@ Examples:
   sensorlogd gaps meter.energy --since 2026-01 --limit 1 --format json
 \b
 A gap lasts from one usable reading (not flagged fail or missing) to the next; "until" is empty where none has come since.
-What lies outside the range is cut off; before the first reading that is stored nothing is known.
+What lies outside the range is cut off; before the first reading nothing is known.
 Of gaps that last equally long the latest is first.
 Exit status: 0, gaps or none; 2 usage or no such series; 3 nothing is stored of this in the range.
 """
@@ -67,18 +67,17 @@ def gaps(
 
 
 def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, int]:
-    """The part of a range in which its silence means something: from its first stored reading, and if it is not configured any
+    """The part of a range in which its silence means something: from the first reading that is known of, and if it is not configured any
     more, to its last. Empty (begin >= end) where there is none."""
     first, last = log.span([series])
-    if first is None or last is None:
-        return end_us, end_us
-    return max(first, start_us), end_us if series.retired_us is None else min(end_us, last + 1)
+    known = min((one for one in (first, log.known_from(series)) if one is not None), default=end_us)
+    return max(known, start_us), end_us if series.retired_us is None or last is None else min(end_us, last + 1)
 
 
 def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
     """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer.
 
-    What is longer than the heartbeat is found from roll-ups; for less every reading is looked at.
+    What is longer than the heartbeat is found from roll-ups; for less every reading that has not expired is looked at.
     """
     if longer_us >= series.heartbeat_us:
         for gap in log.gaps(series, start_us, end_us, longer_us):
@@ -87,7 +86,8 @@ def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int
             if ended - began > longer_us:
                 yield ended - began, began, is_over
         return
-    before = start_us
+    first, _ = log.span([series])
+    before = start_us = end_us if first is None else max(first, start_us)
     for rows in log.columns(series, start_us, end_us):
         for ts, value, quality in rows:
             if value is not None and quality & 0xF not in (FAIL, MISSING):

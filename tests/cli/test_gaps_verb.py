@@ -13,7 +13,10 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.cli.running import run
+from tests.storage.rollups import test_compute as compute
+from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, Machine
 
 T0 = 1_900_000_000_000_000
 S = 1_000_000
@@ -75,3 +78,27 @@ def test_a_series_that_is_not_configured_any_more_is_not_silent(path: Path) -> N
 def test_words_that_cannot_be_meant_are_refused(path: Path) -> None:
     for wrong in (["--longer", "soon"], ["--since", "now", "--until", "-1h"], ["no.such"]):
         assert "sensorlogd: " in run("gaps", "--db", str(path), *wrong, check=2).stderr
+
+
+def test_gaps_are_shown_where_readings_have_expired(fresh: Path, tmp_path: Path) -> None:
+    """Roll-ups know of them; in a log without them nothing changes."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    begin, silent, end = compute.T0, compute.T0 + 5 * HOUR_US, compute.T0 + 80 * HOUR_US
+    machine.store([(ts, 1.0, 1) for ts in range(begin, end, HEARTBEAT) if not silent < ts < silent + 9 * HOUR_US])
+    machine.move(600, end)
+    machine.roll_up(end, [])
+
+    def shown(*options: str) -> str:
+        span = ["--since", str(begin - HOUR_US), "--until", str(end)]
+        return run("gaps", "s.gauge", "--db", str(machine.path), *span, *options, "--format", "csv").stdout
+
+    before = shown()
+    assert "32400" in before
+    retention = Retention("UTC")
+    retention.plan(RetentionPlan({0: 24 * HOUR_US}))
+    while retention.step(machine.conn, end):
+        pass
+    assert machine.raw(machine.ids["s", "gauge"])[0][0] > silent + 9 * HOUR_US
+    assert shown() == before
+    assert "32400" not in shown("--longer", "1min")
+    machine.close()

@@ -216,6 +216,10 @@ class Segments:
             return ts_us + reach_us
         return found
 
+    def first(self) -> int | None:
+        """When the first usable reading was that is known of, if only by a roll-up."""
+        return self._first(-(1 << 62), 1 << 62)
+
     def _first(self, ts_us: int, end: int) -> int | None:
         found = self._first_reading(ts_us, end)
         return None if found is None else found[0]
