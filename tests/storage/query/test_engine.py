@@ -155,22 +155,45 @@ def check(machine: Machine, channel: str, step: str, since: int, until: int, nam
     assert not rows
 
 
+def check_flags(machine: Machine, channel: str, step: str, since: int, until: int) -> None:
+    """Readings are counted by flag, those of buckets in which all have failed, too."""
+    answer = ask(machine, channel, Ask(since, until, Step.parse(step), None, tuple(FLAGS), machine.zone))
+    raw = machine.raw(machine.ids["s", channel])
+    expected = {}
+    for start, end in local_edges(step, since, until, machine.zone):
+        inside = [quality & 15 for ts, _, quality in raw if max(start, since) <= ts < min(end, until)]
+        if inside:
+            expected[start] = tuple(inside.count(flag) for flag in FLAGS.values())
+    assert {row.start_us: row.values for row in answer.rows} == expected
+
+
+@pytest.mark.parametrize("kind", OF_KIND)  # not drawn: each gets as many examples in every run
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
+    st.lists(_readings, min_size=2, max_size=4),
     st.lists(_step, min_size=2, max_size=8),
-    st.sampled_from(sorted(OF_KIND)),
     st.sampled_from(ZONES),
     st.sampled_from(STEPS),
     _edge,
     _edge,
+    st.booleans(),
 )
 def test_answers_equal_raw_whatever_happened(
-    tmp_path: Path, fresh: Path, history: list[Any], kind: str, zone: str, step: str, one: int, other: int
+    tmp_path: Path,
+    fresh: Path,
+    kind: str,
+    first: list[Any],
+    history: list[Any],
+    zone: str,
+    step: str,
+    one: int,
+    other: int,
+    whole: bool,
 ) -> None:
     """Late data, crashes, moves and restarts before; any kind, any step, any range, borders inside buckets."""
     machine = Machine(tmp_path, fresh, zone, kind)
     try:
-        for action in history:
+        for action in [*(("store", readings) for readings in first), *history]:
             if action[0] == "store":
                 machine.store(action[1])
             elif action[0] == "move":
@@ -182,8 +205,11 @@ def test_answers_equal_raw_whatever_happened(
             else:
                 machine.restart()
         since, until = min(one, other) + 17, max(one, other) + 4242
+        if whole and Step.parse(step).about_us >= 15 * MINUTE_US:
+            since, until = T0, T0 + 3 * 24 * HOUR_US
         check(machine, "gauge", step, since, until, OF_KIND[kind])
         check(machine, "counter", step, since, until, dict(zip(COUNTER, COUNTER, strict=True)))
+        check_flags(machine, "gauge", step, since, until)
     finally:
         machine.close()
 
