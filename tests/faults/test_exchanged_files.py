@@ -224,6 +224,32 @@ def test_a_removed_folder_comes_back_whole_at_the_end(tmp_path: Path) -> None:
     assert "database_removed" in events(path)
 
 
+def test_who_starts_in_a_folder_made_anew_is_its_only_writer(tmp_path: Path) -> None:
+    """rm -rf of the data directory, and another start, while the first daemon is forgotten: that one waits, says for whom, and
+    hands in what it held at its end."""
+    config, path = configuration(tmp_path), database(tmp_path)
+    other = tmp_path / "other.yaml"
+    shutil.copy(config, other)
+    with Daemon(config, tmp_path / "data") as first:
+        first.wait_ready()
+        until(lambda: len(counted(path)) > 50, "readings")
+        remove(path.parent)
+        until(lambda: "was removed while running" in first.log.read_text(), "the daemon to notice")
+        with Daemon(other, tmp_path / "data") as second:
+            second.wait_ready()
+            taken = f"in use by the sensorlogd with pid {second.process.pid}"
+            until(lambda: taken in first.log.read_text(), "the first to say who is in its place")
+            until(lambda: len(counted(path)) > 100, "readings of the second")
+            assert counted(path) == [float(n) for n in range(len(counted(path)))], "two write"
+            assert first.stop() == 0
+            assert "they are in" in first.log.read_text()
+            assert second.stop() == 0
+    with Daemon(other, tmp_path / "data") as daemon:
+        daemon.wait_ready()
+        until(lambda: "spill_taken_up" in events_or_none(path), "what the first had held")
+        assert daemon.stop() == 0
+
+
 def test_a_folder_that_is_away_for_a_moment_costs_nothing(tmp_path: Path) -> None:
     """mv, and mv back: not a fresh file in between."""
     config, path = configuration(tmp_path), database(tmp_path)

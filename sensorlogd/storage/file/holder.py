@@ -16,6 +16,15 @@ SUFFIX = ".lock"
 CONTENT_MAX = 8192  # bytes; a path has at most 4096
 
 
+class LockHeld(Exception):
+    """Another process has it. ``pid`` is 0 if it did not leave its number."""
+
+    def __init__(self, what: Path, pid: int, instead: str) -> None:
+        who = f"by the sensorlogd with pid {pid}" if pid else "by another process"
+        super().__init__(f"{what} is in use {who}; stop it first, or {instead}")
+        self.pid = pid
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """``pid`` 0: it did not leave its number (a full disk, or it came just now). ``control``: where it listens, if it does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,6 +189,43 @@ def test_a_lock_file_that_was_removed_meanwhile_guards_nothing_and_is_made_anew(
         patch.setattr(lock_module, "_flocked", unlinking)
         with DatabaseLock(database, None):
             assert holder(database) == Holder(os.getpid(), None)
+
+
+def test_a_lock_whose_file_went_is_taken_anew_and_remembers(tmp_path: Path) -> None:
+    """Before a database is opened again: the folder was removed, or another one put in its place."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    path = folder / "log.db"
+    with DatabaseLock(path, None) as lock:
+        assert lock.hold() is False
+        lock.note_opened()
+        lock.note_lost(7)
+        lock.note_time({"believed_us": "1800000000000000", "believed_boot": "b"})
+        shutil.rmtree(folder)
+        with pytest.raises(FileNotFoundError):
+            lock.hold()
+        folder.mkdir()
+        assert lock.hold() is True
+        assert holder(path) == Holder(os.getpid(), None)
+        with pytest.raises(LockHeld):
+            DatabaseLock(path, None).acquire()
+        assert lock.hold() is False
+    with DatabaseLock(path, None) as after:
+        assert (after.lost, after.was_opened) == (7, True)
+        assert after.believed == {"believed_us": "1800000000000000", "believed_boot": "b"}
+
+
+def test_a_lock_whose_file_went_is_not_taken_from_another(tmp_path: Path) -> None:
+    """Who came meanwhile keeps it; once that has ended it is there for the first again."""
+    path = tmp_path / "log.db"
+    with DatabaseLock(path, None) as lock:
+        lock_path(path).unlink()
+        with DatabaseLock(path, None):
+            for _ in range(2):
+                with pytest.raises(LockHeld, match=f"pid {os.getpid()}"):
+                    lock.hold()
+        assert lock.hold() is True
+        assert holder(path) == Holder(os.getpid(), None)
 
 
 def test_looking_needs_no_right_to_write(tmp_path: Path) -> None:

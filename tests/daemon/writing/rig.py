@@ -122,6 +122,9 @@ class Remembered:
     was_opened: bool = False
     believed: dict[str, str] = field(default_factory=dict)
 
+    def hold(self) -> None:
+        """Nobody takes it away."""
+
     def forget_lost(self) -> None:
         self.lost = 0
 

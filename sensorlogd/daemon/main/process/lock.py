@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, holder, lock_path, parse, render
+from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder, lock_path, parse, render
 
 __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
 
@@ -23,15 +23,6 @@ RETRY_S = 0.005
 _OPENED = b" opened\n"
 _TIME_BYTES = 120  # b"time BELIEVED_US BOOT STEADY_US\n", filled with line ends
 LOST_AT = 4_000  # behind the longest path of a control socket, and in the first page of the file
-
-
-class LockHeld(Exception):
-    """Another process has it. ``pid`` is 0 if it did not leave its number."""
-
-    def __init__(self, what: Path, pid: int, instead: str) -> None:
-        who = f"by the sensorlogd with pid {pid}" if pid else "by another process"
-        super().__init__(f"{what} is in use {who}; stop it first, or {instead}")
-        self.pid = pid
 
 
 class _Lock:
@@ -61,6 +52,17 @@ class _Lock:
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # a full disk: the number is for people, the lock is the flock
             self._write(descriptor)
+
+    def hold(self) -> bool:
+        """See to it that the lock is on the file that has the name now: removed with its folder, the locked one guards nothing,
+        and another process may have locked a new one. Whether it was another. Raises LockHeld, OSError; then all is as before.
+        """
+        former = self._descriptor
+        if former < 0 or _is(former, self._file()):
+            return False
+        self.acquire()
+        os.close(former)
+        return True
 
     def _write(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
@@ -162,12 +164,25 @@ class DatabaseLock(_Lock):
     def _file(self) -> Path:
         return lock_path(self._guarded)
 
+    def hold(self) -> bool:
+        """As above; what was remembered is noted in the new file, too."""
+        lost, was_opened, believed = self.lost, self.was_opened, self.believed
+        if not super().hold():
+            return False
+        self.lost, self.was_opened, self.believed = max(lost, self.lost), was_opened or self.was_opened, believed or self.believed
+        with contextlib.suppress(OSError):
+            self._note_all(self._descriptor)
+        return True
+
     def _write(self, descriptor: int) -> None:
         found = os.pread(descriptor, 25 + len(_OPENED) + _TIME_BYTES, LOST_AT)
         if found.startswith(b"lost ") and found[5:25].isdigit():
             self.lost = int(found[5:25])
         self.was_opened = found[25:].startswith(_OPENED)
         self.believed = _believed(found[25 + len(_OPENED) :])
+        self._note_all(descriptor)
+
+    def _note_all(self, descriptor: int) -> None:
         content = render(Holder(os.getpid(), self._control))
         tail = b"lost %020d" % self.lost + (_OPENED + self._time() if self.was_opened else b"")
         os.pwrite(descriptor, content.ljust(LOST_AT, b"\n") + tail, 0)

@@ -14,6 +14,7 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import database
 from sensorlogd.storage.database import Failure
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, FileMoves, FileOverwritten, SidesGone
+from sensorlogd.storage.file.holder import LockHeld
 
 LONGEST_DELAY_S = 2.0
 BUSY_IS_NORMAL_S = 5.0  # somebody writes for a moment: no alarm for that
@@ -93,7 +94,7 @@ def decide(error: Exception, now: Failing) -> Verdict:
         return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, Damaged | FileCut | FileOverwritten | database.DatabaseCorrupt):
         return _damaged(text, delay, now)
-    if isinstance(error, database.DatabaseUnavailable | OSError):
+    if isinstance(error, database.DatabaseUnavailable | LockHeld | OSError):
         return Verdict(Outcome.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, sqlite3.Error):
         return _sqlite(error, delay, now)

@@ -1,6 +1,7 @@
 """How the log is opened, set aside, and rescued: every outcome of what may lie at its path, none of the policy.
 
 What happens at an opening, in this order, and what would break if it were another:
+0. The lock is taken anew if its file went with the folder: two daemons would else write one database.
 1. An incident that was cut off half way is completed: its files would else meet those of a fresh database.
 2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, and applies a foreign one.
 3. The file is opened, upgraded, given its epoch; the frontier is read.
@@ -59,6 +60,7 @@ class Remembered(Protocol):
     was_opened: bool  # a database was open here once
     believed: dict[str, str]  # the time believed last, as ``heartbeat.stored`` gave it
 
+    def hold(self) -> object: ...  # the lock is on the file that has the name now; raises LockHeld, OSError
     def forget_lost(self) -> None: ...
     def note_opened(self) -> None: ...
     def note_time(self, believed: dict[str, str]) -> None: ...
@@ -96,7 +98,8 @@ class Opening:
         self.specs, self._plan = specs, plan
 
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. Raises Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open then."""
+        """``first``: of this process. Raises LockHeld, Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open then."""
+        self._remembered.hold()
         incidents.finish_unfinished(self.path)
         self._look()
         db = open_file(self.path, self._make_upkeep, self._anchored_us)

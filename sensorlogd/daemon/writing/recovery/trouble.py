@@ -27,6 +27,7 @@ from sensorlogd.storage.maintenance.rescue import NoRescue
 
 logger = logging.getLogger(__name__)
 
+MOST_REASONS = 5  # that are logged of one blocking: some hold a number that changes
 RESCUE_FOR_S = 60.0  # so long what was open is held on to while there is no room for a copy of it
 
 
@@ -76,6 +77,7 @@ class Trouble:
         self.retry_at = 0.0  # monotonic: nothing is tried before
         self.failing = Failing(count=0)
         self._since = 0.0
+        self._reasons: set[str] = set()  # why it is blocked, as logged since it is
         self._held = held
         self._opening = opening
         self._inbox = inbox
@@ -183,8 +185,13 @@ class Trouble:
                 self._reopen()
 
     def _block(self, what: str, verdict: Verdict) -> None:
-        if self._totals.state is not WriterState.BLOCKED:
+        begins = self._totals.state is not WriterState.BLOCKED
+        if begins:
+            self._reasons.clear()
+        if verdict.reason not in self._reasons and len(self._reasons) < MOST_REASONS:
+            self._reasons.add(verdict.reason)
             logger.error("database: %s: %s; readings are held in memory and it is tried again", what, verdict.reason)
+        if begins:
             self._notices.emit(verdict.event, None, verdict.reason)
         self.move(WriterState.BLOCKED, verdict.reason)
 
