@@ -37,13 +37,13 @@ class Tariff:
         """The one that holds on that day; None before the first."""
         return next((one for one in reversed(self.rates) if one.since <= day), None)
 
-    def price(self, at: datetime, told: Callable[[str], float | None]) -> float | None:
-        """Of a unit in the hour that begins at ``at`` (local time). ``told``: what a series says then. None: not known."""
+    def price(self, at: datetime, price_from: Callable[[str], float | None]) -> float | None:
+        """Of a unit in the hour that begins at ``at`` (local time). ``price_from``: what a series says then. None: not known."""
         rate = self.rate(at.date().isoformat())
         if rate is None:
             return None
         if rate.by is not None:
-            return told(rate.by)
+            return price_from(rate.by)
         for begin, end, price in rate.hours:
             if begin <= at.hour < end or (begin > end and (at.hour >= begin or at.hour < end)):
                 return price

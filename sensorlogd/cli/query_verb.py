@@ -131,20 +131,20 @@ def _resolution(series: Series, change: Conversion | None) -> int | None:
     return _places(series.seen_decimals if series.decimals is None else series.decimals, change)
 
 
-def _computed_of(asked: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
+def _computed_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
     """Of each aggregate that is no reading as it came: the places of what it was computed from."""
     change = None if unit is None else conversion(series, unit)
     as_it_is = {"fixed"} if change is not None else {"fixed", "reading"}
-    return dict.fromkeys((name for name, one in asked.items() if one.digits not in as_it_is), _resolution(series, change))
+    return dict.fromkeys((name for name, one in chosen.items() if one.digits not in as_it_is), _resolution(series, change))
 
 
-def _places_of(asked: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
+def _places_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
     """Of each aggregate that is in the unit of the values: means have two places more than what they are made of."""
     places = _places(series.decimals, None if unit is None else conversion(series, unit))
     if places is None:
         return {}
     shown = {"reading": places, "value": places, "finer": numbers.finer(places, 2)}
-    return {name: shown[one.digits] for name, one in asked.items() if one.digits in shown}
+    return {name: shown[one.digits] for name, one in chosen.items() if one.digits in shown}
 
 
 def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
@@ -154,8 +154,8 @@ def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tupl
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for one, answer in log.buckets(wanted, ask, unit):
-            asked = {name: aggregate(name, one.kind) for name in names}
-            shown = {PLACES: _places_of(asked, one, unit), COMPUTED: _computed_of(asked, one, unit)}
+            chosen = {name: aggregate(name, one.kind) for name in names}
+            shown = {PLACES: _places_of(chosen, one, unit), COMPUTED: _computed_of(chosen, one, unit)}
             any_row = False
             for row in answer.rows:
                 any_row = True

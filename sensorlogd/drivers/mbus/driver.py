@@ -101,8 +101,8 @@ class MbusDriver(Driver):
             return False
         if not self.meter.due(time.monotonic()):
             self._plan()
-            told = f"{self.meter.misses} rounds without an answer; asked every {self.meter.wait_s():g} s"
-            self.context.count("backed_off", 1, told)
+            detail = f"{self.meter.misses} rounds without an answer; asked every {self.meter.wait_s():g} s"
+            self.context.count("backed_off", 1, detail)
             return False
         self._round = Round()
         return True
@@ -120,8 +120,8 @@ class MbusDriver(Driver):
         assert round_ is not None
         first = self._question(round_)
         answered = False
-        with self.asker.turn(first, wait_s, (MAX_FRAMES + 1) * first.hold_s()) as ours:
-            while ours and round_.control is not None:
+        with self.asker.turn(first, wait_s, (MAX_FRAMES + 1) * first.hold_s()) as has_turn:
+            while has_turn and round_.control is not None:
                 try:
                     generation = self.port.generation
                     outcome = self.asker.ask_now(self._question(round_))
@@ -187,7 +187,7 @@ class MbusDriver(Driver):
             round_.acknowledged(now)
         else:
             self.meter.answered()
-            round_.told(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
+            round_.take_answer(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
 
     def _sample(self) -> Sequence[Sample]:
         """Of a round that is over."""

@@ -34,7 +34,7 @@ class Round:
         """The link is reset: the first telegram has the frame count bit set."""
         self.control, self.answered_at = REQ_UD2 | FCB, at
 
-    def told(self, frame: bytes, found: tuple[dict[str, float], dict[str, str], bool], at_us: int, at: float) -> None:
+    def take_answer(self, frame: bytes, found: tuple[dict[str, float], dict[str, str], bool], at_us: int, at: float) -> None:
         """A telegram; ``found``: what is in it, as ``frames.records`` has it. Of two with one name the first counts."""
         values, units, more = found
         self.before, self.answered_at = frame, at

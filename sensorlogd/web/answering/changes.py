@@ -204,8 +204,8 @@ class Ask:
         if answer.get("busy"):
             raise ApiError(503, "busy", "the daemon has too much to do", headers={"Retry-After": "2"})
         if not answer.get("ok"):
-            told = str(answer.get("error"))
-            raise ApiError(409, "refused", told.partition(": ")[2] or told)
+            message = str(answer.get("error"))
+            raise ApiError(409, "refused", message.partition(": ")[2] or message)
         return answer
 
 

@@ -44,7 +44,7 @@ class Sum:
 
 
 @dataclass(slots=True)
-class Told:
+class PriceSeries:
     """What series say a unit costs, by hour; each is asked for once."""
 
     log: Log
@@ -76,16 +76,16 @@ def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
         raise bad_parameter("since", f"cost is told of at most {HOURS_MAX:,} hours")
     if ask.every.about_us < HOUR_US:
         raise bad_parameter("every", "is shorter than an hour, by which prices are known")
-    told = Told(log, ask)
+    announced = PriceSeries(log, ask)
     entries = []
     for one in find_series(log, ask.patterns, retired=True):
         tariff = next((tariff for tariff in ask.tariffs if tariff.meets(one.name)), None)
         if tariff is not None and one.kind == "counter":
-            entries.append(_entry(log, one, tariff, ask, told))
+            entries.append(_entry(log, one, tariff, ask, announced))
     return {"series": entries}
 
 
-def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, told: Told) -> dict[str, Any]:
+def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
     sums: dict[int, Sum] = {}
     home = ZoneInfo(ask.home)
     for start, rose in _hourly(log, one, ask.since_us, ask.until_us, "increase", tariff.unit):
@@ -93,7 +93,7 @@ def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, told: Told) -> d
             continue
         bucket = sums.setdefault(ask.every.bucket(max(start, ask.since_us), ask.zone)[0], Sum())
         bucket.increase += rose
-        price = tariff.price(datetime.fromtimestamp(start / 1e6, home), lambda name, at=start: told.price(name, at))  # type: ignore[misc]
+        price = tariff.price(datetime.fromtimestamp(start / 1e6, home), lambda name, at=start: announced.price(name, at))  # type: ignore[misc]
         if price is None:
             bucket.unpriced += rose
         else:

@@ -347,9 +347,9 @@ async def page(request: Request) -> Response:
             sent = operation["requestBody"]["content"]["application/json"]["schema"]
             parts.append("<table>")
             for name, schema in sent["properties"].items():
-                told = schema.get("description", "") + (" (" + ", ".join(schema["enum"]) + ")" if "enum" in schema else "")
+                shown = schema.get("description", "") + (" (" + ", ".join(schema["enum"]) + ")" if "enum" in schema else "")
                 mark = ", required" if name in sent["required"] else ""
-                parts.append(f"<tr><td><code>{name}</code></td><td>{html.escape(told + mark)}</td></tr>")
+                parts.append(f"<tr><td><code>{name}</code></td><td>{html.escape(shown + mark)}</td></tr>")
             parts.append("</table>")
     return tagged(request, "".join(parts) + "</body></html>", "text/html")
 
