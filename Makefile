@@ -16,7 +16,7 @@ PYTEST_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 LOWEST ?= tests/config tests/storage tests/cli/test_verbs.py tests/cli/test_transfer.py
 # Tests at a time: more than the cores, because much of a test is waiting. WORKERS=0 runs them one after another.
-WORKERS ?= 6
+WORKERS ?= 4
 UNIT = $(BIN)/pytest -m 'not soak' -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 LAWS = $(shell grep -rlE 'from hypothesis|import hypothesis' tests --include='test_*.py')
 FUZZ_SECONDS ?= 1800
