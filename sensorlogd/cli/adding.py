@@ -146,10 +146,10 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
     from sensorlogd.config import ports as same
     from sensorlogd.drivers import ports
 
-    readers = {same.identity(one.port): name for name, one in sensors.items() if isinstance(getattr(one, "port", None), str)}
+    sensor_of = {same.identity(one.port): name for name, one in sensors.items() if isinstance(getattr(one, "port", None), str)}
     present = [] if wanted.port is not None and "://" in wanted.port else ports.connected()
     if wanted.port is None:
-        used = {one.device: readers[same.identity(one.device)] for one in present if same.identity(one.device) in readers}
+        used = {one.device: sensor_of[same.identity(one.device)] for one in present if same.identity(one.device) in sensor_of}
         chosen = add_dialogue.port_of(talk, present, used)
         return chosen.stable, chosen.description
     if "://" in wanted.port:
@@ -158,9 +158,9 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
         port = ports.stable_name(os.path.abspath(wanted.port))[0]
         if port != os.path.abspath(wanted.port):
             talk.say(f"{wanted.port} may be another device after a restart; its lasting name is written: {port}")
-    reader = readers.get(same.identity(port))
-    if reader is not None and not (wanted.force and reader == wanted.name):
-        fail(f"{wanted.port} is read already, by the sensor {reader!r}; 'sensorlogd rename {reader} NEW' gives it another name")
+    sensor = sensor_of.get(same.identity(port))
+    if sensor is not None and not (wanted.force and sensor == wanted.name):
+        fail(f"{wanted.port} is read already, by the sensor {sensor!r}; 'sensorlogd rename {sensor} NEW' gives it another name")
     product = next((one.description for one in present if same.identity(one.device) == same.identity(port)), "")
     return port, product
 

@@ -35,7 +35,7 @@ export type Channel = {
 
 export type Sensor = {
   sensor: string;
-  /** what its reader is doing */
+  /** what its thread is doing */
   state: string;
   health: "ok" | "waiting" | "stale" | "reconnecting" | "failed" | "finished" | "stopped" | "disabled" | "not running";
   /** when the state began */

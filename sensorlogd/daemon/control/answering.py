@@ -20,21 +20,21 @@ ANSWER_S = 25.0
 
 
 class Requests:
-    """On the threads of the control socket. ``status``: the answer to it. ``readers``: the sensors that are read, by name.
+    """On the threads of the control socket. ``status``: the answer to it. ``sensors``: those that are read, by name.
     ``requested``: what the main thread is asked for, and ``wake`` ends its wait."""
 
     def __init__(
         self,
         writer: Writer,
         clock: JudgedClock,
-        readers: Mapping[str, Sensor],
+        sensors: Mapping[str, Sensor],
         status: Callable[[], dict[str, Any]],
         requested: Requested,
         wake: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._clock = clock
-        self._readers = readers
+        self._sensors = sensors
         self._status = status
         self._requested = requested
         self._wake = wake
@@ -72,10 +72,10 @@ class Requests:
     def listen(self, request: dict[str, Any]) -> dict[str, Any]:
         """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
         listen = Listen.of(request)
-        reader = self._readers.get(listen.sensor)
-        if not isinstance(reader, SensorThread):
+        sensor = self._sensors.get(listen.sensor)
+        if not isinstance(sensor, SensorThread):
             raise ValueError(f"no sensor {listen.sensor!r} is running")
-        following, missed, passed = reader.tap.since(listen.after)
+        following, missed, passed = sensor.tap.since(listen.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
     def reload(self, _: dict[str, Any]) -> dict[str, Any]:

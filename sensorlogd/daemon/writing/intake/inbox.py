@@ -1,6 +1,6 @@
-"""The bounded queue between the reader threads and the writer.
+"""The bounded queue between the sensor threads and the writer.
 
-Bounded by readings, and thereby in memory. A reader that finds it full waits a moment; if the writer still has not
+Bounded by readings, and thereby in memory. A sensor thread that finds it full waits a moment; if the writer still has not
 taken anything (a database that accepts no writes), readings are dropped, oldest first, counted by sensor, until it
 does. A closed inbox refuses a late hand-over instead of losing it in silence.
 

@@ -84,7 +84,7 @@ SCHEMAS: dict[str, Schema] = {
     "Sensor": closed(
         {
             "sensor": NAME,
-            "state": {"type": "string", "description": "what its reader is doing"},
+            "state": {"type": "string", "description": "what its thread is doing"},
             "health": HEALTH,
             "since": nullable(TIME) | {"description": "when the state began"},
             "last": nullable(TIME) | {"description": "time of the newest reading"},
