@@ -194,8 +194,9 @@ class Watcher:
         if self._unsettled is not None:
             damaged, known, start_is_enough, lives = self._unsettled
             told = any(counts.get(kind, 0) > known.get(kind, 0) for kind in TOLD)
-            # A log of the old file that lies beside the new one shows the starts of the old one.
-            started = len(self.ledger.lives) > lives and counts.get("started", 0) > known.get("started", 0)
+            # A log of the old file that lies beside the new one shows the starts of the old one: only those since count.
+            pids = {f"pid {life.pid}" for life in self.ledger.lives[lives:]}
+            started = any(event.kind == "started" and event.detail.rpartition(", ")[2] in pids for event in events)
             if identity == damaged or not (told or (start_is_enough and started)):
                 return
             self._unsettled = None
