@@ -240,7 +240,8 @@ def test_who_starts_in_a_folder_made_anew_is_its_only_writer(tmp_path: Path) -> 
             taken = f"in use by the sensorlogd with pid {second.process.pid}"
             until(lambda: taken in first.log.read_text(), "the first to say who is in its place")
             until(lambda: len(counted(path)) > 100, "readings of the second")
-            assert counted(path) == [float(n) for n in range(len(counted(path)))], "two write"
+            seen = counted(path)
+            assert seen == [float(n) for n in range(len(seen))], "two write"
             assert first.stop() == 0
             assert "they are in" in first.log.read_text()
             assert second.stop() == 0
