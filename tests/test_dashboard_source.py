@@ -7,8 +7,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from sensorlogd.notation import numbers
+from sensorlogd.web.answering import api
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 SOURCE = DASHBOARD / "src"
@@ -30,6 +32,14 @@ def test_numbers_read_the_same_here_and_there() -> None:
         assert numbers.computed(value, decimals) == wanted
     for value, step, wanted in cases["scale"]:
         assert numbers.on_scale(value, step) == wanted
+
+
+def test_what_the_page_asks_for_beforehand_is_a_question_that_is_answered() -> None:
+    """Written so that its address is right for whoever reads the page, with entities decoded or not."""
+    asked = re.findall(r'rel="preload"[^>]* href="api/v1/(\w+)\?([^"]*)"', (SOURCE / "render" / "index.html").read_text())
+    assert asked
+    for endpoint, query in asked:
+        assert set(parse_qs(query)) <= set(api.PARAMETERS[endpoint])
 
 
 def test_it_knows_one_direction() -> None:

@@ -12,8 +12,8 @@ from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_op
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query import question
+from sensorlogd.storage.query.gaps import usable
 from sensorlogd.storage.query.log import Log, Series
-from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 
 COLUMNS = ("sensor", "channel", "time", "until", "lasted", "seconds")
 
@@ -89,10 +89,9 @@ def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int
     first, _ = log.span([series])
     before = start_us = end_us if first is None else max(first, start_us)
     for rows in log.columns(series, start_us, end_us):
-        for ts, value, quality in rows:
-            if value is not None and quality & 0xF not in (FAIL, MISSING):
-                if ts - before > longer_us:
-                    yield ts - before, before, True
-                before = ts
+        for ts in usable(rows):
+            if ts - before > longer_us:
+                yield ts - before, before, True
+            before = ts
     if end_us - before > max(longer_us, 0):
         yield end_us - before, before, False

@@ -55,6 +55,7 @@ def test_the_longest_gap_is_first(path: Path) -> None:
     assert gaps(path) == [(20, 40, 20), (50, 58, 8)]
     assert gaps(path, "--limit", "1") == [(20, 40, 20)]
     assert gaps(path, "--longer", "2s") == [(20, 40, 20), (50, 58, 8), (100, None, 3), (70, 73, 3)]
+    assert gaps(path, "--longer", "3s") == [(20, 40, 20), (50, 58, 8)]
     assert gaps(path, until=120) == [(100, None, 20), (20, 40, 20), (50, 58, 8)]
     assert gaps(path, "--longer", "1min") == []
 

@@ -279,3 +279,5 @@ def test_a_key_that_a_line_has_again_is_another_quantity() -> None:
     rows, counts = parse(["T=1;T=2;H=3;T=4"], format=form, channels={"T": {}, "T_b": {}, "H": {}})
     assert rows == [{"T": 1.0, "T_b": 2.0, "H": 3.0}]
     assert counts == {"unmapped": 1}
+    rows, counts = parse(["T=1;" * 26, "T=1;" * 27], format=form, channels={"T": {}, "T_z": {}})
+    assert (rows, counts) == ([{"T": 1.0, "T_z": 1.0}], {"unmapped": 24, "bad_lines": 1})

@@ -51,11 +51,13 @@ def opened(subject: Subject, host: Lent) -> Iterator[Driver]:
 
 
 def made(subject: Subject, options: Mapping[str, Any], host: Lent) -> Driver:
+    """A driver that is not open yet. Raises ValidationError for options that its model refuses, and what the driver raises."""
     host.call = "__init__()"
     return subject.driver(subject.model(options), host.context)
 
 
 def read(driver: Driver, host: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
+    """What one call of ``read`` gives. Raises what drivers may raise, and Broken for anything else."""
     host.call = f"read({timeout_s:g})"
     try:
         return driver.read(timeout_s)

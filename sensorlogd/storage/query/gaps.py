@@ -6,7 +6,7 @@ minutes that have one are looked into. A year is read as some thousand rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -52,13 +52,18 @@ def gaps(segments: Segments, since_us: int, until_us: int, least_us: int) -> Ite
             yield Gap(last, following)
 
 
+def usable(rows: Iterable[tuple[int, float | None, int]]) -> Iterator[int]:
+    """When those readings of (time in µs, value, quality) were that end a gap: with a value, and not flagged fail or missing."""
+    return (ts for ts, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING))
+
+
 def _stretches(
     segments: Segments, since_us: int, until_us: int, ladder: Sequence[tuple[str, Sequence[int]]]
 ) -> Iterator[tuple[int, int]]:
     """(first, last) of usable readings between which no pause is longer than the heartbeat; neighbours may be close, too."""
     if not ladder:
         for rows in segments.chunks(since_us, until_us):
-            yield from ((ts, ts) for ts, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING))
+            yield from ((ts, ts) for ts in usable(rows))
         return
     (step, tiers), *finer = ladder
     edges = Step.parse(step).edges(since_us, until_us, "UTC")

@@ -267,12 +267,12 @@ class Log:
             yield from Segments(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
 
     def known_from(self, series: Series) -> int | None:
-        """When its first usable reading was; one that has expired is known by roll-ups."""
+        """When its first usable reading was, in µs UTC; one that has expired is known by roll-ups. None: there was none."""
         with self._snapshot() as conn:
             return Segments(Snapshot.of(conn, "UTC"), series.id, BASE).first()
 
     def gaps(self, series: Series, since_us: int, until_us: int, least_us: int) -> Iterator[Gap]:
-        """Pauses of one series that are longer than ``least_us`` and its heartbeat; see ``gaps``."""
+        """Pauses of one series that touch [since, until) and are longer than ``least_us`` and its heartbeat; see ``gaps``."""
         with self._snapshot() as conn:
             segments = Segments(Snapshot.of(conn, "UTC"), series.id, BASE)
             yield from gaps(segments, since_us, until_us, max(least_us, series.heartbeat_us))

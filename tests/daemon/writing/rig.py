@@ -122,8 +122,9 @@ class Remembered:
     was_opened: bool = False
     believed: dict[str, str] = field(default_factory=dict)
 
-    def hold(self) -> None:
+    def hold(self) -> bool:
         """Nobody takes it away."""
+        return False
 
     def forget_lost(self) -> None:
         self.lost = 0

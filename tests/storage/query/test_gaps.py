@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -34,16 +35,16 @@ def found(machine: Machine, since: int, until: int, least: int) -> list[Gap]:
 
 SHORT_US = 10_000_000
 PAUSES = [beat + more for beat in (SHORT_US, HEARTBEAT) for more in (-1, 0, 1)] + [1_000_000, 7 * MINUTE_US, 3 * HOUR_US + 5]
-NEAR = st.tuples(st.integers(0, 60), st.sampled_from([-HOUR_US, -1, 0, 1, MINUTE_US, HOUR_US]))  # a reading, and how far from it
+BESIDE = st.sampled_from([-HOUR_US, -1, 0, 1, MINUTE_US, HOUR_US])
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    pauses=st.lists(st.sampled_from(PAUSES), min_size=1, max_size=60),
+    pauses=st.integers(1, 60).flatmap(lambda n: st.lists(st.sampled_from(PAUSES), min_size=n, max_size=n)),  # often many
     bad=st.sets(st.integers(0, 60)),
     edge=st.integers(0, 48),
-    begin=NEAR,
-    end=NEAR,
+    begin=st.tuples(st.integers(0, 30), BESIDE),  # a reading, and how far from it
+    end=st.tuples(st.integers(0, 60), BESIDE),
     least=st.sampled_from([0, HEARTBEAT + 1, HOUR_US]),
     heartbeat=st.sampled_from([SHORT_US, HEARTBEAT]),
 )
@@ -67,6 +68,20 @@ def test_gaps_are_those_of_the_readings(
     since, until = sorted(times[min(at, len(times) - 1)] + beside for at, beside in (begin, end))
     expected = plainly(machine.raw(machine.ids["s", "gauge"]), since, until + 1, max(least, heartbeat))
     assert found(machine, since, until + 1, least) == expected
+    machine.close()
+
+
+@pytest.mark.parametrize("edge", [0, 1, 48])
+def test_gaps_within_an_hour_and_a_minute_are_found(tmp_path: Path, fresh: Path, edge: int) -> None:
+    """Where roll-ups only say that one is there, or there are none yet."""
+    machine = Machine(tmp_path, fresh, "UTC")
+    for heartbeat in (SHORT_US, HEARTBEAT):
+        machine.conn.execute("UPDATE series SET heartbeat_us = ?", (heartbeat,))
+        begin = T0 if heartbeat == SHORT_US else T0 + 3 * HOUR_US
+        times = [begin + n * (heartbeat + 1) for n in range(3)]
+        machine.store([(ts, 1.0, 1) for ts in times])
+        machine.roll_up(T0 + edge * HOUR_US, [])
+        assert found(machine, begin, times[-1] + 1, 0)[-2:] == [Gap(*pair) for pair in pairwise(times)]
     machine.close()
 
 

@@ -312,8 +312,11 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
 
 
 def _again(name: str, taken: Mapping[str, str]) -> str:
-    """Of a name that a line has more than once: the second is ``T_b``, the third ``T_c``; beyond z they count no more."""
-    return next((other for letter in "bcdefghijklmnopqrstuvwxyz" if (other := f"{name}_{letter}") not in taken), f"{name}_z")
+    """Of a name that a line has more than once: the second is ``T_b``, the third ``T_c``. Raises BadLine beyond z."""
+    found = next((other for letter in "bcdefghijklmnopqrstuvwxyz" if (other := f"{name}_{letter}") not in taken), None)
+    if found is None:
+        raise BadLine(f"has the key {name[:40]!r} more than 26 times")
+    return found
 
 
 def _json(_: LineFormat) -> Callable[[str], Fields]:

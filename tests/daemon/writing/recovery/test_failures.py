@@ -20,6 +20,7 @@ from sensorlogd.daemon.writing.recovery.failures import (
 )
 from sensorlogd.storage import database
 from sensorlogd.storage.file.file_watch import FileCut, FileGone, SidesGone
+from sensorlogd.storage.file.holder import LockHeld
 from tests.daemon.writing.rig import sqlite_error
 
 FIRST = Failing()
@@ -57,6 +58,7 @@ TABLE = [
     (FileCut("x"), FIRST, ASIDE, "corrupt"),
     (database.DatabaseUnavailable("x"), AT_START, REOPEN, GONE_AWAY),
     (PermissionError("x"), FIRST, REOPEN, GONE_AWAY),
+    (LockHeld(HERE, 5, "x"), FIRST, REOPEN, GONE_AWAY),
     (OSError(24, "too many open files"), AT_START, REOPEN, GONE_AWAY),
     (code(sqlite3.SQLITE_BUSY), FIRST, TRY, None),
     (code(sqlite3.SQLITE_BUSY_SNAPSHOT), FIRST, TRY, None),
