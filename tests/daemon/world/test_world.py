@@ -429,7 +429,9 @@ notify: {{mail: {{command: [sh, -c, "true"]}}}}"""
 
 
 def test_a_program_of_a_notification_that_is_not_there(tmp_path: Path) -> None:
-    (found,) = sources.look(config(tmp_path, "sensors: {}\nnotify: {mail: {command: [/absent/mail]}}"), ME)
+    wanted = config(tmp_path, "sensors: {}\nnotify: {mail: {command: [/absent/mail]}}")
+    (found,) = sources.look(wanted, ME)
+    assert found in world_package.look(wanted, user=ME, now_us=NOW_US), "the look at all of it leaves it out"
     assert str(found).startswith("notify.mail.command: /absent/mail: there is no such program")
 
 

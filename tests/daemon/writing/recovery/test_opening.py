@@ -12,10 +12,11 @@ import pytest
 
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.storage import work
+from sensorlogd.storage.file.holder import LockHeld
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.rollups.resolutions import DAY, SECOND_US
-from tests.daemon.writing.rig import SPECS, Rig, Script, events, plan_forever, sqlite_error, values
+from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, events, plan_forever, sqlite_error, values
 
 
 def killed(rig: Rig, to: Path) -> Path:
@@ -32,6 +33,32 @@ def store(rig: Rig, n: int) -> list[float]:
     put = rig.put(n)
     rig.turn_until(rig.is_idle, "rest")
     return put
+
+
+class Taken(Remembered):
+    """The lock of a folder that was removed: another process has the one that is there now, until ``taken`` is False."""
+
+    taken = True
+
+    def hold(self) -> bool:
+        if self.taken:
+            raise LockHeld(Path("log.db"), 77, "name another database")
+        return True
+
+
+def test_nothing_is_opened_while_another_process_has_the_lock(make: Callable[..., Rig], path: Path) -> None:
+    """It is said who; what came meanwhile is stored once the lock is free."""
+    lock = Taken()
+    before = path.read_bytes()
+    rig = make(remembered=lock)
+    put = rig.put(3)
+    rig.turn(5)
+    assert rig.writer._held.db is None
+    assert path.read_bytes() == before
+    assert "pid 77" in rig.writer.stats().state_reason
+    lock.taken = False
+    rig.turn_until(rig.is_idle, "rest")
+    assert values(path) == put
 
 
 def test_a_backup_put_back_after_a_kill_is_what_counts(make: Callable[..., Rig], path: Path, tmp_path: Path) -> None:
