@@ -34,7 +34,7 @@ def rehearse(log: Log, plan: Plan, since_us: int, until_us: int) -> Iterator[Reh
 
     Silence counts from the first reading on. Raises sqlite3.Error.
     """
-    known = {(one.sensor, one.channel): one for one in log.series(retired=True)}
+    known = {(each.sensor, each.channel): each for each in log.series(retired=True)}
     for series, definitions in _by_series(plan):
         stored = known.get(series.subject)
         if stored is not None:
@@ -54,7 +54,7 @@ def _one(
 ) -> Iterator[Rehearsed]:
     subject = ".".join(series.subject)
     judge = Judge()
-    rehearsed = {one.name: Rehearsed(one.name, subject) for one in definitions}
+    rehearsed = {definition.name: Rehearsed(definition.name, subject) for definition in definitions}
     began: dict[str, int] = {}
     first_us, last_us = 0, None
     for chunk in log.columns(stored, since_us, until_us):
@@ -66,8 +66,8 @@ def _one(
             last_us = run[-1][0]
             judge.readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
             _count(judge, rehearsed, began)
-        for one in rehearsed.values():
-            one.readings += len(chunk)
+        for outcome in rehearsed.values():
+            outcome.readings += len(chunk)
     if last_us is None:
         return
     _wait(judge, BEGIN_AT + until_us - first_us, until_us)
@@ -80,7 +80,11 @@ def _one(
 def _patience_us(series: Series, definitions: Sequence[Definition]) -> int:
     """A gap between two readings that is no longer needs no look in between."""
     return min(
-        [one.when.over_us or series.heartbeat_us for one in definitions if one.when and one.when.kind == conditions.MISSING],
+        [
+            definition.when.over_us or series.heartbeat_us
+            for definition in definitions
+            if definition.when and definition.when.kind == conditions.MISSING
+        ],
         default=NEVER,
     )
 
@@ -119,12 +123,12 @@ def _block(series: Series, run: Sequence[Reading]) -> Block:
 
 def _count(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
     for change in judge.changes:
-        one = found[change.alarm.name]
+        outcome = found[change.alarm.name]
         if change.after is State.UNACKNOWLEDGED:
-            one.raised += 1
-            one.last_us = began[one.name] = change.ts_us
-        elif one.name in began:
-            one.in_alarm_us += change.ts_us - began.pop(one.name)
+            outcome.raised += 1
+            outcome.last_us = began[outcome.name] = change.ts_us
+        elif outcome.name in began:
+            outcome.in_alarm_us += change.ts_us - began.pop(outcome.name)
     judge.changes.clear()
     judge.announced.clear()
     judge.dirty.clear()

@@ -34,15 +34,15 @@ def secret(given: SecretStr | None, file: str | None, secrets: list[str]) -> str
 
 def redacted(text: str, secrets: list[str]) -> str:
     """One line without any of them, nor their parts, however a library or a server spells them."""
-    forms = {form for one in secrets for part in _parts(one) for form in _forms(part) if len(form) >= LEAST}
+    forms = {form for whole in secrets for part in _parts(whole) for form in _forms(part) if len(form) >= LEAST}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:LONGEST]
 
 
-def _parts(one: str) -> Iterator[str]:
+def _parts(whole: str) -> Iterator[str]:
     """The whole of it, and what stands between the marks of an address: the password, the steps of the path, what it asks for."""
-    for text in {one, one.strip(), unquote(one)}:
+    for text in {whole, whole.strip(), unquote(whole)}:
         yield text
         yield from re.split(r"[/?&=#:@\s]+", text)
         yield from re.split(r"://|[/?#]", text, maxsplit=3)

@@ -74,9 +74,9 @@ class _Clock:
 
     def end(self) -> None:
         self.is_over.set()
-        for one in self._sockets:
+        for connection in self._sockets:
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(one, socket.SHUT_RDWR)  # beneath TLS, which would forget what it reads just now
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # beneath TLS, which would forget what it reads just now
 
     def watch(self, connected: socket.socket | None) -> None:
         if connected is not None:

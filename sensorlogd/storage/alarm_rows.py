@@ -20,7 +20,7 @@ Show = Callable[[int], Any]  # a time
 
 
 def found(conn: sqlite3.Connection) -> list[AlarmRow]:
-    """What wants to be seen first, first; empty in a log of an older release. Raises sqlite3.Error."""
+    """All alarms, those that need attention first; empty in a log of an older release. Raises sqlite3.Error."""
     if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm'").fetchone() is None:
         return []
     return sorted(alarms.rows(conn), key=lambda row: (_ORDER.index(row.shown), row.name, row.subject))
@@ -57,12 +57,12 @@ def _limit(row: AlarmRow, which: str) -> float | None:
     return float(limit) if op and kind in DRAWN else None
 
 
-def period_row(one: Period, show: Show) -> dict[str, Any]:
+def period_row(period: Period, show: Show) -> dict[str, Any]:
     return {
-        "alarm": one.name,
-        "series": one.subject,
-        "since": show(one.since_us),
-        "until": None if one.until_us is None else show(one.until_us),
+        "alarm": period.name,
+        "series": period.subject,
+        "since": show(period.since_us),
+        "until": None if period.until_us is None else show(period.until_us),
     }
 
 

@@ -1,7 +1,8 @@
-"""Alarms as they are kept: the state of each, every change, and every notification until it is sent.
+"""The tables of alarms: the state of each alarm, every change of state, and every notification until it is sent.
 
-All that is written belongs to the caller's transaction. ``..._at`` is time watched (see ``alarms.judging.watch``), ``..._us`` wall
-clock. Changes and notifications that are over are kept to the newest hundred thousand and ten thousand.
+Nothing here commits: every write is part of the caller's transaction. Fields named ``..._at`` hold time watched (see
+``alarms.judging.watch``), those named ``..._us`` the wall clock; both in microseconds. The newest 100,000 changes and the newest
+10,000 finished notifications are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ WAITING, SENT, GIVEN_UP = "waiting", "sent", "given up"
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """A row of ``alarm``; ``definition`` tells whether it is still judged as it was."""
+    """A row of ``alarm``. ``definition``: the identity of the definition that it was last judged by; another one now means that
+    the alarm begins anew."""
 
     name: str
     subject: str
@@ -139,7 +141,7 @@ def remove(conn: sqlite3.Connection, gone: Iterable[tuple[str, str]]) -> None:
 
 
 def add_changes(conn: sqlite3.Connection, changes: Sequence[ChangeRow]) -> None:
-    """The oldest beyond ``KEEP_CHANGES`` give way."""
+    """Store the changes, and delete the oldest beyond ``KEEP_CHANGES``."""
     for change in changes:
         conn.execute(_CHANGE, change)
     if changes:
@@ -147,13 +149,13 @@ def add_changes(conn: sqlite3.Connection, changes: Sequence[ChangeRow]) -> None:
 
 
 def add_notices(conn: sqlite3.Connection, notices: Iterable[NoticeRow]) -> None:
-    """Those that are there already stay as they are."""
-    for one in notices:
-        conn.execute(_NOTICE, (*one[:6], json.dumps(one.body, ensure_ascii=False), *one[7:]))
+    """Store the notifications; one whose identity is stored already stays as it is."""
+    for notice in notices:
+        conn.execute(_NOTICE, (*notice[:6], json.dumps(notice.body, ensure_ascii=False), *notice[7:]))
 
 
 def end_notices(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
-    """What became of them; the oldest that are over give way."""
+    """Note what became of notifications, and delete the oldest finished ones beyond the limit."""
     for outcome in outcomes:
         conn.execute(_OUTCOME, outcome)
     if any(outcome.state != WAITING for outcome in outcomes):
@@ -163,7 +165,7 @@ def end_notices(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
 
 
 def waiting(conn: sqlite3.Connection) -> list[NoticeRow]:
-    """What is to be sent yet, the oldest first."""
+    """The notifications that are still to be sent, the oldest first."""
     found = conn.execute(
         "SELECT identity, target, kind, name, subject, made_us, body, state, tries FROM notification WHERE state = 'waiting' ORDER BY id"
     )
@@ -184,9 +186,9 @@ def changes(conn: sqlite3.Connection, since_us: int | None, limit: int, names: s
 
 
 def periods(conn: sqlite3.Connection, since_us: int, until_us: int, most: int = KEEP_CHANGES) -> list[Period]:
-    """When which alarm was raised, as far as it lies in the range: by begin. One that had begun before begins where it did.
-
-    Of more than ``most`` changes the newest count. Empty in a log of an older release. Raises sqlite3.Error.
+    """The periods in which alarms were raised that touch [since, until), in order of their beginning; a period that began before
+    the range keeps its own beginning. Only the newest ``most`` changes are looked at. Empty in a log of an older release. Raises
+    sqlite3.Error.
     """
     if conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'alarm_change'").fetchone() is None:
         return []
@@ -203,7 +205,7 @@ def periods(conn: sqlite3.Connection, since_us: int, until_us: int, most: int = 
         elif key in began:
             found.append(Period(*key, began.pop(key), ts))
     found += [Period(*key, ts, None) for key, ts in began.items()]
-    return sorted(found, key=lambda one: one.since_us)
+    return sorted(found, key=lambda period: period.since_us)
 
 
 def sent_counts(conn: sqlite3.Connection) -> list[tuple[str, str, int]]:

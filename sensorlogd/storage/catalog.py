@@ -59,7 +59,7 @@ class SensorSpec:
 
 @dataclass(slots=True)
 class Catalog:
-    """What the writer needs to place readings. ``notes``: (kind, sensor, detail) events worth recording."""
+    """What the writer needs to store readings under the right series. ``notes``: (kind, sensor, detail) of events to record."""
 
     ids: dict[tuple[str, str], int] = field(default_factory=dict)
     sensor_ids: dict[str, int] = field(default_factory=dict)
@@ -256,7 +256,8 @@ def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now
 
 
 def _note(conn: sqlite3.Connection, key: str, value: str | None) -> None:
-    """A note for readers, nothing that a stored value depends on: so it is no column of the series. None: there is none any more."""
+    """A note for programs that read the log. No stored value depends on it, so it lies in ``meta`` and is no column of the
+    series. ``value`` None deletes it."""
     if value is None:
         meta.remove(conn, [key])
     else:

@@ -17,7 +17,8 @@ FRESH = Path(__file__).with_name("fresh.sql")
 
 
 def create(path: Path, page_size: int) -> bool:
-    """Whether it was done: False if there is something in the file. Raises sqlite3.Error; the file has nothing in it then."""
+    """Create the schema in ``path``. Returns False, and changes nothing, if the file is not empty. Raises sqlite3.Error and
+    leaves the file empty."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as conn:
         conn.execute(f"PRAGMA page_size = {page_size}")  # both take effect only before the first table
         conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -39,7 +40,9 @@ def script() -> str:
         upgrade(path)
         with contextlib.closing(sqlite3.connect(path)) as conn:
             (identity,) = conn.execute("PRAGMA application_id").fetchone()
-            statements = [one.rstrip(";") for one in conn.iterdump() if one not in ("BEGIN TRANSACTION;", "COMMIT;")]
+            statements = [
+                statement.rstrip(";") for statement in conn.iterdump() if statement not in ("BEGIN TRANSACTION;", "COMMIT;")
+            ]
     return ";\n\n".join([*statements, f"PRAGMA application_id = {identity}"]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The database file: is it ours, is it current, and how the writer opens it.
+"""The database file: whether it is sensorlogd's, whether its schema is current, and how the writer opens it.
 
 One SQLite file, application_id 0x534C4F47 ("SLOG"), created from ``fresh.sql`` and upgraded by Alembic migrations. Alembic and
 SQLAlchemy cost 25 MB and half a second, so they run in a child process and only when there is something to upgrade; the
@@ -200,7 +200,7 @@ def _migrate_in_child(path: Path) -> None:
 
 
 def end_children() -> None:
-    """The process leaves without waiting: an upgrade that is under way is cut off, which undoes it."""
+    """Kill the upgrades that are under way, for a process that ends without waiting; SQLite undoes what they have begun."""
     for child in list(_children):
         child.kill()
 
@@ -240,7 +240,7 @@ def zone_if_alone(path: Path) -> str | None:
 def use_wal(conn: sqlite3.Connection) -> None:
     """From now on commits go into a write-ahead log. Raises sqlite3.Error."""
     conn.execute("PRAGMA journal_mode = WAL").fetchone()
-    conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # from here on others see that somebody has it open
+    conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # now the -shm shows that it is open
 
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
@@ -264,7 +264,7 @@ def connect_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def close_cleanly(conn: sqlite3.Connection) -> None:
-    """Leave one file behind if nobody reads: everything checkpointed, no WAL. Then close."""
+    """Close, and leave a single file without a WAL behind if no other program has the database open."""
     try:
         conn.execute("PRAGMA busy_timeout = 200")
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -60,12 +60,12 @@ def put(conn: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def keys(conn: sqlite3.Connection, prefix: str) -> list[str]:
-    """The keys that begin so."""
+    """All keys that begin with ``prefix``."""
     return [key for (key,) in conn.execute("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))]
 
 
 def entries(conn: sqlite3.Connection, prefix: str) -> list[tuple[str, str]]:
-    """(key, value) of the keys that begin so."""
+    """(key, value) of all keys that begin with ``prefix``."""
     return conn.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")).fetchall()
 
 

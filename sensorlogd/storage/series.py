@@ -1,4 +1,4 @@
-"""Series that no configuration names: made for readings that are imported."""
+"""Make series that no configuration names, for readings that are imported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ IMPORTED = "import"  # the driver of a sensor that only ever came from files
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``unit``, ``kind`` and ``heartbeat_us`` None: whatever is known; a new series is a gauge."""
+    """A series as an import asks for it. ``unit``, ``kind`` and ``heartbeat_us`` None: as stored; a new series is then a
+    gauge."""
 
     sensor: str
     channel: str
@@ -22,7 +23,7 @@ class Wanted:
 
 
 class SeriesMismatch(Exception):
-    """What is stored under that name is something else."""
+    """The series that is stored under that name has another unit or kind."""
 
 
 def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:

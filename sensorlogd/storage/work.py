@@ -126,12 +126,12 @@ def find(conn: sqlite3.Connection, identity: int) -> Work | None:
 
 
 def waiting(conn: sqlite3.Connection) -> list[Work]:
-    """All that is not over, in the order in which it was ordered."""
+    """The work that is not finished, in the order in which it was ordered."""
     return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))]
 
 
 def everything(conn: sqlite3.Connection) -> list[Work]:
-    """All of it, the newest last."""
+    """All work that was ever ordered, the newest last."""
     return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
 
 
@@ -141,14 +141,14 @@ def has_been(conn: sqlite3.Connection, kind: str) -> bool:
 
 
 def runnable(waiting_now: Sequence[Work]) -> list[Work]:
-    """Those that need not wait for an earlier one on the same series."""
+    """The pieces of work that need not wait for an earlier piece on the same series."""
     seen: set[int] = set()
     found = []
-    for one in waiting_now:
-        if one.series is None or one.series not in seen:
-            found.append(one)
-        if one.series is not None:
-            seen.add(one.series)
+    for piece in waiting_now:
+        if piece.series is None or piece.series not in seen:
+            found.append(piece)
+        if piece.series is not None:
+            seen.add(piece.series)
     return found
 
 

@@ -50,11 +50,11 @@ class Judge:
         """Alarms that are judged as before go on exactly; one that is judged otherwise begins anew and says so."""
         former, tracks = self.alarms, self.tracks
         self.plan, self.alarms, self.tracks = plan, {}, {}
-        self._of_events = [one for one in plan.definitions if one.of_events]
+        self._of_events = [definition for definition in plan.definitions if definition.of_events]
         for definition in plan.definitions:
             for series in definition.series:
                 self._place(definition, series, former, tracks, at, now_us)
-        known = {one.name: one for one in self._of_events}
+        known = {definition.name: definition for definition in self._of_events}
         for key, alarm in former.items():
             if alarm.series is None and alarm.name in known and known[alarm.name].identity == alarm.definition.identity:
                 self._define(alarm, known[alarm.name], None)
@@ -383,8 +383,8 @@ class Judge:
             alarm.fault = f"{type(error).__name__}: {error}"
             logger.error("alarms: %s of %s cannot be judged", alarm.name, alarm.subject, exc_info=error)
             self.faults.append(f"{alarm.name} of {alarm.subject}: {alarm.fault}")
-        self._timed = [one for one in self._timed if one is not alarm]
+        self._timed = [other for other in self._timed if other is not alarm]
         if alarm.series is not None:
             track = self.tracks[alarm.series.subject]
-            track.alarms = [one for one in track.alarms if one is not alarm]
-            track.missing = [one for one in track.missing if one is not alarm]
+            track.alarms = [other for other in track.alarms if other is not alarm]
+            track.missing = [other for other in track.missing if other is not alarm]

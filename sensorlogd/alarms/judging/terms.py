@@ -82,10 +82,10 @@ class Window:
         if not self.slices:
             return None
         if self.kind == conditions.MIN:
-            return min([one.low for one in self.slices])
+            return min([part.low for part in self.slices])
         if self.kind == conditions.MAX:
-            return max([one.high for one in self.slices])
-        return sum([one.total for one in self.slices]) / sum([one.n for one in self.slices])
+            return max([part.high for part in self.slices])
+        return sum([part.total for part in self.slices]) / sum([part.n for part in self.slices])
 
 
 class Increase:

@@ -99,7 +99,7 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
 def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
     alarm = judge.alarms.get(key)
     if alarm is None:
-        definition = next((one for one in judge.plan.definitions if one.name == row.name and one.of_events), None)
+        definition = next((each for each in judge.plan.definitions if each.name == row.name and each.of_events), None)
         if definition is None:
             return
         alarm = Alarm(definition, row.subject)

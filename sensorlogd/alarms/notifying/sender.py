@@ -151,7 +151,7 @@ class Lane:
     def put(self, row: NoticeRow) -> None:
         with self._changed:
             self._waiting.append(_Waiting(row, time.monotonic()))
-            dropped = [one.row for one in self._waiting[:-MOST_WAITING]]
+            dropped = [waiting.row for waiting in self._waiting[:-MOST_WAITING]]
             del self._waiting[:-MOST_WAITING]
             is_news, self._too_many = bool(dropped) and not self._too_many, self._too_many or bool(dropped)
             if self._thread is None:
@@ -177,7 +177,7 @@ class Lane:
         """The target is not configured any more."""
         with self._changed:
             self._stopping = self._removed = True
-            rows, self._waiting = [one.row for one in self._waiting], []
+            rows, self._waiting = [waiting.row for waiting in self._waiting], []
             self._changed.notify()
         self.outcomes.extend(_gone(row, self.settings.now_us()) for row in rows)
         if rows:
@@ -214,15 +214,15 @@ class Lane:
                     self._changed.wait(wait_s)
                 chosen = self._sendable()[:MOST_AT_ONCE]
                 options, settings = self.options, self.settings
-            self._send([one.row for one in chosen], options, settings)
+            self._send([waiting.row for waiting in chosen], options, settings)
 
     def _sendable(self) -> list[_Waiting]:
         """Not held back by quiet hours."""
         now, zone = self.settings.now_us(), self.settings.zone
         return [
-            one
-            for one in self._waiting
-            if one.row.body.get("severity") == "critical" or not quiet.is_quiet(one.row.body.get("quiet"), now, zone)
+            waiting
+            for waiting in self._waiting
+            if waiting.row.body.get("severity") == "critical" or not quiet.is_quiet(waiting.row.body.get("quiet"), now, zone)
         ]
 
     def _wait_s(self) -> float:
@@ -230,12 +230,12 @@ class Lane:
         ready = self._sendable()
         if not ready:
             return 20.0 if self._waiting else HOUR_S  # quiet hours end at a full minute, by a clock that may be set
-        due = min(one.since_s + self._group_s(one.row) for one in ready)
+        due = min(waiting.since_s + self._group_s(waiting.row) for waiting in ready)
         due = max(due, self._retry_at)
         now = time.monotonic()
         while self._sent_at and self._sent_at[0] <= now - HOUR_S:
             self._sent_at.popleft()
-        if len(self._sent_at) >= self.options.limit and not any(one.row.kind == "test" for one in ready):
+        if len(self._sent_at) >= self.options.limit and not any(waiting.row.kind == "test" for waiting in ready):
             due = max(due, self._sent_at[0] + HOUR_S)
         return min(due - now, 20.0)
 
@@ -289,9 +289,9 @@ class Lane:
             lost = [row for row in rows if now_us - row.made_us > too_old]
             self._forget(lost)
             tried = {row.identity for row in rows}
-            for one in self._waiting:
-                if one.row.identity in tried:
-                    one.row = one.row._replace(tries=one.row.tries + 1)
+            for waiting in self._waiting:
+                if waiting.row.identity in tried:
+                    waiting.row = waiting.row._replace(tries=waiting.row.tries + 1)
             first = self._failures == 1
         self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries + 1, now_us, "", error) for row in lost)
         self.outcomes.extend(Outcome(row.identity, WAITING, row.tries + 1, None, "", error) for row in rows if row not in lost)
@@ -306,4 +306,4 @@ class Lane:
 
     def _forget(self, rows: list[NoticeRow]) -> None:
         gone = {row.identity for row in rows}
-        self._waiting = [one for one in self._waiting if one.row.identity not in gone]
+        self._waiting = [waiting for waiting in self._waiting if waiting.row.identity not in gone]

@@ -75,7 +75,7 @@ def _webhook(options: TargetOptions, message: Mapping[str, Any], secrets: list[s
 
 def _from_environment(command: Sequence[str]) -> list[str]:
     """What stood as ``${NAME}`` in its arguments, for all that can be told now: a program may repeat it in its errors."""
-    return [value for value in os.environ.values() if len(value) >= LEAST and any(value in one for one in command[1:])]
+    return [value for value in os.environ.values() if len(value) >= LEAST and any(value in argument for argument in command[1:])]
 
 
 def _command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, Any]) -> None:

@@ -67,12 +67,12 @@ class RecomputeWorker:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, fetched: Any, now_us: int) -> Slice:
         """One slice."""
         sensor = str(work_.request["sensor"])
-        channels = [one for one in self.computing.formulas.channels if one.key[0] == sensor]
+        channels = [channel for channel in self.computing.formulas.channels if channel.key[0] == sensor]
         refused = _refused(sensor, channels, work_.request["formulas"])
         if refused:
             return Slice({}, 0, False, refused, failed=True)
         run = self._run(conn, frontier, work_, channels)
-        is_sum = any(one.is_integral for one in channels)
+        is_sum = any(channel.is_integral for channel in channels)
         until = FOR_EVER if is_sum else int(work_.request["until_us"])
         began = time.perf_counter()
         try:
@@ -104,7 +104,7 @@ class RecomputeWorker:
     def _run(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]) -> _Run:
         ids = catalogued.all_ids(conn)
         at = int(work_.progress["at_us"])
-        needed = [ids[one.key] for channel in channels for one in channel.inputs if one.key in ids]
+        needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
         at = max(at, recomputing.expired_until_us(conn, needed))
         if (
             self._at is not None
@@ -134,13 +134,13 @@ def _refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
     """Why it cannot be done; empty: it can."""
     if not channels:
         return f"{sensor} is no computed sensor of the running configuration (any more)"
-    if {one.key[1]: one.formula.text for one in channels} != wanted:
+    if {channel.key[1]: channel.formula.text for channel in channels} != wanted:
         return f"the formulas of {sensor} are others than when this was ordered; reload, then order it again"
     return ""
 
 
 def _outcome(progress: dict[str, Any]) -> str:
-    undo = ", ".join(f"--undo {one}" for one in progress["mends"].values() if one is not None)
+    undo = ", ".join(f"--undo {mend}" for mend in progress["mends"].values() if mend is not None)
     outcome = f"{progress['new']:,} readings are new, {progress['changed']:,} others than they were"
     return outcome + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
 
@@ -172,7 +172,7 @@ class _Run:
         self._treatments = fresh_treatments(options)
         self._engine = Engine(channels, self._treat, lambda key, counter, n, example: None)
         self._stored: dict[Key, dict[int, tuple[float | None, int]]] = {}
-        mine = {one.key for one in channels}
+        mine = {channel.key for channel in channels}
         self._outside = {ids[key]: key for key in self._engine.memories if key in ids and key not in mine}
         self._mine = {ids[key]: key for key in mine if key in ids}
 
@@ -183,9 +183,9 @@ class _Run:
         resumed: dict[Key, tuple[int, float]] = {}
         floor = together.reach(conn, LOOK_BACK_ROWS) or 0
         for node in self._engine.nodes:
-            one = self.ids.get(node.channel.key)
-            if node.channel.is_integral and one is not None:
-                last = together.last_good(conn, one, at, moved, min(floor, at))
+            series = self.ids.get(node.channel.key)
+            if node.channel.is_integral and series is not None:
+                last = together.last_good(conn, series, at, moved, min(floor, at))
                 if last is not None:
                     resumed[node.channel.key] = last
                     node.seed = unscaled(self._options, node.channel.key[1], last[1])
@@ -202,8 +202,8 @@ class _Run:
             node_of = self._engine.node(key)
             if node_of is not None and at - ts <= back:
                 node_of.resume(ts, unscaled(self._options, key[1], value))
-                times = sorted({one for source in node_of.triggers for one in self._engine.memories[source].after(ts)})
-                node_of.compute([one for one in times if one < at])
+                times = sorted({moment for source in node_of.triggers for moment in self._engine.memories[source].after(ts)})
+                node_of.compute([moment for moment in times if moment < at])
 
     def go(
         self, conn: sqlite3.Connection, frontier: Frontier, until_us: int, rows: int, mends: dict[str, int | None], now_us: int
@@ -234,16 +234,16 @@ class _Run:
         return self.at_us
 
     def _place(self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Done, now_us: int) -> None:
-        one = self.ids[key]
+        series = self.ids[key]
         assert isinstance(column.quality, list)
-        result = Result(one, column.times_us, column.values, column.quality)
-        placed = recomputing.place(conn, frontier, result, done.mends.get(str(one)), now_us)
-        done.mends[str(one)] = placed.mend
+        result = Result(series, column.times_us, column.values, column.quality)
+        placed = recomputing.place(conn, frontier, result, done.mends.get(str(series)), now_us)
+        done.mends[str(series)] = placed.mend
         done.computed += len(column.times_us)
         done.new += placed.new
         done.changed += placed.replaced
         if placed.replaced:
-            done.touched.append(one)
+            done.touched.append(series)
         done.rolls_up = done.rolls_up or (bool(placed.new or placed.replaced) and column.times_us[0] < frontier.edge_us)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
@@ -267,6 +267,6 @@ class _Run:
 
     def _by_key(self, rows: Sequence[Stamped]) -> dict[Key, list[Reading]]:
         found: dict[Key, list[Reading]] = {}
-        for ts, one, value, quality in rows:
-            found.setdefault(self._outside.get(one) or self._mine[one], []).append((ts, value, quality))
+        for ts, series, value, quality in rows:
+            found.setdefault(self._outside.get(series) or self._mine[series], []).append((ts, value, quality))
         return found

@@ -1,4 +1,4 @@
-"""A computed sensor: it has no thread; the writer's hands it what was computed, and ``status`` asks it as it asks any other.
+"""A computed sensor. It has no thread: the writer hands it what was computed, and ``status`` asks it as any other sensor.
 
 ``treat`` and ``seed`` are the writer thread's; the rest is for any thread.
 """
@@ -42,7 +42,7 @@ class ComputedSensor:
         self._counters: dict[str, int] = {}
         self._examples: dict[str, str] = {}
 
-    # ---- as a reader ---------------------------------------------------------------------------------------------
+    # ---- as a sensor thread ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Nothing is started; from now on it waits for readings."""
@@ -114,7 +114,7 @@ class ComputedSensor:
 
 def fresh_treatments(options: ComputedOptions) -> dict[str, ChannelTreatment]:
     """By channel; without any memory of earlier readings."""
-    return {name: ChannelTreatment(name, one, options.heartbeat_us()) for name, one in options.channels.items()}
+    return {name: ChannelTreatment(name, channel, options.heartbeat_us()) for name, channel in options.channels.items()}
 
 
 def treated(treatment: ChannelTreatment, channel: str, made: Made, *, thinned: bool = True) -> Column | None:
@@ -140,6 +140,6 @@ def treated(treatment: ChannelTreatment, channel: str, made: Made, *, thinned: b
 
 def unscaled(options: ComputedOptions, channel: str, stored: float) -> float:
     """What the formula gave, of a stored value."""
-    one = options.channels[channel]
-    by = divisor(one.scale)
-    return (stored - one.offset) * by if by is not None else (stored - one.offset) / one.scale
+    calibrated = options.channels[channel]
+    by = divisor(calibrated.scale)
+    return (stored - calibrated.offset) * by if by is not None else (stored - calibrated.offset) / calibrated.scale

@@ -122,7 +122,7 @@ class SeriesKnown:
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> SeriesKnown:
-        return cls(tuple(int(one) for one in needed(said, "ids")))
+        return cls(tuple(int(identity) for identity in needed(said, "ids")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,18 +140,18 @@ class Operations:
         return MendOrdered(identity, ordered)
 
     def _work(self, request: requests.LookAtWork) -> WorkStands:
-        one = self._run("work", lambda db: work.find(db.conn, request.id), transaction=False)
-        if one is None:
+        piece = self._run("work", lambda db: work.find(db.conn, request.id), transaction=False)
+        if piece is None:
             raise OperationError(f"there is no work {request.id}")
-        hindrance = self.writer.hindrance() if one.state is work.State.WAITING else ""
-        return WorkStands(one.state, one.done, one.total, one.outcome, hindrance)
+        hindrance = self.writer.hindrance() if piece.state is work.State.WAITING else ""
+        return WorkStands(piece.state, piece.done, piece.total, piece.outcome, hindrance)
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
     def _series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, one, now) for one in request.specs])
+        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, wanted, now) for wanted in request.specs])
         return SeriesKnown(tuple(ids))
 
     def _upsert(self, request: requests.Upsert) -> Upserted:

@@ -106,7 +106,7 @@ class Rebuild(Request[Done]):
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Rebuild:
-        return cls(tuple(int(one) for one in needed(said, "series")), int_or_none(said.get("since_us")))
+        return cls(tuple(int(identity) for identity in needed(said, "series")), int_or_none(said.get("since_us")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +213,11 @@ class KnowSeries(Request[SeriesKnown]):
     specs: tuple[Wanted, ...]
 
     def encoded(self) -> Json:
-        return {"specs": [asdict(one) for one in self.specs]}
+        return {"specs": [asdict(wanted) for wanted in self.specs]}
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> KnowSeries:
-        return cls(tuple(Wanted(**_known(Wanted, one)) for one in needed(said, "specs")))
+        return cls(tuple(Wanted(**_known(Wanted, wanted)) for wanted in needed(said, "specs")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +273,8 @@ class Note(Request[Done]):
 
 
 REQUESTS: dict[str, type[Request[Any]]] = {
-    one.name: one
-    for one in (
+    request.name: request
+    for request in (
         Ping, Commit, Status, Reload, Clock, Listen, RollUp, Rebuild, Compact, Mend, Undo, Resume, Recompute, LookAtWork, KnowSeries, Upsert, Note,
         AlarmAck, AlarmMute, AlarmTest,
     )

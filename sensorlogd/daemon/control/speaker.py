@@ -167,7 +167,7 @@ class Speaker:
         while self._acted:
             self._answer(*self._acted.popleft())
         now = time.monotonic()
-        for client in [one for one in self._clients if one.until is not None and now >= one.until]:
+        for client in [each for each in self._clients if each.until is not None and now >= each.until]:
             self._drop(client)
         if self._accept_at is not None and now >= self._accept_at and not self._ending:
             self._accept_again(now)

@@ -123,12 +123,12 @@ class Aggregator:
             if computes or not child.wait(deadline_s / 2):
                 child.kill()
             self._killed.append(child)
-        self._killed = [one for one in self._killed if not one.wait(max(until - time.monotonic(), 0.0))]
-        for one in self._killed:
-            logger.error("aggregator: process %s cannot be killed; left behind", one.pid)
+        self._killed = [killed for killed in self._killed if not killed.wait(max(until - time.monotonic(), 0.0))]
+        for killed in self._killed:
+            logger.error("aggregator: process %s cannot be killed; left behind", killed.pid)
 
     def _reap(self) -> None:
-        self._killed = [one for one in self._killed if not one.reaped()]
+        self._killed = [killed for killed in self._killed if not killed.reaped()]
 
 
 def start_aggregator(path: Path) -> Child:

@@ -85,8 +85,10 @@ def computed_sensors(config: Config, clock: JudgedClock, emit: Emit) -> dict[str
 
 def formulas(config: Config, sensors: Mapping[str, Sensor]) -> Formulas:
     """What is to be computed. ``sensors``: all there are, by name."""
-    computed_sensors = {name: one for name, one in sensors.items() if isinstance(one, ComputedSensor)}
-    return Formulas([one for one in computed.channels(config.sensors) if one.key[0] in computed_sensors], computed_sensors)
+    computed_sensors = {name: sensor for name, sensor in sensors.items() if isinstance(sensor, ComputedSensor)}
+    return Formulas(
+        [channel for channel in computed.channels(config.sensors) if channel.key[0] in computed_sensors], computed_sensors
+    )
 
 
 def make_sensor_thread(

@@ -37,15 +37,15 @@ class Spikes:
     def take(self, arrived: Sequence[Held]) -> list[Held]:
         """What can be passed on, in order."""
         passed: list[Held] = []
-        for one in arrived:
-            if not math.isfinite(one.value):
+        for reading in arrived:
+            if not math.isfinite(reading.value):
                 passed += self.flush()
-                passed.append(one)
+                passed.append(reading)
                 self._before = None
                 continue
             if self.held is not None:
-                passed.append(self._judged(self.held, one))
-            self.held = one
+                passed.append(self._judged(self.held, reading))
+            self.held = reading
         return passed
 
     def flush(self) -> list[Held]:
@@ -69,5 +69,5 @@ class Spikes:
         self._before = held
         return held
 
-    def _near(self, one: Held, other: Held) -> bool:
-        return abs(other.taken - one.taken) <= self.reach_us
+    def _near(self, before: Held, other: Held) -> bool:
+        return abs(other.taken - before.taken) <= self.reach_us

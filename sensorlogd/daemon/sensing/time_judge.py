@@ -66,14 +66,14 @@ class TimeJudge:
             stamps.append(own)
             times.append(ts)
         found = Batch(times, part.values, part.device_time, bytes(stamps)).parts()
-        for one in found:
-            if one.bad_time and example is not None:
+        for batch in found:
+            if batch.bad_time and example is not None:
                 hint = (
                     "; 1024 weeks behind, as of a GPS receiver whose weeks have rolled over"
                     if looks_rolled_over(example, now_us)
                     else ""
                 )
-                self._bad(one, now_us, f"the device says {format_time(example)}{hint}")
+                self._bad(batch, now_us, f"the device says {format_time(example)}{hint}")
         return found
 
     def _bad(self, part: Batch, now_us: int, why: str) -> None:

@@ -83,7 +83,7 @@ def listening(host: str, port: int) -> int | None:
                 if words[3] != _LISTENS or int(number, 16) != port:
                     continue
                 theirs = _address(_unpacked(text))
-                if theirs.is_unspecified or theirs in mine or any(one.is_unspecified for one in mine):
+                if theirs.is_unspecified or theirs in mine or any(address.is_unspecified for address in mine):
                     return int(words[9])
     return None
 
@@ -112,7 +112,7 @@ def owner(inode: int) -> int | None:
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):
-                if any(os.readlink(one) == target for one in (process / "fd").iterdir()):
+                if any(os.readlink(link) == target for link in (process / "fd").iterdir()):
                     return int(process.name)
     return None
 

@@ -1,8 +1,9 @@
-"""The unit of a channel changes and its history is converted (``unit_change: convert``): how it is begun.
+"""How the conversion of a channel's history to another unit begins (``unit_change: convert``).
 
-The old series steps aside as ``CHANNEL~converting``, with its unit, and a new series in the new unit takes the name. Kept
-work (``conversion_work``) then moves reading after reading from the one to the other. At each moment each reading is in
-one of them and in that one's unit; nobody ever sees a number that is wrong, only history that comes back bit by bit.
+The old series is renamed ``CHANNEL~converting`` and keeps its unit; a new series in the new unit takes the name. Kept work
+(``conversion_work``) then moves the readings, one slice after the other, from the old series to the new one. At each moment a
+reading is in exactly one of the two series, and in the unit of that series. So nobody ever sees a wrong number; the history of
+the new series only comes back slice by slice.
 
 Work that waits for the old series is from now on work before the conversion; so is a conversion into it that is not
 finished when the unit changes again: the readings then pass through both.
@@ -58,17 +59,18 @@ def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
 
 
 def is_old(conn: sqlite3.Connection, series: int) -> bool:
-    """Whether its readings are leaving it."""
+    """Whether ``series`` is the old series of a conversion that is not finished."""
     return any(series == old for old, _ in waiting(conn))
 
 
 def held(conn: sqlite3.Connection) -> set[int]:
-    """Series of which nothing may expire now: their roll-ups are between two places."""
+    """Both series of every unfinished conversion. Nothing of them may expire, because their roll-ups are still being moved."""
     return {series for pair in waiting(conn) for series in pair}
 
 
 def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: int) -> int:
-    """Have what is stored in ``old`` moved to ``new``, which was just made; in that transaction. The id of the work."""
+    """Order the move of all that is stored in ``old`` to ``new``, in the transaction that has just made ``new``. Returns the id
+    of the work."""
     conn.execute("UPDATE work SET series_id = ? WHERE series_id = ? AND state = ?", (new, old, State.WAITING))
     conn.execute("UPDATE series SET created_us = (SELECT created_us FROM series WHERE id = ?) WHERE id = ?", (old, new))
     # The cuts first: what is older is refused from now on, and no roll-up of it is ever computed anew.
@@ -79,14 +81,15 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
         (new, old),
     )
     carry_latest(conn, old, new, linear)
-    # Till the end both are answered from readings: no roll-up knows of those that have come, or gone.
+    # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have
+    # moved.
     outdated.mark(conn, [old, new], now_us)
     request = {"old": old, "new": new, "factor": linear.factor, "shift": linear.shift}
     return work.order(conn, CONVERT, request, now_us, series=new)
 
 
 def carry_latest(conn: sqlite3.Connection, old: int, new: int, linear: Linear) -> None:
-    """The newest reading of the old series is the new one's, unless that has one."""
+    """Hand the newest reading of the old series on to the new one, unless a newer one has arrived there."""
     conn.execute(
         "INSERT INTO latest(series_id, ts, value, quality, arrived_us)"
         " SELECT :new, ts, value * :factor + :shift, quality, arrived_us FROM latest WHERE series_id = :old"

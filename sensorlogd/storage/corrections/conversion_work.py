@@ -98,13 +98,13 @@ def _timed(pace: Pace, some: Callable[[int], int]) -> int:
     began = time.perf_counter()
     most = int(pace)
     done = some(most)
-    if done >= most:  # fewer say nothing about how many could be done
+    if done >= most:  # too few to measure a pace by
         pace.measured(time.perf_counter() - began)
     return done
 
 
 class _Move:
-    """The steps of one slice; each says how many rows it has dealt with."""
+    """The steps of one slice; each returns how many rows it has dealt with."""
 
     def __init__(self, conn: sqlite3.Connection, frontier: Frontier, old: int, new: int, linear: Linear, now_us: int) -> None:
         self.conn = conn
@@ -139,7 +139,8 @@ class _Move:
         return self._followed(carried), carried.until_us
 
     def _followed(self, carried: Carried | None) -> int:
-        """Its own roll-ups do not know of it, nor those of the new series: till they are made anew they do not count."""
+        """Mark the roll-ups of both series as outdated, for they do not match the readings that have moved. Returns how many
+        have."""
         if carried is None or not carried.rows:
             return 0
         outdated.mark(self.conn, self.both, self.now_us, carried.since_us)
@@ -153,7 +154,7 @@ class _Move:
         return self.conn.execute("DELETE FROM dirty WHERE series_id = ? AND start < ?", (self.old, until)).rowcount
 
     def finish(self, readings: int) -> tuple[str, str]:
-        """The old series is empty and goes. (sensor, what was done, for people)."""
+        """Delete the old series, which is empty now. Returns (sensor, a sentence for people about what was done)."""
         conn, old, new = self.conn, self.old, self.new
         names = "SELECT sensor.name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?"
         _, _, before = conn.execute(names, (old,)).fetchone()

@@ -31,7 +31,7 @@ TAKEN_BACK = "taken back before it was finished"
 
 
 class MendError(Exception):
-    """It cannot be done; the text says why and what to do."""
+    """The mend cannot be made or taken back; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ _MENDS = (
 
 
 def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]:
-    """Newest first; of one series, if it is given."""
+    """All mends, the newest first; with ``series`` only those of that series."""
     rows = conn.execute(f"{_MENDS} WHERE ?1 IS NULL OR series_id = ?1 ORDER BY id DESC", (series,))
     return [_mend(row) for row in rows]
 
@@ -117,11 +117,11 @@ def _mend(row: tuple[Any, ...]) -> Mend:
 
 def work_of(conn: sqlite3.Connection, kind: str, identity: int) -> Work | None:
     """The work of that kind that waits for a mend to be made, or taken back."""
-    return next((one for one in work.waiting(conn) if one.kind == kind and one.request.get("mend") == identity), None)
+    return next((piece for piece in work.waiting(conn) if piece.kind == kind and piece.request.get("mend") == identity), None)
 
 
 def state_of(conn: sqlite3.Connection, mend: Mend) -> str:
-    """Where it stands, in a word or two."""
+    """The state of a mend in a word or two, for people."""
     if mend.undone_us is not None:
         if work_of(conn, UNDO, mend.id) is not None:
             return "being taken back"

@@ -1,4 +1,4 @@
-"""Mends and their undoing as kept work: slice by slice, each a transaction, resumed after whatever end."""
+"""Mends and their undoing as kept work: done in slices, one transaction each, and resumed after a stop, a kill or a power cut."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sensorlogd.storage.work import SALVAGE, Slice, Work, has_been
 SLICE_S = 0.015  # beside it the commit takes its time
 MOST_ROWS = 1_000  # readings changed, and kept, together
 LEAST_ROWS = 20
-SCAN_ROWS = 40_000  # fresh readings, which lie in the order of time: passed over at once in search of one series
+SCAN_ROWS = 40_000  # fresh readings lie in order of time: so many rows of all series are read at once to find those of one
 
 
 class MendWorker:
@@ -83,7 +83,7 @@ class MendWorker:
 
 
 class UndoWorker:
-    """Makes readings what they were, the newest slice first."""
+    """Gives readings back the values and flags that they had before the mend, the newest slice first."""
 
     kind = mending.UNDO
     grows = False
@@ -108,7 +108,7 @@ class UndoWorker:
             rolls_up = originals.write(conn, frontier, mend.series, rows, some_are_lost=some_are_lost) or rolls_up
             originals.forget(conn, mend.id, rows)
             restored += len(rows)
-            if 2 * time.perf_counter() - began - started > self.slice_s:  # another one would take as long as this one
+            if 2 * time.perf_counter() - began - started > self.slice_s:  # another round would take as long
                 break
         more = bool(rows)
         outcome = "" if more else f"{work.done + restored:,} readings are what they were"

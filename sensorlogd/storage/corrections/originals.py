@@ -1,7 +1,7 @@
-"""What readings were before somebody changed them: table ``mended``, and how readings get other values.
+"""The values and flags that readings had before somebody changed them (table ``mended``), and how readings get other values.
 
-For each slice of a mend, compressed, the times, values and qualities as arrays of 64 bits. The slices of one mend ascend
-and hold each reading once, so in whatever order they are taken back, each reading becomes what it was.
+A row holds one slice of a mend: times, values and qualities as arrays of 64 bits, compressed with zlib. The slices of one mend
+ascend in time and hold each reading once, so every reading gets its original back in whatever order the slices are taken back.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> No
 
 
 def newest(conn: sqlite3.Connection, mend: int) -> list[Reading]:
-    """The newest slice that is kept; empty: none is left."""
+    """The readings of the newest slice that is kept for ``mend``; empty if none is left."""
     row = conn.execute("SELECT n, before FROM mended WHERE mend_id = ? ORDER BY first_ts DESC LIMIT 1", (mend,)).fetchone()
     return [] if row is None else unpack(row[1], row[0])
 
 
 def forget(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:
-    """This slice was taken back."""
+    """Delete the slice that holds ``rows``, after it was taken back."""
     conn.execute("DELETE FROM mended WHERE mend_id = ? AND first_ts = ?", (mend, rows[0][0]))
 
 
 def forget_some(conn: sqlite3.Connection, series: int, slices: int) -> int:
-    """Of all mends of a series: it cannot be taken back any more. How many slices went, at most ``slices``."""
+    """Delete originals of all mends of a series, which then cannot be taken back any more. Returns how many slices were deleted,
+    at most ``slices``."""
     query = "SELECT mend_id, first_ts FROM mended WHERE mend_id IN (SELECT id FROM mend WHERE series_id = ?) LIMIT ?"
     found = conn.execute(query, (series, slices)).fetchall()
     conn.executemany("DELETE FROM mended WHERE mend_id = ? AND first_ts = ?", found)
@@ -43,7 +44,7 @@ def forget_some(conn: sqlite3.Connection, series: int, slices: int) -> int:
 
 
 def kept(conn: sqlite3.Connection, mend: int) -> int:
-    """How many readings can be taken back."""
+    """How many readings of ``mend`` have an original that is kept."""
     (readings,) = conn.execute("SELECT coalesce(sum(n), 0) FROM mended WHERE mend_id = ?", (mend,)).fetchone()
     return int(readings)
 

@@ -37,9 +37,10 @@ def order(
 
 
 def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:
-    """Before this time some of the readings of these series are not kept any more."""
+    """The time before which readings of at least one of these series have expired; far in the past if none have."""
     marks = [
-        conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (one,)).fetchone() for one in series
+        conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (identity,)).fetchone()
+        for identity in series
     ]
     return max((mark[0] for mark in marks if mark is not None), default=-(1 << 62))
 

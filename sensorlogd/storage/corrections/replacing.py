@@ -12,10 +12,10 @@ from sensorlogd.storage.stages.readings import Reading
 
 
 def keep(conn: sqlite3.Connection, series: int, identity: int | None, rows: Sequence[Reading], note: str, now_us: int) -> int:
-    """Remember what these readings, in order of time, were before they were replaced; the id of the mend.
-
-    ``identity``: the mend that the import has made so far. It goes on as long as nothing was changed since and time goes on;
-    else another one is begun, so that a mend with a higher id is always a later change, and each keeps a reading once.
+    """Keep the originals of ``rows`` (in order of time) before an import replaces them. Returns the id of the mend that keeps
+    them. ``identity``: the mend that this import has made so far. It is continued while it is the newest change and these
+    readings come later in time; otherwise a new mend is begun, so that a mend with a higher id is always the later change, and
+    each mend keeps a reading once.
     """
     first, end = rows[0][0], rows[-1][0] + 1
     if identity is None or not _goes_on(conn, series, identity, first):

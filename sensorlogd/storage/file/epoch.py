@@ -26,7 +26,7 @@ _AT = slice(60, 64)
 
 
 class Found(Enum):
-    """What lies at a path, before SQLite has seen it."""
+    """What lies at the path of the database, judged from its bytes before SQLite opens it."""
 
     NOTHING = "nothing"  # neither a file nor a log
     EMPTY = "empty"  # a file of zero bytes, alone
@@ -55,7 +55,7 @@ def look(path: Path) -> Found:
         if _has_frames(path):
             return Found.EMPTIED
         return Found.EMPTY if there else Found.NOTHING
-    if first is not None and head.startswith(_MAGIC):  # else the file is damaged, and the WAL may be the best of it
+    if first is not None and head.startswith(_MAGIC):  # otherwise the file is damaged, and the WAL may hold the only sound pages
         known_epoch, file_epoch = head[_AT], first[_AT]
         if known_epoch != file_epoch and any(known_epoch) and any(file_epoch):
             return Found.FOREIGN_WAL

@@ -20,7 +20,7 @@ from sensorlogd.storage.file.wal_watch import WalWatch
 
 MAGIC = b"SQLite format 3\0"
 EPOCH = slice(60, 64)
-AT_REST_S = 1.0  # so long a file that is being written by somebody else must keep still before it is judged
+AT_REST_S = 1.0  # a file that another program writes is judged only after it has not changed for so long
 
 
 class FileGone(Exception):
@@ -32,7 +32,7 @@ class FileGone(Exception):
 
 
 class FileMoves(Exception):
-    """Somebody else writes into the file just now: what it becomes is not known yet."""
+    """Another program is writing into the file at this moment; whether it will be another database is not known yet."""
 
 
 class FileOverwritten(Exception):

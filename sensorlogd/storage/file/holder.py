@@ -1,4 +1,4 @@
-"""Who has a database: the looker's half of the lock that ``daemon.main.process.lock`` takes.
+"""Which process holds a database, for programs that only look; ``daemon.main.process.lock`` takes the lock.
 
 The lock is an flock on ``<resolved path of the database>.lock``, which the kernel releases whatever way its holder ends;
 the file itself stays and means nothing. Its first line is the holder's pid (as the holder's own container counts), its
@@ -17,7 +17,7 @@ CONTENT_MAX = 8192  # bytes; a path has at most 4096
 
 
 class LockHeld(Exception):
-    """Another process has it. ``pid`` is 0 if it did not leave its number."""
+    """Another process holds the lock. ``pid`` is 0 if it is not known."""
 
     def __init__(self, what: Path, pid: int, instead: str) -> None:
         who = f"by the sensorlogd with pid {pid}" if pid else "by another process"
@@ -27,7 +27,8 @@ class LockHeld(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """``pid`` 0: it did not leave its number (a full disk, or it came just now). ``control``: where it listens, if it does."""
+    """The process that holds a database. ``pid`` 0: it is not in the file (the disk is full, or the lock was taken this moment).
+    ``control``: path of its control socket; None if it has none."""
 
     pid: int
     control: Path | None
@@ -43,10 +44,9 @@ def lock_path(database: Path) -> Path:
 
 
 def holder(database: Path) -> Holder | None:
-    """Who has this database now; None: nobody. Needs to read the lock file, not to write it.
-
-    Looking takes a shared lock for some microseconds, which who wants the exclusive one waits for. Raises OSError where
-    it cannot be told: the file may not be read, and the kernel's list of locks does not name it.
+    """The process that holds this database now; None if nobody does. The lock file needs to be readable only. Looking takes a
+    shared lock for some microseconds; a process that wants the exclusive lock waits for that long. Raises OSError if neither the
+    file can be read nor the kernel's list of locks names the holder.
     """
     path = lock_path(database)
     try:
@@ -68,7 +68,7 @@ def holder(database: Path) -> Holder | None:
 
 
 def parse(content: bytes) -> Holder:
-    """What a holder wrote; whatever is not as it should be is left out."""
+    """Read what a holder wrote; a part that is malformed is left out."""
     pid, _, rest = content.partition(b"\n")
     control = rest.partition(b"\n")[0]
     return Holder(

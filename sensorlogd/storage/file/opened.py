@@ -1,7 +1,8 @@
-"""One opened database file: all that is known of it belongs together and ends together.
+"""One opened database file, with everything that is known about it: it is all made at the opening and discarded at the close.
 
 Owned by the writer thread. ``token`` names this opening and no other: what was computed for an earlier one (roll-ups, a slice
-of a mend) is refused by it. No policy here: whatever goes wrong is raised, and ``daemon.writing.recovery.failures`` decides.
+of a mend) is refused by it. This module decides nothing about errors: it raises them, and ``daemon.writing.recovery.failures``
+decides.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ class OpenDatabase:
     token: int = field(default_factory=lambda: next(_tokens))
     scrub: Scrub = field(default_factory=Scrub)
     wal: WalWatch = field(init=False)
-    wal_is_held: bool = False  # the last checkpoint could not copy everything: a reader needs what it leaves
+    wal_is_held: bool = False  # the last checkpoint could not copy everything, because another program still reads older pages
     _closed: bool = False
     _guard: sqlite3.Connection | None = None
     _file: FileWatch | None = None
-    _generation: bytes = b""  # of the WAL that is known to hold page 1
+    _generation: bytes = b""  # the generation of the WAL that is known to hold page 1
 
     def __post_init__(self) -> None:
         self.wal = WalWatch(self.path)
@@ -95,7 +96,7 @@ class OpenDatabase:
             raise
 
     def rollback(self) -> None:
-        """Whatever SQLite has not undone by itself. Raises nothing."""
+        """Roll back the transaction, if SQLite has not done so by itself. Raises nothing."""
         if not self._closed and self.conn.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 self.conn.execute("ROLLBACK")
@@ -104,9 +105,9 @@ class OpenDatabase:
         """Copy the WAL into the file once it is long, and begin it anew with page 1 (see ``epoch``). Raises sqlite3.Error."""
         frames = self.wal.frames()
         if frames and self.wal.generation != self._generation:
-            self.put_page_one()  # it began anew without: somebody else copied it into the file, or writing page 1 failed
+            self.put_page_one()  # the WAL began anew without page 1: another program checkpointed it, or writing page 1 failed
         if frames >= CHECKPOINT_FRAMES:
-            self.look_at_file()  # into another file it must not be copied
+            self.look_at_file()  # raises if another file lies at the path: the WAL must not be copied into it
             self.checkpoint()
 
     def checkpoint(self) -> None:

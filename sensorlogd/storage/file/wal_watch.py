@@ -1,4 +1,4 @@
-"""How long the write-ahead log is, and when it begins anew: asked of the file, because SQLite tells only at a checkpoint.
+"""How long the write-ahead log is, and when it begins anew. Read from the file, because SQLite reports it at a checkpoint only.
 
 The ``-wal`` is looked at, and the head of its index, through descriptors that stay open as long as the database does: SQLite's
 locks are on the database and its ``-shm``, and closing another descriptor of those would drop them.
@@ -89,7 +89,8 @@ class WalWatch:
         return (salts, last) if version == INDEX_VERSION else None
 
     def _is_whole(self, salts: bytes, last: int) -> bool:
-        """Its end, and what was its end when it was looked at last: it may have been cut and written on since."""
+        """Whether both the present last frame and the one that was last at the previous look are there: the log may have been cut
+        and continued between the two."""
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:
             if not self.frames() or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
@@ -100,7 +101,7 @@ class WalWatch:
         return True
 
     def file_bytes(self) -> int:
-        """The size of the file: what it has been at most, until it is cut back."""
+        """The size of the file in bytes: the largest that the log has been, until SQLite truncates it."""
         try:
             return os.fstat(self._descriptor).st_size if self._descriptor >= 0 else os.stat(self.path).st_size
         except OSError:
@@ -112,7 +113,7 @@ class WalWatch:
         while self._is_of_this_generation(known + step):
             known += step
             step *= 2
-        while step > 1:  # known is ours, known + step is not
+        while step > 1:  # frame ``known`` belongs to this generation, frame ``known + step`` does not
             step //= 2
             if self._is_of_this_generation(known + step):
                 known += step
@@ -138,7 +139,7 @@ def holders(database: Path) -> list[tuple[int, str]]:
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
-            if any(os.readlink(one) in wanted for one in (entry / "fd").iterdir()):
+            if any(os.readlink(link) in wanted for link in (entry / "fd").iterdir()):
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
                 found.append((int(entry.name), command[:100]))
         except OSError:

@@ -1,8 +1,9 @@
-"""With how many places the values of a series come, learned from some of them: what is computed of them is shown accordingly.
+"""How many decimal places the values of a series have, learned from a sample: computed values are shown with as many, or two
+more.
 
-Counting the digits of every reading would cost more than storing it. A few now and then tell as much: some of each series of the
-first commit, and whenever the table ``latest`` is written; some of each piece of an import. The most that were ever seen are kept in
-``meta``.
+Counting the digits of every reading would cost more than storing it, so only a few are looked at: some of each series in the
+first commit and whenever the table ``latest`` is written, and some of each piece of an import. The largest count ever seen is
+kept in ``meta``.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def of_blocks(blocks: Iterable[Block], ids: Mapping[tuple[str, str], int]) -> It
 
 
 def spread(values: Sequence[float | None]) -> Values:
-    """Some of them, from the first to the last."""
+    """A sample of ``values``, spread from the first to the last."""
     return values[:: max(len(values) // SAMPLE, 1)]
 
 
@@ -61,15 +62,15 @@ def _sample(column: Column) -> Values:
     some = zip(column.values[::step], quality[::step], strict=False)
     try:
         return [value for value, flag in some if flag & FLAG_MASK not in _NO_VALUE]
-    except TypeError:  # a reading that is none: it is set aside where it would be stored
+    except TypeError:  # not a number: the insert sets this reading aside later
         return ()
 
 
 def seen(conn: sqlite3.Connection) -> dict[int, int]:
-    """Series id -> the most places seen; ``numbers.LONG`` and one where it is no number of places."""
+    """Series id -> the most decimal places seen; ``numbers.LONG`` + 1 where the values have more than can be shown."""
     return {int(key.removeprefix(meta.SEEN_DECIMALS)): int(value) for key, value in meta.entries(conn, meta.SEEN_DECIMALS)}
 
 
 def forget(conn: sqlite3.Connection, series: int) -> None:
-    """The series is gone, and its number may be given to another."""
+    """Delete what is known of a deleted series: SQLite may give its id to a new one."""
     meta.remove(conn, [f"{meta.SEEN_DECIMALS}{series}"])

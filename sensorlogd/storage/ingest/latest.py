@@ -1,7 +1,7 @@
 """The newest arrival of every series, kept in a small table so that ``latest`` needs no scan.
 
 Written every few seconds rather than with every commit, because it would cost a page write per commit on an SD card.
-Readers lay the fresh readings from ``meta.latest_written_us`` on over it, so their answer is current.
+Queries therefore read the table and then the fresh readings from ``meta.latest_written_us`` on, so their answer is current.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
 def saved(conn: sqlite3.Connection, series: Collection[int]) -> dict[int, Reading]:
     """The newest reading of each of these as it was saved: those of the last seconds may be missing."""
     rows = conn.execute("SELECT series_id, ts, value, quality FROM latest")
-    return {one: (ts, value, quality) for one, ts, value, quality in rows if one in series}
+    return {identity: (ts, value, quality) for identity, ts, value, quality in rows if identity in series}
 
 
 def renew(conn: sqlite3.Connection, newest: dict[int, tuple[int, float | None, int]], series: Iterable[int]) -> None:
-    """Stored readings of these series were changed or moved away: so are those in ``newest``, which are not saved yet."""
-    for one in series:
-        if one in newest:
-            ts = newest[one][0]
-            found = storing.find_anywhere(conn, one, ts)
+    """Correct ``newest`` (arrivals that are not saved yet) after stored readings of these series were changed or moved away."""
+    for identity in series:
+        if identity in newest:
+            ts = newest[identity][0]
+            found = storing.find_anywhere(conn, identity, ts)
             if found is None:
-                del newest[one]
+                del newest[identity]
             else:
-                newest[one] = (ts, *found)
+                newest[identity] = (ts, *found)

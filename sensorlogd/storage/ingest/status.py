@@ -54,7 +54,7 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 
 
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
-    """Store the daemon's facts that changed, JSON a value; the caller owns the transaction."""
+    """Store the facts of the daemon that have changed, each value as JSON; the caller owns the transaction."""
     conn.executemany(_DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
 
 

@@ -1,8 +1,8 @@
 """Upsert readings that come from elsewhere (an import): by (series, time), compared with what is there.
 
-The same reading again is nothing new. Another value or flag at a time that is taken is told, and replaces what is there
-only if that is asked for; what was there is then kept like a mend's. Everything else is as for a late reading: below the
-edge its minute becomes dirty, below a retention cut it is refused.
+A reading that is stored already is counted as ``same``. Another value or flag for a time that has a reading is counted as
+``differing``, or, if the caller asks for that, replaces the reading, whose original is then kept as a mend keeps it. The rest is
+as for a late reading: below the edge its minute becomes dirty, below a retention cut it is refused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UpsertError(Exception):
 
 
 class Busy(UpsertError):
-    """Not yet: earlier work on the same readings comes first. Try again."""
+    """Earlier work on the same readings has to finish first. Nothing was stored; try again later."""
 
 
 @dataclass(frozen=True, slots=True)

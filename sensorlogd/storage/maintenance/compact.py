@@ -1,4 +1,4 @@
-"""Write a database anew, without gaps. For whoever holds its lock, with nobody else reading or writing it.
+"""Rewrite a database without unused pages (VACUUM). The caller holds its lock, and no other program reads or writes it.
 
 SQLite writes a copy into a temporary file, keeps the old pages in a rollback journal, and overwrites: cut off at any
 moment, the journal brings the old content back when the file is next opened for writing.
@@ -46,7 +46,8 @@ def vacuum(path: Path) -> None:
 
 
 def give_back(conn: sqlite3.Connection, pages: int) -> tuple[int, int]:
-    """Shorten the file by so many free pages at most, in the transaction there is: (free before, free now)."""
+    """Shorten the file by at most ``pages`` free pages, in the caller's transaction. Returns (free pages before, free pages
+    now)."""
     (free,) = conn.execute("PRAGMA freelist_count").fetchone()
     conn.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
     (left,) = conn.execute("PRAGMA freelist_count").fetchone()

@@ -1,7 +1,8 @@
-"""Retention's cuts that lie in the future: a clock was ahead when they were made, and every reading since is refused.
+"""Cuts of retention that lie in the future: the clock was ahead when they were made, and every reading since then is refused.
 
-No cut is younger than what is kept, so one in the future is wrong for certain. It is taken back to the begin of the day that
-is now, where all cuts lie on. What was expired by it is gone: of that one day the roll-ups may be made anew from less.
+Readings are kept for at least an hour, so a cut in the future is certainly wrong. It is moved back to the beginning of today,
+because all cuts lie on beginnings of days. What it has made expire is gone, so the roll-ups of that day may be computed again
+from fewer readings.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from sensorlogd.storage.rollups import resolutions
 
 
 def take_back(conn: sqlite3.Connection, now_us: int, zone: str) -> int:
-    """How many series may be stored again. Own transaction; ``now_us``: a time that can be relied on. Raises sqlite3.Error.
+    """Returns for how many series readings are accepted again. Own transaction; ``now_us``: a time that can be relied on. Raises
+    sqlite3.Error.
 
     Afterwards ``Retention.recover`` has to read the cuts again, and the frontier to take them over.
     """

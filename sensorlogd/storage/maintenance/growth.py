@@ -19,9 +19,9 @@ _LAST_DAY = (
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Of the last day that is rolled up, or as much of it as there is. ``readings_per_day``: those that are not known to be wrong.
-    ``minutes_per_day``: of series, that have a roll-up. ``expires``: something has expired already,
-    so that it does not grow by all that comes."""
+    """Measured over the last day that is rolled up, or the part of it that there is. ``readings_per_day``: readings not flagged
+    as wrong. ``minutes_per_day``: minutes that have a roll-up, summed over all series. ``expires``: old readings expire already,
+    so the file grows by less than what arrives."""
 
     readings_per_day: float
     minutes_per_day: float

@@ -125,7 +125,9 @@ def all_incidents(database: Path) -> list[Incident]:
 
 def unfinished_salvage(database: Path) -> list[Incident]:
     """The incidents whose readings are not all back, the newest last."""
-    return [one for one in all_incidents(database) if one.is_whole and one.is_wanted and not one.salvaged]
+    return [
+        incident for incident in all_incidents(database) if incident.is_whole and incident.is_wanted and not incident.salvaged
+    ]
 
 
 def find(database: Path, name: str) -> Incident | None:

@@ -1,4 +1,4 @@
-"""Looking at a database file from outside: what is in it, and whether it is sound. Only reads."""
+"""Examine a database file without changing it: what is in it, and whether it is sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How much at once: measured, so that a slice takes about as long as it may on any machine. The one place where that is done."""
+"""How many rows a slice deals with: measured, so that a slice takes about its allowed time on any machine. Every sliced job uses
+this."""
 
 from __future__ import annotations
 
@@ -21,6 +22,7 @@ class Pace:
         return int(self.rows)
 
     def measured(self, took_s: float, slice_s: float | None = None) -> None:
-        """So long did ``rows`` take. ``slice_s``: what they might have taken this time, where that is not always the same."""
+        """Adjust ``rows``, of which the last slice took ``took_s``. ``slice_s``: the time it was allowed, where that varies from
+        slice to slice."""
         change = (self.slice_s if slice_s is None else slice_s) / max(took_s, 1e-6)
         self.rows = min(max(self.rows * min(max(change, self.slower), self.faster), self.least), self.most)

@@ -22,12 +22,13 @@ PAGES_AT_ONCE = 5_000
 
 
 class NoRescue(Exception):
-    """What is open cannot be copied now; the text says why. It is still there as long as it is open."""
+    """The open database cannot be copied now; the text says why. Its content is not lost as long as it stays open."""
 
 
 def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> str:
-    """Copy what is open into an incident; what came of it, in words. A removed file is salvaged into its successor; a replaced
-    one only kept, because whoever put another file there meant that one. Raises NoRescue, OSError; nothing is changed then."""
+    """Copy the open database into an incident. Returns a clause for people. The copy of a removed file is salvaged into its
+    successor; that of a replaced file is only kept, because whoever put another file there wanted that one. Raises NoRescue,
+    OSError; nothing is changed then."""
     reason = _reason(db, removed)
     with contextlib.suppress(sqlite3.Error):  # a file that only got another name is whole then
         db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -41,7 +42,8 @@ def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> st
 
 
 def give_up(db: OpenDatabase, now_us: int, why: Exception, *, removed: bool) -> str:
-    """There is no room for a copy and no time left: only the write-ahead log is kept. In words. Raises OSError."""
+    """Keep only the write-ahead log, because there is no room for a copy and no time left. Returns a clause for people. Raises
+    OSError."""
     logger.error("database: %s; given up", why)
     if not db.sides():
         return f"{why}; given up"

@@ -146,7 +146,7 @@ class Retention:
             self.read_cuts(conn)
 
     def read_cuts(self, conn: sqlite3.Connection) -> None:
-        """Somebody stored cuts (a conversion of units takes them over to the new series)."""
+        """Read the cuts again after other code has stored some (a conversion of units copies them to the new series)."""
         self.cuts_us = dict(conn.execute("SELECT series_id, cut_us FROM retention_cut WHERE tier = 0").fetchall())
 
     def _delete_next(self, conn: sqlite3.Connection, work: list[tuple[int, int, int]]) -> None:
@@ -172,7 +172,7 @@ class Retention:
             deleted = _delete_before(conn, series, tier, cut if end is None else end)
             took = time.perf_counter() - began
         self.deleted += deleted
-        if took > self.slice_s or end is not None:  # a short rest says nothing about how many could be deleted at once
+        if took > self.slice_s or end is not None:  # too few to measure a pace by
             self._delete_pace.measured(took)
         return end is not None
 
@@ -233,10 +233,14 @@ class Retention:
             work = [(series, 0, cut) for series in chosen]
             with transaction(conn):
                 conn.executemany(_CUT, work)
-                # A mark below the cut could only be healed from readings that are going: the roll-ups stay as they are.
-                conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start < ?", [(one, _hour(cut)) for one in chosen])
+                # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
+                # they are.
                 conn.executemany(
-                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?", [(_hour(cut), one) for one in chosen]
+                    "DELETE FROM dirty WHERE series_id = ? AND start < ?", [(identity, _hour(cut)) for identity in chosen]
+                )
+                conn.executemany(
+                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?",
+                    [(_hour(cut), identity) for identity in chosen],
                 )
             self.read_cuts(conn)
             return work

@@ -1,4 +1,4 @@
-"""Reading everything once in a while, a little at a time: a damaged page that nobody asks for is else found months later.
+"""Read the whole file now and then, a little at a time: otherwise a damaged page that no query touches is found months later.
 
 What is found is what SQLite finds when it reads a page: that it is none. Small tables are read whole at each look, large ones
 from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one opened anew by the
@@ -40,7 +40,7 @@ ROWS_AT_ONCE = 2_000
 
 
 class Spoilt(sqlite3.DatabaseError):
-    """What SQLite tells in a report instead of an error."""
+    """Damage that SQLite names in the report of quick_check instead of raising an error."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
@@ -57,7 +57,7 @@ class Scrub:
         """Read on for about so long. Raises sqlite3.Error: CORRUPT or NOTADB is damage."""
         until = time.monotonic() + for_s
         conn.execute("PRAGMA shrink_memory")  # from the disk, not from memory
-        conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
+        conn.execute("PRAGMA cell_size_check = ON")  # an error for a malformed cell, instead of wrong values
         for table in SMALL:
             line = conn.execute("SELECT quick_check FROM pragma_quick_check(?)", (table,)).fetchall()[0][0]
             if line != "ok":
@@ -72,7 +72,7 @@ class Scrub:
         table = tuple(LARGE)[self._table]
         key = LARGE[table]
         names, marks = ", ".join(key), ", ".join("?" * len(key))
-        columns = names if "INDEXED" in table else "*"  # of an index nothing but itself
+        columns = names if "INDEXED" in table else "*"  # reads the index alone, not the table
         where = "" if self._after is None else f"WHERE ({names}) > ({marks})"
         rows = conn.execute(
             f"SELECT {names} FROM (SELECT {columns} FROM {table} {where} ORDER BY {names} LIMIT {ROWS_AT_ONCE})"

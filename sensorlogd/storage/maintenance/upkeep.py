@@ -61,13 +61,13 @@ class Upkeep:
         frontier.generation = generation
 
     def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
-        """The configured sensors changed: what expires when is planned anew, and a converted series brings cuts with it."""
+        """Take over changed sensors: begin a new round of retention, and read the cuts that a conversion of units has stored."""
         self._expire_due = 0.0
         self.retention.read_cuts(conn)
         frontier.cuts_us = self.retention.cuts_us
 
     def stored(self, rows: int) -> None:
-        """So many readings were committed: a good part of a block makes the next look due at once."""
+        """Count committed readings; once they are a good part of a block, the next look at the mover is due at once."""
         self.backlog += rows
         self._stored += rows
         if self._stored >= self.mover.block_rows // 3:
@@ -108,7 +108,8 @@ class Upkeep:
         frontier.moved_until_us = self.mover.moved_until_us
 
     def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:
-        """The disk is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if it helped."""
+        """For a disk that is nearly full: with ``when_full: drop_oldest`` expire the oldest readings. True if there is room in
+        the file now."""
         if self.when_full != "drop_oldest" or conn is None:
             return False
         dropped = self.retention.drop_oldest(conn)

@@ -93,7 +93,7 @@ def _stddev(span: Span) -> float | None:
     mean = total(span.part("_sums"), 1 / n)
     if mean is None or None in m2s:
         return None
-    m2 = total((*m2s, *(count * (one - mean) * (one - mean) for count, one in zip(counts, means, strict=True))))
+    m2 = total((*m2s, *(count * (each_mean - mean) * (each_mean - mean) for count, each_mean in zip(counts, means, strict=True))))
     return None if m2 is None else math.sqrt(max(m2, 0.0) / (n - 1))
 
 
@@ -147,7 +147,7 @@ def _states(span: Span) -> dict[str, float] | None:
     for value, us in (*zip(span.part("last")[:-1], span.part("_steps")[:-1], strict=True), *span.held):
         key = state_key(value)
         found[key] = found.get(key, 0) + us
-    return {key: us / 1e6 for key, us in sorted(found.items(), key=lambda one: _place(one[0])) if us}
+    return {key: us / 1e6 for key, us in sorted(found.items(), key=lambda item: _place(item[0])) if us}
 
 
 def _place(key: str) -> float:
@@ -166,7 +166,7 @@ def _vector(span: Span) -> tuple[float, float] | None:
 def _direction(span: Span) -> float | None:
     """Circular mean in degrees, 0 to 360; None where there is no direction."""
     vector = _vector(span)
-    if vector is None or all(abs(one) < 1e-12 * span.n for one in vector):
+    if vector is None or all(abs(component) < 1e-12 * span.n for component in vector):
         return None
     return compass(math.degrees(math.atan2(*vector)))
 

@@ -105,7 +105,7 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         until = step.bucket(until - 1, ask.zone)[1]
     if conversion is not None:
         conversion.check(ask.aggregates)
-    source, resolution = _source(segments, step, since, until, ask, [one.ranked for one in chosen])
+    source, resolution = _source(segments, step, since, until, ask, [each.ranked for each in chosen])
     cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:
         notes.append(
@@ -148,7 +148,7 @@ def _for_points(segments: Segments, since_us: int, until_us: int, max_points: in
         kept = segments.cut_us(tier)
         if kept is None or since_us >= kept:
             width = tier * resolutions.SECOND_US
-            return next((one for one in grid.LADDER if one.about_us >= max(width, step.about_us)), step)
+            return next((rung for rung in grid.LADDER if rung.about_us >= max(width, step.about_us)), step)
     return step
 
 
@@ -183,7 +183,7 @@ def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[lis
 def _rows(
     segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
-    sorting = any(one.ranked for one in chosen)
+    sorting = any(each.ranked for each in chosen)
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
     for edges in _chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
@@ -195,7 +195,7 @@ def _rows(
                 continue
             if sorting and not empty:
                 span.sorted_values = segments.sorted_values(span.start_us, span.end_us)
-            values = tuple(one.compute(span) if not empty or one.of_empty else None for one in chosen)
+            values = tuple(each.compute(span) if not empty or each.of_empty else None for each in chosen)
             yield BucketRow(start, values, 0 if empty else span.n, round(span.covered_us / (span.end_us - span.start_us), 6))
 
 
@@ -203,7 +203,7 @@ def _filled(
     rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], segments: Segments, since_us: int, kind: str
 ) -> Iterator[BucketRow]:
     """Empty buckets get values; only those aggregates that are values of the series (not counts, sums or differences)."""
-    fillable = [one.unit == "value" for one in chosen]
+    fillable = [each.unit == "value" for each in chosen]
     before: BucketRow | None = None
     waiting: list[BucketRow] = []
     if ask.fill == "previous":
@@ -282,7 +282,7 @@ def readings(
     else:
         settled, fresh = snapshot.readings.spans(since_us, until_us)
         if settled is not None:
-            merged = heapq.merge(*(_stream(snapshot, one, *settled) for one in sorted(series)))
+            merged = heapq.merge(*(_stream(snapshot, identity, *settled) for identity in sorted(series)))
         if fresh is not None:
             merged = chain(merged, _fresh(snapshot, series, *fresh))
     for point in merged:

@@ -91,7 +91,7 @@ class Following:
         known, self._marks = self._marks, marks
         if known is None:
             return
-        names = {one.id: one for one in self.series}
+        names = {each.id: each for each in self.series}
         new = sorted(
             (series, start)
             for (series, start), generation in marks.items()

@@ -208,7 +208,7 @@ class Log:
 
         The newest arrival, that is: a reading dated tomorrow does not hide what came after it.
         """
-        wanted = {one.id: one for one in series}
+        wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
             stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
             since = meta.marks(conn).latest_written_us
@@ -216,7 +216,7 @@ class Log:
                 known = stored.get(identity)
                 if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
                     stored[identity] = (ts, value, quality)
-        return [Reading(one, *stored[one.id]) if one.id in stored else None for one in wanted.values()]
+        return [Reading(each, *stored[each.id]) if each.id in stored else None for each in wanted.values()]
 
     def readings(
         self, series: Sequence[Series], since_us: int, until_us: int, after: tuple[int, int] | None = None
@@ -225,15 +225,15 @@ class Log:
 
         ``after``: (time, series id) of the last row of the page before.
         """
-        by_id = {one.id: one for one in series}
+        by_id = {each.id: each for each in series}
         new = tuple.__new__  # a day at 1 Hz is 86,400 of these
         with self._snapshot() as conn:
             snapshot = Snapshot.of(conn, "UTC")
             if len(series) == 1 and after is None:
-                one = series[0]
-                for rows in Segments(snapshot, one.id, BASE).chunks(since_us, until_us):
+                only = series[0]
+                for rows in Segments(snapshot, only.id, BASE).chunks(since_us, until_us):
                     for ts, value, flag in rows:
-                        yield new(Reading, (one, ts, value, flag))
+                        yield new(Reading, (only, ts, value, flag))
                 return
             for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
@@ -258,7 +258,7 @@ class Log:
         """When the first and the last reading of these series was."""
         with self._snapshot() as conn:
             readings = Readings.of(conn)
-            found = [extent for one in series if (extent := readings.extent(one.id)) is not None]
+            found = [extent for each in series if (extent := readings.extent(each.id)) is not None]
         return min((first for first, _ in found), default=None), max((last for _, last in found), default=None)
 
     def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
@@ -284,11 +284,11 @@ class Log:
 
         Raises ValueError for what cannot be answered (see ``engine``), before the first answer where that is possible.
         """
-        conversions = [None if unit is None else conversion(one, unit) for one in series]
+        conversions = [None if unit is None else conversion(each, unit) for each in series]
         with self._snapshot() as conn:
-            snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [one.id for one in series], ask)
-            for one, change in zip(series, conversions, strict=True):
-                yield one, engine.buckets(snapshot, one.id, ask, change)
+            snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
+            for each, change in zip(series, conversions, strict=True):
+                yield each, engine.buckets(snapshot, each.id, ask, change)
 
     def version(self) -> int:
         """Another number after every commit of somebody else, as long as this log is open."""
@@ -329,7 +329,7 @@ class Log:
 
 def conversions(series: Iterable[Series], unit: str) -> dict[int, Conversion | None]:
     """For ``converted``. Raises ValueError that names the series."""
-    return {one.id: conversion(one, unit) for one in series}
+    return {each.id: conversion(each, unit) for each in series}
 
 
 def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:

@@ -50,7 +50,7 @@ def ask(
         raise ValueError(f"{spell('every')} and {spell('max_points')} exclude each other")
     if max_points is not None and max_points < 1:
         raise ValueError(f"{spell('max_points')} is {max_points}; at least 1")
-    chosen = next((one for one in FILLS if one == (fill or "none")), None)
+    chosen = next((name for name in FILLS if name == (fill or "none")), None)
     if chosen is None:
         raise ValueError(f"unknown {spell('fill')} {fill!r}; known: {', '.join(FILLS)}")
     return Ask(*span, None if every is None else Step.parse(every), max_points, aggregates(agg), zone, chosen)

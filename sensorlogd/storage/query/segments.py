@@ -238,7 +238,7 @@ class Segments:
             )
             for tier in COARSE_TO_FINE
         ]  # fmt: skip
-        return min((one for one in (*remembered, found) if one is not None), default=None)
+        return min((ts for ts in (*remembered, found) if ts is not None), default=None)
 
     def _one(self, sql: str, *parameters: int) -> tuple[int, float] | None:
         row: tuple[int, float] | None = self.snapshot.conn.execute(sql, parameters).fetchone()

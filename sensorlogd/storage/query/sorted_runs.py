@@ -38,7 +38,7 @@ class SortedRuns:
             self._open = array("d")
         windows = [(0, len(run)) for run in self._runs]
         while True:
-            widest = max(range(len(windows)), key=lambda one: windows[one][1] - windows[one][0])
+            widest = max(range(len(windows)), key=lambda index: windows[index][1] - windows[index][0])
             low, high = windows[widest]
             pivot = self._runs[widest][(low + high) // 2]
             below = [bisect_left(run, pivot, a, b) for run, (a, b) in zip(self._runs, windows, strict=True)]

@@ -30,7 +30,9 @@ def mark(conn: sqlite3.Connection, series: Iterable[int], now_us: int, since_us:
 def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int) -> None:
     """As ``mark``, each series from an instant of its own."""
     cuts = dict(conn.execute(f"SELECT series_id, cut_us - cut_us % {HOUR_US} FROM retention_cut WHERE tier = 0").fetchall())
-    conn.executemany(_MARK, [(one, MINUTE, max(since, cuts.get(one, since)), now_us) for one, since in since_us.items()])
+    conn.executemany(
+        _MARK, [(series_id, MINUTE, max(since, cuts.get(series_id, since)), now_us) for series_id, since in since_us.items()]
+    )
 
 
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:

@@ -145,14 +145,14 @@ def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -
 
 def _firsts(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:
     """When the first reading and the first stored buckets from an instant on are."""
-    one = snapshot.readings.first_settled(series, from_us)
-    if one is not None:
-        yield one
+    first_us = snapshot.readings.first_settled(series, from_us)
+    if first_us is not None:
+        yield first_us
     if fresh is not None:
         yield from (start for start in fresh if start + MINUTE_US > from_us)
     for tier in (*FIXED, DAY):
-        one = snapshot.conn.execute(
+        first_us = snapshot.conn.execute(
             "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, from_us)
         ).fetchone()[0]
-        if one is not None:
-            yield one
+        if first_us is not None:
+            yield first_us

@@ -1,4 +1,4 @@
-"""What a bucket of readings says in one row, and how such rows become one.
+"""A roll-up: the summary of one bucket of readings in one row, and how several such rows merge into one.
 
 The law: a roll-up describes its own readings only. ``integral``, ``covered_us``, ``increase``, ``transitions`` and
 ``states`` run from its first reading to its last. ``merge_all`` adds the steps between neighbours, so that an hour merged
@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 
 FAIL, MISSING = 4, 9
 _COUNTED = (1, 2, 3, 4, 9)
-DIP = 0.1  # a counter that falls by no more than this part of its value wobbles, unless its channel says otherwise
+DIP = 0.1  # the default of ``dip``: a counter that falls by no more than this fraction of its value has wobbled, not been reset
 MAX_STATES = 64
-OTHER = "other"  # the key of all states beyond MAX_STATES; no number reads like that
+OTHER = "other"  # the key that gathers all states beyond MAX_STATES; no state_key of a number looks like it
 
 Values = Sequence[float | None]
 
@@ -68,7 +68,7 @@ class RollUp(NamedTuple):
     n_fail: int = 0
     n_missing: int = 0
     transitions: int | None = None  # states only: how often a reading differs from the one before it
-    states: str | None = None  # states only: JSON, state_key -> microseconds, see ``_told``
+    states: str | None = None  # states only: JSON, state_key -> microseconds, see ``_states_text``
     second: float | None = None  # counters only, of two readings and more: what a merge needs to see glitches at its seams
     last_but_one: float | None = None
 
@@ -354,7 +354,9 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     mean = _merged_mean(ns, means, n)
     m2 = None
     if mean is not None and None not in m2s:
-        m2 = total(chain(m2s, (count * (one - mean) * (one - mean) for count, one in zip(ns, means, strict=True))))
+        m2 = total(
+            chain(m2s, (count * (each_mean - mean) * (each_mean - mean) for count, each_mean in zip(ns, means, strict=True)))
+        )
     heartbeat = rules.heartbeat_us
     steps = [min(heartbeat, step) for step in map(sub, firsts_ts[1:], lasts_ts)]
     integral = None if None in integrals else total(chain(integrals, (v * s * 1e-6 for v, s in zip(lasts, steps, strict=False))))
@@ -386,7 +388,7 @@ def _merged_mean(ns: Sequence[int], means: Sequence[Any], n: int) -> float | Non
     if None in means:
         return None
     mean = total(map(mul, ns, means), 1 / n)
-    return total(one * (count / n) for count, one in zip(ns, means, strict=True)) if mean is None else mean
+    return total(each_mean * (count / n) for count, each_mean in zip(ns, means, strict=True)) if mean is None else mean
 
 
 def _merged_states(texts: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:

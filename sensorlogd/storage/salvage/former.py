@@ -1,4 +1,4 @@
-"""What a damaged file is about: its sensors and series, cuts, edges and marks, as far as they can be read.
+"""The small tables of a damaged file: its sensors and series, cuts, edges and marks, as far as they can be read.
 
 All of it is small; it is read when the file is opened and held in memory.
 """

@@ -1,4 +1,4 @@
-"""Which live series a former one is: by the names of sensor and channel, and only if unit and kind agree.
+"""Which series of the live log a series of the damaged file is: the one with the same sensor, channel, unit and kind.
 
 What was found stays so while the salvage lasts, in a row of ``meta`` (a sensor may be renamed meanwhile), unless the unit
 or kind of the live series is changed: units are never mixed.
@@ -137,5 +137,5 @@ class Names:
 
 
 def _agree(series: Series, unit: str, kind: str) -> bool:
-    """Can readings of both be in one series? Two spellings of a unit are one unit."""
+    """Whether readings of both may be in one series. Two spellings of a unit count as one unit."""
     return series.kind == kind and (series.unit == unit or conversion.conversion(series.unit, unit) == (1.0, 0.0))

@@ -1,6 +1,6 @@
 """Open what was set aside, by the gentlest way that works: as it is, rebuilt, or rebuilt with the schema of an empty log.
 
-Rebuilding copies the file and may take long, so it is done by a thread; whoever asks meanwhile is told so.
+Rebuilding copies the file and may take long, so a thread does it; ``poll`` returns None until it is done.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sensorlogd.storage.salvage.reading import Damaged, Unreadable
 
 
 class Way(IntEnum):
-    """How it is opened; the next one if that fails."""
+    """A way of opening the file; if it fails, the next one is tried."""
 
     AS_IT_IS = 0
     REBUILT = 1

@@ -1,4 +1,4 @@
-"""All that a damaged file holds, in one fixed order, piece by piece: from any pointer on, the same again.
+"""The contents of a damaged file, piece by piece in a fixed order: reading from the same pointer again gives the same rows.
 
 The order: names and cuts; settled readings, series by series; fresh readings; calibrations; mends and what was
 mended; events; roll-ups. A pointer is (stage, series or mend, tier, key); it says nothing about how much was read before.
@@ -23,7 +23,7 @@ _MARGIN_US = 3 * resolutions.DAY * resolutions.SECOND_US  # a cut of the live lo
 
 
 class Stage(IntEnum):
-    """What comes after what. Stored in ``progress``: never renumber."""
+    """The order of the stages. The numbers are stored in ``progress``: never renumber them."""
 
     NAMES = 0
     HISTORY = 1

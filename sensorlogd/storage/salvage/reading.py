@@ -60,8 +60,8 @@ class Damaged:
         self.conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self.conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)  # a damaged length is an error, not all the memory
         try:
-            self.conn.execute("PRAGMA cell_size_check = ON")  # rather an error than nonsense
-            self.conn.execute("PRAGMA writable_schema = ON")  # or a file shorter than its header says is not read at all
+            self.conn.execute("PRAGMA cell_size_check = ON")  # an error for a malformed cell, instead of wrong values
+            self.conn.execute("PRAGMA writable_schema = ON")  # else a file that is too short is not read at all
             self.conn.execute("PRAGMA cache_size = -4000")
             if not KEYS.keys() & {name for (name,) in self.conn.execute("SELECT name FROM sqlite_schema")}:
                 raise Unreadable("it has no table of readings")
@@ -231,7 +231,7 @@ class Damaged:
         return int(found[0][0]) if found else None
 
     def _judge(self, error: sqlite3.Error) -> None:
-        """Is it damage? Raises NotNow if it is of this moment only."""
+        """Whether the error means damage. Raises NotNow if it is a condition of this moment only (locked, out of memory)."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in _PASSING:
             raise NotNow(str(error)) from error

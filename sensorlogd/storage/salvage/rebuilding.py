@@ -23,7 +23,7 @@ _LEAVES, _INNER = (0x0D, 0x0A), (0x05, 0x02)
 
 
 class Stopped(Exception):
-    """``enough`` said so."""
+    """The caller's ``enough`` asked for the end."""
 
 
 def needs_rebuilding(incident: Incident) -> bool:

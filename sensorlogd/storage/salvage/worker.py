@@ -45,10 +45,10 @@ def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | No
 
     ``ending``: the work that is over with this transaction.
     """
-    known = [one for one in work.everything(conn) if one.kind == KIND]
-    if any(one.state is work.State.WAITING and one.id != ending for one in known):
+    known = [piece for piece in work.everything(conn) if piece.kind == KIND]
+    if any(piece.state is work.State.WAITING and piece.id != ending for piece in known):
         return None
-    had = {one.request.get("incident") for one in known}
+    had = {piece.request.get("incident") for piece in known}
     for incident in reversed(incidents.unfinished_salvage(path)):
         if incident.name not in had:
             return work.order(conn, KIND, {"incident": incident.name, "database": str(path)}, now_us)
@@ -57,7 +57,7 @@ def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | No
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot be done."""
+    """The salvage cannot be done; the text says why."""
 
     reason: str
 
@@ -334,7 +334,11 @@ class _Storing:
         """Those whose names are lost were not among those whose cuts came first."""
         nameless = series - set(self.former.series)
         if nameless:
-            cuts = [(self.names.of(one), tier, cut) for (one, tier), cut in self.former.cuts_us.items() if one in nameless]
+            cuts = [
+                (self.names.of(former_id), tier, cut)
+                for (former_id, tier), cut in self.former.cuts_us.items()
+                if former_id in nameless
+            ]
             restoring.cuts(self.conn, self.frontier, cuts)
 
     def _rollups(self, source: Source, rows: list[Row]) -> None:

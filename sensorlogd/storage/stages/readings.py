@@ -153,10 +153,10 @@ class Readings:
         few = f"SELECT count(*) FROM (SELECT 1 {span} LIMIT {most + 1})"
         if self.conn.execute(few, parameters).fetchone()[0] > most:
             return None
-        rows: dict[int, list[Reading]] = {one: [] for one in series}
-        for one, *reading in self.conn.execute(f"SELECT series_id, ts, value, quality {span} ORDER BY ts", parameters):
-            if one in rows:
-                rows[one].append(tuple(reading))
+        rows: dict[int, list[Reading]] = {identity: [] for identity in series}
+        for identity, *reading in self.conn.execute(f"SELECT series_id, ts, value, quality {span} ORDER BY ts", parameters):
+            if identity in rows:
+                rows[identity].append(tuple(reading))
         return rows
 
 

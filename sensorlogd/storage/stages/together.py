@@ -46,14 +46,14 @@ def _moved(
     conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, each: int
 ) -> tuple[list[Stamped], int]:  # fmt: skip
     end = until_us
-    for one in series:
+    for identity in series:
         sql = "SELECT ts FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
-        row = conn.execute(sql, (one, since_us, end, each)).fetchone()
+        row = conn.execute(sql, (identity, since_us, end, each)).fetchone()
         end = end if row is None else row[0]
     found: list[Stamped] = []
-    for one in series:
+    for identity in series:
         sql = "SELECT ts, series_id, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ?"
-        found += conn.execute(sql, (one, since_us, end))
+        found += conn.execute(sql, (identity, since_us, end))
     found.sort(key=lambda row: row[:2])
     return found, end
 

@@ -1,4 +1,4 @@
-"""Reader threads: whatever a driver does, it costs its own sensor only, and is told once."""
+"""Sensor threads: whatever a driver does, it costs its own sensor only, and is told once."""
 
 from __future__ import annotations
 

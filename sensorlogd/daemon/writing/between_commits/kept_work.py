@@ -36,7 +36,7 @@ class KeptWork:
     """``busy``: another slice may be done at once. ``due``: monotonic time of the next look when not busy."""
 
     def __init__(self, workers: Sequence[Worker], space: Space) -> None:
-        self._workers = {one.kind: one for one in workers}
+        self._workers = {worker.kind: worker for worker in workers}
         self._space = space
         self._waiting: list[Work] = []
         self._turn = 0
@@ -56,8 +56,8 @@ class KeptWork:
     def snapshot(self) -> list[dict[str, Any]]:
         """What is not over, for ``status``."""
         return [
-            {"id": one.id, "kind": one.kind, "done": one.done, "total": one.total, "outcome": one.outcome}
-            for one in self._waiting
+            {"id": piece.id, "kind": piece.kind, "done": piece.done, "total": piece.total, "outcome": piece.outcome}
+            for piece in self._waiting
         ]
 
     def slice(self, db: OpenDatabase, now_us: int) -> None:
@@ -99,8 +99,8 @@ class KeptWork:
         grows = None
         hindrance = ""
         for offset in range(len(runnable)):
-            one = runnable[(self._turn + offset) % len(runnable)]
-            worker = self._workers.get(one.kind)
+            piece = runnable[(self._turn + offset) % len(runnable)]
+            worker = self._workers.get(piece.kind)
             if worker is None:
                 continue  # of a newer release
             if worker.grows:
@@ -110,7 +110,7 @@ class KeptWork:
                     continue
             self._turn = (self._turn + offset + 1) % max(len(runnable), 1)
             self.hindrance = ""
-            return one
+            return piece
         self.hindrance = hindrance
         return None
 
@@ -140,7 +140,7 @@ class KeptWork:
         self.rolls_up = self.rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
-        self._waiting = [found for one in self._waiting if (found := self._after(db, one, chosen)) is not None]
+        self._waiting = [found for piece in self._waiting if (found := self._after(db, piece, chosen)) is not None]
 
     @staticmethod
     def _fetch(worker: Worker, chosen: Work) -> Any:
@@ -150,10 +150,10 @@ class KeptWork:
         except sqlite3.Error as error:
             raise FetchFailed(str(error)) from error
 
-    def _after(self, db: OpenDatabase, one: Work, chosen: Work) -> Work | None:
-        if one.id != chosen.id:
-            return one
-        found = work.find(db.conn, one.id)
+    def _after(self, db: OpenDatabase, piece: Work, chosen: Work) -> Work | None:
+        if piece.id != chosen.id:
+            return piece
+        found = work.find(db.conn, piece.id)
         return found if found is not None and found.state is work.State.WAITING else None
 
     def _fault(self, db: OpenDatabase, chosen: Work, error: Exception, now_us: int) -> None:
@@ -169,4 +169,4 @@ class KeptWork:
             work.settle(
                 conn, chosen, Slice(chosen.progress, 0, more=False, outcome=outcome, failed=True, events=(event,)), now_us
             )
-        self._waiting = [one for one in self._waiting if one.id != chosen.id]
+        self._waiting = [piece for piece in self._waiting if piece.id != chosen.id]

@@ -84,7 +84,7 @@ def _free(database: Path, stamp: str) -> Path:
 
 def _of_block(block: Block) -> dict[str, object]:
     # Columns that were sampled together share the list of times, and do so again when they are read.
-    times = [list(one) for one in {id(column.times_us): column.times_us for column in block.columns}.values()]
+    times = [list(times_us) for times_us in {id(column.times_us): column.times_us for column in block.columns}.values()]
     index = {id(column.times_us): at for at, column in enumerate({id(c.times_us): c for c in block.columns}.values())}
     columns = [
         {"channel": column.channel, "times": index[id(column.times_us)], "values": column.values, "quality": column.quality}
@@ -109,8 +109,8 @@ def read(path: Path) -> Spill:
         raise SpillDamaged(f"{path}: its checksum is wrong")
     try:
         first, *rest = [json.loads(line) for line in body.splitlines()]
-        blocks = [_block(one) for one in rest if "sensor" in one]
-        events = [_event(*one["event"]) for one in rest if "event" in one]
+        blocks = [_block(line) for line in rest if "sensor" in line]
+        events = [_event(*line["event"]) for line in rest if "event" in line]
         return Spill(str(first["spill"]), blocks, events)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpillDamaged(f"{path}: {error}") from error
@@ -120,13 +120,13 @@ def _event(ts_us: int, kind: str, sensor: str | None, detail: str) -> Event:
     return Event(ts_us, kind_of(kind), sensor, detail)
 
 
-def _block(one: Mapping[str, object]) -> Block:
-    times: list[list[int]] = one["times"]  # type: ignore[assignment]  # as written by _of_block; anything else raises
+def _block(line: Mapping[str, object]) -> Block:
+    times: list[list[int]] = line["times"]  # type: ignore[assignment]  # as written by _of_block; anything else raises
     columns = [
         Column(column["channel"], times[column["times"]], column["values"], column["quality"])
-        for column in one["columns"]  # type: ignore[attr-defined]
+        for column in line["columns"]  # type: ignore[attr-defined]
     ]
-    return Block(str(one["sensor"]), columns, bool(one["device_time"]))
+    return Block(str(line["sensor"]), columns, bool(line["device_time"]))
 
 
 def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) -> tuple[Spill, Appended] | None:

@@ -262,8 +262,8 @@ class Opening:
             return rescuing.give_up(db, self._now_us(), error, removed=removed)
 
 
-def _names(one: spill.Spill) -> set[tuple[str, str]]:
-    return {(block.sensor, column.channel) for block in one.blocks for column in block.columns}
+def _names(spilled: spill.Spill) -> set[tuple[str, str]]:
+    return {(block.sensor, column.channel) for block in spilled.blocks for column in block.columns}
 
 
 def _known(db: OpenDatabase) -> dict[tuple[str, str], int]:
