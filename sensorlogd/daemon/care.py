@@ -1,8 +1,8 @@
-"""What the daemon does by itself beside logging: backups, and a sign of life for a monitor elsewhere.
+"""What the daemon does on a schedule beside logging: backups, and a sign of life (heartbeat) for a monitor elsewhere.
 
-One thread, which waits for nothing but its own next moment. A backup is made by a process of its own (the verb ``backup``: a
-consistent copy, read through before it gets its name), so that it holds up nothing. The sign of life goes out only when something
-was committed since the last one: a daemon that lives and stores nothing is not well.
+One thread sleeps until the next of them is due. A backup is made by a process of its own (the verb ``backup``: a consistent copy,
+read through before it gets its name), so that it delays nothing else. The sign of life is sent only if something was committed
+since the last one, because a daemon that runs and stores nothing is not well.
 
 Events: ``backup_made``, ``backup_failed``, ``heartbeat_failing``, ``heartbeat_recovered``.
 """
@@ -34,7 +34,8 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Care:
-    """``safe_us``: what schedules go by. ``commits``: how many there were, None while nothing can be committed."""
+    """``safe_us``: the time that schedules go by. ``commits``: the number of commits so far; None while the database takes
+    none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
         self.database = database
@@ -53,7 +54,8 @@ class Care:
         self._thread: threading.Thread | None = None
 
     def use(self, backup: BackupOptions, heartbeat: HeartbeatOptions) -> None:
-        """From any thread; the thread is started when there is something to do. Raises RuntimeError if none is to be had."""
+        """Use these settings from now on, and start the thread if there is anything to do. Any thread. Raises RuntimeError if no
+        thread can be started."""
         self.backup, self.heartbeat = backup, heartbeat
         self._not_before_us, self._ping_at = 0, 0.0
         self._changed.set()
@@ -63,7 +65,7 @@ class Care:
             self._thread = thread
 
     def stop(self, within_s: float) -> None:
-        """A backup that is being made is broken off. Idempotent."""
+        """End the thread; a backup that is being made is cut off. Idempotent."""
         self._stopping = True
         self._changed.set()
         if self._thread is not None:
@@ -173,7 +175,7 @@ class Care:
 
 
 def backups(folder: Path, stem: str) -> Sequence[Path]:
-    """Those of this database, the oldest first."""
+    """The backups of this database in ``folder``, the oldest first."""
     try:
         found = [path for path in folder.iterdir() if (name := _NAME.fullmatch(path.name)) and name[1] == stem]
     except OSError:
@@ -182,7 +184,7 @@ def backups(folder: Path, stem: str) -> Sequence[Path]:
 
 
 def when_us(backup: Path) -> int:
-    """When it was made, by its name."""
+    """When a backup was made, in microseconds UTC, as its name says."""
     import calendar
 
     found = _NAME.fullmatch(backup.name)

@@ -1,1 +1,1 @@
-"""Computed sensors inside the daemon: where their readings are made, what becomes of them, how they go on after a restart."""
+"""Computed sensors in the daemon: how their readings are computed and stored, and how they continue after a restart."""

@@ -1,8 +1,8 @@
-"""Where computed readings are made: on the writer thread, between inbox and commit.
+"""Computes the readings of computed sensors: on the writer thread, between inbox and commit.
 
-Whatever leaves the inbox passes here, in its order, before it becomes part of the batch that is committed. What follows from
-it joins the same batch, right behind it, so both are stored by one transaction, tried again together, spilled together. What the
-inbox had to drop is not computed from. A fault of ours costs the computed readings of one hand-over, never the hand-over.
+Every block that leaves the inbox passes here, in order, before it joins the batch that is committed. The readings computed from
+it join the same batch right behind it, so one transaction stores both, and both are tried again or spilled together. Nothing is
+computed from readings that the inbox had to drop. A fault of this code costs the computed readings of one block, never the block.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ class Computing:
         self._faults = 0
 
     def opened(self, db: OpenDatabase) -> list[Block]:
-        """A database is open. At the first: what is still to be computed of what is stored. Raises nothing."""
+        """A database was opened. At the first opening, returns what is still to be computed from stored readings. Raises
+        nothing."""
         self._db = db
         if self._is_warm:
             return []
@@ -54,13 +55,13 @@ class Computing:
         return self._warm(self.engine.nodes)
 
     def use(self, formulas: Formulas) -> list[Block]:
-        """Others from here on; what stays the same goes on. Raises nothing."""
+        """Use these formulas from the next block on; channels that are unchanged keep their state. Raises nothing."""
         self.formulas = formulas
         self.engine = self._engine(self.engine)
         return self._warm(self.engine.fresh) if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
-        """What follows from a hand-over. Raises nothing."""
+        """The blocks of readings that follow from ``block``. Raises nothing."""
         if not self.engine.nodes or not self._is_warm or not block.rows:
             return []
         try:
@@ -92,7 +93,7 @@ class Computing:
             warmed = warm.warm(
                 db.conn, db.catalog.ids, db.frontier.moved_until_us, self.engine, nodes, self._seed, self._unscaled
             )
-        except (sqlite3.Error, OSError) as error:  # they begin anew; the database's trouble is told by whoever meets it next
+        except (sqlite3.Error, OSError) as error:  # channels start without a past
             logger.warning("computed sensors: what is stored could not be read: %s", error)
             return []
         except Exception as error:
@@ -110,7 +111,7 @@ class Computing:
 
     def _fault(self, what: str, error: Exception) -> None:
         self._faults += 1
-        if self._faults <= 3:  # each reading may meet it
+        if self._faults <= 3:  # every reading may raise the same fault: log it once
             logger.exception("computed sensors: a fault %s", what)
             self.emit(EventKind.COMPUTED_FAILED, None, f"nothing was computed {what}: {type(error).__name__}: {error}")
 

@@ -36,7 +36,7 @@ SLICE_S = 0.02
 MOST_ROWS, LEAST_ROWS = 4_000, 50  # input readings at once
 LOOK_BACK_ROWS = 100_000  # of recent ones, for the reading that an integral goes on from
 FOR_EVER = 1 << 62
-SAME = 1e-9  # of a sum: no more than what rounding makes of it
+SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
 
 class RecomputeWorker:
@@ -60,7 +60,7 @@ class RecomputeWorker:
         self._at: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
 
     def fetch(self, work_: Work) -> Any:
-        """Nothing; but NOT_YET while readings that were on their way are not all stored."""
+        """Nothing is fetched; NOT_YET while readings that were on their way to the log are not all stored."""
         handed = work_.progress.get("handed_us")
         return work.NOT_YET if handed is not None and 0 <= self._now_us() - handed < self._settles_us else None
 
@@ -119,7 +119,8 @@ class RecomputeWorker:
         return run
 
     def _hand_over(self, run: _Run, progress: dict[str, Any], now_us: int) -> bool:
-        """Whether there is more to do: the daemon's sums were put right, and some readings were on their way with the old ones."""
+        """Correct the sums that the daemon goes on with. Returns True if readings computed with the old sums were still on their
+        way to the log, so that one more slice has to correct those."""
         wrong = False
         for key, (ts, total) in run.sums.items():
             node = self.computing.engine.node(key)
@@ -131,7 +132,7 @@ class RecomputeWorker:
 
 
 def _refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
-    """Why it cannot be done; empty: it can."""
+    """Why the work cannot be done, for people; empty if it can."""
     if not channels:
         return f"{sensor} is no computed sensor of the running configuration (any more)"
     if {channel.key[1]: channel.formula.text for channel in channels} != wanted:

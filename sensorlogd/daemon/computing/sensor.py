@@ -28,7 +28,7 @@ class ComputedSensor:
     def __init__(self, name: str, options: ComputedOptions, clock: Clock, emit: Emit) -> None:
         self.name = name
         self.options = options
-        self.tap = Tap()  # nothing passes
+        self.tap = Tap()  # no port, so nothing ever passes
         self._clock = clock
         self._emit = emit
         self._heartbeat_us = options.heartbeat_us()
@@ -45,7 +45,7 @@ class ComputedSensor:
     # ---- as a sensor thread ----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Nothing is started; from now on it waits for readings."""
+        """Count silence from now on. There is no thread to start."""
         with self._lock:
             if self._state is SensorThreadState.STOPPED:
                 self._state, self._since_us = SensorThreadState.STARTING, self._clock.now_us()
@@ -71,7 +71,8 @@ class ComputedSensor:
             return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
 
     def watch(self) -> None:
-        """To be called now and then: tells, once, that nothing is computed, and that it is again."""
+        """Called now and then: emits one event when no reading was computed for a heartbeat, and one when there are readings
+        again."""
         now = self.status()
         is_stale = now.state is SensorThreadState.STALE
         if is_stale != self._reported_stale:
@@ -139,7 +140,7 @@ def treated(treatment: ChannelTreatment, channel: str, made: Made, *, thinned: b
 
 
 def unscaled(options: ComputedOptions, channel: str, stored: float) -> float:
-    """What the formula gave, of a stored value."""
+    """The value that the formula gave, computed back from the stored value."""
     calibrated = options.channels[channel]
     by = divisor(calibrated.scale)
     return (stored - calibrated.offset) * by if by is not None else (stored - calibrated.offset) / calibrated.scale

@@ -1,4 +1,4 @@
-"""A computed channel goes on from what is stored: the log is its memory.
+"""How a computed channel continues after a start: its memory is filled from the log.
 
 The inputs of the last two heartbeats are remembered again; an integral's sum is the value of its last reading; and what the
 inputs have had since that reading (a spill that was taken up, say) is computed now. Nothing is computed twice: each channel

@@ -1,4 +1,5 @@
-"""What the verb ``alarms`` has done: by the daemon, which knows all alarms in memory, or on what is stored while none runs."""
+"""The changes that the verb ``alarms`` asks for: made in the running daemon, which holds all alarms in memory, or in the stored
+tables while no daemon runs."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ from sensorlogd.daemon.writing.writer import Writer
 T = TypeVar("T")
 Acts = Mapping[type[Request[Any]], Callable[[Any], Any]]
 ANSWER_S = 20.0
-TEST_WITHIN_US = 30_000_000  # whoever asks waits for it, and so do the requests behind it
+TEST_WITHIN_US = 30_000_000  # the client waits for so long at most, and so do the requests queued behind it
 
 
 class LiveAlarms:
-    """Of the daemon. They act on what is known in memory, so also while nothing can be committed."""
+    """Changes in the running daemon. They are made in memory, so they work while nothing can be committed, too."""
 
     def __init__(self, keeper: Keeper, config: Callable[[], Config]) -> None:
         self.keeper = keeper
@@ -72,7 +73,8 @@ class OfflineAlarms:
         return Acknowledged(self._change(do))
 
     def mute(self, request: AlarmMute) -> Muted:
-        """What is raised and not muted any more is told by the daemon, so its time ends when that runs."""
+        """Mute alarms, or end that. An alarm that is raised when its mute ends has to be announced, which only the daemon does;
+        so such a mute ends when the daemon starts."""
 
         def do(alarms: StoredAlarms) -> Muted:
             later = [] if request.for_us else alarms.hold_for_the_daemon(_found(alarms.judge, request.alarms))
@@ -93,12 +95,12 @@ class OfflineAlarms:
 
 
 def acknowledge(judge: Judge, request: AlarmAck, now_us: int) -> tuple[str, ...]:
-    """Those that waited for it. Raises ValueError for a name that is none."""
+    """Acknowledge alarms. Returns those that were waiting for it. Raises ValueError for an unknown name."""
     return tuple(_named(alarm) for alarm in _found(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note))
 
 
 def mute(judge: Judge, request: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
-    """Those that are asked for; ``but`` these are left as they are. Raises ValueError for a name that is none."""
+    """Mute the alarms that ``request`` names, except those in ``but``. Raises ValueError for an unknown name."""
     found = _found(judge, request.alarms)
     for alarm in found:
         if request.for_us:

@@ -20,8 +20,8 @@ ANSWER_S = 25.0
 
 
 class Requests:
-    """On the threads of the control socket. ``status``: the answer to it. ``sensors``: those that are read, by name.
-    ``requested``: what the main thread is asked for, and ``wake`` ends its wait."""
+    """Called on the threads of the control socket. ``status``: gives the answer to ``status``. ``sensors``: the sensors that run,
+    by name. ``requested``: takes requests for the main thread, whose wait ``wake`` ends."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Requests:
         self._wake = wake
 
     def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """By the name of the request."""
+        """The handler of each request, by the name of the request."""
         return {
             "ping": self.ping,
             "commit": self.commit,

@@ -31,7 +31,7 @@ def text_or_none(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing more is to be said."""
+    """Done; the answer says nothing more."""
 
     def encoded(self) -> Json:
         return asdict(self)
@@ -88,8 +88,8 @@ class WorkOrdered:
 
 @dataclass(frozen=True, slots=True)
 class WorkStands:
-    """How far a piece of kept work is: ``done`` of ``total`` readings; ``outcome`` is a sentence in the end.
-    ``hindrance``: why it does not go on at present; empty while it does."""
+    """How far a piece of kept work is: ``done`` of ``total`` readings. ``outcome``: a sentence, once the work is over.
+    ``hindrance``: why the work does not go on at present; empty while it does."""
 
     state: str
     done: int
@@ -128,7 +128,8 @@ class SeriesKnown:
 @dataclass(frozen=True, slots=True)
 class Upserted:
     """What became of the first ``done`` readings (see ``storage.ingest.upsert``). ``mend``: where what was replaced is kept.
-    ``busy``: why the rest is not yet, empty when all are. ``hindrance``: why that does not go on either."""
+    ``busy``: why the rest has to wait for earlier work; empty when all are stored. ``hindrance``: why that earlier work does not
+    go on."""
 
     new: int
     same: int

@@ -32,7 +32,7 @@ BUSY_FOR_S = 8.0
 
 
 class OfflineError(Exception):
-    """It cannot be done now; the text says why and what to do."""
+    """The verb cannot do the daemon's work now; the text says why and what to do."""
 
 
 class Offline:
@@ -97,7 +97,7 @@ class Offline:
             raise OfflineError(str(refusal))
 
     def _alone(self) -> None:
-        """Somebody who does not know of the lock may have the file open, an older release perhaps."""
+        """Check that no program that does not know the lock (an older release, say) has the file open."""
         try:
             self._zone = database.zone_if_alone(self.path) or self._zone
         except sqlite3.Error as error:
@@ -105,11 +105,11 @@ class Offline:
                 raise OfflineError(
                     f"{self.path}: another program has it open; end it, or let the daemon do this (-c FILE)"
                 ) from None
-            if database.classify(error) is not database.Failure.OTHER:  # no such table: opening says what it is
+            if database.classify(error) is not database.Failure.OTHER:  # opening reports the rest
                 raise OfflineError(database.explain(self.path, error)) from None
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
-        """Until no kept work waits and no roll-up is missing or wrong. ``progress`` is called now and then."""
+        """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""
         self.aggregation.request()
         while True:
             wait(self.aggregation.waitables(), 0.01)
@@ -133,7 +133,7 @@ class Offline:
             self.writer.inbox.close()
             self.aggregation.stop()
             blocked = self.writer.stats().state is WriterState.BLOCKED
-            self.writer.stop(1.0 if blocked else 60.0)  # what waits in vain is told already
+            self.writer.stop(1.0 if blocked else 60.0)  # blocked: waiting longer would not help
             self.writer.join()
         finally:
             self._lock.release()

@@ -37,7 +37,7 @@ REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 
 class OperationError(ValueError):
-    """It was not done; the text says why."""
+    """The operation was not done, as far as is known; the text says why."""
 
 
 class Operations:
@@ -70,7 +70,7 @@ class Operations:
         return answer
 
     def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
-        """The same for the control socket: by the name on the wire, of what travels."""
+        """The handlers of the control socket: name on the wire -> function from a decoded JSON object to one."""
         return {request.name: self._said for request in self._known}
 
     def _said(self, said: Json) -> Json:
@@ -78,7 +78,8 @@ class Operations:
         return encoded
 
     def _run(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
-        """Raises OperationError when the writer does not come to it, and whatever ``run`` raises."""
+        """Have the writer call ``run``. Raises OperationError if the writer does not come to it in time, and whatever ``run``
+        raises."""
         future = self.writer.submit(name, run, transaction=transaction)
         try:
             return future.result(ANSWER_S)
@@ -194,6 +195,6 @@ class Operations:
             self.writer.emit(kind, request.sensor, request.detail)
         elif not 0 <= at_us < LATEST_US:
             raise OperationError(f"{at_us} is no time that an event can have")
-        else:  # of the past: it is stored, and no alarm is judged by it
+        else:  # an event of the past is stored, but no alarm is judged by it
             self._run("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail))
         return Done()

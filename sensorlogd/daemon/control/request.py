@@ -1,4 +1,4 @@
-"""What every request of the control socket is; each stands in ``requests`` or ``alarm_requests``."""
+"""The base class of the requests of the control socket, which are defined in ``requests`` and ``alarm_requests``."""
 
 from __future__ import annotations
 

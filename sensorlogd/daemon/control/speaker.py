@@ -60,16 +60,16 @@ class _Act:
 
 
 class _Wake:
-    """Ends the speaking thread's wait; for any thread, also one that outlives it."""
+    """Ends the wait of the speaking thread. For any thread, also one that outlives the speaker."""
 
     def __init__(self) -> None:
         self.read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._lock = threading.Lock()  # between writing and closing: a number may be another file's a moment later
+        self._lock = threading.Lock()  # nobody writes to a descriptor that was just closed and reused
 
     def __call__(self) -> None:
         with self._lock:
             if self._write >= 0:
-                with contextlib.suppress(BlockingIOError):  # full: it is going to wake anyway
+                with contextlib.suppress(BlockingIOError):  # the pipe is full, so the thread is about to wake anyway
                     os.write(self._write, b"w")
 
     def clear(self) -> None:
@@ -180,7 +180,7 @@ class Speaker:
         return max(min(times) - time.monotonic(), 0.0) if times else None
 
     def _begin_to_end(self) -> None:
-        """Only the request that acts now may still end; those before and behind it are told."""
+        """Answer every client that the daemon is ending, except the one whose request is running."""
         self._ending = True
         self._accept_at = None
         with contextlib.suppress(KeyError):  # it is paused
@@ -194,7 +194,8 @@ class Speaker:
             self._answer(client, _error("the daemon is ending"))
 
     def _turn_away(self) -> None:
-        """Who has connected and was not yet seen is told, too: closing the listener would cut them off without a word."""
+        """Answer clients that have connected but were not accepted yet: closing the listener would cut them off without an
+        answer."""
         with contextlib.suppress(OSError):
             for _ in range(2 * CLIENTS):
                 _send_away(self._listener.accept()[0], _error("the daemon is ending"))
@@ -204,7 +205,7 @@ class Speaker:
             sock, _ = self._listener.accept()
         except BlockingIOError:
             return  # it went away
-        except OSError as error:  # no descriptor: whoever waits stays readable, and asking again at once helps nobody
+        except OSError as error:  # no descriptor left: trying again at once would only spin
             logger.warning("control: %s; trying again", error)
             self._selector.unregister(self._listener)
             self._accept_at = time.monotonic() + ACCEPT_AGAIN_S

@@ -27,7 +27,7 @@ from sensorlogd.storage.maintenance import incidents
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The parts that are asked how they are; for any thread. ``path``: of the database."""
+    """Asks the parts of the daemon how they are. Any thread. ``path``: of the database."""
 
     started_us: int
     path: Path
@@ -46,7 +46,7 @@ class Status:
         return Report(self.sensor_rows(), self.daemon_facts())
 
     def answer(self) -> dict[str, Any]:
-        """To ``status``, which is told the last example of what was counted, too."""
+        """The answer to the request ``status``: the daemon's facts; and each sensor, with an example of what every counter counted last."""
         sensors = []
         for row in self.sensor_rows():
             thread = self.sensors.running.get(row.sensor)

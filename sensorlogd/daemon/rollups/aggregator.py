@@ -15,7 +15,7 @@ from sensorlogd.daemon.rollups.messages import Exit, Message
 logger = logging.getLogger(__name__)
 
 HUNG_AFTER_S = 900.0  # a slice of work that takes longer than this is a hung process
-STALLED_AFTER_S = 60.0  # a message is written in one go: one that stands still for so long is of a stopped process
+STALLED_AFTER_S = 60.0  # a message is written at once: if half of one stands for so long, the process is stopped
 
 
 class Aggregator:
@@ -31,7 +31,7 @@ class Aggregator:
         self._child: Child | None = None
         self._killed: list[Child] = []
         self._start_at = 0.0
-        self._active_at = 0.0  # when it last said something, or was told
+        self._active_at = 0.0  # when the process last sent a message, or was sent one
         self._heard = 0  # bytes
         self._heard_at = 0.0
 
@@ -44,19 +44,19 @@ class Aggregator:
         return None if self._child is None else self._child.pid
 
     def waitables(self) -> list[Any]:
-        """Readable when it said something or ended."""
+        """Readable when the process has sent something or ended."""
         return [] if self._child is None else self._child.waitables()
 
     # ---- talking ---------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> None:
-        """If it does not listen any more, the next look at it tells."""
+        """Send a message. If the process does not read any more, ``look`` finds that out."""
         self._active_at = self._monotonic()
         if self._child is not None:
             self._child.channel.send(message)
 
     def receive(self) -> list[Message]:
-        """What it has said since."""
+        """The messages that have arrived since the last call."""
         if self._child is None:
             return []
         channel = self._child.channel
@@ -69,13 +69,13 @@ class Aggregator:
         return messages
 
     def hung_up(self) -> str:
-        """How the talk with it ended, if it has; else empty."""
+        """Why the channel to the process has ended; empty while it is open."""
         return "" if self._child is None else self._child.channel.ended
 
     # ---- its life --------------------------------------------------------------------------------------------------
 
     def start_if_due(self) -> str:
-        """Why there is none although one is due; else empty."""
+        """Start the process if one is due. Returns why it could not be started; empty otherwise."""
         if self._child is not None or self._monotonic() < self._start_at:
             return ""
         try:
@@ -87,7 +87,7 @@ class Aggregator:
         return ""
 
     def look(self, *, computes: bool) -> str:
-        """Why it is to be given up; else empty. ``computes``: an answer is its to give."""
+        """Why the process has to be replaced; empty while it is well. ``computes``: the process owes an answer."""
         self._reap()
         if self._child is None:
             return ""
@@ -102,7 +102,7 @@ class Aggregator:
         return ""
 
     def replace(self, after_s: float = 0.0) -> None:
-        """End it, whatever it does; another one is due after so long."""
+        """Kill the process; another one is due after ``after_s`` seconds."""
         if self._child is not None:
             self._child.kill()
             self._killed.append(self._child)
@@ -110,9 +110,8 @@ class Aggregator:
         self._start_at = self._monotonic() + after_s
 
     def stop(self, deadline_s: float, *, computes: bool) -> None:
-        """End it within the deadline: one that waits for work is asked, one that computes or does not end is killed.
-
-        Idempotent; none is due afterwards.
+        """End the process within the deadline: one that waits for work is asked to exit, one that computes or does not exit is
+        killed. Idempotent; no other is started afterwards.
         """
         until = time.monotonic() + deadline_s
         child, self._child = self._child, None
@@ -132,5 +131,5 @@ class Aggregator:
 
 
 def start_aggregator(path: Path) -> Child:
-    """For the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
+    """Start an aggregator process for the database at ``path``. From the main thread only. Raises OSError, MemoryError."""
     return child.start(process.main, str(path), name="sensorlogd-aggregator")

@@ -14,7 +14,7 @@ _LOOK_S = 0.005
 
 
 class Process(Protocol):
-    """What is used of ``multiprocessing.Process``."""
+    """The part of ``multiprocessing.Process`` that is used."""
 
     @property
     def pid(self) -> int | None: ...
@@ -40,7 +40,7 @@ class Child:
         return self._process.pid
 
     def waitables(self) -> list[Any]:
-        """Readable when it said something or ended."""
+        """Readable when the process has sent something or ended."""
         return [self.channel, self._process.sentinel]
 
     def alive(self) -> bool:
@@ -52,12 +52,12 @@ class Child:
         return f"ended by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
 
     def kill(self) -> None:
-        """End it whatever it does, stopped or not, and hear nothing of it any more; ``reaped`` tells when it is gone."""
+        """Kill the process, stopped (SIGSTOP) or not, and close the channel; ``reaped`` tells when it is gone."""
         self.channel.close()
         self._process.kill()
 
     def reaped(self) -> bool:
-        """Whether it has ended; nothing of it is left then."""
+        """Whether the process has ended; it is then reaped, so that no zombie is left."""
         if not self._reaped and not self._process.is_alive():
             self.channel.close()
             self._process.close()

@@ -12,9 +12,9 @@ The edge protocol, and what would break if its steps swapped:
 3. Its rows are stored in slices; each is acknowledged before the next is sent.
 4. The stored edge advances last. A crash before that repeats the block; upserts make that harmless.
 
-A run belongs to the opening of the database that took its edge. What it computed is stored in no other: the writer
-refuses it, and the run is begun anew there. A process that waits for the writer may hold a snapshot, and with it a lock that
-keeps the writer from opening the file: as soon as what it works for is not open any more, it is ended.
+A run belongs to the opening of the database that took its edge. The writer refuses its rows in any other opening, and a new run
+is begun there. A process that waits for the writer may hold a snapshot, and with it a lock that keeps the writer from opening the
+file: so the process is ended as soon as the opening that it works for is closed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Coordinator:
         backoff: Backoff | None = None,
     ) -> None:
         self.runs = 0
-        self.longest_store_s = 0.0  # the longest that storing roll-ups held the writer
+        self.longest_store_s = 0.0  # seconds: the longest that storing roll-ups has occupied the writer
         self._zone = zone
         self._now_us = now_us
         self._wake = wake
@@ -208,7 +208,7 @@ class Coordinator:
         self._aggregator.send(Stored(took_s / self._patience))
 
     def _finished(self, run: RollUpRun) -> None:
-        """Step 4 is committed."""
+        """Step 4 is committed: the run is over."""
         run.over = True
         self.runs += 1
         self._trouble.over()
@@ -218,7 +218,8 @@ class Coordinator:
     # ---- the run ends before its time ------------------------------------------------------------------------------
 
     def _lose(self, how: str) -> None:
-        """What the process computed and is not stored yet is discarded: the stored edge did not move."""
+        """End the run. Rows that are computed and not stored yet are discarded, which is safe because the stored edge has not
+        moved."""
         self._give_up(f"the aggregator {how}")
 
     def _give_up(self, reason: str) -> None:
@@ -232,9 +233,9 @@ class Coordinator:
         self._schedule.wanted = True
 
     def _superseded(self) -> None:
-        """Another file is open: its roll-ups are wanted, those of the one before are nobody's."""
+        """Another file is open: end the run for the file before it, whose roll-ups nobody needs any more."""
         if self.state is CoordinatorState.WORKING:
-            self._replace()  # it reads a snapshot of the file before
+            self._replace()  # the process reads a snapshot of the former file
             return
         self._run.over = True
         self._schedule.wanted = True
@@ -244,12 +245,12 @@ class Coordinator:
         if self.state is CoordinatorState.WORKING:
             self._give_up(reason)
             return
-        self._trouble.report(reason)  # the process has no part in it
+        self._trouble.report(reason)  # the fault is not the process's
         self._run.over = True
         self._schedule.put_off(self._monotonic() + self._trouble.pause_s())
 
     def _failed(self, message: Failed) -> None:
-        """The process could not do it. Where it found damage, it reads what the writer does not."""
+        """The process could not finish. If it found damage, report it to the writer, which may never read those pages."""
         self._trouble.report(message.reason)
         self._run.over = True
         if not message.damaged:

@@ -1,4 +1,4 @@
-"""Steps of runs on their way to the writer, and back when it has dealt with them."""
+"""Hands the steps of runs to the writer, and hands them back when it has dealt with them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Handover:
         self._settled: deque[Settled] = deque()  # put by the writer thread
 
     def submit(self, run: RollUpRun, step: str, job: Callable[[OpenDatabase], Any]) -> None:
-        """``settled`` gives it back."""
+        """``settled`` returns the step when the writer is done with it."""
         future = self._writer.submit(f"roll-up {step}", job, token=run.token)
         future.add_done_callback(functools.partial(self._done, run, step))
 
@@ -43,12 +43,12 @@ class Handover:
         self._wake()
 
     def settled(self) -> Iterator[Settled]:
-        """In the order in which the writer came to them."""
+        """The steps that the writer has dealt with since the last call, in that order."""
         while self._settled:
             yield self._settled.popleft()
 
     def report_damage(self, reason: str, token: int | None) -> None:
-        """The writer deals with it as with damage that it found itself."""
+        """Have the writer treat the damage as if it had found it itself."""
 
         def job(_: OpenDatabase) -> None:
             raise Damaged(reason)

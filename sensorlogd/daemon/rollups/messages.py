@@ -22,9 +22,9 @@ from typing import Any
 
 from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 
-MOST_BYTES = 64 * 1024 * 1024  # of one message; whoever announces more is not one of ours
+MOST_BYTES = 64 * 1024 * 1024  # of one message; a peer that announces more is not an aggregator
 _READ = 256 * 1024
-_MOST_AT_ONCE = 4 * 1024 * 1024  # read by one receive(): one who never stops talking must not hold up the loop
+_MOST_AT_ONCE = 4 * 1024 * 1024  # read by one receive(): a peer that never stops sending must not hold up the loop
 _LENGTH = struct.Struct("!I")
 
 
@@ -142,7 +142,7 @@ class Channel:
         return bool(self._in)
 
     def send(self, message: Message) -> None:
-        """Queue the message and write what fits now. Raises TooLarge; says nothing to one who has ended."""
+        """Queue the message and write what fits now; does nothing if the other end has closed. Raises TooLarge."""
         if not self.ended:
             self._out += encode(message)
             self.flush()
@@ -202,7 +202,7 @@ class Channel:
         return messages
 
     def _end(self, reason: str) -> None:
-        """The first reason is the one that is told."""
+        """Close the channel; of several reasons the first is kept."""
         self.ended = self.ended or reason
         self._in.clear()
         self._out.clear()

@@ -34,7 +34,7 @@ RUN_S = 10.0  # healing and doing anew stop after that, so that minutes are clos
 
 def main(connection: Connection, path: str) -> None:
     """Serve work until told to exit or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when to end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(OSError):  # a sandbox may forbid even that
@@ -113,7 +113,7 @@ class _Sender:
     def __init__(self, line: ChildEnd) -> None:
         self.line = line
         self.pace = Pace(STORE_S, ROWS_PER_MESSAGE, LEAST_ROWS, MOST_ROWS)
-        self._pending: dict[Key, Row | None] = {}  # what is computed again later overrides; None: to be deleted
+        self._pending: dict[Key, Row | None] = {}  # a row that is computed again replaces the earlier one; None: delete the row
         self._marks: list[Mark] = []
         self._advances: list[Advance] = []
         self._unanswered = 0  # rows of the message that the writer has not acknowledged
@@ -130,7 +130,7 @@ class _Sender:
             self._send()
 
     def finish(self, conn: sqlite3.Connection) -> None:
-        """Everything is stored and acknowledged; ends the snapshot."""
+        """Send the rest and wait until all is acknowledged; ends the snapshot."""
         conn.execute("COMMIT")  # the snapshot is not needed for what is computed already
         self._send()
         self.settle()
@@ -164,7 +164,7 @@ class _Sender:
         self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
 
     def settle(self) -> None:
-        """Everything that was sent is acknowledged. Raises ParentGone."""
+        """Wait until everything that was sent is acknowledged. Raises ParentGone."""
         if not self._unanswered:
             return
         answer = self.line.receive()

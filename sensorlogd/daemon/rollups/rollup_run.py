@@ -1,4 +1,4 @@
-"""One pass through the edge protocol (see ``coordinator``), as far as the writer has a part in it.
+"""One pass through the edge protocol (see ``coordinator``): the steps that run on the writer.
 
 What takes a ``db`` runs on the writer thread, in a transaction of the writer's; it may be repeated. All else is for the main
 thread.
@@ -38,7 +38,8 @@ class OpenDatabase(Protocol):
 
 
 class Jobs(Protocol):
-    """What is used of the writer. ``open_token``: of the database that is open now; None: none is."""
+    """The part of the writer that is used. ``open_token``: the token of the opening that jobs meet now; None while no database is
+    open."""
 
     @property
     def open_token(self) -> int | None: ...
@@ -63,7 +64,7 @@ class RollUpRun:
     """``over``: nothing of it is stored any more, whatever still waits for the writer. ``token``: of the opening of the
     database that took the edge; None until one has. ``done``: what the process said when it had computed everything."""
 
-    now_us: Callable[[], int]  # asked when the writer comes to it: before the database is open, nobody knows what time it is
+    now_us: Callable[[], int]  # called when the writer runs the step: before the database is open, the time is not known reliably
     zone: str
     block_us: int  # the most that is closed at once
     over: bool = False

@@ -20,7 +20,7 @@ class Trouble:
         self._damage_seen_on: int | None = None
 
     def report(self, reason: str) -> None:
-        """Once for each reason, until a run succeeds."""
+        """Log and record each reason once, until a run succeeds."""
         if reason != self.last_error:
             logger.error("aggregator: %s; roll-ups are tried again at their next turn", reason)
             self._emit(EventKind.AGGREGATOR_FAILED, None, reason)
@@ -36,7 +36,8 @@ class Trouble:
         self._backoff.reset()
 
     def is_damage(self, opening: int | None) -> bool:
-        """Damage was found on this opening of the database; whether it is the second time, which is no accident."""
+        """Note that damage was found on this opening of the database. Returns True at the second time, which is no accident any
+        more."""
         again = opening is not None and opening == self._damage_seen_on
         self._damage_seen_on = opening
         return again

@@ -1,1 +1,1 @@
-"""From a driver to the inbox: the thread of a sensor, and what happens to its readings there."""
+"""From a driver to the inbox: the thread of each sensor, and how it treats the readings."""

@@ -1,4 +1,4 @@
-"""From the configuration to what the daemon's parts want to know about its sensors."""
+"""Makes, from the configuration, what the parts of the daemon need to know about sensors."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ Sensor = SensorThread | ComputedSensor
 
 
 def make_sensor(name: str, sensor: SensorOptions, config: Config, inbox: Inbox, clock: JudgedClock, emit: Emit) -> Sensor:
-    """Whoever brings the readings of one sensor, not started."""
+    """The sensor thread or computed sensor of this name, not started."""
     if isinstance(sensor, ComputedOptions):
         return ComputedSensor(name, sensor, clock, emit)
     return make_sensor_thread(name, sensor, config, inbox, clock, emit)
 
 
 def computed_sensors(config: Config, clock: JudgedClock, emit: Emit) -> dict[str, ComputedSensor]:
-    """Those that are enabled, not started."""
+    """The computed sensors that are enabled, by name, not started."""
     return {
         name: ComputedSensor(name, sensor, clock, emit)
         for name, sensor in config.sensors.items()

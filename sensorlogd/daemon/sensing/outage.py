@@ -1,4 +1,4 @@
-"""What has been said about a sensor's trouble, so that nothing is said each second.
+"""Limits how often a sensor's trouble is reported: not every second.
 
 Two bounds: within one outage each distinct cause is told once (``Outage``), and a sensor that comes and goes many times a
 minute fills neither log nor event table (``Allowance``).
@@ -22,7 +22,8 @@ class Outage:
         self._causes: set[str] = set()
 
     def is_new(self, cause: str, now_us: int) -> bool:
-        """Whether to tell ``cause``; numbers and addresses in it make no difference."""
+        """Whether ``cause`` has not been reported in this outage yet; causes that differ in numbers or addresses only are the
+        same."""
         self.since_us = self.since_us or now_us
         plain = _VARYING.sub("#", cause)
         if plain in self._causes or len(self._causes) >= CAUSES:
@@ -42,7 +43,7 @@ class Allowance:
         self._withheld = 0
 
     def take(self) -> int | None:
-        """None: not this one. Otherwise how many were withheld since the last that was allowed."""
+        """None: this event may not be recorded. Otherwise the number of events withheld since the last that was allowed."""
         grown = (self._monotonic_us() - self._at_us) // self._every_us
         if grown > 0:
             self._left = min(self._left + grown, self._burst)

@@ -1,8 +1,8 @@
 """One thread per sensor: open, read, treat, hand over; and when that fails, wait and try again, for ever.
 
 Owns: the driver, made, opened, read and closed on this thread only. Nothing that a driver raises leaves this module, and
-a driver that never returns is left behind alone. A cause is told once, not once a second; when the sensor is back, how
-long it was away is told once.
+a driver that never returns is left behind alone. Each cause of an outage is reported once, not every second; when the sensor is
+back, one event says for how long it was away.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HUNG_US = 30_000_000  # a driver that does not return for so long (and for a hea
 # after each reading never gets there, and is tried less and less often.
 STEADY_SAMPLES = 10
 STEADY_US = 10_000_000
-EMPTY_IN_A_ROW = 100  # so many empty reads that took no time: a driver that does not wait for its device
+EMPTY_IN_A_ROW = 100  # so many empty reads in a row that took no time show a driver that does not wait for its device
 EMPTY_US = 1_000
 EMPTY_PAUSE_S = 0.01
 
@@ -95,7 +95,7 @@ class SensorThreadStatus:
 
 
 class _Silent(DriverError):
-    """The port is open but nothing comes: open it anew."""
+    """The port is open but nothing arrives; it is to be opened again."""
 
 
 class SensorThread:
@@ -123,7 +123,7 @@ class SensorThread:
     ) -> None:
         self.name = name
         self.make_driver = make_driver
-        self.driver = driver  # what it makes; a reload looks whether the file says something else by now
+        self.driver = driver  # the driver's class; a reload compares it with what the file defines by then
         self.treatment = treatment
         self.inbox = inbox
         self.clock = clock
@@ -168,7 +168,7 @@ class SensorThread:
                 try:
                     os.write(self._wake_w, b"x")
                 except BlockingIOError:
-                    return  # full of earlier stops: awake already
+                    return  # the pipe is full of earlier stops, so the driver is awake already
 
     def join(self, timeout_s: float | None = None) -> bool:
         """True once the thread has ended (or was never started); then its descriptors are closed too."""
@@ -194,7 +194,7 @@ class SensorThread:
             return SensorThreadStatus(state, since_us, self._last_reading_us, error, dict(self._counters))
 
     def watch(self) -> None:
-        """To be called now and then by somebody else: tells (once) of a driver that does not return."""
+        """Called now and then on another thread: reports, once, a driver that does not return."""
         hung = self._hung()
         if hung is not None and not self._hang_reported:
             self._hang_reported = True
@@ -346,7 +346,7 @@ class SensorThread:
             logger.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
 
     def _give_back(self) -> None:
-        """What the treatment held back until the next reading: none will come soon."""
+        """Hand over the reading that the spike test holds back until the next one, because none will come soon."""
         self._store(self.treatment.flush())
 
     def _put(self, block: Block) -> bool:
@@ -389,7 +389,7 @@ class SensorThread:
             raise _Silent("silent")
 
     def _with_examples(self, reason: str) -> str:
-        """What was discarded meanwhile is most likely why nothing was read."""
+        """Add examples of what was discarded meanwhile: most likely they show why nothing was read."""
         with self._lock:
             shown = "; ".join(f"{self._counters[name]} {name}, e.g. {example}" for name, example in self._examples.items())
         return f"{reason}; {shown}" if shown else reason
@@ -404,7 +404,7 @@ class SensorThread:
         new = self._outage.is_new(reason, now_us)
         self._outage.attempts += 1
         if new:
-            # The traceback is for whoever writes the driver.
+            # The traceback is for the author of the driver.
             self._report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
 
 

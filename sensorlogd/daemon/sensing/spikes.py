@@ -49,7 +49,7 @@ class Spikes:
         return passed
 
     def flush(self) -> list[Held]:
-        """What is held back, unjudged: its successor will not come soon."""
+        """Give up the reading that is held back, unjudged, because its successor will not come soon."""
         held, self.held = self.held, None
         if held is None:
             return []
@@ -65,7 +65,7 @@ class Spikes:
                 and abs(held.value - after.value) > size
                 and abs(after.value - before.value) <= size
             ):
-                return held._replace(spike=True)  # which is nobody's neighbour
+                return held._replace(spike=True)  # it does not become _before: no later reading is compared with a spike
         self._before = held
         return held
 

@@ -10,7 +10,7 @@ from sensorlogd.notation.times import format_time
 from sensorlogd.stamping.judging import DAY_US, TimeLimits, looks_rolled_over
 
 Count = Callable[[str, int, str], None]
-TOLD_FOR_US = 3_600_000_000  # what was told is not told again while it goes on, or comes back within this
+SILENT_AFTER_REPORT_US = 3_600_000_000  # an hour: a finding that goes on, or comes back within this time, is not reported again
 
 
 class TimeJudge:
@@ -83,7 +83,7 @@ class TimeJudge:
     def _once(self, kind: EventKind, detail: str, now_us: int) -> None:
         last_us = self._reported_us.get(kind)
         self._reported_us[kind] = now_us
-        if last_us is None or not 0 <= now_us - last_us <= TOLD_FOR_US:
+        if last_us is None or not 0 <= now_us - last_us <= SILENT_AFTER_REPORT_US:
             self.emit(kind, detail)
 
 

@@ -146,7 +146,7 @@ class ChannelTreatment:
         return treated, flags
 
     def _doubts(self, device_value: Any) -> int:
-        """What speaks against a value before it is compared with anything."""
+        """The flags that a value gets by itself, before it is compared with others."""
         quality = self.passed
         if type(device_value) is Rounded or (type(device_value) is int and int(float(device_value)) != device_value):
             quality = combine(quality, ROUNDED)
@@ -371,7 +371,7 @@ class Treatment:
         return list(compress(times, possible)), {field: list(compress(raw, possible)) for field, raw in columns.items()}
 
     def flush(self) -> Block | None:
-        """What the spike test still holds back."""
+        """The readings that the spike test still holds back."""
         columns = [
             column
             for channels in self._by_source.values()
@@ -399,7 +399,7 @@ class Treatment:
         return self._kept(channel, [held.ts for held in passed], values, qualities)
 
     def _kept(self, channel: ChannelTreatment, times: list[int], values: Values, quality: int | list[int]) -> Column | None:
-        """Without what the deadband suppresses."""
+        """The readings that the deadband lets pass."""
         if channel.deadband is not None:
             kept = channel.deadband.keep(times, values, quality)
             if len(kept) < len(times):

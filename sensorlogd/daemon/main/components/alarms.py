@@ -1,4 +1,5 @@
-"""The alarms of the configuration that runs: what judges them, on the writer's thread, and what sends the messages."""
+"""The alarms of the running configuration: the keeper, which has them judged on the writer's thread, and its sender of
+messages."""
 
 from __future__ import annotations
 
@@ -35,12 +36,12 @@ class Alarms:
         return self.keeper.facts()
 
     def hold(self) -> None:
-        """The sensors are about to end. Idempotent."""
+        """Stop the time watched, because the sensors are about to end: their silence is no alarm. Idempotent."""
         self.keeper.hold()
 
     def stop(self) -> None:
-        """Sending ends; before the writer does: what was delivered is stored with the last commit, and what was not is sent by
-        the next run. Idempotent."""
+        """End the sender. Called before the writer ends, so that its last commit stores what was delivered; the next run sends
+        the rest. Idempotent."""
         self._sender.stop(STOP_WITHIN_S)
 
 

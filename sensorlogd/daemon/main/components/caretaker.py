@@ -1,4 +1,4 @@
-"""Backups and the sign of life, as the configuration that runs wants them."""
+"""Backups and the sign of life, with the settings of the running configuration."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ class Caretaker:
         self._care.stop(STOP_WITHIN_S)
 
     def _commits(self) -> int | None:
-        """How many there were; None while nothing can be committed."""
+        """The number of commits so far; None while nothing can be committed."""
         stats = self._writer.stats()
         return stats.commits if stats.state is WriterState.WRITING else None

@@ -1,4 +1,4 @@
-"""The web process of the configuration that runs, where that one wants pages."""
+"""The web process, if the running configuration has pages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Pages:
         self._web: WebProcess | None = None
 
     def use(self, config: Config) -> None:
-        """The process of this configuration, in place of another one; ``look`` starts it."""
+        """Replace the process by one with this configuration; ``look`` starts it."""
         settings = Settings.of(config) if self._wanted and config.web.enabled else None
         if self._web is not None and self._web.settings != settings:
             self._web.stop(STOP_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Parts of the daemon that may fail to start: such a one costs itself only, says so once, and is tried again."""
+"""Parts of the daemon that may fail to start. A failure costs that part only, is reported once, and the start is tried again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class Parts:
-    """By name; ``missing`` says which are not there and why. For the main thread."""
+    """The parts, by name. ``missing``: part -> why it has not started. For the main thread."""
 
     def __init__(self, emit: Emit, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.missing: dict[str, str] = {}
@@ -24,17 +24,18 @@ class Parts:
         self._pauses: dict[str, Backoff] = {}
 
     def start(self, name: str, start: Callable[[], None]) -> None:
-        """Now, and again later as long as it raises OSError or RuntimeError (no descriptor, no memory, no thread)."""
+        """Call ``start`` now, and again later as long as it raises OSError or RuntimeError (no descriptor, no memory, no
+        thread)."""
         self._starts[name] = start
         self._try(name)
 
     def forget(self, name: str) -> None:
-        """It is not wanted any more."""
+        """Do not try to start ``name`` any more."""
         for known in (self._starts, self._again, self._pauses, self.missing):
             known.pop(name, None)
 
     def tick(self) -> None:
-        """Try again what is due."""
+        """Try again to start the parts that are due."""
         now = self._monotonic()
         for name in [name for name, at in self._again.items() if now >= at]:
             self._try(name)

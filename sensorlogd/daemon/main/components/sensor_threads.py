@@ -36,7 +36,7 @@ class SensorThreads:
                 self.start(name, sensor, config, (made or {}).get(name))
 
     def start(self, name: str, sensor: SensorOptions, config: Config, made: Sensor | None = None) -> None:
-        """Now, or later if it cannot be now. ``made``: is used at the first try."""
+        """Start a sensor now, or later if that fails. ``made``: the sensor thread to use at the first try."""
         first = [] if made is None else [made]
 
         def start() -> None:
@@ -55,24 +55,24 @@ class SensorThreads:
             thread.watch()
 
     def remove(self, leaving: Mapping[str, Sensor]) -> None:
-        """Stop these, and forget them."""
+        """Stop these sensors and forget them."""
         for name, thread, returned in _ended(leaving, float("inf")):
             if not returned:
                 self._left_behind.append(thread)
             del self.running[name]
 
     def forget_unstarted(self, config: Config) -> None:
-        """What could not be started so far is made anew, or not wanted any more."""
+        """Do not try again to start the sensors of ``config`` that could not be started so far."""
         for name in config.sensors:
             self._parts.forget(f"sensor {name}")
 
     def stop(self, deadline: float) -> None:
-        """All of them, until ``deadline`` (monotonic) at the latest."""
+        """Stop all sensors; returns at ``deadline`` (monotonic) at the latest."""
         self._left_behind += [thread for _, thread, returned in _ended(self.running, deadline) if not returned]
 
 
 def _ended(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator[tuple[str, Sensor, bool]]:
-    """All are told to stop; then one after the other, and whether its thread returned in time."""
+    """Ask all to stop, then wait for one after the other. Yields each with whether its thread has returned in time."""
     for thread in sensor_threads.values():
         thread.stop()
     until = min(time.monotonic() + STOP_WITHIN_S, deadline)

@@ -1,6 +1,5 @@
-"""One daemon per data directory and one writer per database: flocks that the kernel releases whatever way the process ends.
-
-Who only looks asks ``holder`` (see ``storage.file.holder``, which says what stands in the database's lock file).
+"""One daemon per data directory and one writer per database: flocks, which the kernel releases however the process ends. A
+program that only wants to know the holder calls ``storage.file.holder``, which also documents the content of the lock file.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder
 __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
 
 NAME = "sensorlogd.lock"
-PATIENCE_S = 1.0  # for those who look: each holds a shared lock for some microseconds
+PATIENCE_S = 1.0  # retries, because each program that looks holds a shared lock for some microseconds
 RETRY_S = 0.005
 _OPENED = b" opened\n"
 _TIME_BYTES = 120  # b"time BELIEVED_US BOOT STEADY_US\n", filled with line ends
@@ -72,7 +71,7 @@ class _Lock:
         os.ftruncate(descriptor, 0)
 
     def _try(self, path: Path) -> int:
-        """A descriptor with the lock; -1: somebody looks at it just now. Raises LockHeld."""
+        """A descriptor that holds the lock; -1 if a program is looking at the file this moment. Raises LockHeld."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if _flocked(descriptor, fcntl.LOCK_EX):
@@ -131,19 +130,20 @@ class DatabaseLock(_Lock):
         self.believed: dict[str, str] = {}  # as ``heartbeat.stored`` gave it; empty: nothing is known
 
     def note_lost(self, readings: int) -> None:
-        """So many readings more. Raises nothing: there is nobody left to tell but stderr."""
+        """Add to the number of readings that could be stored nowhere. Raises nothing: at this point only stderr is left to report
+        to."""
         self.lost += readings
         with contextlib.suppress(OSError):
             os.pwrite(self._descriptor, b"lost %020d" % self.lost, LOST_AT)
 
     def forget_lost(self) -> None:
-        """The number is stored where it lasts."""
+        """Set the number to 0, after it was stored in the database."""
         if self.lost:
             self.lost = 0
             self.note_lost(0)
 
     def note_opened(self) -> None:
-        """A database is open here. Raises nothing."""
+        """Note that a database was open here. Raises nothing."""
         if not self.was_opened:
             self.was_opened = True
             with contextlib.suppress(OSError):

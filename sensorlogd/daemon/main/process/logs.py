@@ -35,7 +35,7 @@ class _Terminal(logging.Formatter):
         self.without_thread = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", self.datefmt)
 
     def format(self, record: logging.LogRecord) -> str:
-        # Messages begin with what they are about; which thread says so matters to whoever debugs.
+        # Messages begin with what they are about; only somebody who debugs needs the name of the thread.
         debugging = logging.getLogger().isEnabledFor(logging.DEBUG)
         text = super().format(record) if debugging else self.without_thread.format(record)
         colour = _COLOURS.get(record.levelname) if self.colour else None
@@ -56,7 +56,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             self._report_held(now)
             if self._is_news(record, now):
                 super().emit(record)
-        except Exception:  # as every handler: a wrong log line must not end a thread
+        except Exception:  # as logging's own handlers do: a malformed log call must not end a thread
             self.handleError(record)
 
     def _is_news(self, record: logging.LogRecord, now: float) -> bool:
@@ -73,7 +73,7 @@ class _Handler(logging.StreamHandler[TextIO]):
         return True
 
     def _report_held(self, now: float, *, everything: bool = False) -> None:
-        """Forget what was said REPEAT_S ago; it stands first, for a dict keeps the order."""
+        """Report and forget messages first printed REPEAT_S ago; they come first, because a dict keeps the order of insertion."""
         while self._seen:
             key, seen = next(iter(self._seen.items()))
             if now - seen.since < REPEAT_S and not everything:
@@ -87,7 +87,7 @@ class _Handler(logging.StreamHandler[TextIO]):
                 super().emit(again)
 
     def close(self) -> None:
-        """What is held back is said at last."""
+        """Report what is still held back."""
         self.acquire()
         try:
             self._report_held(self.monotonic_s(), everything=True)

@@ -28,7 +28,7 @@ class Wakeup:
         try:
             os.write(self._write, b"w")
         except (BlockingIOError, OSError):
-            return  # full: it is going to wake anyway; closed: there is nobody to wake
+            return  # full: the main thread is about to wake anyway; closed: nobody is left to wake
 
     def clear(self) -> None:
         try:
@@ -67,7 +67,8 @@ class Requested:
         return outcome
 
     def take_reloads(self) -> list[Future[list[str] | Change]]:
-        """The main thread sees to it now; who waits for the outcome. One who asks meanwhile is among them, or in the next."""
+        """Called by the main thread before it reloads. Returns who waits for the outcome; a request that comes meanwhile is among
+        them or in the next call."""
         waiting, self.reloads = self.reloads, []
         self.reload_by_signal = False
         return waiting
@@ -82,7 +83,7 @@ def take_signals(requested: Requested, wake: Callable[[], None]) -> Callable[[],
         if number == signal.SIGINT:
             requested.interrupts += 1
             if requested.interrupts > 1:
-                os._exit(130)  # asked twice: leave at once; what is committed is safe
+                os._exit(130)  # the second signal ends the process at once; what is committed is safe
         if not requested.stop:
             requested.stop_at = time.monotonic()
         requested.stop = True

@@ -1,4 +1,5 @@
-"""What a reload would change. All that can fail is done here, before anything is touched; then only what changed restarts.
+"""What a reload would change. Everything that can fail is done here, before the running daemon is touched; then only changed
+sensors restart.
 
 Readings keep their names across it: those that were handed over before are stored under the former names, because the new
 sensors travel through the inbox behind them (``Writer.use_specs``).
@@ -57,7 +58,7 @@ def prepare(
     except Exception as error:
         raise ReloadRefused([str(line) for line in getattr(error, "errors", None) or [error]]) from error
     if lost := [f"sensors.{name}: {why}" for name, why in new.failed_sensors.items() if name in sensor_threads]:
-        raise ReloadRefused(lost)  # it is being read: a mistake in its driver's file is no reason to stop it
+        raise ReloadRefused(lost)  # the sensor runs: a mistake in the file of its driver is no reason to stop it
     fresh: dict[str, Sensor] = {}
     doing = "the configuration"
     try:

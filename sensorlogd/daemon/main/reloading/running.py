@@ -17,11 +17,11 @@ class Running:
         self.from_last_good = bool(problems)
 
     def use(self, config: Config) -> None:
-        """The file is as it should be."""
+        """The file is valid, and its configuration runs from now on."""
         self.config = config
         self.problems = []
         self.from_last_good = False
 
     def refuse(self, problems: list[str]) -> None:
-        """The file was looked at again, and everything goes on as before."""
+        """The file was read again and has mistakes; the configuration stays as it was."""
         self.problems = problems
