@@ -1,4 +1,5 @@
-"""What the configuration asks for, as the judge and the sender take it: alarms with the series they meet, and targets."""
+"""The alarms and targets of a configuration, in the form that judge and sender take: each alarm with the series that it
+matches."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One entry of ``alarms:``. ``identity``: what of it decides how readings are judged; another one begins anew."""
+    """One entry of ``alarms:``. ``identity``: the text of all that decides how readings are judged; if it changes, the alarm
+    begins anew."""
 
     name: str
     options: AlarmOptions
@@ -53,7 +55,7 @@ class Plan:
 
 
 def plan(config: Config, logger: str = "") -> Plan:
-    """Of a configuration that was found valid."""
+    """The plan of a valid configuration."""
     found = tuple(_definition(name, options, config) for name, options in config.alarms.items())
     return Plan(found, config.notify, config.daemon.timezone, logger)
 

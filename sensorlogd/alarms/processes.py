@@ -1,4 +1,4 @@
-"""Run one program that is told something on its standard input: within its time, and with little memory whatever it says."""
+"""Runs one program with a given standard input: within a time limit, and with bounded memory however much it prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sensorlogd.alarms.secrecy import SendError
 from sensorlogd.drivers import descendants
 
-KEPT = 8_192  # bytes of what it says, the last ones
+KEPT = 8_192  # bytes: the end of its output is kept
 LOOK_EVERY_S = 0.05
 MOST_LEFT = 1_048_576  # bytes that are taken from its pipe once it has ended
 
@@ -29,7 +29,7 @@ def run(
     with _process(command, {**(os.environ if environment is None else environment), descendants.MARK: mark}) as process:
         said = _heard(process, given, time.monotonic() + timeout_s)
         if said is None:
-            descendants.end(process.pid, mark, 0.0)  # also what is in sessions of its own
+            descendants.end(process.pid, mark, 0.0)  # kill its children, too, also those in sessions of their own
     if said is None:
         return None
     return process.returncode, (said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["and said nothing"])[0]
@@ -78,7 +78,7 @@ def _give(descriptor: int, left: memoryview) -> memoryview:
 
 
 def _hear(descriptor: int) -> bytes:
-    """Empty: there is no more, or not now."""
+    """Read what is there. Empty: the pipe has ended, or nothing is there now."""
     try:
         return os.read(descriptor, 65_536)
     except OSError:

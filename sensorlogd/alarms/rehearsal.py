@@ -1,4 +1,4 @@
-"""What would have been: the alarms of a configuration over what is stored already."""
+"""Judges stored readings by the alarms of a configuration: what would have been raised, and when."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Reading = tuple[int, float | None, int]
 
 @dataclass(slots=True)
 class Rehearsed:
-    """Of one alarm of one series. ``raised``: how often; ``in_alarm_us``: for how long, all together."""
+    """The outcome for one alarm of one series. ``raised``: how often; ``in_alarm_us``: the sum of the times in alarm."""
 
     name: str
     subject: str

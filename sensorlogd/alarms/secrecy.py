@@ -1,4 +1,4 @@
-"""What is secret of a target, and texts without it."""
+"""The secrets of a target, and how they are removed from texts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ LONGEST = 500  # of a text
 
 
 class SendError(Exception):
-    """It was not delivered, as far as is known. The text is for people and holds no secret."""
+    """The message was not delivered, as far as is known. The text is for people and contains no secret."""
 
 
 def secret(given: SecretStr | None, file: str | None, secrets: list[str]) -> str:
-    """What is configured, or the first line of the file; it is added to ``secrets``. Raises SendError."""
+    """The configured text, or the first line of ``file``; it is added to ``secrets``. Raises SendError if the file cannot be
+    read."""
     if given is not None:
         found = given.get_secret_value()
     elif file is not None:
@@ -41,7 +42,7 @@ def redacted(text: str, secrets: list[str]) -> str:
 
 
 def _parts(whole: str) -> Iterator[str]:
-    """The whole of it, and what stands between the marks of an address: the password, the steps of the path, what it asks for."""
+    """The secret itself, and the pieces between the separators of an address: password, parts of the path, parameters."""
     for text in {whole, whole.strip(), unquote(whole)}:
         yield text
         yield from re.split(r"[/?&=#:@\s]+", text)
@@ -50,7 +51,7 @@ def _parts(whole: str) -> Iterator[str]:
 
 
 def _forms(part: str) -> Iterator[str]:
-    """As it is, and as it stands in what Python says of it."""
+    """The text itself, and the ways in which Python's ``repr`` and URLs spell it."""
     yield part
     yield repr(part)[1:-1]
     yield repr(part.encode("utf-8", "replace"))[2:-1]

@@ -1,4 +1,4 @@
-"""Alarms of a log that no daemon writes just now: what people say of them is stored as the daemon would store it.
+"""Alarms of a log without a running daemon: what people say of them is stored as the daemon would store it.
 
 The time watched stands still meanwhile (``watch``), so what is muted for two hours is muted for two hours of the next run.
 """

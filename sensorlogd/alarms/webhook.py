@@ -59,14 +59,15 @@ def _without_user(url: str) -> tuple[str, str]:
 
 
 class _Refusing(urllib.request.HTTPRedirectHandler):
-    """What is sent elsewhere may reach whom it must not."""
+    """Refuses redirects, because the message could reach somebody it is not meant for."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 class _Clock:
-    """Cuts connections off when the time is over: a time limit of a socket is one for each piece, and pieces may be small."""
+    """Closes the connections when the time is up: the timeout of a socket applies to each piece that arrives, and pieces may be
+    small."""
 
     def __init__(self) -> None:
         self.is_over = threading.Event()

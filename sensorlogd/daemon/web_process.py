@@ -23,7 +23,7 @@ from sensorlogd.web.serving.settings import Settings
 logger = logging.getLogger(__name__)
 
 START_WITHIN_S = 60.0
-WELL_AFTER_S = 60.0  # having served so long it is well: the next failure is restarted quickly
+WELL_AFTER_S = 60.0  # seconds: a process that has served so long counts as well: its next restart is a quick one
 LOOK_EVERY_S = 1.0
 SILENT_FOR_S = 25.0  # it says every three seconds that its loop runs
 STOP_WITHIN_S = 4.0
@@ -200,7 +200,7 @@ class WebProcess:
         pause_s = self._backoff.next_s()
         self._restart_at = time.monotonic() + pause_s
         logger.warning("web: %s; started again in %.1f s; logging goes on", reason, pause_s)
-        if reason != self._last_reason:  # a port that is taken is told of once
+        if reason != self._last_reason:  # a cause that lasts, such as a port that is taken, becomes one event
             self._last_reason = reason
             self.emit(EventKind.WEB_DOWN, None, reason)
 
@@ -215,7 +215,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
-    """With pipes to its standard input and from its output, of which the latter is non-blocking.
+    """Start the process, with a pipe to its standard input and a non-blocking pipe from its output.
 
     Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
     """

@@ -1,4 +1,4 @@
-"""One alarm of one series (or, of events, of one sensor), and what is told of it."""
+"""The state of one alarm of one series (or, for alarms of events, of one sensor), and what people are told about it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Alarm:
     note: str = ""
     shelved_until_at: int = 0
     fault: str = ""
-    touched: bool = False  # judged by this process: what the database remembers is older
+    touched: bool = False  # this process has judged it already: what the database remembers is older
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Alarm:
         return self.state in ACTIVE
 
     def shown_of_it(self) -> tuple[str, ...]:
-        """What people see of its definition."""
+        """The parts of the definition that people see."""
         options = self.definition.options
         return options.severity, options.text or "", self.definition.words, "" if self.series is None else self.series.unit
 
@@ -59,7 +59,8 @@ class Alarm:
 
 
 class Change(NamedTuple):
-    """From one state to another; ``after`` may be one that is only shown. ``kind``: of the event, after ``alarm_``."""
+    """A change from one state to another; ``after`` may be a state that is only shown. ``kind``: the kind of the event, without
+    ``alarm_``."""
 
     alarm: Alarm
     kind: str
@@ -71,7 +72,8 @@ class Change(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """People are to be told: ``kind`` raised, repeated, escalated, resolved. The rest as it was at that moment."""
+    """Something that people are to be told. ``kind``: raised, repeated, escalated or resolved; the other fields are as they were
+    at that moment."""
 
     alarm: Alarm
     kind: str

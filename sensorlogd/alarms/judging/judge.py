@@ -1,8 +1,9 @@
-"""Readings, events and time in; changes, and whom to tell, out. No database, no clock, no thread: all is passed in.
+"""Turns readings, events and time into changes of alarms and announcements. It has no database, clock or thread: everything is
+passed in.
 
-``at``: time watched (µs). It never steps and stands still while nobody watches, so what is missing, pending or to be repeated
-goes by it, and no clock that is set raises or clears anything. A reading gets the time watched that its stamp means as seen
-from now, no earlier than the reading before it and no later than now.
+``at``: time watched (µs). It never steps, and stands still while the daemon does not watch. Whatever is missing, pending or to be
+repeated is measured by it, so setting the clock neither raises nor clears an alarm. A reading gets the time watched that its
+stamp means as seen from now, no earlier than the reading before it and no later than now.
 
 A reading that is older than the newest of its series is late: it shows that the sensor lives, and is not judged, for what it
 says is over. (Unless the newest is in the future: then the clock was set back, and time goes on from here.)
@@ -25,7 +26,7 @@ from sensorlogd.config.validation.alarm_checks import Subject
 logger = logging.getLogger(__name__)
 
 NEVER = 1 << 62
-MOST_SUBJECTS = 10_000  # of alarms of events
+MOST_SUBJECTS = 10_000  # a key of alarms of events
 
 
 class Judge:
@@ -38,7 +39,7 @@ class Judge:
         self.changes: list[Change] = []
         self.announced: list[Announcement] = []
         self.dirty: dict[Alarm, None] = {}
-        self.gone: list[Alarm] = []  # configured no more: to be removed
+        self.gone: list[Alarm] = []  # alarms that are not configured any more and are to be removed
         self.faults: list[str] = []
         self._of_events: list[Definition] = []
         self._timed: list[Alarm] = []
@@ -47,7 +48,8 @@ class Judge:
     # ---- what is configured ----------------------------------------------------------------------------------------
 
     def use(self, plan: Plan, at: int, now_us: int) -> None:
-        """Alarms that are judged as before go on exactly; one that is judged otherwise begins anew and says so."""
+        """Use another plan. An alarm whose conditions are the same keeps its state; one whose conditions have changed begins
+        anew, which is a change of its own."""
         former, tracks = self.alarms, self.tracks
         self.plan, self.alarms, self.tracks = plan, {}, {}
         self._of_events = [definition for definition in plan.definitions if definition.of_events]
@@ -93,7 +95,7 @@ class Judge:
         track.watch(alarm)
 
     def _define(self, alarm: Alarm, definition: Definition, series: Series | None) -> None:
-        """As the configuration has it now; what people see of it is to be stored."""
+        """Give the alarm its present definition; the parts that people see are to be stored."""
         before = alarm.shown_of_it()
         alarm.definition, alarm.series = definition, series
         if alarm.shown_of_it() != before:
@@ -114,7 +116,7 @@ class Judge:
     # ---- readings --------------------------------------------------------------------------------------------------
 
     def readings(self, block: Block, at: int, now_us: int) -> None:
-        """One hand-over of a sensor, seen now."""
+        """Judge one block of a sensor's readings, which has arrived now."""
         sensor, tracks = block.sensor, self.tracks
         for column in block.columns:
             track = tracks.get((sensor, column.channel))
@@ -139,7 +141,7 @@ class Judge:
             for alarm in track.alarms:
                 try:
                     self._reading(alarm, track, here, now_us - at + here)
-                except Exception as error:  # one alarm costs itself
+                except Exception as error:  # a fault in one alarm costs that alarm only
                     self._failed(alarm, error)
         if not times:
             return
@@ -184,7 +186,7 @@ class Judge:
     # ---- events ----------------------------------------------------------------------------------------------------
 
     def event(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
-        """Something happened; an alarm for each sensor that it happens to."""
+        """Judge an event; each sensor that it happens to has an alarm of its own."""
         for definition in self._of_events:
             options = definition.options
             if options.sensor is not None and not fnmatch.fnmatchcase(sensor or "", options.sensor):
@@ -205,7 +207,7 @@ class Judge:
                 self._step(alarm, False, True, at, ts_us, None)
 
     def adopt(self, alarm: Alarm) -> None:
-        """One of events, that is known from before."""
+        """Take over an alarm of events that the database remembers."""
         self.alarms[alarm.name, alarm.subject] = alarm
         self._timed.append(alarm)
         self._due_at = 0
@@ -213,14 +215,14 @@ class Judge:
     # ---- time ------------------------------------------------------------------------------------------------------
 
     def tick(self, at: int, now_us: int) -> None:
-        """Whatever is due by time alone. Costs nothing before the next is due."""
+        """Make the changes that are due by time alone. Cheap while nothing is due."""
         if at < self._due_at:
             return
         due = NEVER
         for alarm in self._timed:
             try:
                 due = min(due, self._tick(alarm, at, now_us - at))
-            except Exception as error:  # one alarm costs itself
+            except Exception as error:  # a fault in one alarm costs that alarm only
                 self._failed(alarm, error)
         self._due_at = due
 
@@ -229,7 +231,8 @@ class Judge:
         return self._due_at
 
     def _tick(self, alarm: Alarm, at: int, to_us: int) -> int:
-        """When it is due again. ``to_us``: what makes wall clock of time watched."""
+        """Make the changes of one alarm that are due. Returns when it is due next. ``to_us``: added to time watched it gives wall
+        clock."""
         options, due = alarm.definition.options, NEVER
         if alarm.is_shelved:
             if at >= alarm.shelved_until_at:
@@ -294,14 +297,14 @@ class Judge:
         return True
 
     def shelve(self, alarm: Alarm, until_at: int, now_us: int, note: str) -> None:
-        """Nobody hears of it until then; it is judged all the same."""
+        """Mute the alarm until then; it is judged all the same."""
         before, alarm.shelved_until_at = alarm.shown(), until_at
         alarm.note = note or alarm.note
         self._touch(alarm)
         self.changes.append(Change(alarm, "shelved", before, State.SHELVED, now_us, None, note))
 
     def unshelve(self, alarm: Alarm, at: int, now_us: int, note: str) -> None:
-        """What became unacknowledged meanwhile is told now."""
+        """End the mute; if the alarm was raised meanwhile, it is announced now."""
         if not alarm.is_shelved:
             return
         alarm.shelved_until_at = 0
@@ -356,7 +359,7 @@ class Judge:
             self._move(alarm, after, ts_us, "returned", "")
             also = options.escalate.notify if options.escalate is not None and alarm.escalated else ()
             self._announce(alarm, "resolved", (*options.notify, *also), ts_us)
-        else:  # between normal and pending: nobody hears of it
+        else:  # changes between normal and pending are not announced
             alarm.state, alarm.since_us = after, ts_us
             self._touch(alarm)
 

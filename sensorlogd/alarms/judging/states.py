@@ -12,16 +12,16 @@ class State(Enum):
     PENDING = "pending"  # the condition holds, but not for as long as ``for`` says; nobody hears of it
     UNACKNOWLEDGED = "unacknowledged"
     ACKNOWLEDGED = "acknowledged"
-    RETURNED = "returned unacknowledged"  # it is over, and nobody has said that he knows
-    SHELVED = "shelved"  # muted for a while; only shown, beneath it the state goes on
+    RETURNED = "returned unacknowledged"  # the condition is over, and nobody has acknowledged it
+    SHELVED = "shelved"  # muted for a while; only shown, the true state goes on changing beneath it
 
 
 ACTIVE = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
-TOLD = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED, State.RETURNED)  # people may have heard of it
 
 
 def judged(state: State, *, holds: bool, ends: bool, long_enough: bool) -> State:
-    """After a look at the condition. ``ends``: what ``clear`` says; where both hold, ``holds`` wins."""
+    """The next state after the condition was evaluated. ``holds``: the condition; ``ends``: the condition under ``clear``. If
+    both are true, ``holds`` wins."""
     if holds:
         if state in ACTIVE:
             return state
@@ -38,7 +38,7 @@ def judged(state: State, *, holds: bool, ends: bool, long_enough: bool) -> State
 
 
 def acknowledged(state: State) -> State:
-    """Somebody says that he knows."""
+    """The next state after somebody has acknowledged the alarm."""
     if state is State.UNACKNOWLEDGED:
         return State.ACKNOWLEDGED
     return State.NORMAL if state is State.RETURNED else state

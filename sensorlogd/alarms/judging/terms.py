@@ -23,7 +23,7 @@ class Term(Protocol):
 
 
 def make(kind: str, over_us: int, *, counter: bool) -> Term:
-    """Of a condition's ``term``. ``counter``: a fall is a new beginning, not a decrease."""
+    """The term for a condition's ``kind``. ``counter``: a fall means that the counter has begun again, not a decrease."""
     if kind == conditions.VALUE:
         return Newest()
     if kind == conditions.RATE:
@@ -89,7 +89,7 @@ class Window:
 
 
 class Increase:
-    """What it rose by over the last ``over_us``. Of a counter a fall is a new beginning at 0."""
+    """The rise over the last ``over_us``. A counter that falls has begun again at 0."""
 
     def __init__(self, over_us: int, counter: bool) -> None:
         self.counter = counter

@@ -1,4 +1,5 @@
-"""What alarms must know of one series: its newest reading, since when it is silent or the same, and the terms asked for."""
+"""What alarms need to know of one series: its newest reading, since when it is silent or unchanged, and the terms of their
+conditions."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class Track:
         self.missing: list[Alarm] = []  # judged by time
 
     def watch(self, alarm: Alarm) -> None:
-        """From now on for this alarm, too."""
+        """Compute the terms of this alarm, too, from now on."""
         when, ending = alarm.definition.when, alarm.definition.ending
         assert when is not None
         if when.kind == conditions.MISSING:
@@ -52,7 +53,7 @@ class Track:
                 self.terms[condition.term] = former or terms.make(*condition.term, counter=self.series.counter)
 
     def take_over(self, former: Track) -> None:
-        """A reload: what is known of the series stays; a term that is asked for anew begins with the next reading."""
+        """After a reload: keep what is known of the series; a new term begins with the next reading."""
         for name in ("seen_at", "at", "newest_us", "shown", "flag", "usable", "same", "same_at", "repeats"):
             setattr(self, name, getattr(former, name))
         if self.series.counter == former.series.counter:

@@ -7,7 +7,7 @@ database remembers in the time of a former run is shifted into that of this one 
 
 from __future__ import annotations
 
-LONGEST_GAP_US = 60_000_000  # between two looks; what is more was not watched
+LONGEST_GAP_US = 60_000_000  # between two looks; any time beyond that was not watched
 BEGIN_AT = 10**15  # so that nothing remembered lies before 0
 _UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
 
@@ -21,7 +21,7 @@ class WatchClock:
         self._last: int | None = None
 
     def now(self, steady_us: int) -> int:
-        """Time watched, given the steady clock."""
+        """The time watched in µs. ``steady_us``: the steady clock now."""
         if self._is_held and self._last is not None:
             return self._last + self._offset
         if self._last is None:
@@ -32,7 +32,7 @@ class WatchClock:
         return steady_us + self._offset
 
     def hold(self) -> None:
-        """It stands still from now on."""
+        """Stop the time watched for good."""
         self._is_held = True
 
 

@@ -1,1 +1,1 @@
-"""Between the judge and the database: shown at each commit, stored with it, learned again at a start."""
+"""Between the judge and the database: alarms are judged before each commit, stored with it, and read again at a start."""

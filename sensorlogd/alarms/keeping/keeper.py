@@ -1,11 +1,12 @@
-"""The one object that the writer holds of all this: it shows readings and events to the judge, and has kept what comes of it.
+"""The object of this package that the writer holds: it shows readings and events to the judge, and stores the results.
 
-In a good hour: what the writer is about to commit is judged, and changes, states and notifications go into the same
-transaction; once it is committed the sender gets the notifications. While nothing can be committed the readings that wait
-are judged all the same, the sender gets the notifications at once, and all of it is stored with the first commit that
-succeeds. A kill before that forgets it together with the readings, so the next run judges them, or their successors, again.
+While commits succeed, whatever the writer is about to commit is judged first, and changes, states and notifications go into the
+same transaction; after the commit the sender gets the notifications. While nothing can be committed the readings that wait are
+judged all the same, the sender gets the notifications at once, and all of it is stored with the first commit that succeeds. A
+kill before that forgets it together with the readings, so the next run judges them, or their successors, again.
 
-Threads: ``note``, ``ask``, ``hold``, ``facts`` from any; the rest on the writer's. A fault in here costs alarms, never a commit.
+Threads: ``note``, ``ask``, ``hold``, ``facts`` from any; the rest on the writer's. A fault in this module costs alarms, never a
+commit.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MARK_EVERY_US = 10_000_000
-BLIND_AFTER_US = 5_000_000  # a database that does not open within so long: alarms are judged without what it remembers
+BLIND_AFTER_US = 5_000_000  # if the database does not open within so long, alarms are judged without what it remembers
 LOOK_WHILE_BLOCKED_US = 500_000
 MOST_EVENTS = 10_000
-FAULT_TOLD_EVERY_US = 600_000_000
+REPORT_FAULT_EVERY_US = 600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ class Keeper:
         self._began_us = clocks.steady_us()
         self._marked_at = 0
         self._looked_us = 0
-        self._fault_reported_us = -FAULT_TOLD_EVERY_US
+        self._fault_reported_us = -REPORT_FAULT_EVERY_US
         self._facts: dict[str, Any] = {}
         self._use(plan, self._watch.now(self._began_us), clocks.now_us())
 
@@ -109,12 +110,12 @@ class Keeper:
         return self._unstored.is_urgent or bool(self.sender.outcomes)
 
     def opened(self, db: OpenDatabase) -> None:
-        """Learn what the database remembers; of a second one this process knows better."""
+        """Learn what the database remembers. At a later opening this process knows better, and stores all of its alarms there."""
         self._to_recall = db
         self._recall()
 
     def _recall(self) -> None:
-        """If it cannot be read just now, the next look tries again."""
+        """Read the stored alarms; if that fails now, the next look tries again."""
         db = self._to_recall
         if db is None:
             return
@@ -168,7 +169,7 @@ class Keeper:
         self.judge.tick(at, now_us)
 
     def _take(self, now_us: int) -> None:
-        """What the judge has found is to be stored."""
+        """Take over what the judge has found, to be stored with the next commit."""
         judge = self.judge
         for fault in judge.faults:
             self._emit(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
@@ -186,7 +187,7 @@ class Keeper:
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(do(at, now_us))
-                except Exception as error:  # whoever asked is told
+                except Exception as error:  # the error belongs to whoever called ``ask``
                     future.set_exception(error)
 
     def record(self, conn: sqlite3.Connection) -> None:
@@ -220,20 +221,20 @@ class Keeper:
             self._unstored.stored()
 
     def _forget_dropped(self, held: Iterable[Block]) -> None:
-        """Of all that was seen only these blocks still wait: the inbox was full."""
+        """Forget the blocks that the inbox had to drop: of all that were seen only ``held`` still wait."""
         ids = {id(block) for block in held}
         self._seen = {key: block for key, block in self._seen.items() if key in ids}
 
     def _fault(self, what: str, error: Exception) -> None:
         steady = self.clocks.steady_us()
-        if steady - self._fault_reported_us >= FAULT_TOLD_EVERY_US:
+        if steady - self._fault_reported_us >= REPORT_FAULT_EVERY_US:
             self._fault_reported_us = steady
             logger.error("alarms: %s; logging goes on", what, exc_info=error)
             self._emit(EventKind.ALARMS_FAILED, None, f"{what}: {type(error).__name__}: {error}; logging goes on")
 
 
 def _is_trouble(error: Exception) -> bool:
-    """Of the database, not of what was to be stored."""
+    """Whether the error means trouble of the database, not a fault in what was to be stored."""
     if not isinstance(error, sqlite3.Error):
         return False
     return database.classify(error) not in (database.Failure.CONSTRAINT, database.Failure.OTHER)

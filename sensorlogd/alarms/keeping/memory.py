@@ -1,4 +1,4 @@
-"""Between the judge and the database: what a row holds of an alarm, and what a start learns from the log.
+"""Converts alarms to rows and back, and reads at a start what the log knows about them.
 
 States are stored. Windows, rates and silence are not: they are read again from the readings themselves, which are the same
 after any end.
@@ -22,7 +22,7 @@ from sensorlogd.storage import meta
 from sensorlogd.storage.alarms import AlarmRow
 from sensorlogd.storage.file.opened import OpenDatabase
 
-READ_WITHIN_S = 3.0  # windows that cannot be read by then begin anew
+READ_WITHIN_S = 3.0  # seconds: windows that cannot be read within this time begin anew
 SHOWN = 20  # alarms in ``status``
 
 
@@ -115,7 +115,7 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
     is_same = row == row_of(alarm, row)
     if is_same and alarm.state is State.NORMAL and alarm.held_at is None and not alarm.is_shelved:
         judge.dirty.pop(alarm, None)
-    else:  # its times are those of this run now
+    else:  # the times are converted to this run's time watched
         judge.dirty[alarm] = None
 
 
@@ -141,7 +141,8 @@ def alarm_of(row: AlarmRow) -> Alarm:
 
 
 def ended_us(newest: Mapping[int, tuple[int, float | None, int]], now_us: int) -> int | None:
-    """Until when the run before has logged, by what is stored; what is in the future was stamped by a wrong clock."""
+    """When the former run ended, judged by its last reading; readings in the future were stamped by a wrong clock and do not
+    count."""
     return max((reading[0] for reading in newest.values() if reading[0] <= now_us + 1_000_000), default=None)
 
 

@@ -1,4 +1,4 @@
-"""What the next commit is to keep of alarms, held until it is certain."""
+"""The results of alarms that wait for the next commit, held until that commit has succeeded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sensorlogd.storage.alarms import NoticeRow, Outcome
 from sensorlogd.storage.ingest import events
 
 MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
-TRIES = 3  # what the database refuses as often is let go of: it must not keep all that follows from being stored
+TRIES = 3  # results that the database has refused so often are dropped, so that they do not keep later ones from being stored
 
 _EVENTS = {
     "raised": EventKind.ALARM_RAISED,
@@ -70,7 +70,7 @@ class Unstored:
             self.dirty.pop(alarm, None)
             self.gone.append((alarm.name, alarm.subject))
         self.changes, self.events = self.changes[-MOST:], self.events[-MOST:]
-        self.notices = self.notices[-MOST:]  # the sender has had them
+        self.notices = self.notices[-MOST:]  # the sender has these already
         self.dirty |= judge.dirty
         judge.dirty, judge.gone = {}, []
         judge.changes.clear()
@@ -88,11 +88,11 @@ class Unstored:
         self.was_stored = True
 
     def stored(self) -> None:
-        """It is certain."""
+        """The commit has succeeded: forget what it stored."""
         self._clear()
 
     def failed(self) -> None:
-        """The database refuses something of it."""
+        """The database has refused the results."""
         self.was_stored = False
         self.faults += 1
         if self.faults >= TRIES:

@@ -93,7 +93,7 @@ def _line(announcement: Announcement) -> str:
 
 
 def sentence(alarm: Alarm, value: float | None, detail: str, *, ended: bool) -> str:
-    """What is the case, for people. ``value``, ``detail``: at that moment."""
+    """One sentence for people about what an alarm has found. ``value``, ``detail``: as they were at that moment."""
     when, subject = alarm.definition.when, alarm.subject
     if when is None:
         return f"{subject + ' ' if subject else ''}{detail}"

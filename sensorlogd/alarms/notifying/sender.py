@@ -1,4 +1,4 @@
-"""Tell people, beside everything else: one thread for each target, so that a slow one delays no other, nor the log.
+"""Sends notifications: one thread for each target, so that a slow target delays neither another one nor the log.
 
 At least once: a notification is ``waiting`` until its target has taken it, and the keeper stores what became of it. What was
 taken just before a kill is sent again by the next run, with the same ``id``.
@@ -25,7 +25,7 @@ from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, Outcom
 logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 500
-MOST_WAITING = 10_000  # for one target: an alarm that flaps for a week must not fill memory and log; the oldest give way
+MOST_WAITING = 10_000  # notifications for one target: an alarm that flaps for a week must fill neither memory nor log; the oldest are given up
 FIRST_RETRY_S, LONGEST_RETRY_S = 2.0, 1800.0
 GROUP_S = 0.5
 LEAST_TRIES = 10  # in a row, before anything is given up: some half an hour, whatever the clock was set to
@@ -37,7 +37,7 @@ Send = Callable[[TargetOptions, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is the same for all targets. ``emit``: records an event. ``ended``: something waits in ``Sender.outcomes``."""
+    """The settings that all targets share. ``emit``: records an event. ``ended``: something waits in ``Sender.outcomes``."""
 
     now_us: Callable[[], int]
     emit: Emit
@@ -73,7 +73,7 @@ class Sender:
             lane.remove()
 
     def put(self, rows: Iterable[NoticeRow]) -> None:
-        """Those that were put before are known, and not taken again."""
+        """Queue notifications; one that was put before is not taken again."""
         gone: Counter[str] = Counter()
         with self._lock:
             fresh = [row for row in rows if row.identity not in self._known]
@@ -139,12 +139,12 @@ class Lane:
         self._failing_since_us = 0
         self._sent_at: deque[float] = deque()
         self._sent = 0
-        self._too_many = False  # since something was taken last
+        self._too_many = False  # since the target last took a message
 
     def use(self, options: TargetOptions, settings: Settings) -> None:
         with self._changed:
             if options != self.options:
-                self._retry_at = 0.0  # perhaps it was mended
+                self._retry_at = 0.0  # the new settings may have mended the target
             self.options, self.settings = options, settings
             self._changed.notify()
 
@@ -217,7 +217,7 @@ class Lane:
             self._send([waiting.row for waiting in chosen], options, settings)
 
     def _sendable(self) -> list[_Waiting]:
-        """Not held back by quiet hours."""
+        """The notifications that quiet hours do not hold back now."""
         now, zone = self.settings.now_us(), self.settings.zone
         return [
             waiting
@@ -243,7 +243,7 @@ class Lane:
         if self.options.group is not None:
             return self.options.group / 1e6
         patience = row.body.get("patient")
-        if patience is True:  # stored by a release that knew one of them only
+        if patience is True:  # stored by an older release, which knew one waiting time only
             return notices.PATIENCE_S
         return max(float(patience or 0), GROUP_S)
 

@@ -1,4 +1,4 @@
-"""Send one message one way. What is secret of a target appears in no text that leaves here.
+"""Sends one message to one target. No error text of this module contains a secret of the target.
 
 A message is one JSON object (``notices.message``): the body of a POST, or the standard input of a command. Apprise gets its
 title and text.

@@ -46,7 +46,7 @@ class Status:
         return Report(self.sensor_rows(), self.daemon_facts())
 
     def answer(self) -> dict[str, Any]:
-        """The answer to the request ``status``: the daemon's facts; and each sensor, with an example of what every counter counted last."""
+        """The answer to the request ``status``. Every counter of a sensor comes with the last example of what it counted."""
         sensors = []
         for row in self.sensor_rows():
             thread = self.sensors.running.get(row.sensor)

@@ -1,1 +1,1 @@
-"""What time it is, and whether that can be believed."""
+"""The time of the machine, and whether it can be believed."""

@@ -13,12 +13,13 @@ from enum import Enum
 from sensorlogd.stamping.judging import BUILT_US
 
 BEHIND_US = 1_000_000  # so far the wall clock may lie before what is expected (a leap second, jitter) and is believed
-AHEAD_US = 86_400_000_000  # so far it may lie after it: a machine that was off overnight; a year ahead it was never told
+# So far it may lie after what is expected and is believed: the machine was off overnight. A clock a year ahead is wrong.
+AHEAD_US = 86_400_000_000
 RELEASED_US = BUILT_US  # no clock before it is right
 
 
 class ClockState(Enum):
-    """What is thought of the wall clock."""
+    """The verdict on the wall clock."""
 
     BELIEVED = "believed"  # readings are stamped with it, and everything goes by it
     BEHIND = "behind"  # before time that has surely passed: readings are stamped with the time expected
@@ -46,7 +47,7 @@ def judge(wall_us: int, expected_us: int | None, synchronised: bool | None, trus
     """
     if synchronised or trusted_by_owner:
         return Belief(ClockState.BELIEVED, wall_us, wall_us, False)
-    if expected_us is None:  # nothing better is known, whatever it shows
+    if expected_us is None:  # no better time is known than the wall clock's, whatever it shows
         return Belief(ClockState.BELIEVED, wall_us, wall_us, wall_us < RELEASED_US)
     if wall_us < expected_us - BEHIND_US:
         return Belief(ClockState.BEHIND, expected_us, expected_us, True)

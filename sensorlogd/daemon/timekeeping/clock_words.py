@@ -1,4 +1,4 @@
-"""What changed about the clock, and how it is told: for events, ``status`` and the verb ``clock``."""
+"""Changes of the clock, and the words for them in events, ``status`` and the verb ``clock``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ClockStep:
 
 @dataclass(frozen=True, slots=True)
 class ClockJudged:
-    """Something else is thought of the wall clock from now on. ``word``: see ``word``."""
+    """The verdict on the wall clock has changed. ``word``: what the function ``word`` gives."""
 
     kind: ClassVar[EventKind] = EventKind.CLOCK_JUDGED
     state: ClockState
@@ -44,7 +44,8 @@ def word(belief: Belief) -> str:
 
 
 def sentence(belief: Belief, offset_us: int | None, synchronised: bool | None, trusted: bool) -> str:
-    """What is so, what is done meanwhile and how it ends. ``offset_us``: wall clock minus what was expected, if anything."""
+    """For people: the verdict, what the daemon does meanwhile, and what ends that state. ``offset_us``: wall clock minus the time
+    expected; None if no time was."""
     by = format_age(abs(offset_us or 0))
     match belief.state, belief.in_doubt:
         case ClockState.BEHIND, _:

@@ -23,7 +23,8 @@ class EarlyStamps:
         self._shifts: tuple[tuple[int, int, int], ...] = ()  # from, until, what to add; µs
 
     def note(self, wall_ns: int, difference_ns: int, *, stepped: bool) -> None:
-        """The wall clock shows this now, and so much more than the steady one. ``stepped``: it was set."""
+        """Record what the wall clock shows now, and by how much it is ahead of the steady clock. ``stepped``: the wall clock was
+        set."""
         if stepped and self._stretches:
             begin, end, since = self._stretches[-1]  # it held until now, also for readings stamped after the last look
             self._stretches[-1] = (begin, max(end, wall_ns - difference_ns + since), since)
@@ -33,7 +34,8 @@ class EarlyStamps:
         self._stretches[-1] = (begin, wall_ns, since)
 
     def settle(self, steady_ns: int, offset_ns: int, behind_ns: int) -> None:
-        """The time now is known to be steady clock + ``offset_ns``: what lies more than ``behind_ns`` before is shifted."""
+        """The time is known from now on: steady clock + ``offset_ns``. Stamps that are wrong by more than ``behind_ns`` into the
+        past are to be shifted."""
         if self._stretches:
             begin, end, difference = self._stretches[-1]
             self._stretches[-1] = (begin, max(end, steady_ns + difference), difference)
@@ -77,7 +79,7 @@ class EarlyStamps:
 
 
 def _marked(column: Column, times: list[int]) -> int | list[int]:
-    """Its quality, with the mark where a time was shifted."""
+    """The quality of the column, with the flag clock_unsynced where a time was shifted."""
     moved = [new != old for new, old in zip(times, column.times_us, strict=True)]
     quality = column.quality
     if isinstance(quality, int):

@@ -1,4 +1,4 @@
-"""The time believed last, as it is stored for the next start, and what it says there about the time now.
+"""The time believed last: how it is stored for the next start, and what the next start concludes from it.
 
 ``meta`` holds ``believed_us`` and, beside it, ``believed_boot``: which boot of the machine that was, and where its steady
 clock stood. Within one boot it is then known to the microsecond how much has passed since; after another one, that at
@@ -26,7 +26,7 @@ def stored(believed_us: int, boot: str, steady_us: int) -> dict[str, str]:
 
 
 def elapsed_us(believed_boot: str, boot: str, steady_us: int, begun_us: int) -> int:
-    """What has surely passed since ``believed_boot`` was stored.
+    """The time in microseconds that has certainly passed since ``believed_boot`` was stored.
 
     ``steady_us``: the steady clock now, ``begun_us``: when this process began, which is all that is sure where nothing is
     stored (by an older release), where the kernel does not tell, and in a machine that was put back to an earlier state.

@@ -23,9 +23,9 @@ from sensorlogd.daemon.timekeeping.clock_words import ClockJudged, ClockStep
 from sensorlogd.daemon.timekeeping.early_stamps import EarlyStamps
 
 _STEP_NS = STEP_US * 1000
-_TIGHT_NS = 20_000  # both clocks read within so long: as good as at once
+_TIGHT_NS = 20_000  # two clocks read within this time count as read at once
 _TRIES = 5
-_MOST_CHANGES = 20  # told by one look: two programs that fight over the clock must not fill the events
+_MOST_CHANGES = 20  # changes reported at one look: two programs that fight over the clock must not fill the table of events
 
 Nanoseconds = Callable[[], int]
 _boottime_ns: Nanoseconds = functools.partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
@@ -75,7 +75,7 @@ class JudgedClock(Clock):
         wall, steady = self._wall_ns(), self._steady_ns()
         if -_STEP_NS < wall - steady - difference < _STEP_NS:
             return (wall if held is None else steady + held) // 1000
-        with self._lock:  # it was set, or this thread was held up between the two clocks
+        with self._lock:  # the clock was set, or this thread was delayed between reading the two clocks
             return self._judge().stamp_us
 
     def monotonic_us(self) -> int:
@@ -132,7 +132,7 @@ class JudgedClock(Clock):
     def believe(self) -> None:
         """The owner says that the wall clock is right now. Holds until it is set again."""
         with self._lock:
-            self._judge()  # a step that nobody has seen yet came before the owner's word
+            self._judge()  # a step not noticed yet happened before the owner vouched for the clock
             self._trusted = True
             self._judge()
 

@@ -1,4 +1,4 @@
-"""Who tells whether a time server disciplines the clock of this machine.
+"""The sources that know whether a time server keeps the clock of this machine right.
 
 The kernel's own estimate (adjtimex, maxerror); where a sandbox denies that call (systemd's ProtectClock does), it is
 systemd-timesyncd's mark in /run; where neither tells, nobody does.
@@ -60,6 +60,6 @@ def timesyncd_synchronised(folder: Path = TIMESYNCD, now_s: Callable[[], float] 
 
 
 def synchronised() -> bool | None:
-    """What the first of them says that says anything; None: nobody tells."""
+    """The answer of the first source that knows; None if none does."""
     by_kernel = kernel_synchronised()
     return timesyncd_synchronised() if by_kernel is None else by_kernel

@@ -47,7 +47,7 @@ def look(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[F
 
 
 def _absent(host: str) -> str | None:
-    """Why this machine does not have the address; nothing is listened on for it."""
+    """Why this machine does not have the address. Found out without listening on it."""
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
@@ -107,7 +107,7 @@ def _little() -> bool:
 
 
 def owner(inode: int) -> int | None:
-    """The process that has a socket, as far as it may be seen."""
+    """The process that has the socket with this inode, if this user may see it."""
     target = f"socket:[{inode}]"
     for process in Path("/proc").iterdir():
         if process.name.isdigit():

@@ -1,4 +1,4 @@
-"""All that is looked at, in the order of the configuration."""
+"""Runs all checks of this machine, in the order of the configuration."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def look(config: Config, *, user: User | None = None, now_us: int | None = None,
 
 
 def _daemon(config: Config) -> int:
-    """The process that has the database; 0: nobody that can be seen."""
+    """The pid of the process that has the database open; 0 if none can be seen."""
     try:
         held = holder(config.database_path())
     except OSError:

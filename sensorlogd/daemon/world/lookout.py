@@ -1,4 +1,4 @@
-"""A look at this machine that keeps nobody waiting: a folder on a network may take its time."""
+"""Checks this machine on a thread of its own, because a folder on a network may answer slowly."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def folders(config: Config, user: User) -> Iterator[Finding]:
 
 
 def folder(where: str, path: Path, user: User, of: Path | None = None) -> Finding | None:
-    """Why ``user`` cannot keep files in a folder, which is made if it is not there; None: nothing is in the way."""
+    """Why ``user`` cannot keep files in a folder (or make it, if it is not there); None if nothing is in the way."""
     meant = of or path
     at = nearest(path)
     try:
@@ -48,7 +48,7 @@ def folder(where: str, path: Path, user: User, of: Path | None = None) -> Findin
 
 
 def nearest(path: Path) -> Path:
-    """``path``, or what is there of the way to it."""
+    """``path`` if it exists, otherwise its nearest parent that does."""
     for place in (path, *path.parents):
         if os.path.lexists(place):
             return place

@@ -20,7 +20,7 @@ SCHEMES = ("socket", "rfc2217")  # which name a machine and a port
 LOCAL_SCHEMES = ("loop", "spy", "alt", "hwgrep", "cp2110")
 _SYS = Path("/sys")
 _LOOK_UP_S = 3.0
-_UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # not: no server answers just now
+_UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # not: no server answers now
 
 
 def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]:
@@ -67,7 +67,7 @@ def _url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
 
 
 def _unknown(host: str) -> str | None:
-    """Why there is no machine of that name; None: there is, or nobody can be asked just now."""
+    """Why no machine has that name; None if one has, or if no name server answers."""
     problem: list[str] = []
 
     def ask() -> None:

@@ -1,4 +1,4 @@
-"""The last things the writer does: spill what was not stored, leave a truthful note, leave one file."""
+"""The last steps of the writer: spill what was not stored, write a truthful last status, leave a single file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def last_words(db: OpenDatabase, report: Report, *, clean: bool, now_us: int, ma
 
 
 def _the_end(facts: Mapping[str, Any], clean: bool) -> dict[str, Any]:
-    """What differs in the last note. A daemon that could not write to its end says so."""
+    """The facts that differ in the last status. If the database took no more writes, they say so."""
     if not clean:
         reason = str(facts.get("state_reason") or "the database took no more readings")
         return {

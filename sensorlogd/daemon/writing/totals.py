@@ -1,4 +1,4 @@
-"""What the writer has done since the start; any thread may look."""
+"""Counters of what the writer has done since the start; any thread may read them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Totals:
         return changed
 
     def counts_already(self, sensor: str, name: str) -> bool:
-        """Whether anything was counted under that name."""
+        """Whether anything was counted under that name for the sensor."""
         return bool(self._stats.per_sensor.get(sensor, {}).get(name))
 
     def count(self, name: str, counts: Mapping[str, int]) -> None:

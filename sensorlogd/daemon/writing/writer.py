@@ -295,7 +295,7 @@ class Writer:
         return min(max(due - now, 0.0), 1.0)
 
     def _over(self) -> bool:
-        """Asked to stop and either nothing is left or the time is."""
+        """Whether the loop ends: stop was requested, and nothing is left to store or the time is up."""
         if not self._stopping.is_set():
             return False
         return time.monotonic() >= self._stop_at or self._is_idle()
@@ -324,7 +324,7 @@ class Writer:
 
     def _give_up(self) -> bool:
         """Spill what is left. True if nothing was."""
-        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)  # with them whoever waits for a flush: all are told the end
+        self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)  # requests to flush are among them, and learn of the end here
         return ending.give_up(self._pending.blocks, self._notices.events, self._settings.path, self.now_us(), self._count_lost)
 
     def _count_lost(self, readings: int) -> None:

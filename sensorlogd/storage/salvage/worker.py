@@ -34,7 +34,7 @@ KIND = work.SALVAGE
 SLICE_S = 0.025
 PAUSE_S = 2.0
 PATIENCE_S = 600.0
-MOST_TOLD = 20
+MOST_EXAMPLES = 20
 _NAMES_AT_ONCE = 100
 _MOST_ROWS = 5_000.0
 
@@ -257,8 +257,8 @@ class _Storing:
             "torn": self.torn,
             "skipped": self.skipped,
             "stretches": self.stretches,
-            "apart": self.apart[:MOST_TOLD],
-            "cut_short": self.cut_short[:MOST_TOLD],
+            "apart": self.apart[:MOST_EXAMPLES],
+            "cut_short": self.cut_short[:MOST_EXAMPLES],
             "other_days": self.other_days,
         }
         return progress | {name: value for name, value in named.items() if value}
@@ -267,7 +267,7 @@ class _Storing:
         """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
         read with it and are not stored yet."""
         self.skipped += 1
-        if len(self.stretches) < MOST_TOLD:
+        if len(self.stretches) < MOST_EXAMPLES:
             series = self.names.former_name(source.of) if source.stage in (Stage.HISTORY, Stage.ROLLUP) else None
             self.stretches.append(messages.stretch(source.stage, source.tier, series, since, until))
         if source.stage in (Stage.HISTORY, Stage.RECENT):

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 LOOK_FOR_DAMAGE_EVERY_S = 10.0
 LOOK_FOR_DAMAGE_S = 0.01  # at each look: a gigabyte is read once in some hours
-NOTE_TIME_EVERY_S = 3600.0  # less would do: within one boot of the machine what was noted once says what time it is
-TOLD_AT = 4  # failures in a row: for some the owner need not be called
+NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note tells the time
+REPORTED_AFTER = 4  # failures in a row before the owner is told
 LONGEST_PAUSE_S = 60.0
 
 
@@ -74,7 +74,7 @@ class Care(Task):
             db.look_for_damage(LOOK_FOR_DAMAGE_S)
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
-        """It waits longer each time."""
+        """Upkeep was refused: wait before the next try, longer each time."""
         self._postpone(verdict.reason)
 
     def failed(self, error: Exception) -> bool:
@@ -85,8 +85,8 @@ class Care(Task):
     def _postpone(self, reason: str) -> None:
         self.tries += 1
         self.paused_until = time.monotonic() + min(0.1 * 2 ** min(self.tries, 16), LONGEST_PAUSE_S)
-        if self.tries >= TOLD_AT:
+        if self.tries >= REPORTED_AFTER:
             self.hindrance = reason
-        if self.tries == TOLD_AT:
+        if self.tries == REPORTED_AFTER:
             logger.error("database: upkeep fails: %s; readings are stored, and it is tried again", reason)
             self._notices.emit(EventKind.UPKEEP_FAILED, None, f"{reason}; readings are stored meanwhile, and it is tried again")

@@ -25,7 +25,7 @@ TRIES = 8  # by a database that takes readings meanwhile: then whoever asked is 
 
 
 class Superseded(Exception):
-    """It was computed for an earlier opening of the database: another file is open now, or the same one anew."""
+    """The job was made for an earlier opening of the database; another file is open now, or the same file was opened again."""
 
 
 class WriterStopped(RuntimeError):
@@ -72,7 +72,7 @@ class Jobs:
                 job.future.set_exception(WriterStopped(reason))
 
     def first(self) -> Job[Any] | None:
-        """The next one that somebody still waits for."""
+        """The next job that somebody still waits for."""
         while self._jobs:
             job = self._jobs[0]
             if job.begun or job.future.set_running_or_notify_cancel():
@@ -120,7 +120,7 @@ class JobRunner:
         while self._trouble.is_well() and time.monotonic() < until and (job := self._jobs.first()) is not None:
             self._totals.beat(time.monotonic())
             self._trouble.attempt(_RunJob(self, job))
-            if job.tries:  # it waits at the head of the queue
+            if job.tries:  # a refused job stays at the head of the queue
                 until = 0.0
 
     def do(self, job: Job[Any]) -> None:
@@ -130,7 +130,7 @@ class JobRunner:
         self._jobs.done(job, value)
 
     def refused(self, job: Job[Any], error: Exception, verdict: Verdict) -> None:
-        """It waits, and in the end whoever asked is told."""
+        """The job waits for another try; after the last one its future fails."""
         job.tries += 1
         self.paused_until = time.monotonic() + verdict.delay_s
         if job.tries >= TRIES:
@@ -138,7 +138,7 @@ class JobRunner:
             self._jobs.failed(job, error)
 
     def failed(self, job: Job[Any], error: Exception) -> None:
-        """The fault is its own."""
+        """The job itself has failed: its future gets the error."""
         self._jobs.failed(job, error)
 
 

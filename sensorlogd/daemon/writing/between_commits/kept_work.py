@@ -22,10 +22,10 @@ from sensorlogd.storage.work import Slice, Work, Worker
 
 logger = logging.getLogger(__name__)
 
-FAULTS_UNTIL_FAILED = 5  # faults of our own in a row: it would never end
+FAULTS_UNTIL_FAILED = 5  # faults of the code in a row; then the work is given up, for it would never end
 WAIT_FOR_ROOM_S = 5.0
-NOT_YET_S = 0.1  # until a piece of work is asked again that had nothing to store
-_OF_THE_WORK = (Failure.CONSTRAINT, Failure.OTHER)  # rows that are refused, statements that are wrong: no trouble of the file's
+NOT_YET_S = 0.1  # until a piece of work that had nothing to store is tried again
+_OF_THE_WORK = (Failure.CONSTRAINT, Failure.OTHER)  # refused rows and wrong statements: faults of the work, not of the file
 
 
 class FetchFailed(Exception):
@@ -68,7 +68,7 @@ class KeptWork:
         try:
             self._slice(db, now, now_us)
         except BaseException:
-            self._look = True  # how far it has got is what the table says, and nothing that was remembered
+            self._look = True  # read again from the table how far the work has got, instead of relying on memory
             raise
 
     def _slice(self, db: OpenDatabase, now: float, now_us: int) -> None:
@@ -95,7 +95,7 @@ class KeptWork:
         self._token, self._look = db.token, False
 
     def _choose(self, runnable: Sequence[Work]) -> Work | None:
-        """They take turns; what lets the file grow waits while there is little room."""
+        """The work to do next. The pieces take turns; work that makes the file larger waits while the disk has little room."""
         grows = None
         hindrance = ""
         for offset in range(len(runnable)):
@@ -123,14 +123,14 @@ class KeptWork:
                 return
             with db.transaction() as conn:
                 fresh = work.find(conn, chosen.id)
-                if fresh is None or fresh.state is not work.State.WAITING:  # ended by another one: an undo, a conversion
+                if fresh is None or fresh.state is not work.State.WAITING:  # other work has ended it: an undo, a conversion
                     self._look = True
                     return
                 done = worker.store(conn, db.frontier, fresh, fetched, now_us)
                 work.settle(conn, fresh, done, now_us)
                 newest = dict(db.newest)
                 latest.renew(conn, newest, done.touched)
-        except Exception as error:  # a fault of ours must not stop the writer, nor go on for ever
+        except Exception as error:  # a fault in a worker must neither stop the writer nor repeat for ever
             if isinstance(error, sqlite3.Error) and classify(error) not in _OF_THE_WORK:
                 raise
             self._fault(db, chosen, error, now_us)

@@ -117,9 +117,9 @@ class Timetable:
             self.status_at = began + self.status_every_s
 
     def postpone_status(self) -> None:
-        """Something is wrong with it: not before its next time."""
+        """The status could not be told: try it at its next regular time."""
         self.status_at = time.monotonic() + self.status_every_s
 
     def all_due(self) -> None:
-        """Another file is open: it has none of it."""
+        """Another file is open, which has none of the status yet: all of it is due."""
         self.status_at = self.latest_at = time.monotonic()

@@ -63,7 +63,7 @@ class Storing:
         self._watcher = watcher
         self._ordered = ordered
         self._latest_back_us = latest_back_us
-        self._dropped: dict[str, int] = {}  # not told in the database yet
+        self._dropped: dict[str, int] = {}  # counted, but not stored in the database yet
         self._specs_faults = 0
 
     def is_due(self) -> bool:
@@ -121,7 +121,7 @@ class Storing:
                 self._store_alone(db, (), [event])
 
     def isolate_failed(self) -> None:
-        """Not even one by one: the first block is given up, so that the others are not."""
+        """Storing block by block has failed, too: give up the first block, to save the others."""
         self._pending.committed(1)
 
     def isolate_batch(self) -> None:
@@ -130,7 +130,7 @@ class Storing:
         self._trouble.attempt(_Isolate(self))
 
     def new_sensors_failed(self, error: Exception) -> None:
-        """Readings wait behind the new sensors, and must not wait for ever."""
+        """Go on without the new sensors, because the readings behind them must not wait for ever."""
         self._specs_faults += 1
         if self._specs_faults >= SPECS_TRIES:
             self._specs_faults = 0

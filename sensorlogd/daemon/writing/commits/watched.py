@@ -1,4 +1,5 @@
-"""Who looks at all that passes through the writer. Every method is called on the writer thread; none may raise or wait.
+"""The interface of an observer of everything that the writer stores; alarms are one. Every method is called on the writer thread;
+none may raise or wait.
 
 The writer shows each block before it is committed, and again while it cannot be; what the watcher wants to keep goes into the
 transaction of a commit, inside a savepoint of its own (``record``), and is certain once ``recorded`` is called.
@@ -38,7 +39,7 @@ class Watcher(Protocol):
 
 
 class Nobody:
-    """Where nobody looks."""
+    """The observer that does nothing."""
 
     urgent = False
 

@@ -1,4 +1,4 @@
-"""How much room the disk has: looked at every few seconds, because a disk that is full hurts more than the log."""
+"""How much room the disk has. Checked every few seconds, because a full disk harms every program on the machine."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Space:
         return free is None or free >= self._needed_to_grow()
 
     def too_little(self) -> str:
-        """Why such work does not go on, for people."""
+        """Why work that makes the file larger has to wait, for people."""
         return f"{self.free() or 0:,} bytes of disk are free, and it needs {self._needed_to_grow():,}"
 
     def _needed_to_grow(self) -> int:

@@ -1,4 +1,5 @@
-"""What could not be committed before the daemon had to end: written beside the database, taken up by the next start once.
+"""A spill: readings and events that could not be committed before the daemon had to end. Written to a file beside the database,
+and stored exactly once by the next start.
 
 A spill is a text file, ``NAME.spill-<UTC>-<pid>``: a line that says what it is, a line of JSON for each hand-over of a sensor
 (the columns of ``batch.Block``) and for each event, and a last line with a CRC-32 of all before it. It is complete or not
@@ -164,7 +165,7 @@ def put_aside(path: Path) -> Path:
 
 
 def clear_unfinished(database: Path) -> None:
-    """What a kill has left of writing a spill is none. For the holder of the database's lock. Raises nothing."""
+    """Delete unfinished spills that a kill has left behind. For the holder of the database's lock. Raises nothing."""
     for part in database.parent.glob(f".{glob.escape(database.name)}.spill-*.part"):
         with contextlib.suppress(OSError):
             part.unlink()

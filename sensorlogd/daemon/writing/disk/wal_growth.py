@@ -11,7 +11,7 @@ from sensorlogd.storage.file.opened import CHECKPOINT_FRAMES, OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 
 LOOK_EVERY_S = 5.0
-TELL_FRAMES = 2 * CHECKPOINT_FRAMES  # a checkpoint was due, and did not come through, since
+REPORT_FROM_FRAMES = 2 * CHECKPOINT_FRAMES  # longer than at any checkpoint that succeeds
 
 
 class WalGrowth:
@@ -33,7 +33,7 @@ class WalGrowth:
         if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY_S
-        held = db.wal_is_held and db.wal.frames() >= TELL_FRAMES
+        held = db.wal_is_held and db.wal.frames() >= REPORT_FROM_FRAMES
         who = _who(db) if held else ""
         size = db.wal.file_bytes()
         self._facts = {"wal_bytes": size, "wal_held_by": who}

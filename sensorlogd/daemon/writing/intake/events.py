@@ -1,4 +1,4 @@
-"""Events on their way to the database: any thread may tell, the writer stores them with its commits. Bounded."""
+"""A bounded queue of events on their way to the database: any thread may add one, the writer stores them with its commits."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class Event(NamedTuple):
 
 
 class EventQueue:
-    """What is too much is counted and told as an event itself: the newest give way, for the first tell the cause."""
+    """When the queue is full the newest events are dropped, because the first ones show the cause; how many is recorded as an
+    event, too."""
 
     def __init__(self, most: int = MOST, note: Callable[[Event], None] = lambda event: None) -> None:
-        """``note``: told of each, on the thread that tells it."""
+        """``note``: called with each event, on the thread that adds it."""
         self._note = note
         self._most = most
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class EventQueue:
                 self._withheld += 1
 
     def put_first(self, event: Event) -> None:
-        """It happened before all that waits."""
+        """Put an event before all that wait, because it happened earlier."""
         self._note(event)
         with self._lock:
             self._events.appendleft(event)

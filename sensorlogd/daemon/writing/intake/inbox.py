@@ -15,7 +15,7 @@ from collections import deque
 
 from sensorlogd.batch import Block
 
-LITTLE = 64  # a sensor that holds at most limit/64 is one that holds little
+LITTLE = 64  # a sensor with at most limit/64 readings inside counts as one that holds little
 RESERVE = 16  # of limit, for those
 
 
@@ -35,7 +35,7 @@ class Inbox:
         self._wanted = 1  # rows the writer waits for
         self._woken = False
         self._urgent = False  # a block without readings is inside: somebody waits for the writer to get there
-        self._stalled = False  # a put waited in vain: until the writer takes something, nobody waits again
+        self._stalled = False  # a put has waited in vain: nobody waits again until the writer takes something
         lock = threading.Lock()  # guards all of the above
         self._filled = threading.Condition(lock)
         self._room = threading.Condition(lock)
@@ -125,7 +125,7 @@ class Inbox:
         return taken
 
     def held(self) -> list[Block]:
-        """What is inside, in order; it stays there."""
+        """The blocks inside, in order; they stay there."""
         with self._filled:
             return list(self._blocks)
 

@@ -1,4 +1,5 @@
-"""What the parts of the writer tell: events, to be stored with the next commit, and that the status tables are out of date."""
+"""Takes what the parts of the writer report: events, to be stored with the next commit, and that the status tables are out of
+date."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ from sensorlogd.event_kinds import Kind
 
 
 class Notices:
-    """Any thread may tell; ``take_status`` is the writer's."""
+    """Any thread may report; only the writer calls ``take_status``."""
 
     def __init__(self, now_us: Callable[[], int], note: Callable[[Event], None]) -> None:
-        """``note``: told of each event, on the thread that tells it."""
+        """``note``: called with each event, on the thread that reports it."""
         self.events = EventQueue(note=note)
         self._now_us = now_us
         self._status_now = threading.Event()
@@ -28,7 +29,7 @@ class Notices:
         self._status_now.set()
 
     def take_status(self) -> bool:
-        """Whether somebody asked; who takes it writes them, or asks again."""
+        """Whether the status tables are to be written; the caller writes them, or calls ``status_changed`` again."""
         is_wanted = self._status_now.is_set()
         self._status_now.clear()
         return is_wanted

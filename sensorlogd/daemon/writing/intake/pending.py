@@ -54,7 +54,7 @@ class Pending:
         self.interval_s = interval_s
         self.blocks: list[Block] = []
         self.rows = 0
-        self.retrying = False  # a COMMIT failed: it may have happened all the same
+        self.retrying = False  # a COMMIT raised an error: it may have taken effect all the same
         self.due_at = 0.0  # monotonic; when the oldest must be committed
         self._corrected = corrected
         self._follow = follow
@@ -108,7 +108,7 @@ class Pending:
         return block if isinstance(block, NewSpecs) else None
 
     def give_up(self, reason: str) -> None:
-        """Nobody is going to commit any more: who waits is told."""
+        """Nothing will be committed any more: fail whatever waits for a commit."""
         for block in self.blocks:
             if isinstance(block, Flush) and not block.done.done():
                 block.done.set_exception(RuntimeError(reason))

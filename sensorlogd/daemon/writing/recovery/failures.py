@@ -25,7 +25,7 @@ STRANGE_LIMIT = 5  # errors in a row that SQLite has no clear code for: the file
 class Outcome(Enum):
     """What is done about an error. Readings stay in memory in all of them."""
 
-    TRY_AGAIN = "try again"  # soon, and without a word: somebody else writes for a moment
+    TRY_AGAIN = "try again"  # try again soon and report nothing: another program writes for a moment
     HOLD = "hold"  # readings wait in the inbox, the owner is told, it is tried again
     REOPEN = "reopen"  # as HOLD, and the file is opened anew before the next try
     RESCUE = "rescue"  # another file stands at the path: what the still open one holds is copied first, then as REOPEN
@@ -57,7 +57,7 @@ class Verdict:
     delay_s: float
     reason: str
     event: EventKind = EventKind.DATABASE_BLOCKED
-    is_damage: bool = False  # and nobody here may do anything about it: no job and no upkeep goes on
+    is_damage: bool = False  # damage that only the owner can mend: no job and no upkeep goes on
 
 
 class LowSpace(Exception):
@@ -87,7 +87,7 @@ def decide(error: Exception, now: Failing) -> Verdict:
         return Verdict(Outcome.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
     if isinstance(error, FileMoves):
         return Verdict(Outcome.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Outcome.HOLD, 0.25, text)
-    if isinstance(error, SidesGone):  # not let go of before all of it is in the file
+    if isinstance(error, SidesGone):  # do not close the file before all of the log is in it
         return Verdict(Outcome.REOPEN if error.is_saved else Outcome.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
     if isinstance(error, database.ForeignDatabase | database.NewerSchema):
         # While running the owner may put ours back: hold on. At a start nothing may be touched.

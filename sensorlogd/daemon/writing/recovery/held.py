@@ -19,7 +19,7 @@ class Held:
         return self.db
 
     def let_go(self) -> None:
-        """Close it without a word to the file. Idempotent."""
+        """Close the database without writing to the file. Idempotent."""
         if self.db is not None:
             self.db.let_go()
             self.db = None

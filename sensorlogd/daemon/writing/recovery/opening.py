@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Notes:
-    """What is to be told of an opening. ``before``: events that happened before all that waits. ``counted``: (sensor, counter,
+    """What an opening reports. ``before``: events that happened before all that wait in the queue. ``counted``: (sensor, counter,
     readings). ``given_up``: readings lost for good so far."""
 
     before: list[Event] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Opening:
         self.path = path
         self.specs = specs
         self._plan: RetentionPlan | None = None  # of a reload: the one that goes with ``specs``
-        self._notes = Notes()  # an opening that fails half way has done something all the same: the next one tells it
+        self._notes = Notes()  # what an opening has done before it failed is reported by the next one
         self.clean_start = True  # the run before closed the database, or there was none
         self._make_upkeep = make_upkeep
         self._clock = clock
@@ -184,7 +184,7 @@ class Opening:
                 )
                 logger.error("writer: %s; it is kept", error)
                 continue
-            except OSError as error:  # of another user, or it cannot be removed: no reason not to log
+            except OSError as error:  # the file belongs to another user or cannot be removed: no reason not to log
                 if all_known:
                     continue
                 notes.after.append(

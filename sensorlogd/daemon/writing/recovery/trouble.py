@@ -1,4 +1,4 @@
-"""The one place where something goes wrong: every touch of the database is a ``Task`` that passes through ``Trouble.attempt``.
+"""The one place that handles errors of the database: every access to it is a ``Task`` that passes through ``Trouble.attempt``.
 
 ``failures.decide`` says what an error means. What it means for the database is dealt with here: held, opened anew, rescued, set
 aside, refused. What it means for the thing that was tried, that thing knows: ``Task.refused`` and ``Task.failed``.
@@ -46,10 +46,10 @@ class Task:
     tries: int = 0
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
-        """Of one that is ``aside``: the database refused it, and may be in trouble or not."""
+        """Called for a task that is ``aside``: the database has refused it, whether or not the database itself is in trouble."""
 
     def failed(self, error: Exception) -> bool:
-        """The fault is not the database's. Whether the next try of anything had better wait a second."""
+        """The fault is not the database's. Returns whether to wait a second before anything is tried again."""
         logger.exception("writer: %s failed; it is tried again later", self.name)
         return True
 
@@ -89,14 +89,14 @@ class Trouble:
         self._sets_aside = sets_aside
 
     def may_try(self) -> bool:
-        """While something is failing, every so often only."""
+        """Whether it is time to try again, while something is failing."""
         return time.monotonic() >= self.retry_at
 
     def is_well(self) -> bool:
         return self._held.db is not None and not self.failing.count
 
     def attempt(self, task: Task) -> None:
-        """Nothing but the end of the interpreter leaves here."""
+        """Run the task and handle every error; only KeyboardInterrupt and SystemExit are raised."""
         try:
             task.run()
         except Exception as error:
@@ -115,7 +115,7 @@ class Trouble:
             self._deal_with(task, error, failures.decide(error, self.failing))
 
     def recovered(self) -> None:
-        """A commit came through."""
+        """A commit has succeeded: the trouble is over."""
         if self._totals.state is WriterState.BLOCKED:
             lasted = time.monotonic() - self._since
             logger.warning("database: accepts writes again after %.1f s", lasted)
@@ -208,7 +208,8 @@ class Trouble:
         self._held.let_go()
 
     def _cause(self, error: Exception) -> Exception:
-        """What was done to the file, where that explains the damage: whoever came upon it first may not know."""
+        """A reason that explains the damage, if something was done to the file: the access that met the damage first may not
+        know."""
         try:
             if self._held.db is not None:
                 self._held.db.look_at_file()

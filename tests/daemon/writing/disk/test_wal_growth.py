@@ -20,7 +20,7 @@ def test_a_reader_that_stays_is_told_and_so_is_its_end(
 ) -> None:
     """Readings are stored all the time; the WAL grows for as long as the reader stays, and shrinks after it."""
     monkeypatch.setattr(opened, "CHECKPOINT_FRAMES", 30)
-    monkeypatch.setattr(wal_growth, "TELL_FRAMES", 60)
+    monkeypatch.setattr(wal_growth, "REPORT_FROM_FRAMES", 60)
     monkeypatch.setattr(wal_growth, "holders", lambda database: [(os.getpid(), "a test")])
     rig = make(block_rows=10**6)
     rig.turn(3)
