@@ -3,7 +3,7 @@
 A new kind is one member of ``EventKind``, in the group it belongs to; whoever emits it names the member. Then
 ``python packages/event_table.py`` writes the table of docs/data-model.md anew. A name that has been released never changes.
 
-Logs also hold kinds that are not here, of newer releases and of drivers that are not ours: they are an ``OtherKind``.
+Logs also hold kinds that are not listed here, from newer releases and from drivers of other authors: each is an ``OtherKind``.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class EventKind(StrEnum):
     COMPUTED_FAILED = (
         "computed_failed",
         _WARNING,
-        "A fault of ours: computed channels were not computed; the readings they are made of are stored.",
+        "A fault in sensorlogd: computed channels were not computed; the readings of their inputs are stored.",
     )
     RECOMPUTE = "recompute", _INFO, "Somebody asked for a computed sensor to be computed anew."
     RECOMPUTED = "recomputed", _INFO, "A computed sensor has been computed anew; the sentence says what came of it."
@@ -120,13 +120,17 @@ class EventKind(StrEnum):
 
     # ---- alarms and notifications ----
     ALARM_RAISED = "alarm_raised", _WARNING, "An alarm was raised; its own severity stands in the detail."
-    ALARM_RETURNED = "alarm_returned", _INFO, "What an alarm was raised for is over."
-    ALARM_ACKNOWLEDGED = "alarm_acknowledged", _INFO, "Somebody has said that he knows of an alarm."
+    ALARM_RETURNED = "alarm_returned", _INFO, "The condition that an alarm was raised for is over."
+    ALARM_ACKNOWLEDGED = "alarm_acknowledged", _INFO, "Somebody has acknowledged an alarm."
     ALARM_SHELVED = "alarm_shelved", _INFO, "An alarm is muted for a while."
     ALARM_UNSHELVED = "alarm_unshelved", _INFO, "An alarm is not muted any more."
-    ALARM_REDEFINED = "alarm_redefined", _INFO, "An alarm that people may have heard of is defined otherwise and begins anew."
-    ALARM_REMOVED = "alarm_removed", _INFO, "An alarm that people may have heard of is not there any more."
-    ALARM_FAILED = "alarm_failed", _WARNING, "An alarm cannot be judged, and is not until the configuration is read again."
+    ALARM_REDEFINED = (
+        "alarm_redefined",
+        _INFO,
+        "The definition of an alarm that people may have heard of has changed, so it begins anew.",
+    )
+    ALARM_REMOVED = "alarm_removed", _INFO, "An alarm that people may have heard of was removed."
+    ALARM_FAILED = "alarm_failed", _WARNING, "An alarm cannot be judged; it is left out until the configuration is read again."
     ALARMS_FAILED = "alarms_failed", _WARNING, "Alarms could not be looked after; logging goes on."
     NOTIFY_FAILING = "notify_failing", _WARNING, "A target takes no notifications; it is tried again."
     NOTIFY_RECOVERED = "notify_recovered", _INFO, "A target takes notifications again."
