@@ -1,8 +1,8 @@
-// How the API is asked. Addresses are relative: the page may lie behind a proxy's prefix.
+// Requests to the API. Addresses are relative: the page may lie behind a proxy's prefix.
 
 import { type Answers, PARAMETERS } from "./types";
 
-/** Words for people; `code` and `status` for the page. */
+/** The message is for people; `code` and `status` are for the page. */
 export class ApiError extends Error {
   constructor(
     message: string,
@@ -32,7 +32,7 @@ export async function ask<K extends keyof Answers>(path: K, query: Query = {}, s
   return (await json(address(path, { time: "s", ...query }), how)) as Answers[K];
 }
 
-/** Ask for a change; what came of it. Raises ApiError. */
+/** Request a change; returns the answer. Raises ApiError. */
 export const send = (path: string, body: object): Promise<unknown> =>
   json(address(path), {
     method: "POST",
@@ -51,19 +51,19 @@ async function json(url: string, how: RequestInit): Promise<unknown> {
   if (answer.status === 401) signIn();
   const body = (await answer.json().catch(() => null)) as { error?: { code: string; message: string; hint?: string } } | null;
   if (answer.ok) return body;
-  const told = body?.error;
+  const refusal = body?.error;
   throw new ApiError(
-    [told?.message ?? `status ${answer.status}`, told?.hint].filter(Boolean).join("; "),
-    told?.code,
+    [refusal?.message ?? `status ${answer.status}`, refusal?.hint].filter(Boolean).join("; "),
+    refusal?.code,
     answer.status,
   );
 }
 
-/** The login page is the server's. */
+/** Reload, so that the server shows its login page. */
 export function signIn(): never {
   location.reload();
   throw new ApiError("Please sign in again.", "token_needed", 401);
 }
 
-/** Times of a query as RFC 3339: plain numbers would have to have nine digits at least. */
+/** A time of a query as RFC 3339: the API takes a plain number only if it has nine digits or more. */
 export const iso = (seconds: number): string => new Date(seconds * 1000).toISOString();

@@ -1,4 +1,4 @@
-// What is changed from the page: a range flagged, that taken back, a note written, alarms acknowledged. The daemon does it.
+// Changes that the page requests and the daemon makes: flag a range, undo that, write a note, acknowledge alarms.
 
 import { ask, iso, send } from "./api";
 import type { Mend, Mended } from "./types";
@@ -27,14 +27,14 @@ export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
 
 export const undo = async (mend: number): Promise<Mended> => (await send("undo", { mend })) as Mended;
 
-/** At the beginning of what is marked. */
+/** Write a note at the beginning of the marked range. */
 export const note = async (of: Marked): Promise<void> => {
   await send("note", { series: of.series, at: iso(of.since), note: of.note, by: of.by });
 };
 
 const ACKNOWLEDGED_AT_ONCE = 100;
 
-/** How many of them waited for it; `alarms`: alarm/series. */
+/** Acknowledge alarms (`alarm/series`); returns how many were waiting for it. */
 export const acknowledge = async (alarms: readonly string[], note: string, by: string): Promise<number> => {
   let done = 0;
   for (let at = 0; at < alarms.length; at += ACKNOWLEDGED_AT_ONCE) {
@@ -48,7 +48,7 @@ export const acknowledge = async (alarms: readonly string[], note: string, by: s
 export const mends = async (series: readonly string[], since: number, until: number): Promise<Mend[]> =>
   (await ask("mends", { series, since: iso(since), until: iso(until) })).mends;
 
-/** Under that name, in place of one that has it. */
+/** Save a view; one of the same name is replaced. */
 export const saveView = async (name: string, view: string): Promise<void> => {
   await send("panel_save", { name, view });
 };

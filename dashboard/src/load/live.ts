@@ -1,4 +1,4 @@
-// What is known all the time: sensors, newest values, the head. It begins with three questions; then the stream tells.
+// What every page needs: sensors, newest values, the state of the daemon. Asked for at the start, kept current by the stream.
 
 import type { LogEvent, Sensor, State, Store } from "../state/model";
 import { ApiError, ask } from "./api";
@@ -11,7 +11,7 @@ const SILENCE_S = 10;
 const HOUR = 3600;
 const KEPT_EVENTS = 500;
 
-type Told = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
+type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
 
 export class Live {
   private statusAt = 0;
@@ -45,7 +45,7 @@ export class Live {
     const now = Date.now();
     this.store.change(() => ({ now: now / 1000 + this.ahead }));
     if (document.hidden) return;
-    // Without a word from the daemon it is asked whether it lives; else its figures are renewed now and then.
+    // When no readings come, ask soon whether the daemon lives; otherwise refresh its figures now and then.
     const due = now - this.readingAt > SILENCE_S * 1000 ? SILENCE_S : STATUS_AFTER_S;
     if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
   }
@@ -109,7 +109,7 @@ export class Live {
       this.readingAt = Date.now();
     } else if (kind === "readings") this.readings(data as Reading[]);
     else if (kind === "events") this.happened(data as LogEvent[]);
-    else if (kind === "sensors") this.states(data as Told[]);
+    else if (kind === "sensors") this.states(data as SensorState[]);
     else if (kind === "gap" || kind === "skipped") this.news(new Set(this.store.state.latest.keys()));
   }
 
@@ -136,28 +136,28 @@ export class Live {
     this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
     if (events.some((one) => one.kind === "config_reloaded" || one.kind === "started" || one.kind === "imported"))
       void this.sensors();
-    // A chart shows when alarms were raised: that is asked for again.
+    // Charts show the times in alarm, so ask for those again.
     if (events.some((one) => one.kind.startsWith("alarm_")))
       this.store.change((state) => ({ happened: { ...state.happened, key: "" } }));
     window.setTimeout(() => void this.status(), SHORTLY_MS);
   }
 
-  private states(told: readonly Told[]): void {
-    const by = new Map(told.map((one) => [one.sensor, one]));
+  private states(states: readonly SensorState[]): void {
+    const by = new Map(states.map((one) => [one.sensor, one]));
     this.store.change((state) => ({
       sensors: state.sensors?.map((one) => ({ ...one, ...pick(by.get(one.sensor)) })) ?? null,
     }));
-    if (told.some((one) => !this.store.state.sensors?.some((known) => known.sensor === one.sensor))) void this.sensors();
+    if (states.some((one) => !this.store.state.sensors?.some((known) => known.sensor === one.sensor))) void this.sensors();
   }
 }
 
-function pick(told: Told | undefined): Partial<Sensor> {
-  return told ? { state: told.state, health: told.health, error: told.error } : {};
+function pick(found: SensorState | undefined): Partial<Sensor> {
+  return found ? { state: found.state, health: found.health, error: found.error } : {};
 }
 
 const CURVE_STEP = 60;
 
-/** The curve of the last hour goes on with what the stream tells: one point a minute. */
+/** The curve of the last hour, extended by a reading from the stream: one point a minute. */
 export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, one: Reading): typeof curve {
   const slot = Math.floor(one.time / CURVE_STEP) * CURVE_STEP;
   const from = one.time - HOUR;

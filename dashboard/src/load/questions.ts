@@ -1,8 +1,8 @@
-// What the pages ask for: each question belongs to an address; an answer that comes too late for it is dropped.
+// What the pages ask the API. Each question belongs to an address of the page; an answer that comes after a change of it is dropped.
 
 import { type By, period } from "../state/figures";
 import { type Buckets, joined } from "../state/frame";
-import type { Asked, ChartData, EventsData, Happened, LogEvent, State, Store } from "../state/model";
+import type { Answered, ChartData, EventsData, Happened, LogEvent, State, Store } from "../state/model";
 import { bounds, type Route, write } from "../state/route";
 import { chosen, seconds } from "../state/series";
 import { time, ZONE } from "../state/words";
@@ -48,23 +48,23 @@ export class Questions {
   };
 
   private begin<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>): void {
-    const asked = this.store.state[kind] as Asked<T>;
-    if (asked.key === key) return;
-    this.run(kind, key, question, kind === "chart" || kind === "happened" ? asked.data : null);
+    const answered = this.store.state[kind] as Answered<T>;
+    if (answered.key === key) return;
+    this.run(kind, key, question, kind === "chart" || kind === "happened" ? answered.data : null);
   }
 
   private run<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>, meanwhile: T | null): void {
     this.running.get(kind)?.abort();
-    const mine = new AbortController();
-    this.running.set(kind, mine);
+    const controller = new AbortController();
+    this.running.set(kind, controller);
     this.store.change(() => ({ [kind]: { key, data: meanwhile, busy: true } }) as Partial<State>);
-    question(mine.signal)
+    question(controller.signal)
       .then((data) => {
-        if (this.running.get(kind) === mine)
+        if (this.running.get(kind) === controller)
           this.store.change(() => ({ [kind]: { key, data, busy: false }, error: "" }) as Partial<State>);
       })
       .catch((error: unknown) => {
-        if (mine.signal.aborted) return;
+        if (controller.signal.aborted) return;
         if (!(error instanceof ApiError)) console.error(error);
         const away = error instanceof ApiError && (error.code === "away" || error.status === 503);
         this.store.change(
@@ -122,7 +122,7 @@ export class Questions {
     return { events, periods };
   }
 
-  /** Readings have come: a live chart asks for its last steps again, not more often than it has room for. */
+  /** Readings have come: a live chart asks for its last steps again, no more often than it gains a point. */
   readonly news = (series: ReadonlySet<string>): void => {
     const { route, chart } = this.store.state;
     if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
@@ -214,7 +214,7 @@ export class Questions {
     return (await ask("buckets", query, signal)).series as Buckets[];
   }
 
-  /** By the prices of the configuration; nothing of counters without one. */
+  /** Costs by the prices of the configuration; counters without a price are left out. */
   private async costs(state: State, signal: AbortSignal): Promise<Cost[]> {
     const { route, ahead } = state;
     const by = (route.more["by"] ?? "1d") as By;
@@ -225,7 +225,7 @@ export class Questions {
 
   // ---- curves of the overview ------------------------------------------------------------------------------------------
 
-  /** A curve has come into sight: it is asked for with the others that did. */
+  /** A curve has come into sight; it is asked for together with the others that have. */
   readonly curve = (series: string): void => {
     if (this.store.state.curves.has(series)) return;
     this.wantedCurves.add(series);
@@ -266,7 +266,7 @@ export class Questions {
   }
 }
 
-/** Ranges of the file that cannot be read, what the API remarks, and what was left out. */
+/** The notes below a chart: ranges of the file that cannot be read, notes of the API, and what was left out. */
 function notesOf(answer: { series: { notes: string[] }[] }, found: number): string[] {
   const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
   const damage = lost.map(

@@ -1,4 +1,4 @@
-// The live stream: one connection a page. It resumes where it was, after sleep, too, and says when nothing is heard.
+// The live stream: one connection for each page. It resumes where it stopped, also after sleep, and reports when nothing arrives.
 
 import { SILENT_S } from "../state/health";
 import { address, signIn } from "./api";
@@ -39,12 +39,12 @@ export function listen(heard: Heard): void {
   async function open(): Promise<void> {
     window.clearTimeout(timer);
     connection?.abort();
-    const mine = new AbortController();
-    connection = mine;
+    const controller = new AbortController();
+    connection = controller;
     at = Date.now();
     try {
       const answer = await fetch(address("stream", { time: "s", ...(last ? { last_event_id: last } : {}) }), {
-        signal: mine.signal,
+        signal: controller.signal,
         headers: { Accept: "text/event-stream" },
       });
       if (answer.status === 401 || answer.status === 403) signIn();
@@ -65,7 +65,7 @@ export function listen(heard: Heard): void {
         });
       }
     } catch (error) {
-      if (connection !== mine) return; // another one took its place
+      if (connection !== controller) return; // another one took its place
       const reason = error instanceof TypeError ? "sensorlogd does not answer" : (error as Error).message;
       heard.lost(reason);
       const wait = Math.min(1000 * 2 ** failures, SLOWEST_MS) * (0.7 + 0.6 * Math.random());

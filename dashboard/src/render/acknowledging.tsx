@@ -1,4 +1,4 @@
-// Saying that alarms are known, with what was found.
+// The form that acknowledges alarms, with a note of what was found.
 
 import { useState } from "preact/hooks";
 import { ApiError } from "../load/api";
@@ -11,7 +11,7 @@ import { Choice } from "./parts";
 
 const ALL = "all";
 
-/** Nothing while none waits for it. */
+/** Shows nothing while no alarm waits to be acknowledged. */
 export function Acknowledging({ state }: { state: State }) {
   const waiting = state.alarms.filter(isWaiting);
   const [chosen, setChosen] = useState(ALL);

@@ -1,10 +1,10 @@
-// What people do, handed down to everything that is drawn.
+// The actions that parts of the page can call; handed down to all components.
 
 import type { Range } from "../state/model";
 import type { Route } from "../state/route";
 
 export interface Act {
-  /** Show that; `replace`: the back button does not return here. */
+  /** Go to a route; `replace`: the back button does not return to the present one. */
   go(route: Route, replace?: boolean): void;
   /** A curve has come into sight. */
   curve(series: string): void;

@@ -1,4 +1,4 @@
-// Alarms: those that want to be seen, on the overview; all of them, on a page of their own.
+// Alarms: those that need attention, on the overview; all of them, on a page of their own.
 
 import { isRaised, levelOfAlarm, tally } from "../state/alarms";
 import type { Alarm, State } from "../state/model";

@@ -1,4 +1,4 @@
-// The database: how large, how it grows, what it is doing, what has befallen it.
+// The page of the database: its size and growth, work in progress, and incidents.
 
 import type { Database as Found } from "../load/types";
 import type { State } from "../state/model";
@@ -75,7 +75,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
   const parts = Object.entries((facts["parts"] ?? {}) as Facts);
   const findings = Array.isArray(facts["findings"]) ? (facts["findings"] as string[]) : [];
   const found = state.database.data;
-  const told = state.recent.filter((one) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(one.kind));
+  const events = state.recent.filter((one) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(one.kind));
   const rows: [string, string][] = [
     ["File", database.path],
     ["Size", `${size(database.bytes)}, and ${size(database.wal_bytes)} of write-ahead log`],
@@ -178,12 +178,12 @@ export function Database({ state, act }: { state: State; act: Act }) {
         </a>
       </h3>
       <ul class="plain">
-        {told.map((one) => (
+        {events.map((one) => (
           <li key={one.id}>
             <time>{time(one.time, state.now)}</time> <b class={levelOf(one.kind)}>{one.kind}</b> {one.detail}
           </li>
         ))}
-        {told.length ? null : <li class="unit">Nothing happened to the database.</li>}
+        {events.length ? null : <li class="unit">Nothing happened to the database.</li>}
       </ul>
     </>
   );

@@ -13,7 +13,7 @@ const GOOD = /(connected|recovered|returned|salvaged)/;
 
 export const levelOf = (kind: string): string => (GOOD.test(kind) ? "good" : BAD.test(kind) ? "bad" : "");
 
-/** What was asked for and what the stream told since, newest first. */
+/** The events that were asked for, and those that the stream brought since, newest first. */
 export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
   const asked = state.events.data?.events ?? [];
   const known = new Set(asked.map((one) => one.id));

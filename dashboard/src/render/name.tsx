@@ -1,4 +1,4 @@
-// Who says so: asked for where something is changed, remembered by the browser.
+// The name of the person who makes a change: a field beside each form, remembered by the browser.
 
 import { useState } from "preact/hooks";
 

@@ -1,4 +1,4 @@
-// Consumption and rain: what counters rose by, an hour, a day or a month, as bars; with a price, what it cost.
+// Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
 import { type Bar, BYS, type By, bars, costs, nice, period, title } from "../state/figures";
 import type { State } from "../state/model";

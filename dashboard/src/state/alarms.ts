@@ -1,4 +1,4 @@
-// Alarms: which of them want to be seen, and what of them is drawn over values.
+// Alarms: which of them need attention, and which of their limits and times are drawn in charts.
 
 import type { Alarm, AlarmPeriod } from "../load/types";
 import type { Line } from "./frame";
@@ -17,19 +17,19 @@ const LEVELS: Record<string, Level> = {
 
 export const levelOfAlarm = (state: string): Level => LEVELS[state] ?? "warn";
 
-/** It is the case, or was and nobody has said that he knows. */
+/** The condition holds, or it did and nobody has acknowledged that. */
 export const isRaised = (one: Alarm): boolean => ["bad", "warn"].includes(levelOfAlarm(one.state));
 
-/** Nobody has said yet that he knows. */
+/** Nobody has acknowledged it yet. */
 export const isWaiting = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "returned unacknowledged";
 
-/** As requests that change something write it. */
+/** The name of an alarm in requests that change something: `alarm/series`. */
 export const nameOf = (one: Alarm): string => `${one.alarm}/${one.series}`;
 
 /** The condition holds now, and people were told. */
 export const isActive = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "acknowledged";
 
-/** Of a series, or (of events) of its sensor. */
+/** Whether an alarm is about this series, or (an alarm of events) about its sensor. */
 export const concerns = (one: { series: string }, series: string): boolean =>
   one.series === series || one.series === sensorOf(series);
 
@@ -51,7 +51,7 @@ export function tally(alarms: readonly Alarm[]): { level: Level; words: string }
   return { level: fresh ? "bad" : "warn", words: fresh ? words : `alarms: ${words}` };
 }
 
-/** A line across a picture. `alarm`: of an alarm, else of what is possible at all. */
+/** A line across a chart. `alarm`: it is the limit of an alarm; otherwise one of the channel's `valid`. */
 export interface Threshold {
   unit: string;
   value: number;
@@ -79,6 +79,6 @@ export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Th
   return [...found.values()];
 }
 
-/** Times in alarm of what is shown. */
+/** The times in alarm of the series that are shown. */
 export const periodsOf = (periods: readonly AlarmPeriod[], lines: readonly Line[]): AlarmPeriod[] =>
   periods.filter((one) => lines.some((line) => concerns(one, line.name)));

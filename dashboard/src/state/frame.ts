@@ -1,11 +1,11 @@
 // What a chart draws, from what the API answers: columns on one time, gaps, flags, ranges of axes, figures of the legend.
 
-import type { Buckets as Told } from "../load/types";
+import type { Buckets as Answer } from "../load/types";
 import { resolution } from "./numbers";
 import { type Channel, rate, seconds } from "./series";
 
 type Column = (number | null)[];
-export type Buckets = Told & {
+export type Buckets = Answer & {
   time: number[];
   mean?: Column;
   min?: Column;
@@ -23,7 +23,7 @@ export interface Line {
   unit: string;
   kind: string;
   decimals: number | null;
-  /** Places of what was read, for what is computed of it; null: not to be seen. */
+  /** Decimal places of the readings, by which computed values are rounded; null: not known. */
   places: number | null;
   /** Seconds. */
   step: number;
@@ -35,7 +35,7 @@ export interface Line {
   /** Readings flagged suspect, and those flagged fail or without a value, of each step. */
   suspect: number[];
   wrong: number[];
-  /** Of the period before, on today's time. */
+  /** The values of the period before, shifted to the times of this one. */
   before: Column | null;
   figures: Figures;
 }
@@ -61,12 +61,12 @@ export function line(
 ): Line {
   const counts = found.kind === "counter" && !totals && found.increase !== undefined;
   const step = seconds(found.step) || 1;
-  const told = counts ? rate(found.unit) : { unit: found.unit, factor: 1 };
+  const shown = counts ? rate(found.unit) : { unit: found.unit, factor: 1 };
   // The last step has only begun: what it counted is shared out over what there has been of it.
   const rates = (one: Buckets): Column =>
     (one.increase ?? []).map((value, row) => {
       const lasted = Math.min(step, now - (one.time[row] as number));
-      return value === null || lasted < step / 5 ? null : (value * told.factor) / lasted;
+      return value === null || lasted < step / 5 ? null : (value * shown.factor) / lasted;
     });
   const mid = counts
     ? rates(found)
@@ -78,7 +78,7 @@ export function line(
   const wrong = number(found.fail).map((value, row) => value + (missing[row] ?? 0));
   const made: Line = {
     name: nameOf(found),
-    unit: told.unit,
+    unit: shown.unit,
     kind: counts ? "rate" : found.kind,
     places: counts
       ? null
@@ -244,7 +244,7 @@ export function panels(lines: readonly Line[], axes: number): Line[][] {
   return made;
 }
 
-/** What was known with its last steps asked again: the new ones take the place of the old. */
+/** The series with its last steps replaced by those that were asked for again. */
 export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
   const from = tail.time[0] ?? Number.POSITIVE_INFINITY;
   const keep = old.time.map((at) => at >= since && at < from);

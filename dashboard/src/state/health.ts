@@ -1,4 +1,4 @@
-// What is not all right, and how bad that is. Trouble comes first, everywhere.
+// The health of sensors and of the daemon, in words and by level. What has trouble is always listed first.
 
 import type { Sensor, State } from "./model";
 import { age, duration, plural, time } from "./words";
@@ -23,7 +23,7 @@ export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
 /** Flags that make a value doubtful: words that begin so. */
 export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
 
-/** Since nothing is heard of the log any more, in seconds; 0 while all is well. */
+/** For how many seconds nothing has been heard from the server; 0 while all is well. */
 export const SILENT_S = 40;
 
 export interface View {
@@ -35,7 +35,7 @@ export interface View {
   says: string;
 }
 
-/** A sensor as it is now: the daemon's word, and what the clock says since. */
+/** A sensor as it is now: what the daemon said last, corrected by the time that has passed since. */
 export function view(state: State, sensor: Sensor): View {
   let last = sensor.last;
   let flagged = 0;
@@ -52,9 +52,9 @@ export function view(state: State, sensor: Sensor): View {
   if (health === "stale" && silent <= patience) health = "ok";
   let level = levelOf(health);
   if (level === "good" && flagged) level = "warn";
-  const told = level === "good" || level === "off" ? "" : (sensor.error ?? "");
+  const error = level === "good" || level === "off" ? "" : (sensor.error ?? "");
   const says =
-    told ||
+    error ||
     (health === "stale"
       ? `nothing for ${duration(Math.max(silent, 0))}`
       : flagged && level !== "bad"
@@ -94,14 +94,14 @@ export function verdict(state: State): Verdict {
   return { level: "good", word: "logging", says: "" };
 }
 
-/** How many sensors are how. */
+/** The number of sensors in each health. */
 export function counts(views: readonly View[]): Record<Level, number> {
   const found: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
   for (const one of views) found[one.level] += 1;
   return found;
 }
 
-/** What somebody who stands before it would do now. */
+/** What to do now about a sensor that is not well. */
 export function advice(found: View, now: number): string {
   const { sensor } = found;
   const name = sensor.sensor;

@@ -19,8 +19,8 @@ export interface Happened {
   periods: AlarmPeriod[];
 }
 
-/** What a page asked for: of which address, and what came. */
-export interface Asked<T> {
+/** The answer to a page's question. `key`: the address that asked. `data`: null until an answer has come. */
+export interface Answered<T> {
   key: string;
   data: T | null;
   busy: boolean;
@@ -30,7 +30,7 @@ export interface ChartData {
   series: Buckets[];
   before: Buckets[];
   unknown: string[];
-  /** What is wrong with the answer, or to be known about it. */
+  /** Faults of the answer, and remarks about it. */
   notes: string[];
   since: number;
   until: number;
@@ -45,25 +45,25 @@ export interface State {
   route: Route;
   /** Seconds since 1970 of the server, moved on each second. */
   now: number;
-  /** The server's clock is ahead of ours by so many seconds. */
+  /** Seconds by which the server's clock is ahead of the browser's. */
   ahead: number;
   sensors: Sensor[] | null;
-  /** Former ones, and those that were only imported. */
+  /** Sensors that are not configured any more, and those that were only imported. */
   former: Sensor[];
   latest: Map<string, Latest>;
-  /** Of the last hour, by series. */
+  /** The curves of the last hour, by series. */
   curves: Map<string, Curve>;
   status: Status | null;
   alarms: Alarm[];
   stream: { state: "opening" | "open" | "lost"; heard: number; reason: string };
   recent: LogEvent[];
-  chart: Asked<ChartData>;
+  chart: Answered<ChartData>;
   /** Events of the range that the charts show: they are not waited for. */
-  happened: Asked<Happened>;
-  events: Asked<EventsData>;
-  figures: Asked<Buckets[]>;
-  costs: Asked<Cost[]>;
-  database: Asked<Database>;
+  happened: Answered<Happened>;
+  events: Answered<EventsData>;
+  figures: Answered<Buckets[]>;
+  costs: Answered<Cost[]>;
+  database: Answered<Database>;
   /** Why the last question failed. */
   error: string;
   /** Where the pointer is in all charts: a time. */
@@ -78,7 +78,7 @@ export interface Curve {
   value: (number | null)[];
 }
 
-const nothing = <T>(): Asked<T> => ({ key: "", data: null, busy: false });
+const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
 
 export const beginning = (): State => ({
   route: START,

@@ -28,7 +28,7 @@ const LONG = 8; // more places than that are the noise of arithmetic, or of a si
 
 const FEW = 4; // places more, so that a small share of whole numbers does not read as nothing
 
-/** The places of what was read: as it is configured, or the most that were `seen` before and in some of it; null where it has none. */
+/** The decimal places of readings: as configured, else the most in `seen` and `values`; null for more than LONG. */
 export function resolution(
   values: Iterable<number | null | undefined>,
   decimals?: number | null,
@@ -41,8 +41,8 @@ export function resolution(
 }
 
 /**
- * What was computed of readings with so many places: two more (where it is small, up to six, so that it has three digits), or nine
- * digits where their places are not known; never the noise of arithmetic.
+ * A value computed from readings with so many decimal places, as text: with two more (a small one with up to six more, so that three
+ * digits show), or with nine digits where the places are not known. So the rounding noise of arithmetic never shows.
  */
 export function computed(value: number | null | undefined, decimals: number | null): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NOTHING;

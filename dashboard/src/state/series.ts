@@ -1,4 +1,4 @@
-// Series: which ones a pattern means, what a counter is as a rate, how long a step is.
+// Series: which ones a pattern matches, the unit of a counter's rate, the length of a step.
 
 import type { Channel } from "../load/types";
 
@@ -34,7 +34,7 @@ export function chosen(known: readonly Channel[], patterns: readonly string[]): 
   return { found: [...found.values()], nothing };
 }
 
-/** What increases so much a second is told in: W for Wh, else a thing an hour. */
+/** The unit in which the rate of a counter is shown, and its factor from units a second: W for Wh, otherwise units an hour. */
 export function rate(unit: string): { unit: string; factor: number } {
   if (unit.endsWith("Wh")) return { unit: unit.slice(0, -1), factor: 3600 };
   return { unit: unit ? `${unit}/h` : "1/h", factor: 3600 };

@@ -118,7 +118,7 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
   return drawn;
 }
 
-/** Shaded: when an alarm was raised. A bar at the foot makes the short ones be seen. Returns how many are in the picture. */
+/** Shade the times in alarm. A bar at the foot makes short ones visible. Returns how many are in the chart. */
 export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
   const { ctx, bbox } = plot;
   const right = bbox.left + bbox.width;
@@ -140,7 +140,7 @@ export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
   return drawn;
 }
 
-/** What is to be flagged or noted. */
+/** Shade the range that is to be flagged or noted. */
 export function marked(plot: uPlot, { since, until }: Range): void {
   const { ctx, bbox } = plot;
   const from = Math.max(plot.valToPos(since, "x", true), bbox.left);

@@ -64,7 +64,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
             png={() =>
               save(
                 lines.map((one) => one.name),
-                told(data, state),
+                caption(data, state),
               )
             }
           />
@@ -72,7 +72,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
         </>
       )}
       <p class="span">
-        {state.cursor === null ? told(data, state) : `${time(state.cursor, state.now, route.range < 120)} ${ZONE}`}
+        {state.cursor === null ? caption(data, state) : `${time(state.cursor, state.now, route.range < 120)} ${ZONE}`}
       </p>
       <div class="panels" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
         {shown.map((group) => (
@@ -154,7 +154,7 @@ function patienceOf(one: Line, known: readonly Channel[], data: ChartData | null
   return Math.max(known.find((channel) => channel.series === one.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
-function told(data: ChartData | null, state: State): string {
+function caption(data: ChartData | null, state: State): string {
   const first: Buckets | undefined = data?.series[0];
   if (!data || !first) return "";
   const tier = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
