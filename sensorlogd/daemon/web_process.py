@@ -134,7 +134,7 @@ class WebProcess:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _start(self, now: float) -> None:
-        # -P: what lies in the current directory is not a module of ours.
+        # -P: a file in the current directory must not be imported instead of a module of the package.
         command = [sys.executable, "-P", "-m", "sensorlogd.web", self.settings.to_json()]
         try:
             process = _spawn(command)

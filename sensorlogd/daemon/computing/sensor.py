@@ -21,7 +21,7 @@ from sensorlogd.scaling import divisor
 
 
 class ComputedSensor:
-    """``emit``: told when no reading was computed for a heartbeat, and when there is one again."""
+    """``emit``: called when no reading was computed for a heartbeat, and when there is one again."""
 
     driver = None  # nothing that a reload could find changed beside its options
 

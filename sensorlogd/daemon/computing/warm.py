@@ -40,7 +40,8 @@ def warm(
     seed: Callable[[Key, Reading], None],
     unscaled: Callable[[Key, float], float],
 ) -> Warmed:
-    """Fill ``engine`` and those of its ``nodes``. ``seed``: told the newest stored reading of each. Raises sqlite3.Error."""
+    """Fill ``engine`` and those of its ``nodes``. ``seed``: called with the newest stored reading of each channel. Raises
+    sqlite3.Error."""
     keys = {ids[key]: key for key in engine.memories if key in ids}
     nodes_by_id = {ids[node.channel.key]: node for node in nodes if node.channel.key in ids}
     stored = latest.saved(conn, {*keys, *nodes_by_id})

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SAY_WITHIN_S = 5.0  # so long has a client to say what it wants, and to take the next part of its answer
 CLIENTS = 32
-WAITING = 16  # requests that act; further ones are told to come again
+WAITING = 16  # requests that act and wait; further ones are refused as busy
 ACCEPT_AGAIN_S = 1.0
 QUICK = frozenset({"ping", "status", "listen", "clock"})  # answered at once, beside whatever acts
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-CAUSES = 10  # distinct causes told within one outage; a driver that finds new words every second is cut off there
+CAUSES = 10  # distinct causes reported within one outage: the limit for a driver that words its error differently every second
 _VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 

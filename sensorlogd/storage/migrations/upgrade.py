@@ -20,7 +20,7 @@ def upgrade(path: Path, to: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
-    # isolation_level None: the driver begins no transaction by itself, so DDL is inside ours.
+    # isolation_level None: the driver begins no transaction by itself, so DDL is part of the one below.
     engine = create_engine(
         URL.create("sqlite", database=str(path.absolute())),
         poolclass=NullPool,

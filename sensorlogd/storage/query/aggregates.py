@@ -1,11 +1,12 @@
-"""What can be asked of a bucket: each aggregate, what it needs of the stored roll-ups, and how its unit converts.
+"""The aggregates of a bucket: for each, its function, the columns of the stored roll-ups that it needs, and how its unit
+converts.
 
 A bucket is a run [i:j) of segments in time order (stored roll-ups, or roll-ups computed from readings), given by column.
 Formulas are those of ``rollup``; the variance of a merged bucket is the sum of the segments' M2 and of n times the squared
 distance of their means from the whole mean, which is what repeated merging by Chan's formula gives.
 
-Angles (degrees) have aggregates of their own: a mean direction, not the mean of numbers. What says nothing about
-directions (the median of 350 and 10 is not south) is None for them.
+Angles (degrees) have aggregates of their own: a mean direction, not the mean of numbers. Aggregates that have no meaning for
+directions are None for them (the median of 350 and 10 is not south).
 """
 
 from __future__ import annotations

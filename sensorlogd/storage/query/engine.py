@@ -86,7 +86,7 @@ class Ask:
         for name in self.aggregates:
             aggs.aggregate(name)
         if self.step is not None:
-            next(self.step.edges(self.since_us, self.until_us, self.zone), None)  # too many buckets are told at once
+            next(self.step.edges(self.since_us, self.until_us, self.zone), None)  # raises at once if there are too many buckets
 
 
 def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
@@ -159,7 +159,7 @@ def _usable(segments: Segments, step: Step, zone: str, edges: list[tuple[int, in
 
 
 def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, ranked: Sequence[bool]) -> tuple[Source, str]:
-    """What will answer: told before the first row, so that a stream can begin with it."""
+    """(source, resolution) of the answer. Known before the first row, so that a stream can begin with them."""
     if all(ranked):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
@@ -214,7 +214,7 @@ def _filled(
         if row.readings:
             for index, empty in enumerate(waiting):
                 yield _between(before, empty, row, fillable, kind)
-                waiting[index] = row  # let go of what was sent
+                waiting[index] = row  # free the rows that were sent
             waiting = []
             before = row
             yield row
@@ -291,7 +291,7 @@ def readings(
 
 
 def _fresh(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
-    """They lie in the order of the answer: one pass for all series instead of one for each."""
+    """Fresh readings lie in the order of the answer, so one pass reads all series."""
     wanted = frozenset(series)
     for rows in snapshot.readings.fresh_stamped(since_us, until_us, FRESH_AT_ONCE):
         for row in rows:

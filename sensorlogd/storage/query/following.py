@@ -1,9 +1,9 @@
-"""Follow a log: each reading that is committed after one has begun to look, once, whatever its time.
+"""Follow a log: gives each reading that is committed after the first look, once, whatever its time.
 
-There is no order of arrival in the database, so what is new is told by what was seen before: of all readings from ``floor_us`` on
-the time and the series are remembered. ``floor_us`` lies a while behind the edge of the roll-ups, as it was when the last whole look
-began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the reading cannot
-be told from its neighbours, and ``late`` says where it lies.
+The database does not keep the order of arrival, so a reading is new if it was not seen before: the time and series of all
+readings from ``floor_us`` on are remembered. ``floor_us`` lies a while behind the edge of the roll-ups, as it was when the last
+whole look began. A reading that arrives behind the edge marks its minute (table ``dirty``): where that is behind the floor the
+reading cannot be told from its neighbours, and ``late`` says where it lies.
 
 For one thread. Most looks read only what is stamped in the last seconds; a whole look reads from the floor on.
 """
@@ -61,7 +61,7 @@ class Following:
             self._keep_from_us = max(self.floor_us, edge_us - BEHIND_EDGE_US)
 
     def end(self) -> None:
-        """All pages of a look have been read."""
+        """End a look, of which all pages have been read."""
         if self._is_whole:
             self.floor_us = self._keep_from_us
             self._forget()
@@ -75,7 +75,7 @@ class Following:
         return [reading for reading in found if self._is_new(reading)]
 
     def new_file(self) -> None:
-        """The database is another file now: its marks are no news."""
+        """The database is another file now, so that the marks in it are no sign of late readings."""
         self._marks = None
 
     def _is_new(self, reading: Reading) -> bool:

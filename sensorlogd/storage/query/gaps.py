@@ -1,4 +1,4 @@
-"""When nothing usable came from a series: pauses that are longer than the heartbeat.
+"""The gaps of a series: times longer than its heartbeat without a usable reading.
 
 Found by bisection: a roll-up whose readings cover all from its first to its last has no pause in it, so that only the hours and
 minutes that have one are looked into. A year is read as some thousand rows.

@@ -1,6 +1,6 @@
-"""How the daemon is: who holds the database says whether it lives, what it wrote (or answered) says how.
+"""The health of the daemon. Whether it lives is seen by who holds the database; how it does, by what it wrote or answered last.
 
-Never the age of a note alone: a daemon that was killed a second ago has left a fresh one.
+The age of its last status alone proves nothing: a daemon that was killed a second ago has left a fresh one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _spills(database: Path, since_us: int) -> list[str]:
 
 
 def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
-    """Of a database that nobody holds."""
+    """The state, if nobody holds the database."""
     if not (facts.get("heartbeat_us") or facts.get("started_us") or facts.get("pid")):  # verbs leave notes, too
         return "never started", "no daemon has run on this database"
     ago = f"{times.format_age(_age(facts, now))} ago"
@@ -78,7 +78,7 @@ def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
 
 
 def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None) -> tuple[str, str]:
-    """Of a database that a daemon holds."""
+    """The state, if a daemon holds the database."""
     pid = held.pid or int(facts.get("pid") or 0)
     if answered is not True and (not facts or (held.pid and held.pid != int(facts.get("pid") or 0))):
         return "running", f"pid {pid}, has not written its status yet"
@@ -107,7 +107,7 @@ def _since(facts: dict[str, Any], now: int) -> str:
 
 
 def _unseen(facts: dict[str, Any], now: int, error: OSError, database: Path) -> tuple[str, str]:
-    """Of a database whose lock may not be looked at: only the note is left to judge by."""
+    """The state, if the lock may not be read: only the last status is left to judge by."""
     if not facts or facts.get("clean_shutdown"):
         return _ended(facts, now, database)
     age = _age(facts, now)
@@ -131,7 +131,7 @@ def newest_by_sensor(log: Log, now: int) -> dict[str, int]:
     return newest
 
 
-SILENCES_UNTIL_FAILED = 3  # heartbeats; then the daemon has opened the sensor anew at least once
+SILENCES_UNTIL_FAILED = 3  # heartbeats; by then the daemon has opened the sensor again at least once
 
 
 def sensor_health(state: str, since_us: int, last_us: int | None, heartbeat_us: int, now: int) -> str:

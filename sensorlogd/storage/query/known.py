@@ -1,4 +1,4 @@
-"""What series a log knows, without opening it as a log: for whoever compares a configuration with what is stored."""
+"""The series of a log, read without opening it as ``Log``: for comparing a configuration with what is stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KNOWN = "SELECT series.id, name, channel, unit FROM series JOIN sensor ON senso
 
 @dataclass(frozen=True, slots=True)
 class KnownSeries:
-    """A series that is not retired. ``readings``: how many are stored, as good as that can be told without a scan."""
+    """A series that is not retired. ``readings``: about how many are stored, as far as that is known without a scan."""
 
     sensor: str
     channel: str
@@ -24,7 +24,7 @@ class KnownSeries:
 
 
 def known_series(path: Path) -> Iterator[KnownSeries]:
-    """Nothing of a file that is not there, cannot be read, or is no log."""
+    """The series of the log at ``path``; none if the file is missing, unreadable, or no log."""
     if not path.exists():
         return
     try:

@@ -1,4 +1,4 @@
-"""The reading side: open a log read-only and ask it things. Plain sqlite3; never writes, never waits for the writer.
+"""``Log``: a log opened read-only, and the questions that it answers. Plain sqlite3; never writes, never waits for the writer.
 
 ``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
 or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
@@ -150,7 +150,7 @@ class Log:
         try:
             yield self.conn
         finally:
-            with suppress(sqlite3.ProgrammingError):  # an answer that was left alone until the log was closed
+            with suppress(sqlite3.ProgrammingError):  # an answer that was not read to its end before the log was closed
                 if self.conn.in_transaction:
                     self.conn.execute("ROLLBACK")
 

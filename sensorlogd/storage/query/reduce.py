@@ -37,33 +37,20 @@ class Reduction:
     def spans(self, found: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
         """One span per edge. ``found``: the segments of [begin, end)."""
         fields = self.segments.fields
-        if not self._begun:
-            self._begun = True
-            self._before = self.segments.before(begin_us, None if self.needs_before else self.heartbeat_us)
-            if "increase" in fields and self._before is not None:
-                self._earlier = self.segments.last_two(begin_us)
+        self._begin(begin_us)
         counts = [fields.index(name) for name in QUALITIES if name in fields]
-        everything = found
-        n_at = fields.index("n")
-        if not all(map(itemgetter(n_at), found)):
-            found = [segment for segment in found if segment[n_at]]
-        columns: dict[str, Sequence[Any]] = (
-            dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
-        )
+        columns = self._columns(found)
         starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
         own, values, integral = columns["covered_us"], columns.get("last"), columns.get("integral")
         following = self.segments.after(end_us, self.heartbeat_us)
         steps = self._steps(firsts, lasts, following)
         holds = list(map(add, lasts, steps))  # until when the last reading of a segment holds
-        if "mean" in columns:
-            means = columns["mean"]
-            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
         if "states" in columns:
             columns["_steps"] = steps
         self._pairs(columns)
-        if "increase" in columns and found:
+        if "increase" in columns and starts:
             self._correct(columns, end_us)
-        all_starts = [segment[0] for segment in everything] if counts else []
+        all_starts = [segment[0] for segment in found] if counts else []
         before = self._before
         before_holds = None if before is None else self._holds(before[0], firsts[0] if firsts else following)
         i = 0
@@ -91,19 +78,39 @@ class Reduction:
                 if self.is_state:
                     span.held = []
             if covered and before is not None and before[1] is not None:
-                if span.integral is not None:
-                    span.integral += _times(before[1], covered)
-                if span.held is not None:
-                    span.held.append((before[1], covered))
+                _add_held(span, before[1], covered)
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
-                span.counted = {fields[at]: sum(segment[at] for segment in everything[a:b]) for at in counts} if b > a else None
+                span.counted = {fields[at]: sum(segment[at] for segment in found[a:b]) for at in counts} if b > a else None
             yield span
             if j > i:
                 before = (lasts[j - 1], values[j - 1] if values is not None else None)
                 before_holds = holds[j - 1]
             i = j
         self._before = before
+
+    def _begin(self, begin_us: int) -> None:
+        """At the first chunk, ask for the readings before the range."""
+        if self._begun:
+            return
+        self._begun = True
+        self._before = self.segments.before(begin_us, None if self.needs_before else self.heartbeat_us)
+        if "increase" in self.segments.fields and self._before is not None:
+            self._earlier = self.segments.last_two(begin_us)
+
+    def _columns(self, found: Sequence[Segment]) -> dict[str, Sequence[Any]]:
+        """The segments that have usable readings, by column; with a mean also ``_sums``, n * mean of each segment."""
+        fields = self.segments.fields
+        n_at = fields.index("n")
+        if not all(map(itemgetter(n_at), found)):
+            found = [segment for segment in found if segment[n_at]]
+        columns: dict[str, Sequence[Any]] = (
+            dict(zip(fields, zip(*found, strict=True), strict=True)) if found else dict.fromkeys(fields, ())
+        )
+        if "mean" in columns:
+            counted, means = columns["n"], columns["mean"]
+            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
+        return columns
 
     def _steps(self, firsts: Sequence[int], lasts: Sequence[int], following: int | None) -> list[int]:
         """From each segment's last reading to the next segment's first, at most the heartbeat."""
@@ -113,11 +120,11 @@ class Reduction:
         return steps
 
     def _holds(self, ts_us: int, next_us: int | None) -> int:
-        """Until when a reading holds. One after which none is known does not: nobody knows."""
+        """Until when a reading holds. The newest one holds for no time, because it is not known until when it is valid."""
         return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
 
     def _pairs(self, columns: dict[str, Sequence[Any]]) -> None:
-        """What happened between neighbouring segments; index k is the step from segment k-1 to segment k."""
+        """Add columns about the steps between neighbouring segments; index k is the step from segment k-1 to segment k."""
         if "increase" in columns:
             changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
             columns["_rises"] = [0.0, *(change[0] for change in changes)]
@@ -164,6 +171,14 @@ class Reduction:
 
 def _product(n: int, mean: float | None) -> float | None:
     return None if mean is None else n * mean
+
+
+def _add_held(span: Span, value: float, covered_us: int) -> None:
+    """Add to a span the time for which the reading before it holds into it."""
+    if span.integral is not None:
+        span.integral += _times(value, covered_us)
+    if span.held is not None:
+        span.held.append((value, covered_us))
 
 
 def _times(value: float, us: int) -> float:

@@ -50,7 +50,7 @@ class Segments:
         )
 
     def cut_us(self, tier: int) -> int | None:
-        """Nothing older is kept of ``tier`` (0: readings)."""
+        """The time before which everything of ``tier`` (0: readings) has expired."""
         return self.snapshot.kept_from(self.series, tier)
 
     # ---- segments -----------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class Segments:
         if last is None:
             return []
         cut = self.cut_us(0)
-        if cut is not None and last[0] < cut:  # the readings have expired, and roll-ups know both
+        if cut is not None and last[0] < cut:  # the readings have expired, but the roll-up keeps both values
             for tier in reversed(COARSE_TO_FINE):
                 row = self._one(
                     "SELECT n, last_but_one FROM rollup WHERE series_id = ? AND resolution = ? AND last_ts = ?"

@@ -27,10 +27,10 @@ from sensorlogd.storage.stages.readings import Reading, Readings
 MINUTE_US = MINUTE * SECOND_US
 HOUR_US = HOUR * SECOND_US
 COARSER = (QUARTER, HOUR, DAY)
-CHUNK_ROWS = 6_000  # readings at once: more of them no longer fit a processor's cache
+CHUNK_ROWS = 6_000  # readings read at once: more would not fit into a processor's cache
 FRESH_ROWS = 50_000
 MARKS_PER_GROUP = 400
-SNAPSHOT_S = 5.0  # an older one is renewed: while it is held the WAL grows
+SNAPSHOT_S = 5.0  # seconds: an older snapshot is renewed, because the WAL grows while one is held
 
 _FIELDS = ", ".join(RollUp._fields)
 STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
@@ -228,7 +228,7 @@ class SeriesRollups:
                 row[0]: RollUp._make(row[1:]) for row in self.snapshot.conn.execute(STORED, (self.series, tier, start_us, end_us))
             }
             if any(part is not None and part.n and part.last_ts is None for part in found.values()):
-                # No roll-up of ours: somebody wrote into the file. One row must not end the aggregator.
+                # Not a row that sensorlogd wrote: somebody edited the file. One such row must not end the aggregator.
                 return list(self._from_readings(start_us, end_us))
             computed = found | {start: computed[start] for start in starts if start in computed}
         return [part for part in map(computed.get, starts) if part is not None]
@@ -247,7 +247,7 @@ class SeriesRollups:
         ]
 
     def forget(self, before_us: int) -> None:
-        """What nothing that comes now is merged from."""
+        """Forget roll-ups before ``before_us``, which no later bucket is merged from."""
         for computed in self.computed.values():
             for start in [start for start in computed if start < before_us]:
                 del computed[start]

@@ -1,4 +1,4 @@
-"""Roll-ups to be computed anew in bulk: because their series' settings changed, or because somebody asked.
+"""Roll-ups that have to be computed again in bulk, because the settings of their series changed or because somebody requested it.
 
 A row of table ``stale`` says: buckets of this series, of ``tier`` and coarser, that end after ``from_us`` do not count.
 Queries answer for them from what is finer, in the end from readings; the aggregator computes them anew from ``from_us``

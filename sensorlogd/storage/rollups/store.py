@@ -68,13 +68,14 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
 
 
 def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
-    """What was stale up to there is right again, unless it was made stale anew after the snapshot."""
+    """Outdated roll-ups are right again up to the given times, unless they became outdated again after the snapshot."""
     for advance in advances:
         outdated.advance(conn, *advance)
 
 
 def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
-    """Days in another zone are other buckets: those that can be made from what is kept are made anew."""
+    """Note the zone of days. If it has changed, the days are other buckets, so those whose readings are kept are marked to be
+    computed again."""
     stored = meta.get(conn, meta.DAY_ZONE)
     if stored == zone:
         return

@@ -86,5 +86,5 @@ class Opening:
             self._make_template(template)
             own = self.way is Way.REBUILT
             self._made = rebuilding.rebuilt(self.incident, template, own_schema=own, enough=self._stop.is_set)
-        except Exception as error:  # the thread that asks is told
+        except Exception as error:  # raised again in the thread that polls
             self._made = error

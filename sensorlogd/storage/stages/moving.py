@@ -1,6 +1,5 @@
-"""What the mover does, statement by statement; and others that move or delete all readings of a span.
-
-Who calls owns the transaction, and decides how much is done at once. What the steps mean is told in ``maintenance/mover.py``.
+"""The statements of the mover, and others that move or delete all readings of a span. The caller owns the transaction and decides
+how much is done at once. What the steps mean is told in ``maintenance/mover.py``.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _BRING_BACK = (
 )
 _TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
 _OLDEST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
-# A reading of the same instant that came meanwhile is the same reading once more: the first one stays.
+# A reading at an instant that is taken already is the same reading again: the first one stays.
 _CARRY = (
     "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
     " WHERE series_id = :old AND ts >= :since AND ts < :until"
@@ -165,7 +164,7 @@ def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us
     since = max(since_us, border.moved_until_us)
     row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, most)).fetchone()
     until = END_US if row is None else row[0] + 1
-    if border.copying is not None:  # what is in the block lies, or is going to lie, in both tables
+    if border.copying is not None:  # readings of the block that is being copied are, or are going to be, in both tables
         begin, end = max(since, border.copying[0]), min(until, border.copying[1])
         conn.execute(_CARRY.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
         conn.execute(_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})

@@ -1,6 +1,6 @@
-"""Readings into the log, one by one and in numbers; and what is stored, found and changed. The caller owns the transaction.
+"""Insert readings, singly and in bulk, and find and change stored ones. The caller owns the transaction.
 
-A reading is identified by (series, time). Whatever is taken stays: who wants another value there asks for a change.
+A reading is identified by (series, time). An insert never replaces a reading; another value at the same time needs ``change``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Questions about several series together, in order of time: for whoever computes other series from them. Any connection.
+"""Questions about several series together, in order of time: for computing other series from them. Any connection.
 
 The newest readings are looked for among the fresh ones, and there in the last so many rows only. ``moved_us``: the border.
 """
