@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from tests.drivers.parsers import parser
+from tests.drivers.decoders.parsers import parser
 
 FLOOR_MB_S = 2.0
 READ = 4096

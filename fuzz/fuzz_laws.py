@@ -1,4 +1,4 @@
-"""The laws of ``tests.drivers.laws`` over one random seed after the other.
+"""The laws of ``tests.drivers.decoders.laws`` over one random seed after the other.
 
     make fuzz                                        half of its time
     python -m fuzz.fuzz_laws --seconds 600           ten minutes
@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 
-from tests.drivers import laws
+from tests.drivers.decoders import laws
 
 ENOUGH = 10  # findings; the rest is likely of the same kind
 

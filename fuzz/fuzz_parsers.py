@@ -14,7 +14,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["sensorlogd"]):
-    from tests.drivers.parsers import NAMES, cut, parser
+    from tests.drivers.decoders.parsers import NAMES, cut, parser
 
 for _name in NAMES:  # what is loaded late is loaded now
     parser(_name)(b"")

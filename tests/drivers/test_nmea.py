@@ -24,7 +24,7 @@ from sensorlogd.drivers.nmea.stream import MAX_SENTENCE, MAX_UBX, Messages
 from sensorlogd.drivers.nmea.ubx import FRAMES
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from tests import needs
-from tests.drivers.decoding import pieces
+from tests.drivers.decoders.decoding import pieces
 from tests.needs import CORPUS
 
 COUNTS = json.loads((CORPUS / "COUNTS.json").read_text()) if CORPUS.exists() else {}

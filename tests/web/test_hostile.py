@@ -18,7 +18,7 @@ import pytest
 
 from sensorlogd.web.serving import server
 from tests.rig import DEADLINE_S, Daemon, until
-from tests.web.test_process import committed, events, get, url, web_pid, write_config
+from tests.web.serving.test_process import committed, events, get, url, web_pid, write_config
 
 API, PROMQL = "/api/v1", "/prometheus/api/v1"
 NOW = "1790000000"

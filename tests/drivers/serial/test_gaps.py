@@ -14,7 +14,7 @@ from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.options import PortOptions, SerialOptions
-from tests.drivers.decoding import options
+from tests.drivers.decoders.decoding import options
 
 GAP = 0.05
 

@@ -15,7 +15,7 @@ import sensorlogd
 from sensorlogd.drivers.serial.regex import expressions
 from sensorlogd.drivers.serial.regex.ambiguity import TooComplex, degree
 from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression, linear_bytes
-from tests.drivers.decoding import options
+from tests.drivers.decoders.decoding import options
 
 
 @pytest.fixture

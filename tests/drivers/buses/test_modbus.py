@@ -17,7 +17,7 @@ from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.modbus import ModbusDriver
 from sensorlogd.drivers.modbus.options import ModbusOptions
-from tests.drivers.test_transport import Lent
+from tests.drivers.serial.test_transport import Lent
 from tests.modbus_rig import Cable, Units, device, f32, question_of
 from tests.rig import Port, until
 
@@ -333,7 +333,7 @@ def test_a_tcp_answer_to_an_earlier_question_is_left(tmp_path: Path) -> None:
 
 def test_a_gateway_that_cannot_reach_a_unit_says_so(cable: Cable) -> None:
     """Its exception is counted by name, and the rest of the round is left out as after silence."""
-    from tests.drivers.test_modbus_codec import _with_crc
+    from tests.drivers.buses.test_modbus_codec import _with_crc
 
     channels = {"a": {"register": "30001"}, "b": {"register": "30101"}}
     with Unit(cable.port.path, channels=channels, interval="20ms") as unit:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.drivers import laws
-from tests.drivers.parsers import NAMES, cut, parser
+from tests.drivers.decoders import laws
+from tests.drivers.decoders.parsers import NAMES, cut, parser
 
 # Pieces of what the parsers look for, so that chance gets far into them.
 TOKENS = st.sampled_from(

@@ -18,7 +18,7 @@ import pytest
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.discovery.listening import Line
 from sensorlogd.drivers.serial import SerialDriver
-from tests.drivers.test_transport import Lent, driver, read_until
+from tests.drivers.serial.test_transport import Lent, driver, read_until
 from tests.needs import tool
 from tests.ports import free_port
 from tests.rig import Port, until

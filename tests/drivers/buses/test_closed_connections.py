@@ -14,8 +14,8 @@ from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial.shared import Port
 from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Line, Outcome, Question
 from sensorlogd.drivers.transactions.line import LEARNING, START_QUIET_S
+from tests.drivers.buses.test_transactions import TURN_S, A, B, Bench
 from tests.drivers.lending import Lent
-from tests.drivers.test_transactions import TURN_S, A, B, Bench
 
 LEARNING_S = 0.08
 TURNAROUND_S = 20.0  # for a busy machine; no question here waits for it

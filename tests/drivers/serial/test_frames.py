@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.options import SerialOptions
-from tests.drivers.decoding import Row, decode, options, profile
+from tests.drivers.decoders.decoding import Row, decode, options, profile
 
 NAMES = sorted(set(CHECKSUMS) - {"nmea"})
 FIXED = "driver: serial, format: {type: frame, header: 'A5 5A', length: 9, checksum: {type: %s}, fields: {a: {at: 2, type: i16}, b: {at: 4, type: u24}}}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sensorlogd.drivers import recording
 from sensorlogd.drivers.decoding import decoder_of
 from sensorlogd.drivers.discovery.probing import Heard, judge
-from tests.drivers.decoding import any_options, profile
+from tests.drivers.decoders.decoding import any_options, profile
 
 Feed = Callable[[bytes], object]
 SERIAL = {

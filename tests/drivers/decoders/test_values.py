@@ -19,8 +19,8 @@ from sensorlogd.drivers.sentinels import raw_numbers
 from sensorlogd.drivers.serial.decoders import decoder_for
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from sensorlogd.drivers.serial.text.formats import LineParser
-from tests.drivers.decoding import any_options, decode, options, profile
-from tests.drivers.test_lines_and_formats import parse
+from tests.drivers.decoders.decoding import any_options, decode, options, profile
+from tests.drivers.serial.test_lines_and_formats import parse
 
 _sentinel = st.sampled_from(["-999", "-999.00", "9999", "1E9", "0000", "0", "ERR", "0x8000", " ", "65535"])
 _written = st.sampled_from(

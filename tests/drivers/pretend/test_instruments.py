@@ -17,7 +17,7 @@ from sensorlogd.drivers.instruments.instrument import quantized
 from sensorlogd.drivers.nmea.decoder import NmeaDecoder
 from sensorlogd.drivers.registry import driver_class, options_for
 from sensorlogd.drivers.serial.options import SerialOptions
-from tests.drivers.decoding import decode
+from tests.drivers.decoders.decoding import decode
 
 NOW_US = 1_774_742_400_000_000
 # What a real device could say, in steps of its resolution.

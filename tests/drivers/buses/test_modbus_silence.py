@@ -17,7 +17,7 @@ from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.modbus.blocks import Block, Blocks
 from sensorlogd.drivers.modbus.registers import Register
 from sensorlogd.drivers.transactions.asking import HANG_UPS
-from tests.drivers.test_modbus import Unit
+from tests.drivers.buses.test_modbus import Unit
 from tests.rig import until
 
 Pdu = Callable[[int, int, int], bytes | None]  # (function, address, count) -> the answer's PDU, None for silence

@@ -16,7 +16,7 @@ from sensorlogd.web.answering.changes import FIELDS
 from sensorlogd.web.serving.settings import Settings
 from tests.rig import DEADLINE_S, Daemon, until
 from tests.web.conftest import Served, serving
-from tests.web.test_process import committed, url, write_config
+from tests.web.serving.test_process import committed, url, write_config
 
 SERIES = "greenhouse.temperature"
 ONE_EACH = httpx.Limits(max_keepalive_connections=0)  # no test finds the connection of another one

@@ -15,8 +15,8 @@ from sensorlogd.web.serving.settings import Settings
 from tests import needs
 from tests.ports import free_port
 from tests.rig import DEADLINE_S, until
+from tests.web.answering.test_metrics import running_log
 from tests.web.conftest import serving
-from tests.web.test_metrics import running_log
 
 
 def test_prometheus_scrapes_it(fresh: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sensorlogd.drivers.transactions.answers import Separation
 from sensorlogd.drivers.transactions.backoff import PATIENT
 from sensorlogd.drivers.transactions.echo import Echo
 from sensorlogd.drivers.transactions.line import LEARNING, MOST_TURNAROUNDS, QUIET_TURNAROUNDS, Open
-from tests.drivers.decoding import pieces
+from tests.drivers.decoders.decoding import pieces
 
 TURN_S = 1.0
 

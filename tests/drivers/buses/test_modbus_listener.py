@@ -12,7 +12,7 @@ from sensorlogd.drivers.conformance.bus import heard, spoken
 from sensorlogd.drivers.modbus.frames import crc
 from sensorlogd.drivers.modbus.listener import FORGOTTEN, LEARNED, Listener, Pairing
 from sensorlogd.drivers.modbus.options import ModbusOptions
-from tests.drivers.test_transport import Lent
+from tests.drivers.serial.test_transport import Lent
 
 ADDRESSES = (0, 10, 20)
 

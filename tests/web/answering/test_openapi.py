@@ -13,7 +13,7 @@ from sensorlogd.web.answering import api, changes
 from sensorlogd.web.answering.describing import openapi
 from tests.rig import Daemon, until
 from tests.web.conftest import Served
-from tests.web.test_process import committed, url, write_config
+from tests.web.serving.test_process import committed, url, write_config
 
 
 def test_every_endpoint_and_parameter_is_described(served: Served) -> None:
@@ -27,7 +27,7 @@ def test_every_endpoint_and_parameter_is_described(served: Served) -> None:
     }
     assert described == {name: list(parameters) for name, parameters in api.PARAMETERS.items()}
     assert {route.path.strip("/") for route in api.routes} == set(api.PARAMETERS)
-    explained = (Path(__file__).parents[2] / "docs/web.md").read_text()
+    explained = (Path(__file__).parents[3] / "docs/web.md").read_text()
     assert all(f"`{path}`" in explained for path in found["paths"])
     page = served.client.get("/docs").text
     assert all(f"{next(iter(methods)).upper()} {path}" in page for path, methods in found["paths"].items())

@@ -19,7 +19,7 @@ from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import HELD_BYTES, SharedPort, port_for
 from sensorlogd.drivers.serial.transport import Transport
-from tests.drivers.test_transport import Lent
+from tests.drivers.serial.test_transport import Lent
 from tests.rig import Port, until
 
 LONG_S = 600.0  # a wait that only an event may end

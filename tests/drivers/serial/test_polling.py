@@ -16,7 +16,7 @@ import pytest
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
 from tests.drivers.lending import rows_of
-from tests.drivers.test_transport import Lent
+from tests.drivers.serial.test_transport import Lent
 from tests.rig import Port, until
 
 Says = Callable[[bytes], list[tuple[float, bytes]]]  # a question -> (after so many seconds, bytes), one after the other

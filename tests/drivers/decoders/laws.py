@@ -21,7 +21,7 @@ from sensorlogd.drivers.serial.decoders import LineDecoder, decoder_for
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, ObisFormat
 from sensorlogd.drivers.serial.framing.frames import FrameDecoder
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
-from tests.drivers import random_formats as formats
+from tests.drivers.decoders import random_formats as formats
 
 NOW = 1_700_000_000_000_000
 TOKENS = (

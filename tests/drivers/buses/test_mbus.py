@@ -27,7 +27,7 @@ from sensorlogd.drivers.mbus.answers import Telegram
 from sensorlogd.drivers.mbus.driver import MbusOptions
 from sensorlogd.drivers.mbus.frames import FCB, REQ_UD2, SND_NKE, LongFrames, records, short_frame
 from sensorlogd.drivers.transactions import Fate, Outcome, Question
-from tests.drivers.decoding import pieces
+from tests.drivers.decoders.decoding import pieces
 from tests.needs import corpus
 from tests.rig import Port
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import needs
-from tests.drivers.decoding import CORPUS, Row, decode, options, profile
+from tests.drivers.decoders.decoding import CORPUS, Row, decode, options, profile
 
 COUNTS = json.loads((CORPUS / "COUNTS.json").read_text()) if CORPUS.exists() else {}
 
