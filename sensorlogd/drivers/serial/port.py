@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from sensorlogd.config.ports import identity, may_repeat
@@ -19,6 +19,8 @@ class Port(Protocol):
     ``read``           as ``Transport.read``
     ``discard_input``  throw away what has arrived and was not read, and give it back for a look; all that has arrived by then
                        has been heard by the line
+    ``queue_up``       this sensor wants to ask, and can while ``ready()``: whoever comes later is not before it. ``ready`` is
+                       called by any thread
     ``transaction``    ``with port.transaction(wait_s, hold_s) as ours``: the line for one question and answer, for at most
                        ``hold_s``; False if it did not become ours within ``wait_s`` (our place in the queue is kept) or a
                        stop was asked for
@@ -43,6 +45,8 @@ class Port(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def discard_input(self) -> bytes: ...
+
+    def queue_up(self, ready: Callable[[], bool]) -> None: ...
 
     def transaction(self, wait_s: float, hold_s: float) -> contextlib.AbstractContextManager[bool]: ...
 
@@ -119,6 +123,9 @@ class OwnPort(Transport):
         if self.asks and thrown and not self.has_descriptor:
             self.line.heard(thrown, self.context.now_us())  # else ``read`` has told it
         return thrown
+
+    def queue_up(self, ready: Callable[[], bool]) -> None:
+        """Nobody else asks."""
 
     @contextlib.contextmanager
     def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:

@@ -13,7 +13,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sensorlogd.config.ports import identity
 from sensorlogd.drivers.contract import DriverContext, DriverError
@@ -54,7 +54,7 @@ class _Hub:
         self.opened = False
         self.owner: SharedPort | None = None
         self.owner_until = 0.0
-        self.queue: deque[SharedPort] = deque()
+        self.queue: dict[SharedPort, Callable[[], bool]] = {}  # who wants to ask, in order; and whether it could ask now
         self.heard = time.monotonic()
 
         self.line = opener.line
@@ -112,8 +112,7 @@ class _Hub:
         """True if that was the last one."""
         with self.lock:
             self.ends.remove(end)
-            if end in self.queue:
-                self.queue.remove(end)
+            self.queue.pop(end, None)
             if self.owner is end:
                 self._next_turn()
             return not self.ends
@@ -193,19 +192,23 @@ class _Hub:
 
     # ---- turns -------------------------------------------------------------------------------------------------------
 
+    def queue_up(self, end: SharedPort, ready: Callable[[], bool]) -> None:
+        """``end`` wants to ask; who is in the queue already keeps its place."""
+        with self.lock:
+            self.queue[end] = ready
+
     def try_turn(self, end: SharedPort, hold_s: float) -> float | None:
         """None: the line is now ours. Else how long its owner may have it at most."""
         now = time.monotonic()
         with self.lock:
-            if self.owner is not None and self.owner is not end and now >= self.owner_until:
-                self._next_turn()  # it hangs, or has forgotten: nobody else is to suffer
-            if self.owner is None:
-                self.owner = end
+            self.queue.setdefault(end, lambda: True)
+            overdue = self.owner is not end and now >= self.owner_until  # it hangs, or has forgotten: nobody else is to suffer
+            if self.owner is None or overdue:
+                self._next_turn()
             if self.owner is end:
+                self.queue.pop(end, None)
                 self.owner_until = now + hold_s
                 return None
-            if end not in self.queue:
-                self.queue.append(end)
             return self.owner_until - now if self.owner is not None else 0.0
 
     def end_turn(self, end: SharedPort) -> None:
@@ -215,8 +218,10 @@ class _Hub:
                 self._next_turn()
 
     def _next_turn(self) -> None:
-        self.owner = self.queue.popleft() if self.queue else None
+        """The line goes to whoever has waited longest, of those that could ask now."""
+        self.owner = next((end for end, ready in self.queue.items() if ready()), None)
         if self.owner is not None:
+            del self.queue[self.owner]
             self.owner_until = time.monotonic() + 1.0  # until it has said how long it wants the line
             self.owner.wake()
 
@@ -382,6 +387,12 @@ class SharedPort:
             self._held.clear()
             self._held_bytes = 0
         return data
+
+    def queue_up(self, ready: Callable[[], bool]) -> None:
+        """See ``Port``."""
+        hub = self._hub
+        assert hub is not None
+        hub.queue_up(self, ready)
 
     @contextlib.contextmanager
     def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:

@@ -146,6 +146,8 @@ class Asker:
         """The line for several questions; the first is given. False: not within ``wait_s``, or a stop was asked for."""
         end = time.monotonic() + wait_s
         while True:
+            # Before the wait for an earlier answer: else whoever wakes up first after it has the line, perhaps the same one each time.
+            self.port.queue_up(lambda: not self.waiting_s(question))
             left = max(end - time.monotonic(), 0.0)
             if not self._may(question, left):
                 yield False

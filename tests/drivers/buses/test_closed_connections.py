@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -84,6 +84,9 @@ class ClosingServer:
         self.generation = self.line.opened(START_QUIET_S)
         self._arrived.extend(self._owed)
         self._owed.clear()
+
+    def queue_up(self, ready: Callable[[], bool]) -> None:
+        """Nobody else asks."""
 
     @contextlib.contextmanager
     def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:

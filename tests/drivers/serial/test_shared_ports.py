@@ -344,6 +344,22 @@ def _question(line: Port) -> bytes:
         return b""
 
 
+def test_who_has_waited_longest_is_next_and_nobody_waits_for_who_cannot_ask(line: Port, sensors: Callable[..., Sensor]) -> None:
+    """A place in the queue holds also while an earlier answer is waited for; whoever comes then is before, but no longer than that."""
+    first, second = sensors(asks=True).open(), sensors(asks=True).open()
+    may_ask = False
+    first.port.queue_up(lambda: may_ask)
+    with second.port.transaction(0, LONG_S) as ours:
+        assert ours
+    may_ask = True
+    with second.port.transaction(0, LONG_S) as ours:
+        assert not ours
+    with first.port.transaction(0, LONG_S) as ours:
+        assert ours
+    with second.port.transaction(0, LONG_S) as ours:
+        assert ours
+
+
 def test_who_hangs_with_the_line_loses_it(line: Port, sensors: Callable[..., Sensor]) -> None:
     """Nobody has the line for longer than it said; what it writes afterwards is refused."""
     hangs, waits = sensors(asks=True).open(), sensors(asks=True).open()
