@@ -50,4 +50,5 @@ window.addEventListener("keydown", (event) => {
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.change(() => ({})));
 store.change(() => ({ route: read(location.hash) }));
+questions.look(store.state); // at once: the first drawing comes with the next frame
 new Live(store, questions.news).begin();

@@ -316,6 +316,22 @@ def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tm
     assert "attic.x (former)" in tab.page.locator(".choices").text_content()
 
 
+def test_series_named_in_full_are_asked_for_before_the_list_of_sensors_is_there(site: Site, open_page: Open) -> None:
+    """The first chart does not wait for it."""
+    tab = open_page("#/events")
+    held: list[Any] = []
+    tab.page.route("**/api/v1/sensors*", lambda route: held.append(route))
+    tab.page.goto("about:blank")
+    tab.page.goto(f"{site.url}#/chart?s=greenhouse.temperature&range=7200")
+    has_points(tab)
+    assert held
+    assert not tab.page.locator(".choices input").count()
+    for route in held:
+        route.continue_()
+    tab.page.locator(".choices input").first.wait_for(state="attached")
+    has_points(tab)
+
+
 def ranges(tab: Tab) -> dict[str, tuple[float, float]]:
     """From where to where the axes of the first picture reach, by unit."""
     found = json.loads(tab.page.locator(".chart").first.get_attribute("data-ranges") or "[]")

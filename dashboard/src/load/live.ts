@@ -6,6 +6,7 @@ import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
 const SHORTLY_MS = 300;
+const FIRST_MS = 50;
 const STATUS_AFTER_S = 30;
 const SILENCE_S = 10;
 const HOUR = 3600;
@@ -27,6 +28,11 @@ export class Live {
 
   begin(): void {
     void this.sensors();
+    // What the page shows first is asked for before what it shows beside it.
+    window.setTimeout(() => this.follow(), FIRST_MS);
+  }
+
+  private follow(): void {
     void this.status();
     listen({
       message: (kind, data) => this.message(kind, data),

@@ -24,16 +24,22 @@ export class Questions {
   private again = 0;
   private wantedCurves = new Set<string>();
   private curvesSoon = 0;
+  private known: () => void = () => undefined;
+  private readonly knowing = new Promise<void>((resolve) => {
+    this.known = resolve;
+  });
 
   constructor(private readonly store: Store) {}
 
   /** Called after each change: asks for what the page needs and nobody has asked for yet. */
   readonly look = (state: State): void => {
     const { route } = state;
-    if (route.page === "chart" && state.sensors) {
+    if (state.sensors) this.known();
+    if (route.page === "chart" && (state.sensors || plain(route.series))) {
       const key = write({ ...route, kiosk: false });
       this.begin("chart", key, (signal) => this.chart(state, signal));
-      if (route.series.length) this.begin("happened", key, (signal) => this.happened(state, signal));
+      if (route.series.length && !this.store.state.chart.busy)
+        this.begin("happened", key, (signal) => this.happened(state, signal));
     }
     if (route.page === "events" || route.page === "sensor")
       this.begin("events", eventsKey(route), (signal) => this.events(route, signal));
@@ -87,13 +93,25 @@ export class Questions {
 
   // ---- charts ------------------------------------------------------------------------------------------------------
 
+  /** Names in full are asked for before it is known which series there are; what the API does not find is left to `chosen`. */
   private async chart(state: State, signal: AbortSignal): Promise<ChartData> {
+    if (state.sensors) return this.buckets(state, signal);
+    try {
+      return await this.buckets(state, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status >= 500 || error.code === "away") throw error;
+      await this.knowing;
+      return this.buckets(this.store.state, signal);
+    }
+  }
+
+  private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
     const { route } = state;
     const now = Date.now() / 1000 + state.ahead;
     const [since, until] = bounds(route, now);
     const known = [...(state.sensors ?? []), ...state.former].flatMap((one) => one.channels);
     const { found, nothing } = chosen(known, route.series);
-    const names = found.slice(0, MOST_SERIES).map((one) => one.series);
+    const names = state.sensors ? found.slice(0, MOST_SERIES).map((one) => one.series) : route.series;
     if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
     const query = { series: names, max_points: points(), shape: "columns", agg: AGGREGATES, tz: ZONE };
     const [answer, past] = await Promise.all([
@@ -105,7 +123,7 @@ export class Questions {
     return {
       series: answer.series as Buckets[],
       before: (past?.series ?? []) as Buckets[],
-      unknown: nothing,
+      unknown: state.sensors ? nothing : [],
       notes: notesOf(answer, found.length),
       since,
       until,
@@ -275,6 +293,10 @@ function notesOf(answer: { series: { notes: string[] }[] }, found: number): stri
   const many = found > MOST_SERIES ? [`${found} series are meant; these are the first ${MOST_SERIES}`] : [];
   return [...new Set([...damage, ...answer.series.flatMap((one) => one.notes), ...many])];
 }
+
+/** Whether each is the name of one series: no pattern, and no sensor's. */
+const plain = (series: readonly string[]): boolean =>
+  series.length > 0 && series.length <= MOST_SERIES && series.every((name) => /^[^*?[\]]+\.[^*?[\]]+$/.test(name));
 
 const eventsKey = (route: Route): string =>
   `${route.page}|${route.sensor}|${route.more["sensor"] ?? ""}|${route.more["kind"] ?? ""}|${route.more["before"] ?? ""}`;

@@ -15,7 +15,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sensorlogd.storage.query.sorted_runs import SortedRuns
@@ -237,6 +237,8 @@ OF_ANGLES: dict[str, Aggregate] = {
         lambda s: turn(s.columns["first"][s.i], s.columns["last"][s.j - 1]), ("first", "last"), "difference", digits="value"
     ),
 }
+# Of other kinds of series they are None: their columns need not be read.
+_ONLY_OF = {"increase": "counter", "rate": "counter", "resets": "counter", "transitions": "state", "states": "state"}
 NOT_OF_ANGLES = ("twmean", "sum", "rms", "range")  # nor what is ranked
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,4})?|100)")
 NAMES = (*AGGREGATES, "median", "p05", "p95")  # of all that can be asked for, pNN being one
@@ -252,7 +254,8 @@ def aggregate(name: str, kind: str = "gauge") -> Aggregate:
             return OF_ANGLES[name]
     found = AGGREGATES.get(name)
     if found is not None:
-        return found
+        of = _ONLY_OF.get(name, kind)
+        return found if of == kind else replace(found, compute=_nothing, needs=(), of_empty=False)
     fraction = percentile(name)
     if fraction is None:
         from difflib import get_close_matches

@@ -50,13 +50,18 @@ export class Picture extends Component<Props> {
   componentDidMount(): void {
     this.make();
     const element = this.element();
-    this.watch = new ResizeObserver(() => this.plot?.setSize({ width: this.width(), height: this.height() }));
+    this.watch = new ResizeObserver(() => this.fit());
     this.watch.observe(element);
     element.addEventListener("wheel", this.wheel, { passive: false });
   }
 
   componentDidUpdate(): void {
     this.make();
+  }
+
+  private fit(): void {
+    const [width, height] = [this.width(), this.height()];
+    if (this.plot && (width !== this.plot.width || height !== this.plot.height)) this.plot.setSize({ width, height });
   }
 
   shouldComponentUpdate(next: Props): boolean {
