@@ -10,6 +10,7 @@ import { type Route, read, write } from "./state/route";
 
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
 const questions = new Questions(store);
+const live = new Live(store, questions.news);
 const root = document.getElementById("app") as HTMLElement;
 const spoken = document.getElementById("spoken") as HTMLElement;
 
@@ -42,6 +43,7 @@ function arrive(): void {
 store.listen((state) => {
   questions.look(state);
   render(<Page state={state} act={act} />, root);
+  if (!store.state.chart.busy) live.follow();
 });
 window.addEventListener("popstate", arrive);
 window.addEventListener("keydown", (event) => {
@@ -51,4 +53,4 @@ window.addEventListener("keydown", (event) => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => store.change(() => ({})));
 store.change(() => ({ route: read(location.hash) }));
 questions.look(store.state); // at once: the first drawing comes with the next frame
-new Live(store, questions.news).begin();
+live.begin();

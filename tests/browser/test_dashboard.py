@@ -314,6 +314,7 @@ def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tm
     assert "There is no series nobody.y." in tab.page.locator(".panels").text_content()
     tab.page.locator("details.picker summary").click()
     assert "attic.x (former)" in tab.page.locator(".choices").text_content()
+    tab.troubles = [text for text in tab.troubles if "status of 404" not in text]  # the first question, with both series in it
 
 
 def test_series_named_in_full_are_asked_for_before_the_list_of_sensors_is_there(site: Site, open_page: Open) -> None:

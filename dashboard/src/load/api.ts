@@ -28,22 +28,28 @@ export function address(path: string, query: Query = {}): string {
 
 /** Raises ApiError; an AbortError is passed on as it is. */
 export async function ask<K extends keyof Answers>(path: K, query: Query = {}, signal?: AbortSignal): Promise<Answers[K]> {
-  const how = { signal: signal ?? null, headers: { Accept: "application/json" } };
-  return (await json(address(path, { time: "s", ...query }), how)) as Answers[K];
+  return (await json(fetched(path, query, signal))) as Answers[K];
 }
+
+/** The same question, only sent. */
+export const fetched = (path: keyof Answers, query: Query = {}, signal?: AbortSignal): Promise<Response> =>
+  fetch(address(path, { time: "s", ...query }), { signal: signal ?? null, headers: { Accept: "application/json" } });
 
 /** Request a change; returns the answer. Raises ApiError. */
 export const send = (path: string, body: object): Promise<unknown> =>
-  json(address(path), {
-    method: "POST",
-    headers: { Accept: "application/json", "Content-Type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  json(
+    fetch(address(path), {
+      method: "POST",
+      headers: { Accept: "application/json", "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    }),
+  );
 
-async function json(url: string, how: RequestInit): Promise<unknown> {
+/** What a question is answered with. Raises ApiError; an AbortError is passed on as it is. */
+export async function json(asked: Promise<Response>): Promise<unknown> {
   let answer: Response;
   try {
-    answer = await fetch(url, how);
+    answer = await asked;
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
     throw new ApiError("sensorlogd does not answer", "away");

@@ -6,7 +6,7 @@ import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
 const SHORTLY_MS = 300;
-const FIRST_MS = 50;
+const PATIENCE_MS = 1000;
 const STATUS_AFTER_S = 30;
 const SILENCE_S = 10;
 const HOUR = 3600;
@@ -18,6 +18,7 @@ export class Live {
   private statusAt = 0;
   private readingAt = Date.now();
   private asking = false;
+  private following = false;
   private ahead = 0;
 
   constructor(
@@ -28,11 +29,13 @@ export class Live {
 
   begin(): void {
     void this.sensors();
-    // What the page shows first is asked for before what it shows beside it.
-    window.setTimeout(() => this.follow(), FIRST_MS);
+    window.setTimeout(this.follow, PATIENCE_MS);
   }
 
-  private follow(): void {
+  /** Asks for the state of the daemon, and for all that follows. Called once what the page shows first is there. */
+  readonly follow = (): void => {
+    if (this.following) return;
+    this.following = true;
     void this.status();
     listen({
       message: (kind, data) => this.message(kind, data),
@@ -45,7 +48,7 @@ export class Live {
       lost: (reason) => this.store.change(({ stream }) => ({ stream: { ...stream, state: "lost", reason } })),
     });
     window.setInterval(() => this.tick(), 1000);
-  }
+  };
 
   private tick(): void {
     const now = Date.now();

@@ -6,11 +6,10 @@ import type { Answered, ChartData, EventsData, Happened, LogEvent, State, Store 
 import { bounds, type Route, write } from "../state/route";
 import { chosen, seconds } from "../state/series";
 import { time, ZONE } from "../state/words";
-import { ApiError, ask, iso, knows, type Query } from "./api";
+import { ApiError, ask, iso, json, knows, type Query } from "./api";
+import { AGGREGATES, charted, type First, keyOf, MOST_SERIES, plain, points } from "./charted";
 import type { Cost } from "./types";
 
-export const MOST_SERIES = 40;
-const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 const EVENTS_AT_ONCE = 200;
 const SOONEST_MS = 1000;
 const LATEST_MS = 60_000;
@@ -36,7 +35,7 @@ export class Questions {
     const { route } = state;
     if (state.sensors) this.known();
     if (route.page === "chart" && (state.sensors || plain(route.series))) {
-      const key = write({ ...route, kiosk: false });
+      const key = keyOf(route);
       this.begin("chart", key, (signal) => this.chart(state, signal));
       if (route.series.length && !this.store.state.chart.busy)
         this.begin("happened", key, (signal) => this.happened(state, signal));
@@ -107,18 +106,15 @@ export class Questions {
 
   private async buckets(state: State, signal: AbortSignal): Promise<ChartData> {
     const { route } = state;
-    const now = Date.now() / 1000 + state.ahead;
-    const [since, until] = bounds(route, now);
+    const first = this.first(route);
+    const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
     const known = [...(state.sensors ?? []), ...state.former].flatMap((one) => one.channels);
     const { found, nothing } = chosen(known, route.series);
     const names = state.sensors ? found.slice(0, MOST_SERIES).map((one) => one.series) : route.series;
     if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
-    const query = { series: names, max_points: points(), shape: "columns", agg: AGGREGATES, tz: ZONE };
     const [answer, past] = await Promise.all([
-      ask("buckets", { ...query, since: iso(since), until: iso(until) }, signal),
-      route.compare
-        ? ask("buckets", { ...query, since: iso(since - route.range), until: iso(until - route.range) }, signal)
-        : null,
+      first ? (json(first.answer) as ReturnType<typeof ask<"buckets">>) : ask("buckets", charted(names, since, until), signal),
+      route.compare ? ask("buckets", charted(names, since - route.range, until - route.range), signal) : null,
     ]);
     return {
       series: answer.series as Buckets[],
@@ -128,6 +124,13 @@ export class Questions {
       since,
       until,
     };
+  }
+
+  /** What was asked for before this script was there, once: only for the address of that time. */
+  private first(route: Route): First | undefined {
+    const first = window.sensorlogdFirst;
+    delete window.sensorlogdFirst;
+    return first?.key === keyOf(route) ? first : undefined;
   }
 
   private async happened(state: State, signal: AbortSignal): Promise<Happened> {
@@ -294,15 +297,8 @@ function notesOf(answer: { series: { notes: string[] }[] }, found: number): stri
   return [...new Set([...damage, ...answer.series.flatMap((one) => one.notes), ...many])];
 }
 
-/** Whether each is the name of one series: no pattern, and no sensor's. */
-const plain = (series: readonly string[]): boolean =>
-  series.length > 0 && series.length <= MOST_SERIES && series.every((name) => /^[^*?[\]]+\.[^*?[\]]+$/.test(name));
-
 const eventsKey = (route: Route): string =>
   `${route.page}|${route.sensor}|${route.more["sensor"] ?? ""}|${route.more["kind"] ?? ""}|${route.more["before"] ?? ""}`;
-
-/** As many points as there are pixels. */
-const points = (): number => Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
 
 /** Series by the length of their steps. */
 function steps(series: readonly Buckets[]): Buckets[][] {

@@ -1,6 +1,6 @@
 // The page of charts: which series, which time, a picture for each few units, a legend with figures.
 
-import { useMemo } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { periodsOf, thresholds } from "../../state/alarms";
 import { type Buckets, type Line, line, panels } from "../../state/frame";
@@ -25,19 +25,21 @@ const WIDE = 900;
 export function ChartPage({ state, act }: { state: State; act: Act }) {
   const { route, chart } = state;
   const data = chart.data;
-  const known = useMemo(() => everyChannel(state), [state.sensors, state.former]);
+  const known = useKept(useMemo(() => everyChannel(state), [state.sensors, state.former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
-  const events = useMemo(() => happened(state, data), [state.happened, state.recent, data]);
+  const events = useKept(useMemo(() => happened(state, data), [state.happened, state.recent, data]));
   const loud = useMemo(() => events.filter((one) => !QUIET.has(one.kind) && !one.kind.startsWith("alarm_")), [events]);
-  const limits = useMemo(
-    () =>
-      thresholds(
-        lines.filter((one) => !state.hidden.has(one.name)),
-        state.alarms,
-      ),
-    [lines, state.alarms, state.hidden],
+  const limits = useKept(
+    useMemo(
+      () =>
+        thresholds(
+          lines.filter((one) => !state.hidden.has(one.name)),
+          state.alarms,
+        ),
+      [lines, state.alarms, state.hidden],
+    ),
   );
-  const periods = useMemo(() => periodsOf(state.happened.data?.periods ?? [], lines), [state.happened, lines]);
+  const periods = useKept(useMemo(() => periodsOf(state.happened.data?.periods ?? [], lines), [state.happened, lines]));
   const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
@@ -120,6 +122,13 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       ) : null}
     </>
   );
+}
+
+/** The list of before, if this one has the same members: who draws from it need not draw again. */
+function useKept<T>(list: readonly T[]): readonly T[] {
+  const kept = useRef(list);
+  if (list.length !== kept.current.length || list.some((member, at) => member !== kept.current[at])) kept.current = list;
+  return kept.current;
 }
 
 /** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */

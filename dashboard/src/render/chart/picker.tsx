@@ -1,7 +1,7 @@
 // Which series: looked for by any part of the name, or by a glob that stands for all that it means.
 
 import { useState } from "preact/hooks";
-import { MOST_SERIES } from "../../load/questions";
+import { MOST_SERIES } from "../../load/charted";
 import type { State } from "../../state/model";
 import { type Channel, chosen, matches } from "../../state/series";
 import type { Act } from "../act";

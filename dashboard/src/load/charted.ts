@@ -1,0 +1,42 @@
+// The question that a chart asks: of these series, with as many points as there are pixels.
+
+import { type Route, write } from "../state/route";
+import { ZONE } from "../state/words";
+import { iso, type Query } from "./api";
+
+export const MOST_SERIES = 40;
+export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
+
+export const keyOf = (route: Route): string => write({ ...route, kiosk: false });
+
+/** As many points as there are pixels. */
+export const points = (): number =>
+  Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
+
+export const charted = (series: readonly string[], since: number, until: number): Query => ({
+  series,
+  max_points: points(),
+  shape: "columns",
+  agg: AGGREGATES,
+  tz: ZONE,
+  since: iso(since),
+  until: iso(until),
+});
+
+/** Whether each is the name of one series: no pattern, and no sensor's. */
+export const plain = (series: readonly string[]): boolean =>
+  series.length > 0 && series.length <= MOST_SERIES && series.every((name) => /^[^*?[\]]+\.[^*?[\]]+$/.test(name));
+
+/** What was asked for while the page's script was on its way: see first.ts. `key`: the address of the chart. */
+export interface First {
+  key: string;
+  since: number;
+  until: number;
+  answer: Promise<Response>;
+}
+
+declare global {
+  interface Window {
+    sensorlogdFirst?: First;
+  }
+}
