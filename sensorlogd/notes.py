@@ -20,4 +20,4 @@ def said(text: str, by: str = "", channel: str = "") -> str:
 
 def one_line(text: str) -> str:
     """Without what would break a line of a table or a terminal: control characters are blanks, and blanks are one."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())

@@ -62,29 +62,29 @@ def read(path: Path) -> list[Panel]:
         if len(content) > MOST_BYTES:
             raise ValueError("it is too long")
         found = json.loads(content)["panels"][:MOST]
-        return [panel(one["name"], one["view"], int(one["saved_us"])) for one in found]
+        return [panel(row["name"], row["view"], int(row["saved_us"])) for row in found]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PanelsError(f"{path}: it is not as it was written ({error}); mend it, or move it away") from None
 
 
-def save(path: Path, one: Panel) -> None:
+def save(path: Path, panel_: Panel) -> None:
     """One of the same name is replaced. Raises PanelsError when there are too many, OSError."""
-    others = [known for known in read(path) if known.name != one.name]
+    others = [known for known in read(path) if known.name != panel_.name]
     if len(others) >= MOST:
         raise PanelsError(f"there are {MOST} views already; delete one first")
-    _write(path, [*others, one])
+    _write(path, [*others, panel_])
 
 
 def delete(path: Path, name: str) -> None:
     """Raises PanelsError when there is none of that name, OSError."""
     known = read(path)
-    left = [one for one in known if one.name != name]
+    left = [panel_ for panel_ in known if panel_.name != name]
     if len(left) == len(known):
         raise PanelsError(f"no view is called {ascii(name)[:200]}")
     _write(path, left)
 
 
 def _write(path: Path, panels: Sequence[Panel]) -> None:
-    rows = sorted(panels, key=lambda one: one.name)
+    rows = sorted(panels, key=lambda panel_: panel_.name)
     with written(path) as file:
-        file.write(json.dumps({"panels": [asdict(one) for one in rows]}, ensure_ascii=False, indent=1).encode() + b"\n")
+        file.write(json.dumps({"panels": [asdict(panel_) for panel_ in rows]}, ensure_ascii=False, indent=1).encode() + b"\n")

@@ -35,7 +35,7 @@ class Tariff:
 
     def rate(self, day: str) -> Rate | None:
         """The one that holds on that day; None before the first."""
-        return next((one for one in reversed(self.rates) if one.since <= day), None)
+        return next((rate for rate in reversed(self.rates) if rate.since <= day), None)
 
     def price(self, at: datetime, price_from: Callable[[str], float | None]) -> float | None:
         """Of a unit in the hour that begins at ``at`` (local time). ``price_from``: what a series says then. None: not known."""
@@ -54,14 +54,14 @@ def of(found: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
     """Of what ``dataclasses.asdict`` and JSON made of them."""
     return tuple(
         Tariff(
-            one["name"],
-            tuple(one["series"]),
-            one["unit"],
-            one["currency"],
+            prices["name"],
+            tuple(prices["series"]),
+            prices["unit"],
+            prices["currency"],
             tuple(
                 Rate(rate["since"], rate["price"], tuple((a, b, price) for a, b, price in rate["hours"]), rate["by"])
-                for rate in one["rates"]
+                for rate in prices["rates"]
             ),
         )
-        for one in found
+        for prices in found
     )

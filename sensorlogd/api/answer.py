@@ -92,22 +92,22 @@ class Answer:
         readings: Iterator[Reading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
         changes = {} if wanted.unit is None else conversions(wanted.series, wanted.unit)
         for reading in converted(readings, changes) if changes else readings:
-            one = reading.series
+            series = reading.series
             yield {
                 "time": self._local(reading.ts_us),
-                "sensor": one.sensor,
-                "channel": one.channel,
+                "sensor": series.sensor,
+                "channel": series.channel,
                 "value": number(reading.value),
-                "unit": one.unit if changes.get(one.id) is None else wanted.unit,
+                "unit": series.unit if changes.get(series.id) is None else wanted.unit,
                 "quality": quality.describe(reading.quality),
             }
 
     def _buckets(self, log: Log, ask: Ask) -> Generator[Row, None, None]:
-        for one, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
-            self.notes.append(f"{one.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
-            self.notes += [f"{one.name}: {note}" for note in answer.notes]
+        for series, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
+            self.notes.append(f"{series.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
+            self.notes += [f"{series.name}: {note}" for note in answer.notes]
             for row in answer.rows:
-                yield {"time": self._local(row.start_us)} | bucket_row(one, row, ask.aggregates, number)
+                yield {"time": self._local(row.start_us)} | bucket_row(series, row, ask.aggregates, number)
 
 
 def number(value: Any) -> Any:

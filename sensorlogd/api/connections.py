@@ -119,8 +119,8 @@ class Connections:
             self._idle = [lease for lease in self._idle if lease.identity == identity]
             self._all.difference_update(former)
             lease = self._idle.pop() if self._idle else None
-        for one in former:
-            one.close()
+        for connection in former:
+            connection.close()
         return lease or self._opened()
 
     def _opened(self) -> Lease:

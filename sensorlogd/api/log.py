@@ -104,7 +104,7 @@ class Log:
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
 
-        return [self._newest(one, reading, now_us) for one, reading in self._connections.ask(question)]
+        return [self._newest(series, reading, now_us) for series, reading in self._connections.ask(question)]
 
     def events(self, since: When | None = None, *, limit: int = 1000, sensor: str | None = None) -> list[Event]:
         """What happened to sensors (a name or a glob), clock, database and daemon: the newest ``limit``, oldest of them first."""
@@ -224,12 +224,12 @@ class Log:
         """Microseconds UTC as a datetime in the log's zone. Raises OverflowError outside the years 1 to 9999."""
         return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
 
-    def _newest(self, one: Series, reading: Reading | None, now_us: int) -> Latest:
+    def _newest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
         if reading is None:
-            return Latest(one, None, None, None, None, "never")
+            return Latest(series, None, None, None, None, "never")
         age_us = now_us - reading.ts_us
-        state: State = "stale" if age_us > one.heartbeat_us else "ok"
-        return Latest(one, self.time(reading.ts_us), reading.value, reading.quality, timedelta(microseconds=age_us), state)
+        state: State = "stale" if age_us > series.heartbeat_us else "ok"
+        return Latest(series, self.time(reading.ts_us), reading.value, reading.quality, timedelta(microseconds=age_us), state)
 
     def _us(self, when: When) -> int:
         if isinstance(when, datetime):

@@ -26,10 +26,10 @@ MOST_ASKED = 4  # channels of a known device beyond which their names are taken 
 
 def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
     """One of those that are there; ``used``: which sensors read which of them already. Exits if there is none."""
-    free = [one for one in present if one.device not in used]
+    free = [port for port in present if port.device not in used]
     if not free:
         if present:
-            read_already = ", ".join(f"{one.device} ({used[one.device]})" for one in present)
+            read_already = ", ".join(f"{port.device} ({used[port.device]})" for port in present)
             fail(
                 f"every port that is there is read already: {read_already}; plug the new device in, or name its port",
                 exits.NO_DATA,
@@ -39,9 +39,9 @@ def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) ->
         talk.say(f"Found {_port(free[0])}")
         return free[0]
     if not talk.possible:
-        missing(f"name the port, one of {', '.join(one.device for one in free)}")
+        missing(f"name the port, one of {', '.join(port.device for port in free)}")
     talk.say("There are several ports:")
-    return free[talk.choose("Which one", [_port(one) for one in free])]
+    return free[talk.choose("Which one", [_port(port) for port in free])]
 
 
 def _port(port: PortInfo) -> str:
@@ -55,7 +55,7 @@ def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> C
         if take > len(ranked):
             fail(f"--take {take}: only {len(ranked)} fit{'s' if len(ranked) == 1 else ''}", exits.USAGE)
         return ranked[take - 1]
-    lines = [f"{one.title}: {one.confidence:.0%} ({one.evidence})" for one in ranked]
+    lines = [f"{candidate.title}: {candidate.confidence:.0%} ({candidate.evidence})" for candidate in ranked]
     first = ranked[0]
     if len(ranked) == 1 or first.confidence - ranked[1].confidence >= CLEAR or talk.yes:
         talk.say(f"It speaks {lines[0]}")
@@ -92,7 +92,7 @@ def use_options(draft: Draft, names: Sequence[str], units: Sequence[str], withou
             fail(f"--unit {text}: {wrong}", exits.USAGE)
     for text in without:
         _channel(draft, "--without", text, text).name = ""
-    if not any(one.name for one in draft.channels):
+    if not any(channel.name for channel in draft.channels):
         fail("nothing would be left to log; leave a --without out", exits.USAGE)
 
 
@@ -100,7 +100,8 @@ def _channel(draft: Draft, option: str, text: str, name: str) -> Channel:
     found = draft.channel(name)
     if found is None:
         fail(
-            f"{option} {text}: it has no value {name!r}; there are {', '.join(one.source for one in draft.channels)}", exits.USAGE
+            f"{option} {text}: it has no value {name!r}; there are {', '.join(channel.source for channel in draft.channels)}",
+            exits.USAGE,
         )
     return found
 
@@ -108,7 +109,7 @@ def _channel(draft: Draft, option: str, text: str, name: str) -> Channel:
 def _wrong_name(draft: Draft, channel: Channel, name: str) -> str | None:
     if not NAME.fullmatch(name):
         return f"{name!r} is not a name; use letters, digits, '_' and '-', no blanks or dots, e.g. temperature"
-    if any(one.name == name for one in draft.channels if one is not channel):
+    if any(other.name == name for other in draft.channels if other is not channel):
         return f"{name!r} is the name of another value; choose another"
     return None
 
@@ -142,23 +143,23 @@ def sensor_name(talk: Talk, suggestion: str, problem: Callable[[str], str | None
 
 def channel_names(talk: Talk, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
     """Names and units of those that no option has ``settled``."""
-    unnamed = [one for one in draft.channels if one.name and one.source not in settled]
-    generic = [one for one in unnamed if one.is_generic()]
+    unnamed = [channel for channel in draft.channels if channel.name and channel.source not in settled]
+    generic = [channel for channel in unnamed if channel.is_generic()]
     if not talk.possible:
         if generic and not talk.yes:
-            named = " ".join(f"--channel {one.source}=NAME" for one in generic[:3])
+            named = " ".join(f"--channel {channel.source}=NAME" for channel in generic[:3])
             missing(f"{named}{' ...' if len(generic) > 3 else ''} names its values, or --yes keeps {generic[0].source}")
         return
     if not generic:
-        listed = ", ".join(one.name for one in unnamed)
+        listed = ", ".join(channel.name for channel in unnamed)
         if not unnamed or talk.agreed(
             f"Keep the names {listed}?" if len(unnamed) <= MOST_ASKED else f"Keep these {len(unnamed)} names?"
         ):
             return
     talk.say("Name and unit of each value. Enter keeps it, a minus sign leaves it out.")
-    for one in unnamed:
-        _ask_channel(talk, draft, one, values.get(one.source), first=one is unnamed[0])
-    while not any(one.name for one in draft.channels):
+    for channel in unnamed:
+        _ask_channel(talk, draft, channel, values.get(channel.source), first=channel is unnamed[0])
+    while not any(channel.name for channel in draft.channels):
         talk.say("  Something must be left to log.")
         unnamed[0].name = unnamed[0].source
         _ask_channel(talk, draft, unnamed[0], values.get(unnamed[0].source), first=False)
@@ -196,14 +197,16 @@ def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
             if live.next(0.2):
                 painter.paint(live.latest)
             enough = enough or (
-                talk.entered() if talk.possible else all(one.name in live.latest for one in draft.channels if one.name)
+                talk.entered()
+                if talk.possible
+                else all(channel.name in live.latest for channel in draft.channels if channel.name)
             )
             if enough and live.latest:  # who presses Enter too early waits for a first value all the same
                 break
         painter.end(live.latest)
         if talk.possible:
             talk.say()
-        return {one.source: live.latest[one.name] for one in draft.channels if one.name in live.latest}
+        return {channel.source: live.latest[channel.name] for channel in draft.channels if channel.name in live.latest}
 
 
 class _Painter:
@@ -233,7 +236,7 @@ class _Painter:
 
 def table(draft: Draft, values: Mapping[str, float | None]) -> list[str]:
     """A line a value: numbers end above each other, units behind them."""
-    channels = [one for one in draft.channels if one.name]
-    texts = {one.name: numbers.text(values.get(one.name), "-") for one in channels}
-    width, room = max(len(one.name) for one in channels), max(map(len, texts.values()))
-    return [f"  {one.name:<{width}}  {texts[one.name]:>{room}} {one.shown_unit()}".rstrip() for one in channels]
+    channels = [channel for channel in draft.channels if channel.name]
+    texts = {channel.name: numbers.text(values.get(channel.name), "-") for channel in channels}
+    width, room = max(len(channel.name) for channel in channels), max(map(len, texts.values()))
+    return [f"  {channel.name:<{width}}  {texts[channel.name]:>{room}} {channel.shown_unit()}".rstrip() for channel in channels]

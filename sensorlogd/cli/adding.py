@@ -121,7 +121,9 @@ def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     values = add_dialogue.watch(talk, draft, max(LIVE_S, wanted.seconds))
     if not values and not talk.yes:
         _nothing_came(talk, port)
-    name = wanted.name or add_dialogue.sensor_name(talk, suggested(draft, product, lambda one: problem(one) is None), problem)
+    name = wanted.name or add_dialogue.sensor_name(
+        talk, suggested(draft, product, lambda proposed: problem(proposed) is None), problem
+    )
     if config is not None and _logged_before(config, name):
         talk.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
     add_dialogue.channel_names(talk, draft, values, settled)
@@ -146,10 +148,16 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
     from sensorlogd.config import ports as same
     from sensorlogd.drivers import ports
 
-    sensor_of = {same.identity(one.port): name for name, one in sensors.items() if isinstance(getattr(one, "port", None), str)}
+    sensor_of = {
+        same.identity(options.port): name for name, options in sensors.items() if isinstance(getattr(options, "port", None), str)
+    }
     present = [] if wanted.port is not None and "://" in wanted.port else ports.connected()
     if wanted.port is None:
-        used = {one.device: sensor_of[same.identity(one.device)] for one in present if same.identity(one.device) in sensor_of}
+        used = {
+            device.device: sensor_of[same.identity(device.device)]
+            for device in present
+            if same.identity(device.device) in sensor_of
+        }
         chosen = add_dialogue.port_of(talk, present, used)
         return chosen.stable, chosen.description
     if "://" in wanted.port:
@@ -161,7 +169,7 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
     sensor = sensor_of.get(same.identity(port))
     if sensor is not None and not (wanted.force and sensor == wanted.name):
         fail(f"{wanted.port} is read already, by the sensor {sensor!r}; 'sensorlogd rename {sensor} NEW' gives it another name")
-    product = next((one.description for one in present if same.identity(one.device) == same.identity(port)), "")
+    product = next((device.description for device in present if same.identity(device.device) == same.identity(port)), "")
     return port, product
 
 
@@ -209,10 +217,10 @@ def _logged_before(config: Any, name: str) -> bool:
 
     try:
         with Log.open(config.database_path()) as log:
-            return any(one.sensor == name for one in log.series(retired=True))
+            return any(series.sensor == name for series in log.series(retired=True))
     except (LogUnavailable, sqlite3.Error, OSError):
         return False
 
 
 def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)[:160]
+    return "".join(character if character.isprintable() else "?" for character in text)[:160]

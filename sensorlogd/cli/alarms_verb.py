@@ -106,7 +106,9 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
         click.echo("")
     subjects = {row.subject for row in chosen}
     output.write(
-        (alarm_rows.change_row(one, when) for one in changes if one.subject in subjects), alarm_rows.CHANGE_COLUMNS, "table"
+        (alarm_rows.change_row(change, when) for change in changes if change.subject in subjects),
+        alarm_rows.CHANGE_COLUMNS,
+        "table",
     )
 
 
@@ -205,7 +207,9 @@ def history(
     since_us = _time(since, zone)
     changes = _answer_from_log(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
     output.write(
-        (alarm_rows.change_row(one, lambda us: times.format_time(us, zone)) for one in changes), alarm_rows.CHANGE_COLUMNS, form
+        (alarm_rows.change_row(change, lambda us: times.format_time(us, zone)) for change in changes),
+        alarm_rows.CHANGE_COLUMNS,
+        form,
     )
 
 
@@ -230,20 +234,20 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
     if name is not None:
         if name not in config.alarms:
             fail(f"no alarm {name!r}; known: {', '.join(config.alarms) or 'none'}", exits.USAGE)
-        wanted = replace(wanted, definitions=tuple(one for one in wanted.definitions if one.name == name))
+        wanted = replace(wanted, definitions=tuple(definition for definition in wanted.definitions if definition.name == name))
     since_us, until_us = _time(since, zone) or 0, now_us()
 
     def question(log: Log) -> list[dict[str, Any]]:
         return [
             {
-                "alarm": one.name,
-                "series": one.subject,
-                "raised": one.raised,
-                "in_alarm": format_duration(one.in_alarm_us // 1_000_000 * 1_000_000),
-                "last": None if one.last_us is None else times.format_time(one.last_us, zone),
-                "readings": one.readings,
+                "alarm": rehearsed.name,
+                "series": rehearsed.subject,
+                "raised": rehearsed.raised,
+                "in_alarm": format_duration(rehearsed.in_alarm_us // 1_000_000 * 1_000_000),
+                "last": None if rehearsed.last_us is None else times.format_time(rehearsed.last_us, zone),
+                "readings": rehearsed.readings,
             }
-            for one in rehearse(log, wanted, since_us, until_us)
+            for rehearsed in rehearse(log, wanted, since_us, until_us)
         ]
 
     found = _answer_from_log(config_file, None, question)

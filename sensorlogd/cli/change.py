@@ -135,7 +135,7 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
         answer = reload_verb.ask(light.data_dir(path))
     except ConfigErrors as errors:
         change.undo()
-        raise Refused([str(one) for one in errors.errors], broken=True) from None
+        raise Refused([str(mistake) for mistake in errors.errors], broken=True) from None
     except reload_verb.Unanswered as error:
         if error.unknown:
             return config, None, str(error)
@@ -148,8 +148,8 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
         return config, None, ""
     if not answer.get("ok"):
         change.undo()
-        problems = [str(one) for one in answer.get("errors") or [answer.get("error") or "it does not say why"]]
-        raise Refused([f"the daemon refuses it: {one}" for one in problems], broken=bool(answer.get("errors")))
+        problems = [str(problem) for problem in answer.get("errors") or [answer.get("error") or "it does not say why"]]
+        raise Refused([f"the daemon refuses it: {problem}" for problem in problems], broken=bool(answer.get("errors")))
     return config, str(answer.get("outcome") or "the new configuration is in use"), ""
 
 

@@ -28,8 +28,8 @@ def attach(command: click.Command) -> None:
         if names is not None:
             # What `shell_complete=` of a parameter sets; here in one place instead of at every parameter.
             parameter._custom_shell_complete = _completer(names, listed=known is _OF_OPTIONS)
-    for one in command.commands.values() if isinstance(command, click.Group) else ():
-        attach(one)
+    for verb in command.commands.values() if isinstance(command, click.Group) else ():
+        attach(verb)
 
 
 def _completer(names: Names, *, listed: bool) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
@@ -55,7 +55,7 @@ def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
     given = ctx.params.get("db")
     path = Path(str(given).removeprefix("sqlite:///")) if given else light.database_path(_config(ctx))
     with Log.open(path) as log:
-        return [(one.name, one.unit) for one in log.series()]
+        return [(series.name, series.unit) for series in log.series()]
 
 
 def _sensors(ctx: click.Context) -> Iterable[tuple[str, str]]:

@@ -41,7 +41,7 @@ def judge(
     reported, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
     facts = written | reported.get("daemon", {})
     if answered:
-        sensors = [_overlaid(one, reported.get("sensors", []), now) for one in sensors]
+        sensors = [_overlaid(sensor, reported.get("sensors", []), now) for sensor in sensors]
     state, explanation = daemon_state(facts, now, database, held=held, answered=answered)
     return Condition(state, explanation, bool(answered), facts, sensors)
 
@@ -64,14 +64,14 @@ def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
 
 
 def _overlaid(stored: SensorState, reported: list[Mapping[str, Any]], now: int) -> SensorState:
-    for one in reported:
-        if one.get("sensor") == stored.sensor:
+    for sensor in reported:
+        if sensor.get("sensor") == stored.sensor:
             return replace(
                 stored,
-                state=one.get("state", stored.state),
-                last_error=one.get("last_error", stored.last_error),
-                counters=one.get("counters", stored.counters),
-                examples=one.get("examples", {}),
+                state=sensor.get("state", stored.state),
+                last_error=sensor.get("last_error", stored.last_error),
+                counters=sensor.get("counters", stored.counters),
+                examples=sensor.get("examples", {}),
                 updated_us=now,
             )
     return stored
@@ -86,11 +86,11 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         remarks_made.append(
             ("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged")
         )
-    for one in _list(facts.get("work")):
-        if isinstance(one, Mapping):
-            total = f" of {int(one['total']):,}" if one.get("total") else ""
-            outcome = f"; {one['outcome']}" if one.get("outcome") else ""
-            remarks_made.append(("work", f"{one.get('kind')}: {int(one.get('done') or 0):,}{total}{outcome}"))
+    for piece in _list(facts.get("work")):
+        if isinstance(piece, Mapping):
+            total = f" of {int(piece['total']):,}" if piece.get("total") else ""
+            outcome = f"; {piece['outcome']}" if piece.get("outcome") else ""
+            remarks_made.append(("work", f"{piece.get('kind')}: {int(piece.get('done') or 0):,}{total}{outcome}"))
     if facts.get("wal_held_by"):
         who = facts["wal_held_by"]
         names = ", ".join(map(str, who)) if isinstance(who, list) else str(who)
@@ -112,7 +112,8 @@ def _alarms(reported: Any) -> list[tuple[str, str]]:
     counts = {str(word): int(n) for word, n in dict(reported.get("counts") or {}).items() if word not in ("normal", "pending")}
     if counts:
         some = [
-            f"{one['alarm']} of {one['subject'] or 'the daemon'} ({one['severity']})" for one in _list(reported.get("shown"))[:3]
+            f"{alarm['alarm']} of {alarm['subject'] or 'the daemon'} ({alarm['severity']})"
+            for alarm in _list(reported.get("shown"))[:3]
         ]
         more = ", ..." if sum(counts.values()) > len(some) else ""
         count = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))

@@ -123,7 +123,7 @@ def check(log: Log, sample: int) -> None:
         if series is not None:
             wrong.add(series)
     if wrong:
-        names = [one.name for one in log.series(("*.*",), retired=True) if one.id in wrong]
+        names = [series.name for series in log.series(("*.*",), retired=True) if series.id in wrong]
         fail(f"roll-ups of {len(wrong)} series are wrong; mend them: sensorlogd db rebuild-rollups --series '{names[0]}' ...")
 
 
@@ -205,7 +205,7 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
     from sensorlogd.daemon.control.requests import Rebuild
 
     with acting(config_file, db) as actor:
-        actor.act(Rebuild(tuple(one.id for one in wanted), since_us))
+        actor.act(Rebuild(tuple(series.id for series in wanted), since_us))
         if actor.offline is not None:
             actor.roll_up()
             click.echo(f"roll-ups of {len(wanted)} series are made anew")

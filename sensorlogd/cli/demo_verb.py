@@ -164,9 +164,9 @@ def _history(path: Path, days: int) -> int:
                     values, identity = source.values(n), ids[name, channel]
 
                     def store(
-                        db: OpenDatabase, one: int = identity, t: range = times, v: list[float | None] = values
+                        db: OpenDatabase, series: int = identity, t: range = times, v: list[float | None] = values
                     ) -> UpsertCounts:
-                        return upsert(db.conn, db.frontier, one, t, v, [1] * len(v), now_us)
+                        return upsert(db.conn, db.frontier, series, t, v, [1] * len(v), now_us)
 
                     writer.submit("past", store).result()
                     made += n

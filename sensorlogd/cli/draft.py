@@ -79,14 +79,14 @@ class Draft:
 
     def channel(self, name: str) -> Channel | None:
         """By the device's name for it, or the new one."""
-        return next((one for one in self.channels if name in (one.source, one.name)), None)
+        return next((channel for channel in self.channels if name in (channel.source, channel.name)), None)
 
     def text(self, name: str, head: str = "") -> str:
         """The file."""
         lines = [*(f"# {line}" for line in head.splitlines()), "sensors:", f"  {_flow(name)}:"]
         for key, value in self._named().items():
             if key == "channels" and value:
-                lines += ["    channels:", *(f"      {_flow(one)}: {_flow(options)}" for one, options in value.items())]
+                lines += ["    channels:", *(f"      {_flow(channel)}: {_flow(options)}" for channel, options in value.items())]
             else:
                 lines.append(f"    {key}: {_flow(value)}")
         return "\n".join(lines) + "\n"
@@ -101,10 +101,10 @@ class Draft:
             return {**keys, "channels": channels} if channels else keys
         own = keys.pop("channels", None) or {}
         if isinstance(form, dict) and isinstance(form.get("fields"), list) and not own:
-            renamed = {one.source: one.name or None for one in self.channels}
-            form["fields"] = [renamed.get(one, one) for one in form["fields"]]
-            return {**keys, "channels": {one.name: _unit(one) for one in self.channels if one.name}}
-        channels = {one.name: self._entry(one, own.get(one.source)) for one in self.channels if one.name}
+            renamed = {channel.source: channel.name or None for channel in self.channels}
+            form["fields"] = [renamed.get(source, source) for source in form["fields"]]
+            return {**keys, "channels": {channel.name: _unit(channel) for channel in self.channels if channel.name}}
+        channels = {channel.name: self._entry(channel, own.get(channel.source)) for channel in self.channels if channel.name}
         return {**keys, "channels": channels}
 
     def _entry(self, channel: Channel, known: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -116,17 +116,17 @@ class Draft:
     def _over_profile(self, name: str) -> dict[str, Any]:
         """What differs from the profile. A channel of another name takes the keys that the profile has for it with it."""
         theirs: dict[str, Any] = {}
-        if any(one.name != one.source for one in self.channels):
+        if any(channel.name != channel.source for channel in self.channels):
             file = profiles.available(self.base)[name].path
             theirs = (yaml.safe_load(file.read_text("utf-8-sig")).get("sensor") or {}).get("channels") or {}
         found: dict[str, Any] = {}
-        for one in self.channels:
-            if one.name == one.source:
-                found |= {one.name: _unit(one)} if one.unit is not None else {}
+        for channel in self.channels:
+            if channel.name == channel.source:
+                found |= {channel.name: _unit(channel)} if channel.unit is not None else {}
                 continue
-            found[one.source] = None
-            if one.name:
-                found[one.name] = self._entry(one, theirs.get(one.source))
+            found[channel.source] = None
+            if channel.name:
+                found[channel.name] = self._entry(channel, theirs.get(channel.source))
         return found
 
 

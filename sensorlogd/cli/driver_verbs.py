@@ -83,7 +83,7 @@ def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int
         fail(f"no sensor {sensor!r} is configured{closest(sensor, config.sensors)}", exits.USAGE)
     if sensor is not None and config.sensors[sensor].driver == "computed":
         fail(f"{sensor} is computed from others, so there is nothing to read; try those", exits.USAGE)
-    names = [sensor] if sensor is not None else [name for name, one in config.sensors.items() if one.driver != "computed"]
+    names = [sensor] if sensor is not None else [name for name, options in config.sensors.items() if options.driver != "computed"]
     heard = [_try_one(name, config, seconds, limit) for name in names]
     if not all(heard):
         sys.exit(exits.NO_DATA)

@@ -88,7 +88,7 @@ def export(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if wide:
-        columns = ("time", *(f"{one.name} [{one.unit}]" if one.unit else one.name for one in wanted))
+        columns = ("time", *(f"{series.name} [{series.unit}]" if series.unit else series.name for series in wanted))
         rows = _wide_readings(log, wanted, span, columns) if ask is None else _wide_buckets(log, wanted, ask, columns)
     elif ask is None:
         columns = tuple(READING_COLUMNS)
@@ -140,7 +140,7 @@ def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], as
     """Whether any time has microseconds: then all are written with them. It is known at the first that has some."""
     if ask is not None and ask.step is not None:
         return ask.step.unit == "us" and ask.step.count % 1_000_000 != 0
-    return any(ts % 1_000_000 for one in wanted for rows in log.columns(one, *span) for ts, *_ in rows)
+    return any(ts % 1_000_000 for series in wanted for rows in log.columns(series, *span) for ts, *_ in rows)
 
 
 def _range(
@@ -168,13 +168,13 @@ def _row(reading: Reading) -> dict[str, Any]:
 
 
 def _buckets(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
-    for one, answer in log.buckets(wanted, ask):
+    for series, answer in log.buckets(wanted, ask):
         for row in answer.rows:
-            yield row.start_us, bucket_row(one, row, ask.aggregates)
+            yield row.start_us, bucket_row(series, row, ask.aggregates)
 
 
 def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
-    name = {one.id: column for one, column in zip(wanted, columns[1:], strict=True)}
+    name = {series.id: column for series, column in zip(wanted, columns[1:], strict=True)}
     for ts, found in groupby(log.readings(wanted, *span), key=lambda reading: reading.ts_us):
         row: dict[str, Any] = {}
         for reading in found:

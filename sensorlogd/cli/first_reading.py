@@ -29,12 +29,13 @@ def _stored(config: Config, sensor: str, since_us: int) -> str | None:
             latest = log.latest(log.series((f"{sensor}.*",)), time.time_ns() // 1000)
     except (LogUnavailable, UnknownSeries, sqlite3.Error, OSError):
         return None  # the daemon has only just begun with it
-    new = [one for one in latest if one is not None and one.ts_us >= since_us]
+    new = [reading for reading in latest if reading is not None and reading.ts_us >= since_us]
     if not new:
         return None
     order = list(config.sensors[sensor].channel_options())
-    new.sort(key=lambda one: order.index(one.series.channel) if one.series.channel in order else len(order))
+    new.sort(key=lambda reading: order.index(reading.series.channel) if reading.series.channel in order else len(order))
     shown = ", ".join(
-        f"{one.series.channel} {numbers.text(one.value, '-')} {one.series.unit}".rstrip() for one in new[:MOST_SHOWN]
+        f"{reading.series.channel} {numbers.text(reading.value, '-')} {reading.series.unit}".rstrip()
+        for reading in new[:MOST_SHOWN]
     )
     return shown + (f" and {len(new) - MOST_SHOWN} more" if len(new) > MOST_SHOWN else "")

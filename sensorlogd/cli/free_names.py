@@ -12,7 +12,7 @@ from sensorlogd.config.models import NAME
 def taken(config: Any, folder: Path, *, force: bool) -> Callable[[str], str | None]:
     """What is wrong with a name, or None. ``force``: a file in ``folder`` may be replaced."""
     known = {} if config is None else {**config.sensors, **config.failed_sensors}
-    former = {} if config is None else {one.was: name for name, one in config.sensors.items() if one.was}
+    former = {} if config is None else {options.was: name for name, options in config.sensors.items() if options.was}
 
     def problem(name: str) -> str | None:
         if not NAME.fullmatch(name):

@@ -51,16 +51,16 @@ def gaps(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     wanted = series_of(log, series) or log.series(retired=True)  # of a log without a configuration (an import) all is meant
-    spans = [(one, *_known(log, one, start, end)) for one in wanted]
+    spans = [(series, *_known(log, series, start, end)) for series in wanted]
     if all(begin >= ended for _, begin, ended in spans):
         fail("nothing is stored of this in the range", exits.NO_DATA)
     rows = (
-        {"sensor": one.sensor, "channel": one.channel, "time": times.format_time(began, zone)}
+        {"sensor": series.sensor, "channel": series.channel, "time": times.format_time(began, zone)}
         | {"until": times.format_time(began + lasted, zone) if is_over else None}
         | {"lasted": times.format_age(lasted), "seconds": lasted / 1e6}
-        for one, begin, ended in spans
+        for series, begin, ended in spans
         for lasted, began, is_over in nlargest(
-            limit, between(log, one, begin, ended, one.heartbeat_us if least is None else least)
+            limit, between(log, series, begin, ended, series.heartbeat_us if least is None else least)
         )
     )
     output.write(rows, COLUMNS, form)
@@ -70,7 +70,7 @@ def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, i
     """The part of a range in which its silence means something: from the first reading that is known of, and if it is not configured any
     more, to its last. Empty (begin >= end) where there is none."""
     first, last = log.span([series])
-    known = min((one for one in (first, log.known_from(series)) if one is not None), default=end_us)
+    known = min((us for us in (first, log.known_from(series)) if us is not None), default=end_us)
     return max(known, start_us), end_us if series.retired_us is None or last is None else min(end_us, last + 1)
 
 

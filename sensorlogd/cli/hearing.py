@@ -36,7 +36,7 @@ def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, s
             show(_outcome(line, heard, candidates))
             if line.one_setting or (line.is_pty and heard.data) or (candidates and candidates[0].confidence >= probing.SURE):
                 break
-        if active and not any(one.confidence >= probing.SURE for one in candidates_found):
+        if active and not any(candidate.confidence >= probing.SURE for candidate in candidates_found):
             candidates_found += _ask(line, show)
         findings.has_speed = not (line.is_pty or line.one_setting)
     findings.ranked = probing.best(candidates_found)

@@ -116,12 +116,12 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
         if given["dry_run"]:
             click.echo("nothing was imported (--dry-run)")
             return
-        kept = [_keep_bad(one) for one in staged]
+        kept = [_keep_bad(file) for file in staged]
         with acting(config_file, db, create=True) as actor:
             # All of them first: a series that is something else in the log is a mistake, too, and then nothing is imported.
-            identities = [_identify(actor, one.found, heartbeat) for one in staged]
-            for one, known, bad in zip(staged, identities, kept, strict=True):
-                _import(actor, one, list(zip(one.found, known, strict=True)), replace=given["replace"], bad=bad)
+            identities = [_identify(actor, file.found, heartbeat) for file in staged]
+            for file, known, bad in zip(staged, identities, kept, strict=True):
+                _import(actor, file, list(zip(file.found, known, strict=True)), replace=given["replace"], bad=bad)
             actor.roll_up()
 
 

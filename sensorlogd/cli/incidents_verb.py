@@ -42,11 +42,11 @@ def incidents(
     found = kept.all_incidents(path)
     salvages = _salvages(path)
     if name is not None:
-        one = next((incident for incident in found if incident.name == name), None)
-        if one is None:
+        wanted = next((incident for incident in found if incident.name == name), None)
+        if wanted is None:
             known = ", ".join(incident.name for incident in found) or "none"
             fail(f"there is no incident {name!r}; those of {path}: {known}", exits.USAGE)
-        _remove(one, salvages.get(name), yes=yes, force=force)
+        _remove(wanted, salvages.get(name), yes=yes, force=force)
         return
     rows = [_row(incident, salvages.get(incident.name), zone) for incident in found]
     if form == "json":
@@ -72,7 +72,7 @@ _WORDS = {
 def _salvages(path: Path) -> dict[str, work.Work]:
     """Incident -> the work that brings it back, as far as the log can be read."""
     with contextlib.suppress(LogUnavailable, sqlite3.Error), Log.open(path) as log:
-        return {str(one.request.get("incident")): one for one in work.everything(log.conn) if one.kind == "salvage"}
+        return {str(piece.request.get("incident")): piece for piece in work.everything(log.conn) if piece.kind == "salvage"}
     return {}
 
 

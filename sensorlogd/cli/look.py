@@ -95,8 +95,8 @@ def add_color(command: click.Command) -> None:
     if not any(parameter.name == "color" for parameter in command.params):
         command.params.append(color_option(hidden=True))
     if isinstance(command, click.Group):
-        for one in command.commands.values():
-            add_color(one)
+        for verb in command.commands.values():
+            add_color(verb)
 
 
 def color_option(*, hidden: bool = False) -> click.Option:

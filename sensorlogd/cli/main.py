@@ -98,8 +98,8 @@ def _add_debug(command: click.Command) -> None:
         option = click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=_debug)
         command.params.append(option)
     if isinstance(command, click.Group):
-        for one in command.commands.values():
-            _add_debug(one)
+        for verb in command.commands.values():
+            _add_debug(verb)
 
 
 @click.group(

@@ -142,7 +142,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
     with _log(options) as log:
         wanted = series_of(log, (pattern,))
         try:
-            previews = [_preview(log, one, change, since, until) for one in wanted]
+            previews = [_preview(log, series, change, since, until) for series in wanted]
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
     some = [preview for preview in previews if preview.readings]
@@ -249,11 +249,11 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
     identity = options[requests_given[0]]
     with _log(options) as log:
         try:
-            one = _checked(log, requests_given[0], identity)
+            request = _checked(log, requests_given[0], identity)
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
     if options["dry_run"]:
-        click.echo(f"mend {identity}: {one.readings:,} readings would become what they were (--dry-run)")
+        click.echo(f"mend {identity}: {request.readings:,} readings would become what they were (--dry-run)")
         return True
     with acting(options["config_file"], options["db"]) as actor:
         order = requests.Undo(identity) if requests_given == ["undo"] else requests.Resume(identity)
@@ -278,20 +278,20 @@ def _checked(log: Log, what: str, identity: int) -> mend.Mend:
 def _list(options: dict[str, Any]) -> None:
     zone = zone_of(options["tz"])
     with _log(options) as log:
-        names = {one.id: one.name for one in log.series(("*.*",), retired=True)} if mend.all_mends(log.conn) else {}
+        names = {series.id: series.name for series in log.series(("*.*",), retired=True)} if mend.all_mends(log.conn) else {}
         rows = [
             {
-                "id": one.id,
-                "made": times.format_time(one.made_us, zone),
-                "series": names.get(one.series, one.series),
-                "since": times.format_time(one.since_us, zone),
-                "until": times.format_time(one.until_us, zone),
-                "what": one.message(),
-                "readings": one.readings,
-                "state": mend.state_of(log.conn, one),
-                "note": one.note,
+                "id": made.id,
+                "made": times.format_time(made.made_us, zone),
+                "series": names.get(made.series, made.series),
+                "since": times.format_time(made.since_us, zone),
+                "until": times.format_time(made.until_us, zone),
+                "what": made.message(),
+                "readings": made.readings,
+                "state": mend.state_of(log.conn, made),
+                "note": made.note,
             }
-            for one in reversed(mend.all_mends(log.conn))
+            for made in reversed(mend.all_mends(log.conn))
         ]
     if not rows:
         fail("nothing was mended", exits.NO_DATA)

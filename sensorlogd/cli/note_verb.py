@@ -54,10 +54,10 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
 def _subject(log: Log, wanted: str) -> tuple[str, str]:
     """(sensor, channel); without a channel it is about the sensor."""
     known = log.series(retired=True)
-    for one in known:
-        if one.name == wanted:
-            return one.sensor, one.channel
-    sensors = {one.sensor for one in known}
+    for series in known:
+        if series.name == wanted:
+            return series.sensor, series.channel
+    sensors = {series.sensor for series in known}
     if wanted not in sensors:
-        fail(f"no sensor {wanted!r}{closest(wanted, sensors | {one.name for one in known})}", exits.USAGE)
+        fail(f"no sensor {wanted!r}{closest(wanted, sensors | {series.name for series in known})}", exits.USAGE)
     return wanted, ""

@@ -52,13 +52,13 @@ def _permission(path: str) -> str:
     from pathlib import Path
 
     user, first = _user(os.geteuid()), Path(path)
-    for one in (first, *first.absolute().parents):
+    for folder in (first, *first.absolute().parents):
         try:
-            status = one.stat()
+            status = folder.stat()
         except OSError:
             continue  # behind a folder that is closed, or not there yet: the nearest that can be seen decides
         owner = f"user {_user(status.st_uid)}, group {_group(status.st_gid)}"
-        return f"{user} may not do this; {one} belongs to {owner}: run this as one of them, or with sudo"
+        return f"{user} may not do this; {folder} belongs to {owner}: run this as one of them, or with sudo"
     return f"{user} may not do this: run this as its owner, or with sudo"
 
 

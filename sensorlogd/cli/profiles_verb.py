@@ -41,16 +41,16 @@ def profiles(name: str | None, config_file: Path | None, form: str | None) -> No
         _show(name, known[name].path)
         return
     rows = []
-    for one in known.values():
-        data = _read(one.path)
+    for profile in known.values():
+        data = _read(profile.path)
         sensor = data.get("sensor") or {}
         rows.append(
             {
-                "profile": one.name,
+                "profile": profile.name,
                 "device": data.get("title", ""),
                 "baudrate": int(sensor["baudrate"]) if str(sensor.get("baudrate", "")).isdecimal() else 9600,
                 "channels": len(sensor.get("channels") or {}),
-                "from": str(one.path) if one.own else "shipped",
+                "from": str(profile.path) if profile.own else "shipped",
             }
         )
     output.write(rows, ("profile", "device", "baudrate", "channels", "from"), form)

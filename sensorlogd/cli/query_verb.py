@@ -135,7 +135,7 @@ def _computed_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | No
     """Of each aggregate that is no reading as it came: the places of what it was computed from."""
     change = None if unit is None else conversion(series, unit)
     as_it_is = {"fixed"} if change is not None else {"fixed", "reading"}
-    return dict.fromkeys((name for name, one in chosen.items() if one.digits not in as_it_is), _resolution(series, change))
+    return dict.fromkeys((name for name, how in chosen.items() if how.digits not in as_it_is), _resolution(series, change))
 
 
 def _places_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
@@ -144,7 +144,7 @@ def _places_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None
     if places is None:
         return {}
     shown = {"reading": places, "value": places, "finer": numbers.finer(places, 2)}
-    return {name: shown[one.digits] for name, one in chosen.items() if one.digits in shown}
+    return {name: shown[how.digits] for name, how in chosen.items() if how.digits in shown}
 
 
 def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tuple[Sequence[str], Iterator[Mapping[str, Any]]]:
@@ -153,18 +153,18 @@ def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tupl
     columns = ("time", "sensor", "channel", *bucket_names(names))
 
     def rows() -> Iterator[Mapping[str, Any]]:
-        for one, answer in log.buckets(wanted, ask, unit):
-            chosen = {name: aggregate(name, one.kind) for name in names}
-            shown = {PLACES: _places_of(chosen, one, unit), COMPUTED: _computed_of(chosen, one, unit)}
+        for series, answer in log.buckets(wanted, ask, unit):
+            chosen = {name: aggregate(name, series.kind) for name in names}
+            shown = {PLACES: _places_of(chosen, series, unit), COMPUTED: _computed_of(chosen, series, unit)}
             any_row = False
             for row in answer.rows:
                 any_row = True
-                yield {"time": times.format_time(row.start_us, zone), **shown} | bucket_row(one, row, names)
+                yield {"time": times.format_time(row.start_us, zone), **shown} | bucket_row(series, row, names)
             if any_row or answer.notes:
                 notes = "".join(f"; {note}" for note in answer.notes)
                 sys.stdout.flush()
                 click.echo(
-                    f"{one.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}{notes}", err=True
+                    f"{series.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}{notes}", err=True
                 )
 
     return columns, rows()

@@ -38,7 +38,7 @@ def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) 
     wanted = series_of(log, series) or log.series(retired=True)
     now = now_us()
     found = log.latest(wanted, now)
-    rows = [_newest_row(one, reading, now, zone) for one, reading in zip(wanted, found, strict=True)]
+    rows = [_newest_row(series, reading, now, zone) for series, reading in zip(wanted, found, strict=True)]
     if (form or ("table" if sys.stdout.isatty() else "csv")) == "table":
         from sensorlogd.cli import newest
 
@@ -111,7 +111,7 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
 
 
 def _following(log: Log, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
-    newest = {one.id: start - 1 for one in wanted}
+    newest = {series.id: start - 1 for series in wanted}
     while True:
         # A batch committed now may hold readings older than the newest of another series: look back to each one's own.
         since = min(newest.values(), default=start) + 1

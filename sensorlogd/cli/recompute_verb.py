@@ -54,7 +54,7 @@ def recompute(sensor: str, since: str, yes: bool, tz: str | None, db: str | None
         since_us = times.parse_time(since, now_us(), zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    formulas = {name: parse(one.formula, options.inputs).text for name, one in options.channels.items()}
+    formulas = {name: parse(channel.formula, options.inputs).text for name, channel in options.channels.items()}
     for name, text in formulas.items():
         click.echo(f"{sensor}.{name} = {text}")
     confirm(f"Compute them anew since {times.format_time(since_us, zone)}?", yes=yes)

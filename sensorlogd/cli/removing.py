@@ -166,7 +166,7 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
         fail(f"there is a sensor {new!r} already; choose another name", exits.USAGE)
     try:
         with Log.open(config.database_path()) as log:
-            stored = {one.sensor for one in log.series(retired=True)}
+            stored = {series.sensor for series in log.series(retired=True)}
     except (LogUnavailable, sqlite3.Error, OSError):
         stored = set()
     if new in stored and old in stored:

@@ -66,8 +66,8 @@ def simulate(
         if interval_us < 1_000:
             raise ValueError(f"--interval {interval} is below 1ms")
         for_s = None if duration is None else parse_duration(duration) / 1e6
-        values = dict(_fixed(one, instrument.channels) for one in fixed)
-        chosen = [parse(one) for one in faults]
+        values = dict(_fixed(text, instrument.channels) for text in fixed)
+        chosen = [parse(text) for text in faults]
         if instrument.damage is None and any(fault.name == "wrong-checksum" for fault in chosen):
             raise ValueError(f"wrong-checksum: {protocol} has no checksum")
     except ValueError as error:

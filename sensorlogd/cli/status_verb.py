@@ -135,7 +135,7 @@ def _show(log: Log, form: str | None) -> None:
         if rows:
             click.echo("")
             head, each = sensor_table.laid(rows, look.width())
-            for line in (head, *(line for one in each for line in one)):
+            for line in (head, *(line for lines in each for line in lines)):
                 click.echo(line, color=True)
     if state.state != "running" or problems or state.facts.get("state") != "writing":
         sys.exit(exits.FAILURE)

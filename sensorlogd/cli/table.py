@@ -36,8 +36,8 @@ def lines(columns: Sequence[Column], rows: Sequence[Row], room: int, looks: Sequ
     """``room``: columns of the terminal, 0: no limit. ``looks``: for each row, which of its cells are painted how."""
     head, found = laid(columns, rows, room, looks)
     yield head
-    for one in found:
-        yield from one
+    for row in found:
+        yield from row
 
 
 def laid(
@@ -125,7 +125,7 @@ def _row(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: R
     for n, column in enumerate(shown):
         text = texts[column.name]
         if fold and n == len(shown) - 1:
-            before = sum(widths[one.name] + (1 if one.close else len(GAP)) for one in shown[:-1])
+            before = sum(widths[column.name] + (1 if column.close else len(GAP)) for column in shown[:-1])
             first, *more = wrapped(text, fold)
             yield (row_text + GAP + paint(first, look.get(column.name, ""))).rstrip()
             yield from (" " * before + paint(line, look.get(column.name, "")) for line in more)
@@ -143,13 +143,13 @@ def _rest(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint)
         if not row[column.name]:
             continue
         text, how = f"{column.head} {row[column.name]}".strip(), look.get(column.name, "")
-        if line and (column.folds or cells(INDENT + GAP.join([*(one for one, _ in line), text])) > room):
+        if line and (column.folds or cells(INDENT + GAP.join([*(cell for cell, _ in line), text])) > room):
             yield _joined(line, paint)
             line = []
         if cells(INDENT + text) <= room:
             line.append((text, how))
         else:
-            yield from (INDENT + paint(one, how) for one in wrapped(text, room - len(INDENT)))
+            yield from (INDENT + paint(part, how) for part in wrapped(text, room - len(INDENT)))
     if line:
         yield _joined(line, paint)
 

@@ -52,7 +52,7 @@ def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int 
     now = now_us()
     seen = condition.look(log, now, ANSWER_WITHIN_S)
     rows = rows_of(log, seen, now)
-    updated = {one.sensor: one.updated_us for one in seen.sensors}
+    updated = {sensor.sensor: sensor.updated_us for sensor in seen.sensors}
     for row in rows:
         row[RATE] = rates.of(row["sensor"], int(row["readings"] or 0), updated.get(row["sensor"], 0))
     clock = times.format_time(now // 1_000_000 * 1_000_000, zone)

@@ -44,7 +44,7 @@ def target(path: Path, config: Config | None) -> Target:
     if included:
         return Target(included[0], None)
     folder = config.base_dir / edits.FOLDER
-    others = sorted(one.name for one in folder.glob("*.y*ml")) if folder.is_dir() else []
+    others = sorted(file.name for file in folder.glob("*.y*ml")) if folder.is_dir() else []
     if others:
         raise NoPlace(
             f"{folder} holds {others[0]}{' and others' if len(others) > 1 else ''}, and {path} does not read it; add the line"
@@ -72,16 +72,16 @@ def must_be_writable(path: Path, where: Target) -> None:
         needed.append(Path(os.path.realpath(path)).parent)  # a file is replaced as a whole
         if path.exists():
             needed.append(path)
-    for one in needed:
-        if not os.access(one, os.W_OK):
-            raise NoPlace(_may_not(one, path, where))
+    for place in needed:
+        if not os.access(place, os.W_OK):
+            raise NoPlace(_may_not(place, path, where))
 
 
-def _may_not(one: Path, path: Path, where: Target) -> str:
+def _may_not(folder: Path, path: Path, where: Target) -> str:
     from sensorlogd.cli import plain
 
-    reason = plain.os_error(PermissionError(13, "permission denied", str(one)))
-    if where.main is not None and one != where.folder and path.exists():
+    reason = plain.os_error(PermissionError(13, "permission denied", str(folder)))
+    if where.main is not None and folder != where.folder and path.exists():
         return f"{reason}; or let the owner add the line '{edits.INCLUDE}' to {path}"
     return reason
 
@@ -91,5 +91,5 @@ def included_folders(path: Path, base: Path) -> list[Path]:
     errors: list[ConfigError] = []
     tree = parse(read_text(path).removeprefix("\ufeff"), path, errors)
     entry = tree.data.get("include") if tree is not None and isinstance(tree.data, dict) else None
-    places = [light.resolve(one, base) for one in (entry if isinstance(entry, list) else [entry]) if isinstance(one, str)]
-    return [one for one in places if one.is_dir()]
+    places = [light.resolve(text, base) for text in (entry if isinstance(entry, list) else [entry]) if isinstance(text, str)]
+    return [place for place in places if place.is_dir()]

@@ -56,7 +56,7 @@ class Channel:
 
     def triggers(self) -> frozenset[Key]:
         """The inputs whose readings give readings."""
-        return self.follows if self.join == NEWEST and self.follows else frozenset(one.key for one in self.inputs)
+        return self.follows if self.join == NEWEST and self.follows else frozenset(input_.key for input_ in self.inputs)
 
     @property
     def is_integral(self) -> bool:
@@ -81,7 +81,7 @@ class Node:
         self.seed = 0.0  # what an integral begins with
         self._sums: deque[tuple[int, float]] = deque(maxlen=SUMS)  # the last ones of an integral
         self.triggers = channel.triggers()
-        self._memories = [memories[one.key] for one in channel.inputs]
+        self._memories = [memories[input_.key] for input_ in channel.inputs]
         self._done: set[int] = set()  # times that have their reading
         self._order: deque[int] = deque()
 
@@ -150,36 +150,38 @@ class Node:
     def _newest(self, ts: int, arguments: list[float | None]) -> int | None:
         """Fill ``arguments``; the worst quality of the inputs. None: what was then is not remembered."""
         quality = GOOD
-        for memory, one in zip(self._memories, self.channel.inputs, strict=True):
+        for memory, input_ in zip(self._memories, self.channel.inputs, strict=True):
             found = memory.at(ts)
             if found is None:
-                self.count(self.channel.key, "no_input", 1, f"{one.name} ({'.'.join(one.key)}): none within its heartbeat")
+                self.count(self.channel.key, "no_input", 1, f"{input_.name} ({'.'.join(input_.key)}): none within its heartbeat")
                 quality = combine(quality, _NO_INPUT)
                 arguments.append(None)
                 continue
             if isinstance(found, Gone):
-                self.count(self.channel.key, "late", 1, f"{one.name} ({'.'.join(one.key)}) at {ts} µs is not remembered any more")
+                self.count(
+                    self.channel.key, "late", 1, f"{input_.name} ({'.'.join(input_.key)}) at {ts} µs is not remembered any more"
+                )
                 return None
-            quality = self._with(quality, found[1], one)
+            quality = self._with(quality, found[1], input_)
             arguments.append(found[0])
         return quality
 
     def _equal(self, ts: int, arguments: list[float | None]) -> int | None:
         """The same; None: not all inputs have a reading of that time (yet)."""
         quality = GOOD
-        for memory, one in zip(self._memories, self.channel.inputs, strict=True):
+        for memory, input_ in zip(self._memories, self.channel.inputs, strict=True):
             found = memory.exactly(ts)
             if found is None:
                 return None
-            quality = self._with(quality, found[1], one)
+            quality = self._with(quality, found[1], input_)
             arguments.append(found[0])
         return quality
 
-    def _with(self, quality: int, other: int, one: Input) -> int:
+    def _with(self, quality: int, other: int, input_: Input) -> int:
         if other == quality:
             return quality
         if other & FLAG_MASK in _BAD:
-            self.count(self.channel.key, "bad_input", 1, f"{one.name} ({'.'.join(one.key)})")
+            self.count(self.channel.key, "bad_input", 1, f"{input_.name} ({'.'.join(input_.key)})")
             other |= int(Test.INPUT)
         return combine(quality, other)
 

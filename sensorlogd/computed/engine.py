@@ -25,7 +25,7 @@ class Cycle(ValueError):
 
 def in_order(uses: Mapping[Key, Iterable[Key]]) -> list[Key]:
     """The channels, each after those that it is computed from. ``uses``: channel -> its inputs. Raises Cycle."""
-    graph = {key: [one for one in inputs if one in uses] for key, inputs in uses.items()}
+    graph = {key: [input_ for input_ in inputs if input_ in uses] for key, inputs in uses.items()}
     try:
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -39,8 +39,8 @@ class Engine:
         self.treat = treat
         self.memories: dict[Key, Memory] = {}
         for channel in channels:
-            for one in channel.inputs:
-                self._remember(one.key, one.heartbeat_us, former)
+            for input_ in channel.inputs:
+                self._remember(input_.key, input_.heartbeat_us, former)
         self.nodes = [Node(channel, self.memories, count) for channel in channels]
         self._users: dict[Key, list[int]] = {}
         for rank, node in enumerate(self.nodes):
@@ -101,7 +101,7 @@ class Engine:
             since = after.get(key)
             if since is None:
                 continue
-            times = sorted({ts for one in node.triggers for ts in self.memories[one].after(since)})
+            times = sorted({ts for trigger in node.triggers for ts in self.memories[trigger].after(since)})
             column = self._compute(node, times) if times else None
             if column is not None:
                 made.append((key, column))

@@ -199,14 +199,14 @@ class _Reading:
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, _UNARY):
             self._check(node.operand)
         elif isinstance(node, ast.BoolOp):
-            for one in node.values:
-                self._check(one)
+            for operand in node.values:
+                self._check(operand)
         elif isinstance(node, ast.Compare) and all(isinstance(op, _COMPARE) for op in node.ops):
-            for one in (node.left, *node.comparators):
-                self._check(one)
+            for operand in (node.left, *node.comparators):
+                self._check(operand)
         elif isinstance(node, ast.IfExp):
-            for one in (node.test, node.body, node.orelse):
-                self._check(one)
+            for operand in (node.test, node.body, node.orelse):
+                self._check(operand)
         else:
             raise self._not_allowed(node)
 
@@ -238,9 +238,9 @@ class _Reading:
         if node.keywords or not function.accepts(len(node.args)):
             found = "a name and '='" if node.keywords else f"{len(node.args)} arguments"
             raise self._refused(node, f"{name} is called as {function.signature(name)}, found {found}")
-        for one in node.args:
-            self._check(one)
-        self.calls.append((name, tuple(one.id if isinstance(one, ast.Name) else "" for one in node.args)))
+        for argument in node.args:
+            self._check(argument)
+        self.calls.append((name, tuple(argument.id if isinstance(argument, ast.Name) else "" for argument in node.args)))
 
     def _not_allowed(self, node: ast.expr) -> FormulaError:
         if isinstance(node, ast.Attribute):

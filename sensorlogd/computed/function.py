@@ -33,6 +33,6 @@ class Function:
     def signature(self, name: str) -> str:
         """``dew_point(temperature °C, humidity %)``."""
         units = (*self.units, *[""] * (len(self.takes) - len(self.units)))
-        parts = [f"{one} {unit}".strip() for one, unit in zip(self.takes, units, strict=True)]
+        parts = [f"{parameter} {unit}".strip() for parameter, unit in zip(self.takes, units, strict=True)]
         parts = [part if index < self.needs else f"[{part}]" for index, part in enumerate(parts)]
         return f"{name}({', '.join(parts)}{', ...' if self.more else ''})"

@@ -136,9 +136,9 @@ def channels(sensors: Mapping[str, SensorOptions]) -> list[Channel]:
     made: dict[Key, Channel] = {}
     for sensor, options in sensors.items():
         if isinstance(options, ComputedOptions) and options.enabled:
-            for name, one in options.channels.items():
-                made[sensor, name] = _channel((sensor, name), options, parse(one.formula, options.inputs), sensors)
-    order = in_order({key: [one.key for one in channel.inputs] for key, channel in made.items()})
+            for name, computed in options.channels.items():
+                made[sensor, name] = _channel((sensor, name), options, parse(computed.formula, options.inputs), sensors)
+    order = in_order({key: [input_.key for input_ in channel.inputs] for key, channel in made.items()})
     return [made[key] for key in order]
 
 
@@ -159,7 +159,7 @@ def users(sensors: Mapping[str, SensorOptions], sensor: str) -> list[str]:
         for name, options in sensors.items()
         if isinstance(options, ComputedOptions)
         and name != sensor
-        and any(_key(one)[0] == sensor for one in options.inputs.values())
+        and any(_key(input_)[0] == sensor for input_ in options.inputs.values())
     ]
 
 
@@ -181,8 +181,8 @@ class _Completing:
     def completed(self) -> dict[str, ComputedOptions]:
         for name, options in self.computed.items():
             self._inputs(name, options)
-            for channel, one in options.channels.items():
-                self._formula(name, channel, options, one)
+            for channel, computed in options.channels.items():
+                self._formula(name, channel, options, computed)
         order = self._order()
         done: dict[str, ComputedOptions] = dict(self.computed)
         for key in order:  # units and heartbeats follow from what comes before
@@ -204,12 +204,12 @@ class _Completing:
                 hint = closest(channel, there) or f"; it has {', '.join(there)}"
                 self.mistakes.append(Mistake(where, f"{series!r}: {sensor} has no channel {channel!r}{hint}"))
 
-    def _formula(self, name: str, channel: str, options: ComputedOptions, one: ComputedChannel) -> None:
+    def _formula(self, name: str, channel: str, options: ComputedOptions, computed: ComputedChannel) -> None:
         where: Where = ("computed", name, "channels", channel, "formula")
         try:
-            formula = parse(one.formula, options.inputs)
+            formula = parse(computed.formula, options.inputs)
         except FormulaError as error:
-            self.mistakes.append(Mistake(where, f"{one.formula.strip()[:80]!r}: {error}"))
+            self.mistakes.append(Mistake(where, f"{computed.formula.strip()[:80]!r}: {error}"))
             return
         if options.follow and not set(options.follow) & set(formula.names):
             problem = (
@@ -240,9 +240,9 @@ class _Completing:
             changes["heartbeat"] = max([*theirs, options.heartbeat or 0])
         if options.interval is None and (pace := self._pace(formula, options, done)) is not None:
             changes["interval"] = pace
-        one = options.channels[channel]
-        if formula.unit and "unit" not in one.model_fields_set:
-            changes["channels"] = {**options.channels, channel: one.model_copy(update={"unit": formula.unit})}
+        computed = options.channels[channel]
+        if formula.unit and "unit" not in computed.model_fields_set:
+            changes["channels"] = {**options.channels, channel: computed.model_copy(update={"unit": formula.unit})}
         self._units(key, options, formula, done)
         return options.model_copy(update=changes)
 
@@ -288,8 +288,8 @@ def unused_inputs(sensors: Mapping[str, SensorOptions]) -> Iterator[tuple[str, s
     """(sensor, input) of what no formula uses."""
     for name, options in sensors.items():
         if isinstance(options, ComputedOptions):
-            used = {used for one in options.channels.values() for used in parse(one.formula, options.inputs).names}
-            yield from ((name, one) for one in options.inputs if one not in used)
+            used = {input_ for channel in options.channels.values() for input_ in parse(channel.formula, options.inputs).names}
+            yield from ((name, input_) for input_ in options.inputs if input_ not in used)
 
 
 def unread_inputs(sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -67,7 +67,7 @@ class PriceOptions(Section):
     def _days(cls, value: tuple[RateOptions, ...]) -> tuple[RateOptions, ...]:
         if not value:
             raise ValueError("there is no price; write e.g. - {from: 2026-01-01, price: 0.34}")
-        days = [one.since for one in value]
+        days = [rate.since for rate in value]
         if len(set(days)) != len(days):
             raise ValueError("two prices begin on the same day")
         return value
@@ -78,10 +78,10 @@ def tariffs(prices: Mapping[str, PriceOptions]) -> tuple[Tariff, ...]:
     return tuple(
         Tariff(
             name,
-            one.series,
-            one.unit,
-            one.currency,
-            tuple(rate.rate() for rate in sorted(one.rates, key=lambda rate: rate.since)),
+            price.series,
+            price.unit,
+            price.currency,
+            tuple(rate.rate() for rate in sorted(price.rates, key=lambda rate: rate.since)),
         )
-        for name, one in prices.items()
+        for name, price in prices.items()
     )

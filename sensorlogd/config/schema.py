@@ -24,7 +24,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
         *SECTIONS.values(),
         *entries.values(),
         SensorOptions,
-        *(one for model in drivers.values() for one in model.variants()),
+        *(variant for model in drivers.values() for variant in model.variants()),
     ]
     references, defined = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     ref = {model: references[model, "validation"] for model in models}
@@ -36,7 +36,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
                 "required": ["driver"],
                 "not": {"anyOf": [{"required": ["template"]}, {"required": ["profile"]}]},
             },
-            "then": ref[model] if model.variants() == (model,) else {"anyOf": [ref[one] for one in model.variants()]},
+            "then": ref[model] if model.variants() == (model,) else {"anyOf": [ref[variant] for variant in model.variants()]},
         }
         for name, model in sorted(drivers.items())
     ]

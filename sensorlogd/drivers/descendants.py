@@ -52,16 +52,16 @@ def end(first: int, mark: str, grace_s: float) -> None:
 
 def belonging(first: int, mark: str) -> frozenset[_Process]:
     """The living processes of a run, ``first`` included."""
-    every = {one.pid: one for one in map(_look, _pids()) if one is not None}
+    every = {process.pid: process for process in map(_look, _pids()) if process is not None}
     root = every.get(first) or _look(first, dead_too=True)
     if root is None:
         return frozenset()
     word = f"{MARK}={mark}".encode()
-    later = [one for one in every.values() if one.started >= root.started]
-    found = {one.pid for one in later if one.pid == first or one.session == first or _carries(one.pid, word)}
+    later = [process for process in every.values() if process.started >= root.started]
+    found = {process.pid for process in later if process.pid == first or process.session == first or _carries(process.pid, word)}
     children: dict[int, list[int]] = {}
-    for one in later:
-        children.setdefault(one.parent, []).append(one.pid)
+    for process in later:
+        children.setdefault(process.parent, []).append(process.pid)
     new = list(found | {first})
     while new:
         new = [pid for parent in new for pid in children.get(parent, ()) if pid not in found]
@@ -95,11 +95,11 @@ def _carries(pid: int, word: bytes) -> bool:
 
 def _signal(processes: frozenset[_Process], number: int) -> None:
     """Through a descriptor of the very process: its number may be another's by now."""
-    for one in processes:
+    for process in processes:
         with contextlib.suppress(OSError):  # ended, or another user's by now (setuid)
-            handle = os.pidfd_open(one.pid)
+            handle = os.pidfd_open(process.pid)
             try:
-                if _now(frozenset((one,))):
+                if _now(frozenset((process,))):
                     signal.pidfd_send_signal(handle, number)
             finally:
                 os.close(handle)
@@ -122,5 +122,5 @@ def _still_there(processes: frozenset[_Process], until: float) -> frozenset[_Pro
 
 
 def _now(processes: frozenset[_Process]) -> frozenset[_Process]:
-    looked = ((one, _look(one.pid)) for one in processes)
-    return frozenset(one for one, now in looked if now is not None and now.started == one.started)
+    looked = ((process, _look(process.pid)) for process in processes)
+    return frozenset(process for process, now in looked if now is not None and now.started == process.started)

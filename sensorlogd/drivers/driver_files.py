@@ -61,9 +61,13 @@ def _run_anew(file: Path, text: bytes) -> ModuleType:
         raise
     finally:
         sys.dont_write_bytecode = writes
-    used = {getattr(one, "__name__" if isinstance(one, ModuleType) else "__module__", "") for one in vars(module).values()}
+    used = {
+        getattr(member, "__name__" if isinstance(member, ModuleType) else "__module__", "") for member in vars(module).values()
+    }
     found = {
-        name: getattr(one, "__file__", None) for name, one in list(sys.modules.items()) if name not in before or name in used
+        name: getattr(loaded, "__file__", None)
+        for name, loaded in list(sys.modules.items())
+        if name not in before or name in used
     }
     _beside[file] = {name: Path(path) for name, path in found.items() if path and _is_beside(Path(path), file)}
     return module

@@ -84,8 +84,8 @@ def raw_numbers(kind: str, given: Iterable[int | float], *, width: int | None = 
     ``width``: bits, where the type does not say. Raises ValueError for one that does not fit.
     """
     found: set[int | float] = set()
-    for one in given:
-        found |= _of(kind, one, width)
+    for sentinel in given:
+        found |= _of(kind, sentinel, width)
     return frozenset(found)
 
 

@@ -47,7 +47,7 @@ def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[s
     if not table:
         return None
     choices = [(at,) for at in range(len(names))] + [(at, at + 1) for at in range(len(names) - 1)]
-    choices.sort(key=lambda one: (not any(_LIKELY.search(names[at]) for at in one), len(one), one))
+    choices.sort(key=lambda choice: (not any(_LIKELY.search(names[at]) for at in choice), len(choice), choice))
     best: Guess | None = None
     for times in choices:
         texts = [" ".join(row[at].strip() for at in times) for row in table]

@@ -234,7 +234,7 @@ def sniff(header: str) -> str:
     """
     bare = _QUOTED.sub("", header)
     counts = {delimiter: bare.count(delimiter) for delimiter in "\t;,|"}
-    best = max(counts, key=lambda one: counts[one])
+    best = max(counts, key=lambda character: counts[character])
     if counts[best]:
         return best
     return " " if len(bare.split()) > 1 else ","

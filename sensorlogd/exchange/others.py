@@ -107,7 +107,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
         read = _mapped(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
         if options.repeat == SPREAD:
             read = _spread(read, width_us(options.time_format))
-        return judged((one for row in read for one in row), options, doubtful)
+        return judged((reading for row in read for reading in row), options, doubtful)
 
     return Plan(False, understood_as, found, left_out, doubtful)
 
@@ -149,7 +149,7 @@ def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
             of_sensor.setdefault(row[0].target.sensor, []).append(row)
         for same in of_sensor.values():
             for index, row in enumerate(same):
-                yield [one._replace(ts_us=one.ts_us + evenly(index, len(same), width)) for one in row]
+                yield [reading._replace(ts_us=reading.ts_us + evenly(index, len(same), width)) for reading in row]
 
 
 def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Iterator[Found]:
@@ -157,17 +157,17 @@ def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Ite
     nothing = Nulls(options.nulls, options.decimal).numbers
     earliest = FIRST_US if options.earliest_us is None else options.earliest_us
     latest = options.now_us + options.ahead_us if options.now_us else LAST_US
-    for one in found:
-        if one.value in nothing:
+    for reading in found:
+        if reading.value in nothing:
             continue
-        if type(one.value) is Rounded:
-            one = one._replace(
-                value=float(one.value), quality=quality.combine(one.quality, int(Flag.SUSPECT) | int(Test.ROUNDED))
+        if type(reading.value) is Rounded:
+            reading = reading._replace(
+                value=float(reading.value), quality=quality.combine(reading.quality, int(Flag.SUSPECT) | int(Test.ROUNDED))
             )
-        if not earliest <= one.ts_us <= latest:
-            doubtful.append(one.ts_us)
-            one = one._replace(quality=one.quality | int(Test.BAD_TIME))
-        yield one
+        if not earliest <= reading.ts_us <= latest:
+            doubtful.append(reading.ts_us)
+            reading = reading._replace(quality=reading.quality | int(Test.BAD_TIME))
+        yield reading
 
 
 def _at(text: str, names: Sequence[str], options: Options) -> int:
@@ -184,7 +184,7 @@ def _at(text: str, names: Sequence[str], options: Options) -> int:
     from difflib import get_close_matches
 
     folded = {name.casefold(): name for name in names}
-    near = [folded[one] for one in get_close_matches(text.casefold(), folded, 1, 0.5)]
+    near = [folded[name] for name in get_close_matches(text.casefold(), folded, 1, 0.5)]
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(f"there is no column {text!r}{hint}; there are {some(names)}")
 

@@ -79,7 +79,7 @@ def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Optio
         except ValueError as error:
             lines.bad(str(error))
         else:
-            yield from (one for one in found if one.value not in nulls.numbers)
+            yield from (reading for reading in found if reading.value not in nulls.numbers)
 
 
 def decimal_of(delimiter: str, *, exact: bool) -> str:

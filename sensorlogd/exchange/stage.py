@@ -96,7 +96,7 @@ class Stage:
         """Everything was taken: what there is, series by series, by name."""
         self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
         found = []
-        for target, number in sorted(self._numbers.items(), key=lambda one: one[0].name):
+        for target, number in sorted(self._numbers.items(), key=lambda pair: pair[0].name):
             n, first, last = self._conn.execute(
                 "SELECT count(*), min(ts), max(ts) FROM staged WHERE series = ?", (number,)
             ).fetchone()
@@ -113,9 +113,9 @@ class Stage:
         spacings = sorted(after - before for before, after in pairwise(times))
         return max(3 * spacings[len(spacings) // 2], LEAST_HEARTBEAT_US) if spacings else None
 
-    def pieces(self, one: Staged, *, same_is_one: bool) -> Iterator[Piece]:
+    def pieces(self, file: Staged, *, same_is_one: bool) -> Iterator[Piece]:
         """The readings of a series. ``same_is_one``: the same reading twice in the file is one."""
-        cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (one.number,))
+        cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (file.number,))
         piece = Piece([], [], [])
         at: int | None = None
         last: tuple[int, float | None, int] | None = None  # the first reading of an instant

@@ -28,7 +28,7 @@ def draw(found: Sequence[Curve], since_us: int, until_us: int, form: str, zone: 
     )
     try:
         for panel, unit in zip(axes[:, 0], units, strict=True):
-            for number, curve in enumerate(one for one in found if one.series.unit == unit):
+            for number, curve in enumerate(curve for curve in found if curve.series.unit == unit):
                 colour = f"C{number % 10}"
                 for first, piece in enumerate(curve.pieces):
                     times = [(_EPOCH + timedelta(microseconds=at)).astimezone(tz) for at in piece.times]

@@ -27,7 +27,7 @@ def _findings(lines: list[BlockLine]) -> Iterator[Finding]:
     levels: list[int] = []  # the columns at which keys or entries stand, outermost first
     left: list[int] = []  # those that were left by the line before
     before: BlockLine | None = None
-    followed = [*((one, two) for one, two in pairwise(lines)), *((one, None) for one in lines[-1:])]
+    followed = [*((line, following) for line, following in pairwise(lines)), *((line, None) for line in lines[-1:])]
     for line, after in followed:
         if line.text in ("---", "...") or line.text.startswith("%"):
             continue

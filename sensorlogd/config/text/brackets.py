@@ -67,7 +67,7 @@ class _Walker:
         line = self.lines[at]
         if not line.strip() or line.lstrip().startswith("#"):
             return True
-        before = next((one.split(" #")[0].rstrip() for one in reversed(self.lines[:at]) if one.strip()), "")
+        before = next((above.split(" #")[0].rstrip() for above in reversed(self.lines[:at]) if above.strip()), "")
         opener = self.lines[self.open[0][1]]
         if KEY_LINE.match(line) and before[-1:] not in ",[{":
             if indent <= len(opener) - len(opener.lstrip(" ")):

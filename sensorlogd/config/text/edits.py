@@ -132,7 +132,7 @@ def _last_line(node: yaml.Node) -> int:
     """The last one that holds something of it; the parser's own end of a block is where the next thing begins."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
-        return max(_last_line(one) for one in (last if isinstance(last, tuple) else (last,)))
+        return max(_last_line(child) for child in (last if isinstance(last, tuple) else (last,)))
     end = node.end_mark
     return int(end.line) + (1 if end.column else 0)
 

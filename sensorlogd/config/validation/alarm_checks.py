@@ -38,6 +38,6 @@ def mistakes(
         if options.series is not None and all_known:
             alone = [glob for glob in options.series if not met(options.model_copy(update={"series": (glob,)}), sensors)]
             for glob in alone:
-                off = " (of sensors that are not enabled)" if any(fnmatch.fnmatchcase(one, glob) for one in names) else ""
+                off = " (of sensors that are not enabled)" if any(fnmatch.fnmatchcase(series, glob) for series in names) else ""
                 cure = closest(glob, names) or "; name sensor.channel, globs allowed"
                 yield ("alarms", name, "series"), f"{glob!r} meets no series{off}{cure}"

@@ -77,7 +77,7 @@ def found(value: object) -> str:
 def names_wanted(key: str, value: object) -> str:
     """Below ``key`` stand the names of sensors or templates."""
     name = (
-        next((str(next(iter(one), "")) if isinstance(one, dict) else str(one) for one in value if one), "")
+        next((str(next(iter(item), "")) if isinstance(item, dict) else str(item) for item in value if item), "")
         if isinstance(value, list)
         else ""
     )
@@ -89,7 +89,7 @@ def names_wanted(key: str, value: object) -> str:
 
 def _flow(value: object) -> str:
     words = (
-        [f"{', '.join(str(key) for key in one)}: ..." if isinstance(one, Mapping) else str(one) for one in value]
+        [f"{', '.join(str(key) for key in item)}: ..." if isinstance(item, Mapping) else str(item) for item in value]
         if isinstance(value, list)
         else []
     )

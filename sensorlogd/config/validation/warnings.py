@@ -70,7 +70,9 @@ def _alarms(config: Config) -> Iterator[str]:
     for name, target in config.notify.items():
         if target.way == "apprise" and importlib.util.find_spec("apprise") is None:
             yield f"notify.{name}: Apprise is not installed, so nothing is sent: {extras.advice('notify')}"
-        used = any(name in (*one.notify, *(one.escalate.notify if one.escalate else ())) for one in config.alarms.values())
+        used = any(
+            name in (*alarm.notify, *(alarm.escalate.notify if alarm.escalate else ())) for alarm in config.alarms.values()
+        )
         if not used:
             yield f"notify.{name}: no alarm names it"
     for name, options in config.alarms.items():
@@ -93,17 +95,22 @@ def _retiring(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
         for name, sensor in config.sensors.items()
         for channel, options in sensor.channel_options().items()
     }
-    for one in stored:
-        key = (one.sensor, one.channel)
+    for series in stored:
+        key = (series.sensor, series.channel)
         options = units.get(key)
-        if key not in configured and one.sensor not in former and key not in renamed and one.sensor not in config.failed_sensors:
+        if (
+            key not in configured
+            and series.sensor not in former
+            and key not in renamed
+            and series.sensor not in config.failed_sensors
+        ):
             yield (
-                f"{one.sensor}.{one.channel}: is in the database and not configured any more: {one.readings} readings"
+                f"{series.sensor}.{series.channel}: is in the database and not configured any more: {series.readings} readings"
                 f" retire (they stay readable); if it was renamed, write was:"
-                f" {one.sensor if one.sensor not in config.sensors else one.channel}"
+                f" {series.sensor if series.sensor not in config.sensors else series.channel}"
             )
-        elif options is not None and options.unit != micro(one.unit) and options.unit_change is None and one.readings:
+        elif options is not None and options.unit != micro(series.unit) and options.unit_change is None and series.readings:
             yield (
-                f"{config.sensors[one.sensor].written_below}.{one.sensor}.channels.{one.channel}.unit: changes from {one.unit!r} to {options.unit!r} with history; a new"
+                f"{config.sensors[series.sensor].written_below}.{series.sensor}.channels.{series.channel}.unit: changes from {series.unit!r} to {options.unit!r} with history; a new"
                 " series will be begun; say which you want with unit_change: convert, relabel or new_series"
             )

@@ -66,13 +66,14 @@ def is_text(data: bytes) -> bool:
     if good >= LOOKS_LIKE_TEXT * len(data):
         return bool(data)
     text = data.decode("utf-8", "replace")
-    strange = sum(not one.isprintable() and one not in "\t\r\n\x02\x03" for one in text) + text.strip("\ufffd").count("\ufffd")
+    controls = sum(not character.isprintable() and character not in "\t\r\n\x02\x03" for character in text)
+    strange = controls + text.strip("\ufffd").count("\ufffd")
     return bool(text.strip("\ufffd")) and strange <= (1 - LOOKS_LIKE_TEXT) * len(text)
 
 
 def lines_heard(data: bytes) -> int:
     """How many lines have come to their end."""
-    return len([one for one in re.split(rb"[\r\n]+", data)[:-1] if one.strip()])
+    return len([line for line in re.split(rb"[\r\n]+", data)[:-1] if line.strip()])
 
 
 def guess(data: bytes) -> Guess | None:
@@ -83,11 +84,11 @@ def guess(data: bytes) -> Guess | None:
     if len(lines.texts) < 2:
         return None
     for made in (_json, _pairs, _records, _columns, _numbers):
-        for one in made(lines):
-            keys = one.keys + lines.ends
+        for seen in made(lines):
+            keys = seen.keys + lines.ends
             read = read_back(keys, lines.bytes())
             if read and all(read.values()):
-                return Guess(one.confidence, one.title, one.evidence, keys)
+                return Guess(seen.confidence, seen.title, seen.evidence, keys)
     return None
 
 
@@ -210,7 +211,7 @@ def _records(lines: _Lines) -> Iterator[Guess]:
         repeated = sum(len(good) for key, good in numbers.items() if len(good) > 1)
         if len(keys) < 2 or len(keys) > MOST_CHANNELS or repeated < 0.8 * len(pairs):
             continue
-        other = next(one for one in (";", "|", "&") if one != equals)  # stands in none of these lines
+        other = next(mark for mark in (";", "|", "&") if mark != equals)  # stands in none of these lines
         if any(other in line for line in lines.texts):
             continue
         shown = equals.replace("\t", "\\t")
@@ -233,7 +234,7 @@ def _columns(lines: _Lines) -> Iterator[Guess]:
             share = count / len(rows) * (sum(numeric) / width)
             if any(numeric):
                 ranked.append((share, separator, comma, width, numeric))
-    for share, separator, comma, width, numeric in sorted(ranked, key=lambda one: -one[0]):
+    for share, separator, comma, width, numeric in sorted(ranked, key=lambda rank: -rank[0]):
         if share < 0.4:
             return
         names = ", ".join(f"value{at}" if is_number else "null" for at, is_number in enumerate(numeric, 1))

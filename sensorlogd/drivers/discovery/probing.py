@@ -55,7 +55,7 @@ class Candidate:
             line.append(f"baudrate: {self.heard.baudrate}")
         if self.heard.bytesize != 8 and "bytesize:" not in self.keys and not self.keys.startswith("profile:"):
             line += [f"bytesize: {self.heard.bytesize}", f"parity: {self.heard.parity}"]
-        body = "\n".join(f"    {one}" for one in [*self.keys.splitlines()[:1], *line, *self.keys.splitlines()[1:]])
+        body = "\n".join(f"    {text}" for text in [*self.keys.splitlines()[:1], *line, *self.keys.splitlines()[1:]])
         return f"sensors:\n  device:\n{body}\n"
 
     def _said(self, key: str, default: int) -> int:
@@ -77,20 +77,20 @@ def judge(heard: Heard) -> list[Candidate]:
         found += [*_by_profiles(view), *_nmea(view), *_modbus(view), *_lines(view)]
     penalty = 1.0 - min(heard.errors / max(len(heard.data), 1) * 5, 0.9)
     ranked = [
-        Candidate(round(one.confidence * penalty, 2), one.title, one.evidence, one.keys, one.heard)
-        for one in found
-        if one.confidence * penalty >= 0.3
+        Candidate(round(candidate.confidence * penalty, 2), candidate.title, candidate.evidence, candidate.keys, candidate.heard)
+        for candidate in found
+        if candidate.confidence * penalty >= 0.3
     ]
-    return sorted(ranked, key=lambda one: (-one.confidence, one.title))
+    return sorted(ranked, key=lambda candidate: (-candidate.confidence, candidate.title))
 
 
 def best(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Over all settings that were tried: each title once, where it fitted best; best first."""
     chosen: dict[str, Candidate] = {}
-    for one in candidates:
-        if one.title not in chosen or one.confidence > chosen[one.title].confidence:
-            chosen[one.title] = one
-    return sorted(chosen.values(), key=lambda one: (-one.confidence, one.title))
+    for candidate in candidates:
+        if candidate.title not in chosen or candidate.confidence > chosen[candidate.title].confidence:
+            chosen[candidate.title] = candidate
+    return sorted(chosen.values(), key=lambda candidate: (-candidate.confidence, candidate.title))
 
 
 def _without_parity(heard: Heard) -> Heard | None:
@@ -192,7 +192,7 @@ def _nmea(heard: Heard) -> list[Candidate]:
     good = len(messages)
     if not good:
         return []
-    kinds = Counter("UBX" if isinstance(one, bytes) else one.split(",")[0][-3:] for one in messages)
+    kinds = Counter("UBX" if isinstance(message, bytes) else message.split(",")[0][-3:] for message in messages)
     confidence = (0.98 if good >= 2 else 0.8) * (good / (good + counts["bad_checksum"]))
     shown = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
     fields = ", ".join(f"{name}: {{}}" for name in _nmea_fields(heard.data))

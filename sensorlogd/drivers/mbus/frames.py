@@ -133,9 +133,9 @@ def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str
     units: dict[str, str] = {}
     for record in found:
         try:
-            one = record.interpreted
-            value = _number(one.get("value"))
-            name = _name(one, record)
+            interpreted = record.interpreted
+            value = _number(interpreted.get("value"))
+            name = _name(interpreted, record)
         except Exception as error:  # as above, one record
             count("bad_records", 1, f"{type(error).__name__}: {error}"[:80])
             continue
@@ -158,11 +158,11 @@ def _number(value: object) -> float | None:
     return float(f"{number:.12g}")  # the library multiplies in binary: 54.321 comes as 54.32099999999999795
 
 
-def _name(one: Any, record: Any) -> str:
-    kind = str(one.get("type", "")).rpartition(".")[2].lower()
+def _name(interpreted: Any, record: Any) -> str:
+    kind = str(interpreted.get("type", "")).rpartition(".")[2].lower()
     if not kind or kind == "none":
         return ""
     # The library tells energies apart by their unit already (energy_wh, energy_j): keep them apart.
-    function = _FUNCTIONS.get(str(one.get("function", "")).rpartition(".")[2], "")
-    storage = one.get("storage_number") or 0
+    function = _FUNCTIONS.get(str(interpreted.get("function", "")).rpartition(".")[2], "")
+    storage = interpreted.get("storage_number") or 0
     return "_".join(filter(None, (kind, function, str(storage) if storage else "")))

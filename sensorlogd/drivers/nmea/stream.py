@@ -285,7 +285,7 @@ def _table() -> array[int]:
         value = 1 << 8 + bit
         for _ in range(16):
             value = value << 1 ^ (0x1864CFB if value & 0x800000 else 0)
-        table.extend(array("I", [one ^ value for one in table]))
+        table.extend(array("I", [known ^ value for known in table]))
     return table
 
 

@@ -71,7 +71,11 @@ def decoder_for(options: LineOptions, count: Count, *, whole: bool = False, midw
         case BlockFormat():
             return BlockDecoder(options.format, wanted, count, options.maps(), midway=midway)
         case ObisFormat():
-            plain = [(name, one) for name, one in options.channel_options().items() if one.scale == 1.0 and one.curve() is None]
-            units = {one.source or name: one.unit for name, one in plain if one.unit}
+            plain = [
+                (name, channel)
+                for name, channel in options.channel_options().items()
+                if channel.scale == 1.0 and channel.curve() is None
+            ]
+            units = {channel.source or name: channel.unit for name, channel in plain if channel.unit}
             return ObisDecoder(options.format, wanted, count, units, midway=midway)
     return LineDecoder(options, count, whole=whole, midway=midway)

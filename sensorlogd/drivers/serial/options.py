@@ -42,7 +42,7 @@ def _micro(data: Any) -> Any:
         return micro(data)
     if isinstance(data, Mapping):
         return {_micro(key): _micro(value) for key, value in data.items()}
-    return [_micro(one) for one in data] if isinstance(data, (list, tuple)) else data
+    return [_micro(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]

@@ -28,7 +28,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
     except Exception as error:  # whatever a damaged zip file, or XML in it, leads to
         raise FileError(str(path), 0, f"this is no workbook that can be read: {error}") from None
     stack.callback(book.close)
-    sheets = {one.title: one for one in book.worksheets}
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
     if sheet is not None and sheet not in sheets:
         raise FileError(str(path), 0, f"there is no sheet {sheet!r}; there are {', '.join(map(repr, sheets))}")
     chosen = [sheets[sheet]] if sheet is not None else list(sheets.values())

@@ -32,8 +32,8 @@ def sensors(log: Log, now_us: int, form: TimeForm, *, retired: bool = False) -> 
     newest = newest_by_sensor(log, now_us)
     states = {state.sensor: state for state in log.sensors()}
     channels: dict[str, list[Series]] = {}
-    for one in log.series(retired=retired):
-        channels.setdefault(one.sensor, []).append(one)
+    for series in log.series(retired=retired):
+        channels.setdefault(series.sensor, []).append(series)
     rows = []
     for name in sorted({*channels, *states}):
         state = states.get(name)
@@ -51,24 +51,24 @@ def sensors(log: Log, now_us: int, form: TimeForm, *, retired: bool = False) -> 
                 "age_s": None if last is None else (now_us - last) / 1e6,
                 "error": state.last_error if state else None,
                 "counters": state.counters if state else {},
-                "channels": [channel(one, form) for one in channels.get(name, [])],
+                "channels": [channel(series, form) for series in channels.get(name, [])],
             }
         )
     return {"sensors": rows}
 
 
-def channel(one: Series, form: TimeForm) -> Json:
+def channel(series: Series, form: TimeForm) -> Json:
     return {
-        "series": one.name,
-        "channel": one.channel,
-        "unit": one.unit,
-        "kind": one.kind,
-        "heartbeat_s": one.heartbeat_us / 1e6,
-        "labels": one.labels,
-        "decimals": one.decimals,
-        "seen_decimals": one.seen_decimals,
-        "valid": None if one.valid is None else list(one.valid),
-        "retired": None if one.retired_us is None else form(one.retired_us),
+        "series": series.name,
+        "channel": series.channel,
+        "unit": series.unit,
+        "kind": series.kind,
+        "heartbeat_s": series.heartbeat_us / 1e6,
+        "labels": series.labels,
+        "decimals": series.decimals,
+        "seen_decimals": series.seen_decimals,
+        "valid": None if series.valid is None else list(series.valid),
+        "retired": None if series.retired_us is None else form(series.retired_us),
     }
 
 
@@ -104,8 +104,8 @@ AGES = ("now", "age_s", "explanation")
 def without_ages(value: Any) -> Any:
     """What an answer says but for what changes with every moment: two answers that differ in nothing else are the same."""
     if isinstance(value, dict):
-        return {name: without_ages(one) for name, one in value.items() if name not in AGES}
-    return [without_ages(one) for one in value] if isinstance(value, list) else value
+        return {name: without_ages(part) for name, part in value.items() if name not in AGES}
+    return [without_ages(part) for part in value] if isinstance(value, list) else value
 
 
 def size(log: Log, suffix: str) -> int:
@@ -207,13 +207,13 @@ def readings_as_columns(found: list[Reading], ask: ReadingsAsk) -> list[Json]:
     """One entry a series: arrays of equal length."""
     by_series: dict[str, Json] = {}
     for reading in found:
-        one = reading.series
-        entry = by_series.get(one.name)
+        series = reading.series
+        entry = by_series.get(series.name)
         if entry is None:
-            entry = by_series[one.name] = {
-                "sensor": one.sensor,
-                "channel": one.channel,
-                "unit": one.unit if ask.unit is None else ask.unit,
+            entry = by_series[series.name] = {
+                "sensor": series.sensor,
+                "channel": series.channel,
+                "unit": series.unit if ask.unit is None else ask.unit,
                 "time": [],
                 "value": [],
                 "quality": [],
@@ -256,7 +256,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
     changes_of(found, wanted.unit)
     try:
         pending = log.buckets(found, ask, wanted.unit)
-        for index, one in enumerate(found):
+        for index, series in enumerate(found):
             try:
                 _, answer = next(pending)
                 rows = list(left.count(answer.rows))
@@ -264,13 +264,13 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
                 if not is_damaged_page(error):
                     raise
                 pending.close()  # it holds a snapshot
-                answer, rows = _around_damage(log, one, wanted, lost, error)
+                answer, rows = _around_damage(log, series, wanted, lost, error)
                 pending = log.buckets(found[index + 1 :], ask, wanted.unit)
             entry: Json = {
-                "sensor": one.sensor,
-                "channel": one.channel,
-                "unit": one.unit if wanted.unit is None else wanted.unit,
-                "kind": one.kind,
+                "sensor": series.sensor,
+                "channel": series.channel,
+                "unit": series.unit if wanted.unit is None else wanted.unit,
+                "kind": series.kind,
                 "step": str(answer.step),
                 "since": form(answer.since_us),
                 "until": form(answer.until_us),
@@ -281,7 +281,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
             if shape == "columns":
                 entry |= bucket_columns(rows, ask.aggregates, form)
             else:
-                entry["rows"] = [bucket_as_row(one, row, ask.aggregates, form) for row in rows]
+                entry["rows"] = [bucket_as_row(series, row, ask.aggregates, form) for row in rows]
             entries.append(entry)
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None
@@ -310,7 +310,7 @@ class Left:
 
 
 def _around_damage(
-    log: Log, one: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
+    log: Log, series: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
 ) -> tuple[Answer, list[BucketRow]]:
     """One series, from the buckets that can be read. Raises ``error`` where those are none."""
     ask, zone = wanted.ask, wanted.ask.zone
@@ -323,11 +323,11 @@ def _around_damage(
 
     def rows(a: int, b: int) -> list[BucketRow]:
         nonlocal answer
-        with closing(log.buckets([one], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as pending:
+        with closing(log.buckets([series], Ask(a, b, step, None, ask.aggregates, zone, ask.fill), wanted.unit)) as pending:
             _, answer = next(pending)
             return list(answer.rows)
 
-    around = Around(one.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
+    around = Around(series.name, lost, step.about_us, lambda us: step.bucket(us, zone)[0])
     found = around.read(rows, since, until)
     if answer is None or not found:
         raise error
@@ -335,8 +335,8 @@ def _around_damage(
     return replace(answer, since_us=since, until_us=until, notes=[*answer.notes, *notes]), found
 
 
-def bucket_as_row(one: Series, row: BucketRow, names: tuple[str, ...], form: TimeForm) -> Json:
-    return {"time": form(row.start_us)} | bucket_row(one, row, names)
+def bucket_as_row(series: Series, row: BucketRow, names: tuple[str, ...], form: TimeForm) -> Json:
+    return {"time": form(row.start_us)} | bucket_row(series, row, names)
 
 
 def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm) -> Json:
@@ -372,24 +372,26 @@ def page_of_buckets(
     whole = ask.fill in ("previous", "linear") or ask.step is None
     rows: list[tuple[Series, BucketRow]] = []
     while index < len(series_found):
-        one = series_found[index]
-        for row in _rows(log, one, ask, since, wanted.unit):
+        series = series_found[index]
+        for row in _rows(log, series, ask, since, wanted.unit):
             if len(rows) >= limit and not whole:
                 assert ask.step is not None
                 return rows, BucketsPlace(index, max(row.start_us, since))
             if whole and len(rows) >= ROWS_MAX:
-                raise ApiError(400, "too_many_rows", f"{one.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once")
-            rows.append((one, row))
+                raise ApiError(
+                    400, "too_many_rows", f"{series.name}: to be filled, more than {ROWS_MAX:,} rows are needed at once"
+                )
+            rows.append((series, row))
         index, since = index + 1, ask.since_us
         if len(rows) >= limit and index < len(series_found):
             return rows, BucketsPlace(index, since)
     return rows, None
 
 
-def _rows(log: Log, one: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
+def _rows(log: Log, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
     question = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
     try:
-        with closing(log.buckets([one], question, unit)) as answers:
+        with closing(log.buckets([series], question, unit)) as answers:
             for _, answer in answers:
                 yield from answer.rows
     except ValueError as error:

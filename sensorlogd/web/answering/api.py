@@ -125,7 +125,8 @@ async def saved_views(request: Request) -> Response:
         request,
         {
             "panels": [
-                {"name": one.name, "view": one.view, "saved": form(one.saved_us), "saved_us": one.saved_us} for one in found
+                {"name": panel.name, "view": panel.view, "saved": form(panel.saved_us), "saved_us": panel.saved_us}
+                for panel in found
             ]
         },
     )
@@ -163,7 +164,7 @@ async def readings(request: Request) -> Response:
     answer = await streamed(request, kind, READING_COLUMNS, page, "readings")
     if lost:
         answer.headers["X-Sensorlogd-Unreadable"] = ", ".join(
-            f"{quote(one.series, safe='*.')} {form(one.since_us)}/{form(one.until_us)}" for one in lost[:20]
+            f"{quote(stretch.series, safe='*.')} {form(stretch.since_us)}/{form(stretch.until_us)}" for stretch in lost[:20]
         )
     return answer
 

@@ -38,7 +38,7 @@ class Body:
 
     def texts(self, name: str, most: int) -> list[str]:
         values = self.found.get(name)
-        if not isinstance(values, list) or not all(isinstance(one, str) for one in values) or not values:
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values) or not values:
             raise bad_parameter(name, "must be a list of texts, at least one")
         if len(values) > most:
             raise bad_parameter(name, f"names {len(values)}; at most {most}")

@@ -62,7 +62,7 @@ async def flag(request: Request) -> Response:
 
     def look(log: Log) -> list[Series]:
         found = _series(log, names)
-        wanted = [one for one in found if next(iter(log.readings([one], since, until)), None) is not None]
+        wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
             raise ApiError(409, "no_readings", "there are no readings in this range")
         return wanted
@@ -71,12 +71,12 @@ async def flag(request: Request) -> Response:
 
     def order(ask: Ask) -> list[dict[str, Any]]:
         made = [
-            ask(do="mend", series=one.id, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
-            for one in wanted
+            ask(do="mend", series=series.id, since_us=since, until_us=until, quality=int(Flag[quality.upper()]), note=note)
+            for series in wanted
         ]
         ask(do="roll_up")
         until_s = time.monotonic() + WATCH_S
-        return [_mend(ask, answer, until_s) | {"series": one.name} for one, answer in zip(wanted, made, strict=True)]
+        return [_mend(ask, answer, until_s) | {"series": series.name} for series, answer in zip(wanted, made, strict=True)]
 
     return json_answer(request, {"mends": await _daemon(request, order)})
 
@@ -101,8 +101,8 @@ async def note(request: Request) -> Response:
     names = body.texts("series", MOST_SERIES)
     found = await _pool(request).run(lambda log: _series(log, names))
     sensors: dict[str, list[str]] = {}
-    for one in found:
-        sensors.setdefault(one.sensor, []).append(one.channel)
+    for series in found:
+        sensors.setdefault(series.sensor, []).append(series.channel)
 
     def order(ask: Ask) -> None:
         for sensor, channels in sensors.items():
@@ -127,11 +127,11 @@ async def panel_save(request: Request) -> Response:
     """POST /api/v1/panel_save."""
     body = await _begin(request, "panel_save")
     try:
-        one = panels.panel(body.text("name"), body.text("view", most=panels.MOST_VIEW), 0)
+        panel = panels.panel(body.text("name"), body.text("view", most=panels.MOST_VIEW), 0)
     except panels.PanelsError as error:
         raise ApiError(400, "bad_parameter", str(error)) from None
-    await _daemon(request, lambda ask: ask(do="panel_save", name=one.name, view=one.view))
-    return json_answer(request, {"name": one.name})
+    await _daemon(request, lambda ask: ask(do="panel_save", name=panel.name, view=panel.view))
+    return json_answer(request, {"name": panel.name})
 
 
 async def panel_delete(request: Request) -> Response:
@@ -163,7 +163,7 @@ def _said(body: Body) -> str:
 
 def _series(log: Log, names: list[str]) -> list[Series]:
     """Raises ApiError 404."""
-    known = {one.name: one for one in log.series(retired=True)}
+    known = {series.name: series for series in log.series(retired=True)}
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name[:200], known, 3)

@@ -78,17 +78,17 @@ def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
         raise bad_parameter("every", "is shorter than an hour, by which prices are known")
     announced = PriceSeries(log, ask)
     entries = []
-    for one in find_series(log, ask.patterns, retired=True):
-        tariff = next((tariff for tariff in ask.tariffs if tariff.meets(one.name)), None)
-        if tariff is not None and one.kind == "counter":
-            entries.append(_entry(log, one, tariff, ask, announced))
+    for series in find_series(log, ask.patterns, retired=True):
+        tariff = next((tariff for tariff in ask.tariffs if tariff.meets(series.name)), None)
+        if tariff is not None and series.kind == "counter":
+            entries.append(_entry(log, series, tariff, ask, announced))
     return {"series": entries}
 
 
-def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
+def _entry(log: Log, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
     sums: dict[int, Sum] = {}
     home = ZoneInfo(ask.home)
-    for start, rose in _hourly(log, one, ask.since_us, ask.until_us, "increase", tariff.unit):
+    for start, rose in _hourly(log, series, ask.since_us, ask.until_us, "increase", tariff.unit):
         if rose is None:
             continue
         bucket = sums.setdefault(ask.every.bucket(max(start, ask.since_us), ask.zone)[0], Sum())
@@ -100,7 +100,7 @@ def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, announced: Price
             bucket.cost += rose * price
     times = sorted(sums)
     return {
-        "series": one.name,
+        "series": series.name,
         "tariff": tariff.name,
         "currency": tariff.currency,
         "unit": tariff.unit,
@@ -111,10 +111,10 @@ def _entry(log: Log, one: Series, tariff: Tariff, ask: CostAsk, announced: Price
     }
 
 
-def _hourly(log: Log, one: Series, since: int, until: int, aggregate: str, unit: str | None) -> list[tuple[int, float | None]]:
+def _hourly(log: Log, series: Series, since: int, until: int, aggregate: str, unit: str | None) -> list[tuple[int, float | None]]:
     """(begin of the hour, value). Raises ApiError 400 for what cannot be converted."""
     try:
-        with closing(log.buckets([one], Ask(since, until, HOUR, None, (aggregate,), "UTC"), unit)) as answers:
+        with closing(log.buckets([series], Ask(since, until, HOUR, None, (aggregate,), "UTC"), unit)) as answers:
             return [(row.start_us, row.values[0]) for _, answer in answers for row in answer.rows]
     except ValueError as error:
         raise ApiError(400, "unanswerable", str(error)) from None

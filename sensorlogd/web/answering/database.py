@@ -52,12 +52,12 @@ def database(log: Log, now_us: int, form: TimeForm, *, measure: bool) -> dict[st
         "parts": survey.parts(log.conn) if measure else None,
         "incidents": [
             {
-                "name": one.name,
-                "time": form(one.when_us),
-                "reason": one.reason,
-                "bytes": sum(one.files.values()),
-                "salvaged": one.salvaged,
+                "name": incident.name,
+                "time": form(incident.when_us),
+                "reason": incident.reason,
+                "bytes": sum(incident.files.values()),
+                "salvaged": incident.salvaged,
             }
-            for one in incidents.all_incidents(log.path)
+            for incident in incidents.all_incidents(log.path)
         ],
     }

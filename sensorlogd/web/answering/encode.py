@@ -26,7 +26,7 @@ def json_answer(request: Request, value: Any, same: Any = None) -> Response:
     if same is None:
         return tagged(request, content, MEDIA_TYPES["json"])
     slot, unchanging = int(time.time() / AGES_S), dumps(same)
-    etag, before = (etag_of(b"%d %b" % (one, unchanging)) for one in (slot, slot - 1))
+    etag, before = (etag_of(b"%d %b" % (number, unchanging)) for number in (slot, slot - 1))
     return tagged(request, content, MEDIA_TYPES["json"], etag, also=before)
 
 

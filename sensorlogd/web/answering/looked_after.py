@@ -26,24 +26,26 @@ MENDS_MAX = 100
 
 def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
     """What was changed afterwards in the range, the newest first; at most ``MENDS_MAX``."""
-    names = {one.id: one.name for one in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))}
+    names = {
+        series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
+    }
     found = [
-        one for one in mending.all_mends(log.conn)
-        if one.series in names and one.since_us < until_us and one.until_us > since_us
+        mend for mend in mending.all_mends(log.conn)
+        if mend.series in names and mend.since_us < until_us and mend.until_us > since_us
     ]  # fmt: skip
     rows = [
         {
-            "mend": one.id,
-            "series": names[one.series],
-            "made": form(one.made_us),
-            "since": form(one.since_us),
-            "until": form(one.until_us),
-            "what": one.message(),
-            "note": one.note,
-            "readings": one.readings,
-            "state": mending.state_of(log.conn, one),
+            "mend": mend.id,
+            "series": names[mend.series],
+            "made": form(mend.made_us),
+            "since": form(mend.since_us),
+            "until": form(mend.until_us),
+            "what": mend.message(),
+            "note": mend.note,
+            "readings": mend.readings,
+            "state": mending.state_of(log.conn, mend),
         }
-        for one in found[:MENDS_MAX]
+        for mend in found[:MENDS_MAX]
     ]
     return {"mends": rows}
 
@@ -55,8 +57,8 @@ def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, f
     """When which alarm was raised; of more than ``PERIODS_MAX`` the newest."""
     globs = [glob for pattern in patterns for glob in ([pattern] if "." in pattern else [pattern, f"{pattern}.*"])]
     found = [
-        one
-        for one in stored_alarms.periods(log.conn, since_us, until_us)
-        if not globs or any(fnmatch.fnmatchcase(one.subject, glob) for glob in globs)
+        period
+        for period in stored_alarms.periods(log.conn, since_us, until_us)
+        if not globs or any(fnmatch.fnmatchcase(period.subject, glob) for glob in globs)
     ]
-    return {"periods": [alarm_rows.period_row(one, form) for one in found[-PERIODS_MAX:]]}
+    return {"periods": [alarm_rows.period_row(period, form) for period in found[-PERIODS_MAX:]]}

@@ -126,7 +126,7 @@ class Params:
                 aggregates.aggregate(name)
             except ValueError as error:
                 raise bad_parameter("agg", str(error)) from None
-        fill: Fill = next(one for one in FILLS if one == self.choice("fill", FILLS, "none"))
+        fill: Fill = next(fill_ for fill_ in FILLS if fill_ == self.choice("fill", FILLS, "none"))
         try:
             return Ask(*span, step, points, names, self.zone, fill)
         except ValueError as error:

@@ -43,7 +43,7 @@ def rules(rows: Iterable[AlarmRow]) -> dict[str, Any]:
 
 def _rule(name: str, rows: list[AlarmRow]) -> dict[str, Any]:
     states = {state(row) for row in rows}
-    worst = next((one for one in (FIRING, PENDING) if one in states), INACTIVE)
+    worst = next((bad for bad in (FIRING, PENDING) if bad in states), INACTIVE)
     return {
         "type": "alerting",
         "name": name,

@@ -65,7 +65,7 @@ def _data(source: LogSource, question: Question) -> str:
         raise PromError('invalid expression type "string" for range query, must be Scalar or instant Vector', "bad_data")
     series = [Series({}, list(value.values))] if isinstance(value, Scalar) else value.series
     source.limits.check_answer(len(series), grid.steps, grid.step_us)
-    return text.matrix(sorted(series, key=lambda one: key(one.labels)), [grid.at(step) for step in range(grid.steps)])
+    return text.matrix(sorted(series, key=lambda line: key(line.labels)), [grid.at(step) for step in range(grid.steps)])
 
 
 def _answer(source: LogSource, data: str, pack: bool) -> Body:
@@ -92,20 +92,20 @@ def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
 
 
 def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({name for one in found for name in one}))
+    return _of_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
 
 
 def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({one[name] for one in found if name in one}))
+    return _of_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
 
 
 def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
     """Name -> type and unit."""
     log.conn.execute("BEGIN")
     found: dict[str, list[dict[str, str]]] = {}
-    for one, labels in LogSource(log).all_labels():
+    for series, labels in LogSource(log).all_labels():
         if wanted is None or labels[NAME] == wanted:
-            entry = {"type": "counter" if one.kind == "counter" else "gauge", "help": "", "unit": one.unit}
+            entry = {"type": "counter" if series.kind == "counter" else "gauge", "help": "", "unit": series.unit}
             entries = found.setdefault(labels[NAME], [])
             if entry not in entries:
                 entries.append(entry)

@@ -68,18 +68,18 @@ class LogSource:
         self._tiers: dict[int, bool] = {}  # that answered, and whether on the borders that were asked for
         self._series = (
             [
-                _LogSeries(self, one, labels_of(one), one.heartbeat_us if heartbeat else None)
-                for one in log.series(("*.*",), retired=True)
+                _LogSeries(self, series, labels_of(series), series.heartbeat_us if heartbeat else None)
+                for series in log.series(("*.*",), retired=True)
             ]
             if log.has_series()
             else []
         )
 
     def select(self, matches: Callable[[Labels], bool]) -> list[Stored]:
-        return [one for one in self._series if matches(one.labels)]
+        return [known for known in self._series if matches(known.labels)]
 
     def all_labels(self) -> list[tuple[LogSeries, Labels]]:
-        return [(one.series, one.labels) for one in self._series]
+        return [(known.series, known.labels) for known in self._series]
 
     def spend(self, readings: int) -> None:
         """Raises PromError."""
@@ -89,8 +89,8 @@ class LogSource:
     def notes(self) -> dict[str, list[str]]:
         """What is to be told with the answer: ``warnings`` and ``infos``."""
         warnings = [
-            f"{one.series} cannot be read from {format_time(one.since_us)} to {format_time(one.until_us)}: the file is damaged"
-            for one in self.lost[:20]
+            f"{stretch.series} cannot be read from {format_time(stretch.since_us)} to {format_time(stretch.until_us)}: the file is damaged"
+            for stretch in self.lost[:20]
         ]
         return {"warnings": warnings, "infos": self._about_rollups()}
 

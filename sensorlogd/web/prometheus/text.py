@@ -17,10 +17,10 @@ def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
     """``data`` of a range query."""
     heads = [f'[{seconds(us)},"' for us in times_us]
     lines = []
-    for one in series:
-        pairs = _pairs(heads, one.values)
+    for line in series:
+        pairs = _pairs(heads, line.values)
         if pairs:
-            lines.append(f'{{"metric":{_labels(one.labels)},"values":[{pairs}]}}')
+            lines.append(f'{{"metric":{_labels(line.labels)},"values":[{pairs}]}}')
     return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
 
 
@@ -42,15 +42,15 @@ def instant(value: Value, at_us: int) -> str:
     if isinstance(value, Text):
         return f'{{"resultType":"string","result":[{at},{json.dumps(value.value, ensure_ascii=False)}]}}'
     lines = [
-        f'{{"metric":{_labels(one.labels)},"value":[{at},"{number(v)}"]}}'
-        for one in ordered(value)
-        if (v := one.values[0]) is not None
+        f'{{"metric":{_labels(series.labels)},"value":[{at},"{number(v)}"]}}'
+        for series in ordered(value)
+        if (v := series.values[0]) is not None
     ]
     return f'{{"resultType":"vector","result":[{",".join(lines)}]}}'
 
 
 def ordered(vector: Vector) -> list[Series]:
-    return vector.series if vector.ordered else sorted(vector.series, key=lambda one: key(one.labels))
+    return vector.series if vector.ordered else sorted(vector.series, key=lambda series: key(series.labels))
 
 
 def _pairs(heads: Sequence[str], values: Values) -> str:

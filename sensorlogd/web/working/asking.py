@@ -28,11 +28,11 @@ async def answer_of(request: Request, name: str, *arguments: Any, patient: bool 
             raise ApiError(GONE, "gone", "the client has gone")
         return task.result()
     finally:
-        for one in (task, gone):
-            if not one.done():
-                one.cancel()
+        for waited in (task, gone):
+            if not waited.done():
+                waited.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ApiError):
-                    await one
+                    await waited
 
 
 async def _disconnected(request: Request) -> None:

@@ -69,11 +69,11 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
     since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
     wanted = find_series(log, ask.patterns)
     changes = answers.changes_of(wanted, ask.unit)
-    for one in wanted:
-        around = Around(one.name, lost)
-        rows = around.read(lambda a, b, one=one: list(log.readings([one], a, b)), since, ask.until_us)  # type: ignore[misc]
+    for series in wanted:
+        around = Around(series.name, lost)
+        rows = around.read(lambda a, b, series=series: list(log.readings([series], a, b)), since, ask.until_us)  # type: ignore[misc]
         failed = failed or around.error
-        rows = [row for row in rows if ask.after is None or (row.ts_us, one.id) > ask.after]
+        rows = [row for row in rows if ask.after is None or (row.ts_us, series.id) > ask.after]
         readings_found += converted(rows, changes) if changes else rows
     if failed is not None and not readings_found:
         raise failed
@@ -101,7 +101,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
 def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
     """The next rows as text, and where the page after it begins."""
     rows, following = answers.page_of_buckets(log, wanted, place, limit)
-    found = [answers.bucket_as_row(one, row, wanted.ask.aggregates, wanted.form) for one, row in rows]
+    found = [answers.bucket_as_row(series, row, wanted.ask.aggregates, wanted.form) for series, row in rows]
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
     return encode(found, wanted.columns()), following
 
@@ -130,4 +130,8 @@ def unreadable(lost: list[Lost], form: TimeForm) -> Json:
     """Told only where there is something."""
     if not lost:
         return {}
-    return {"unreadable": [{"series": one.series, "since": form(one.since_us), "until": form(one.until_us)} for one in lost]}
+    return {
+        "unreadable": [
+            {"series": stretch.series, "since": form(stretch.since_us), "until": form(stretch.until_us)} for stretch in lost
+        ]
+    }

@@ -59,7 +59,7 @@ def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
     """The lines of the next page, in order of time and series. Raises ApiError, sqlite3.Error if nothing can be read."""
     wanted = find_series(log, ask.patterns)
     stamps = _Stamps(ask.form, form)
-    writers = [_Writer(one, ask, form, stamps) for one in wanted]
+    writers = [_Writer(series, ask, form, stamps) for series in wanted]
     log.conn.execute("BEGIN")
     snapshot = Snapshot.of(log.conn, "UTC")
     lines: list[Line] = []

@@ -34,8 +34,8 @@ def main() -> int:
         values.update(ledger.values)
         manners.update(ledger.manners)
         errors.update(ledger.errors)
-        for one in ledger.counts.values():
-            counts.update(one)
+        for count in ledger.counts.values():
+            counts.update(count)
         seed += 1
         if not ledger.questions:
             print(f"seed {seed - 1}: nothing was asked; errors: {dict(ledger.errors)}", flush=True)

@@ -31,10 +31,10 @@ def _one(code: int, flags: int) -> int:
     if flags & re.IGNORECASE:
         codes |= {ord(form) for form in (chr(code).lower(), chr(code).upper()) if len(form) == 1}
         if code in (0x6B, 0x4B, 0x73, 0x53):
-            return sum(1 << one for one in codes) | _OTHERS  # the Kelvin sign and the long s
+            return sum(1 << form for form in codes) | _OTHERS  # the Kelvin sign and the long s
     found = 0
-    for one in codes:
-        found |= 1 << one if one < 256 else _OTHERS
+    for form in codes:
+        found |= 1 << form if form < 256 else _OTHERS
     return found
 
 

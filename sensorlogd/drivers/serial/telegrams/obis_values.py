@@ -148,11 +148,11 @@ class Fields:
         """What of a telegram is logged."""
         kinds: dict[str, str] = {}
         values: list[Item] = []
-        for one in items(telegram, self.zone, self.count):
-            if isinstance(one, Item):
-                values.append(one)
+        for entry in items(telegram, self.zone, self.count):
+            if isinstance(entry, Item):
+                values.append(entry)
             else:
-                kinds[one[0]] = one[1]
+                kinds[entry[0]] = entry[1]
         former = _former(values, kinds)
         found: Found = {}
         for item in values:

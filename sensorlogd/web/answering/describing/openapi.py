@@ -271,7 +271,7 @@ def _get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, A
         "get": {
             "operationId": name,
             "summary": text,
-            "parameters": [_parameter(name, one) for one in parameters],
+            "parameters": [_parameter(name, parameter) for parameter in parameters],
             "responses": responses,
         }
     }
@@ -335,12 +335,12 @@ async def page(request: Request) -> Response:
         parts.append(f"<h2><code>{method.upper()} {path}</code></h2><p>{html.escape(operation['summary'])} ({kinds})</p>")
         if operation["parameters"]:
             parts.append("<table>")
-        for one in operation["parameters"]:
-            schema = one["schema"]
+        for parameter in operation["parameters"]:
+            schema = parameter["schema"]
             allowed = " (" + ", ".join(schema["enum"]) + ")" if "enum" in schema else ""
-            mark = ", required" if one["required"] else ""
-            text = f"{one['description']}{allowed}{mark}"
-            parts.append(f"<tr><td><code>{one['name']}</code></td><td>{html.escape(text)}</td></tr>")
+            mark = ", required" if parameter["required"] else ""
+            text = f"{parameter['description']}{allowed}{mark}"
+            parts.append(f"<tr><td><code>{parameter['name']}</code></td><td>{html.escape(text)}</td></tr>")
         if operation["parameters"]:
             parts.append("</table>")
         if "requestBody" in operation:

@@ -55,10 +55,10 @@ class Wish:
     patterns: tuple[str, ...]
     form: TimeForm
 
-    def wants(self, one: Series) -> bool:
+    def wants(self, series: Series) -> bool:
         if not self.patterns:
-            return one.retired_us is None
-        return any(fnmatch.fnmatchcase(one.name, p if "." in p else f"{p}.*") for p in self.patterns)
+            return series.retired_us is None
+        return any(fnmatch.fnmatchcase(series.name, p if "." in p else f"{p}.*") for p in self.patterns)
 
 
 @dataclass(slots=True, eq=False)
@@ -203,12 +203,12 @@ class Hub:
         if seen.skipped:
             messages.append(message("skipped", {"readings": seen.skipped}))
         if seen.events:
-            events = [{"id": one.id, **event_row(one, form.zone), "time": form(one.ts_us)} for one in seen.events]
+            events = [{"id": event.id, **event_row(event, form.zone), "time": form(event.ts_us)} for event in seen.events]
             messages.append(message("events", events, identity))
         if seen.sensors:
             sensors = [
-                {"sensor": one.sensor, "state": one.state, "health": health, "error": one.last_error}
-                for one, health in seen.sensors
+                {"sensor": sensor.sensor, "state": sensor.state, "health": health, "error": sensor.last_error}
+                for sensor, health in seen.sensors
             ]
             messages.append(message("sensors", sensors, identity))
         return b"".join(messages)

@@ -69,7 +69,7 @@ class Watch:
         self._log = log
         self._version = log.version()
         self._overlap_us = overlap_us(log)
-        self._series = {one.id: one for one in log.series(retired=True)}
+        self._series = {series.id: series for series in log.series(retired=True)}
         self._newest = {}
         for reading in log.latest(list(self._series.values()), now_us):
             if reading is not None:
@@ -89,12 +89,12 @@ class Watch:
         newest = self._newest
         for ts, identity, value, quality in log.stamped(seen.since_us, seen.until_us):
             if ts > newest.get(identity, -1):
-                one = self._series.get(identity)
-                if one is None:
+                series = self._series.get(identity)
+                if series is None:
                     self._series = {known.id: known for known in log.series(retired=True)}
-                    one = self._series[identity]
+                    series = self._series[identity]
                 newest[identity] = ts
-                fresh.append(Reading(one, ts, value, quality))
+                fresh.append(Reading(series, ts, value, quality))
         if len(fresh) > READINGS_MAX:
             last = {reading.series.id: reading for reading in fresh}
             seen.skipped = len(fresh) - len(last)

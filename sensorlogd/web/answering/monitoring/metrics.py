@@ -160,10 +160,10 @@ def _values(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
     for reading in log.latest(find_series(log, patterns), now_us):
         if reading is None or reading.value is None or now_us - reading.ts_us > reading.series.heartbeat_us:
             continue
-        one = reading.series
-        labels = {_legal(name): text for name, text in one.labels.items()}
+        series = reading.series
+        labels = {_legal(name): text for name, text in series.labels.items()}
         family.add_sample(
-            "sensorlogd_value", labels | {"sensor": one.sensor, "channel": one.channel, "unit": one.unit}, reading.value
+            "sensorlogd_value", labels | {"sensor": series.sensor, "channel": series.channel, "unit": series.unit}, reading.value
         )
     yield family
 

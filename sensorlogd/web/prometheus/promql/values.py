@@ -72,14 +72,14 @@ def merged(found: Iterable[Series]) -> list[Series]:
     """One series for each set of labels. Raises PromError where two have a value at the same instant."""
     by_key: dict[Key, Series] = {}
     for series in found:
-        one = by_key.setdefault(key(series.labels), series)
-        if one is not series:
+        kept = by_key.setdefault(key(series.labels), series)
+        if kept is not series:
             for at, value in enumerate(series.values):
                 if value is None:
                     continue
-                if one.values[at] is not None:
+                if kept.values[at] is not None:
                     raise PromError("vector cannot contain metrics with the same labelset")
-                one.values[at] = value
+                kept.values[at] = value
     return list(by_key.values())
 
 

@@ -54,7 +54,7 @@ def _of_readings(evaluator: Evaluator, selector: VectorSelector) -> Vector:
 def _of_instants(evaluator: Evaluator, node: Expr) -> Vector:
     seconds = evaluator.grid.seconds()
     found = []
-    for one in evaluator.vector(node).series:
-        values: Values = [None if value is None else at for value, at in zip(one.values, seconds, strict=True)]
-        found.append(Series(without_name(one.labels), values))
+    for series in evaluator.vector(node).series:
+        values: Values = [None if value is None else at for value, at in zip(series.values, seconds, strict=True)]
+        found.append(Series(without_name(series.labels), values))
     return Vector(merged(found))

@@ -13,13 +13,13 @@ from sensorlogd.web.prometheus.promql.values import PromError, Series, Vector, m
 
 def label_replace(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     """Raises PromError for a pattern or a label that is none."""
-    target, replacement, source, pattern = (evaluator.text(one) for one in arguments[1:])
+    target, replacement, source, pattern = (evaluator.text(argument) for argument in arguments[1:])
     return _replaced(evaluator.vector(arguments[0]), target, replacement, source, pattern)
 
 
 def label_join(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     """Raises PromError for a label that is none."""
-    target, separator, *sources = (evaluator.text(one) for one in arguments[1:])
+    target, separator, *sources = (evaluator.text(argument) for argument in arguments[1:])
     return _joined(evaluator.vector(arguments[0]), target, separator, sources)
 
 

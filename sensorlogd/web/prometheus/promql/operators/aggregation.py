@@ -118,12 +118,12 @@ def _some(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, larges
         most = _whole(count)
         for members in groups:
             there = [(value, series) for series in members if (value := series.values[at]) is not None]
-            there.sort(key=lambda one: (math.isnan(one[0]), -one[0] if largest else one[0]))
+            there.sort(key=lambda pair: (math.isnan(pair[0]), -pair[0] if largest else pair[0]))
             for value, series in there[:most]:
-                one = kept.get(id(series))
-                if one is None:
-                    one = kept[id(series)] = Series(series.labels, [None] * len(counts))
-                one.values[at] = value
+                chosen = kept.get(id(series))
+                if chosen is None:
+                    chosen = kept[id(series)] = Series(series.labels, [None] * len(counts))
+                chosen.values[at] = value
     return Vector(list(kept.values()), ordered=True)
 
 
@@ -146,9 +146,9 @@ def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vecto
                     continue
                 named = labels | {label: number(value)}
                 name = key(named)
-                one = counted.get(name)
-                if one is None:
+                count = counted.get(name)
+                if count is None:
                     evaluator.check(len(counted) + 1)
-                    one = counted[name] = Series(named, [None] * evaluator.grid.steps)
-                one.values[at] = (one.values[at] or 0.0) + 1.0
+                    count = counted[name] = Series(named, [None] * evaluator.grid.steps)
+                count.values[at] = (count.values[at] or 0.0) + 1.0
     return Vector(list(counted.values()))

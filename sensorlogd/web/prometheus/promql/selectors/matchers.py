@@ -25,7 +25,7 @@ def matcher(selector: VectorSelector) -> Test:
 
 
 def _tests(matchers: Sequence[Matcher]) -> list[Test]:
-    return [_test(one.name, one.op, one.value) for one in matchers]
+    return [_test(test.name, test.op, test.value) for test in matchers]
 
 
 def _test(name: str, op: MatchOp, value: str) -> Test:
@@ -47,5 +47,9 @@ def exact_labels(node: Expr) -> Labels:
     if not isinstance(node, VectorSelector):
         return {}
     matchers = node.matchers.matchers
-    names = [one.name for one in matchers]
-    return {one.name: one.value for one in matchers if one.op == MatchOp.Equal and names.count(one.name) == 1 and one.value}
+    names = [test.name for test in matchers]
+    return {
+        matcher.name: matcher.value
+        for matcher in matchers
+        if matcher.op == MatchOp.Equal and names.count(matcher.name) == 1 and matcher.value
+    }

@@ -102,4 +102,4 @@ def _subquery(evaluator: Evaluator, node: SubqueryExpr) -> RangeVector:
         value = Vector([Series({}, list(value.values))])
     if not isinstance(value, Vector):
         raise PromError("expected a vector", "bad_data")
-    return RangeVector([_Computed(one.labels, one.values, grid) for one in value.series], length, ends)
+    return RangeVector([_Computed(series.labels, series.values, grid) for series in value.series], length, ends)
