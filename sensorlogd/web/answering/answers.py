@@ -1,4 +1,5 @@
-"""Questions of the JSON API: functions of a log, asked on a query thread. What they return is ready to be encoded."""
+"""The questions of the JSON API, as functions of a log. They run on a query thread or in a worker, and return what only has to be
+encoded."""
 
 from __future__ import annotations
 
@@ -102,7 +103,8 @@ AGES = ("now", "age_s", "explanation")
 
 
 def without_ages(value: Any) -> Any:
-    """What an answer says but for what changes with every moment: two answers that differ in nothing else are the same."""
+    """The answer without the ages in it, which change with every moment. Two answers that are equal without them get the same
+    ETag."""
     if isinstance(value, dict):
         return {name: without_ages(part) for name, part in value.items() if name not in AGES}
     return [without_ages(part) for part in value] if isinstance(value, list) else value
@@ -133,7 +135,8 @@ class EventsAsk:
 
 
 def events(log: Log, ask: EventsAsk) -> Json:
-    """The newest ``limit`` of those that are meant, oldest first. ``earlier``: the ``before`` of the page before it, if there is one."""
+    """The newest ``limit`` events that match, oldest first. ``earlier`` in the answer is the ``before`` to ask for the page
+    before this one."""
     rows = log.events_between(
         ask.since_us, ask.until_us, ask.kind, ask.sensor, after=ask.after, before=ask.before, limit=ask.limit + 1
     )
@@ -225,7 +228,7 @@ def readings_as_columns(found: list[Reading], ask: ReadingsAsk) -> list[Json]:
 
 
 def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversion | None]:
-    """Raises ApiError for a series that cannot be converted to it."""
+    """The conversion of each series to ``unit``, by series id. Raises ApiError for a series that cannot be converted."""
     try:
         return {} if unit is None else conversions(wanted, unit)
     except ValueError as error:
@@ -248,7 +251,8 @@ class BucketsAsk:
 
 
 def buckets(log: Log, wanted: BucketsAsk, shape: str, lost: list[Lost]) -> Json:
-    """One entry a series: where its answer comes from, and its buckets. ``lost`` is told what a damaged file does not give."""
+    """One entry for each series: its buckets, and which source they came from. The ranges that a damaged file does not give are
+    appended to ``lost``."""
     ask, form = wanted.ask, wanted.form
     entries: list[Json] = []
     left = Left(len(ask.aggregates))
@@ -297,7 +301,7 @@ class Left:
     cells: int = CELLS_MAX
 
     def count(self, rows: Iterator[BucketRow]) -> Iterator[BucketRow]:
-        """Raises ApiError 400."""
+        """Count a row that is about to be added to the answer. Raises ApiError 400 when the answer has become too large."""
         width = self.aggregates + 3
         for row in rows:
             self.rows -= 1
@@ -312,7 +316,7 @@ class Left:
 def _around_damage(
     log: Log, series: Series, wanted: BucketsAsk, lost: list[Lost], error: sqlite3.DatabaseError
 ) -> tuple[Answer, list[BucketRow]]:
-    """One series, from the buckets that can be read. Raises ``error`` where those are none."""
+    """The buckets of one series that can be read in spite of damaged pages. Raises ``error`` if none can."""
     ask, zone = wanted.ask, wanted.ask.zone
     answer: Answer | None = None
     step, since, until = ask.step, ask.since_us, ask.until_us
@@ -350,7 +354,7 @@ def bucket_columns(rows: list[BucketRow], names: tuple[str, ...], form: TimeForm
 
 @dataclass(frozen=True, slots=True)
 class BucketsPlace:
-    """Where a streamed answer has got to."""
+    """How far a streamed answer has got."""
 
     series: int  # index
     since_us: int
@@ -359,7 +363,7 @@ class BucketsPlace:
 def page_of_buckets(
     log: Log, wanted: BucketsAsk, place: BucketsPlace | None, limit: int
 ) -> tuple[list[tuple[Series, BucketRow]], BucketsPlace | None]:
-    """At most ``limit`` rows, series by series, and where the next page begins.
+    """At most ``limit`` rows, series by series, and the place where the next page begins (None after the last).
 
     A page ends between two buckets, which changes nothing in any of them. Filled ones depend on their neighbours: with
     ``previous`` and ``linear`` a series is one page, bounded by the number of its buckets.

@@ -186,7 +186,7 @@ async def buckets(request: Request) -> Response:
 
 
 async def _answer(request: Request, question: str, *arguments: Any) -> Response:
-    """An answer of JSON that a worker made."""
+    """The HTTP answer for a body that a worker made."""
     found = await answer_of(request, QUESTIONS + question, *arguments, takes_gzip(request))
     return tagged(request, found.content, MEDIA_TYPES["json"], found.etag, packed=found.packed)
 

@@ -59,7 +59,7 @@ class Body:
 
 
 async def read(request: Request) -> dict[str, Any]:
-    """Raises ApiError 413, 400."""
+    """Read and check the body of a request. Raises ApiError 413 if it is too long, 400 if it is no JSON object."""
     body = bytearray()
     async for part in request.stream():
         body += part

@@ -162,7 +162,7 @@ def _said(body: Body) -> str:
 
 
 def _series(log: Log, names: list[str]) -> list[Series]:
-    """Raises ApiError 404."""
+    """The series named in the body. Raises ApiError 404 for one that does not exist."""
     known = {series.name: series for series in log.series(retired=True)}
     for name in names:
         if name not in known:
@@ -173,7 +173,7 @@ def _series(log: Log, names: list[str]) -> list[Series]:
 
 
 def _check_alarms(log: Log, names: list[str]) -> None:
-    """Raises ApiError 404 for a name that is not exactly ``alarm/series`` of one that there is."""
+    """Raises ApiError 404 unless every name is ``alarm/series`` of an alarm that exists."""
     known = {f"{row.name}/{row.subject}" for row in alarm_rows.found(log.conn)}
     for name in names:
         if name not in known:
@@ -182,7 +182,7 @@ def _check_alarms(log: Log, names: list[str]) -> None:
 
 
 class Ask:
-    """Ask the daemon that has this database. Raises ApiError 503 without one, 409 when it refuses."""
+    """Sends requests to the daemon of this database. Raises ApiError 503 if none runs, 409 if it refuses."""
 
     def __init__(self, settings: Settings) -> None:
         self._database = settings.database
@@ -210,7 +210,7 @@ class Ask:
 
 
 async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
-    """What ``order`` makes of it, on a thread; a few at a time."""
+    """Run ``order`` on a thread and return its answer. Few run at the same time, because each waits for the daemon."""
     settings: Settings = request.app.state.settings
     turns: Counter[str] = request.app.state.changing
     if turns["now"] >= AT_ONCE:
@@ -223,7 +223,7 @@ async def _daemon(request: Request, order: Callable[[Ask], T]) -> T:
 
 
 def _mend(ask: Ask, ordered: dict[str, Any], until_s: float) -> dict[str, Any]:
-    """How far it is; one that takes longer goes on by itself."""
+    """How far a change of stored readings has got. One that takes longer than the request goes on in the daemon."""
     pause_s = 0.02
     while True:
         stands = ask(do="work", id=int(ordered["work"]))

@@ -1,5 +1,4 @@
-"""The question what counters cost: their increase by hours, times the price of each hour. Computed when asked, so that mending
-a counter or a price mends the cost."""
+"""What counters cost: their increase in each hour times the price of that hour. Computed when it is asked for, so that mending"""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ HOUR = Step(HOUR_US)
 
 @dataclass(frozen=True, slots=True)
 class CostAsk:
-    """``zone``: of days and months in the answer; ``home``: of the hours and days of prices."""
+    """``zone``: the zone of days and months in the answer. ``home``: the zone in which the hours and days of prices are written."""
 
     patterns: list[str]
     since_us: int
@@ -45,14 +44,14 @@ class Sum:
 
 @dataclass(slots=True)
 class PriceSeries:
-    """What series say a unit costs, by hour; each is asked for once."""
+    """Prices that are logged as series, by hour. Each series is read once for a question."""
 
     log: Log
     ask: CostAsk
     known: dict[str, dict[int, float]] = field(default_factory=dict)
 
     def price(self, name: str, at_us: int) -> float | None:
-        """The mean of that hour, or the last one before it. None: nothing for two days."""
+        """The mean price of the hour of ``at_us``, or the last known before it. None if there was none for two days."""
         if name not in self.known:
             self.known[name] = self._read(name)
         hours = self.known[name]
@@ -112,7 +111,7 @@ def _entry(log: Log, series: Series, tariff: Tariff, ask: CostAsk, announced: Pr
 
 
 def _hourly(log: Log, series: Series, since: int, until: int, aggregate: str, unit: str | None) -> list[tuple[int, float | None]]:
-    """(begin of the hour, value). Raises ApiError 400 for what cannot be converted."""
+    """A list of (begin of the hour, value). Raises ApiError 400 for a unit that cannot be converted."""
     try:
         with closing(log.buckets([series], Ask(since, until, HOUR, None, (aggregate,), "UTC"), unit)) as answers:
             return [(row.start_us, row.values[0]) for _, answer in answers for row in answer.rows]

@@ -1,4 +1,4 @@
-"""The question of the page about the database: how large it is, how it grows, how far its roll-ups are, what befell it."""
+"""The answer about the database itself: its size, its growth, how far its roll-ups are, and its incidents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COARSER = 1.1  # roll-ups of more than a minute add a tenth
 
 
 def database(log: Log, now_us: int, form: TimeForm, *, measure: bool) -> dict[str, Any]:
-    """``measure``: the size of each part, too, for which the whole file is read."""
+    """Facts about the file. ``measure``: also the size of each part, for which the whole file has to be read."""
     facts = inspection.facts(log.conn, log.path)
     disk = os.statvfs(log.path.absolute().parent)
     free_on_disk = disk.f_bavail * disk.f_frsize

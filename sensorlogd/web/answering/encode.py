@@ -17,7 +17,7 @@ MEDIA_TYPES = {"json": "application/json", "ndjson": "application/x-ndjson", "cs
 
 
 def json_answer(request: Request, value: Any, same: Any = None) -> Response:
-    """With an ETag of what it says: whoever asks again and has it already is sent no body.
+    """A JSON answer with an ETag of its content. A client that sends the same tag is answered 304, without a body.
 
     ``same``: what the tag is made of, where the answer also holds what changes with every moment (ages, the time). Such a tag
     is good for ten to twenty seconds, so that nobody is left with the ages of yesterday.
@@ -39,7 +39,8 @@ def tagged(
     also: str | None = None,
     packed: bool = False,
 ) -> Response:
-    """A whole body with its ETag, or 304 without one. ``also``: another tag that is still good. ``packed``: with gzip already."""
+    """A whole body with its ETag, or 304 without one. ``also``: another tag that is accepted. ``packed``: the body is compressed
+    with gzip already."""
     body = body.encode() if isinstance(body, str) else body
     etag = etag or etag_of(body)
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
@@ -60,7 +61,8 @@ def takes_gzip(request: Request) -> bool:
 async def streamed(
     request: Request, form: str, columns: Sequence[str], page: Callable[[Any], Awaitable[tuple[bytes, Any]]], name: str
 ) -> Response:
-    """``page(place)`` gives lines and the place of the next page, None after the last; the first place is None.
+    """An answer that is sent page by page. ``page(place)`` returns the lines and the place of the next page, None after the last;
+    the first place is None.
 
     The first page is asked for before the answer begins, so that a mistake is an error and not half an answer.
     """

@@ -1,4 +1,4 @@
-"""Questions of the JSON API about what people look after: alarms, when they were raised, and what was changed afterwards."""
+"""Answers about what people look after: alarms, the times in alarm, and changes of stored readings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALARM_STATES = ("all", "raised")
 
 
 def alarms(log: Log, state: str, form: TimeForm) -> Json:
-    """Every alarm of every series, what wants to be seen first; ``raised``: without those that are normal or pending."""
+    """Every alarm of every series, the most urgent first. ``raised``: leave out those that are normal or pending."""
     rows = [row for row in alarm_rows.found(log.conn) if state == "all" or row.shown not in ("normal", "pending")]
     return {"alarms": [alarm_rows.alarm_row(row, form) for row in rows]}
 
@@ -25,7 +25,7 @@ MENDS_MAX = 100
 
 
 def mends(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
-    """What was changed afterwards in the range, the newest first; at most ``MENDS_MAX``."""
+    """The changes of stored readings in the range, newest first, at most ``MENDS_MAX``."""
     names = {
         series.id: series.name for series in (find_series(log, patterns, retired=True) if patterns else log.series(retired=True))
     }
@@ -54,7 +54,7 @@ PERIODS_MAX = 5_000
 
 
 def alarm_periods(log: Log, patterns: list[str], since_us: int, until_us: int, form: TimeForm) -> Json:
-    """When which alarm was raised; of more than ``PERIODS_MAX`` the newest."""
+    """The times in alarm within the range; if there are more than ``PERIODS_MAX``, the newest."""
     globs = [glob for pattern in patterns for glob in ([pattern] if "." in pattern else [pattern, f"{pattern}.*"])]
     found = [
         period

@@ -1,4 +1,4 @@
-"""What a request asks for: every parameter read, bounded, and refused by name."""
+"""The parameters of a request: each is read, checked and limited here, and a bad one is named in the error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Params:
         self.zone = self._zone(zone)
 
     def text(self, name: str) -> str | None:
-        """The value, None where it is not given. Given twice is a mistake."""
+        """The value as text; None if it was not given. Raises ApiError if it was given twice."""
         values = self.given.getlist(name)
         if len(values) > 1:
             raise bad_parameter(name, "is given more than once")
@@ -69,7 +69,7 @@ class Params:
         return self.choice(name, ("0", "1", "false", "true"), "0") in ("1", "true")
 
     def names(self, name: str, most: int) -> list[str]:
-        """Of a parameter that may be repeated and may hold commas."""
+        """The values of a parameter that may be repeated, and may hold several names separated by commas."""
         values = [part.strip() for value in self.given.getlist(name) for part in value.split(",")]
         found = list(dict.fromkeys(part for part in values if part))
         if len(found) > most:
@@ -109,7 +109,7 @@ class Params:
             raise bad_parameter(name, str(error)) from None
 
     def ask(self) -> Ask:
-        """Of ``since until every max_points agg fill``."""
+        """The question that ``since until every max_points agg fill`` describe."""
         span = self.span("-1d")
         every, points = self.text("every"), self.whole("max_points", 0, 1, POINTS_MAX) or None
         if (every is None) == (points is None):
@@ -158,7 +158,7 @@ class TimeForm:
 
 
 def find_series(log: Log, patterns: list[str], *, retired: bool = False) -> list[Series]:
-    """Raises ApiError 404 with the nearest names."""
+    """The series that the patterns match. Raises ApiError 404, with the nearest names, for a pattern that matches none."""
     try:
         return log.series(patterns, retired=retired)
     except UnknownSeries as error:

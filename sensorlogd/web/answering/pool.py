@@ -46,7 +46,8 @@ class Pool:
         self._report_damage = report_damage or DamageReports(database)
 
     async def run(self, question: Callable[[Log], T], timeout_s: float | None = None, *, patient: bool = False) -> T:
-        """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
+        """Call a function with a log on one of the threads. ``patient``: wait for a free thread without a limit (for the next
+        page of a stream).
 
         Raises ApiError: 503 busy or no database, 422 when it takes too long.
         """
@@ -69,7 +70,7 @@ class Pool:
         self._closed.set()
 
     def close(self) -> None:
-        """End running questions and let go of the file."""
+        """End running questions, and close the connections."""
         self.end()
         self._executor.shutdown(wait=True, cancel_futures=True)
         with self._lock:
@@ -117,7 +118,7 @@ class Pool:
         )
 
     def _mine(self) -> KeptLog:
-        """This thread's connection."""
+        """The connection of the calling thread; opened at its first question."""
         kept: KeptLog | None = getattr(self._local, "kept", None)
         if kept is None:
             kept = self._local.kept = KeptLog(self.database)

@@ -1,4 +1,4 @@
-"""The read API of Prometheus, for what asks Prometheus already: Grafana points its built-in data source here.
+"""The read API of Prometheus, so that Grafana's built-in data source and other clients of Prometheus can read the log.
 
 ``promql``       the evaluator: an expression over a grid of instants, of any source of labelled series
 ``source``       the log as labelled series

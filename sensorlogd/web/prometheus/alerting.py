@@ -1,4 +1,4 @@
-"""Alarms as Prometheus tells of rules and alerts, so that Grafana shows them beside its own.
+"""Alarms in the shape of Prometheus' rules and alerts; Grafana shows them beside its own.
 
 An alarm that is raised or has returned unacknowledged is ``firing`` or not by whether its condition holds: nobody's knowing
 changes that. Muted ones are told with the label ``shelved``.
@@ -17,7 +17,7 @@ _STATES = {"unacknowledged": FIRING, "acknowledged": FIRING, "pending": PENDING}
 
 
 def state(row: AlarmRow) -> str:
-    """firing, pending or inactive."""
+    """The Prometheus state of an alarm: firing, pending or inactive."""
     return _STATES.get(row.state, INACTIVE)
 
 
@@ -28,12 +28,12 @@ def labels(row: AlarmRow) -> dict[str, str]:
 
 
 def alerts(rows: Iterable[AlarmRow]) -> dict[str, Any]:
-    """What /alerts answers."""
+    """The body of the answer to /alerts."""
     return {"alerts": [_alert(row) for row in rows if state(row) != INACTIVE]}
 
 
 def rules(rows: Iterable[AlarmRow]) -> dict[str, Any]:
-    """What /rules answers: each alarm of the configuration is a rule, with an alert for each series it is raised for."""
+    """The body of the answer to /rules. Each alarm of the configuration is a rule; each series it is raised for is an alert."""
     by_name: dict[str, list[AlarmRow]] = {}
     for row in rows:
         by_name.setdefault(row.name, []).append(row)

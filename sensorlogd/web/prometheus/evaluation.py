@@ -1,4 +1,4 @@
-"""The questions of the Prometheus API as functions of a log that a worker calls."""
+"""Questions of the Prometheus API, as functions of a log that run in a worker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A PromError, as it goes from process to process."""
+    """A PromError in a form that can be sent from the worker."""
 
     kind: str
     message: str
@@ -28,7 +28,8 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An expression from ``start_us`` to ``end_us``; ``step_us`` 0: at an instant. ``lookback_us`` None: as Prometheus has it."""
+    """An expression, evaluated from ``start_us`` to ``end_us``. ``step_us`` 0: at one instant. ``lookback_us`` None: the default
+    of Prometheus."""
 
     query: str
     start_us: int
@@ -40,7 +41,7 @@ class Question:
 
 
 def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
-    """The whole answer."""
+    """Evaluate the question, and return the JSON of the answer."""
     try:
         log.conn.execute("BEGIN")
         source = LogSource(log, heartbeat=question.heartbeat, limits=question.limits)
@@ -74,7 +75,7 @@ def _answer(source: LogSource, data: str, pack: bool) -> Body:
 
 
 def _engine() -> Any:
-    """Raises PromError where the packages are missing."""
+    """The PromQL engine, imported late. Raises PromError if its packages are not installed."""
     try:
         from sensorlogd.web.prometheus.promql import engine
     except ImportError as error:
@@ -100,7 +101,7 @@ def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | R
 
 
 def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
-    """Name -> type and unit."""
+    """The type and unit of each metric, by name."""
     log.conn.execute("BEGIN")
     found: dict[str, list[dict[str, str]]] = {}
     for series, labels in LogSource(log).all_labels():
@@ -122,7 +123,7 @@ def _of_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]]
 
 
 def _test(selector: str) -> Callable[[Labels], bool]:
-    """Raises PromError."""
+    """A function that tells whether the selector matches labels. Raises PromError for a bad selector."""
     engine = _engine()
     node = engine.parse(selector)
     if type(node).__name__ != "VectorSelector":

@@ -1,4 +1,4 @@
-"""How much a query may look at and give, and what to say when that is met: always with what would fit."""
+"""The limits of a PromQL query, and the errors for exceeding them. Each error says what would fit."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ BETWEEN = 4  # times the cells of an answer: what a step of the evaluation may h
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``readings``: looked at in all. ``cells``: values of an answer."""
+    """``readings``: how many readings a query may look at. ``cells``: how many values an answer may have."""
 
     readings: int = 5_000_000
     cells: int = 500_000
 
     def check_readings(self, looked_at: int) -> None:
-        """Raises PromError."""
+        """Raises PromError if so many readings are too many."""
         if looked_at > self.readings:
             raise PromError(
                 f"the query needs more than {self.readings:,} readings; ask for fewer series, a shorter range, or shorter windows"
             )
 
     def check_answer(self, series: int, steps: int, step_us: int) -> None:
-        """Raises PromError."""
+        """Raises PromError if an answer of that size is too large."""
         self._check(series, steps, step_us, self.cells, "the answer has")
 
     def check_between(self, series: int, steps: int, step_us: int) -> None:
-        """Of a vector on the way to the answer. Raises PromError."""
+        """The same for an intermediate vector. Raises PromError."""
         self._check(series, steps, step_us, BETWEEN * self.cells, "a part of the query has")
 
     def _check(self, series: int, steps: int, step_us: int, most: int, what: str) -> None:

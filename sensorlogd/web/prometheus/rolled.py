@@ -1,4 +1,4 @@
-"""Functions of a range from roll-ups: what many buckets say is added up by SQLite, tile by tile.
+"""Functions of a range computed from roll-ups. SQLite adds up many buckets, tile by tile.
 
 Behind the edge stored buckets answer; what is dirty or newer comes from finer tiers and readings, as everywhere. ``rate`` and
 ``increase`` are those of a counter's own rules (a wobble is no reset, a wrap is none either), which differ from those of
@@ -36,12 +36,12 @@ Selected = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
 
 class CannotRoll(Exception):
-    """Roll-ups do not hold what is needed; readings do."""
+    """Roll-ups do not hold what the function needs; it has to be computed from readings."""
 
 
 @dataclass(slots=True)
 class _Tile:
-    """What is known of a tile; the sums of nothing."""
+    """The sums of one tile; at first those of no reading."""
 
     n: int = 0
     sum: float = 0.0
@@ -59,7 +59,7 @@ _EMPTY = _Tile()
 
 @dataclass(slots=True)
 class Rolled:
-    """One series' windows. ``spend``: is told how many rows were looked at."""
+    """The windows of one series. ``spend``: called with the number of rows that were read."""
 
     snapshot: Snapshot
     series: int
@@ -68,7 +68,7 @@ class Rolled:
     _tiles: dict[int, _Tile] = field(default_factory=dict)
 
     def values(self, function: str) -> Values:
-        """One for each window. Raises CannotRoll, PromError."""
+        """The value of a function for each window. Raises CannotRoll, PromError."""
         kind = self.snapshot.rules_of(self.series).kind
         if function in ("rate", "increase") and kind != "counter":
             raise CannotRoll
@@ -90,7 +90,7 @@ class Rolled:
     # ---- taking ----------------------------------------------------------------------------------------------------
 
     def _take(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
-        """``stored`` takes whole buckets of a span; all else comes from finer tiers and readings."""
+        """Add a span to the tiles: whole buckets by ``stored``, and the rest from finer tiers and readings."""
         parts = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
         at = since_us
         whole = parts.whole_buckets(since_us, until_us, self.tiles.tier)
@@ -101,7 +101,7 @@ class Rolled:
         self._from_parts(parts, at, until_us)
 
     def _clean(self, parts: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """The spans of [first, last) in which no bucket is to be computed again."""
+        """The spans within [first, last) in which no bucket is outdated."""
         width, dirty = self.tiles.width_us, parts.dirty
         at, index = first, bisect_left(parts.dirty, first)
         while index < len(dirty) and dirty[index] < last:
@@ -130,7 +130,7 @@ class Rolled:
             self._put_ends(tile, first_ts, first, last_ts, last)
 
     def _tile_of(self, ts_us: int) -> _Tile:
-        """That a reading is in."""
+        """The tile that a reading lies in."""
         start = ts_us - ts_us % self.tiles.width_us
         return self._tiles.setdefault(self.tiles.tile(start), _Tile())
 
@@ -141,7 +141,7 @@ class Rolled:
             tile.last_ts, tile.last = last_ts, last
 
     def _query(self, columns: str, since_us: int, until_us: int) -> Iterator[tuple[Any, ...]]:
-        """(tile, rows, *columns) of stored buckets, by tile."""
+        """Rows of (tile, number of rows, *columns), one for each tile: sums over the stored buckets."""
         some, parameters = self._buckets(self.tiles.tier, since_us, until_us)
         if self.tiles.tier < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
             some, parameters = self._hours_and_finer(since_us, until_us) or (some, parameters)
@@ -157,7 +157,7 @@ class Rolled:
         )  # fmt: skip
 
     def _hours_and_finer(self, since_us: int, until_us: int) -> Selected | None:
-        """Hours that lie in one tile as a whole, and what is finer of all others: far fewer rows."""
+        """Sums from hours that lie wholly in one tile, and from finer buckets elsewhere; this reads far fewer rows."""
         whole = Segments(self.snapshot, self.series, BASE).whole_buckets(since_us, until_us, HOUR)
         if whole is None:
             return None
@@ -199,7 +199,7 @@ class Rolled:
                 tile.last_ts, tile.last = last_ts, last
 
     def _take_parts(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
-        """Part by part, where sums are not enough."""
+        """Add the buckets of a span one by one, for functions that need more than sums."""
         parts = Segments(self.snapshot, self.series, (*BASE, *columns))
         finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
         found = parts.collect(since_us, until_us, finer, self.tiles.edges(since_us, until_us))
@@ -213,7 +213,8 @@ class Rolled:
             tile.parts.append(part)
 
     def _only_rises(self, since_us: int, until_us: int) -> bool:
-        """Whether the counter never falls in all of it, as a few large parts tell: then a rise is a difference."""
+        """Whether the counter never falls within the span, which a few large buckets tell. Then an increase is a difference of
+        two readings."""
         parts = Segments(self.snapshot, self.series, (*BASE, "first", "last", "increase", "resets"))
         tiers = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
         found = parts.collect(since_us, until_us, tiers, [(since_us, until_us)])
@@ -264,14 +265,14 @@ class Rolled:
         return total([*(part[9] for part in parts), *seams])
 
     def _extrapolated(self, run: Sequence[_Tile], window: int, change: float, *, counter: bool) -> float | None:
-        """To the length that was asked for, which may not be that of the window on the grid."""
+        """Extrapolate to the length of the window that was asked for; the window on the grid of tiles may be longer or shorter."""
         start, end = self.tiles.borders(window)
         n = sum([tile.n for tile in run])
         found = windows.extrapolated(n, run[0].first_ts, run[0].first, run[-1].last_ts, change, start, end, counter=counter)
         return None if found is None else found * self.tiles.length_us / (end - start)
 
     def _stdvar_over_time(self, run: Sequence[_Tile], _: int) -> float:
-        """Of the population: M2 of the parts, and the squared distances of their means."""
+        """The variance of a population: the M2 of the buckets, and the squared distances of their means from the whole mean."""
         parts = [part for tile in run for part in tile.parts]
         n = sum([part[1] for part in parts])
         mean = total([part[1] * part[5] for part in parts]) / n

@@ -1,4 +1,4 @@
-"""Paths and forms of the API: ``/prometheus/api/v1/...``, as Prometheus answers it.
+"""The paths of the API, ``/prometheus/api/v1/...``: parameters, and the shape of answers.
 
 Rules and alerts are our alarms. What Grafana asks beyond that (exemplars ...) is answered with nothing, which is what there is.
 """
@@ -47,7 +47,7 @@ Answer = Callable[[Request, QueryParams], Awaitable[Any]]
 
 
 def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """GET and form POST; every mistake in Prometheus' shape."""
+    """A path that takes GET and form POST. Errors have the shape that Prometheus gives them."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -71,7 +71,7 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _whole(request: Request, found: Body) -> Response:
-    """An answer that a worker made."""
+    """The HTTP answer for a body that a worker made."""
     etag = found.etag if request.method != "POST" else None
     answer = tagged(request, found.content, MEDIA_TYPES["json"], etag, packed=found.packed)
     if found.source is not None:
@@ -89,13 +89,13 @@ def _error(kind: str, message: str, headers: dict[str, str] | None = None) -> Re
 
 
 async def query(request: Request, parameters: QueryParams) -> Any:
-    """An instant."""
+    """/query: an expression at one instant."""
     at = _time(parameters, "time", None)
     return await _evaluated(request, parameters, at, at, 0)
 
 
 async def query_range(request: Request, parameters: QueryParams) -> Any:
-    """Instants from ``start`` to ``end``, ``step`` apart."""
+    """/query_range: an expression at the instants from ``start`` to ``end``, ``step`` apart."""
     start, end = _time(parameters, "start"), _time(parameters, "end")
     step = _step(parameters)
     if end < start:
@@ -126,7 +126,7 @@ async def _evaluated(request: Request, parameters: QueryParams, start: int, end:
 
 
 async def _answer(request: Request, name: str, *arguments: Any) -> Any:
-    """Raises PromError, ApiError."""
+    """Evaluate a question in a worker. Raises PromError, ApiError."""
     found = await answer_of(request, QUESTIONS + name, *arguments)
     if isinstance(found, Refusal):
         raise PromError(found.message, found.kind)
@@ -196,7 +196,7 @@ def _required(parameters: QueryParams, name: str) -> str:
 
 
 def _time(parameters: QueryParams, name: str, default: str | None = "") -> int:
-    """Microseconds of seconds since 1970 or RFC 3339; ``default`` None: now."""
+    """The time in microseconds, from seconds since 1970 or RFC 3339. ``default`` None: now."""
     import time
 
     from sensorlogd.notation import times
@@ -238,7 +238,7 @@ _PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
 
 
 def _parsed(text: str) -> int:
-    """``1h30m`` as Prometheus writes it; a year has 365 days. Raises ValueError."""
+    """The length in microseconds of a duration such as ``1h30m``. As in Prometheus, a year has 365 days. Raises ValueError."""
     if not re.fullmatch(r"(?:\d+(?:ms|[smhdwy]))+", text, re.ASCII):
         raise ValueError(text)
     names = {"m": "min", "y": "d"}

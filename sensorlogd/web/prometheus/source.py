@@ -1,4 +1,4 @@
-"""The log as Prometheus sees it: a series is ``channel{sensor="...", unit="..."}`` with the labels of its sensor.
+"""The log as a source of Prometheus series: each is ``channel{sensor="...", unit="..."}``, with the labels of its sensor.
 
 The channel is ``__name__``, made legal; where that changes it the label ``channel`` has it as it is. Readings flagged fail or
 missing are not there. A query that would look at more readings than it may is refused, never answered from less.
@@ -34,13 +34,13 @@ LOOKED_UP_AS_READ = 20  # looking one reading up takes as long as reading so man
 
 
 def legal(name: str, *, label: bool = False) -> str:
-    """A name that PromQL takes."""
+    """The name in a form that PromQL accepts."""
     text = re.sub(r"[^a-zA-Z0-9_]" if label else r"[^a-zA-Z0-9_:]", "_", name) or "_"
     return f"_{text}" if text[0].isdigit() else text
 
 
 def labels_of(series: LogSeries) -> Labels:
-    """Empty values are no labels."""
+    """The labels of a series. A label with an empty value does not exist in Prometheus."""
     name = legal(series.channel)
     found = {legal(label, label=True): value for label, value in series.labels.items() if value}
     if name != series.channel:
@@ -51,15 +51,15 @@ def labels_of(series: LogSeries) -> Labels:
 
 
 def _in_calendar(us: int) -> int:
-    """Offsets and windows of thousands of years reach where no reading can be, and where the storage cannot count."""
+    """The time, limited to what the storage can hold. Offsets and windows of thousands of years would exceed it."""
     return max(FIRST_US, min(us, LAST_US))
 
 
 class LogSource:
-    """The series of a log, within one read transaction that the caller has begun."""
+    """The series of a log. To be used within one read transaction, which the caller has begun."""
 
     def __init__(self, log: Log, *, heartbeat: bool = False, limits: Limits = NO_MORE) -> None:
-        """``heartbeat``: a reading counts for its series' heartbeat, not for the lookback of the query."""
+        """``heartbeat``: a reading counts for the heartbeat of its series, instead of for the lookback of the query."""
         self.snapshot = Snapshot.of(log.conn, "UTC")
         self.limits = limits
         self.looked_at = 0
@@ -82,12 +82,12 @@ class LogSource:
         return [(known.series, known.labels) for known in self._series]
 
     def spend(self, readings: int) -> None:
-        """Raises PromError."""
+        """Count readings that were looked at. Raises PromError when they become too many."""
         self.looked_at += readings
         self.limits.check_readings(self.looked_at)
 
     def notes(self) -> dict[str, list[str]]:
-        """What is to be told with the answer: ``warnings`` and ``infos``."""
+        """The remarks of the answer: ``warnings`` and ``infos``."""
         warnings = [
             f"{stretch.series} cannot be read from {format_time(stretch.since_us)} to {format_time(stretch.until_us)}: the file is damaged"
             for stretch in self.lost[:20]
@@ -95,18 +95,18 @@ class LogSource:
         return {"warnings": warnings, "infos": self._about_rollups()}
 
     def source_kind(self) -> str | None:
-        """Where the values come from; None: from nowhere in the log."""
+        """Where the values came from, for ``X-Sensorlogd-Source``. None: nothing was read from the log."""
         if self._tiers:
             return "rollups+readings" if self.looked_at else "rollups"
         return "readings" if self.looked_at else None
 
     def spend_rolled(self, rows: int) -> None:
-        """Of roll-ups, and of readings where there are none yet. Raises PromError."""
+        """Count rows of roll-ups, and of readings where there are no roll-ups yet. Raises PromError."""
         self.limits.check_readings(self.looked_at + self._looked_at_rolled + rows)
         self._looked_at_rolled += rows
 
     def rolled(self, tiles: Tiles) -> None:
-        """A series was answered from roll-ups."""
+        """Note that a series was answered from roll-ups."""
         self._tiers[tiles.tier] = self._tiers.get(tiles.tier, True) and tiles.is_exact()
 
     def _about_rollups(self) -> list[str]:
@@ -149,7 +149,7 @@ class _LogSeries:
         return Samples(times, values)
 
     def _around_damage(self, after_us: int, until_us: int) -> Samples:
-        """What can be read; what cannot is told as a warning."""
+        """The readings that can be read of a damaged file. The ranges that cannot become warnings of the answer."""
 
         def rows(since_us: int, before_us: int) -> list[tuple[int, float]]:
             some = self._window(since_us - 1, before_us - 1)
@@ -191,12 +191,12 @@ class _LogSeries:
         return between > LOOKED_UP_AS_READ * len(ends)
 
     def _is_little(self, after_us: int, until_us: int) -> bool:
-        """Whether readings can be looked at instead: they answer exactly as Prometheus does."""
+        """Whether the readings are few enough to be used instead of roll-ups: they give exactly the answer of Prometheus."""
         cut = self._parts().cut_us(0)
         return (cut is None or after_us >= cut) and self._stored(after_us, until_us) <= FEW
 
     def _stored(self, after_us: int, until_us: int) -> int:
-        """How many readings there are behind the edge, about."""
+        """About how many readings there are in the range, before the edge."""
         if (after_us, until_us) != self._counted[:2]:
             tier = DAY if until_us - after_us > 20 * DAY * SECOND_US else HOUR
             self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, tier, after_us, until_us))

@@ -1,4 +1,4 @@
-"""Results as the JSON of Prometheus' API."""
+"""Results in the JSON of Prometheus' API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def seconds(us: int) -> float | int:
 
 
 def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
-    """``data`` of a range query."""
+    """``data`` in the answer to a range query."""
     heads = [f'[{seconds(us)},"' for us in times_us]
     lines = []
     for line in series:
@@ -25,7 +25,7 @@ def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
 
 
 def samples(found: Iterable[tuple[Labels, Samples]]) -> str:
-    """``data`` of the readings of a range."""
+    """``data`` with the readings of a range."""
     lines = []
     for labels, some in found:
         if some.times:
@@ -35,7 +35,7 @@ def samples(found: Iterable[tuple[Labels, Samples]]) -> str:
 
 
 def instant(value: Value, at_us: int) -> str:
-    """``data`` of an instant query."""
+    """``data`` in the answer to an instant query."""
     at = seconds(at_us)
     if isinstance(value, Scalar):
         return f'{{"resultType":"scalar","result":[{at},"{number(value.values[0])}"]}}'

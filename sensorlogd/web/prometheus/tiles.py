@@ -1,4 +1,5 @@
-"""The windows of a query as runs of tiles: spans between neighbouring borders, on the grid of a tier of roll-ups.
+"""The windows of a query as runs of tiles. A tile is a span between neighbouring borders of windows, on the grid of a tier of
+roll-ups.
 
 A window (end - length, end] has two borders; those of all windows cut time into tiles, one or two a step. Borders that do not
 lie on the tier's grid are moved to the nearest place that does. A bucket belongs to the tile that holds its start, so a
@@ -19,7 +20,7 @@ MOST_BUCKETS = 50_000  # of a series: rather than look at more, borders are move
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """``ends``: of the windows, in order, evenly spaced. ``tier``: seconds."""
+    """``ends``: the ends of the windows, in order and evenly spaced. ``tier``: the length of a bucket, in seconds."""
 
     ends: Sequence[int]
     length_us: int
@@ -35,12 +36,12 @@ class Tiles:
 
     @property
     def origin_us(self) -> int:
-        """What a bucket's start is counted from: its tile is ``(start - origin) // step``, or twice that and one more."""
+        """The origin of the numbers of tiles: the tile of a bucket is ``(start - origin) // step``, or twice that and one more."""
         return self.ends[0] - self.length_us - self.width_us // 2 + 1
 
     @property
     def phase_us(self) -> int:
-        """Where in a step windows end; 0: where others begin."""
+        """The offset within a step at which windows end. 0: windows end where others begin."""
         return self.length_us % self.step_us
 
     @property
@@ -59,19 +60,19 @@ class Tiles:
         return at if not self.phase_us else 2 * at + (rest >= self.phase_us)
 
     def sql(self, later_us: int = 0) -> tuple[str, tuple[int, ...]]:
-        """The tile of ``start`` (and so much later) as an expression, with its parameters."""
+        """An SQL expression for the tile of ``start`` (shifted by ``later_us``), with its parameters."""
         origin, step = self.origin_us - later_us, self.step_us
         if not self.phase_us:
             return "(start - ?) / ?", (origin, step)
         return "((start - ?) / ? * 2 + ((start - ?) % ? >= ?))", (*(origin, step) * 2, self.phase_us)
 
     def cut(self, since_us: int, until_us: int, width_us: int) -> set[int]:
-        """The starts of those spans of ``width_us`` on the clock that a border within [since, until) lies inside of."""
+        """The starts of the spans of ``width_us`` that a border within [since, until) cuts."""
         places = (start for start, _ in self.edges(since_us, until_us))
         return {place - place % width_us for place in places if place % width_us}
 
     def border(self, us: int) -> int:
-        """Where a border is moved to."""
+        """The place on the grid of the tier to which a border is moved."""
         return (us + self.width_us // 2) // self.width_us * self.width_us
 
     def borders(self, window: int) -> tuple[int, int]:
@@ -79,11 +80,11 @@ class Tiles:
         return self.border(end - self.length_us), self.border(end)
 
     def is_exact(self) -> bool:
-        """Whether no border is moved."""
+        """Whether all borders lie on the grid already."""
         return _lies_on(self.width_us, self.ends[0], self.length_us, self.step_us)
 
     def edges(self, start_us: int, end_us: int) -> list[tuple[int, int]]:
-        """The tiles that lie in [start, end), cut there. Between windows that overlap are more of them than borders."""
+        """The tiles in [start, end), cut at both ends. Overlapping windows have more tiles than borders."""
         places = {start_us}
         begin = self.ends[0] - self.length_us
         for at in {begin, begin + self.phase_us}:
@@ -97,7 +98,7 @@ class Tiles:
 
 
 def tiles_of(ends: Sequence[int], length_us: int) -> Tiles | None:
-    """None: the windows are too short for roll-ups."""
+    """The tiles for these windows. None: the windows are too short for roll-ups."""
     if length_us < MINUTE * SECOND_US or (len(ends) > 1 and ends[1] - ends[0] < MINUTE * SECOND_US):
         return None
     step = ends[1] - ends[0] if len(ends) > 1 else length_us

@@ -1,1 +1,1 @@
-"""How the application is served: addresses, who may ask, and what every answer has."""
+"""How the application is served: addresses, access, and the headers of every answer."""

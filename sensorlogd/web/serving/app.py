@@ -1,4 +1,4 @@
-"""The application: every path, and what lies around all of them.
+"""The ASGI application: all its paths, and the middleware around them.
 
 /                 the dashboard (files of ``static/``, built beforehand)
 /api/v1/...       JSON
@@ -117,7 +117,8 @@ def create_app(settings: Settings) -> Starlette:
 
 
 class _Files(StaticFiles):
-    """Asked for again at every load (304 mostly): after an upgrade nobody sees the old page with the new API."""
+    """Static files that the browser revalidates at every load (mostly 304), so that after an upgrade nobody has the old page with
+    the new API."""
 
     def file_response(self, *arguments: Any, **named: Any) -> Response:
         answer = super().file_response(*arguments, **named)
@@ -126,7 +127,7 @@ class _Files(StaticFiles):
 
 
 async def index(request: Request) -> Response:
-    """The dashboard, or what there is without it."""
+    """The dashboard, or a page that says how to get it if it was not built."""
     if not (STATIC / "index.html").exists():
         return tagged(request, NOT_BUILT, "text/html")
     files: _Files = request.app.state.files

@@ -1,4 +1,4 @@
-"""Who may change something from a page: what stands before the few requests that write, after Host and token.
+"""The checks before the few requests that write something. Host and token have been checked before.
 
 A page of a stranger can have a browser send requests here, with the rights of whoever looks at it. So: off unless it is
 allowed; what a browser says of where a request comes from must be this very server; and only JSON is taken, which no form
@@ -20,7 +20,7 @@ HOW = "write web: {changes: true} in the configuration, then sensorlogd reload; 
 
 
 def check(headers: Headers, settings: Settings) -> None:
-    """Raises ApiError 403, 415."""
+    """Raises ApiError 403 if changes are not allowed or come from another site, 415 for another content type than JSON."""
     if not settings.changes:
         raise ApiError(403, "changes_not_allowed", "nothing may be changed from these pages", hint=HOW)
     if not is_own(headers):
@@ -30,7 +30,7 @@ def check(headers: Headers, settings: Settings) -> None:
 
 
 def is_own(headers: Headers) -> bool:
-    """Whether a browser says that it is our own page that asks; programs say nothing.
+    """Whether the browser says that the request comes from our own page. Programs send no such header.
 
     Sec-Fetch-Site is the browser's own judgement, and right behind a proxy, too; it is not sent over plain HTTP but to this
     machine. Then the origin must have the very name and port that were asked for.

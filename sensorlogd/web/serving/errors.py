@@ -26,7 +26,7 @@ async def on_api_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """What the framework itself refuses: unknown paths and methods."""
+    """Errors of the framework: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     code = STATUS_CODES.get(error.status_code, "error")
     message = {
@@ -39,7 +39,7 @@ async def on_http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def on_failure(request: Request, error: Exception) -> JSONResponse:
-    """A fault of ours: in the log with its traceback, to the client without."""
+    """A fault of this program: the log gets the traceback, the client does not."""
     return answer(
         ApiError(500, "internal", f"{request.url.path} failed: {type(error).__name__}", hint="the log of the daemon has more")
     )

@@ -1,4 +1,4 @@
-"""What stands before every request: method, Host, who asks; and the headers that every answer carries.
+"""The checks before every request: method, Host, token; and the headers that every answer carries.
 
 Order: methods -> Host -> ``base_path`` -> token -> who may change (``changing``). Refusals are answers of the API's one shape, or the login page for a browser.
 """
@@ -46,7 +46,7 @@ HEADERS = {
 
 
 class Denials:
-    """Counts who was not let in, and tells the log now and then."""
+    """Counts refused requests, and writes the count to the log now and then."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -61,7 +61,7 @@ class Denials:
 
 
 class Guard:
-    """ASGI middleware, the outermost of ours."""
+    """ASGI middleware, the outermost one."""
 
     def __init__(self, app: ASGIApp, settings: Settings, denials: Denials) -> None:
         self.app = app
@@ -93,7 +93,7 @@ class Guard:
             await self.app(scope, receive, with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Raises ApiError, too."""
+        """The answer to a request that is not let in; None: it is let in. Raises ApiError, too."""
         headers = Headers(scope=scope)
         if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
             raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
@@ -149,7 +149,7 @@ class Guard:
             raise
 
     def _strip(self, scope: Scope) -> None:
-        """``base_path`` stands before our paths whether the proxy leaves it there or takes it away."""
+        """Set ``root_path`` to ``base_path``, and put that back before a path from which the proxy has removed it."""
         path: str = scope["path"]
         if self.base:
             if not path.startswith(self.base + "/"):

@@ -1,4 +1,4 @@
-"""Which names this server answers to.
+"""The names under which this server answers.
 
 A page of a stranger can point its own name at our address (DNS rebinding) and would then read us as its own server, with
 the rights of whoever looks at it. Its name is still in the Host header, so names that are not ours are refused.
@@ -27,7 +27,8 @@ def split_host(header: str) -> str:
 
 
 def is_allowed(host: str, own: Collection[str], local_address: str | None, patterns: Iterable[str]) -> bool:
-    """``local_address``: at which the connection arrived, so it is ours; ``patterns``: ``name``, ``*.domain`` or ``*``."""
+    """``local_address``: the address at which the connection arrived, which is always allowed. ``patterns``: ``name``,
+    ``*.domain`` or ``*``."""
     if host == "localhost" or host.endswith(".localhost") or host in own:
         return True
     try:
@@ -45,7 +46,7 @@ def is_allowed(host: str, own: Collection[str], local_address: str | None, patte
 
 
 def _plain(address: str | None) -> str | None:
-    """An IPv4 address that came in over IPv6 as itself."""
+    """The IPv4 address in an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""The login page: a form for the token, and a cookie for whoever has it."""
+"""The login page: a form for the token, and a cookie for a browser that has sent it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ input, button { font: inherit; padding: .4rem .6rem; }
 
 
 async def login(request: Request) -> Response:
-    """GET: the form, or with ``token`` straight in. POST: the form's answer."""
+    """GET: the form; with ``token`` in the address the browser is signed in at once. POST: the answer to the form."""
     settings: Settings = request.app.state.settings
     wanted = _safe(request.query_params.get("next", "/"))
     given = request.query_params.get("token")
@@ -69,7 +69,7 @@ def _page(settings: Settings, wanted: str, text: str, status: int) -> Response:
 
 
 def _safe(wanted: str) -> str:
-    """Only a place of this server: a path, and not ``//elsewhere``."""
+    """The place to go to after the login, if it is a path of this server; ``//elsewhere`` is not."""
     if not wanted.startswith("/") or wanted.startswith(("//", "/\\")) or any(ord(character) < 32 for character in wanted):
         return "/"
     return wanted

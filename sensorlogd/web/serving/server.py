@@ -32,7 +32,7 @@ MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses 
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 with a time limit for a request to arrive: a peer that dribbles must not hold a connection for ever."""
+    """HTTP/1.1 with a time limit for a request to arrive, so that a slow client cannot hold a connection for ever."""
 
     _hurry: asyncio.TimerHandle | None = None
     _counted: str | None = None  # whose connections this is one of
@@ -50,7 +50,7 @@ class Protocol(H11Protocol):
         self._wait()
 
     def _refuse(self, peer: str) -> None:
-        """Said at once, whatever is asked; what is still to come is not heard."""
+        """Answer at once, without reading the rest of the request."""
         most = f"{OF_ONE_CLIENT} of one client" if self._of[peer] >= OF_ONE_CLIENT else f"{CONNECTIONS}"
         error = {"code": "busy", "message": f"there are too many connections; at most {most} are taken", "hint": "close some"}
         content = json.dumps({"error": error}).encode()
@@ -90,7 +90,7 @@ class Protocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """``beat``: what tells the daemon every few seconds that the loop runs; None without a daemon.
+    """``beat``: called every few seconds to tell the daemon that the event loop runs; None without a daemon.
 
     With one, Ctrl-C reaches the whole group, and the daemon decides when this process ends.
     """
@@ -100,7 +100,7 @@ class Server(uvicorn.Server):
     _beat_task: asyncio.Task[None] | None = None
 
     async def on_tick(self, counter: int) -> bool:
-        """Called by the loop ten times a second; true: end."""
+        """uvicorn calls it ten times a second. Returns whether to end."""
         now = time.monotonic()
         if (
             self.beat is not None
@@ -112,13 +112,13 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def _beat_if_well(self, beat: Callable[[], None]) -> None:
-        """Only who can answer a question lives."""
+        """Tell the daemon that this process lives, if a worker answers a question."""
         if await self.config.app.state.workers.is_well():  # type: ignore[union-attr]
             with contextlib.suppress(OSError):  # the daemon is gone: the lifeline ends this process
                 beat()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams and questions end first: they would keep their connections open."""
+        """Streams and questions are ended first, because they would keep their connections open."""
         self.config.app.state.closing()  # type: ignore[union-attr]
         await super().shutdown(sockets)
 
@@ -135,7 +135,7 @@ class Server(uvicorn.Server):
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A listening socket. Raises OSError that names the address."""
+    """A listening socket. Raises OSError with the address in its text."""
     where = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -155,14 +155,14 @@ def bind(settings: Settings) -> socket.socket:
 
 
 def url_of(listener: socket.socket, base_path: str = "") -> str:
-    """What to open in a browser of this machine."""
+    """The URL for a browser on this machine."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{host}:{port}{base_path}/"
 
 
 def make_server(settings: Settings) -> Server:
-    """One worker, no access log, no headers that tell of versions."""
+    """A uvicorn server with one worker, no access log, and no headers that name versions."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a stranger's broken requests are no news
     config = uvicorn.Config(
         create_app(settings),

@@ -1,4 +1,4 @@
-"""What the web process must know, and nothing of where it came from: made from a configuration or from a command line."""
+"""The settings of the web process. They come from a configuration or from a command line, and do not know which."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``auth``: ``token`` asks everybody for the token in ``token_file``. ``base_path``: what a proxy puts before our paths.
+    """``auth``: ``token`` requires the token in ``token_file`` of everybody. ``base_path``: what a proxy puts before the paths.
 
     ``changes``: readings may be flagged, notes written and views saved. ``panels_file``: where those are.
 
@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def of(cls, config: Config) -> Settings:
-        """What the daemon serves."""
+        """The settings for the daemon's web process."""
         from sensorlogd.config.prices import tariffs  # pydantic, which the web process does not need
 
         web = config.web
@@ -68,7 +68,7 @@ class Settings:
         )
 
     def to_json(self) -> str:
-        """For the command line of the process; ``from_json`` reads it."""
+        """The settings as an argument for the command line of the process; ``from_json`` reads it."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The token that opens the pages: a file in the data directory, readable by its group."""
+"""The token that gives access to the pages. It lies in a file in the data directory, readable by the group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "web-token"
 
 
 def ensure(path: Path, *, new: bool = False) -> str:
-    """The token, made if there is none or a ``new`` one is wanted. Raises OSError."""
+    """The token. It is made if there is none, or if ``new``. Raises OSError."""
     if not new:
         with contextlib.suppress(FileNotFoundError):
             found = read(path)
@@ -35,17 +35,17 @@ def ensure(path: Path, *, new: bool = False) -> str:
 
 
 def read(path: Path) -> str:
-    """Raises OSError."""
+    """The token in the file. Raises OSError."""
     return path.read_text().strip()
 
 
 def cookie_of(token: str) -> str:
-    """What a browser keeps instead of the token. Another token, another cookie."""
+    """The value of the cookie. It is derived from the token, so a new token makes old cookies worthless."""
     return hmac.new(token.encode(), b"sensorlogd web cookie 1", hashlib.sha256).hexdigest()
 
 
 class TokenFile:
-    """The token as it is now: the file is read again when it changes."""
+    """The present token: the file is read again when it has changed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class TokenFile:
         self._token = ""
 
     def current(self) -> str:
-        """Empty where there is none: then nobody is let in."""
+        """The token; empty if there is none, and then nobody is let in."""
         try:
             found = os.stat(self.path)
             stamp = (found.st_mtime_ns, found.st_ino)
@@ -64,7 +64,7 @@ class TokenFile:
         return self._token
 
     def admits(self, token: str) -> bool:
-        """In constant time."""
+        """Whether this is the token; compared in constant time."""
         current = self.current()
         return bool(current) and hmac.compare_digest(token.encode(), current.encode())
 

@@ -1,1 +1,1 @@
-"""Processes that look for answers, and what they make of them: each of them can be ended."""
+"""Worker processes that compute answers, and the shapes of what they return. A worker can be ended at any time."""

@@ -1,4 +1,4 @@
-"""A question asked of the workers for as long as its client is there."""
+"""Asks a worker for as long as the client is connected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ GONE = 499  # nobody sees it
 
 
 async def answer_of(request: Request, name: str, *arguments: Any, patient: bool = False) -> Any:
-    """``patient``: for pages of an answer that has begun; its end is seen by who sends it. Raises ApiError."""
+    """The worker's answer. ``patient``: for further pages of a streamed answer, where the sender notices that the client has
+    gone. Raises ApiError."""
     workers: Workers = request.app.state.workers
     question = workers.run(name, *arguments, patient=patient)
     if patient:

@@ -1,4 +1,4 @@
-"""What can be read of a range in a damaged file, and which parts of it cannot.
+"""Reads around damaged pages: which parts of a range can be read, and which cannot.
 
 SQLite raises at the first damaged page it comes to, and what lies behind it can be reached again from the other side. So the
 longest beginning that can be read is looked for by halving, then, in growing strides, a place behind the damage, and from there again.
@@ -28,7 +28,7 @@ class Lost:
 
 @dataclass(slots=True)
 class Around:
-    """``align(us)``: the nearest place at or before it where the range may be cut; places are some ``finest_us`` apart."""
+    """``align(us)``: the nearest place at or before ``us`` where the range may be cut; such places are about ``finest_us`` apart."""
 
     series: str
     lost: list[Lost] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Around:
     _failures: int = 0
 
     def read(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows]:
-        """What ``rows`` gives of the parts that can be read, in order; the others are in ``lost``.
+        """The rows of the parts that can be read, in order. The other parts are appended to ``lost``.
 
         Raises what ``rows`` raises where it is no damage.
         """
@@ -67,7 +67,7 @@ class Around:
             return None
 
     def _beginning(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> tuple[int, list[Rows]]:
-        """Where what can be read ends, and that."""
+        """The rows before the damage, and where they end."""
         found: list[Rows] = []
         low, high = since_us, until_us
         while (middle := self._between(low, high)) is not None:
@@ -80,7 +80,7 @@ class Around:
         return low, found
 
     def _behind(self, rows: Callable[[int, int], list[Rows]], bad_us: int, until_us: int) -> int:
-        """The first place after the damage from which can be read again."""
+        """The first place behind the damage from which reading is possible again."""
         low, stride = bad_us, self.finest_us
         while True:
             high = max(self.align(low + stride), self.align(low + 2 * self.finest_us))
@@ -97,7 +97,7 @@ class Around:
         return high
 
     def _between(self, low: int, high: int) -> int | None:
-        """A place between the two, near the middle; None: there is none."""
+        """A place between the two, near the middle; None if there is none."""
         if high - low <= self.finest_us:
             return None
         middle = self.align((low + high) // 2)
@@ -107,6 +107,6 @@ class Around:
 
 
 def is_damaged_page(error: sqlite3.DatabaseError) -> bool:
-    """Not a question that was ended, nor a file that is locked."""
+    """Whether the error means a damaged page, and not an interrupted question or a locked file."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

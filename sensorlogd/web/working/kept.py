@@ -1,4 +1,4 @@
-"""A read-only log that is kept open between questions, and what went wrong with one as an answer in words."""
+"""A read-only log that stays open between questions, and error messages for what can go wrong with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TELL_EVERY_S = 60.0
 
 
 class KeptLog:
-    """For one thread at a time. Opened when it is first needed, and anew when the file is another."""
+    """For one thread at a time. It is opened when it is first needed, and again when the file has been replaced."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -27,7 +27,7 @@ class KeptLog:
         self._identity: tuple[int, int] | None = None
 
     def get(self) -> Log:
-        """Raises ApiError 503."""
+        """The open log. Raises ApiError 503."""
         try:
             identity = _identity(self.database)
         except OSError:
@@ -52,7 +52,7 @@ class KeptLog:
 
 
 class DamageReports:
-    """What is wrong with a database, to the log once a minute: pages that are open ask every few seconds."""
+    """Writes to the log what is wrong with the database, at most once a minute, because open pages ask every few seconds."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -83,7 +83,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def is_damage(error: Exception, database: Path) -> bool:
-    """Whether the file is to blame: what is read of a damaged one can be anything."""
+    """Whether the error may come from a damaged file, from which anything can be read."""
     return isinstance(error, sqlite3.DatabaseError) or opening.found_damage(database) is not None
 
 

@@ -1,4 +1,5 @@
-"""The API's questions that may take long, as functions of a log that a worker calls: their answers are ready to be sent."""
+"""Questions of the API that may take long, as functions of a log that run in a worker. They return a body that can be sent as it
+is."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """An answer of JSON. ``packed``: with gzip. ``source``: where it comes from, if that is to be told."""
+    """The body of a JSON answer. ``packed``: compressed with gzip. ``source``: where the values came from, if the answer says so."""
 
     content: bytes
     etag: str
@@ -62,7 +63,7 @@ def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> 
 
 
 def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], str | None, list[Lost]]:
-    """As ``page_of_readings``, from what can be read. Raises sqlite3.DatabaseError where that is nothing."""
+    """Like ``page_of_readings``, with the readings that can be read. Raises sqlite3.DatabaseError if there are none."""
     lost: list[Lost] = []
     readings_found: list[Any] = []
     failed: sqlite3.DatabaseError | None = None
@@ -99,7 +100,7 @@ def buckets(log: Log, wanted: BucketsAsk, shape: str, pack: bool) -> Body:
 
 
 def buckets_page(log: Log, wanted: BucketsAsk, place: Any, form: str, limit: int) -> tuple[bytes, Any]:
-    """The next rows as text, and where the page after it begins."""
+    """The text of the next rows, and the place where the page after them begins."""
     rows, following = answers.page_of_buckets(log, wanted, place, limit)
     found = [answers.bucket_as_row(series, row, wanted.ask.aggregates, wanted.form) for series, row in rows]
     encode = rows_as_csv if form == "csv" else rows_as_ndjson
@@ -127,7 +128,7 @@ def events_page(log: Log, ask: answers.EventsAsk, form: str) -> bytes:
 
 
 def unreadable(lost: list[Lost], form: TimeForm) -> Json:
-    """Told only where there is something."""
+    """The member ``unreadable`` of an answer; nothing if everything could be read."""
     if not lost:
         return {}
     return {

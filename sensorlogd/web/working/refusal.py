@@ -1,4 +1,4 @@
-"""What is answered where there is no answer, apart from how it is sent: workers know this, and nothing of HTTP but its numbers."""
+"""Errors that are answers. They are apart from HTTP, because workers raise them, too; only the status number is in them."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class ApiError(Exception):
 
 
 def bad_parameter(name: str, message: str, hint: str | None = None) -> ApiError:
-    """400 that names the parameter."""
+    """ApiError 400 that names the parameter."""
     return ApiError(400, "bad_parameter", f"{name}: {message}", parameter=name, hint=hint)

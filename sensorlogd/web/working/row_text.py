@@ -1,4 +1,4 @@
-"""Readings as lines of CSV or NDJSON, by column: what is the same in many rows is written once.
+"""Readings as lines of CSV or NDJSON, written column by column: what many rows have in common is formatted once.
 
 The lines are those of ``encode`` and ``rows``; only the work is another.
 """
@@ -36,7 +36,8 @@ Line = tuple[int, int, str]  # (ts, series id, text)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a stream has got to: a page is all that lies in some time. ``left``: rows that may still be sent. ``enough``: of a page."""
+    """How far a stream has got; a page holds all readings of a span of time. ``left``: how many rows may still be sent.
+    ``enough``: how many make a page."""
 
     since_us: int
     width_us: int
@@ -52,11 +53,11 @@ class Page:
 
 
 class _TooMany(Exception):
-    """A page would have more rows than fit."""
+    """A span holds more rows than fit in a page."""
 
 
 def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
-    """The lines of the next page, in order of time and series. Raises ApiError, sqlite3.Error if nothing can be read."""
+    """The lines of the next page, in order of time and series. Raises ApiError, or sqlite3.Error if nothing can be read."""
     wanted = find_series(log, ask.patterns)
     stamps = _Stamps(ask.form, form)
     writers = [_Writer(series, ask, form, stamps) for series in wanted]
@@ -90,7 +91,7 @@ def begin(ask: ReadingsAsk, most: int, enough: int) -> Place:
 
 
 def _slice(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:
-    """Raises _TooMany, unless it is one instant."""
+    """The rows of a span. Raises _TooMany, unless the span is a single instant."""
     lines: list[Line] = []
     most = MOST_ROWS if until_us - since_us > 1 else 1 << 62
     failed: sqlite3.DatabaseError | None = None
@@ -130,7 +131,7 @@ def _of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, 
 
 
 def _of_fresh(snapshot: Snapshot, wanted: dict[int, Any], most: int) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
-    """One pass for all series."""
+    """The fresh readings of all series, read in one pass."""
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
         found: list[tuple[int, int, Any, int]] = []
@@ -144,7 +145,7 @@ def _of_fresh(snapshot: Snapshot, wanted: dict[int, Any], most: int) -> Callable
 
 
 class _Stamps(dict[int, str]):
-    """Times as they are shown; 100 series often share them."""
+    """Formats times, and remembers them: a hundred series often have the same."""
 
     def __init__(self, show: TimeForm, form: str) -> None:
         super().__init__()
@@ -174,7 +175,7 @@ class _Stamps(dict[int, str]):
 
 
 class _Tails(dict[int, str]):
-    """What stands behind the value: the unit, and the flags in words."""
+    """The end of a row, behind the value: the unit, and the flags in words."""
 
     def __init__(self, unit: str, form: str) -> None:
         super().__init__()
@@ -191,7 +192,7 @@ class _Tails(dict[int, str]):
 
 
 class _Writer:
-    """Of one series."""
+    """Writes the rows of one series."""
 
     def __init__(self, series: Series, ask: ReadingsAsk, form: str, stamps: _Stamps) -> None:
         self.series = series

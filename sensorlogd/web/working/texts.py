@@ -1,4 +1,4 @@
-"""Values as JSON, and rows as NDJSON and CSV."""
+"""Values as JSON; rows as NDJSON and CSV."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ def rows_as_csv(rows: Rows, columns: Sequence[str]) -> bytes:
 
 
 def safe_cell(text: str) -> str:
-    """A spreadsheet takes what begins like this for a formula; the apostrophe tells it that it is text."""
+    """A cell that no spreadsheet takes for a formula: an apostrophe marks it as text."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") and len(text) > 1 else text

@@ -1,4 +1,4 @@
-"""The process that looks for an answer: ``python -m sensorlogd.web.working.worker DATABASE BYTES``, one question after the other.
+"""The worker process: ``python -m sensorlogd.web.working.worker DATABASE BYTES`` answers one question after another.
 
 Its standard input is a socket to the web process. A question is a frame (eight bytes of length, then a pickle) that holds
 ``module:function``, arguments and seconds: the function is called with a log and the arguments. The answer is a frame that
@@ -37,11 +37,11 @@ FUNCTIONS = "sensorlogd.web."  # nothing else is called
 
 
 class Ended(BaseException):
-    """Not an Exception: nothing on the way may take it for an error of its own."""
+    """The question was stopped. Not an Exception, so that no code on the way handles it as an error of its own."""
 
 
 class Worker:
-    """``memory_bytes``: how much a question may need."""
+    """``memory_bytes``: how much memory one question may need."""
 
     def __init__(self, database: Path, memory_bytes: int) -> None:
         self.kept = KeptLog(database)
@@ -55,7 +55,7 @@ class Worker:
         signal.signal(signal.SIGUSR1, self._cancel)
 
     def answer(self, name: str, arguments: tuple[Any, ...], seconds: float) -> tuple[Any, ...]:
-        """The answer as it is sent. Never raises but MemoryError."""
+        """The encoded answer to a question. Raises nothing but MemoryError."""
         if name == PING:
             return "ok", None
         self._cancelled = False
@@ -83,7 +83,7 @@ class Worker:
             return "fault", type(error).__name__, traceback.format_exc()
 
     def too_much(self) -> tuple[Any, ...]:
-        """What to say when memory was short."""
+        """The answer when memory was not enough."""
         return self._error_answer(
             ApiError(
                 422,
@@ -137,7 +137,7 @@ def frame(value: Any) -> bytes:
 
 
 def limit_memory(more_bytes: int) -> None:
-    """So much beyond what the process holds now."""
+    """Limit the memory for data (RLIMIT_DATA) to what the process has now, and so much more."""
     used = 0
     with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/statm", "rb") as file:
         used = int(file.read().split()[5]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""Questions that may take long or much, each looked for in a process that can be ended.
+"""Runs questions that may take long or much in worker processes that can be ended.
 
 ``await workers.run("module:function", *arguments)`` calls the function with a log and the arguments in a worker, and returns
 what it returns. A worker that overstays its time is killed and replaced; when the one who asked is cancelled (its client has
@@ -35,7 +35,7 @@ PART = 1 << 18
 
 
 class WorkerGone(Exception):
-    """It ended before it answered."""
+    """The worker ended before it answered."""
 
 
 class _Worker:
@@ -55,7 +55,7 @@ class _Worker:
         self.used_at = time.monotonic()
 
     async def ask(self, question: bytes, within_s: float) -> Any:
-        """Raises TimeoutError, WorkerGone."""
+        """Send a question and wait for its answer. Raises TimeoutError, WorkerGone."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within_s):
@@ -75,7 +75,7 @@ class _Worker:
             self.process.send_signal(signal.SIGUSR1)
 
     def kill(self) -> None:
-        """It only reads: nothing is lost."""
+        """End the process at once. It only reads, so nothing is lost."""
         self._socket.close()
         self.process.kill()
         self.process.wait()
@@ -91,7 +91,7 @@ class _Worker:
 
 
 class Workers:
-    """At most ``count`` at a time, started when they are needed. ``memory_bytes``: how much one question may need."""
+    """Up to ``count`` processes, started when they are needed. ``memory_bytes``: how much memory one question may need."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ class Workers:
         self._report_damage = report_damage or DamageReports(database)
 
     async def run(self, name: str, *arguments: Any, patient: bool = False) -> Any:
-        """``patient``: waits its turn however long that takes (the next page of a stream that has begun).
+        """Call a function in a worker. ``patient``: wait for a free worker without a limit (for the next page of a stream).
 
         Raises ApiError: 503 busy, ended or no database, 422 when it takes too long or too much.
         """
@@ -146,7 +146,7 @@ class Workers:
         raise ApiError(500, "internal", f"the question failed: {name}", hint="the log of the daemon has more")
 
     async def is_well(self) -> bool:
-        """Whether a worker answers, or all are busy with questions whose time is not over."""
+        """Whether a worker answers, or all are busy with questions that are still within their time."""
         if self._closed or self._slots.locked():
             return not self._closed
         await self._turn(None)
@@ -158,11 +158,11 @@ class Workers:
         return True
 
     def pids(self) -> list[int]:
-        """Of those that run."""
+        """The process ids of the workers that run."""
         return [worker.process.pid for worker in self._all]
 
     def close(self) -> None:
-        """Ends all at once; who waits for an answer is told. Idempotent."""
+        """End all workers at once; whoever waits for an answer gets an error. Idempotent."""
         self._closed = True
         for worker in list(self._all):
             worker.process.kill()  # who waits for it hears the end of it
@@ -180,7 +180,7 @@ class Workers:
             raise self._busy() from None
 
     async def _with_worker(self, question: bytes, seconds: float) -> Any:
-        """Holds a turn, and gives it back."""
+        """Ask a free worker. The caller has taken a slot; it is given back here."""
         worker: _Worker | None = None
         keep, settles = False, False
         try:
@@ -209,7 +209,7 @@ class Workers:
                 self._give_back(worker, keep)
 
     async def _settle(self, worker: _Worker) -> None:
-        """Nobody wants its answer: it stops by itself, or is ended."""
+        """After a client has gone: the worker gets a moment to stop by itself, then it is ended."""
         keep = False
         try:
             worker.request_stop()
@@ -222,7 +222,7 @@ class Workers:
             self._give_back(worker, keep)
 
     def _take(self) -> _Worker:
-        """Raises OSError."""
+        """An idle worker, or a new one. Raises OSError."""
         if self._closed:
             raise OSError("it ends")
         while self._idle:
@@ -246,7 +246,7 @@ class Workers:
         asyncio.get_running_loop().call_later(IDLE_S + 1.0, self._retire)
 
     def _retire(self) -> None:
-        """The one used last stays: it answers whether all is well."""
+        """End workers that have been idle for long. The one used last stays, to answer whether all is well."""
         while len(self._idle) > 1 and time.monotonic() - self._idle[0].used_at > IDLE_S:
             self._end(self._idle.pop(0))
 

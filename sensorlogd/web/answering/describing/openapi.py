@@ -217,7 +217,7 @@ ERRORS = {
 
 @functools.cache
 def describe(base_path: str) -> dict[str, Any]:
-    """The document."""
+    """The OpenAPI document as a dict."""
     paths: dict[str, Any] = {}
     for name, (text, schema) in JSON_ENDPOINTS.items():
         content: dict[str, Any] = {"application/json": {"schema": schema}}
@@ -278,7 +278,7 @@ def _get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, A
 
 
 def _post(name: str, text: str, sent: Schema, schema: Schema) -> dict[str, Any]:
-    """A request that changes something."""
+    """The description of a POST endpoint."""
     responses: dict[str, Any] = {
         "200": {"description": "It is done, or ordered.", "content": {"application/json": {"schema": schema}}}
     }

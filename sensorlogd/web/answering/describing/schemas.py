@@ -27,7 +27,8 @@ def nullable(schema: Schema) -> Schema:
 
 
 def closed(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), more: Schema | None = None) -> Schema:
-    """An object that has all of these, and no others unless ``more`` says which."""
+    """The schema of an object with these members, of which only ``optional`` ones may be missing. ``more``: the schema of any
+    others."""
     return {
         "type": "object",
         "properties": properties,

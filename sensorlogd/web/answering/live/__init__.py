@@ -1,1 +1,1 @@
-"""New readings as they are committed: one look at the log, told to all who listen."""
+"""New readings as they are committed: the log is looked at once, and what is found is sent to all viewers."""

@@ -82,7 +82,8 @@ class Viewer:
 
 
 class Hub:
-    """Looks while there are viewers. For the event loop's thread; ``pool`` has one thread and is the hub's own."""
+    """Looks at the log while there are viewers. To be used on the event loop's thread; ``pool`` has one thread, which belongs to
+    the hub."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -98,7 +99,7 @@ class Hub:
         self._looked = asyncio.Event()  # what was there when the looking began is known: all that comes later is pushed
 
     def join(self, wish: Wish) -> Viewer:
-        """Raises ApiError 503 when there are too many."""
+        """Add a viewer. Raises ApiError 503 when there are too many."""
         if len(self.viewers) >= VIEWERS_MAX or self._closed:
             raise ApiError(503, "busy", f"{len(self.viewers)} viewers are watching already", headers={"Retry-After": "10"})
         viewer = Viewer(wish)
@@ -108,7 +109,8 @@ class Hub:
         return viewer
 
     async def looked(self) -> None:
-        """Until it has begun to look: what is asked of the log from then on and what is pushed leave nothing out between them."""
+        """Wait until the hub has begun to look. Whatever is read from the log after that, together with what is pushed, has no
+        gap."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._looked.wait(), 10.0)
 
@@ -116,7 +118,7 @@ class Hub:
         self.viewers.discard(viewer)
 
     def close(self) -> None:
-        """Every stream ends; the pool is closed by whoever made it."""
+        """End every stream. The pool is closed by its owner."""
         self._closed = True
         for viewer in self.viewers:
             viewer.leave()
@@ -129,11 +131,12 @@ class Hub:
         return f"{self._boot}-{number}-{seen_us}"
 
     def now(self) -> str:
-        """The id of this moment."""
+        """The id of the present moment, for a stream that begins now."""
         return self.identity(self._number, time.time_ns() // 1000)
 
     def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
-        """What was seen after the message of that id; None if that is not known any more, with the time it was sent (µs)."""
+        """What was seen after the message with this id, or None if that is no longer held; and the time (µs) when the message was
+        sent."""
         try:
             boot, number, at = identity.split("-")
             after, at_us = int(number), int(at)
@@ -194,7 +197,7 @@ class Hub:
             self._kept_readings -= len(self._kept.popleft()[2].readings)
 
     def encode(self, number: int, seen: Seen, wish: Wish) -> bytes:
-        """All that a wish wants of it, as messages."""
+        """The messages that a viewer with this wish gets of what was seen."""
         identity, form = self.identity(number, seen.until_us), wish.form
         messages = []
         rows = [reading_as_row(reading, form) for reading in seen.readings if self._wants(wish, reading)]
@@ -236,7 +239,7 @@ def message(kind: str, data: Any, identity: str | None = None) -> bytes:
 
 
 class StreamResponse(Response):
-    """Sends what the hub pushes, until the peer leaves."""
+    """Sends what the hub pushes, until the client leaves."""
 
     def __init__(self, hub: Hub, viewer: Viewer, first: Callable[[], Any]) -> None:
         self.hub = hub
@@ -282,7 +285,7 @@ def _part(body: bytes) -> Message:
 
 
 async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], form: TimeForm, last: str | None) -> Response:
-    """The answer to /api/v1/stream. Raises ApiError for unknown series and a full house."""
+    """The answer to /api/v1/stream. Raises ApiError for unknown series, and when there are too many viewers."""
     hub: Hub = request.app.state.hub
     wish = Wish(tuple(patterns), form)
     if last is not None:

@@ -1,4 +1,4 @@
-"""One look at the log for all who watch it: what was committed since the look before.
+"""Finds what was committed since the last look at the log. One look serves all viewers.
 
 Runs on the one thread of the stream's own pool, so that its connection can tell cheaply whether anything changed. Readings
 are followed by time, as ``tail`` does: one that is stamped before the newest of its series is not seen here.
@@ -19,7 +19,7 @@ READINGS_MAX = 5_000  # in one look; if there are more, the newest of each serie
 
 @dataclass(slots=True)
 class Seen:
-    """What is new. ``skipped``: readings that were too many to pass on. ``since_us``: nothing older is in it."""
+    """What one look found. ``skipped``: how many readings were too many to be passed on. ``since_us``: no reading in it is older."""
 
     since_us: int
     until_us: int
@@ -33,7 +33,7 @@ class Seen:
 
 
 class Watch:
-    """``look`` is called again and again with the same log, or with a new one after the file was replaced."""
+    """Call ``look`` again and again with the same log, or with a new one after the file was replaced."""
 
     def __init__(self) -> None:
         self._log: Log | None = None
@@ -64,7 +64,7 @@ class Watch:
         return seen
 
     def _begin(self, log: Log, now_us: int) -> None:
-        """What is there already is not new."""
+        """Remember what exists already, so that it does not count as new."""
         first = self._log is None
         self._log = log
         self._version = log.version()
@@ -119,5 +119,5 @@ class Watch:
 
 
 def overlap_us(log: Log) -> int:
-    """How far back of now to look for what was stamped earlier and committed later."""
+    """How far before now a look has to reach, to find readings that were stamped earlier and committed later."""
     return max(2 * int(log.daemon().get("commit_interval_us") or 0), 5_000_000)

@@ -1,1 +1,1 @@
-"""What machines watch the daemon by: metrics, and probes of health and readiness."""
+"""What monitoring systems read: metrics, and the probes of health and readiness."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def families(log: Log) -> Iterator[Metric]:
-    """Nothing of a log without alarms."""
+    """The metric families of alarms; none if the log has no alarms."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
     rows = alarm_rows.found(log.conn)

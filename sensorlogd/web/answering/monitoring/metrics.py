@@ -1,4 +1,4 @@
-"""``/metrics``: what the daemon counts of itself, for Prometheus and its kin; with ``?values=1`` the newest values, too.
+"""``/metrics``: the daemon's own counters, for Prometheus and compatible collectors; with ``?values=1`` the newest values, too.
 
 Everything is read from the database, so it is as old as the last status the daemon wrote (ten seconds; with a longer
 ``commit_interval`` that long). The text is OpenMetrics for whoever asks for it, else the format 0.0.4.
@@ -55,7 +55,7 @@ async def metrics(request: Request) -> Response:
 
 
 class _Collected:
-    """What the encoder takes for a registry."""
+    """Families in the form that the Prometheus encoder expects of a registry."""
 
     def __init__(self, families: list[Metric]) -> None:
         self.families = families
@@ -153,7 +153,7 @@ def _health(sensor: SensorState, newest_us: int | None, running: bool, now_us: i
 
 
 def _values(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
-    """Of series that are not silent for longer than their heartbeat: a value that is old is none."""
+    """The newest values. A series that is silent for longer than its heartbeat has none."""
     from prometheus_client.core import Metric
 
     family = Metric("sensorlogd_value", "The newest value of a series.", "gauge")

@@ -1,4 +1,4 @@
-"""``/health``: the process lives and answers. ``/ready``: the daemon runs and its last commit is recent. Neither asks for a token."""
+"""``/health``: the web process answers. ``/ready``: the daemon runs, and its last commit is recent. Neither needs a token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
 async def health(request: Request) -> Response:
-    """A worker is asked whether it answers, and nothing of the database: so it is told whatever state that is in."""
+    """200 if a worker answers. The database is not asked, so its state does not matter."""
     if await request.app.state.workers.is_well():
         return JSONResponse({"status": "ok"}, headers=NEVER_KEPT)
     problem = {"code": "no_worker", "message": "no process answers questions", "hint": "the log of the daemon has more"}

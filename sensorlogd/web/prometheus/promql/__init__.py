@@ -1,4 +1,4 @@
-"""The PromQL evaluator: an expression over a grid of instants, of any source of labelled series.
+"""The PromQL evaluator: evaluates an expression over a grid of instants, from any source of labelled series.
 
 ``engine``       parses a query (the package promql-parser, never by hand) and evaluates its syntax tree
 ``evaluator``    what selectors, operators and functions may ask of whoever evaluates them

@@ -1,4 +1,4 @@
-"""A query from its text to its value: parsed by promql-parser, evaluated node by node, each for all instants at once."""
+"""From the text of a query to its value. promql-parser makes the syntax tree; each node is evaluated for all instants at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OPERATOR = re.compile(r"[-+*/%^=<>!]|\b(?:and|or|unless|atan2)\b", re.IGNORECAS
 
 
 def parse(text: str) -> promql.Expr:
-    """The syntax tree. Raises PromError (bad_data)."""
+    """The syntax tree of an expression. Raises PromError (bad_data)."""
     if len(text) > LONGEST_QUERY or text.count("(") > MOST_PARENTHESES:  # the parser takes long for what is nested deeply
         raise PromError(f"a query has at most {LONGEST_QUERY:,} characters and {MOST_PARENTHESES} parentheses", "bad_data")
     # Operators in a row nest, too: the parser's stack ends the process at some 5,000. Python's depth ends far earlier.
@@ -43,13 +43,13 @@ def parse(text: str) -> promql.Expr:
 
 
 def evaluate(expression: promql.Expr, grid: Grid, source: Source, lookback_us: int = LOOKBACK_US) -> Value:
-    """At all instants of the grid. Raises PromError."""
+    """The value of an expression at all instants of the grid. Raises PromError."""
     with _bounded_depth():
         return _Engine(grid, source, lookback_us).value(expression)
 
 
 def is_range(expression: promql.Expr) -> bool:
-    """Whether an expression is a range vector, which only an instant query answers."""
+    """Whether the expression is a range vector. Only an instant query may have one as its result."""
     return isinstance(expression, promql.MatrixSelector | promql.SubqueryExpr)
 
 
@@ -63,7 +63,8 @@ def range_of(expression: promql.Expr, at_us: int, source: Source) -> list[tuple[
 
 @contextmanager
 def _bounded_depth() -> Iterator[None]:
-    """Operators in a row nest without a parenthesis; where Python does not go deeper it is the expression's mistake."""
+    """Operators in a row are nested without any parenthesis. An expression too deep for Python's stack is refused as an error of
+    the expression."""
     try:
         yield
     except RecursionError:

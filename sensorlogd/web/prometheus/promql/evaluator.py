@@ -1,4 +1,4 @@
-"""What selectors, operators and functions may ask of whoever evaluates them.
+"""What selectors, operators and functions need of the evaluator.
 
 They get an Evaluator and know no engine; the engine knows all of them. So imports form no circle, though expressions do.
 """
@@ -16,7 +16,7 @@ from sensorlogd.web.prometheus.promql.values import PromError, Scalar, Text, Val
 
 
 class Evaluator(ABC):
-    """Of expressions at all instants of ``grid``. ``lookback_us``: how long a reading counts for an instant selector."""
+    """Evaluates expressions at all instants of ``grid``. ``lookback_us``: how long a reading counts for an instant selector."""
 
     def __init__(self, grid: Grid, source: Source, lookback_us: int) -> None:
         self.grid = grid
@@ -25,14 +25,15 @@ class Evaluator(ABC):
 
     @abstractmethod
     def value(self, node: Expr) -> Value:
-        """At all instants. Raises PromError."""
+        """The value of a node at all instants. Raises PromError."""
 
     def on(self, grid: Grid) -> Self:
-        """The same on another grid, as subqueries need it."""
+        """An evaluator of the same query on another grid, for subqueries."""
         return type(self)(grid, self.source, self.lookback_us)
 
     def vector(self, node: Expr) -> Vector:
-        """Raises PromError (bad_data) if it is none, as the others do."""
+        """The value of a node that has to be an instant vector. Raises PromError (bad_data) if it is something else, as the
+        methods below do."""
         value = self.value(node)
         if not isinstance(value, Vector):
             raise PromError("expected a vector", "bad_data")
@@ -51,9 +52,9 @@ class Evaluator(ABC):
         return value.value
 
     def constant(self, number: float) -> Scalar:
-        """The same number at all instants."""
+        """A scalar with the same number at all instants."""
         return Scalar([number] * self.grid.steps)
 
     def check(self, series: int) -> None:
-        """Whether so many series may be held at all instants. Raises PromError."""
+        """Raises PromError if so many series at all instants would be too many values."""
         self.source.limits.check_between(series, self.grid.steps, self.grid.step_us)

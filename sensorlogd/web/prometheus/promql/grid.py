@@ -20,14 +20,14 @@ class Grid:
 
     @classmethod
     def of(cls, start_us: int, end_us: int, step_us: int) -> Grid:
-        """Of a range query; ``step_us`` 0: of an instant query at ``start_us``."""
+        """The grid of a range query; with ``step_us`` 0 that of an instant query at ``start_us``."""
         steps = (end_us - start_us) // step_us + 1 if step_us else 1
         return cls(start_us, step_us, steps, start_us, end_us)
 
     def at(self, step: int) -> int:
-        """Microseconds since 1970."""
+        """The time of an instant, in microseconds since 1970."""
         return self.start_us + step * self.step_us
 
     def seconds(self) -> list[float]:
-        """All instants, as PromQL counts time."""
+        """All instants in seconds since 1970, the unit of PromQL."""
         return [self.at(step) / 1e6 for step in range(self.steps)]

@@ -1,4 +1,4 @@
-"""Regular expressions as Prometheus has them: RE2, anchored at both ends, in time that grows with the text only."""
+"""Regular expressions as Prometheus has them: RE2 syntax, anchored at both ends, matched in linear time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 def compiled(pattern: str) -> Any:
-    """Something with ``fullmatch``. Raises PromError."""
+    """An object with ``fullmatch``. Raises PromError for a bad pattern."""
     if len(pattern) > LONGEST:
         raise PromError(f"a pattern is longer than {LONGEST:,} characters", "bad_data")
     try:
@@ -30,7 +30,7 @@ def compiled(pattern: str) -> Any:
 
 
 def expanded(match: Any, template: str) -> str:
-    """``template`` with ``$1``, ``${name}`` and ``$$``; a group that is not there is empty."""
+    """``template`` with the groups of the match in place of ``$1``, ``${name}`` and ``$$``. A group that does not exist is empty."""
 
     def group(reference: re.Match[str]) -> str:
         name = reference[1] or reference[2]

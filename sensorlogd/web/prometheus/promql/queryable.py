@@ -1,4 +1,4 @@
-"""What a source of series offers, and how much of it is read at a time."""
+"""The interface of a source of series, and how its readings are read in batches."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Samples:
 
 
 class Stored(Protocol):
-    """A series that can be read. ``lookback_us``: how long a reading counts, if the series has an opinion."""
+    """A series that can be read. ``lookback_us``: how long a reading of it counts; None: as long as the query says."""
 
     labels: Labels
     lookback_us: int | None
 
     def window(self, after_us: int, until_us: int) -> Samples:
-        """Readings in (after, until]."""
+        """The readings in (after, until]."""
         ...
 
     def last(self, after_us: int, until_us: int) -> tuple[int, float] | None:
@@ -34,19 +34,20 @@ class Stored(Protocol):
         ...
 
     def rolled(self, function: str, ends: Sequence[int], length_us: int) -> Values | None:
-        """A function of the windows that end there, from what was added up before; None: readings are to be looked at."""
+        """The values of a function for the windows that end at ``ends``, computed from roll-ups. None: they have to be computed
+        from readings."""
         ...
 
     def is_dense(self, ends: Sequence[int]) -> bool:
-        """Whether so much lies between the instants that looking each of them up beats reading all of it."""
+        """Whether there are so many readings between the instants that looking up each instant is faster than reading everything."""
         ...
 
 
 class Bounds(Protocol):
-    """How much there may be, see ``limits``."""
+    """The limits of intermediate results, see ``limits``."""
 
     def check_between(self, series: int, steps: int, step_us: int) -> None:
-        """Raises PromError."""
+        """Raises PromError if there are too many values."""
         ...
 
 
@@ -60,7 +61,7 @@ class Source(Protocol):
 
 
 def batches(stored: Stored, ends: Sequence[int], length_us: int) -> Iterator[tuple[Samples, Sequence[int]]]:
-    """The readings that the windows ending at ``ends`` need, so many windows at a time that memory stays bounded."""
+    """The readings that the windows ending at ``ends`` need, for a bounded number of windows at a time."""
     at, many = 0, min(len(ends), 64)
     while at < len(ends):
         some = ends[at : at + many]

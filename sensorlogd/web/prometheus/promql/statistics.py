@@ -1,4 +1,4 @@
-"""Sums, quotients, means, quantiles and variances of floats, as Prometheus computes them where there is NaN or infinity."""
+"""Sums, quotients, means, quantiles and variances, with the results of Prometheus for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def total(numbers: Sequence[float]) -> float:
-    """The sum; infinities and NaN as floats add them."""
+    """The sum, with NaN and infinity as in floating point arithmetic."""
     try:
         return math.fsum(numbers)
     except (OverflowError, ValueError):
@@ -15,14 +15,14 @@ def total(numbers: Sequence[float]) -> float:
 
 
 def divided(a: float, b: float) -> float:
-    """As floats divide: by zero there are infinities and NaN."""
+    """The quotient; division by zero gives infinity or NaN, as in floating point arithmetic."""
     if b == 0:
         return math.nan if a == 0 or math.isnan(a) else math.copysign(math.inf, a) * math.copysign(1.0, b)
     return a / b
 
 
 def mean(numbers: Sequence[float]) -> float:
-    """Without an overflow on the way."""
+    """The mean, computed without an overflow of the sum."""
     n = len(numbers)
     whole = total(numbers)
     if math.isfinite(whole) or not all(map(math.isfinite, numbers)):
@@ -31,7 +31,7 @@ def mean(numbers: Sequence[float]) -> float:
 
 
 def quantile(fraction: float, numbers: Sequence[float]) -> float:
-    """Linear between the closest ranks; below 0 and above 1 infinite. NaN sorts first."""
+    """Linear interpolation between the closest ranks; infinite for a fraction below 0 or above 1. NaN sorts first."""
     if not numbers or math.isnan(fraction):
         return math.nan
     if fraction < 0:
@@ -47,7 +47,7 @@ def quantile(fraction: float, numbers: Sequence[float]) -> float:
 
 
 def variance(numbers: Sequence[float]) -> float:
-    """Of the population."""
+    """The variance of a population (divided by n)."""
     if not all(map(math.isfinite, numbers)):
         return math.nan
     middle = mean(numbers)

@@ -1,4 +1,4 @@
-"""What PromQL expressions evaluate to, over a grid of instants (an instant query has one)."""
+"""The values of PromQL expressions over a grid of instants (an instant query has one)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ NAME = "__name__"
 
 
 class PromError(Exception):
-    """``kind`` as Prometheus names it: bad_data, execution; ``unsupported`` is ours and answered 422 as execution errors are."""
+    """``kind`` is that of Prometheus: bad_data, execution. ``unsupported`` is added here, and is answered with 422 like
+    execution."""
 
     def __init__(self, message: str, kind: str = "execution") -> None:
         super().__init__(message)
@@ -28,7 +29,7 @@ def unsupported(what: str) -> PromError:
 
 @dataclass(slots=True)
 class Series:
-    """A line of a vector."""
+    """One series of a vector: its labels, and a value or None for each instant."""
 
     labels: Labels
     values: Values
@@ -36,7 +37,7 @@ class Series:
 
 @dataclass(slots=True)
 class Vector:
-    """An instant vector at each instant. ``ordered``: the order of the series means something (``sort``, ``topk``)."""
+    """An instant vector at each instant. ``ordered``: the order of the series is part of the result (``sort``, ``topk``)."""
 
     series: list[Series]
     ordered: bool = False
@@ -60,7 +61,7 @@ Value = Vector | Scalar | Text
 
 
 def key(labels: Labels) -> Key:
-    """Equal for equal sets of labels, and in the order in which Prometheus lists series."""
+    """A key that is equal for equal sets of labels, and sorts in the order in which Prometheus lists series."""
     return tuple(sorted(labels.items()))
 
 
@@ -69,7 +70,7 @@ def without_name(labels: Labels) -> Labels:
 
 
 def merged(found: Iterable[Series]) -> list[Series]:
-    """One series for each set of labels. Raises PromError where two have a value at the same instant."""
+    """One series for each set of labels. Raises PromError if two of them have a value at the same instant."""
     by_key: dict[Key, Series] = {}
     for series in found:
         kept = by_key.setdefault(key(series.labels), series)
@@ -84,7 +85,7 @@ def merged(found: Iterable[Series]) -> list[Series]:
 
 
 def number(value: float) -> str:
-    """As Prometheus writes it: no exponent but for very large and very small numbers, NaN, +Inf, -Inf."""
+    """The number as Prometheus writes it: an exponent only for very large and very small numbers; NaN, +Inf, -Inf."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

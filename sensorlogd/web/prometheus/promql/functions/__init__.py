@@ -1,4 +1,4 @@
-"""Whatever is called by a name.
+"""The functions of PromQL, one module for each kind.
 
 ``calls``        the names, and which of these modules knows them
 ``windows``      formulas over the readings of one window (``rate``, ``avg_over_time`` ...)

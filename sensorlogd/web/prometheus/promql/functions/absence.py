@@ -1,4 +1,4 @@
-"""``absent`` and ``absent_over_time``: what tells that there is nothing."""
+"""``absent`` and ``absent_over_time``: functions that have a value where there is no series."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def absent_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
 
 
 def _absent(vector: Vector, labels: Labels, steps: int) -> Vector:
-    """1 where there is nothing, with the labels that the selector names exactly."""
+    """1 at instants without a series, with the labels that the selector names exactly."""
     values: Values = [None if any(series.values[at] is not None for series in vector.series) else 1.0 for at in range(steps)]
     return Vector([Series({name: value for name, value in labels.items() if name != NAME}, values)])

@@ -1,4 +1,4 @@
-"""Functions of the calendar: seconds since 1970 to parts of the date in UTC."""
+"""Functions of the calendar: from seconds since 1970 to parts of the date in UTC."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CALENDAR: dict[str, Callable[[datetime], int]] = {
 
 
 def on_calendar(name: str) -> Callable[[float], float]:
-    """Of seconds since 1970, in UTC."""
+    """Apply a function of the date to values that are seconds since 1970, in UTC."""
     function = CALENDAR[name]
 
     def apply(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""What the name of a function means. A name that is in no table is refused by name."""
+"""Which function a name in an expression means. A name that is in no table is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sensorlogd.web.prometheus.promql.values import Series, Value, Vector, unsup
 
 
 def call(evaluator: Evaluator, node: Call) -> Value:
-    """Raises PromError."""
+    """The value of a function call. Raises PromError."""
     name, arguments = node.func.name, node.args
     if name in windows.FUNCTIONS:
         return over_time.windowed(evaluator, arguments[0], name)

@@ -1,4 +1,4 @@
-"""Between scalars, vectors and time: ``time``, ``pi``, ``vector``, ``scalar``, ``timestamp``."""
+"""Functions between scalars, vectors and time: ``time``, ``pi``, ``vector``, ``scalar``, ``timestamp``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def vector(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
 
 
 def scalar(evaluator: Evaluator, arguments: Sequence[Expr]) -> Scalar:
-    """NaN at instants that have no series or several."""
+    """The value of a vector with one series; NaN at instants that have none or several."""
     values = []
     columns = [series.values for series in evaluator.vector(arguments[0]).series]
     for step in range(evaluator.grid.steps):
@@ -35,7 +35,7 @@ def scalar(evaluator: Evaluator, arguments: Sequence[Expr]) -> Scalar:
 
 
 def timestamp(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
-    """Of a selector the times of its readings, of anything else the instant of evaluation; in seconds."""
+    """In seconds: for a selector the times of its readings, for any other expression the instant of evaluation."""
     node = arguments[0]
     while isinstance(node, ParenExpr):
         node = node.expr

@@ -1,4 +1,4 @@
-"""Functions of single values, each by itself (``abs``, ``clamp`` ...)."""
+"""Functions that are applied to each value by itself (``abs``, ``clamp`` ...)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sensorlogd.web.prometheus.promql.values import Series, Vector, merged, with
 
 
 def _guarded(function: Callable[[float], float]) -> Callable[[float], float]:
-    """NaN where the mathematics of floats has no number, infinities where it has."""
+    """The function with NaN or infinity where Python would raise, as floating point arithmetic has it."""
 
     def apply(value: float) -> float:
         try:
@@ -53,7 +53,7 @@ VALUES: dict[str, Callable[[float], float]] = {
 
 
 def of_values(vector: Vector, function: Callable[[float], float]) -> Vector:
-    """Each value by itself; the name goes."""
+    """Apply a function to each value. The result has no metric name."""
     found = (
         Series(without_name(series.labels), [None if value is None else function(value) for value in series.values])
         for series in vector.series
@@ -62,7 +62,7 @@ def of_values(vector: Vector, function: Callable[[float], float]) -> Vector:
 
 
 def _with_numbers(vector: Vector, function: Callable[..., float], *numbers: Sequence[float]) -> Vector:
-    """Each value with the numbers of its instant (``clamp``, ``round``)."""
+    """Apply a function to each value and to the scalar arguments at its instant (``clamp``, ``round``)."""
     found = (
         Series(
             without_name(series.labels),
@@ -80,7 +80,7 @@ def _clamped(value: float, low: float, high: float) -> float:
 
 
 def _rounded(value: float, nearest: float) -> float:
-    """Halves go up; what a double cannot hold on the way is infinite, as in Prometheus."""
+    """Halves are rounded up. An intermediate value beyond a double becomes infinite, as in Prometheus."""
     if nearest == 0 or not math.isfinite(nearest):
         return math.nan
     if not math.isfinite(value):

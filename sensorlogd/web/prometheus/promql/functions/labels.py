@@ -1,4 +1,4 @@
-"""Functions that make labels of labels."""
+"""``label_replace`` and ``label_join``: functions that change labels."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sensorlogd.web.prometheus.promql.values import PromError, Series, Vector, m
 
 
 def label_replace(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
-    """Raises PromError for a pattern or a label that is none."""
+    """Raises PromError for a bad pattern or label name."""
     target, replacement, source, pattern = (evaluator.text(argument) for argument in arguments[1:])
     return _replaced(evaluator.vector(arguments[0]), target, replacement, source, pattern)
 
 
 def label_join(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
-    """Raises PromError for a label that is none."""
+    """Raises PromError for a bad label name."""
     target, separator, *sources = (evaluator.text(argument) for argument in arguments[1:])
     return _joined(evaluator.vector(arguments[0]), target, separator, sources)
 

@@ -1,4 +1,4 @@
-"""``sort`` and ``sort_desc``: of an instant query; the lines of a range query have an order of their own."""
+"""``sort`` and ``sort_desc``. They matter for instant queries only; a range query has its own order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _sorted(evaluator: Evaluator, node: Expr, *, descending: bool) -> Vector:
 
 
 def _in_order(vector: Vector, *, descending: bool) -> Vector:
-    """By the value of the (only) instant; NaN last."""
+    """The series ordered by their value at the (only) instant; NaN last."""
     there = [series for series in vector.series if series.values[0] is not None]
 
     def place(series: Series) -> tuple[bool, float]:

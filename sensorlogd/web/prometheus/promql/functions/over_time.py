@@ -1,4 +1,4 @@
-"""Functions of a range vector: one value for each window that the grid has."""
+"""Functions of a range vector. Each gives one value for each window, that is for each instant of the grid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FunctionAt = Callable[[int], windows.Function]  # of a step: most are the same a
 
 
 def windowed(evaluator: Evaluator, node: Expr, name: str) -> Vector:
-    """A function of ``windows``, of roll-ups where they know it. Raises PromError."""
+    """Call a function of ``windows``, or take its values from roll-ups where they hold them. Raises PromError."""
     function = windows.FUNCTIONS[name]
     return _over(evaluator, node, lambda step: function, name)
 
@@ -29,7 +29,7 @@ def quantile_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vecto
 
 
 def predict_linear(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
-    """Seconds ahead of the instant of evaluation, wherever the window lies."""
+    """The prediction counts from the instant of evaluation, not from the end of the window (which ``offset`` moves)."""
     ahead = evaluator.scalar(arguments[1]).values
     grid = evaluator.grid
 
@@ -46,7 +46,8 @@ def predict_linear(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
 
 
 def _over(evaluator: Evaluator, node: Expr, function_at: FunctionAt, name: str = "") -> Vector:
-    """A function of each window; ``function_at``: for each step. ``name``: of one that roll-ups may answer.
+    """Call a function for each window. ``function_at``: the function for each step. ``name``: of a function that roll-ups may
+    answer.
 
     Raises PromError.
     """
@@ -64,7 +65,7 @@ def _over(evaluator: Evaluator, node: Expr, function_at: FunctionAt, name: str =
 
 
 def _rolled(stored: Stored, ranges: RangeVector, name: str) -> Values | None:
-    """From roll-ups: one value for each instant, or a single one where all look at the same window."""
+    """The values from roll-ups: one for each instant, or a single one if all instants have the same window."""
     values = stored.rolled(name, ranges.ends, ranges.length_us)
     if values is None or len(values) == len(ranges.ends):
         return values
@@ -85,7 +86,7 @@ def _of_readings(stored: Stored, ranges: RangeVector, function_at: FunctionAt) -
 
 
 def _of_one_window(samples: Samples, ranges: RangeVector, function_at: FunctionAt) -> Values:
-    """With ``@`` all instants look at the same readings; the function may still differ (``quantile_over_time(time(), ...)``)."""
+    """With ``@`` all instants have the same window. The function may differ between them (``quantile_over_time(time(), ...)``)."""
     if not len(samples.times):
         return [None] * len(ranges.ends)
     start, end = ranges.ends[0] - ranges.length_us, ranges.ends[0]

@@ -1,4 +1,4 @@
-"""Functions of the readings in a window. Each gets times (µs), values, and the window's borders (µs); None: no result.
+"""Functions of the readings in one window. Each gets times (µs), values, and the borders of the window (µs). None: no result.
 
 Formulas are those that Prometheus documents (Querying, Functions); the extrapolation of rate, increase and delta is that of
 its engine: towards a border of the window by what is missing, but by no more than half the usual spacing where the border
@@ -35,7 +35,7 @@ def _extrapolated(times: Times, values: Values, start_us: int, end_us: int, *, c
 def extrapolated(
     n: int, first_ts: int, first: float, last_ts: int, change: float, start_us: int, end_us: int, *, counter: bool
 ) -> float | None:
-    """``change`` between the first and the last of ``n`` readings, extended to the borders of the window."""
+    """``change`` between the first and the last of ``n`` readings, extrapolated to the borders of the window."""
     if n < 2 or first_ts == last_ts:
         return None
     to_start = (first_ts - start_us) / 1e6
@@ -53,7 +53,7 @@ def extrapolated(
 
 
 def _instant(times: Times, values: Values, *, counter: bool, per_second: bool) -> float | None:
-    """Of the last two readings."""
+    """A function of the last two readings (``irate``, ``idelta``)."""
     if len(values) < 2 or times[-1] == times[-2]:
         return None
     before, after = values[-2], values[-1]
@@ -62,7 +62,7 @@ def _instant(times: Times, values: Values, *, counter: bool, per_second: bool) -
 
 
 def regression(times: Times, values: Values, origin_us: int) -> tuple[float, float]:
-    """(slope a second, value at ``origin_us``) of the least squares line."""
+    """The least squares line: (slope a second, value at ``origin_us``)."""
     n = len(values)
     if all(value == values[0] for value in values):
         return (0.0, values[0]) if math.isfinite(values[0]) else (math.nan, math.nan)

@@ -1,4 +1,4 @@
-"""Operators.
+"""The operators of PromQL: arithmetic, comparison, sets, vector matching, aggregation.
 
 ``arithmetic``   what they do with two floats, with two scalars, and with a vector and a scalar
 ``matching``     how the series of two vectors find their partners, and what comes of them

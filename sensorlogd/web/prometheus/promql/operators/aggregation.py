@@ -1,4 +1,4 @@
-"""Aggregation, many series to few: ``sum by (sensor) (...)`` and the like."""
+"""Aggregation of many series to few: ``sum by (sensor) (...)`` and the like."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ REDUCTIONS: dict[str, Reduce] = {
 
 
 def aggregate(evaluator: Evaluator, node: AggregateExpr) -> Vector:
-    """Raises PromError."""
+    """The value of an aggregation. Raises PromError."""
     op = str(node.op)
     if op in REDUCTIONS:
         groups = _grouped(evaluator, node)
@@ -85,7 +85,7 @@ def _grouped(evaluator: Evaluator, node: AggregateExpr) -> list[Group]:
 
 
 def _group_labels(labels: Labels, names: Sequence[str] | None, without: bool) -> Labels:
-    """``names``: of ``by`` or, with ``without``, of ``without``; None: all series are one group."""
+    """The labels of a series' group. ``names``: the labels of ``by``, or those of ``without``; None: all series are one group."""
     if names is None:
         return {}
     if without:
@@ -112,7 +112,7 @@ def _quantiles(members: Sequence[Series], fractions: Sequence[float]) -> Values:
 
 
 def _some(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, largest: bool) -> Vector:
-    """The k largest (or smallest) of each group at each instant, with all their labels; NaN comes last."""
+    """``topk`` and ``bottomk``: the k largest or smallest of each group at each instant, with all their labels. NaN comes last."""
     kept: dict[int, Series] = {}  # in the order in which they came in
     for at, count in enumerate(counts):
         most = _whole(count)
@@ -128,14 +128,14 @@ def _some(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, larges
 
 
 def _whole(count: float) -> int:
-    """How many series; none if it is negative. Raises PromError."""
+    """The parameter k: how many series; 0 if it is negative. Raises PromError for NaN and what is too large."""
     if math.isnan(count) or math.isinf(count) or abs(count) > 2**62:
         raise PromError(f"Scalar value {count:g} is not a valid number of series")
     return max(int(count), 0)
 
 
 def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vector:
-    """A series for each value that there is. Raises PromError, also where those would be too many."""
+    """``count_values``: one series for each distinct value. Raises PromError, also when there would be too many."""
     if not label:
         raise PromError('invalid label name ""')
     counted: dict[Key, Series] = {}

@@ -41,7 +41,7 @@ Combine = Callable[[float, float], float | None]  # of left and right; None: a c
 
 
 def combiner(op: str, *, as_bool: bool) -> Combine:
-    """Of two vectors: a comparison keeps the left value, or is 0 or 1 with ``bool``."""
+    """The function for a pair of vector values. A comparison keeps the left value, or gives 0 or 1 with ``bool``."""
     compare = COMPARISON.get(op)
     if compare is None:
         return ARITHMETIC[op]
@@ -51,7 +51,7 @@ def combiner(op: str, *, as_bool: bool) -> Combine:
 
 
 def keeps_name(op: str, *, as_bool: bool) -> bool:
-    """Only what filters leaves values as they are, and so their names."""
+    """Whether the result keeps its metric name: only a filter leaves the values as they are."""
     return op in COMPARISON and not as_bool
 
 
@@ -61,7 +61,7 @@ def scalars(op: str, a: Scalar, b: Scalar) -> Scalar:
 
 
 def with_scalar(op: str, vector: Vector, scalar: Scalar, *, scalar_left: bool, as_bool: bool) -> Vector:
-    """A comparison keeps the vector's value on whichever side it is (or is 0 or 1 with ``bool``)."""
+    """A vector and a scalar. A comparison keeps the vector's value, on whichever side it stands (or gives 0 or 1 with ``bool``)."""
     combine = _with_number(op, scalar_left=scalar_left, as_bool=as_bool)
     found = []
     for series in vector.series:
@@ -72,7 +72,7 @@ def with_scalar(op: str, vector: Vector, scalar: Scalar, *, scalar_left: bool, a
 
 
 def _with_number(op: str, *, scalar_left: bool, as_bool: bool) -> Combine:
-    """Of the vector's value and the scalar, in this order."""
+    """The function of the vector's value and the scalar, in this order."""
     compare = COMPARISON.get(op)
     if not scalar_left:
         return combiner(op, as_bool=as_bool)

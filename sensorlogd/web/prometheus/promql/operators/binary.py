@@ -1,4 +1,4 @@
-"""Binary expressions: which operator is meant, and of what."""
+"""Binary expressions: chooses the operator for the types of both sides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sensorlogd.web.prometheus.promql.values import PromError, Scalar, Value, Ve
 
 
 def binary(evaluator: Evaluator, node: BinaryExpr) -> Value:
-    """Raises PromError."""
+    """The value of a binary expression. Raises PromError."""
     op, modifier = str(node.op), node.modifier
     left, right = evaluator.value(node.lhs), evaluator.value(node.rhs)
     if op not in arithmetic.ARITHMETIC and op not in arithmetic.COMPARISON and op not in SETS:

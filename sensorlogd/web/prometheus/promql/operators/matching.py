@@ -1,4 +1,4 @@
-"""Vector matching: how the series of two instant vectors find each other, and what comes of each pair."""
+"""Vector matching: finds the pairs of series of two instant vectors, and combines them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sensorlogd.web.prometheus.promql.values import NAME, Key, Labels, PromError
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """``labels``: of ``on`` (``on`` True) or of ``ignoring``. ``card``: which side may have many. ``include``: of group_left/right."""
+    """``labels``: those of ``on`` (``on`` True) or of ``ignoring``. ``card``: which side may have many series of one signature.
+    ``include``: the labels of group_left or group_right."""
 
     on: bool = False
     labels: tuple[str, ...] = ()
@@ -25,7 +26,7 @@ class Matching:
 
 
 def vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_bool: bool, steps: int) -> Vector:
-    """Raises PromError where a series finds more than one partner."""
+    """An operator on two vectors. Raises PromError where a series has more than one partner."""
     swapped = matching.card == "one-to-many"
     many, one = (right, left) if swapped else (left, right)
     partners = _partners(one, matching, "left" if swapped else "right", steps)
@@ -44,7 +45,7 @@ def vectors(op: str, left: Vector, right: Vector, matching: Matching, *, as_bool
 
 
 def _partners(one: Vector, matching: Matching, side: str, steps: int) -> dict[Key, list[Series]]:
-    """The series of the side that may have one of a kind only, by signature. Raises PromError."""
+    """The series of the "one" side, by signature. Raises PromError where two have the same signature."""
     partners: dict[Key, list[Series]] = {}
     for series in one.series:
         partners.setdefault(matching.signature(series.labels), []).append(series)
@@ -55,7 +56,7 @@ def _partners(one: Vector, matching: Matching, side: str, steps: int) -> dict[Ke
 
 @dataclass(slots=True)
 class _Pairs:
-    """What came of the pairs so far. ``combine``: of the value on the side of many and the one on the other side."""
+    """The results of the pairs so far. ``combine``: called with the value of the "many" side and that of the "one" side."""
 
     matching: Matching
     combine: Combine
@@ -65,7 +66,7 @@ class _Pairs:
     _taken: dict[Key, set[int]] = field(default_factory=dict)  # steps at which there is a result already
 
     def add(self, many: Series, one: Series, signature: Key) -> None:
-        """Raises PromError where the result has a value already."""
+        """Raises PromError if the result has a value at that instant already."""
         labels = _result(many.labels, one.labels, self.matching, drops_name=self.drops_name)
         name = key(labels)
         taken = self._taken.setdefault(signature if self.matching.card == "one-to-one" else name, set())

@@ -1,4 +1,4 @@
-"""Set operators: whether the other side has a series of the same signature at an instant."""
+"""The set operators ``and``, ``or`` and ``unless``: whether the other side has a series of the same signature at an instant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selectors: what an expression reads.
+"""The selectors of PromQL: which series and readings an expression reads.
 
 ``matchers``  which series are meant
 ``times``     when they are looked at: ``offset`` and ``@``

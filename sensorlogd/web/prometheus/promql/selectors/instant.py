@@ -1,4 +1,4 @@
-"""Instant vectors: a selector takes at each instant t the last reading in (t - lookback, t]."""
+"""Instant vector selectors: at each instant t the last reading in (t - lookback, t]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LastReadings = list[tuple[int, float] | None]  # (time in microseconds, value) f
 
 
 def instant_vector(evaluator: Evaluator, node: VectorSelector) -> Vector:
-    """Series without a reading at any instant are left out. Raises PromError."""
+    """The value of an instant vector selector. Series without a reading at any instant are left out. Raises PromError."""
     found = []
     for stored, readings in last_readings(evaluator, node):
         values: Values = [None if reading is None else reading[1] for reading in readings]
@@ -27,7 +27,7 @@ def instant_vector(evaluator: Evaluator, node: VectorSelector) -> Vector:
 
 
 def last_readings(evaluator: Evaluator, node: VectorSelector) -> Iterator[tuple[Stored, LastReadings]]:
-    """Of each series that is meant. Raises PromError."""
+    """The last reading at each instant of each series that the selector matches. Raises PromError."""
     ends = ends_of(node, evaluator.grid)
     chosen = evaluator.source.select(matcher(node))
     evaluator.check(len(chosen))
@@ -43,7 +43,7 @@ def last_readings(evaluator: Evaluator, node: VectorSelector) -> Iterator[tuple[
 
 
 def _among_all(stored: Stored, ends: Sequence[int], lookback_us: int) -> LastReadings:
-    """Found among all readings that lie between the instants."""
+    """The last reading at each instant, found by reading everything between the first and the last instant."""
     readings: LastReadings = []
     for samples, some in batches(stored, ends, lookback_us):
         times, values = samples.times, samples.values

@@ -1,4 +1,4 @@
-"""Label matchers: which series a selector means."""
+"""Label matchers: which series a selector matches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Test = Callable[[Labels], bool]
 
 
 def matcher(selector: VectorSelector) -> Test:
-    """Whether a set of labels is meant. Raises PromError for a pattern that is none."""
+    """A function that tells whether a set of labels matches. Raises PromError for a bad pattern."""
     if selector.matchers.or_matchers:
         groups = [_tests(group) for group in selector.matchers.or_matchers]
     else:
@@ -29,7 +29,7 @@ def _tests(matchers: Sequence[Matcher]) -> list[Test]:
 
 
 def _test(name: str, op: MatchOp, value: str) -> Test:
-    """A label that is not there is the empty string."""
+    """A label that a series does not have counts as the empty string."""
     if op == MatchOp.Equal:
         return lambda labels: labels.get(name, "") == value
     if op == MatchOp.NotEqual:
@@ -41,7 +41,7 @@ def _test(name: str, op: MatchOp, value: str) -> Test:
 
 
 def exact_labels(node: Expr) -> Labels:
-    """The labels that a selector names once and exactly, which ``absent`` gives its answer; of anything else there are none."""
+    """The labels that a selector gives exactly one value; ``absent`` has them in its result. Empty for other expressions."""
     while isinstance(node, ParenExpr | MatrixSelector):
         node = node.vector_selector if isinstance(node, MatrixSelector) else node.expr
     if not isinstance(node, VectorSelector):

@@ -1,4 +1,4 @@
-"""Range vectors: at each instant t the readings in (t - range, t], of a selector or of a subquery's inner expression."""
+"""Range vectors: at each instant t the readings in (t - range, t], of a selector or of a subquery."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_INNER_STEPS = 200_000
 
 @dataclass(slots=True)
 class RangeVector:
-    """Series, and for each instant of the grid where its window of ``length_us`` ends."""
+    """Series, and for each instant of the grid the end of its window of ``length_us``."""
 
     series: Sequence[Stored]
     length_us: int
@@ -37,7 +37,7 @@ class RangeVector:
 
 
 def range_vector(evaluator: Evaluator, node: Expr) -> RangeVector:
-    """Of a selector or subquery. Raises PromError for anything else."""
+    """The value of a range selector or subquery. Raises PromError for any other expression."""
     if isinstance(node, ParenExpr):
         return range_vector(evaluator, node.expr)
     if isinstance(node, MatrixSelector):
@@ -54,7 +54,7 @@ def range_vector(evaluator: Evaluator, node: Expr) -> RangeVector:
 
 @dataclass(slots=True)
 class _Computed:
-    """A series of a subquery, to be read like a stored one."""
+    """A series that a subquery has computed; it is read like a stored one."""
 
     labels: Labels
     numbers: Values
@@ -86,7 +86,7 @@ class _Computed:
 
 
 def _subquery(evaluator: Evaluator, node: SubqueryExpr) -> RangeVector:
-    """The inner expression on a grid of its own, which lies on multiples of its step."""
+    """The inner expression on a grid of its own, whose instants are multiples of its step."""
     assert node.range is not None
     ends, length = ends_of(node, evaluator.grid), node.range // US
     step = node.step // US if node.step else SUBQUERY_STEP_US

@@ -1,4 +1,4 @@
-"""When a selector looks: ``offset`` and ``@``."""
+"""The modifiers ``offset`` and ``@``: at which time a selector looks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NEGATIVE = re.compile(r"^ +tv_sec: -", re.MULTILINE)  # no label looks like thi
 
 
 def ends(node: VectorSelector | SubqueryExpr, grid: Grid) -> list[int]:
-    """Where lookback and windows end at each instant of the grid, in microseconds; all alike with ``@``.
+    """The end of the lookback or window at each instant of the grid, in microseconds; the same for all instants with ``@``.
 
     Raises PromError for an ``@`` before 1970 or after 9999.
     """
@@ -42,7 +42,8 @@ def _fixed(node: VectorSelector | SubqueryExpr, modifier: AtModifier, grid: Grid
 
 
 def _is_before_1970(node: VectorSelector | SubqueryExpr, modifier: AtModifier) -> bool:
-    """The parser panics when it is asked for such a time, which no ``except Exception`` holds, and writes it as 0.
+    """Whether an ``@`` lies before 1970. The parser panics when asked for such a time, which ``except Exception`` does not catch,
+    and writes it as 0.
 
     Only its description of the node has it.
     """
