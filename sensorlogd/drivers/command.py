@@ -57,7 +57,7 @@ class CommandOptions(LineOptions):
 
 
 class _Run:
-    """One process: its output, what it says on standard error, and its end. Owns three descriptors until ``end``."""
+    """One run of the program: its output, its standard error, and its end. Owns three descriptors until ``end``."""
 
     def __init__(self, options: CommandOptions) -> None:
         self.mark = descendants.new_mark()
@@ -85,14 +85,14 @@ class _Run:
         self.stop_at = time.monotonic() + options.timeout / 1e6
 
     def read(self) -> bytes | None:
-        """What it printed, b"" if nothing is there now, None at the end of its output."""
+        """The output that has arrived; b"" if there is none now, None after its end."""
         try:
             return os.read(self.out, READ_BYTES) or None
         except BlockingIOError:
             return b""
 
     def listen(self) -> None:
-        """Keep the last of what it says on standard error."""
+        """Read standard error, and keep the last of it for error messages."""
         try:
             said = os.read(self.err, READ_BYTES)
         except BlockingIOError:
@@ -103,14 +103,15 @@ class _Run:
         self.errors = (self.errors + said)[-KEPT_ERRORS:]
 
     def ends_by_itself(self, wake_fd: int) -> bool:
-        """Its output has ended: usually it does, too, a moment later."""
+        """Whether the program ends within a moment after its output has ended, as most do."""
         waiting = select.poll()
         waiting.register(self.over, select.POLLIN)
         waiting.register(wake_fd, select.POLLIN)
         return self.over in dict(waiting.poll(LAST_MOMENT_S * 1000))
 
     def end(self) -> int:
-        """End it and everything it started; its exit status. The process is reaped last: until then nobody gets its number."""
+        """End the program and everything it has started; returns its exit status. The process is reaped last, because until then
+        no other process gets its number."""
         descendants.end(self.process.pid, self.mark, KILL_AFTER_S)
         code = self.process.wait()
         os.close(self.over)
@@ -192,7 +193,7 @@ class CommandDriver(Driver):
         return batch if batch is not None else []
 
     def _finish(self, run: _Run, now_us: int) -> Batch | None:
-        """The output has ended: that is as it should be with ``interval:``, and a fault without. What was read stays read."""
+        """The output has ended. With ``interval:`` that is expected; without, it is an error. What was read before is kept."""
         itself = run.ends_by_itself(self.context.wake_fd)
         run.listen()
         code = run.end()
@@ -231,6 +232,6 @@ def _status(code: int) -> str:
 
 
 def _said(run: _Run) -> str:
-    """The last line of its standard error."""
+    """The last line of the program's standard error."""
     lines = run.errors.decode("utf-8", "replace").strip().splitlines()
     return f"; it said: {lines[-1].strip()[:200]}" if lines else ""

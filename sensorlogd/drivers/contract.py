@@ -1,4 +1,4 @@
-"""What a driver is: options, ``open``, ``read``, ``close``. Nothing else.
+"""The interface of a driver: options, ``open``, ``read``, ``close``. Nothing else.
 
 The daemon gives every driver a thread of its own and does the rest: retry with backoff, staleness, scaling, quality
 checks, storage. A driver therefore has no threads, no retries, no globals, and never sleeps: it waits in ``read`` on
@@ -17,7 +17,7 @@ from sensorlogd.config.models import SensorOptions
 
 
 class DriverError(Exception):
-    """The device cannot be used now; the daemon closes the driver, waits and tries again.
+    """The device cannot be used now. The daemon closes the driver, waits, and tries again.
 
     ``str(error)`` is one line that says what was found; ``hint`` says what to do about it.
     """
@@ -28,7 +28,7 @@ class DriverError(Exception):
 
 
 class EndOfData(Exception):
-    """The source is exhausted for good (a replay that ended); the sensor stops without an error."""
+    """The source has no more data and never will (a replay has ended). The sensor stops without an error."""
 
 
 def _nobody_listens(now_us: int, data: bytes, direction: str) -> None:
@@ -37,7 +37,7 @@ def _nobody_listens(now_us: int, data: bytes, direction: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class DriverContext:
-    """What the daemon lends a driver.
+    """What the daemon gives to a driver.
 
     wake_fd  a descriptor that becomes readable when the driver must return from ``read`` (never read from it)
     wait     wait(seconds) sleeps until then or until the stop; True means stop
@@ -58,7 +58,7 @@ class DriverContext:
 
 
 class Driver(ABC):
-    """One sensor. Made once per connection attempt: ``__init__`` never touches the device."""
+    """One sensor. A driver is made anew for each attempt to connect; ``__init__`` never touches the device."""
 
     Options: ClassVar[type[SensorOptions]]
     summary: ClassVar[str] = ""
@@ -72,11 +72,11 @@ class Driver(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Connect. Raises DriverError (or OSError, ValueError) when that is not possible now."""
+        """Connect. Raises DriverError (or OSError, ValueError) if that is not possible now."""
 
     @abstractmethod
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        """What arrived, waiting at most ``timeout_s``; empty when nothing did or when woken for a stop.
+        """What has arrived, after waiting at most ``timeout_s``. Empty if nothing has, or when woken for a stop.
 
         Raises DriverError or OSError when the device is lost, EndOfData when there will never be more.
         """

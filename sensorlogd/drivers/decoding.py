@@ -1,4 +1,4 @@
-"""Which decoder reads what a sensor's port says; for recorded bytes, and for looking at bytes beside what they mean."""
+"""Finds the decoder for a sensor's bytes: for recorded bytes, and for showing bytes beside their meaning."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class Decoder(Protocol):
 
 
 def decoder_of(options: SensorOptions, count: Count) -> Decoder | None:
-    """None for drivers whose bytes mean nothing without the question (Modbus) and those that read no port."""
+    """The decoder of a sensor. None for drivers whose bytes mean nothing without the question (Modbus), and for those that read
+    no port."""
     from sensorlogd.drivers.serial.options import LineOptions
 
     if isinstance(options, LineOptions):

@@ -1,4 +1,4 @@
-"""Every process that a run of a program has started, whatever session or process group it has made for itself.
+"""Finds every process that a run of a program has started, whatever session or process group it has moved to.
 
 A process belongs to a run if one of these holds: it descends from the run's first process, is of its session, or carries the
 run's mark in its environment. The mark is inherited by what has gone into the background of the background, whose parents have
@@ -26,7 +26,8 @@ def new_mark() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """From /proc/PID/stat; ``started``: clock ticks since boot, which tells two processes of one number apart."""
+    """A process, as read from /proc/PID/stat. ``started``: clock ticks since boot; it tells apart two processes that had the same
+    number."""
 
     pid: int
     parent: int
@@ -51,7 +52,7 @@ def end(first: int, mark: str, grace_s: float) -> None:
 
 
 def belonging(first: int, mark: str) -> frozenset[_Process]:
-    """The living processes of a run, ``first`` included."""
+    """The living processes of a run, including ``first``."""
     every = {process.pid: process for process in map(_look, _pids()) if process is not None}
     root = every.get(first) or _look(first, dead_too=True)
     if root is None:
@@ -74,7 +75,7 @@ def _pids() -> list[int]:
 
 
 def _look(pid: int, *, dead_too: bool = False) -> _Process | None:
-    """None for what has ended; a zombie has, too."""
+    """The process with this number; None if it has ended, also if it is a zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -94,7 +95,7 @@ def _carries(pid: int, word: bytes) -> bool:
 
 
 def _signal(processes: frozenset[_Process], number: int) -> None:
-    """Through a descriptor of the very process: its number may be another's by now."""
+    """Send a signal through a pidfd, because the number alone may belong to another process by now."""
     for process in processes:
         with contextlib.suppress(OSError):  # ended, or another user's by now (setuid)
             handle = os.pidfd_open(process.pid)
@@ -106,7 +107,7 @@ def _signal(processes: frozenset[_Process], number: int) -> None:
 
 
 def _still_there(processes: frozenset[_Process], until: float) -> frozenset[_Process]:
-    """Those that live on at ``until``; sooner when none does."""
+    """The processes that still live at ``until``; returns earlier if none does."""
     left = _now(processes)
     while left and (wait := until - time.monotonic()) > 0:
         with contextlib.suppress(OSError):  # ended in between

@@ -1,4 +1,4 @@
-"""Drivers that are one file: loaded, and loaded anew once the file says something else.
+"""Drivers that are single files: they are loaded, and loaded again when the file has changed.
 
 The file must not be writable by group or others, because the daemon runs what it finds there. Each form that it has had stays
 loaded: sensors go on with the one that they were configured with until the next reload of the configuration. Modules that it
@@ -24,7 +24,7 @@ _beside: dict[Path, dict[str, Path]] = {}  # file -> name of a module that it im
 
 
 def load(file: Path) -> ModuleType:
-    """The file as it is now; the same module as before if it says the same. Raises DriverUnavailable."""
+    """The module of the file as it is now; the same object as before if the file has not changed. Raises DriverUnavailable."""
     text = _read(file)
     known = _forms.setdefault(file, {})
     module = known.pop(_digest(file, text), None)
@@ -35,12 +35,13 @@ def load(file: Path) -> ModuleType:
 
 
 def forms(file: Path) -> list[ModuleType]:
-    """Every form of the file that was loaded so far, newest first."""
+    """Every version of the file that was loaded so far, newest first."""
     return list(reversed(_forms.get(file, {}).values()))
 
 
 def _digest(file: Path, text: bytes) -> str:
-    """Of the file and of what it imported from its folder when it was run last; of that, what is gone counts as nothing."""
+    """A digest of the file and of the modules beside it that it imported when it was last run. Files that are gone count as
+    empty."""
     digest = hashlib.sha256(text)
     for name, path in sorted(_beside.get(file, {}).items()):
         with contextlib.suppress(OSError):
@@ -49,7 +50,7 @@ def _digest(file: Path, text: bytes) -> str:
 
 
 def _run_anew(file: Path, text: bytes) -> ModuleType:
-    """With its modules as they are now; where it cannot be run, everything is as before. Raises DriverUnavailable."""
+    """Run the file with the present modules beside it. If that fails, everything is as it was before. Raises DriverUnavailable."""
     former = {name: module for name in _beside.get(file, {}) if (module := sys.modules.pop(name, None)) is not None}
     before, writes = set(sys.modules), sys.dont_write_bytecode
     importlib.invalidate_caches()
@@ -74,7 +75,7 @@ def _run_anew(file: Path, text: bytes) -> ModuleType:
 
 
 def _is_beside(path: Path, file: Path) -> bool:
-    """Packages may be installed below the folder: they stay loaded."""
+    """Whether a module lies beside the file. Packages that are installed below the folder do not count; they stay loaded."""
     return path.suffix == ".py" and path != file and path.parent == file.parent
 
 
@@ -89,7 +90,7 @@ def _read(file: Path) -> bytes:
 
 
 def _run(file: Path, text: bytes, digest: str) -> ModuleType:
-    """Not through the import system, whose cached byte code takes a change within one second for none."""
+    """Run the source directly. The import system would use its cached byte code when a file changes within one second."""
     spec = importlib.util.spec_from_file_location(f"sensorlogd_driver_{file.stem}_{digest[:16]}", file)
     if spec is None:
         raise DriverUnavailable(f"driver file {file} is not a Python file")

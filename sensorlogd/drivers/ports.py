@@ -1,4 +1,5 @@
-"""Serial ports of this machine: what is connected, its stable name, who holds it. No pySerial needed but for the list."""
+"""The serial ports of this machine: which are connected, their stable names, and which process has one open. pySerial is only
+needed for the list."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def connected() -> list[PortInfo]:
 
 
 def stable_name(device: str, links: tuple[Path, ...] = _LINKS) -> tuple[str, bool]:
-    """The by-id name of a device, else its by-path name, else itself; and whether by-id names are ambiguous here.
+    """The by-id name of a device, else its by-path name, else its own name; and whether its by-id name is ambiguous.
 
     Two adapters without a serial number share one by-id name: it points to whichever was plugged in last, so the
     by-path name (which socket it is in) is the stable one then.
@@ -85,7 +86,7 @@ def _usb(name: str) -> tuple[str, str, str] | None:
 
 
 def holder(port: str) -> str:
-    """``name (pid N)`` of a process that has the port open, as far as we may see; else nothing."""
+    """``name (pid N)`` of a process that has the port open, if this user may see it; else an empty text."""
     target = os.path.realpath(port)
     for process in Path("/proc").iterdir():
         if not process.name.isdigit() or int(process.name) == os.getpid():
@@ -100,7 +101,7 @@ def holder(port: str) -> str:
 
 
 def group_that_opens(port: str) -> str | None:
-    """The group whose members may read and write a device; None if membership does not help, or it cannot be told.
+    """The group whose members may read and write a device; None if no membership helps, or it is unknown.
 
     In a sandbox with users of its own (PrivateUsers of systemd) groups of the machine look like nobody's.
     """
@@ -118,7 +119,7 @@ def group_that_opens(port: str) -> str | None:
 
 
 def permission_hint(port: str) -> str:
-    """What a user who may not open a port has to do."""
+    """What a user has to do who may not open a port."""
     group = group_that_opens(port)
     if group is None:
         return f"its owner and mode decide who may: ls -lL {port}"

@@ -26,12 +26,12 @@ _CLEAN = re.compile(rb"[\t\r\n\x20-\x7e]*")
 
 
 class BadRecording(ValueError):
-    """A line that is no entry; the text says why."""
+    """A line that is not an entry; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``at_s``: ``t`` as it stands."""
+    """``at_s``: ``t`` as it stands in the file."""
 
     at_s: float
     data: bytes
@@ -92,7 +92,7 @@ def _bytes(found: Mapping[str, Any]) -> bytes:
 
 
 def entries(lines: Iterable[str]) -> Iterator[Entry | Header]:
-    """All lines that say something. Raises BadRecording with the number of the line."""
+    """All entries of the lines. Raises BadRecording with the number of the line."""
     for number, line in enumerate(lines, 1):
         try:
             found = parse_line(line)
@@ -123,7 +123,7 @@ def format_entry(entry: Entry) -> str:
 
 
 class RecordingWriter:
-    """Writes a recording to an open text file; every entry is on disk's way at once, so that a break costs nothing.
+    """Writes a recording to an open text file. Each entry is flushed at once, so that an interruption loses nothing.
 
     ``start_us``: the time of arrival of the first bytes, or of the start. ``about``: what else people should know.
     """

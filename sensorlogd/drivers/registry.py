@@ -1,4 +1,4 @@
-"""Which driver a name means: built in, registered by an installed package, or one file.
+"""Finds the driver of a name: built in, registered by an installed package, or a file.
 
 - ``serial``, ``simulated``: built in.
 - any name under the entry-point group ``sensorlogd.drivers`` of an installed package.
@@ -49,7 +49,7 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def driver_class(name: str, folder: Path, options: SensorOptions | None = None) -> type[Driver]:
-    """The driver that ``name`` means; ``folder`` is what a relative file is relative to.
+    """The driver called ``name``. ``folder``: what a relative path of a file is relative to.
 
     A file is read anew if it has changed. With ``options`` it is not: the class is the one that they were validated with.
     Raises ValueError for a name nobody knows, DriverUnavailable for a driver that cannot be loaded.
@@ -72,7 +72,8 @@ def driver_class(name: str, folder: Path, options: SensorOptions | None = None) 
 
 
 def options_for(name: str, folder: Path) -> type[SensorOptions]:
-    """The options model of a driver that can be used here; what the configuration loader asks for. Raises as ``driver_class``."""
+    """The options model of a driver that is available here; used by the configuration loader. Raises the same as
+    ``driver_class``."""
     module, extra = NEEDED.get(name, ("", ""))
     if module and importlib.util.find_spec(module) is None:
         raise DriverUnavailable(
@@ -91,7 +92,7 @@ def _from_file(name: str, folder: Path) -> type[Driver]:
 
 
 def _validated_with(name: str, folder: Path, options: type[SensorOptions]) -> type[Driver] | None:
-    """The newest class of that name, of all forms that the file has had here, whose options these are."""
+    """The class of that name that these options belong to, among all versions of the file that were loaded; the newest first."""
     text, _, attribute = name.rpartition(":")
     for module in driver_files.forms(light.resolve(text, folder)):
         found = getattr(module, attribute, None)

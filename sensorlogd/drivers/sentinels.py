@@ -1,4 +1,5 @@
-"""What a device sends instead of a value, recognised before any scale and in the terms of the number's own type. Pure.
+"""The values that a device sends in place of a missing one. They are recognised before any scaling, as numbers of the raw type.
+Pure.
 
 The same rules for every driver and every path. "No value" is a text of ``missing`` (any case), NaN and the infinities;
 a number of ``missing`` however it is spelled; of a binary number the same bits, so that 0x8000 and -32768 are one thing.
@@ -22,12 +23,12 @@ NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def _text(value: Any) -> Any:
-    """``-999`` may be written without quotes."""
+    """The sentinel as a text: ``-999`` may be written without quotes."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def _number(value: Any) -> Any:
-    """``0x8000``, ``-32768``, ``-9999.9``."""
+    """The sentinel as a number: ``0x8000``, ``-32768``, ``-9999.9``."""
     if not isinstance(value, str):
         return value
     try:
@@ -46,13 +47,14 @@ Number = Annotated[int | float, BeforeValidator(_number), _SCHEMA]
 
 
 def integer(digits: str) -> int:
-    """With a sign or none. However many zeros stand in front: int() takes a few thousand characters at most."""
+    """The integer in a text, with or without a sign. Leading zeros are dropped first, because int() takes at most a few thousand
+    characters."""
     number = int(digits.lstrip("+-0") or "0")
     return -number if digits.startswith("-") else number
 
 
 class Texts:
-    """``texts``: lower case, stripped. ``numbers``: those that are numbers. ``bits``: those that are written 0x...
+    """``texts``: lower case, stripped. ``numbers``: those that are numbers. ``bits``: those that are written as 0x...
 
     ``0000`` is a text only: to take every 0 for "no value" somebody has to write ``0``. ``spelled``: there is one like that.
     """
@@ -68,18 +70,18 @@ class Texts:
 
 
 def _spelled(text: str, *, decimal_comma: bool) -> str:
-    """As Python reads it. ``missing: [-999.5]`` has a point, as numbers of YAML have, however the device writes them."""
+    """The number as Python reads it: YAML numbers such as ``missing: [-999.5]`` have a decimal point, whatever the device writes."""
     written = point(text) if decimal_comma else text
     return written if NUMBER.fullmatch(written) else text
 
 
 def chosen(more: Iterable[Any], only: Iterable[Any] | None) -> tuple[Any, ...]:
-    """What ``missing`` and ``missing_only`` list, without the defaults of texts."""
+    """The sentinels of ``missing`` and ``missing_only``, without the defaults for texts."""
     return (*more, *(only or ()))
 
 
 def raw_numbers(kind: str, given: Iterable[int | float], *, width: int | None = None) -> frozenset[int | float]:
-    """The decoded numbers of type ``kind`` (``i16``, ``u24``, ``f32``, ``bcd`` ...) that ``given`` means.
+    """The raw numbers of type ``kind`` (``i16``, ``u24``, ``f32``, ``bcd`` ...) that the sentinels in ``given`` mean.
 
     ``width``: bits, where the type does not say. Raises ValueError for one that does not fit.
     """
@@ -107,7 +109,7 @@ def _of(kind: str, given: int | float, width: int | None) -> set[int | float]:
 
 
 def _of_float(code: str, given: int | float) -> set[int | float]:
-    """The number as the type holds it; a whole one also as bits: 0xFF7FFFFF of f32."""
+    """The number as the type holds it. A whole number may also mean the bits: 0xFF7FFFFF for f32."""
     found: set[int | float] = set()
     with contextlib.suppress(OverflowError):
         found.add(struct.unpack(code, struct.pack(code, given))[0])

@@ -43,7 +43,7 @@ def test_a_built_in_driver_is_entered_everywhere() -> None:
     page = (ROOT / "docs" / "drivers.md").read_text()
     missing = [name for name in BUILT_IN if f"## `{name}`" not in page]
     assert not missing, f"docs/drivers.md has no section '## `NAME`' of {missing}"
-    tests = "".join(path.read_text() for path in (ROOT / "tests" / "drivers").glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (ROOT / "tests" / "drivers").rglob("test_*.py"))
     tried = set(re.findall(r"check_driver\(\s*(?:driver_class\(\"(\w+)\"|(\w+))", tests))
     untried = [name for name, found in BUILT_IN.items() if not tried & {(name, ""), ("", found.partition(":")[2])}]
     assert not untried, f"no test in tests/drivers puts {untried} to check_driver"

@@ -70,7 +70,7 @@ def check_driver(
 
 
 def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> None:
-    """Until so many samples have come. Each is looked at."""
+    """Read until so many samples have come, and check each of them."""
     end = time.monotonic() + subject.deadline_s
     found = 0
     while found < rows:
@@ -92,7 +92,7 @@ def _run(subject: Subject, scenario: Scenario) -> list[str]:
 
 
 def _options(subject: Subject) -> list[str]:
-    """A model that extends SensorOptions, takes what is right and refuses what is not."""
+    """The options are a model that extends SensorOptions; it takes good options, and refuses unknown ones."""
     model = getattr(subject.driver, "Options", None)
     if not (isinstance(model, type) and issubclass(model, SensorOptions)):
         return ["Options: must be a model that extends SensorOptions"]
@@ -128,7 +128,7 @@ def _making(subject: Subject) -> list[str]:
 
 
 def _reading(subject: Subject) -> list[str]:
-    """Samples of the right form come; then everything is released, and closing again does no harm."""
+    """Samples of the right form come. Then everything is released, and a second close does no harm."""
 
     def scenario(host: Lent) -> None:
         with opened(subject, host) as driver:
@@ -140,7 +140,7 @@ def _reading(subject: Subject) -> list[str]:
 
 
 def _interval(subject: Subject) -> list[str]:
-    """A sensor whose owner did not write ``interval:`` is refused, or read all the same."""
+    """A sensor without ``interval:`` is either refused, or read."""
     bare = replace(subject, options={key: value for key, value in subject.options.items() if key != "interval"})
     try:
         bare.model(bare.options)
@@ -162,7 +162,7 @@ def _interval(subject: Subject) -> list[str]:
 
 
 def _timeouts(subject: Subject) -> list[str]:
-    """``read`` returns in time, with or without data; what it returns then is looked at, too."""
+    """``read`` returns in time, with or without data; what it returns is checked, too."""
 
     def scenario(host: Lent) -> None:
         with opened(subject, host) as driver:
@@ -183,7 +183,7 @@ def _timeouts(subject: Subject) -> list[str]:
 
 
 def _stopping(subject: Subject) -> list[str]:
-    """A driver that waits for its device returns at once when it is told to stop."""
+    """A driver that waits for its device returns at once when a stop is requested."""
     findings: list[str] = []
     for _ in range(ATTEMPTS):
         took: list[float] = []
@@ -219,7 +219,7 @@ def _stopping(subject: Subject) -> list[str]:
 
 
 def _missing(subject: Subject) -> list[str]:
-    """A device that is not there is an error in words, from ``open`` or from the first ``read``; then it can be closed."""
+    """A missing device is an error with a message, from ``open`` or from the first ``read``. After that the driver can be closed."""
     missing = subject.missing
     if missing is None:
         return []
@@ -251,7 +251,7 @@ def _missing(subject: Subject) -> list[str]:
 
 
 def _spoiling(subject: Subject) -> list[str]:
-    """What is discarded is counted."""
+    """Bytes or samples that the driver discards are counted."""
     spoil = subject.spoil
     if spoil is None:
         return []
@@ -272,7 +272,7 @@ def _spoiling(subject: Subject) -> list[str]:
 
 
 def _losing(subject: Subject) -> list[str]:
-    """A device that goes away raises DriverError or OSError from ``read``."""
+    """A device that disappears makes ``read`` raise DriverError or OSError."""
     lose = subject.lose
     if lose is None:
         return []

@@ -1,4 +1,4 @@
-"""What ``read`` returns, looked at: form, times, values."""
+"""Checks what ``read`` returned: its form, times and values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EARLIEST_US = 100_000_000_000_000  # 1973, likewise, but for devices whose clock
 
 
 def judge(got: object, known: set[str], host: Lent) -> int:
-    """How many samples there are in what ``read`` returned; what is wrong with them becomes findings.
+    """How many samples ``read`` returned. What is wrong with them becomes findings.
 
     ``known``: the fields that the sensor's channels take. Raises Broken for what is neither a Batch nor samples.
     """

@@ -1,4 +1,4 @@
-"""The driver that is put to the test, what it is tried with, and how it is made, opened and read: as the daemon does it."""
+"""The driver under test, and how it is made, opened and read, as in the daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sensorlogd.drivers.contract import Driver, DriverError, EndOfData
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The driver and what there is to try it with; see ``check_driver``."""
+    """The driver under test, with the options and devices to test it with; see ``check_driver``."""
 
     driver: type[Driver]
     options: Mapping[str, Any]
@@ -28,17 +28,17 @@ class Subject:
     deadline_s: float
 
     def model(self, options: Mapping[str, Any]) -> SensorOptions:
-        """The options as the loader would make them. Raises ValidationError."""
+        """The options as the configuration loader makes them. Raises ValidationError."""
         return self.driver.Options.variant(options).model_validate(options)
 
     def fields(self) -> set[str]:
-        """What the sensor's channels take from the driver's samples."""
+        """The fields of the driver's samples that the sensor's channels use."""
         return {channel.source or name for name, channel in self.model(self.options).channel_options().items()}
 
 
 @contextmanager
 def opened(subject: Subject, host: Lent) -> Iterator[Driver]:
-    """An open driver, which is closed in any case; the call that is running can be seen from outside."""
+    """An open driver, which is closed in any case. Another thread can see which of its methods is running."""
     driver = made(subject, subject.options, host)
     try:
         host.call = "open()"
@@ -51,13 +51,14 @@ def opened(subject: Subject, host: Lent) -> Iterator[Driver]:
 
 
 def made(subject: Subject, options: Mapping[str, Any], host: Lent) -> Driver:
-    """A driver that is not open yet. Raises ValidationError for options that its model refuses, and what the driver raises."""
+    """A driver that has not been opened. Raises ValidationError for options that its model refuses, and whatever the driver
+    raises."""
     host.call = "__init__()"
     return subject.driver(subject.model(options), host.context)
 
 
 def read(driver: Driver, host: Lent, timeout_s: float) -> Batch | Sequence[Sample]:
-    """What one call of ``read`` gives. Raises what drivers may raise, and Broken for anything else."""
+    """What one call of ``read`` returned. Raises what drivers may raise; anything else becomes Broken."""
     host.call = f"read({timeout_s:g})"
     try:
         return driver.read(timeout_s)

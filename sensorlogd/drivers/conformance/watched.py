@@ -1,4 +1,4 @@
-"""What the daemon lends a driver, watched; and what a driver leaves behind."""
+"""The DriverContext of a driver under test, which watches what the driver does with it and leaves behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAK_GRACE_S = 1.0
 
 @dataclass
 class Lent:
-    """Every descriptor and callback of a DriverContext, and what was seen wrong so far."""
+    """The descriptors and callbacks of a DriverContext, and what the driver has done wrong so far."""
 
     findings: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,8 @@ Scenario = Callable[[Lent], None]
 
 
 def run(scenario: Scenario, deadline_s: float, stop_s: float) -> list[str]:
-    """What is wrong with the driver in one scenario, and with what it leaves behind. Never longer than the two together."""
+    """The findings of one scenario, and of what the driver leaves behind after it. It takes no longer than the time limits of
+    both together."""
     before = belongings()
     host = Lent()
     raised: list[BaseException] = []
@@ -99,11 +100,11 @@ def run(scenario: Scenario, deadline_s: float, stop_s: float) -> list[str]:
 
 
 class Broken(Exception):
-    """The scenario cannot go on; the text is the finding."""
+    """The scenario cannot be continued; the text is the finding."""
 
 
 def belongings() -> tuple[set[Any], dict[str, str], set[str]]:
-    """Threads, open files and child processes."""
+    """The threads, open files and child processes of this process."""
     files = {}
     children: set[str] = set()
     for entry in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():

@@ -1,1 +1,1 @@
-"""What speaks on a port nobody has described: listening, asking, guessing."""
+"""Finds out what a port without a configuration speaks: by listening, asking, and guessing."""

@@ -13,7 +13,7 @@ UNITS = range(1, 11)
 
 
 def ask(line: Line) -> Iterator[tuple[str, Candidate | None]]:
-    """(what was asked, who answered if anybody did), one after the other. Raises DriverError."""
+    """Pairs (what was asked, who answered or None), one after the other. Raises DriverError."""
     for name, options in profile_options().items():
         if options.poll is None:
             continue

@@ -38,7 +38,7 @@ _YAML_WORDS = {"yes", "no", "on", "off", "true", "false", "null", "none", "y", "
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """``keys``: of a sensor, its port left out."""
+    """A guess at the format. ``keys``: the configuration of a sensor without its port."""
 
     confidence: float
     title: str
@@ -48,20 +48,20 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """``texts``: whole lines that are not empty; ``ends``: the keys that say how they end and are encoded."""
+    """``texts``: the complete lines that are not empty. ``ends``: the keys for line end and encoding."""
 
     texts: list[str]
     encoding: str
     ends: str
 
     def bytes(self) -> bytes:
-        """As a device sends them, from the middle of a line on."""
+        """The lines as a device would send them, beginning in the middle of a line."""
         end = "\r" if "terminator" in self.ends else "\n"
         return "".join(f"{text}{end}" for text in ["", *self.texts]).encode(self.encoding, "replace")
 
 
 def is_text(data: bytes) -> bool:
-    """Nearly all of it can be printed."""
+    """Whether nearly all of the data is printable."""
     good = sum(32 <= byte < 127 or byte in b"\t\r\n\x02\x03" or byte in _LATIN for byte in data)
     if good >= LOOKS_LIKE_TEXT * len(data):
         return bool(data)
@@ -72,12 +72,12 @@ def is_text(data: bytes) -> bool:
 
 
 def lines_heard(data: bytes) -> int:
-    """How many lines have come to their end."""
+    """How many complete lines the data holds."""
     return len([line for line in re.split(rb"[\r\n]+", data)[:-1] if line.strip()])
 
 
 def guess(data: bytes) -> Guess | None:
-    """The first that reads its own lines, or None."""
+    """The first guess that reads its own lines; None if there is none."""
     if not is_text(data):
         return None
     lines = _lines(data)
@@ -93,7 +93,7 @@ def guess(data: bytes) -> Guess | None:
 
 
 def read_back(keys: str, data: bytes) -> dict[str, list[float]]:
-    """The finite numbers that each channel gets from ``data``; {} if the keys do not load."""
+    """The finite numbers of each channel that these keys read from ``data``; {} if the keys do not load."""
     body = "\n".join(f"    {line}" for line in ["port: /dev/null", *keys.splitlines()])
     try:
         options = load_text(f"sensors:\n  device:\n{body}\n", Path("/x.yaml"), options_for).sensors["device"]
@@ -121,18 +121,18 @@ def _lines(data: bytes) -> _Lines:
 
 
 def _cut(lines: list[str]) -> bool:
-    """Whether the first line may be the tail of one that began earlier. With few lines it must look so."""
+    """Whether the first line may be the rest of a line that began before listening did. If there are few lines, it must look cut."""
     shape = [re.sub(r"[\d.+-]+", "0", line) for line in lines[:2]]
     return len(lines) > 3 or len(shape) < 2 or shape[0] != shape[1]
 
 
 def _key(name: str) -> str:
-    """As YAML takes it for a text."""
+    """The text in a form that YAML reads as a string."""
     return name if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS else json.dumps(name)
 
 
 def _named(sources: list[str]) -> str:
-    """``channels:`` in one line: a source whose name is none for a channel is named otherwise."""
+    """``channels:`` in one line. A source whose name is not allowed for a channel gets another name."""
     entries: dict[str, str] = {}
     for source in sources[:MOST_CHANNELS]:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", source)[:64]
@@ -170,7 +170,7 @@ def _leaves(data: dict[str, Any], path: str = "", depth: int = 4) -> Iterator[st
 
 
 def _pairs(lines: _Lines) -> Iterator[Guess]:
-    """Keys and values: taken apart at a separator where that reads all of them, else found by a pattern."""
+    """Keys with values: split at a separator if that reads all of them, otherwise found with a pattern."""
     pairs_by_line = [pairs for line in lines.texts if (pairs := _PAIR.findall(line))]
     if len(pairs_by_line) < 0.8 * len(lines.texts):
         return
@@ -201,7 +201,7 @@ def _pair_formats(keys: list[str], equals: str, *, comma: bool) -> Iterator[str]
 
 
 def _records(lines: _Lines) -> Iterator[Guess]:
-    """A line a quantity, its name first: several of them are no column."""
+    """One quantity in each line, its name first. Several such lines are no columns."""
     for equals in ("\t", " ", ",", ";", "|"):
         pairs = [line.strip().partition(equals)[::2] for line in lines.texts]
         numbers: dict[str, list[bool]] = {}
@@ -249,14 +249,14 @@ def _columns(lines: _Lines) -> Iterator[Guess]:
 
 
 def _is_numeric(cells: list[str], *, comma: bool) -> bool:
-    """Numbers, or what stands for a missing one; at least one is there."""
+    """Whether all values are numbers or stand for missing ones, and at least one is a number."""
     number = _COMMA_NUMBER if comma else _NUMBER
     good = [number.fullmatch(cell) is not None for cell in cells]
     return any(good) and all(is_good or cell.strip().lower() in NO_VALUE for is_good, cell in zip(good, cells, strict=True))
 
 
 def _numbers(lines: _Lines) -> Iterator[Guess]:
-    """Numbers among words, in the same places of each line; else the first number of each."""
+    """Numbers among words: those at the same places in each line, or else the first number of each line."""
     counts = Counter(len(_FREE_NUMBER.findall(line)) for line in lines.texts)
     count, often = counts.most_common(1)[0]
     evidence = f"{len(lines.texts)} lines, e.g. {lines.texts[-1][:60]!r}"
@@ -273,7 +273,7 @@ def _numbers(lines: _Lines) -> Iterator[Guess]:
 
 
 def _by_places(between: list[str], found: list[str]) -> str:
-    """A pattern of the texts ``between`` and before the numbers that were ``found``."""
+    """A pattern for lines in which the texts ``between`` stand before and between the numbers."""
     pattern, special = "", []
     for at, (text, number) in enumerate(zip(between, found, strict=True), 1):
         apart = _SIGN_APART.fullmatch(text)

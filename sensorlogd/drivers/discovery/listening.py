@@ -1,4 +1,4 @@
-"""A port to listen to without touching it: nothing is written, and the control lines stay as opening leaves them.
+"""Listens to a port without disturbing it: nothing is written, and the control lines stay as opening leaves them.
 
 Devices are opened once and only their speed is changed, since every opening raises DTR (the kernel does) and closing drops
 it. Characters with framing or parity errors are marked by the kernel (PARMRK, termios(3)) and counted. What pySerial has a
@@ -25,7 +25,7 @@ LONGEST_BYTES = 64_000
 
 
 class Line:
-    """``one_setting``: there is no speed to choose. ``is_pty``: speeds can be set, and mean nothing."""
+    """``one_setting``: there is no speed to choose. ``is_pty``: speeds can be set, but have no effect."""
 
     def __init__(self, port: str) -> None:
         self.port = port
@@ -78,7 +78,7 @@ class Line:
             self._fd = -1
 
     def set(self, baudrate: int, bytesize: int = 8, parity: str = "none", stopbits: float = 1) -> None:
-        """Raises DriverError for a speed the port does not know."""
+        """Set the speed and framing. Raises DriverError for a speed that the port does not have."""
         if self.one_setting:
             return
         speed = getattr(termios, f"B{baudrate}", None)
@@ -100,12 +100,12 @@ class Line:
             raise DriverError(f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}") from None
 
     def listen(self, seconds: float) -> tuple[bytes, int]:
-        """What comes within so long, and how many characters of it were damaged. Raises DriverError."""
+        """The bytes that arrive within the time, and how many characters were damaged. Raises DriverError."""
         marked = self._heard(seconds)
         return (marked, 0) if self.one_setting else unmarked(marked)
 
     def ask(self, question: bytes, seconds: float) -> bytes:
-        """Write, and what comes back. Raises DriverError."""
+        """Write a question, and return the bytes that come back. Raises DriverError."""
         if self._transport is not None:
             self._transport.write(question)
         else:
@@ -139,7 +139,7 @@ class Line:
 
 
 def unmarked(marked: bytes) -> tuple[bytes, int]:
-    """Without the kernel's marks: FF FF stands for FF, FF 00 X for a damaged X."""
+    """The bytes without the marks of the kernel's PARMRK: FF FF stands for FF, FF 00 X for a damaged character X."""
     if b"\xff" not in marked:
         return marked, 0
     data = bytearray()

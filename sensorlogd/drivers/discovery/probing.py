@@ -1,4 +1,4 @@
-"""What does this stream of bytes speak? Judged by checksums first, then by structure. Pure; ``cli.probe_verb`` listens.
+"""Recognises what a stream of bytes speaks: by checksums first, then by structure. Pure; ``cli.probe_verb`` listens.
 
 A verdict is only as good as its evidence: frames whose checksum is right prove a protocol, lines of numbers suggest one, and
 bytes that fit nothing are called unknown. Bytes with a parity bit that were read as eight data bits are recognised and
@@ -29,7 +29,7 @@ LOOKS_LIKE_TEXT = 0.97
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What came at one setting of the line. ``errors``: characters with a framing or parity error."""
+    """What was heard at one setting of the line. ``errors``: characters with a framing or parity error."""
 
     baudrate: int
     data: bytes
@@ -40,7 +40,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``confidence``: 0 to 1. ``keys``: of a sensor, port and line settings left out."""
+    """``confidence``: 0 to 1. ``keys``: the configuration of a sensor without port and line settings."""
 
     confidence: float
     title: str
@@ -49,7 +49,7 @@ class Candidate:
     heard: Heard
 
     def yaml(self, port: str, *, with_speed: bool = True) -> str:
-        """A configuration to paste. ``with_speed``: the baud rate that was heard is real."""
+        """A configuration to paste. ``with_speed``: the baud rate that was heard is a real one."""
         line = [f"port: {port}"]
         if with_speed and self.heard.baudrate != self._said("baudrate", 9600):
             line.append(f"baudrate: {self.heard.baudrate}")
@@ -65,7 +65,7 @@ class Candidate:
 
 
 def judge(heard: Heard) -> list[Candidate]:
-    """Candidates, best first; empty where nothing fits."""
+    """The candidates, best first; empty if nothing fits."""
     if len(heard.data) < 4:
         return []
     views = [heard]
@@ -85,7 +85,7 @@ def judge(heard: Heard) -> list[Candidate]:
 
 
 def best(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Over all settings that were tried: each title once, where it fitted best; best first."""
+    """The candidates of all settings that were tried, best first. Each title is in it once, with its best confidence."""
     chosen: dict[str, Candidate] = {}
     for candidate in candidates:
         if candidate.title not in chosen or candidate.confidence > chosen[candidate.title].confidence:
@@ -94,7 +94,7 @@ def best(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _without_parity(heard: Heard) -> Heard | None:
-    """Seven bits and parity, if that is what eight bits look like."""
+    """The data without parity bits, if it looks like seven bits with parity."""
     data = heard.data
     if len(data) < 12 or not any(byte & 0x80 for byte in data):
         return None
@@ -167,7 +167,7 @@ def _by_profiles(heard: Heard) -> list[Candidate]:
 
 
 def _first_device(options: SerialOptions, data: bytes) -> tuple[str, SerialOptions]:
-    """Of a gateway: whose line comes first, and options that take those of all its devices."""
+    """Of a gateway: the device whose line comes first, and options for the lines of all its devices."""
     form = options.format
     if not isinstance(form, LineFormat) or form.identity is None:
         return "", options
@@ -201,7 +201,7 @@ def _nmea(heard: Heard) -> list[Candidate]:
 
 
 def _nmea_fields(data: bytes) -> list[str]:
-    """Which of the fields that the driver knows are in there."""
+    """Which of the driver's fields the messages hold."""
     from sensorlogd.drivers.nmea.known import KNOWN
 
     every = ", ".join(f"{name}: {{}}" for name in KNOWN)
@@ -244,7 +244,7 @@ def _lines(heard: Heard) -> list[Candidate]:
 
 
 def worth_waiting(heard: Heard, candidates: list[Candidate]) -> bool:
-    """So far it is undamaged text or part of something known, and too little of it to be sure."""
+    """Whether it looks like text or like a known protocol, but is too short to be sure."""
     if not heard.data or heard.errors or (candidates and candidates[0].confidence >= SURE):
         return False
     return (

@@ -1,4 +1,4 @@
-"""Pretend instruments: builders of what real ones send, written from the protocols and independent of the parsers.
+"""Pretend instruments: they build what real ones send, written from the protocols and independently of the parsers.
 
 One file a protocol; ``INSTRUMENTS`` lists them. A builder is pure: values in, bytes out. What cannot be said exactly in
 the protocol's digits is rounded first (``Instrument.rounded``), so that the true values are those that were sent.

@@ -11,7 +11,7 @@ CHANNELS = {
 
 
 def build(values: Values, now_us: int) -> bytes:
-    """``21.37,48.2`` and CR LF."""
+    """Two numbers such as ``21.37,48.2``, and CR LF."""
     return f"{values['temperature']:.2f},{values['humidity']:.1f}\r\n".encode("ascii")
 
 

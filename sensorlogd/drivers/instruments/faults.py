@@ -1,4 +1,4 @@
-"""What may go wrong with a pretend instrument, on request: ``name``, ``name:0.1``, ``name:key=value,key=value``.
+"""The faults that a pretend instrument can have: ``name``, ``name:0.1``, ``name:key=value,key=value``.
 
     dropout:P           a frame is not sent, with probability P
     garbage:P           random bytes are sent before a frame
@@ -45,7 +45,7 @@ class Fault:
 
 
 def parse(text: str) -> Fault:
-    """Raises ValueError that names what there is."""
+    """The fault that a text describes. Raises ValueError that lists the faults."""
     name, _, rest = text.strip().partition(":")
     if name not in KNOWN:
         from difflib import get_close_matches
@@ -76,7 +76,7 @@ def _number(name: str, key: str, text: str) -> float:
 
 @dataclass(slots=True)
 class Plan:
-    """What to do with the frame that is next. ``data`` is None where it is not sent; ``intact``: as the device meant it."""
+    """What to do with the next frame. ``data``: None if it is not sent. ``intact``: whether it is sent as it was built."""
 
     data: bytes | None
     intact: bool = True
@@ -88,7 +88,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Faults:
-    """Those that were asked for. ``made`` counts what was done."""
+    """The faults that were requested. ``made`` counts what was done."""
 
     faults: list[Fault]
     seed: int = 0
@@ -100,11 +100,11 @@ class Faults:
         self._rng = random.Random(f"{self.seed}/faults")
 
     def drifted(self, elapsed_us: int) -> int:
-        """What a drifting device clock has gained after so long."""
+        """By how much a drifting clock of the device is ahead after so long."""
         return round(sum(elapsed_us * fault.numbers["ppm"] / 1e6 for fault in self.faults if fault.name == "clock-drift"))
 
     def plan(self, frame: bytes, damage: Callable[[bytes], bytes] | None, tail: int = 0) -> Plan:
-        """For one frame; ``tail``: so many last bytes take no bit errors."""
+        """The plan for one frame. ``tail``: so many bytes at its end get no bit errors."""
         plan = Plan(frame)
         self._frames += 1
         for fault in self.faults:
@@ -151,5 +151,5 @@ class Faults:
         return bytes(bits)
 
     def noise(self, size: int) -> bytes:
-        """Bytes of a babbler."""
+        """Random bytes, as a babbling device sends."""
         return self._rng.randbytes(size)

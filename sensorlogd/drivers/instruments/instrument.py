@@ -1,4 +1,4 @@
-"""What every pretend instrument is."""
+"""The interface of a pretend instrument."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """``build`` makes what is sent by itself; ``answer`` what is sent when asked (None: not addressed, say nothing).
+    """``build`` makes what the instrument sends by itself. ``answer`` makes its answer to a question; None: the question was not
+    for it.
 
     build(values, time in µs UTC) -> bytes; answer(request, values) -> bytes | None.
     ``config``: the keys of a sensor that reads it, with {port} in place of the port.
@@ -39,7 +40,7 @@ class Instrument:
     interval_us: int = 1_000_000
 
     def rounded(self, values: Values) -> dict[str, float]:
-        """The values as the protocol can say them."""
+        """The values at the resolution of the protocol."""
         return {name: quantized(value, self.channels[name].step) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""The pty that a pretend instrument hangs on: one end is ours, the other is a serial port to whoever opens it."""
+"""The pty of a pretend instrument. One end belongs to this program; the other is a serial port for whoever opens it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Line:
         self.plugged(self.path if self.link is None else str(self.link.absolute()))
 
     def unplug(self) -> None:
-        """Make it vanish, as a cable that is pulled does."""
+        """Make the port disappear, as if its cable had been pulled."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -49,7 +49,7 @@ class Line:
                     self.link.unlink()
 
     def is_heard(self) -> bool:
-        """Whether somebody has the port open (and has had the time to set it up)."""
+        """Whether a program has the port open (and has had time to configure it)."""
         heard = not self._poll(0, 0) & select.POLLHUP
         if heard and not self._heard:
             self.wait(SETTLE_S)
@@ -58,14 +58,14 @@ class Line:
         return heard
 
     def read(self, timeout_s: float) -> bytes:
-        """What the other end has written, waiting at most so long."""
+        """What the program at the other end has written, after waiting at most so long."""
         if self._poll(select.POLLIN, timeout_s) & select.POLLIN:
             with contextlib.suppress(OSError):
                 return os.read(self._fd, 4096)
         return b""
 
     def write(self, data: bytes, pause_s: float = 0.0) -> bool:
-        """False if it did not all go out: nobody listens any more, or a stop was asked for."""
+        """False if not everything was written, because nobody listens any more or a stop was requested."""
         at = 0
         while at < len(data):
             if self._poll(0, 0) & select.POLLHUP:
@@ -82,7 +82,7 @@ class Line:
         return True
 
     def babble(self, for_s: float, noise: Callable[[int], bytes]) -> int:
-        """Random bytes as fast as they are taken; how many."""
+        """Write random bytes as fast as they are read; returns how many."""
         end, sent = time.monotonic() + for_s, 0
         while time.monotonic() < end and not self.wait(0):
             data = noise(1024)

@@ -32,7 +32,8 @@ def registers(values: Values) -> list[int]:
 
 
 def answer(request: bytes, values: Values) -> bytes | None:
-    """To a request for holding (3) or input (4) registers; an exception to any other; nothing for other units or damage."""
+    """The answer to a request for holding (3) or input (4) registers; an exception for other functions; None for other units and
+    damaged requests."""
     if len(request) != 8 or request[0] != UNIT or crc(request[:-2]) != request[-2:]:
         return None
     function, address, count = struct.unpack(">BHH", request[1:6])
@@ -49,7 +50,7 @@ def answer(request: bytes, values: Values) -> bytes | None:
 
 
 def damage(data: bytes) -> bytes:
-    """The CRC is off by a bit."""
+    """The same frame with one wrong bit in its CRC."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 

@@ -50,7 +50,7 @@ def build(values: Values, now_us: int) -> bytes:
 
 
 def damage(data: bytes) -> bytes:
-    """Every checksum wrong by one bit."""
+    """The same sentences, each with one wrong bit in its checksum."""
     lines = data.split(b"\r\n")
     return b"\r\n".join(line[:-1] + (b"0" if line[-1:] != b"0" else b"1") if line else line for line in lines)
 

@@ -46,7 +46,7 @@ def build(values: Values, now_us: int) -> bytes:
 
 
 def damage(data: bytes) -> bytes:
-    """Another last digit of the CRC."""
+    """The same telegram with another last digit of its CRC."""
     return data[:-3] + (b"0" if data[-3:-2] != b"0" else b"1") + b"\r\n"
 
 

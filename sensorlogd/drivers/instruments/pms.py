@@ -28,7 +28,7 @@ def build(values: Values, now_us: int) -> bytes:
 
 
 def damage(data: bytes) -> bytes:
-    """The sum is off by one."""
+    """The same frame with a sum that is off by one."""
     return data[:-1] + bytes([data[-1] ^ 1])
 
 

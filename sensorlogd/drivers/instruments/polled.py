@@ -1,4 +1,4 @@
-"""Two that only answer: a Winsen MH-Z19B (user manual V1.6) and a scale that speaks MT-SICS (level 0 reference)."""
+"""Two instruments that only answer: a Winsen MH-Z19B (user manual V1.6) and a scale with MT-SICS (level 0 reference)."""
 
 from __future__ import annotations
 

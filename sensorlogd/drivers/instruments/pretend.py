@@ -1,4 +1,4 @@
-"""Run a pretend instrument on a line: when it sends, what goes wrong, and what it truly measured."""
+"""Runs a pretend instrument on a line: when it sends, which faults it has, and what it has truly measured."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Truth = Callable[[int, Mapping[str, float]], None]
 
 @dataclass(slots=True)
 class Counts:
-    """What was done."""
+    """How many frames were sent, how many of them damaged, and how many while nobody listened."""
 
     sent: int = 0
     damaged: int = 0
@@ -40,7 +40,8 @@ class Pretend:
     _values: dict[str, float] = field(default_factory=dict)
 
     def run(self, count: int | None, for_s: float | None) -> None:
-        """Until so many frames were sent to somebody, so long, or a stop. The line is plugged in, and unplugged at the end."""
+        """Run until so many frames have been sent to a listener, for so long, or until a stop. The line is plugged in first, and
+        unplugged at the end."""
         started = time.monotonic()
         self._sources = {
             name: SignalChoice.model_validate(channel.signal).source(f"{self.seed}/{name}", self.interval_us, 0)
@@ -123,6 +124,7 @@ class Pretend:
             self._until_heard()
 
     def _until_heard(self) -> None:
-        """What is sent to nobody would be lost: a reconnecting program is given the time to come back."""
+        """Wait until a program has the port open, because frames sent to nobody would be lost. A program that reconnects gets the
+        time for it."""
         while not self.line.is_heard() and not self.line.wait(0.05):
             pass

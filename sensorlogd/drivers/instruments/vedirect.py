@@ -32,7 +32,7 @@ def build(values: Values, now_us: int) -> bytes:
 
 
 def damage(data: bytes) -> bytes:
-    """The last byte is another one."""
+    """The same block with another last byte."""
     return data[:-1] + bytes([data[-1] ^ 0x55])
 
 

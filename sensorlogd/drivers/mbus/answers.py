@@ -1,4 +1,4 @@
-"""What the answers of a meter look like on the bus; see ``drivers.transactions.Awaited``."""
+"""How the answers of a meter are recognised on the bus; see ``drivers.transactions.Awaited``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _nobody(name: str, n: int, example: str) -> None:
 
 
 class Acknowledged:
-    """The single character E5. It says nothing of who sent it."""
+    """The single character E5, which does not say who sent it."""
 
     def __init__(self, count: Count = _nobody) -> None:
         self.damaged = False
@@ -37,7 +37,7 @@ class Acknowledged:
 
 
 class Telegram:
-    """A long frame of one meter. ``before``: the one that it has just sent; some send it twice."""
+    """A long frame of one meter. ``before``: its previous telegram, because some meters send one twice."""
 
     def __init__(self, address: int, count: Count = _nobody, before: bytes = b"") -> None:
         self.address = address
@@ -66,7 +66,7 @@ class Telegram:
         return self._frames.waiting
 
     def like(self, other: Awaited) -> bool:
-        """Meters say their address. Whoever asks for any address takes anybody's answer."""
+        """Whether one answer could be taken for the other. Meters say their address; a question to any address takes any answer."""
         if not isinstance(other, Telegram):
             return not isinstance(other, Acknowledged)
         return self.address == other.address or ANY_ADDRESS in (self.address, other.address)

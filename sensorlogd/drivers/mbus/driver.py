@@ -72,7 +72,7 @@ class MbusDriver(Driver):
 
     @property
     def bytes_seen(self) -> int:
-        """For ``try``, when there is no reading."""
+        """How many bytes have arrived; ``try`` shows it when there is no reading."""
         return self.asker.bytes_seen
 
     def _ignorant(self) -> Backoff:
@@ -93,7 +93,7 @@ class MbusDriver(Driver):
         return self._sample()
 
     def _begin_round(self, timeout_s: float) -> bool:
-        """Wait until it is time; False: not yet."""
+        """Wait until a round is due. False: not yet."""
         from sensorlogd.drivers.mbus.round import Round
 
         wait_s = self._due - time.monotonic()
@@ -108,7 +108,7 @@ class MbusDriver(Driver):
         return True
 
     def _plan(self) -> None:
-        """The next round. Those that were missed are left out."""
+        """Set when the next round is due. Rounds whose time has passed are left out."""
         self._due += (max((time.monotonic() - self._due) // self._interval_s, 0) + 1) * self._interval_s
 
     def _go_on(self, wait_s: float) -> bool:
@@ -152,7 +152,7 @@ class MbusDriver(Driver):
         return False
 
     def _too_long(self, round_: Round) -> bool:
-        """Whether its telegrams would be too far apart for one sample."""
+        """Whether the round's telegrams lie too far apart in time for one sample."""
         return time.monotonic() > round_.answered_at + QUIET_TURNAROUNDS * self._turnaround_s + PAUSE_S
 
     def _question(self, round_: Round) -> Question:
@@ -172,7 +172,7 @@ class MbusDriver(Driver):
         )
 
     def _judge(self, round_: Round, outcome: Outcome) -> None:
-        """What became of one question."""
+        """Handle the outcome of one question."""
         from sensorlogd.drivers.mbus.frames import records
 
         now = time.monotonic()
@@ -190,7 +190,7 @@ class MbusDriver(Driver):
             round_.take_answer(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
 
     def _sample(self) -> Sequence[Sample]:
-        """Of a round that is over."""
+        """The sample of a finished round."""
         round_ = self._round
         if round_ is None or round_.control is not None:
             return []

@@ -1,4 +1,4 @@
-"""M-Bus frames: finding one in what arrives is done here, what its records mean is pyMeterBus'.
+"""M-Bus frames. Finding a frame among the bytes is done here; pyMeterBus decodes its records.
 
 Long frame (EN 13757-2, FT1.2): 68 L L 68 C A CI data... checksum 16; L counts from C to the last data byte, the checksum is the
 sum of the same bytes. Records are EN 13757-3; values come in base units (Wh, m³, W, °C).
@@ -23,12 +23,12 @@ _FUNCTIONS = {"MINIMUM_VALUE": "min", "MAXIMUM_VALUE": "max", "ERROR_STATE_VALUE
 
 
 def short_frame(control: int, address: int) -> bytes:
-    """10 C A checksum 16."""
+    """The bytes 10 C A checksum 16."""
     return bytes((SHORT, control, address, (control + address) & 0xFF, END))
 
 
 class LongFrames:
-    """``feed`` gives every long frame whose checksum is right.
+    """Finds the long frames with the right checksum among the bytes given to ``feed``.
 
     Counts ``bad_checksum``, ``bad_length`` (its two lengths differ, or are too small), ``cut_short`` and ``skipped_bytes``.
     """
@@ -44,7 +44,7 @@ class LongFrames:
         self._noise = b""
 
     def reset(self) -> None:
-        """Before a question, or in a gap: what is left of an earlier answer is none to this one. It is counted."""
+        """Forget an incomplete frame, before a question or in a gap. It is counted."""
         left = bytes(self._buffer)
         if len(left) >= 4 and left[1] == left[2] and left[3] == LONG:
             self._tally.add("cut_short", 1, left[:16])
@@ -58,11 +58,11 @@ class LongFrames:
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame has begun and is not over."""
+        """Whether a frame is incomplete."""
         return bool(self._buffer)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Exhaust it before the next feed; what is left when it is not is kept."""
+        """The frames that the data completes. Exhaust the iterator before the next call."""
         owed = min(self._owed, len(data))
         self._owed -= owed
         self._base += owed
@@ -117,7 +117,7 @@ class LongFrames:
 
 
 def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str], bool]:
-    """(field -> value, field -> unit, whether more follow in another frame). Never raises.
+    """(field -> value, field -> unit, whether another frame follows). Never raises.
 
     A field is named by what it is, in lower case (``energy``, ``volume_flow``), then ``min``, ``max`` or ``error`` where it is no present
     value, then the storage number where it is not 0; of several alike the second is ``..._b``, the third ``..._c``.

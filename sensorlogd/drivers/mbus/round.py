@@ -14,8 +14,8 @@ MAX_FRAMES = 16
 
 @dataclass(slots=True)
 class Round:
-    """``control``: the next question, None when the round is over. ``answered_at``: on the monotonic clock; ``taken_at_us``: of the
-    first telegram."""
+    """``control``: the control field of the next question; None when the round is over. ``answered_at``: on the monotonic clock.
+    ``taken_at_us``: time of the first telegram."""
 
     control: int | None = SND_NKE
     before: bytes = b""
@@ -31,11 +31,12 @@ class Round:
         return self.control != SND_NKE
 
     def acknowledged(self, at: float) -> None:
-        """The link is reset: the first telegram has the frame count bit set."""
+        """The link was reset; the next question has the frame count bit set."""
         self.control, self.answered_at = REQ_UD2 | FCB, at
 
     def take_answer(self, frame: bytes, found: tuple[dict[str, float], dict[str, str], bool], at_us: int, at: float) -> None:
-        """A telegram; ``found``: what is in it, as ``frames.records`` has it. Of two with one name the first counts."""
+        """Take a telegram. ``found``: its content, as ``frames.records`` returns it. If two records have the same name, the first
+        counts."""
         values, units, more = found
         self.before, self.answered_at = frame, at
         self.frames += 1
@@ -46,5 +47,5 @@ class Round:
         self.control = self.control ^ FCB if more and self.frames < MAX_FRAMES else None
 
     def end(self) -> None:
-        """Nothing more is asked."""
+        """End the round: nothing more is asked."""
         self.control = None

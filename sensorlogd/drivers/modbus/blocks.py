@@ -15,7 +15,7 @@ MAY_HEAL = 2  # so often in a row a cut block is made whole again because its pa
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """One question.
+    """One question for neighbouring registers.
 
     parent   the block it was cut out of
     refused  it was answered with an exception, which is no accident: it stays cut
@@ -34,12 +34,12 @@ class Block:
 
     @property
     def single(self) -> bool:
-        """Whether it cannot be cut."""
+        """Whether the block holds one number, and so cannot be cut."""
         return len(self.question.names) == 1
 
 
 class Blocks:
-    """All of one unit's. ``interval_s`` and ``cap_s`` are those of each block's back-off."""
+    """All blocks of one unit. ``interval_s`` and ``cap_s``: the interval and the longest back-off of each block."""
 
     def __init__(
         self, registers: Mapping[str, Register], max_gap: int, max_registers: int, *, interval_s: float, cap_s: float
@@ -54,16 +54,16 @@ class Blocks:
         return [Block(question, Backoff(*self._times), parent) for question in questions(registers, *self._limits)]
 
     def round(self, now: float) -> list[Block]:
-        """Those to be asked now."""
+        """The blocks that are due now."""
         order = self.all[self._first :] + self.all[: self._first]
         return [block for block in order if block.backoff.due(now)]
 
     def begin_elsewhere(self) -> None:
-        """The next round begins with another block: the unit may be silent, or only the first one."""
+        """Begin the next round with another block, because it is not known whether the unit is silent or only its first block."""
         self._first = (self._first + 1) % len(self.all)
 
     def cut(self, block: Block) -> list[Block]:
-        """The two halves, which take its place; by numbers, none of which is cut itself."""
+        """Replace a block by its two halves, which are returned. Numbers of several registers are not cut."""
         names = block.question.names
         parts = []
         for half in (names[: len(names) // 2], names[len(names) // 2 :]):
@@ -72,7 +72,8 @@ class Blocks:
         return parts
 
     def answered(self, block: Block) -> None:
-        """It is asked as often as ever. When all parts of a block have spoken, their silence was an accident."""
+        """The block was answered, so its back-off ends. Once all parts of a cut block have answered, its silence was an accident,
+        and they are joined again."""
         block.backoff.answered()
         block.spoke, block.reported, block.heals = True, False, 0
         parent = block.parent

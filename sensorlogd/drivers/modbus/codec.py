@@ -22,7 +22,7 @@ _ANY_UNIT = (0, 255)  # the device itself, which may have another number of its 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question. ``transaction`` is what its answer carries, too (TCP only). ``sent``: its bytes."""
+    """One question. ``transaction``: its number, which the answer repeats (TCP only). ``sent``: its bytes."""
 
     framing: Framing
     unit: int
@@ -38,14 +38,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``values``: the registers, or the bits as 0 and 1, as many as were asked for; or an ``exception`` code, else 0."""
+    """``values``: the registers, or the bits as 0 and 1, as many as were requested. ``exception``: the code of an exception, else
+    0."""
 
     values: Sequence[int]
     exception: int = 0
 
 
 def request(framing: Framing, unit: int, function: str, address: int, count: int, transaction: int = 0) -> Request:
-    """A question ready to be sent."""
+    """The question with its bytes."""
     code = FUNCTIONS[function]
     body = struct.pack(">BBHH", unit, code, address, count)
     if framing == "tcp":
@@ -58,7 +59,7 @@ def request(framing: Framing, unit: int, function: str, address: int, count: int
 
 
 class Awaited:
-    """The answer to one question, in what arrives after it; see ``drivers.transactions.Awaited``."""
+    """Finds the answer to one question among the bytes that arrive after it; see ``drivers.transactions.Awaited``."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -86,7 +87,8 @@ class Awaited:
         return request.framing == "ascii" and b":%02X" % request.unit in self._buffer.upper()
 
     def like(self, other: AwaitedAnswer) -> bool:
-        """Answers of one unit to one function may be each other's, exceptions with them; TCP answers are numbered."""
+        """Whether one answer could be taken for the other: answers (and exceptions) of one unit to one function could. TCP
+        answers are numbered."""
         if not isinstance(other, Awaited):
             return True
         mine, theirs = self.request, other.request
@@ -99,7 +101,8 @@ class Awaited:
 
     @property
     def foreign(self) -> int:
-        """Whole answers of other units or to other questions, among what came lately (RTU, ASCII; TCP's are late ones)."""
+        """How many whole answers of other units, or to other questions, were among the last bytes (RTU and ASCII; over TCP, late
+        ones)."""
         request = self.request
         if request.framing == "tcp":
             return 0
@@ -119,7 +122,8 @@ class Awaited:
         return Answer(values(pdu)[: request.count])
 
     def _in_rtu(self) -> Iterator[tuple[int, bytes]]:
-        """RTU has no start mark: an answer may begin wherever unit and function stand; its length is known."""
+        """The answer in RTU bytes. RTU has no start mark, so an answer may begin wherever unit and function match; its length is
+        known."""
         buffer = self._buffer
         head, failed = self._rtu_head(), bytes((self.request.unit, self.request.function | 0x80))
         undecided = max(len(buffer) - 2, 0)
@@ -148,7 +152,7 @@ class Awaited:
         self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_LONGEST:]
 
     def _in_tcp(self) -> Iterator[tuple[int, bytes]]:
-        """The number of the question, its unit, and a length that fits; some devices answer with unit 0 or 255."""
+        """The answer in TCP bytes: number of the question, unit, and a length that fits. Some devices answer with unit 0 or 255."""
         start = -1
         while (start := self._buffer.find(self.request.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
             length = int.from_bytes(self._buffer[start + 4 : start + _HEADER], "big")
@@ -173,7 +177,7 @@ def _rtu_answers(data: bytes) -> Iterator[bytes]:
 
 
 def _ascii_answers(data: bytes) -> Iterator[bytes]:
-    """Likewise."""
+    """The same for the ASCII framing."""
     for frame in _ASCII.finditer(data):
         content = bytes.fromhex(frame[1].decode())
         if lrc(content[:-1]) == content[-1] and content[1] & 0x7F in READ_FUNCTIONS:

@@ -38,7 +38,7 @@ class ModbusDriver(Driver):
 
     @property
     def bytes_seen(self) -> int:
-        """For ``try``, when there is no reading."""
+        """How many bytes have arrived; ``try`` shows it when there is no reading."""
         return self.role.bytes_seen
 
     def close(self) -> None:

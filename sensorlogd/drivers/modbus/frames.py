@@ -1,4 +1,4 @@
-"""Modbus frames: checksums, how long a frame is, what is in it. Pure.
+"""Modbus frames: checksums, lengths and contents. Pure.
 
 MODBUS over Serial Line V1.02 (RTU, ASCII), MODBUS Messaging on TCP/IP V1.0b, MODBUS Application Protocol V1.1b3.
 """
@@ -35,7 +35,7 @@ def crc(data: bytes) -> bytes:
 
 
 def lrc(data: bytes) -> int:
-    """The ASCII framing's checksum."""
+    """The checksum of the ASCII framing."""
     return -sum(data) & 0xFF
 
 
@@ -48,7 +48,7 @@ class Frame:
 
     @property
     def function(self) -> int:
-        """Without the mark of an exception."""
+        """The function code without the bit that marks an exception."""
         return self.pdu[0] & 0x7F
 
     @property
@@ -63,12 +63,12 @@ class Asked(Frame):
 
     @property
     def address(self) -> int:
-        """Of the first register or bit, where the function has one."""
+        """The address of the first register or bit, for functions that have one."""
         return int.from_bytes(self.pdu[1:3], "big")
 
     @property
     def count(self) -> int:
-        """Of registers or bits."""
+        """The number of registers or bits."""
         return int.from_bytes(self.pdu[3:5], "big")
 
     def data_bytes(self) -> int | None:
@@ -112,12 +112,13 @@ _FIFO, _IDENTIFICATION = 24, 43
 
 
 def question_length(window: bytes) -> int:
-    """Of the RTU question that ``window`` begins with; 0: too little of it is there, or there is no such function."""
+    """The length of the RTU question at the beginning of ``window``; 0 if there are too few bytes yet, or the function is
+    unknown."""
     return _length(_QUESTIONS, window)
 
 
 def answer_length(window: bytes) -> int:
-    """Likewise of an answer."""
+    """The same for an answer."""
     if window[1] & 0x80:
         return 5
     if window[1] == _FIFO:
@@ -148,7 +149,7 @@ def _identification_length(window: bytes) -> int:
 
 
 def is_question(frame: bytes) -> bool:
-    """Whether what is in an RTU frame of the right length can be asked."""
+    """Whether the content of an RTU frame of the right length is a valid question."""
     if frame[1] not in READ_FUNCTIONS:
         return True
     most = MOST_BITS if frame[1] in BIT_FUNCTIONS else MOST_REGISTERS
@@ -156,7 +157,7 @@ def is_question(frame: bytes) -> bool:
 
 
 def is_answer(frame: bytes) -> bool:
-    """Whether what is in an RTU frame of the right length can be answered."""
+    """Whether the content of an RTU frame of the right length is a valid answer."""
     if frame[1] in BIT_FUNCTIONS:
         return frame[2] > 0
     return frame[1] not in READ_FUNCTIONS or (frame[2] > 0 and frame[2] % 2 == 0)

@@ -1,4 +1,4 @@
-"""Listening to a bus on which somebody else asks, e.g. an inverter its own meter. Nothing is ever sent."""
+"""Listens to a bus on which another master asks, for example an inverter its meter. Nothing is ever sent."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Pairing:
         self._question_at = None
 
     def too_late(self, now: float) -> bool:
-        """For what arrives now. True only once."""
+        """Whether what arrives now comes too late to be the answer. True only once."""
         if self._question_at is None or now - self._question_at <= self._allowed_s():
             return False
         self._question_at = None
@@ -62,7 +62,7 @@ class Pairing:
 
 
 class Listener:
-    """``read`` as that of a driver."""
+    """Its ``read`` is that of a driver."""
 
     def __init__(
         self, options: ModbusOptions, context: DriverContext, port: Port, clock: Callable[[], float] = time.monotonic
@@ -79,7 +79,7 @@ class Listener:
         self._pairing = Pairing(options.turnaround / 1e6)
 
     def opened(self) -> None:
-        """Nothing is known of what was heard before."""
+        """Forget what was heard before."""
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
         """A sample for each answer of our unit that holds a channel."""
@@ -123,7 +123,7 @@ class Listener:
         return self._readings(question, answer) if question.function in FUNCTIONS.values() else {}
 
     def _readings(self, question: Asked, answer: Answered) -> dict[str, float]:
-        """The channels whose numbers are wholly in what was asked for."""
+        """The channels whose registers were all part of the question."""
         within = {
             name: register
             for name, register in self.registers.items()

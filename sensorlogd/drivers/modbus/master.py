@@ -39,7 +39,7 @@ _TOO_MUCH_ASKED = (2, 3, 4)
 
 
 class Master:
-    """``read`` as that of a driver."""
+    """Its ``read`` is that of a driver."""
 
     def __init__(self, options: ModbusOptions, context: DriverContext, port: Port) -> None:
         self.options = options
@@ -56,23 +56,23 @@ class Master:
         self._sampled_us: int | None = None
 
     def _ignorant(self) -> tuple[Backoff, Blocks]:
-        """As one is before the first question."""
+        """The knowledge about a unit before the first question."""
         options, interval_s = self.options, self._interval_s
         blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=SHARED_CAP_S)
         return Backoff(interval_s, SHARED_CAP_S if options.shared else OWN_CAP_S), blocks
 
     def opened(self) -> None:
-        """The line is there, and with it what was learned before."""
+        """The port was opened. What was learned about the unit before is still known."""
         key = f"{self.context.sensor} {self.options.model_dump_json()}"
         self.unit, self.blocks = self.asker.port.line.recall(key, self._ignorant)
 
     @property
     def bytes_seen(self) -> int:
-        """For ``try``."""
+        """How many bytes have arrived; ``try`` shows it."""
         return self.asker.bytes_seen
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
-        """A sample, when a round of questions is complete."""
+        """A sample, once a round of questions is complete."""
         end = time.monotonic() + timeout_s
         if not self._todo and not self._begin_round(timeout_s):
             return []
@@ -87,7 +87,7 @@ class Master:
         return [sample]
 
     def _begin_round(self, timeout_s: float) -> bool:
-        """Wait until it is time; False: not yet. Rounds that were missed are left out."""
+        """Wait until a round is due. False: not yet. Rounds whose time has passed are left out."""
         wait_s = self._due - time.monotonic()
         if wait_s > 0 and (self.context.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return False
@@ -105,7 +105,8 @@ class Master:
     # ---- one question ---------------------------------------------------------------------------------------------------
 
     def _next_question(self, wait_s: float) -> bool:
-        """False: not yet (the line is not free, an answer is owed, or a stop was asked for)."""
+        """Ask the next question of the round. False: not yet, because the line is not free, an answer may still come, or a stop
+        was requested."""
         block = self._todo[0]
         outcome = self.asker.ask(self._question(block), wait_s)
         if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
@@ -162,14 +163,14 @@ class Master:
     # ---- no answer, or none that helps ------------------------------------------------------------------------------------
 
     def _unanswered(self, block: Block, outcome: Outcome) -> None:
-        """Whether the unit is silent or only the block is known when the round is over."""
+        """Note the silence. Only the end of the round shows whether the unit is silent or just this block."""
         self.context.count("unanswered", 1, self._shown(block, outcome))
         self._silent.append(block)
         if not self._spoke and len(self._silent) >= SILENT_AT_FIRST:
             self._todo = []
 
     def _judge_silence(self) -> None:
-        """At the end of a round."""
+        """At the end of a round: decide whether the unit was silent, or blocks of it."""
         silent, self._silent = self._silent, []
         now = time.monotonic()
         if silent and not self._spoke:
@@ -189,7 +190,7 @@ class Master:
                 self._blame(block, EventKind.SILENT_REGISTERS, "is never answered; the rest of the unit is")
 
     def _refused(self, block: Block, code: int) -> None:
-        """An exception is an answer, too."""
+        """The unit has answered with an exception, so it is not silent."""
         name = EXCEPTIONS.get(code, code)
         self.context.count(f"exception_{name}", 1, f"unit {self.options.unit}, {block.question}")
         if code in _UNREACHABLE:
@@ -209,7 +210,7 @@ class Master:
             self._blame(block, EventKind.REFUSED_REGISTERS, f"is refused ({name})")
 
     def _blame(self, block: Block, kind: EventKind, what: str) -> None:
-        """Once, until it answers."""
+        """Report a block that fails, once, until it is answered again."""
         if block.reported:
             return
         block.reported = True

@@ -1,4 +1,4 @@
-"""What a Modbus sensor may say in the configuration."""
+"""The options of a Modbus sensor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TCP_PORT = 502
 
 
 class ModbusChannel(ChannelOptions):
-    """One number of the unit's register map. What it does not say, the sensor says for all its channels."""
+    """One number of the unit's register map. Options that it leaves out are those of the sensor."""
 
     address: Int | None = Field(None, ge=0, le=65535, description="as on the wire, counted from 0")
     register_number: str | None = Field(
@@ -82,7 +82,7 @@ class ModbusOptions(PortOptions):
     @model_validator(mode="before")
     @classmethod
     def _network(cls, data: Any) -> Any:
-        """tcp://host is a socket to port 502 and Modbus TCP, unless the file says otherwise."""
+        """tcp://host means port 502 and Modbus TCP, unless the file says otherwise."""
         port = data.get("port") if isinstance(data, Mapping) else None
         if not isinstance(port, str) or not re.match(r"(?i)tcp://", port):
             return data
@@ -129,11 +129,12 @@ class ModbusOptions(PortOptions):
         )
 
     def registers(self) -> dict[str, Register]:
-        """Where each channel's number is."""
+        """The place and coding of each channel's number."""
         return {name: self._register(channel) for name, channel in self.channels.items()}
 
     def pause_s(self) -> float:
-        """Silence before a question: t3.5 of the standard, which is 1.75 ms above 19200 baud."""
+        """The silence before a question, in seconds: t3.5 of the standard (serial line V1.02, 2.5.1.1), which is 1.75 ms above
+        19200 baud."""
         if self.pause is not None:
             return self.pause / 1e6
         if self.framing != "rtu":

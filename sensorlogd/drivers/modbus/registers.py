@@ -1,4 +1,4 @@
-"""A register map: which registers to ask for together, and what their contents mean. Pure."""
+"""A register map: which registers are requested together, and how their contents become numbers. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FLOATS = {"f32": ">f", "f64": ">d"}
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Where one number is and how it is coded. ``missing``: raw numbers that mean "no value".
+    """The place and coding of one number. ``missing``: raw numbers that mean "no value".
 
     Raises ValueError when that makes no sense.
     """
@@ -43,16 +43,16 @@ class Register:
 
     @property
     def single_bit(self) -> bool:
-        """Whether it is a bit by nature."""
+        """Whether the number is a coil or a discrete input, that is a single bit."""
         return self.function in ("coil", "discrete")
 
     @property
     def end(self) -> int:
-        """The address behind it."""
+        """The address behind its last register."""
         return self.address + (1 if self.single_bit else WORDS[self.type])
 
     def value(self, words: Sequence[int]) -> float:
-        """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for a BCD digit that is none."""
+        """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for a wrong BCD digit."""
         raw: float = words[0] if self.single_bit else self._raw(words)
         if not math.isfinite(raw) or raw in self.missing:
             return math.nan
@@ -79,7 +79,7 @@ class Register:
 def readings(
     registers: Mapping[str, Register], first: int, values: Sequence[int], count: Callable[[str, int, str], None]
 ) -> dict[str, float]:
-    """The numbers in ``values``, which begin at address ``first``; what is none is counted."""
+    """The numbers in ``values``, which begin at address ``first``. Contents that are no number are counted."""
     found = {}
     for name, register in registers.items():
         try:
@@ -104,7 +104,7 @@ class Question:
 
 
 def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[Question]:
-    """As few questions as the limits allow, by function and address. A number is never cut in two."""
+    """The smallest number of questions within the limits, by function and address. A number is never split between two."""
     out: list[Question] = []
     for name, register in sorted(registers.items(), key=lambda item: (item[1].function, item[1].address)):
         last = out[-1] if out and out[-1].function == register.function else None

@@ -1,4 +1,4 @@
-"""A bus on which somebody else asks: frames out of what is overheard. RTU only.
+"""Finds the frames of another master and its units in what is heard on a bus. RTU only.
 
 Questions and answers look alike. What a frame is follows from its CRC, its length, and from what came before it. An answer
 belongs to the question right before it: where anything else was in between, that may have been a question that was missed.
@@ -24,7 +24,7 @@ _MISSED_BYTES = 4  # of no frame, between a question and an answer: fewer are th
 
 
 class Sniffer:
-    """``feed`` gives (question, None) for each question and (its question or None, answer) for each answer, in order.
+    """``feed`` returns in order: (question, None) for each question, (its question or None, answer) for each answer.
 
     ``skipped``: bytes so far that belong to no frame.
     """
@@ -36,7 +36,7 @@ class Sniffer:
         self._between = 0  # of them since the last frame
 
     def feed(self, data: bytes, *, end: bool = False) -> Iterator[tuple[Asked | None, Answered | None]]:
-        """``end``: the line fell silent, what is incomplete will not go on."""
+        """The frames that the data completes. ``end``: the line is silent, so an incomplete frame will not go on."""
         buffer, at = self._buffer + data, 0
         while len(buffer) - at >= _SHORTEST:
             size, question, answer = self._frame(buffer[at : at + _LONGEST])
@@ -59,15 +59,15 @@ class Sniffer:
 
     @property
     def waiting(self) -> bool:
-        """Whether a frame has begun."""
+        """Whether a frame is incomplete."""
         return bool(self._buffer)
 
     def forget(self) -> None:
-        """The question that was heard last is not the one the next answer belongs to."""
+        """The next answer does not belong to the last question that was heard."""
         self._question = None
 
     def _frame(self, window: bytes) -> tuple[int, Asked | None, Answered | None]:
-        """(length, question, answer) of the frame at the beginning; length 0: there is none, or not yet."""
+        """(length, question, answer) of the frame at the beginning. Length 0: there is none, or it is incomplete."""
         question = self._question
         awaited = question is not None and question.unit == window[0] and question.function == window[1] & 0x7F
         if window[1] & 0x80 and not awaited:
@@ -88,7 +88,7 @@ def _fits(question: Asked | None, answer: bytes) -> bool:
 
 
 def _whole(window: bytes, length: Callable[[bytes], int], plausible: Callable[[bytes], bool]) -> int:
-    """The length of the frame that ``window`` begins with; 0: there is none."""
+    """The length of the frame at the beginning of ``window``; 0: there is none."""
     size = length(window)
     if not _SHORTEST <= size <= len(window) or crc(window[: size - 2]) != window[size - 2 : size]:
         return 0

@@ -20,7 +20,7 @@ _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00
 
 
 class DeviceClock:
-    """Fed with everything in the order of arrival; ``now_us`` is the host's time of arrival."""
+    """Is given every message in the order of arrival. ``now_us``: when it arrived, by the host's clock."""
 
     def __init__(self) -> None:
         self.epoch_us: int | None = None
@@ -33,7 +33,7 @@ class DeviceClock:
         self._second_sentences: dict[str, Cells] = {}
 
     def sentence(self, kind: str, cells: Cells, fields: Fields | None, now_us: int) -> None:
-        """``fields``: what it says, None if it is void."""
+        """``fields``: the numbers in the sentence; None if the device calls it void."""
         if kind == "RMC":
             self._void = fields is None
         if fields is None or self._void:
@@ -56,7 +56,7 @@ class DeviceClock:
             self._begin(self._apart(midnight + of_day, cells, now_us), now_us)
 
     def _apart(self, second_us: int, cells: Cells, now_us: int) -> int:
-        """The instant of a sentence that tells a whole second.
+        """The instant of a sentence that says whole seconds only.
 
         Where another one of the same kind tells the same second and something else, a fix more often than once a second has
         begun: as far behind the first one as it arrived later.
@@ -72,7 +72,7 @@ class DeviceClock:
         return max(later, self.epoch_us + 1)
 
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
-        """A UBX frame; ``utc_us`` of those that tell it."""
+        """The same for a UBX frame. ``utc_us``: the time in the frame, if it holds one."""
         if utc_us is not None:
             self._begin(utc_us, now_us)
             self._week_ms = week_ms
@@ -89,18 +89,18 @@ class DeviceClock:
         self.epoch_us = epoch_us
 
     def of_fix(self, fields: Fields) -> Fields:
-        """What of the fix was not given for this instant already: receivers repeat themselves in several sentences."""
+        """The fields that were not given for this instant before: receivers repeat parts of a fix in several sentences."""
         new = {name: value for name, value in fields.items() if name not in self._given}
         self._given.update(new)
         return new
 
     def between_us(self, now_us: int) -> int | None:
-        """The device's time of something that arrived now and is not of the fix."""
+        """The device's time of a message that arrives now and does not belong to a fix."""
         return None if self.epoch_us is None else self.epoch_us + max(now_us - self._arrived_us, 0)
 
 
 def _of_day_us(text: str) -> int | None:
-    """``hhmmss`` with or without a fraction; a 60th second is the next minute's first."""
+    """Microseconds of the day from ``hhmmss``, with or without a fraction. Second 60 is the first of the next minute."""
     whole, _, fraction = text.partition(".")
     if not (len(whole) == 6 and (whole + fraction).isdecimal()):
         return None

@@ -1,4 +1,4 @@
-"""Bytes to batches: what sentences and frames say of the fields that are logged."""
+"""From bytes to batches: the wanted fields of sentences and frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = tuple[int, Fields]
 
 
 class NmeaDecoder:
-    """One sample for each sentence or frame that holds something wanted. Counts whatever it leaves out.
+    """One sample for each sentence or frame that holds a wanted field. Everything that is left out is counted.
 
     ``bad_sentences``: nonsense under a right checksum; ``bad_fields``: in a place that matters little. ``void_sentences``: the device has no fix or no valid value.
     ``other_sentences``: nothing in them is logged. With the device's time, ``undated``: it has not told the time yet;
@@ -28,12 +28,12 @@ class NmeaDecoder:
         self._clock = DeviceClock() if options.time == "device" else None
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
-        """What ``data`` completes."""
+        """The samples of the messages that ``data`` completes."""
         rows = [row for message in self.messages.feed(data) if (row := self._row(message, now_us)) is not None]
         return self._batch(rows)
 
     def idle(self, now_us: int = 0) -> Batch | None:
-        """Nothing came for a while: what was held back because it might have become a frame."""
+        """Nothing has come for a while, so bytes that were held back as the possible beginning of a frame are decoded."""
         rows = [row for message in self.messages.give_up() if (row := self._row(message, now_us)) is not None]
         return self._batch(rows)
 

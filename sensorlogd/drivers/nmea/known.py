@@ -1,4 +1,4 @@
-"""The fields that the driver gives, by name: unit, how they aggregate, what is possible. Configurations name these."""
+"""The fields of the driver, by name: unit, kind, and possible values. Configurations use these names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ Fields = dict[str, float]
 
 
 class Nonsense(ValueError):
-    """The checksum is right and the content is not; the text says what."""
+    """The checksum is right, but the content is impossible; the text says what is wrong."""
 
 
 class Void(Exception):
-    """The device says itself that it does not know (no fix, status V)."""
+    """The device says that it has no data (no fix, status V)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A field that the driver gives: its unit, how it aggregates, and what is possible.
+    """A field of the driver: its unit, its kind, and its possible values.
 
     ``minor``: an impossible value (devices write 99.9 or 999.9 for "unknown") does not cast doubt on the rest of the sentence.
     """
@@ -91,7 +91,8 @@ DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites",
 
 
 def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
-    """The fields that can be; ``leave_out`` is told of minor ones that cannot. Raises Nonsense for any other."""
+    """The fields with possible values. ``leave_out`` is called for minor fields with impossible values. Raises Nonsense for any
+    other such field."""
     impossible = [name for name, value in fields.items() if not _can_be(name, value)]
     for name in impossible:
         if name not in KNOWN or not KNOWN[name].minor:

@@ -1,4 +1,4 @@
-"""What the ``nmea`` driver's sensors may say in the configuration."""
+"""The options of a sensor with the ``nmea`` driver."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sensorlogd.stamping.judging import TimeLimits
 
 
 class NmeaDecoding(SensorOptions):
-    """What to take from sentences and frames, wherever they come from."""
+    """Which fields to take from sentences and frames, whether they come from a port or from a file."""
 
     checksum: bool = Field(True, description="false: sentences without a checksum are taken, too")
     talkers: tuple[str, ...] = Field((), description="only sentences of these, e.g. [GP, II]; P is proprietary ones")
@@ -36,11 +36,11 @@ class NmeaDecoding(SensorOptions):
         return self
 
     def time_limits(self) -> TimeLimits | None:
-        """What a receiver says whose weeks have rolled over is put right."""
+        """The limits of believable times. Times of receivers whose week number has rolled over are corrected."""
         return TimeLimits(gnss=True)
 
     def channel_options(self) -> dict[str, ChannelOptions]:
-        """Units and kinds are known unless the file says otherwise."""
+        """Units and kinds are those of the driver, unless the file says otherwise."""
         chosen = dict(self.channels) or {name: ChannelOptions() for name in DEFAULT}
         for name, channel in chosen.items():
             known = KNOWN.get(channel.source or name)

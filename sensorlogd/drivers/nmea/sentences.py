@@ -1,4 +1,4 @@
-"""What NMEA 0183 sentences say, as named numbers.
+"""From NMEA 0183 sentences to named numbers.
 
 A right checksum over nonsense is not a reading: a position off the globe, a course of 400 degrees or minutes beyond 60 make
 the sentence bad. Sentences that say themselves that they are void give nothing but the fact.
@@ -28,13 +28,13 @@ _LONGITUDE = re.compile(r"(\d{2,3})([0-5]\d(?:\.\d*)?)", re.ASCII)
 
 
 class Cells(list[str]):
-    """The fields of a sentence, the address first; those behind the last are empty."""
+    """The fields of a sentence, its address first. Fields behind the last one are empty."""
 
     def text(self, index: int) -> str:
         return self[index].strip() if index < len(self) else ""
 
     def number(self, index: int, factor: float = 1.0) -> float | None:
-        """None where nothing stands. Raises Nonsense for what is no decimal number."""
+        """The number in a field; None if the field is empty. Raises Nonsense if it is no decimal number."""
         text = self.text(index)
         if not text:
             return None
@@ -44,12 +44,12 @@ class Cells(list[str]):
         return value if factor == 1.0 else value * factor
 
     def at_least(self, count: int) -> None:
-        """So many fields behind the address, or it is not what its address says."""
+        """Raises Nonsense unless there are so many fields behind the address."""
         if len(self) <= count:
             raise Nonsense(f"has {len(self) - 1} fields, should have {count}")
 
     def position(self, index: int) -> Fields:
-        """Latitude, N or S, longitude, E or W from ``index`` on; nothing where all are empty."""
+        """Latitude, N or S, longitude, E or W from field ``index`` on; nothing if all four are empty."""
         north, ns, east, ew = (self.text(index + offset) for offset in range(4))
         if not north and not east:
             return {}
@@ -62,14 +62,14 @@ class Cells(list[str]):
         }
 
     def signed(self, index: int, positive: str, negative: str) -> float | None:
-        """A number followed by a letter that is its sign."""
+        """A number, and in the next field a letter that is its sign."""
         value, side = self.number(index), self.text(index + 1)
         if value is None or side not in (positive, negative):
             return None
         return value if side == positive else -value
 
     def valid(self, index: int) -> None:
-        """Raises Void unless the status is A; an old device that does not tell is believed."""
+        """Raises Void unless the status is A. Old devices do not send a status, and are believed."""
         if index < len(self) and self.text(index) != "A":
             raise Void
 
@@ -140,7 +140,7 @@ _IN_VIEW = {
 
 
 def _gsv(cells: Cells) -> Fields:
-    """Of several sentences the first; a receiver repeats the number in each of them, and for each signal."""
+    """The number of satellites, from the first of several sentences; receivers repeat it in each of them, and for each signal."""
     cells.at_least(3)
     name = _IN_VIEW.get(cells[0][:2])
     if cells.text(2) != "1":
@@ -149,7 +149,7 @@ def _gsv(cells: Cells) -> Fields:
 
 
 def _gst(cells: Cells) -> Fields:
-    """Standard deviations; the horizontal one from those of latitude and longitude."""
+    """Standard deviations. The horizontal one is computed from those of latitude and longitude."""
     cells.at_least(8)
     north, east = cells.number(6), cells.number(7)
     return _some(
@@ -190,7 +190,7 @@ def _pashr(cells: Cells) -> Fields:
 
 
 def _hdg(cells: Cells) -> Fields:
-    """The sensor's heading plus deviation is the magnetic one."""
+    """The magnetic heading is the sensor's heading plus deviation."""
     heading, deviation = cells.number(1), cells.signed(2, "E", "W")
     if heading is not None and deviation is not None:
         heading = (heading + deviation) % 360
@@ -303,7 +303,8 @@ _TO_HPA = {"B": 1000.0, "P": 0.01, "H": 1.0, "M": 1.3332239, "I": INCH_HG_HPA}
 
 
 def _xdr(cells: Cells) -> Fields:
-    """Transducers by their own names, ``xdr_PITCH``; pitch and roll, air temperature, barometer and humidity also by ours.
+    """Transducers under their own names, ``xdr_PITCH``. Pitch and roll, air temperature, barometer and humidity also under the
+    names of this driver.
 
     A name of digits alone only counts those of one kind (Vaisala's WXT520 calls temperature, humidity and pressure "0" in one
     sentence), so the kind stands before it: ``xdr_C0``; likewise any name that several kinds have in one sentence, as gateways
@@ -325,7 +326,7 @@ def _xdr(cells: Cells) -> Fields:
 
 
 def _own_channel(kind: str, unit: str, name: str, value: float, *, is_weather: bool) -> tuple[str, float] | None:
-    """Our name of a transducer's value, in our unit."""
+    """The name of this driver for a transducer's value, and the value in its unit."""
     outer = is_weather and name in ("", "0")
     if kind == "A" and name in _PITCH:
         return "pitch", value
@@ -341,7 +342,7 @@ def _own_channel(kind: str, unit: str, name: str, value: float, *, is_weather: b
 
 
 def _plain(**places: int) -> Callable[[Cells], Fields]:
-    """Fields that stand at places of their own."""
+    """Fields at fixed places."""
     return lambda cells: _some(**{name: cells.number(index) for name, index in places.items()})
 
 
@@ -397,7 +398,7 @@ def kind_of(cells: Cells) -> tuple[str, str]:
 
 
 def of_sentence(kind: str, cells: Cells) -> Fields | None:
-    """The numbers in a sentence whose checksum was right; None for a kind that has none of ours.
+    """The numbers in a sentence with the right checksum; None for a kind of sentence without known fields.
 
     Raises Nonsense where something in it is no number or position, Void where it says itself that it knows nothing.
     """

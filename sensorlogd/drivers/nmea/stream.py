@@ -1,9 +1,9 @@
-"""Sentences, UBX and RTCM frames in a stream of bytes, told apart from each other and from anything else. Pure.
+r"""Separates sentences, UBX frames and RTCM frames in a stream of bytes from each other and from anything else. Pure.
 
 A sentence is taken when its checksum is right (NMEA 0183 section 5.3: exclusive or of what stands between ``$`` or ``!`` and
 ``*``), a UBX frame when its Fletcher sum is (u-blox protocol specification, "UBX checksum"). RTCM 3 frames (RTCM 10403.3
 section 4: 0xD3, six zero bits, ten bits of length, CRC-24Q) are recognised so that nothing inside them is taken for anything
-else. Tag blocks (NMEA 0183 version 4 section 7: ``\\s:station,c:time*hh\\`` before a sentence) give their time.
+else. Tag blocks (NMEA 0183 version 4 section 7: ``\s:station,c:time*hh\`` before a sentence) give their time.
 
 Of sentences that run into each other every whole one is found. Any cutting of the same bytes gives the same messages; memory
 is bounded by the longest message.
@@ -68,7 +68,7 @@ class Messages:
         self._midway = midway
 
     def feed(self, data: bytes) -> Iterator[str | bytes]:
-        """Exhaust it before the next feed."""
+        """The messages that the data completes. Exhaust the iterator before the next call."""
         owed = min(self._owed, len(data))
         self._owed -= owed
         self._base += owed
@@ -76,7 +76,7 @@ class Messages:
         return self._scan(False)
 
     def give_up(self) -> Iterator[str | bytes]:
-        """Nothing came for a while: what has begun does not go on, and hides nothing any longer."""
+        """Nothing has come for a while, so an incomplete message will not go on; messages inside it are found."""
         yield from self._scan(True)
         self._owed, self._midway = 0, False
 
@@ -122,7 +122,7 @@ class Messages:
             self._skipped = 0
 
     def _false(self, at: int, used: int, cost: int = 0) -> int:
-        """What begins at ``at`` is no message: ``used`` bytes are given up, or more if there are too many of these."""
+        """There is no message at ``at``: skip ``used`` bytes, or more if there are too many false beginnings."""
         step = self._effort.failed(self._base + at, cost)
         if step <= used or step == 1:
             return used
@@ -159,7 +159,7 @@ class Messages:
         return MAX_SENTENCE + 1, None
 
     def _not_one(self, at: int, end: int, counter: str, why: str) -> tuple[int, None]:
-        """What began like a sentence and is none; one that begins with ! may be hidden in it."""
+        """Skip what looked like the beginning of a sentence and is none. A sentence that begins with ! may be inside it."""
         buffer = self._buffer
         for hidden in _ENCAPSULATED.finditer(buffer, at + 1, end):
             end = hidden.start()  # the last one: whatever is before it was broken off, too
@@ -207,7 +207,7 @@ class Messages:
         return length + 8, frame
 
     def _overtaken(self, at: int, length: int) -> bool:
-        """Whether there are whole messages inside the long binary frame at ``at``: then its length is wrong."""
+        """Whether there are whole messages inside the long binary frame at ``at``, so that its length must be wrong."""
         if length <= CLAIM:
             return False
         buffer = self._buffer
@@ -279,7 +279,7 @@ _KINDS: dict[int, Callable[[Messages, int], tuple[int, str | bytes | None]]] = {
 
 @cache
 def _table() -> array[int]:
-    """Of CRC-24Q (RTCM 10403.3 section 4.2, polynomial 0x1864CFB) for two bytes at once; as long as there are numbers of 16 bits."""
+    """The table of CRC-24Q (RTCM 10403.3 section 4.2, polynomial 0x1864CFB) for two bytes at once: 65,536 entries."""
     table = array("I", [0])
     for bit in range(16):
         value = 1 << 8 + bit
@@ -290,7 +290,8 @@ def _table() -> array[int]:
 
 
 def _crc24q(data: bytearray) -> int:
-    """0 over a frame and its sum. By table, as noise full of false heads costs one of these each: libraries took 16 times longer."""
+    """0 for a frame with its checksum. A table is used because each false beginning in noise costs one CRC; libraries took 16
+    times longer."""
     crc, table = 0, _table()
     even = b"\0" * (len(data) % 2) + data  # zeros in front change nothing
     for pair in struct.unpack(f">{len(even) // 2}H", even):
@@ -303,5 +304,5 @@ def _shown(buffer: bytearray, start: int, end: int) -> str:
 
 
 def _noise(buffer: bytearray, start: int, end: int) -> int:
-    """Bytes between messages that are neither line ends nor blanks."""
+    """How many bytes between messages are neither line ends nor blanks."""
     return len(buffer[start:end].translate(None, b"\r\n\0 ")) if end > start else 0

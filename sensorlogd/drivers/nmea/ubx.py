@@ -1,4 +1,4 @@
-"""What u-blox UBX frames say, as named numbers.
+"""From u-blox UBX frames to named numbers.
 
 Frames: u-blox M8 and F9 interface descriptions, class UBX-NAV (0x01). Every one of them begins with the time of the week
 (after a version byte and three reserved ones in HPPOSLLH).
@@ -34,12 +34,12 @@ FRAMES = {
 
 
 def kind_of(frame: bytes) -> str:
-    """``NAV-PVT`` for those that are read, else the numbers of class and message."""
+    """``NAV-PVT`` and the like for known frames; for others the numbers of class and message."""
     return FRAMES[frame[3]][0] if frame[2] == NAV and frame[3] in FRAMES else f"UBX-{frame[2]:02X}-{frame[3]:02X}"
 
 
 def of_frame(frame: bytes) -> tuple[Fields, int | None] | None:
-    """The numbers in a frame and its UTC (µs) if it tells; None for one that has none of ours. Raises Nonsense, Void."""
+    """The numbers in a frame, and its UTC (µs) if it has one. None for a frame without known fields. Raises Nonsense, Void."""
     if frame[2] != NAV or frame[3] not in FRAMES:
         return None
     number, payload = frame[3], frame[6:-2]
@@ -50,7 +50,7 @@ def of_frame(frame: bytes) -> tuple[Fields, int | None] | None:
 
 
 def time_of_week_ms(frame: bytes) -> int:
-    """Of a frame that ``of_frame`` reads: when its epoch was, GPS time of the week."""
+    """The GPS time of the week of a frame that ``of_frame`` knows."""
     at = 10 if frame[3] == HPPOSLLH else 6
     return int.from_bytes(frame[at : at + 4], "little")
 
@@ -75,7 +75,7 @@ def _utc_us(payload: bytes, number: int) -> int | None:
 
 
 def _fields(payload: bytes, number: int) -> Fields:
-    """Layouts by offset into the payload. Lengths have been looked at."""
+    """The fields by their offsets in the payload, whose length has been checked."""
     match number:
         case 0x07:
             out: dict[str, float] = {"fix_mode": payload[20], "satellites": payload[23]}
@@ -120,7 +120,7 @@ def _position(payload: bytes, at: int) -> dict[str, float]:
 
 
 def _precise_position(payload: bytes) -> dict[str, float]:
-    """As above, with two more decimal places in bytes of their own, and accuracies in 0.1 mm."""
+    """The same with two more decimal places, which have their own bytes; accuracies in 0.1 mm."""
     longitude, latitude, _, sea, more_longitude, more_latitude, _, more_sea, across, up = struct.unpack_from(
         "<iiiibbbbII", payload, 8
     )

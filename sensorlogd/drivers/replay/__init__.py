@@ -1,3 +1,3 @@
-"""Recorded bytes or readings, played again: in real time, faster, or as fast as possible."""
+"""Plays recorded bytes or readings: in real time, faster, or as fast as possible."""
 
 from sensorlogd.drivers.replay.driver import ReplayDriver as ReplayDriver

@@ -1,4 +1,4 @@
-"""Files of bytes: recordings with arrival times, or raw bytes that came as fast as the line carries them."""
+"""Files of bytes: recordings with times of arrival, or raw bytes, which are played at the speed of the line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST_LINE_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``at_us``: since 1970 where ``absolute``, else from an unknown origin."""
+    """``at_us``: since 1970 if ``absolute``, else from an unknown origin."""
 
     at_us: int
     data: bytes
@@ -25,7 +25,7 @@ class Piece:
 
 
 def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
-    """What is in the file, in its order. Raises OSError."""
+    """The pieces of the file, in its order. Raises OSError."""
     with path.open("rb") as file:
         first = file.readline(FIRST_LINE_BYTES)
     if looks_like_one(first.decode("utf-8", "replace")):
@@ -35,7 +35,7 @@ def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
 
 
 def _recorded(path: Path, count: Count) -> Generator[Piece]:
-    """The first entry says whether the others tell the date, too."""
+    """The pieces of a recording. Its first entry says whether the times have a date."""
     start_us: int | None = None
     dated: bool | None = None
     with path.open(encoding="utf-8", errors="replace") as file:

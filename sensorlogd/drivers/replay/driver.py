@@ -1,4 +1,4 @@
-"""The ``replay`` driver: what a file holds, decoded as it would be from the device, at the pace it came or any other."""
+"""The ``replay`` driver: reads a file as if its contents came from the device, at the recorded pace or any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LAP_PAUSE_US = 1_000_000  # before a file of one entry begins again
 
 
 class ReplayDriver(Driver):
-    """See the module. Every item of the file is due when its time, counted from the first one's, has gone by."""
+    """See the module. Every item of the file is due when as much time has passed as lies between it and the first item."""
 
     Options = ReplayOptions
     summary = "recorded bytes or readings, at any pace"
@@ -95,7 +95,7 @@ class ReplayDriver(Driver):
         return _joined(batches) if batches else []
 
     def _end_of_file(self) -> None:
-        """Begin again, or raise EndOfData."""
+        """Begin again from the start, or raise EndOfData."""
         if isinstance(self._decoder, LineDecoder) and self._decoder.lines.pending:
             self.context.count("unfinished_lines", 1, "")
         if not self.options.loop:
@@ -110,19 +110,19 @@ class ReplayDriver(Driver):
             raise DriverError(f"{self.options.file}: holds nothing to replay any longer")
 
     def _due(self, item: Piece | Row) -> float:
-        """On the monotonic clock."""
+        """When the next item is due, on the monotonic clock."""
         if math.isinf(self.options.pace):
             return -math.inf
         return self._lap_began + (self._offset_us(item) - self._first_us) / 1e6 / self.options.pace
 
     def _offset_us(self, item: Piece | Row) -> int:
-        """When the item came, by the file; rows without times come every interval."""
+        """The time of the item in the file. Rows without times follow each other at the interval."""
         if item.at_us is not None:
             return item.at_us
         return self._number * (self.options.interval or 1_000_000)
 
     def _original_us(self, item: Piece | Row) -> int | None:
-        """When it was recorded; None where that is not known, or not wanted."""
+        """When the item was recorded; None if that is unknown or not wanted."""
         if self.options.times == "now" or self.options.loop:
             return None
         if self.options.start is not None:
@@ -169,7 +169,7 @@ class ReplayDriver(Driver):
 
 
 def _joined(batches: list[Batch]) -> Batch:
-    """All rows in order. Batches of one file agree on whose times they carry."""
+    """One batch of all rows in order. All batches of a file have times of the same kind."""
     if len(batches) == 1:
         return batches[0]
     whole = Batch([], {}, batches[0].device_time)

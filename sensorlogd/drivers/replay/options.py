@@ -1,4 +1,4 @@
-"""What a replay may say in the configuration: its own keys, and those of the driver whose bytes are in the file."""
+"""The options of a replay: its own, and those of the driver whose bytes are in the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sensorlogd.stamping.judging import TimeLimits
 
 
 def _pace(value: Any) -> Any:
-    """How many times faster than real; infinite for ``fast``."""
+    """How many times faster than in real time; infinite for ``fast``."""
     if value == "real":
         return 1.0
     if value == "fast":
@@ -34,7 +34,7 @@ Pace = Annotated[float, BeforeValidator(_pace), WithJsonSchema({"type": ["string
 
 
 class ReplayKeys(SensorOptions):
-    """What to play, and how."""
+    """What to play, and at which pace."""
 
     file: FilePath = Field(min_length=1, description="what to play: a recording, raw bytes, CSV or NDJSON readings")
     as_: Literal["serial", "nmea", "readings"] | None = Field(
@@ -48,7 +48,7 @@ class ReplayKeys(SensorOptions):
     start: Instant | None = Field(None, description="when the first of it was recorded, if the file does not tell")
 
     def time_limits(self) -> TimeLimits | None:
-        """What was recorded is of the past."""
+        """The limits of believable times: recorded times lie in the past."""
         return None
 
     @model_validator(mode="after")
@@ -61,14 +61,14 @@ class ReplayKeys(SensorOptions):
 
 
 class ReplaySerialOptions(ReplayKeys, SerialOptions):
-    """Bytes that the ``serial`` driver understands; what concerns a real port only has no effect."""
+    """Bytes for the ``serial`` driver. Options that concern a real port have no effect."""
 
     port: str = Field("replay://", description="of a profile; not opened")
     channels: Mapping[Name, LineChannel] = Field(default_factory=dict)
 
 
 class ReplayNmeaOptions(ReplayKeys, NmeaOptions):
-    """Bytes that the ``nmea`` driver understands."""
+    """Bytes for the ``nmea`` driver."""
 
     port: str = Field("replay://", description="not opened")
 

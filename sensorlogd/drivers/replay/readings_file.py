@@ -24,7 +24,7 @@ TIME_COLUMNS = ("time", "timestamp", "datetime", "date")
 
 
 class BadRow(ValueError):
-    """A row that is no reading; the text says why."""
+    """A row that is not a reading; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Row:
 
 
 def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
-    """The good rows in the order of the file; others are counted as ``bad_rows``. Raises OSError, ValueError."""
+    """The good rows, in the order of the file. Others are counted as ``bad_rows``. Raises OSError, ValueError."""
     wanted = {channel.source or name for name, channel in options.channel_options().items()}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         first = file.readline()
@@ -58,7 +58,7 @@ def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
 
 
 def _csv_rows(lines: Iterable[str], separator: str, path: Path) -> Iterator[tuple[int, Mapping[str, str] | str]]:
-    """Line number and the row, or what is wrong with it."""
+    """The line number with each row, or with what is wrong with it."""
     table = csv.reader(lines, delimiter=separator)
     names = [name.strip() for name in next(table, [])]
     if len(names) < 2:
@@ -106,7 +106,7 @@ def _row(
 
 
 def _number(text: str) -> float | None:
-    """None for an empty cell, NaN for a text that means 'no value'. Raises BadRow."""
+    """The number in a cell: None if it is empty, NaN for a text that means 'no value'. Raises BadRow."""
     text = text.strip()
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""Checksums by the name their field uses for them.
+"""The checksum algorithms, by their names in configurations.
 
 Noise that looks like frames costs a checksum each, so these are as fast as Python can be: by C where there is something in C,
 else by a table for two bytes at once. Check values over ``123456789`` (catalogue of parametrised CRC algorithms) are in the tests.
@@ -19,14 +19,14 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each by
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """``compute`` gives a number of ``width`` bytes over the covered bytes."""
+    """``compute`` returns a number of ``width`` bytes for the covered bytes."""
 
     width: int
     compute: Callable[[bytes], int]
     summary: str
 
     def text(self, data: bytes) -> str:
-        """As lines carry it: upper-case hex."""
+        """The checksum as lines carry it: in upper-case hexadecimal digits."""
         return f"{self.compute(data):0{2 * self.width}X}"
 
 
@@ -68,7 +68,7 @@ def _crc8(polynomial: int, data: bytes) -> int:
 
 
 def _mirrored_ccitt(start: int, flip: int) -> Callable[[bytes], int]:
-    """The standard library has this polynomial with the bits in the other order."""
+    """The standard library has this polynomial for the other order of bits."""
 
     def compute(data: bytes) -> int:
         crc = binascii.crc_hqx(data.translate(_MIRRORED), start)

@@ -1,4 +1,4 @@
-"""Bytes to batches: one decoder for each kind of format. A decoder is pure but for its counters."""
+"""From bytes to batches: one decoder for each kind of format. A decoder has no effect other than its counters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ Count = Callable[[str, int, str], None]
 
 
 class Decoder(Protocol):
-    """``feed`` takes what arrived at ``now_us`` and gives the samples it completes; any cutting gives the same samples.
+    """``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However the bytes are cut, the
+    samples are the same.
 
     ``idle``: nothing came for longer than a unit could pause (``serial.gaps``), or the next bytes answer a new question. What is
     unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.
@@ -30,7 +31,7 @@ class Decoder(Protocol):
 
 
 class LineDecoder:
-    """Lines and their formats."""
+    """Decodes lines with one of the line formats."""
 
     def __init__(self, options: LineOptions, count: Count, *, whole: bool = False, midway: bool = False) -> None:
         self._end = {"any": b"\n", "silence": b""}.get(options.terminator, options.terminator.encode("latin-1"))
@@ -39,18 +40,18 @@ class LineDecoder:
         self.parser.first = not whole and not midway
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
-        """The good lines that ``data`` completes."""
+        """The samples of the good lines that ``data`` completes."""
         lines = self.lines.feed(data)
         return self.parser.parse(lines, now_us) if lines else None
 
     def idle(self, now_us: int = 0) -> Batch | None:
-        """The line that the silence ends, if that is what ends lines here."""
+        """The sample of the line that the silence has ended, if silence ends lines here."""
         lines = self.lines.quiet()
         self.parser.first = False
         return self.parser.parse(lines, now_us) if lines else None
 
     def finish(self, now_us: int) -> Batch | None:
-        """The source has ended: a last line needs no line end."""
+        """The source has ended, so the last line needs no line end."""
         if not self.lines.pending:
             return None
         batch = self.feed(self._end, now_us)
@@ -58,7 +59,7 @@ class LineDecoder:
 
 
 def decoder_for(options: LineOptions, count: Count, *, whole: bool = False, midway: bool = False) -> Decoder:
-    """The decoder that ``options.format`` describes.
+    """The decoder for ``options.format``.
 
     ``whole``: the first bytes begin a unit (a program's output). ``midway``: they may belong to one that began earlier, and what
     comes before the first terminator, header or silence is no reading (a port that was just opened). Neither: they are judged by

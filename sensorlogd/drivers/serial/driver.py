@@ -33,7 +33,7 @@ class SerialDriver(Driver):
 
     @property
     def bytes_seen(self) -> int:
-        """For ``try``, when there is no reading."""
+        """How many bytes have arrived; ``try`` shows it when there is no reading."""
         return self._bytes_seen if self.poller is None else self.poller.bytes_seen
 
     def open(self) -> None:

@@ -1,4 +1,4 @@
-"""What the search for frames may cost, and how what it discards is counted: both in proportion to the bytes that came.
+"""Limits what the search for frames may cost, and counts what it discards; both are proportional to the bytes that came.
 
 Bytes that look like the beginning of a frame, and are none, are looked at again one byte further on; a flood of them would cost
 the length of a frame for every byte. So false beginnings have an allowance that grows with the stream: a device's own noise never
@@ -19,14 +19,14 @@ GIVEN_UP = 32
 
 
 class Effort:
-    """One stream's. ``at`` is the place in the stream, in bytes from its beginning, and never goes back."""
+    """The effort for one stream. ``at`` is the place in the stream, in bytes from its beginning, and never goes back."""
 
     def __init__(self) -> None:
         self._level = 0
         self._at = 0
 
     def failed(self, at: int, cost: int) -> int:
-        """A beginning at ``at`` was none, after ``cost`` bytes of it were looked through: so many bytes to go on behind it."""
+        """What began at ``at`` was no frame, after ``cost`` bytes of it were examined. Returns how many bytes to skip."""
         cost += LOOK
         level = self._level - CREDIT * (at - self._at)
         self._level = level = (max(0, level)) + cost
@@ -39,7 +39,8 @@ class Effort:
 
 
 class Tally:
-    """Counts within one ``feed``, told at its end: the sum, and the last example. In a flood, telling costs more than finding."""
+    """Counts within one ``feed``, reported at its end: the sum, and the last example. In a flood, reporting costs more than
+    finding."""
 
     def __init__(self, count: Count) -> None:
         self._count = count
@@ -48,14 +49,14 @@ class Tally:
         self._whys: dict[str, str] = {}
 
     def add(self, name: str, n: int = 1, example: bytes = b"", why: str = "") -> None:
-        """``example``: the bytes, of which the first are shown; ``why``: a text behind them."""
+        """``example``: the bytes, of which the first are shown. ``why``: a text that follows them."""
         self._sums[name] = self._sums.get(name, 0) + n
         if example or why:
             self._examples[name] = example
             self._whys[name] = why
 
     def pass_on(self) -> None:
-        """Pass on what was added since the last time."""
+        """Report what was added since the last call."""
         if not self._sums:
             return
         sums, examples, whys = self._sums, self._examples, self._whys

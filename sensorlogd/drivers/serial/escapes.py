@@ -1,4 +1,4 @@
-"""Bytes written in YAML text: ``\\r\\n`` in a plain scalar means CR LF, ``\\x02`` a byte by its number."""
+r"""Bytes written in YAML text: ``\r\n`` in a plain scalar is CR LF, ``\x02`` is a byte by its number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The clock for gaps: when has a line been quiet for longer than a device could pause in the middle of a line or frame?
+"""The clock for gaps: tells when a line has been quiet for longer than a device pauses in the middle of a line or frame.
 
 Only polls count, and only those that came back empty when they were due: a host that stood still meanwhile sees what the kernel
 has kept for it, at its next poll. How long a pause may be depends on who keeps the bytes together: on a wire they follow each
@@ -22,13 +22,13 @@ _CARRIED = ("/dev/pts/", "/dev/rfcomm")  # what is behind them is a program or a
 
 
 class Readable(Protocol):
-    """As ``serial.shared.Port`` reads."""
+    """Reads like ``serial.port.Port``."""
 
     def read(self, timeout_s: float) -> tuple[int, bytes] | None: ...
 
 
 def gap_s(options: PortOptions) -> float:
-    """How long the port must be quiet until nothing that has begun goes on."""
+    """How long the port must be quiet until it is certain that nothing incomplete goes on."""
     if options.gap is not None:
         return options.gap / 1e6
     port = options.port
@@ -39,7 +39,7 @@ def gap_s(options: PortOptions) -> float:
 
 
 class GapClock:
-    """Reads a port and tells, once after each burst (and once after opening), that it has been quiet for ``gap_s``."""
+    """Reads a port and reports, once after each burst (and once after opening), that it has been quiet for ``gap_s``."""
 
     def __init__(self, port: Readable, gap_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.port = port

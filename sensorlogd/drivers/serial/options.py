@@ -1,4 +1,4 @@
-"""What a serial sensor may say in the configuration."""
+"""The options of a serial sensor."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _encoding(value: str) -> str:
 
 
 def _micro(data: Any) -> Any:
-    """With one micro sign all the way down."""
+    """The data with one and the same micro sign in all its texts."""
     if isinstance(data, str):
         return micro(data)
     if isinstance(data, Mapping):
@@ -90,7 +90,7 @@ class TimeOptions(Section):
         return self
 
     def limits(self) -> TimeLimits:
-        """What is believed."""
+        """The limits of believable times."""
         default = TimeLimits()
         return TimeLimits(default.earliest_us if self.earliest is None else self.earliest, self.ahead, self.gnss)
 
@@ -131,13 +131,13 @@ class NumberOptions(Section):
         return self
 
     def units(self) -> dict[str, float]:
-        """Unit -> factor, the longest unit first."""
+        """Each unit with its factor, the longest unit first."""
         given = {self.unit: 1.0} if isinstance(self.unit, str) else dict(self.unit or {})
         return {unit.strip(): given[unit] for unit in sorted(given, key=len, reverse=True)}
 
 
 class LineChannel(ChannelOptions):
-    """A channel of a format whose fields are texts."""
+    """A channel of a format whose fields are text."""
 
     map: Mapping[str, Finite] = Field(
         default_factory=dict, description="states that the device writes as words, e.g. {OPEN: 1, CLOSED: 0}"
@@ -179,7 +179,7 @@ class LineFormat(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_micro(cls, data: Any) -> Any:
-        """Lines are read with one micro sign; so is what they are compared with."""
+        """Lines are read with one micro sign, so the texts they are compared with have the same."""
         return _micro(data)
 
     @model_validator(mode="after")
@@ -203,7 +203,7 @@ class LineFormat(Section):
 
 
 class PollOptions(Section):
-    """A device that wants a command before it answers."""
+    """For a device that answers only when it is sent a command."""
 
     command: Escaped = Field("", description="what to send, as text, e.g. 'MEAS?\\r\\n'")
     hex: HexBytes = Field("", description="what to send, as bytes: FF 01 86 00 00 00 00 00 79")
@@ -216,12 +216,12 @@ class PollOptions(Section):
         return self
 
     def payload(self) -> bytes:
-        """The bytes to send."""
+        """The bytes of the command."""
         return bytes.fromhex(self.hex) if self.hex else self.command.encode("latin-1", "replace")
 
 
 def _kind(value: Any) -> str:
-    """The model's name, which is also what errors call the branch."""
+    """The name of the format's model, which errors use for the branch, too."""
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
     return {"frame": "FrameFormat", "block": "BlockFormat", "obis": "ObisFormat"}.get(str(kind), "LineFormat")
 
@@ -245,7 +245,7 @@ class Rs485Options(Section):
 
 
 def _rs485(value: Any) -> Any:
-    """``true`` means the usual."""
+    """``true`` stands for the usual settings."""
     if isinstance(value, str):
         value = {"true": True, "yes": True, "on": True, "false": None, "no": None, "off": None}.get(value.lower(), value)
     return {} if value is True else None if value is False else value
@@ -330,7 +330,7 @@ class LineOptions(SensorOptions):
         return self
 
     def _check_other_names(self, known: list[str]) -> None:
-        """What is said of a field that is not there would be passed over in silence. Raises ValueError."""
+        """Options for a field that the format does not have would be ignored in silence. Raises ValueError."""
         named = [("time.field", name) for name in self.time.field.split("+")] if self.time is not None else []
         if isinstance(self.format, LineFormat):
             named += [("format.numbers", name) for name in self.format.numbers]
@@ -341,7 +341,7 @@ class LineOptions(SensorOptions):
                 raise ValueError(f"{where}: the format gives no field {name!r}; it gives {', '.join(sorted(known))}")
 
     def maps(self) -> dict[str, Mapping[str, float]]:
-        """Field -> text -> number. Raises ValueError where two channels read one field differently."""
+        """Field -> text -> number. Raises ValueError if two channels read one field differently."""
         found: dict[str, Mapping[str, float]] = {}
         for name, channel in self.channels.items():
             if channel.map and found.setdefault(channel.source or name, channel.map) != channel.map:
@@ -349,11 +349,11 @@ class LineOptions(SensorOptions):
         return found
 
     def time_limits(self) -> TimeLimits | None:
-        """As ``time:`` says."""
+        """The limits of believable times, from ``time:``."""
         return TimeLimits() if self.time is None else self.time.limits()
 
     def field_names(self) -> list[str] | None:
-        """The fields that the format gives, in order; None when only the device knows."""
+        """The fields of the format, in order; None if only the device knows them."""
         if isinstance(self.format, FrameFormat):
             return self.format.field_names()
         if not isinstance(self.format, LineFormat):
@@ -368,7 +368,7 @@ class LineOptions(SensorOptions):
         return [str(name) for name in names]
 
     def ends_by_silence(self) -> bool:
-        """Whether a pause is what ends a line or frame."""
+        """Whether silence ends a line or frame."""
         return (
             self.terminator == "silence"
             if isinstance(self.format, LineFormat)
@@ -376,7 +376,7 @@ class LineOptions(SensorOptions):
         )
 
     def channel_options(self) -> dict[str, ChannelOptions]:
-        """Fields that no channel names are logged under their own name, so ``fields:`` alone is enough to begin."""
+        """Fields without a channel are logged under their own name, so ``fields:`` alone is enough to begin with."""
         options: dict[str, ChannelOptions] = dict(self.channels)
         used = {channel.source or name for name, channel in options.items()}
         time_fields = set(self.time.field.split("+")) if self.time else set()

@@ -27,7 +27,7 @@ LONGEST_HALF = 5.0  # pauses, from the first piece of a line to a question in sp
 
 
 class Poller:
-    """``read`` as that of a driver."""
+    """Its ``read`` is that of a driver."""
 
     def __init__(self, options: SerialOptions, context: DriverContext, port: Port, decoder: Decoder) -> None:
         assert options.poll is not None
@@ -50,14 +50,14 @@ class Poller:
 
     @property
     def bytes_seen(self) -> int:
-        """For ``try``."""
+        """How many bytes have arrived; ``try`` shows it."""
         return self.asker.bytes_seen
 
     def _ignorant(self) -> Backoff:
         return Backoff(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
 
     def opened(self) -> None:
-        """The line is there, and with it what was learned before."""
+        """The port was opened. What was learned about the device before is still known."""
         self._due = time.monotonic()
         key = f"{self.context.sensor} {self._question.key} {self._interval_s}"
         self.device = self.port.line.recall(key, self._ignorant)
@@ -86,13 +86,13 @@ class Poller:
         )
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
-        """What the device answered, or said unasked."""
+        """What the device has answered or sent unasked."""
         if not self._got and self._listened(timeout_s) and (self._asking or self._begin()):
             self._ask(timeout_s)
         return self._got.pop(0) if self._got else []
 
     def _listened(self, timeout_s: float) -> bool:
-        """Listen until it is time to ask; False: not yet."""
+        """Listen until it is time to ask. False: not yet."""
         end = time.monotonic() + timeout_s
         while (left := self._wait_s()) > 0:
             arrived = self.gaps.read(max(min(left, end - time.monotonic()), 0.0))
@@ -112,13 +112,14 @@ class Poller:
         return True
 
     def _wait_s(self) -> float:
-        """On a port of our own nothing is asked in the middle of a line: its end would be taken for the whole answer."""
+        """How long to wait before asking. On a port of its own the sensor does not ask in the middle of a line, because the end
+        of that line would be taken for the whole answer."""
         now = time.monotonic()
         wait_s = 0.0 if self._asking else self._due - now
         return max(wait_s, self.asker.waiting_s(self._question), self._half_until - now) if self.own else wait_s
 
     def _begin(self) -> bool:
-        """It is time; False: a device that has long been silent is left out."""
+        """It is time to ask. False: the device has long been silent, and is left out this time."""
         now = time.monotonic()
         self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
         if not self.device.due(now):
@@ -142,22 +143,23 @@ class Poller:
             self.device.missed(time.monotonic())
 
     def _begins(self) -> None:
-        """What is left of an earlier answer does not go on in this one; nor is it whole, for no silence has ended it."""
+        """A question begins: the rest of an earlier answer neither goes on in the new one, nor is it complete, because no silence
+        has ended it."""
         if self._ended(self.context.now_us()) is not None:
             self.context.count("cut_short", 1, "the next question was due")
 
     def _quiet(self, now_us: int) -> Batch | None:
-        """Nothing more came for long, or the time is over; what has begun may go on behind that, on a port of our own."""
+        """Nothing has come for a while, or the time is over. On a port of its own an answer that has begun may go on after that."""
         goes_on = time.monotonic() - self._fed_at < self.gaps.gap_s and not self.options.ends_by_silence()
         return None if self.own and goes_on else self._ended(now_us)
 
     def _ended(self, now_us: int) -> Batch | None:
-        """Nothing more comes of what has begun."""
+        """Nothing more will come of the answer that has begun."""
         self._half_until = self._half_most = 0.0
         return self.decoder.idle(now_us)
 
     def _more(self, data: bytes, now_us: int) -> None:
-        """What the device says behind its answer is its own, too; on a port of our own also what it says unasked, or late."""
+        """What the device sends after its answer is its own, too; on a port of its own also what it sends unasked or late."""
         if (batch := self._fed(data, now_us)) is not None:
             self._got.append(batch)
 
@@ -174,14 +176,14 @@ class Poller:
 
 
 def _terminator(options: SerialOptions) -> bytes:
-    """The last byte of a line; nothing for what is no line, and where any of two or silence ends it."""
+    """The last byte of a line; empty for formats that are no lines, and if either of two characters or silence ends a line."""
     if not isinstance(options.format, LineFormat) or options.terminator in ("any", "silence"):
         return b""
     return options.terminator.encode("latin-1")[-1:]
 
 
 class PolledAnswer:
-    """What the decoder makes a reading of; see ``drivers.transactions.Awaited``."""
+    """An answer is whatever the decoder makes a reading of; see ``drivers.transactions.Awaited``."""
 
     damaged = False
     foreign = 0
@@ -197,17 +199,17 @@ class PolledAnswer:
         return self._decode(data, now_us)
 
     def begun(self) -> bool:
-        """A line whose end is still to come; of anything else, any bytes."""
+        """Whether an answer is incomplete: a line without its end; for other formats, any bytes."""
         return bool(self._last) and self._last != self.terminator
 
     def like(self, other: Awaited) -> bool:
-        """Unless both begin in their own way."""
+        """Whether one answer could be taken for the other: always, unless their prefixes differ."""
         if not isinstance(other, PolledAnswer) or not self.prefix or not other.prefix:
             return True
         return self.prefix.startswith(other.prefix) or other.prefix.startswith(self.prefix)
 
     def fresh(self) -> PolledAnswer:
-        """Of a question that nobody listens for any more: any bytes, or what holds the prefix. It is not decoded."""
+        """The answer to a question that nobody waits for any more: any bytes, or a line with the prefix. It is not decoded."""
         return PolledAnswer(_Owed(self.prefix).feed, self.prefix, self.terminator)
 
 

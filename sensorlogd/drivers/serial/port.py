@@ -1,4 +1,4 @@
-"""What drivers need of a port, and a port that one sensor has for itself."""
+"""The interface of a port for drivers, and a port that belongs to one sensor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sensorlogd.drivers.transactions.line import Line, leave, line_of
 
 
 class Port(Protocol):
-    """What drivers need of a port, shared or not. All but ``close`` raise DriverError when the port cannot be used.
+    """A port as drivers see it, shared or not. All methods but ``close`` raise DriverError when the port cannot be used.
 
     ``read``           as ``Transport.read``
     ``discard_input``  throw away what has arrived and was not read, and give it back for a look; all that has arrived by then
@@ -56,7 +56,7 @@ class Port(Protocol):
 
 
 class OnLine:
-    """Which line a port is on. Several openings of one port are one line."""
+    """The line that a port is on. A port that is opened several times is one line."""
 
     def __init__(self, port: str) -> None:
         self._name = "" if may_repeat(port) else identity(port)
@@ -64,21 +64,21 @@ class OnLine:
         self._joined = 0
 
     def join(self) -> Line:
-        """For one opening."""
+        """Join the line, for one opening of the port."""
         if self._name and not self._joined:
             self.line = line_of(self._name)
         self._joined += 1
         return self.line
 
     def leave(self) -> None:
-        """At its end."""
+        """Leave the line when the port is closed."""
         self._joined -= 1
         if self._name and not self._joined:
             leave(self.line)
 
 
 class OwnPort(Transport):
-    """A port that one sensor has for itself."""
+    """A port that belongs to one sensor."""
 
     def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool = False, quiet_s: float = 0.0) -> None:
         super().__init__(options, context)
@@ -125,11 +125,11 @@ class OwnPort(Transport):
         return thrown
 
     def queue_up(self, ready: Callable[[], bool]) -> None:
-        """Nobody else asks."""
+        """Nobody else asks on this port."""
 
     @contextlib.contextmanager
     def transaction(self, wait_s: float, hold_s: float) -> Iterator[bool]:
-        """The line is always ours."""
+        """The line always belongs to this sensor."""
         yield True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One port, several sensors: a hub that opens it once, and for each sensor an end that looks like a port of its own.
+"""One port for several sensors: a hub opens it once, and each sensor has an end that looks like a port of its own.
 
 A thread of the hub reads the port and hands what arrives to every sensor that listens, at once and whatever the others do.
 A sensor that asks questions (Modbus, polled devices) takes the line for one question and its answer, first come first
@@ -42,7 +42,7 @@ def port_for(options: PortOptions, context: DriverContext, *, asks: bool = False
 
 
 class _Hub:
-    """The one opened port, who is on it, and whose turn it is to ask. Made by the sensor that opens it."""
+    """The opened port, the sensors on it, and whose turn it is to ask. Made by the sensor that opens the port. Owns a thread."""
 
     def __init__(self, key: str, opener: SharedPort) -> None:
         self.key = key
@@ -80,7 +80,7 @@ class _Hub:
     # ---- the thread of the sensor that opens, joins or leaves --------------------------------------------------------
 
     def open(self) -> None:
-        """Open the port and begin to read it. Raises DriverError, which everybody who waits for the port is told, too."""
+        """Open the port and begin to read it. Raises DriverError, also in every sensor that waits for the port."""
         self.transport.hand_over(self.opener.context)  # so that opening ends when the sensor that opens is stopped
         try:
             self.transport.open()
@@ -109,7 +109,7 @@ class _Hub:
         return options.line() == self.options.line() and quiet_us <= patience_us
 
     def leave(self, end: SharedPort) -> bool:
-        """True if that was the last one."""
+        """Remove a sensor. True if it was the last one."""
         with self.lock:
             self.ends.remove(end)
             self.queue.pop(end, None)
@@ -118,7 +118,7 @@ class _Hub:
             return not self.ends
 
     def fail(self, error: DriverError) -> None:
-        """The port is of no use any more; everybody on it is told, once."""
+        """The port cannot be used any more. Every sensor on it is told once."""
         with _hubs_lock:
             if _hubs.get(self.key) is self:
                 del _hubs[self.key]
@@ -128,7 +128,7 @@ class _Hub:
             end.wake()
 
     def stop(self) -> None:
-        """End the thread, which closes the port. From any thread but its own."""
+        """End the hub's thread, which closes the port. May be called from any other thread."""
         self._stop.set()
         thread = self._thread
         if thread is not None:
@@ -175,7 +175,7 @@ class _Hub:
                 raise
 
     def _deliver(self, arrived: tuple[int, bytes] | None) -> bool:
-        """Whether there was anything."""
+        """Give what has arrived to the sensors. Returns whether there was anything."""
         if arrived is None or not arrived[1]:
             return False
         now_us, data = arrived
@@ -193,12 +193,12 @@ class _Hub:
     # ---- turns -------------------------------------------------------------------------------------------------------
 
     def queue_up(self, end: SharedPort, ready: Callable[[], bool]) -> None:
-        """``end`` wants to ask; who is in the queue already keeps its place."""
+        """The sensor wants to ask. If it is in the queue already, it keeps its place."""
         with self.lock:
             self.queue[end] = ready
 
     def try_turn(self, end: SharedPort, hold_s: float) -> float | None:
-        """None: the line is now ours. Else how long its owner may have it at most."""
+        """None: it is this sensor's turn now. Else for how long at most the present owner has the line."""
         now = time.monotonic()
         with self.lock:
             self.queue.setdefault(end, lambda: True)
@@ -212,13 +212,13 @@ class _Hub:
             return self.owner_until - now if self.owner is not None else 0.0
 
     def end_turn(self, end: SharedPort) -> None:
-        """The next in the queue has the line."""
+        """End the sensor's turn; the next in the queue has the line."""
         with self.lock:
             if self.owner is end:
                 self._next_turn()
 
     def _next_turn(self) -> None:
-        """The line goes to whoever has waited longest, of those that could ask now."""
+        """Give the line to the sensor that has waited longest, of those that could ask now."""
         self.owner = next((end for end, ready in self.queue.items() if ready()), None)
         if self.owner is not None:
             del self.queue[self.owner]
@@ -231,7 +231,7 @@ _hubs_lock = threading.Lock()
 
 
 class SharedPort:
-    """One sensor's end of a shared port. ``take`` and ``wake`` may be called by any thread, all else by the sensor's only."""
+    """A sensor's end of a shared port. ``take`` and ``wake`` may be called by any thread, everything else only by the sensor's."""
 
     def __init__(self, options: PortOptions, context: DriverContext, *, asks: bool, quiet_s: float = 0.0) -> None:
         self.options = options
@@ -258,7 +258,7 @@ class SharedPort:
         return "://" in self.options.port
 
     def reopen(self) -> None:
-        """See ``Port``. Who comes back first opens it for all."""
+        """See ``Port``. The sensor that comes back first opens the port for all."""
         self._on_line.join()
         try:
             self.close()
@@ -286,7 +286,8 @@ class SharedPort:
                 return
 
     def _join(self, key: str) -> tuple[_Hub, bool] | None:
-        """The hub we are on now, and whether it is for us to open; None: one that did not fit was closed."""
+        """The hub this sensor is on now, and whether the sensor has to open it. None: a hub with other settings was closed; try
+        again."""
         with _hubs_lock:
             hub = _hubs.get(key)
             made = hub is None

@@ -12,7 +12,7 @@ from sensorlogd.drivers.conformance.bus.shipped import KINDS
 
 
 def main() -> int:
-    """One bus after another, each of its own seed, until enough was asked."""
+    """Run one bus after another, each with its own seed, until enough questions have been asked."""
     parser = argparse.ArgumentParser(prog="python -m sensorlogd.drivers.conformance.bus", description=__doc__)
     parser.add_argument("--kind", choices=sorted(KINDS), required=True)
     parser.add_argument("--questions", type=int, default=10_000)

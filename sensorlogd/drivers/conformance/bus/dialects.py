@@ -1,4 +1,4 @@
-"""What the units of a bus speak: questions out of bytes, answers into bytes."""
+"""The protocols that units of the bus speak: they parse questions and build answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rounds = Callable[[int, int], int]  # (unit, register) -> which time it is asked
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question. ``detail``: whatever the dialect needs for the answer."""
+    """One question. ``detail``: what the dialect needs to build the answer."""
 
     unit: int
     detail: bytes
@@ -45,7 +45,8 @@ class Dialect(Protocol):
 
 
 class Lines:
-    """``U3?`` is answered with a number in a line; the second part is another line. Nothing says whose it is.
+    """``U3?`` is answered with a number in a line; the second part of an answer is another line. No line says which unit it comes
+    from.
 
     ``prompt``: stands before the echo.
     """
@@ -123,7 +124,7 @@ class ModbusRtu:
 
 
 class ModbusAscii(ModbusRtu):
-    """Likewise, in hexadecimal digits."""
+    """The same registers in the ASCII framing."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
         *lines, rest = data.split(b"\r\n")
@@ -142,7 +143,7 @@ class ModbusAscii(ModbusRtu):
 
 
 class ModbusTcp:
-    """Likewise, over TCP; what is damaged does not come at all."""
+    """The same registers over TCP, where damaged answers do not arrive at all."""
 
     def take(self, data: bytes) -> tuple[list[Asked], bytes]:
         found = []

@@ -1,4 +1,4 @@
-"""How a unit behaves, question by question, as a seed decides."""
+"""How a unit behaves at each question, as decided by a seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LATEST = 3.3  # turnarounds after its question, beyond which nothing is delivere
 
 
 class Manner(Enum):
-    """Of a unit. Each but the first does what it is named for now and then, and is honest otherwise."""
+    """The manner of a unit. All but the first now and then do what their name says, and answer honestly otherwise."""
 
     HONEST = auto()
     SLOW = auto()  # answers shortly before the time is over
@@ -26,7 +26,7 @@ class Manner(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What happens to one question. Times in turnarounds; None: no answer."""
+    """What happens to one question. Times are in turnarounds; None: no answer."""
 
     name: str
     after: float | None
@@ -51,7 +51,7 @@ class Unit:
         self.trail = self.chance.uniform(0.05, 0.3)
 
     def act(self) -> Act:
-        """For the next question."""
+        """What the unit does at its next question."""
         self.questions += 1
         after = self.pace * self.chance.uniform(0.8, 1.2)
         often = self.chance.random()

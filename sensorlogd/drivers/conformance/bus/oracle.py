@@ -1,4 +1,4 @@
-"""Which unit said which value, and whether a sensor has stored what was not its own."""
+"""Knows which unit has sent which value, and finds sensors that stored a value of another unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def spoken(unit: int, register: int, round_: int) -> int:
 
 
 def heard(value: float) -> tuple[int, int, int]:
-    """(unit, register, round) of a value."""
+    """(unit, register, round) from which a value was made."""
     whole = int(value)
     return whole // _ROUNDS // _REGISTERS, whole // _ROUNDS % _REGISTERS, whole % _ROUNDS
 
@@ -42,13 +42,13 @@ class Ledger:
         self._rounds: Counter[tuple[int, int]] = Counter()
 
     def round_of(self, unit: int, register: int) -> int:
-        """Which time it is."""
+        """How many times this register was asked for, with this time."""
         with self._lock:
             self._rounds[unit, register] += 1
             return self._rounds[unit, register]
 
     def stored(self, sensor: str, field: str, value: float) -> None:
-        """A sensor took this for its own."""
+        """A sensor has stored this value."""
         with self._lock:
             unit, register, round_ = heard(value)
             latest = self._rounds[unit, register]
@@ -61,7 +61,7 @@ class Ledger:
                 self.values[sensor] += 1
 
     def findings(self) -> list[str]:
-        """What breaks the promise, some of it."""
+        """Descriptions of values that break the promise; not more than a few of them."""
         return [f"another's value: {wrong_value}" for wrong_value in self.wrong[:SHOWN]] + [
             f"an old value: {wrong_value}" for wrong_value in self.stale[:SHOWN]
         ]

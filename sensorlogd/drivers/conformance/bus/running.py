@@ -1,4 +1,4 @@
-"""Drivers on a bus, each in a thread of its own as the daemon does it, until enough was asked."""
+"""Runs drivers on a bus, each in a thread of its own as in the daemon, until enough questions have been asked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STUCK_S = 60.0  # without a single question
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """What is run.
+    """What is to be run: the line, the units on it, and the sensors that ask.
 
     driver     of all sensors
     dialect    of all units
@@ -51,7 +51,7 @@ class Bus:
 
 
 def check_bus(bus: Bus, *, seed: int, questions: int) -> Ledger:
-    """Raise NotConforming if any sensor has taken another's value, or an old one, for its own."""
+    """Raise NotConforming if any sensor has stored a value of another unit, or an old value."""
     from sensorlogd.drivers.conformance import NotConforming
 
     ledger = run_bus(bus, seed=seed, questions=questions)
@@ -61,7 +61,7 @@ def check_bus(bus: Bus, *, seed: int, questions: int) -> Ledger:
 
 
 def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) -> Ledger:
-    """Until so many questions have been asked (or nobody asks any more, or the time is over)."""
+    """Run until so many questions have been asked, nobody asks any more, or the time is over."""
     ledger = Ledger(bus.expected)
     units = _Units(bus, seed, ledger)
     wire = TcpWire(units.hear, forgets=bus.forgets) if bus.tcp else PtyWire(units.hear)
@@ -95,7 +95,7 @@ def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) 
 
 
 class _Units:
-    """Everybody on the bus but the sensors."""
+    """All units on the bus."""
 
     def __init__(self, bus: Bus, seed: int, ledger: Ledger) -> None:
         self.bus = bus
@@ -108,7 +108,7 @@ class _Units:
         self._rest = b""
 
     def hear(self, data: bytes, earliest: float, now: float) -> None:
-        """Plan what becomes of each question."""
+        """Decide what becomes of each question in the data."""
         if self.bus.echoes:
             self.wire.say(now, now + 1.0, self.bus.dialect.echo(data))
         found, self._rest = self.bus.dialect.take(self._rest + data)
@@ -137,7 +137,7 @@ class _Units:
 
 
 def _sense(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: threading.Event) -> None:
-    """One sensor, as the daemon runs it: made anew after an error."""
+    """Run one sensor as the daemon does: after an error the driver is made again."""
     options = bus.driver.Options.variant(bus.sensors[name]).model_validate({**bus.sensors[name], "port": port})
     while not stop.is_set():
         driver = bus.driver(options, host.context)

@@ -1,4 +1,4 @@
-"""The buses of the drivers that are shipped."""
+"""Simulated buses for the built-in drivers."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def modbus_rtu(seed: int, turnaround_ms: int) -> Bus:
 
 
 def modbus_ascii(seed: int, turnaround_ms: int) -> Bus:
-    """Likewise."""
+    """The same units in the ASCII framing."""
     return _modbus(seed, turnaround_ms, "ascii", ModbusAscii(), tcp=seed % 4 == 1, closes=seed % 8 == 5)
 
 
 def modbus_tcp(seed: int, turnaround_ms: int) -> Bus:
-    """Likewise behind a gateway."""
+    """The same units behind a TCP gateway."""
     return _modbus(seed, turnaround_ms, "tcp", ModbusTcp(), tcp=True, closes=seed % 3 == 0)
 
 

@@ -1,4 +1,5 @@
-"""The line itself: a pty or a TCP connection with a thread that hears questions and delivers what units say when its time has come."""
+"""The line itself: a pty or a TCP connection, with a thread that hears questions and sends the answers of units when they are
+due."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ Hears = Callable[[bytes, float, float], None]
 
 
 class Wire:
-    """``port``: what a sensor opens. As a context manager. ``say`` may only be called from within ``hears``."""
+    """A context manager. ``port``: what a sensor opens. ``say`` may only be called from within ``hears``."""
 
     port: str
 
@@ -42,7 +43,7 @@ class Wire:
         heapq.heappush(self._due, (at, next(self._order), latest, data, then))
 
     def hang_up(self, at: float) -> None:
-        """Close the connection then."""
+        """Close the connection at that time."""
         heapq.heappush(self._due, (at, next(self._order), float("inf"), b"", NOTHING))
 
     def __enter__(self) -> Wire:

@@ -1,1 +1,1 @@
-"""Binary frames: what is said of them, how they are found among the bytes, and the numbers in them."""
+"""Binary frames: their options, how they are found among the bytes, and the numbers in them."""

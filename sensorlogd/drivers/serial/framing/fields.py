@@ -1,4 +1,4 @@
-"""From the bytes of one whole frame to named numbers, as ``FieldOptions`` describe them. Pure."""
+"""From the bytes of one whole frame to named numbers, as described by ``FieldOptions``. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Read = Callable[[Frame], float | None]
 
 
 class BadFrame(ValueError):
-    """The frame's checksum is right and its content is not; the text says why."""
+    """The checksum of the frame is right, but its content is not; the text says why."""
 
 
 def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
@@ -70,7 +70,7 @@ def variants(options: Iterable[Variant], byte_order: str) -> list[tuple[Callable
 
 
 def readers(fields: Mapping[str, FieldOptions], byte_order: str) -> dict[str, Read]:
-    """A reader per field."""
+    """One reader for each field."""
     return {name: reader(name, options, byte_order) for name, options in fields.items()}
 
 
@@ -170,7 +170,7 @@ def _bcd(piece: bytes) -> float:
 
 
 def _digits(piece: bytes) -> float:
-    """The low half of each byte is a decimal digit."""
+    """The decimal digits in the low halves of the bytes."""
     total = 0
     for byte in piece:
         if byte & 0x0F > 9:
@@ -197,7 +197,7 @@ def _hex(piece: bytes) -> float:
 
 
 def _lcd7(piece: bytes) -> float:
-    """Digits of a display, two bytes each (low halves: first the high, then the low half of its segments)."""
+    """The digits of a display; each has two bytes, whose low halves are the high and the low half of its segments."""
     total, point, sign = 0, None, 1
     count = len(piece) // 2
     for index in range(count):

@@ -1,4 +1,4 @@
-"""What a configuration may say of binary frames and of blocks: layout as data, no code."""
+"""The options of binary frames and of blocks: the layout is data, without code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES = {
 
 
 def number(value: Any) -> Any:
-    """Integers may be written 0x3B."""
+    """An integer; it may be written as 0x3B."""
     if isinstance(value, str):
         try:
             return int(value, 0)
@@ -50,7 +50,7 @@ ByteOrder = Literal["big", "little"]
 
 
 def matcher(pattern: str) -> re.Pattern[bytes]:
-    """A compiled search for hex digits of which some are ``?``."""
+    """A compiled search for hex digits, of which some may be ``?``."""
     parts = []
     for high, low in zip(pattern[::2], pattern[1::2], strict=True):
         if high == "?" and low == "?":
@@ -73,7 +73,7 @@ class Condition(Section):
 
 
 class Lookup(Section):
-    """A factor that another byte selects; a frame whose byte is not in the table is bad."""
+    """A factor that another byte selects. A frame with a byte that is not in the table is bad."""
 
     at: Int = Field(ge=-MAX_FRAME, le=MAX_FRAME)
     mask: Int = Field(0xFF, ge=1, le=0xFF)
@@ -118,12 +118,12 @@ class FieldOptions(Section):
         return sentinels.raw_numbers(self.type, sentinels.chosen(self.missing, self.missing_only), width=width)
 
     def size(self) -> int:
-        """Bytes."""
+        """The length of the field in bytes."""
         return _TYPES.get(self.type) or self.length or 1
 
 
 class LengthField(Section):
-    """Where the frame itself says how long it is: total length = number at ``at`` * ``times`` + ``plus``."""
+    """The place where the frame says how long it is: total length = number at ``at`` * ``times`` + ``plus``."""
 
     at: Int = Field(ge=0, le=64)
     type: Literal["u8", "u16", "u32"] = "u8"
@@ -132,12 +132,12 @@ class LengthField(Section):
     plus: Int = Field(0, ge=-8, le=256, description="bytes that the number does not count: header, itself, checksum ...")
 
     def size(self) -> int:
-        """Bytes."""
+        """The length of the length field in bytes."""
         return _TYPES[self.type]
 
 
 class FrameChecksum(Section):
-    """Computed over the bytes [start, stop) of the frame, found at ``at``."""
+    """Computed over the bytes [start, stop) of the frame, and found at ``at``."""
 
     type: str = Field(description=f"one of {', '.join(sorted(CHECKSUMS))}, sum_modulo")
     modulo: Int | None = Field(None, ge=2, le=65536, description="for sum_modulo")
@@ -162,7 +162,7 @@ class FrameChecksum(Section):
 
 
 class Variant(Section):
-    """Fields of those frames that fulfil all conditions."""
+    """The fields of frames that fulfil all conditions."""
 
     when: tuple[Condition, ...] | Condition
     fields: Mapping[Name, FieldOptions]
@@ -207,7 +207,7 @@ class FrameFormat(Section):
         return self
 
     def field_names(self) -> list[str]:
-        """Every field that some frame may give, in order."""
+        """Every field that a frame may have, in order."""
         names = dict.fromkeys(self.fields)
         for variant in self.variants:
             names |= dict.fromkeys(variant.fields)

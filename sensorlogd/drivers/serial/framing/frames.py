@@ -1,4 +1,4 @@
-"""Binary frames to samples; the frames are found by ``unescaped`` and ``stuffing``."""
+"""From binary frames to samples; ``unescaped`` and ``stuffing`` find the frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class FrameDecoder:
         return self._batch(self.frames.feed(data), now_us)
 
     def idle(self, now_us: int = 0) -> Batch | None:
-        """Nothing more will come: what is incomplete is given up, and what it seemed to contain is looked at."""
+        """Nothing more will come: an incomplete frame is given up, and frames inside it are found."""
         return self._batch(self.frames.quiet(), now_us)
 
     def _batch(self, frames: Iterable[bytes], now_us: int) -> Batch | None:
@@ -67,7 +67,8 @@ def _only(fields: dict[str, Read], wanted: set[str]) -> dict[str, Read]:
 
 
 class Splitter(Protocol):
-    """Frames in a stream. ``quiet``: those that the end of a burst completes, or sets free. Exhaust one before the next."""
+    """Finds frames in a stream. ``quiet``: the frames that the end of a burst completes or uncovers. Exhaust one iterator before
+    the next call."""
 
     def feed(self, data: bytes) -> Iterator[bytes]: ...
 
@@ -100,7 +101,7 @@ class Frames:
         return frames
 
     def quiet(self) -> list[bytes]:
-        """What is incomplete is so for good."""
+        """The line is silent, so an incomplete frame will not go on."""
         frames = list(self._frames.quiet())
         self._tally.pass_on()
         return frames

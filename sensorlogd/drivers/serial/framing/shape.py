@@ -1,4 +1,4 @@
-"""What makes a frame one: header, footer, length, checksum. Pure, and the same however frames are told apart."""
+"""What makes bytes a frame: header, footer, length, checksum. Pure, and independent of how frames are separated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sensorlogd.drivers.serial.framing.frame_options import FrameFormat, LengthF
 
 
 class Shape:
-    """``whole`` and ``flaw`` judge the bytes of one frame, by themselves."""
+    """``whole`` and ``flaw`` judge the bytes of one frame."""
 
     def __init__(self, options: FrameFormat) -> None:
         self.options = options
@@ -27,14 +27,14 @@ class Shape:
         self._order = self.field.byte_order or options.byte_order if self.field else options.byte_order
 
     def length_in_field(self, data: bytes | bytearray, start: int) -> int:
-        """What the length field of the frame at ``start`` says of the whole."""
+        """The length of the whole frame at ``start``, from its length field."""
         field = self.field
         assert field is not None
         at = start + field.at
         return int.from_bytes(data[at : at + field.size()], self._order) * field.times + field.plus
 
     def flaw(self, frame: bytes) -> str | None:
-        """Why it is none: "" where that needs no words, None if it is one."""
+        """What is wrong with the frame: None if nothing is, "" if it needs no words."""
         if self.header is not None and not self.header.match(frame):
             return ""
         if self.footer is not None and not self.footer.fullmatch(frame, len(frame) - self.footer_bytes):

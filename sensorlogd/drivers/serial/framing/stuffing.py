@@ -13,7 +13,7 @@ MAX_STUFFED = 2 * MAX_FRAME
 
 
 def _inside(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, counter: str = "bad_frames") -> bytes | None:
-    """``frame`` if it is one, counted where it is not; ``piece`` is what it was made of."""
+    """``frame`` if it is a good one; otherwise it is counted. ``piece``: the bytes it was made of."""
     why = "byte stuffing"
     if frame is not None:
         if len(frame) > MAX_FRAME:
@@ -33,7 +33,7 @@ def _inside(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, count
 
 
 class Delimited:
-    """SLIP and PPP: a byte that occurs nowhere else ends (and may begin) a frame. See ``frames.Splitter``."""
+    """SLIP and PPP: a byte that occurs nowhere else ends a frame, and may begin it. See ``frames.Splitter``."""
 
     def __init__(self, shape: Shape, tally: Tally, *, slip: bool, midway: bool) -> None:
         self.shape = shape
@@ -69,7 +69,7 @@ class Delimited:
         self._bounded()
 
     def _bounded_after(self, pieces: list[bytes]) -> None:
-        """The end of what was thrown away."""
+        """The end of what was discarded."""
         if pieces and self._too_long:
             self._too_long = False
             pieces[0] = b""
@@ -154,7 +154,7 @@ class Dle:
 
 
 def _without_slip(piece: bytes) -> bytes | None:
-    """RFC 1055: DB DC is C0, DB DD is DB; None for any other DB."""
+    """The data with DB DC replaced by C0 and DB DD by DB (RFC 1055); None if another byte follows DB."""
     parts = piece.split(b"\xdb")
     out = [parts[0]]
     for part in parts[1:]:
@@ -168,7 +168,7 @@ def _without_slip(piece: bytes) -> bytes | None:
 
 
 def _without_ppp(piece: bytes) -> bytes | None:
-    """RFC 1662: 7D and a byte is that byte exclusive-or 20."""
+    """The data with 7D and a byte replaced by that byte exclusive-or 20 (RFC 1662)."""
     parts = piece.split(b"\x7d")
     out = [parts[0]]
     for part in parts[1:]:

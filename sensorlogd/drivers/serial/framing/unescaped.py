@@ -1,4 +1,4 @@
-"""Frames without byte stuffing: a header, and a length or a footer.
+"""Frames without byte stuffing: they have a header, and a length or a footer.
 
 A frame begins with its header and is whole when its length, footer and checksum agree. Where they do not, one byte is given up and
 the search goes on behind it: what looked like a header was noise, and a good frame may begin inside. Memory is bounded by the
@@ -20,7 +20,7 @@ CLAIM = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Unescaped:
-    """See ``frames.Splitter``. ``midway``: what comes before the first header was begun before we listened."""
+    """See ``frames.Splitter``. ``midway``: bytes before the first header belong to a frame that began before the port was opened."""
 
     def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
         self.shape = shape
@@ -97,13 +97,13 @@ class Unescaped:
         self._count_skipped(self._midway)
 
     def _unfinished(self, start: int) -> str:
-        """What the silence in the middle of a frame counts as."""
+        """How an incomplete frame is counted when the line falls silent."""
         if self.shape.header is None:
             return "first_partial" if self._midway else "cut_short"
         return "cut_short" if len(self._buffer) - start >= self.shape.header_bytes else ""
 
     def _none(self, start: int, cost: int, counter: str = "", why: str = "", step: int = 0) -> int:
-        """What begins at ``start`` is no frame: so many bytes to give up."""
+        """There is no frame at ``start``: how many bytes to skip."""
         if counter:
             self.tally.add(counter, 1, bytes(self._buffer[start : start + 24]), why)
         step = step or self._effort.failed(self._base + start, cost)
@@ -143,11 +143,11 @@ class Unescaped:
         return len(buffer)
 
     def _completion(self, have: int) -> bytes:
-        """Bytes that fit the rest of the header pattern."""
+        """Bytes that match the rest of the header pattern."""
         return bytes.fromhex(self.shape.options.header[2 * have :].replace("?", "0"))
 
     def _length(self, start: int) -> int | None:
-        """The length of the frame at ``start``; 0 where it cannot be one; None while more bytes are needed to tell."""
+        """The length of the frame at ``start``; 0 if there is none, None while more bytes are needed to tell."""
         shape, buffer = self.shape, self._buffer
         if len(buffer) - start < max(shape.header_bytes, 1):
             return None
@@ -178,7 +178,7 @@ class Unescaped:
         return 0
 
     def _restarted(self, start: int, length: int) -> int:
-        """How far behind ``start`` the last header is before the footer, where nothing but the footer says how long a frame is."""
+        """How far behind ``start`` the last header before the footer is, for frames whose length only the footer tells."""
         if not self._ends_at_footer or self.shape.header is None or self.shape.check is not None:
             return 0
         inner = 0
@@ -189,7 +189,7 @@ class Unescaped:
         return inner
 
     def _overtaken(self, start: int, length: int) -> bool:
-        """Whether the long frame at ``start`` hides whole ones, one behind the other: then its length is wrong."""
+        """Whether the long frame at ``start`` hides whole frames that follow each other, so that its length must be wrong."""
         shape, buffer = self.shape, self._buffer
         if length <= CLAIM or shape.field is None or shape.header is None:
             return False
@@ -219,7 +219,7 @@ class Unescaped:
 
 
 class BySilence:
-    """A frame is whatever follows a header until the line falls silent."""
+    """A frame is everything from a header until the line falls silent."""
 
     def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
         self.shape = shape

@@ -1,1 +1,1 @@
-"""Regular expressions of a configuration, and the proof that no line makes one expensive."""
+"""Regular expressions of a configuration, with a proof that no line can make one expensive."""

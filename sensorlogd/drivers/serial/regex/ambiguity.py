@@ -24,7 +24,7 @@ MAX_PAIRS = 40_000
 
 
 class TooComplex(ValueError):
-    """It cannot be judged."""
+    """The expression cannot be judged."""
 
 
 def degree(pattern: str) -> int | None:
@@ -60,7 +60,7 @@ def _anchored(tree: Any, flags: int) -> bool:
 
 
 def _until_decided(items: list[Any]) -> list[Any]:
-    """Without characters at the end that need not be there: who has come so far has a match, and tries no other way."""
+    """The expression without optional characters at its end: whoever has come so far has a match, and tries nothing else."""
     while items:
         op, argument = items[-1]
         if op in (c.MAX_REPEAT, c.MIN_REPEAT) and _is_character(argument[2]):
@@ -75,7 +75,7 @@ def _until_decided(items: list[Any]) -> list[Any]:
 
 
 def _is_character(body: Any) -> bool:
-    """Whether it is one character out of a set, which can be read in one way only."""
+    """Whether the part is one character out of a set, which can be read in one way only."""
     if len(body) != 1:
         return False
     op, argument = body[0]
@@ -181,7 +181,7 @@ class _Automaton:
 
         @cache
         def longest(index: int) -> int:
-            """Loops in a row from this one on that can read the same."""
+            """The longest chain of loops, from this one on, that can read the same text."""
             best = 1
             for other in range(len(loops)):
                 common = alphabets[index] & alphabets[other]
@@ -198,7 +198,7 @@ class _Automaton:
         return whole
 
     def _reaches(self, one: set[int], other: set[int], characters: int) -> bool:
-        """Whether there is a way from one loop to the other by nothing but such characters."""
+        """Whether one loop can be reached from the other through such characters alone."""
         seen, todo = set(one), list(one)
         while todo:
             for following in self.follow[todo.pop()]:
@@ -210,7 +210,7 @@ class _Automaton:
         return False
 
     def _loops(self) -> list[set[int]]:
-        """The positions that can come again, by what can come again together (Tarjan's components)."""
+        """The positions that can be reached from themselves, grouped by loop (Tarjan's strongly connected components)."""
         order: dict[int, int] = {}
         low: dict[int, int] = {}
         stack: list[int] = []

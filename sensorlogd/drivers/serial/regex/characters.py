@@ -1,4 +1,4 @@
-"""The characters that one step of a regular expression reads, as a set in a number: those of Latin-1, and a few bits for all others."""
+"""The characters that one step of a regular expression reads, as a set of bits: those of Latin-1, and a few bits for all others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def _one(code: int, flags: int) -> int:
 
 
 def characters(op: Any, argument: Any, flags: int) -> int:
-    """Of an operation of ``re``'s parser that reads one character. Raises ValueError for others."""
+    """The characters that an operation of ``re``'s parser reads. Raises ValueError for an operation that does not read one
+    character."""
     if op is c.ANY:
         return ALL if flags & re.DOTALL else ALL & ~(1 << 10)
     if op is c.LITERAL:

@@ -21,12 +21,13 @@ SHORT_ENOUGH = {2: 1000, 3: 120}
 
 
 class LineTooLong(ValueError):
-    """This line is too long for this expression."""
+    """The line is too long for this expression."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """``search(text)`` gives a match or None; raises LineTooLong. ``limit``: of the length in characters, None for none."""
+    """``search(text)`` returns a match or None; raises LineTooLong. ``limit``: the greatest length in characters, None for no
+    limit."""
 
     search: Callable[[str], Any]
     groups: tuple[str, ...]
@@ -36,7 +37,7 @@ class Expression:
 
 @cache
 def expression(pattern: str) -> Expression:
-    """Raises ValueError with what to do about it."""
+    """The compiled expression. Raises ValueError that says what to do instead."""
     try:
         compiled = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
@@ -68,7 +69,7 @@ def expression(pattern: str) -> Expression:
 
 
 def linear_bytes(pattern: str) -> re.Pattern[bytes]:
-    """For a search in bytes; only one that takes time in proportion to the length. Raises ValueError."""
+    """A compiled search in bytes whose time is proportional to the length. Raises ValueError for any other expression."""
     try:
         steps = degree(pattern)
         compiled = re.compile(pattern.encode("latin-1"), re.DOTALL)
@@ -80,7 +81,7 @@ def linear_bytes(pattern: str) -> re.Pattern[bytes]:
 
 
 def _re2(pattern: str) -> Any:
-    """Compiled by RE2; None where it is not installed or does not know something in ``pattern``."""
+    """The pattern compiled by RE2; None if RE2 is not installed or does not support the pattern."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
