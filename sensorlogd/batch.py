@@ -1,4 +1,4 @@
-"""Readings on their way: what a driver hands over, and what the writer appends.
+"""The types of readings on their way: batches that a driver hands over, and blocks that the writer appends.
 
 Both are columns, not rows: a list of times and a list of values per channel. Per-sample work can then be done by
 built-ins that loop in C (min, max, map, slice assignment), which is what lets a pure-Python pipeline keep up.
@@ -13,15 +13,15 @@ from enum import IntEnum
 from itertools import compress
 from typing import NamedTuple
 
-EXACT = 2**53  # whole numbers up to this are held exactly
+EXACT = 2**53  # a double holds whole numbers up to this exactly
 
 
 class Rounded(float):
-    """A whole number beyond what a double holds exactly, rounded: its reading is flagged."""
+    """A whole number that no double holds exactly, rounded: its reading is flagged."""
 
 
 def whole(number: int) -> float:
-    """As a double; ``Rounded`` where that is another number. Raises OverflowError."""
+    """``number`` as a double, or ``Rounded`` if no double equals it. Raises OverflowError."""
     found = float(number)
     return found if -EXACT <= number <= EXACT or int(found) == number else Rounded(found)
 
@@ -31,7 +31,7 @@ class Stamp(IntEnum):
 
     ARRIVAL = 0
     DEVICE = 1
-    IMPOSSIBLE = 2  # the device's time cannot be: it is the time of arrival, and flagged
+    IMPOSSIBLE = 2  # the device's time cannot be right: it was replaced by the time of arrival, and is flagged
 
 
 class Sample(NamedTuple):
@@ -61,7 +61,7 @@ class Batch:
     bad_time: bool = False
 
     def parts(self) -> list[Batch]:
-        """Batches that agree on whose times they carry, in the order of their first samples."""
+        """Split into batches whose times all come from the same clock, in the order of their first samples."""
         if self.stamps is None:
             return [self]
         return [
@@ -72,7 +72,7 @@ class Batch:
         ]
 
     def only(self, chosen: Sequence[bool], *, device_time: bool, bad_time: bool = False) -> Batch:
-        """The samples that are ``chosen``."""
+        """A batch of the samples whose entry in ``chosen`` (one for each sample) is true."""
         values = {name: list(compress(column, chosen)) for name, column in self.values.items()}
         kept = {name: column for name, column in values.items() if any(value is not None for value in column)}
         return Batch(list(compress(self.times_us, chosen)), kept, device_time, None, bad_time)
@@ -106,7 +106,7 @@ class Column:
 
 @dataclass(slots=True)
 class Block:
-    """One hand-over of one sensor to the writer."""
+    """The readings that a sensor hands over to the writer at once."""
 
     sensor: str
     columns: list[Column]

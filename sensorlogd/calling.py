@@ -1,4 +1,4 @@
-"""The caller's half of the control socket: how whoever is not the daemon asks the running one to act.
+"""Asks the running daemon to act, through its control socket.
 
 What can be asked is in ``daemon.control.requests``; the server is ``daemon.control.control_socket``.
 """
@@ -16,8 +16,8 @@ from typing import Any
 
 NAME = "control.sock"
 ANSWER_WITHIN_S = 30.0
-PATIENCE_S, AGAIN_S = 10.0, 0.2  # where too many ask at once
-MOST_BYTES = 1024 * 1024  # of a request, and of an answer
+PATIENCE_S, AGAIN_S = 10.0, 0.2  # how long, and how often, ``ask_patiently`` asks again
+MOST_BYTES = 1024 * 1024  # the longest request, and the longest answer
 
 
 def socket_path(data_dir: Path) -> Path:
@@ -35,7 +35,7 @@ def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WI
         client.settimeout(timeout_s)
         with short_path(socket_path(data_dir)) as path:
             client.connect(path)
-        with contextlib.suppress(BrokenPipeError):  # one who is too busy to read it may have said so
+        with contextlib.suppress(BrokenPipeError):  # a daemon that is too busy hangs up, but has answered so before
             client.sendall(json.dumps(dict(request)).encode() + b"\n")
         answer = _line(client)
     if not answer:
@@ -49,7 +49,8 @@ def ask(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WI
 def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
     """``ask``, again and again while too many others ask, for PATIENCE_S: a request that was turned away was not begun.
 
-    Who only holds a connection is given up sooner than that. Raises as ``ask``; the last answer is returned.
+    If even connecting is refused (so many wait), the last BlockingIOError is raised. Otherwise raises as ``ask``; the last answer
+    is returned, even if it says that too many ask.
     """
     until = time.monotonic() + PATIENCE_S
     while True:
@@ -57,7 +58,7 @@ def ask_patiently(data_dir: Path, request: Mapping[str, Any], timeout_s: float =
             answer = ask(data_dir, request, timeout_s)
             if answer.get("ok") or answer.get("busy") is not True or time.monotonic() > until:
                 return answer
-        except BlockingIOError:  # so many wait that it cannot even be connected to
+        except BlockingIOError:  # so many wait that even connecting is refused
             if time.monotonic() > until:
                 raise
         time.sleep(AGAIN_S)
@@ -75,8 +76,8 @@ def _line(peer: socket.socket) -> bytes:
     return bytes(data)
 
 
-class short_path:  # reads as a function where it is used
-    """A name of at most 107 bytes for a socket anywhere (sun_path): through /proc/self/fd when it is longer."""
+class short_path:  # a context manager, so named like a function
+    """A path of at most 107 bytes (the length of sun_path) for a socket anywhere: through /proc/self/fd if its own is longer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Calibration by a polynomial or by a table of points, as text that the database keeps."""
+"""Calibration by a polynomial or by a table of points, and the text as which the database keeps it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ MOST_TERMS = 20
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From what a device says to what it means: one of ``terms`` (c0 + c1 x + c2 x² ...) and ``points`` ((x, y), x rising).
+    """A calibration from the device's number x to the value y. Exactly one is given: ``terms`` (y = c0 + c1 x + c2 x² ...) or
+    ``points`` ((x, y), x rising).
 
-    Between two points the line through both holds, beyond the ends the line of the outermost two. Raises ValueError.
+    Between two points the line through both holds; beyond the ends the line through the two outermost. Raises ValueError.
     """
 
     terms: tuple[float, ...] = ()
@@ -40,7 +41,7 @@ class Curve:
                     raise ValueError(f"the first numbers of a table must rise; {after:g} comes after {before:g}")
 
     def value(self, x: float) -> float:
-        """What ``x`` means; not finite where a double cannot hold it."""
+        """The calibrated value of ``x``; infinite or NaN if it is beyond the range of a double."""
         if self.terms:
             y = 0.0
             for term in reversed(self.terms):
@@ -53,11 +54,11 @@ class Curve:
         return y0 + (x - x0) * (y1 - y0) / (x1 - x0)  # multiplied first: 599 on the line from 0:0 to 1000:100 is 59.9
 
     def knows(self, x: float) -> bool:
-        """False beyond the ends of a table."""
+        """Whether ``x`` is within the table; always true for a polynomial."""
         return not self.points or self.points[0][0] <= x <= self.points[-1][0]
 
     def text(self) -> str:
-        """For the database: ``{"polynomial": [...]}`` or ``{"table": [[x, y], ...]}``."""
+        """The text for the database: ``{"polynomial": [...]}`` or ``{"table": [[x, y], ...]}``."""
         document = {"polynomial": self.terms} if self.terms else {"table": self.points}
         return json.dumps(document, separators=(",", ":"))
 
@@ -81,7 +82,7 @@ def table(points: Sequence[Sequence[float]]) -> Curve:
 
 @lru_cache(64)
 def parse(text: str) -> Curve:
-    """What ``Curve.text`` gave. Raises ValueError."""
+    """The curve of a text that ``Curve.text`` made. Raises ValueError."""
     try:
         document = json.loads(text)
         return polynomial(document["polynomial"]) if "polynomial" in document else table(document["table"])

@@ -1,4 +1,4 @@
-"""Readings and buckets as pandas dataframes. The only module that imports pandas (extra ``frame``)."""
+"""Makes pandas dataframes of readings and buckets. The only module that imports pandas (extra ``frame``)."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _index(stamps: Any, tz: str) -> Any:
 def of_readings(
     log: Log, wanted: list[Series], since_us: int, until_us: int, layout: str, unit: str | None, tz: str
 ) -> pandas.DataFrame:
-    """See ``sensorlogd.api.Log.frame``."""
+    """The readings of series in [since_us, until_us); layouts: see ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
-    import numpy as np  # of pandas: not there without it, and then pandas is what to install
+    import numpy as np  # pandas brings it; if it is missing, installing pandas is the cure
 
     parts = []
     for series in wanted:
@@ -82,7 +82,7 @@ def _words(codes: Any) -> Any:
 
 
 def of_buckets(log: Log, wanted: list[Series], ask: Ask, layout: str, unit: str | None, tz: str) -> pandas.DataFrame:
-    """See ``sensorlogd.api.Log.frame``."""
+    """The answer to ``ask``; layouts: see ``sensorlogd.api.Log.frame``."""
     pd = _pandas()
     if layout == "wide" and "states" in ask.aggregates:
         raise ValueError("states are several numbers each; take layout='long'")

@@ -25,7 +25,7 @@ _INFO, _WARNING, _CRITICAL = Severity
 
 
 class EventKind(StrEnum):
-    """The value is what stands in the database. ``severity`` and ``meaning`` (one sentence) are for people."""
+    """A kind of event. Its value is its name in the database. ``severity`` and ``meaning`` (one sentence) are for people."""
 
     severity: Severity
     meaning: str
@@ -160,11 +160,11 @@ _KNOWN = {kind.value: kind for kind in EventKind}
 
 
 def kind_of(name: str) -> Kind:
-    """The kind of that name; one that this release does not know stays as it is."""
+    """The kind called ``name``; an ``OtherKind`` if this release does not know it."""
     return _KNOWN.get(name) or OtherKind(name)
 
 
 def severity_of(name: str) -> Severity:
-    """Of any kind; one that this release does not know is a warning."""
+    """The severity of the kind called ``name``; a kind that this release does not know is a warning."""
     kind = _KNOWN.get(name)
     return Severity.WARNING if kind is None else kind.severity

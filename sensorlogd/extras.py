@@ -1,6 +1,6 @@
-"""How a part that the base leaves out is installed into this very installation.
+"""Says how an optional part (an extra) is installed into this very installation.
 
-The packages of an extra are named themselves: that works for a checkout, a wheel, pipx and the Debian package alike, and
+The command names the packages of the extra themselves: that works for a checkout, a wheel, pipx and the Debian package alike, and
 needs no index that knows this project.
 """
 
@@ -16,9 +16,9 @@ PROJECT = "sensorlogd"
 
 
 def advice(extra: str) -> str:
-    """The command, as one types it, that installs what ``extra`` needs."""
+    """The command that installs what ``extra`` needs, as it is typed in a shell."""
     packages = needed(extra)
-    if not packages:  # run from its files, not installed: nothing tells the versions
+    if not packages:  # run from its files without being installed: no metadata tell the versions
         return f"what pyproject.toml lists for {extra!r}, by pip"
     wanted = " ".join(shlex.quote(package) for package in packages)
     if Path(sys.prefix, "pipx_metadata.json").exists():
@@ -32,7 +32,7 @@ def advice(extra: str) -> str:
 
 
 def needed(extra: str) -> list[str]:
-    """What the installed metadata ask for under that name: ``["pandas<4,>=2.2"]``; nothing without metadata."""
+    """The requirements of ``extra`` in the installed metadata, e.g. ``["pandas<4,>=2.2"]``; empty without metadata."""
     try:
         lines = metadata.requires(PROJECT) or []
     except metadata.PackageNotFoundError:
@@ -42,6 +42,6 @@ def needed(extra: str) -> list[str]:
 
 
 def _packages() -> Path:
-    """Where packages go."""
+    """The folder into which packages are installed."""
     found = util.find_spec("yaml")
     return Path(found.origin).parents[1] if found is not None and found.origin else Path(sys.prefix)

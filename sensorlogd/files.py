@@ -1,4 +1,4 @@
-"""Files as people name them: written as a whole or not at all, and devices, pipes and sockets left what they are."""
+"""Writes files that people name: regular files as a whole or not at all; devices, pipes and sockets as they are."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-_LINKS = 40  # as many as the kernel follows
+_LINKS = 40  # the kernel follows as many
 _OWN_DESCRIPTOR = re.compile(r"/proc/(?:self|thread-self|\d+)/fd/(\d+)", re.ASCII)
 
 
 def meant(target: Path) -> Path:
-    """What its symbolic links lead to, which need not be there; an open file of this process (``/dev/stdout``) stays its name.
+    """The file that the symbolic links of ``target`` lead to; it need not exist. A name of an open file of this process
+    (``/dev/stdout``) is returned as it is.
 
     Raises OSError for links in a circle.
     """
@@ -34,7 +35,8 @@ def meant(target: Path) -> Path:
 
 
 def is_ordinary(target: Path) -> bool:
-    """Whether it is a regular file, or may become one: it can be replaced. Raises OSError for a folder, and what stat raises."""
+    """Whether ``target`` is a regular file, or a new name: then it can be replaced. Raises IsADirectoryError, and what stat
+    raises."""
     path = meant(target)
     if _is_open_file(path):
         return False
@@ -49,8 +51,8 @@ def is_ordinary(target: Path) -> bool:
 
 @contextlib.contextmanager
 def written(target: Path) -> Iterator[BinaryIO]:
-    """A file to write bytes to. A regular one gets its name when it is complete and on the disk, and keeps mode and owner;
-    without that it is what it was. Whatever else has this name is opened and written as it is: a device, a pipe, a socket.
+    """Open a file to write bytes to. A regular file gets its name when it is complete and on the disk, and keeps mode and owner; if
+    writing fails, the old file is left as it was. A device, a pipe or a socket is written directly.
 
     Symbolic links are followed. Raises OSError, always with the name in it.
     """
@@ -71,7 +73,7 @@ def written(target: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _beside(path: Path) -> Iterator[BinaryIO]:
-    """Written under another name, then renamed: whoever looks sees the old file or the new one."""
+    """Write under another name in the same folder, then rename: a reader sees either the old file or the complete new one."""
     temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
         before = path.stat() if path.exists() else None
@@ -92,7 +94,7 @@ def _beside(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """The file that was asked for is what an error speaks of, not the one beside it."""
+    """Let errors name ``path``, not the temporary file beside it."""
     try:
         yield
     except OSError as error:
@@ -126,7 +128,8 @@ def _is_own_process(path: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """So that a new name survives a power cut. A folder that cannot be opened for that is let be: the file itself is written."""
+    """Sync a folder, so that a new name in it survives a power cut. A folder that cannot be synced is ignored: the file itself
+    is."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

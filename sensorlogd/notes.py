@@ -1,4 +1,4 @@
-"""What people write down about a log, as the detail of an event of the kind ``note``, or as the reason of a mend."""
+"""Checks the notes that people write about a log: details of events of the kind ``note``, or reasons of mends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ MOST_NAME = 100
 
 
 def said(text: str, by: str = "", channel: str = "") -> str:
-    """One line: ``channel: text (by)``. Raises ValueError for nothing, or too much."""
+    """A note as one line, ``channel: text (by)``. Raises ValueError if the text is empty, or the text or the name too long."""
     words, name = one_line(text), one_line(by)
     if not words:
         raise ValueError("there is nothing to note; write what happened")
@@ -19,5 +19,6 @@ def said(text: str, by: str = "", channel: str = "") -> str:
 
 
 def one_line(text: str) -> str:
-    """Without what would break a line of a table or a terminal: control characters are blanks, and blanks are one."""
+    """``text`` without characters that would break a line of a table or a terminal: control characters become blanks, and several
+    blanks become one."""
     return " ".join("".join(character if character.isprintable() else " " for character in text).split())

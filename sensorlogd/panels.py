@@ -1,4 +1,4 @@
-"""Named views of the dashboard: the file ``panels.json`` in the data directory, written by the daemon, read by the pages.
+"""Keeps the named views of the dashboard in ``panels.json`` in the data directory, written by the daemon, read by the pages.
 
     {"panels": [{"name": "Cellar", "view": "#/chart?s=cellar.humidity&range=86400", "saved_us": 1795605545000000}, ...]}
 
@@ -20,17 +20,17 @@ FILE = "panels.json"
 MOST = 200
 MOST_NAME = 80  # characters
 MOST_VIEW = 4_000
-MOST_BYTES = 2_000_000  # of the file; what we write is shorter
+MOST_BYTES = 2_000_000  # of the file; those that we write are shorter
 _VIEW = re.compile(r"#/[!-~]*", re.ASCII)
 
 
 class PanelsError(ValueError):
-    """The text says what is wrong."""
+    """A view cannot be saved, read or deleted; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """``view``: the part of the address behind and with the ``#``."""
+    """A named view. ``view``: the part of the page's address from the ``#`` on. ``saved_us``: µs since 1970."""
 
     name: str
     view: str
@@ -38,7 +38,7 @@ class Panel:
 
 
 def panel(name: str, view: str, now_us: int) -> Panel:
-    """Raises PanelsError."""
+    """A checked panel, saved at ``now_us``. Raises PanelsError for a name or a view that is empty, too long or malformed."""
     named = one_line(name)
     if not named:
         raise PanelsError("a view needs a name")
@@ -52,7 +52,8 @@ def panel(name: str, view: str, now_us: int) -> Panel:
 
 
 def read(path: Path) -> list[Panel]:
-    """By name; none if there is no file. Raises PanelsError for one that nobody wrote so, OSError."""
+    """The saved panels, in the order of their names; empty if there is no file. Raises PanelsError for a file with other content,
+    OSError."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
@@ -68,7 +69,7 @@ def read(path: Path) -> list[Panel]:
 
 
 def save(path: Path, panel_: Panel) -> None:
-    """One of the same name is replaced. Raises PanelsError when there are too many, OSError."""
+    """Add a panel; one of the same name is replaced. Raises PanelsError when there are too many, OSError."""
     others = [known for known in read(path) if known.name != panel_.name]
     if len(others) >= MOST:
         raise PanelsError(f"there are {MOST} views already; delete one first")
@@ -76,7 +77,7 @@ def save(path: Path, panel_: Panel) -> None:
 
 
 def delete(path: Path, name: str) -> None:
-    """Raises PanelsError when there is none of that name, OSError."""
+    """Remove a panel. Raises PanelsError when there is none of that name, OSError."""
     known = read(path)
     left = [panel_ for panel_ in known if panel_.name != name]
     if len(left) == len(known):

@@ -1,4 +1,5 @@
-"""What a unit of something costs, and since when: fixed, by the hour of the day, or as a series says. Pure; money is a float."""
+"""Computes what a unit (a kWh, a m³) costs, and since when: fixed, by the hour of the day, or as a series says. Pure; money is a
+float."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """From the day ``since`` (ISO) on: ``by``, a series that says the price; or ``price``, but in ``hours`` (from, to, price; a range
-    may go over midnight)."""
+    """The price from the day ``since`` (ISO date) on: the value of the series ``by``; or ``price``, except in ``hours`` (from, to,
+    price; a range may go over midnight)."""
 
     since: str
     price: float | None = None
@@ -22,7 +23,8 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """``series``: globs of the counters. ``unit``: what one of costs so much. ``rates``: in order of time."""
+    """The prices of some counters. ``series``: globs of the counters. ``unit``: the unit that the price is for. ``rates``: in order
+    of time."""
 
     name: str
     series: tuple[str, ...]
@@ -34,11 +36,12 @@ class Tariff:
         return any(fnmatch.fnmatchcase(series, glob) for glob in self.series)
 
     def rate(self, day: str) -> Rate | None:
-        """The one that holds on that day; None before the first."""
+        """The rate on that day (ISO date); None before the first."""
         return next((rate for rate in reversed(self.rates) if rate.since <= day), None)
 
     def price(self, at: datetime, price_from: Callable[[str], float | None]) -> float | None:
-        """Of a unit in the hour that begins at ``at`` (local time). ``price_from``: what a series says then. None: not known."""
+        """The price of a unit in the hour that begins at ``at`` (local time); None if it is not known. ``price_from``: series ->
+        its value in that hour."""
         rate = self.rate(at.date().isoformat())
         if rate is None:
             return None
@@ -51,7 +54,7 @@ class Tariff:
 
 
 def of(found: Sequence[dict[str, Any]]) -> tuple[Tariff, ...]:
-    """Of what ``dataclasses.asdict`` and JSON made of them."""
+    """The tariffs that ``dataclasses.asdict`` and JSON have made dictionaries of."""
     return tuple(
         Tariff(
             prices["name"],

@@ -33,7 +33,7 @@ class Test(IntFlag):
     FLAT_LINE = 1 << 6
     CLOCK_UNSYNCED = 1 << 7
     OPERATOR = 1 << 8
-    BAD_TIME = 1 << 9  # a mark beside the flag: the device's time could not be believed, the reading has that of arrival
+    BAD_TIME = 1 << 9  # the device's time could not be believed, so the reading has that of its arrival; goes with any flag
     ROUNDED = 1 << 10  # a whole number that no double holds exactly
     SPIKE = 1 << 11
     CALIBRATION = 1 << 12  # beyond the table that it was calibrated by
@@ -61,7 +61,7 @@ def combine(a: int, b: int) -> int:
     return int(worse) | ((a | b) & ~FLAG_MASK)
 
 
-@functools.lru_cache(4096)  # few are in use, and every row of an answer asks
+@functools.lru_cache(4096)  # few different ones are in use, and every row of an answer needs one
 def describe(quality: int) -> str:
     """Words for a stored quality, e.g. ``good`` or ``fail:gross_range+flat_line``.
 

@@ -1,4 +1,4 @@
-"""The answer to ``Log.query``: rows to read, or a frame."""
+"""The answer to ``Log.query``: rows to iterate over, or a frame."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked. ``ask`` None: readings as they are in [since_us, until_us)."""
+    """A question. ``ask`` None: single readings in [since_us, until_us); else buckets."""
 
     series: list[Series]
     since_us: int
@@ -38,9 +38,9 @@ class Wanted:
 
 @dataclass(slots=True)
 class Answer:
-    """Iterate over it for rows, dictionaries by ``columns``; each time it is asked anew, of one snapshot.
+    """Iterate over it for rows, dictionaries by ``columns``. Each iteration asks the log anew, and reads a single snapshot.
 
-    ``notes``: what is to be said of how it was answered, known when it has been read: where buckets came from, what has expired.
+    ``notes``: remarks on the answer, filled in while it is read: where buckets came from, what has expired.
     """
 
     wanted: Wanted
@@ -50,12 +50,13 @@ class Answer:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """As the shell's: ``time sensor channel value unit quality``, or the aggregates, ``count`` and ``coverage``."""
+        """The columns of ``sensorlogd query``: ``time sensor channel value unit quality``, or ``time``, the aggregates, ``count``
+        and ``coverage``."""
         ask = self.wanted.ask
         return READING_COLUMNS if ask is None else ("time", "sensor", "channel", *bucket_names(ask.aggregates))
 
     def __iter__(self) -> Iterator[Row]:
-        """Raises LogError, ValueError."""
+        """The rows, as dictionaries by ``columns``. Raises LogError, ValueError."""
         self.notes.clear()
         at_once = READINGS_AT_ONCE if self.wanted.ask is None else BUCKETS_AT_ONCE
         limit = self.wanted.limit
@@ -111,7 +112,7 @@ class Answer:
 
 
 def number(value: Any) -> Any:
-    """What is no finite number is None; an aggregate may be a count or a mapping."""
+    """``value``, or None for a number that is not finite; an aggregate may also be a count or a mapping."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

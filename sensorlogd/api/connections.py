@@ -1,4 +1,4 @@
-"""Connections to one log, for any number of threads: each question has one for itself while it is asked and its answer is read.
+"""Shares connections to a log among any number of threads: each question has a connection for itself until its answer is read.
 
 A file that has been exchanged (set aside and salvaged, restored from a backup) is opened anew at the next question. An answer
 that is being read goes on with the file it began with.
@@ -28,7 +28,7 @@ IDLE_MOST = 4
 
 
 class Lease:
-    """One connection. ``identity``: of the file as it was opened."""
+    """A connection that one question at a time may use. ``identity``: of the file when it was opened."""
 
     def __init__(self, path: Path) -> None:
         self.identity = identity_of(path)
@@ -39,7 +39,7 @@ class Lease:
 
     @contextmanager
     def use(self) -> Iterator[Log]:
-        """Raises LogClosed, LogUnavailable."""
+        """The open log, for this thread alone. Raises LogClosed, LogUnavailable."""
         with self._lock:
             if self.closed:
                 raise LogClosed(self.log.path)
@@ -47,12 +47,12 @@ class Lease:
                 with troubles.translated(self.log.path):
                     yield self.log
             except LogError as error:
-                if self.closed:  # while it worked
+                if self.closed:  # closed by another thread meanwhile
                     raise LogClosed(self.log.path) from error
                 raise
 
     def close(self) -> None:
-        """Whatever works with it is interrupted."""
+        """Close it; a question that is running on it is interrupted."""
         self.closed = True
         with contextlib.suppress(sqlite3.Error):
             self.log.conn.interrupt()
@@ -61,18 +61,18 @@ class Lease:
 
 
 class Connections:
-    """Thread-safe. Opens the first one at once. Raises LogUnavailable."""
+    """The pool of connections; thread-safe. Opens the first one at once. Raises LogUnavailable."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.closed = False
         first = Lease(path)
-        self._lock = threading.RLock()  # what is collected as garbage may give back while something is taken
+        self._lock = threading.RLock()  # reentrant: the garbage collector may give a connection back while this thread takes one
         self._idle = [first]
         self._all = {first}
 
     def close(self) -> None:
-        """Idempotent. Answers that are still read end with LogClosed."""
+        """Close all of them; idempotent. Answers that are still being read end with LogClosed."""
         with self._lock:
             self.closed = True
             self._idle.clear()
@@ -81,12 +81,13 @@ class Connections:
             lease.close()
 
     def ask(self, question: Callable[[Log], T]) -> T:
-        """The answer as a whole. Raises LogClosed, LogUnavailable, and whatever the question does."""
+        """Ask a question and return its answer. Raises LogClosed, LogUnavailable, and whatever the question does."""
         with self.borrow() as lease, lease.use() as log:
             return question(log)
 
     def stream(self, question: Callable[[Log], Generator[T, None, None]], at_once: int) -> Generator[T, None, None]:
-        """The answer bit by bit, of one snapshot that is held until it is exhausted or closed. Raises as ``ask``."""
+        """Yield the answer in portions of ``at_once``, from a snapshot that is held until it is exhausted or closed. Raises as
+        ``ask``."""
         with self.borrow() as lease:
             with lease.use() as log:
                 answer = question(log)
@@ -103,7 +104,7 @@ class Connections:
 
     @contextmanager
     def borrow(self) -> Iterator[Lease]:
-        """Raises LogClosed, LogUnavailable."""
+        """A connection for the caller alone, given back at the end. Raises LogClosed, LogUnavailable."""
         lease = self._take()
         try:
             yield lease
@@ -142,7 +143,8 @@ class Connections:
 
 
 def identity_of(path: Path) -> Identity:
-    """Which file it is. One in a folder that we may not write can have been opened as unchanging: then every change counts."""
+    """The identity of a file, which changes when the file is exchanged. A file in a folder that we may not write can have been
+    opened as immutable: then any change of its content counts, too."""
     try:
         status = path.stat()
     except OSError:

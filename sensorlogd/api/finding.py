@@ -1,4 +1,4 @@
-"""Which database is meant, and in which zone its times are: as the shell finds them with ``-c``, ``--db`` or neither."""
+"""Finds the database that is meant, and the zone of its times, as verbs do with ``-c``, ``--db`` or neither."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ CONFIGURATIONS = (".yaml", ".yml")
 
 
 def find(place: str | os.PathLike[str] | None) -> tuple[Path, Path | None]:
-    """(the database, the configuration that names it). None: the configuration that the shell takes. Raises LogUnavailable."""
+    """(the database, the configuration that names it or None). ``place`` None: the configuration that verbs would use. Raises
+    LogUnavailable."""
     if place is None:
         return _of_configuration(_usual())
     text = os.fspath(place).removeprefix(light.SQLITE)
@@ -27,7 +28,7 @@ def find(place: str | os.PathLike[str] | None) -> tuple[Path, Path | None]:
 
 
 def zone_of(configuration: Path | None) -> str | None:
-    """As written there; None where nothing is said."""
+    """``daemon.timezone`` of the configuration; None if it is not set."""
     try:
         return None if configuration is None else light.timezone(configuration)
     except (OSError, ValueError):
@@ -46,7 +47,8 @@ def _usual() -> Path:
 
 
 def _of_configuration(path: Path) -> tuple[Path, Path]:
-    """One that cannot be read must not be taken for one that says nothing: its defaults are another database."""
+    """(database, configuration) of a configuration. One that cannot be read is an error, since its defaults would be another
+    database."""
     if path.is_dir():
         raise LogUnavailable(f"{path} is a folder, not a configuration; name the file in it")
     if path.exists() and not os.access(path, os.R_OK):

@@ -1,4 +1,4 @@
-"""The opened log: everything that can be asked of it."""
+"""``Log``, an opened log and everything that can be asked of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ READINGS_AT_ONCE = 1_000
 
 
 class Latest(NamedTuple):
-    """The newest of a series. ``state``: ok, stale (older than the heartbeat), never (nothing has come yet: the rest is None)."""
+    """The newest reading of a series. ``state``: ok, stale (older than the heartbeat) or never (there is none, and the rest is
+    None)."""
 
     series: Series
     time: datetime | None
@@ -44,7 +45,7 @@ class Latest(NamedTuple):
 
 
 class Log:
-    """An opened log; a context manager. For any number of threads; an iterator is for one at a time."""
+    """An opened log; a context manager. Any number of threads may use it; each of its iterators is for one thread."""
 
     def __init__(self, place: str | os.PathLike[str] | None = None, *, tz: str | None = None) -> None:
         """``place``: the database file, or a configuration (``*.yaml``); None: the configuration that the shell takes.
@@ -90,7 +91,7 @@ class Log:
         return self._connections.ask(lambda log: log.series(patterns, retired=retired))
 
     def span(self, names: Names = ()) -> tuple[datetime, datetime] | None:
-        """When the first and the last reading of these series was; None: there is none."""
+        """The times of the first and the last reading of these series; None if there is none."""
         wanted = self.series(names, retired=True)
         first, last = self._connections.ask(lambda log: log.span(wanted))
         return None if first is None or last is None else (self.time(first), self.time(last))
@@ -100,7 +101,7 @@ class Log:
         patterns, now_us = _several(names), time.time_ns() // 1000
 
         def question(log: StoredLog) -> list[tuple[Series, Reading | None]]:
-            # Of a log without a configuration (an import) nothing is current, and all of it is meant.
+            # A log without a configuration (an import) has no current series: then all of them are meant.
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
 
@@ -137,7 +138,7 @@ class Log:
         if limit is not None and limit < 1:
             raise ValueError(f"limit is {limit}; at least 1")
         if unit is not None:
-            conversions(wanted, unit)  # what cannot be converted is told at once
+            conversions(wanted, unit)  # raise at once for units that cannot be converted, not while the answer is read
         return Answer(Wanted(wanted, *span, ask, unit, self.tz, limit), self._connections, self.time)
 
     def readings(

@@ -1,4 +1,4 @@
-"""Readings as they are committed, as an iterator that waits."""
+"""``Tail``, an iterator over readings as they are committed, which waits for the next one."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sensorlogd.storage.query.following import Following, Late
 from sensorlogd.storage.query.log import Log, Reading, Series
 
 LOOK_EVERY_S = 0.25
-WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a whole look takes a tenth of the time at most
-GONE_WITHIN_S = 5.0  # so long the file may be away while it is exchanged
+WHOLE_EVERY_S, WHOLE_SHARE = 1.0, 10  # a look at everything, which takes a tenth of the time at most
+GONE_WITHIN_S = 5.0  # the file may be missing so long while it is exchanged
 
 
 class Tail(Iterator[Reading]):
@@ -39,9 +39,9 @@ class Tail(Iterator[Reading]):
         self._until_s = until_s
         self._over = stop if stop is not None else threading.Event()
         self._readings = self._run()
-        self._seen: tuple[Lease, int] | None = None  # the connection that was asked last, and its version then
+        self._seen: tuple[Lease, int] | None = None  # the connection that was used last, and the version of the data then
         self._whole_is_due = 0.0
-        self._whole: bool | None = None  # the look under way; None: there is none
+        self._whole: bool | None = None  # the look that is going on; None: none is
 
     @property
     def late(self) -> list[Late]:
@@ -54,11 +54,11 @@ class Tail(Iterator[Reading]):
         return next(self._readings)
 
     def stop(self) -> None:
-        """Idempotent; whoever waits for the next reading is woken. An event that was passed in is set."""
+        """End the iteration; idempotent. A thread that waits for the next reading is woken. An event that was passed in is set."""
         self._over.set()
 
     def _run(self) -> Iterator[Reading]:
-        left = True  # something may not have been seen
+        left = True  # there may be readings that were not seen yet
         away_since: float | None = None
         while True:
             ends = self._until_s is not None and time.monotonic() >= self._until_s
@@ -70,7 +70,7 @@ class Tail(Iterator[Reading]):
                     left = not whole
                 away_since = None
             except LogLocked:
-                pass  # what is committed is not lost by that: the look goes on as soon as it can
+                pass  # committed readings are not lost: the look goes on as soon as it can
             except LogUnavailable as error:
                 away_since = away_since or time.monotonic()
                 if isinstance(error, LogDamaged) or time.monotonic() - away_since > GONE_WITHIN_S:
@@ -84,7 +84,8 @@ class Tail(Iterator[Reading]):
         return LOOK_EVERY_S if self._until_s is None else min(LOOK_EVERY_S, max(self._until_s - time.monotonic(), 0.0))
 
     def _look(self, whole: bool) -> Iterator[Reading]:
-        """One that was cut short by trouble goes on where it was, and another follows if it was no whole one."""
+        """Look for new readings. A look that an error cut short goes on where it was, followed by another if it was not a whole
+        one."""
         begun = time.monotonic()
         if self._whole is None:
             self._connections.ask(lambda log: self._begin(log, whole))
@@ -108,7 +109,7 @@ class Tail(Iterator[Reading]):
         self._whole = whole
 
     def _has_changed(self) -> bool:
-        """Whether anything was committed since it was asked last, as far as one can tell."""
+        """Whether anything was committed since the last look; true if that cannot be told."""
         with self._connections.borrow() as lease:
             with lease.use() as log:
                 seen = (lease, log.version())

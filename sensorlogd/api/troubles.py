@@ -1,4 +1,4 @@
-"""What can go wrong while a log is read, as exceptions that say where, what, and what to do."""
+"""The exceptions that reading a log raises; each says where, what, and what to do."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sensorlogd.storage.file.opening import LogDamaged, LogError, LogUnavailable
 
 
 class LogClosed(LogError):
-    """The log has been closed; ask one that is open."""
+    """The log has been closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path}: this log has been closed; open it again with sensorlogd.open()")
 
 
 class LogLocked(LogUnavailable):
-    """Somebody else has it for himself just now; it may be tried again."""
+    """Another process has locked the log for the moment; a later try may succeed."""
 
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Raises LogDamaged, LogLocked or LogUnavailable for what SQLite says."""
+    """Turn errors of SQLite into LogDamaged, LogLocked or LogUnavailable."""
     try:
         yield
     except sqlite3.Error as error:
@@ -33,7 +33,7 @@ def translated(path: Path) -> Iterator[None]:
     except (LogError, ValueError, ImportError, MemoryError):
         raise
     except Exception as error:
-        # What is read of a damaged file can be anything: is it that, or a mistake of ours?
+        # A damaged file can make any code fail: check the file before this is taken for a mistake of ours.
         fault = opening.found_damage(path)
         if fault is None:
             raise

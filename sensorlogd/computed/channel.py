@@ -1,4 +1,4 @@
-"""One computed channel: what it is, and how its readings follow from those of its inputs.
+"""Computes the readings of a computed channel from those of its inputs.
 
 The law, for every input reading that is new (its time is not known yet):
 
@@ -24,7 +24,7 @@ from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, Flag, Test, combine
 Key = tuple[str, str]  # (sensor, channel)
 Count = Callable[[Key, str, int, str], None]  # (channel, counter, n, example)
 
-SUMS = 1_024  # readings that may be on their way to the log while a sum is put right
+SUMS = 1_024  # the most readings that can be on their way to the log while a sum is corrected
 NEWEST, EQUAL = "newest", "equal"
 _NO_INPUT = MISSING | int(Test.INPUT)
 _NO_VALUE = MISSING | int(Test.FORMULA)
@@ -33,7 +33,7 @@ _BAD = (int(Flag.FAIL), int(Flag.MISSING))
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """``name``: in the formula. ``heartbeat_us``: for so long a reading counts."""
+    """An input of a formula. ``name``: in the formula. ``key``: its series. ``heartbeat_us``: how long a reading of it counts."""
 
     name: str
     key: Key
@@ -42,9 +42,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """``inputs``: those of the formula, in the order of ``formula.names``. ``follows``: a reading of these gives a reading.
+    """A computed channel. ``inputs``: in the order of ``formula.names``. ``follows``: with join ``newest``, only readings of these
+    give a reading; empty: readings of any input.
 
-    ``gap_us``: over a longer gap nothing is integrated.
+    ``gap_us``: an integral adds nothing over a longer gap.
     """
 
     key: Key
@@ -55,7 +56,7 @@ class Channel:
     gap_us: int = 60_000_000
 
     def triggers(self) -> frozenset[Key]:
-        """The inputs whose readings give readings."""
+        """The inputs whose readings give a reading of this channel."""
         return self.follows if self.join == NEWEST and self.follows else frozenset(input_.key for input_ in self.inputs)
 
     @property
@@ -64,7 +65,7 @@ class Channel:
 
 
 class Made(NamedTuple):
-    """Computed readings, before they are treated."""
+    """Computed readings, before they are scaled, tested and thinned out."""
 
     times: list[int]
     values: list[float | None]
@@ -72,21 +73,21 @@ class Made(NamedTuple):
 
 
 class Node:
-    """A channel at work. ``memories``: of all inputs there are, by key."""
+    """A channel while it runs, with its state. ``memories``: those of all inputs of the engine, by key."""
 
     def __init__(self, channel: Channel, memories: Mapping[Key, Memory], count: Count) -> None:
         self.channel = channel
         self.count = count
         self.state: State | None = None
-        self.seed = 0.0  # what an integral begins with
-        self._sums: deque[tuple[int, float]] = deque(maxlen=SUMS)  # the last ones of an integral
+        self.seed = 0.0  # the value that an integral begins with
+        self._sums: deque[tuple[int, float]] = deque(maxlen=SUMS)  # the newest sums of an integral: (time in µs, sum)
         self.triggers = channel.triggers()
         self._memories = [memories[input_.key] for input_ in channel.inputs]
-        self._done: set[int] = set()  # times that have their reading
+        self._done: set[int] = set()  # the times that have their reading
         self._order: deque[int] = deque()
 
     def compute(self, times: Sequence[int]) -> Made | None:
-        """Readings for ``times``, in order; None: there are none."""
+        """Compute the readings for ``times`` (µs, rising); None if there are none."""
         made = Made([], [], [])
         self._forget_done()
         look = self._equal if self.channel.join == EQUAL else self._newest
@@ -109,19 +110,19 @@ class Node:
         return made if made.times else None
 
     def known(self, times: Sequence[int]) -> None:
-        """These have their reading already."""
+        """Mark times whose readings are stored already."""
         for ts in times:
             if ts not in self._done:
                 self._done.add(ts)
                 self._order.append(ts)
 
     def take_over(self, former: Node) -> None:
-        """Go on as another node of the same channel."""
+        """Continue with the state of another node of the same channel."""
         self.state, self.seed, self._sums = former.state, former.seed, former._sums
         self.known(list(former._order))
 
     def resume(self, ts: int, total: float) -> None:
-        """Go on from a stored reading of an integral."""
+        """Continue from a stored reading of an integral. ``ts``: µs; ``total``: its value."""
         self.seed = total
         arguments: list[float | None] = []
         look = self._equal if self.channel.join == EQUAL else self._newest
@@ -134,7 +135,8 @@ class Node:
             self._sums.append((ts, total))
 
     def correct(self, ts: int, total: float) -> float:
-        """The sum of an integral should have been ``total`` at that time; by how much it was less. Asked again: by nothing."""
+        """Correct an integral whose sum at ``ts`` should have been ``total``. Returns what was added to it; 0.0 if that was done
+        already or the sum then is not remembered."""
         if self.state is None:
             by, self.seed = total - self.seed, total
             return by
@@ -148,7 +150,8 @@ class Node:
         return by
 
     def _newest(self, ts: int, arguments: list[float | None]) -> int | None:
-        """Fill ``arguments``; the worst quality of the inputs. None: what was then is not remembered."""
+        """Fill ``arguments`` with the newest values at ``ts``. Returns the worst quality of the inputs; None if they are not
+        remembered so far back."""
         quality = GOOD
         for memory, input_ in zip(self._memories, self.channel.inputs, strict=True):
             found = memory.at(ts)
@@ -167,7 +170,8 @@ class Node:
         return quality
 
     def _equal(self, ts: int, arguments: list[float | None]) -> int | None:
-        """The same; None: not all inputs have a reading of that time (yet)."""
+        """Fill ``arguments`` with the values at exactly ``ts``. Returns the worst quality of the inputs; None if one has no reading
+        of that time (yet)."""
         quality = GOOD
         for memory, input_ in zip(self._memories, self.channel.inputs, strict=True):
             found = memory.exactly(ts)
@@ -200,7 +204,7 @@ class Node:
             return None, combine(quality, _NO_VALUE), True
         if running is None:
             return x, quality, True
-        if quality & FLAG_MASK in _BAD:  # it is not taken in; the sum so far is told, as failed
+        if quality & FLAG_MASK in _BAD:  # the reading is not added; the sum so far is reported again, flagged fail
             if running.kind is Kind.DERIVATIVE:
                 return None, quality, False
             return (self.seed if before is None else before.total), quality, True

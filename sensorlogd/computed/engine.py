@@ -1,4 +1,4 @@
-"""All computed channels together: readings in, computed readings out, those of computed ones included."""
+"""Computes all computed channels: takes readings, returns computed readings, also of channels computed from computed ones."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Channel, Count, Key, Made, Node
 from sensorlogd.computed.memory import Memory
 
-# What becomes of computed readings: scaled, tested, thinned out. None: nothing of it is stored.
+# (key, computed readings) -> the readings to store: scaled, tested, thinned out. None: nothing is stored.
 Treat = Callable[[Key, Made], Column | None]
 
 
 class Cycle(ValueError):
-    """``path``: from a channel over its inputs back to itself."""
+    """Channels are computed from each other. ``path``: the names from a channel over its inputs back to itself."""
 
     def __init__(self, path: Sequence[Key]) -> None:
         self.path = [".".join(key) for key in path]
@@ -33,7 +33,8 @@ def in_order(uses: Mapping[Key, Iterable[Key]]) -> list[Key]:
 
 
 class Engine:
-    """``channels``: in the order of ``in_order``. ``former``: what it takes over, of channels and inputs that stay the same."""
+    """``channels``: in the order of ``in_order``. ``former``: an engine whose state is taken over for channels and inputs that have
+    not changed."""
 
     def __init__(self, channels: Sequence[Channel], treat: Treat, count: Count, former: Engine | None = None) -> None:
         self.treat = treat
@@ -54,7 +55,7 @@ class Engine:
             self.memories[key] = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
 
     def _take_over(self, former: Engine | None) -> list[Node]:
-        """The nodes that are new here, or that are others than they were."""
+        """Take over the state of ``former``. Returns the nodes that are new or have changed."""
         known = {} if former is None else {node.channel.key: node for node in former.nodes}
         fresh = []
         for node in self.nodes:
@@ -68,7 +69,7 @@ class Engine:
         return fresh
 
     def feed(self, sensor: str, columns: Sequence[Column]) -> list[tuple[Key, Column]]:
-        """Computed readings that follow from one hand-over, in an order in which they may be stored."""
+        """The computed readings that follow from readings which a sensor hands over, in an order in which they may be stored."""
         new: dict[Key, list[int]] = {}
         for column in columns:
             self._learn((sensor, column.channel), column, new)
@@ -94,7 +95,8 @@ class Engine:
         return made
 
     def replay(self, after: Mapping[Key, int]) -> list[tuple[Key, Column]]:
-        """What follows from what is remembered, for the channels named, from a time of theirs on (exclusive)."""
+        """Compute the named channels anew from remembered readings. ``after``: channel -> time in µs; only later readings are
+        computed."""
         made = []
         for node in self.nodes:
             key = node.channel.key
@@ -109,7 +111,7 @@ class Engine:
         return made
 
     def node(self, key: Key) -> Node | None:
-        """The channel at work."""
+        """The running node of a channel; None if there is none."""
         return next((node for node in self.nodes if node.channel.key == key), None)
 
     def _compute(self, node: Node, times: Sequence[int]) -> Column | None:

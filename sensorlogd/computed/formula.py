@@ -1,4 +1,4 @@
-"""The formula of a channel: a text that is checked once and then computed many times.
+"""Parses formulas: a formula is checked once and then computed many times.
 
 A formula is an expression of numbers, names of inputs, named constants, ``+ - * / // % **``, comparisons, ``and or not``,
 ``a if b else c`` and calls of the functions in ``functions``; nothing else. Python's own parser reads it, every node of the tree
@@ -23,7 +23,7 @@ from sensorlogd.computed.running import Kind, Running
 
 LONGEST = 1_000  # characters
 MOST_PARTS = 250  # numbers, names, operators and calls
-DEEPEST = 100  # one inside the other; a sum of 100 terms is so deep
+DEEPEST = 100  # levels of nesting; a sum of 100 terms is so deep
 
 INPUT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 RUNNING = {
@@ -43,7 +43,8 @@ ALLOWED = "numbers, inputs, + - * / // % **, < <= > >= == !=, and or not, 'a if 
 
 
 class FormulaError(ValueError):
-    """``column``: where in the text it is, from 1; 0: the whole of it. The text says what was found, what is allowed, the cure."""
+    """A formula is not valid. ``column``: where in the text, from 1; 0: the whole of it. The text says what was found, what is
+    allowed, and what to write."""
 
     def __init__(self, problem: str, column: int = 0) -> None:
         super().__init__(f"column {column}: {problem}" if column else problem)
@@ -52,7 +53,8 @@ class FormulaError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """``names``: the inputs it uses, in order of their first use. ``unit``: where it is plain, else empty."""
+    """A checked formula. ``names``: the inputs it uses, in order of their first use. ``unit``: of its value if that is plain, else
+    empty."""
 
     text: str
     names: tuple[str, ...]
@@ -62,7 +64,8 @@ class Formula:
     _run: Callable[..., Any] = field(default=lambda: math.nan, repr=False, compare=False)
 
     def value(self, arguments: Sequence[float]) -> float | None:
-        """Of the values of ``names``; None where it has none (a division by 0, the root of a negative number)."""
+        """The value, given those of ``names`` in that order; None if it has none (a division by 0, the root of a negative
+        number)."""
         try:
             found = float(self._run(*arguments))
         except _NO_VALUE:
@@ -71,7 +74,7 @@ class Formula:
 
 
 def input_name_problem(name: str) -> str:
-    """What is wrong with the name of an input; empty: nothing."""
+    """Why ``name`` cannot be the name of an input; empty if it can."""
     if not INPUT_NAME.fullmatch(name):
         return f"{name!r} is no name for a formula; use letters, digits and '_', a letter first, e.g. t"
     if name in _RESERVED:
@@ -80,7 +83,7 @@ def input_name_problem(name: str) -> str:
 
 
 def parse(text: str, inputs: Collection[str]) -> Formula:
-    """Raises FormulaError."""
+    """The checked formula of ``text``. ``inputs``: the names that it may use. Raises FormulaError."""
     return _Reading(text, inputs).formula()
 
 
@@ -113,7 +116,7 @@ class _Reading:
             raise FormulaError(f"has {len(self.text)} characters, at most {LONGEST} are allowed; make two channels of it")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)  # ``2(3)``, told below in our words
+                warnings.simplefilter("ignore", SyntaxWarning)  # ``2(3)``, which is refused below in our own words
                 root = ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             raise FormulaError(self._syntax(error), min(error.offset or 0, len(self.text) + 1)) from None
@@ -168,7 +171,7 @@ class _Reading:
         return Running(Kind(name), per), root.args[0]
 
     def _constant(self, node: ast.expr) -> float:
-        """A unit of time, in seconds."""
+        """The value of a constant argument, a unit of time, in seconds."""
         reading = _Reading("0", ())
         reading.text = self.text
         try:
@@ -185,7 +188,7 @@ class _Reading:
     # ---- every node ------------------------------------------------------------------------------------------------
 
     def _check(self, node: ast.expr) -> None:
-        """Recursive; how deep it goes is bounded already."""
+        """Check a node and those below it. Recursive; the depth has been bounded already."""
         if isinstance(node, ast.Constant):
             if type(node.value) not in (int, float):
                 raise self._refused(node, f"{node.value!r} is no number")
@@ -254,13 +257,13 @@ class _Reading:
         return self._refused(node, f"{written!r} is not allowed; allowed are {ALLOWED}")
 
     def _refused(self, node: ast.expr, problem: str) -> FormulaError:
-        # The parser counts bytes.
+        # The parser counts bytes, people count characters.
         before = self.text.encode()[: node.col_offset].decode(errors="ignore")
         return FormulaError(problem, len(before) + 1)
 
 
 def _called(node: ast.expr) -> str:
-    """The name of the function that is called; empty: none is."""
+    """The name of the function that the node calls; empty if it is not a call."""
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
 
 
@@ -277,7 +280,7 @@ def _closest(word: str, known: Collection[str]) -> str:
 
 
 class _Floats(ast.NodeTransformer):
-    """Numbers become floats, ``a ** b`` a call that knows floats only (Python's own gives complex numbers, too)."""
+    """Turns numbers into floats, and ``a ** b`` into a call that knows floats only (Python's own gives complex numbers, too)."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         try:
@@ -295,7 +298,7 @@ class _Floats(ast.NodeTransformer):
 
 
 def _compiled(node: ast.expr, names: tuple[str, ...]) -> Callable[..., Any]:
-    """A function of the inputs. Only checked nodes come here; there is nothing else in reach of what is compiled."""
+    """Compile a checked node into a function of the inputs. Nothing else is within reach of the compiled code."""
     body = _Floats().visit(node)
     arguments = ast.arguments(posonlyargs=[], args=[ast.arg(name) for name in names], kwonlyargs=[], kw_defaults=[], defaults=[])
     tree = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, body)))

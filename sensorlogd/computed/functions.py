@@ -1,4 +1,4 @@
-"""Every function and constant that a formula may name."""
+"""Lists every function and constant that a formula may name."""
 
 from __future__ import annotations
 

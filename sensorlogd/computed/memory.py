@@ -1,4 +1,4 @@
-"""What is remembered of one input: its newest readings, in order of time."""
+"""Remembers the newest readings of an input, in order of time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from enum import Enum
 
-KEPT = 512  # readings that are remembered beside those of the newest hand-over, at most
+KEPT = 512  # the most readings that are remembered beside those handed over last
 
 
 class Gone(Enum):
@@ -20,7 +20,8 @@ Found = tuple[float | None, int]
 
 
 class Memory:
-    """Readings count for ``heartbeat_us``; twice that is remembered, but at most ``kept`` and one hand-over."""
+    """The memory of an input. A reading counts for ``heartbeat_us``. Twice that is remembered, but no more than ``kept`` readings
+    and those handed over last."""
 
     def __init__(self, heartbeat_us: int, kept: int = KEPT) -> None:
         self.heartbeat_us = heartbeat_us
@@ -28,10 +29,10 @@ class Memory:
         self.forget_after_us = 2 * heartbeat_us
         self._times: list[int] = []
         self._found: list[Found] = []
-        self._gone_us: int | None = None  # the newest that was forgotten
+        self._gone_us: int | None = None  # the time of the newest reading that was forgotten
 
     def insert(self, times: Sequence[int], values: Sequence[float | None], qualities: Sequence[int]) -> list[int]:
-        """The times that are new, in order. The first reading of a time stays, as in the log."""
+        """Add readings. Returns the times that are new, in order; the first reading of a time stays, as in the log."""
         self._forget()
         fresh = []
         for ts, value, quality in zip(times, values, qualities, strict=True):
@@ -50,7 +51,7 @@ class Memory:
         return fresh
 
     def at(self, ts: int) -> Found | Gone | None:
-        """The newest reading at or before a time that is no older than the heartbeat; None: there is none."""
+        """The newest reading at or before ``ts`` (µs) that is no older than the heartbeat; None if there is none."""
         times = self._times
         at = (len(times) if times and times[-1] <= ts else bisect_right(times, ts)) - 1
         if at >= 0:
@@ -60,12 +61,12 @@ class Memory:
         return None
 
     def exactly(self, ts: int) -> Found | None:
-        """The reading of that very time."""
+        """The reading at exactly ``ts`` (µs); None if there is none."""
         at = bisect_left(self._times, ts)
         return self._found[at] if at < len(self._times) and self._times[at] == ts else None
 
     def after(self, ts: int) -> list[int]:
-        """The times later than that."""
+        """The remembered times later than ``ts``, in order."""
         return self._times[bisect_right(self._times, ts) :]
 
     def _forget(self) -> None:

@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """How the values of a formula are taken together."""
+    """How the values of a formula are combined over time."""
 
     INTEGRAL = "integral"
     DERIVATIVE = "derivative"
@@ -20,7 +20,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``ts``: of the reading before, in microseconds; ``x``: its value, before it was taken together; ``total``: so far."""
+    """The state after a reading. ``ts``: its time in µs; ``x``: the value of the formula then; ``total``: the sum so far."""
 
     ts: int
     x: float
@@ -29,16 +29,17 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """``per_s``: the unit of time in seconds: 3600 for an integral of W in Wh, or a derivative per hour."""
+    """A formula that is combined over time. ``per_s``: the unit of time in seconds, e.g. 3600 for an integral of W in Wh, or a
+    derivative per hour."""
 
     kind: Kind
     per_s: float
 
     def step(self, before: State | None, ts: int, x: float, gap_us: int, total: float = 0.0) -> tuple[State, float | None]:
-        """The state after a reading, and the value; None: there is none yet.
+        """(the state after a reading, the value of the channel or None if there is none yet).
 
-        The integral is the trapezoid between two readings. Between readings further apart than ``gap_us`` nothing is known:
-        they add nothing to an integral, and have no derivative. ``total``: what an integral begins with.
+        An integral adds the trapezoid between two readings. If they are further apart than ``gap_us`` nothing is known in between:
+        it adds nothing to an integral, and a derivative has no value. ``total``: what an integral begins with.
         """
         if before is None:
             return State(ts, x, total), (total if self.kind is Kind.INTEGRAL else None)

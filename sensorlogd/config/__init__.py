@@ -1,4 +1,4 @@
-"""YAML to a validated configuration, with errors that say where and what to do."""
+"""Turns YAML into a validated configuration; every error says where it is and what to do."""
 
 from sensorlogd.config.light import ConfigNotFound, find
 

@@ -1,4 +1,4 @@
-"""``alarms:`` and ``notify:``: what people want to hear of, and how they are told."""
+"""The models of ``alarms:`` (what people want to hear of) and ``notify:`` (how they are told)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _one_or_more(value: Any) -> Any:
 
 
 def _quiet(value: Any) -> Any:
-    """Minutes of the day: from, until."""
+    """Turns ``quiet`` (``22:00-06:00``) into minutes of the day: (from, until)."""
     if not isinstance(value, str):
         return value
     found = _QUIET.fullmatch(value.strip())
@@ -49,14 +49,14 @@ Kinds = Annotated[tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValid
 
 
 class Escalation(Section):
-    """Who is told when nobody acknowledges."""
+    """Who is notified, and after how long, when nobody acknowledges an alarm."""
 
     after: DurationUs = Field(ge=1_000_000, description="so long nobody has acknowledged it")
     notify: Targets = Field(min_length=1, description="names under notify:")
 
 
 class AlarmOptions(Section):
-    """One alarm; of series it is one for each series that the globs meet."""
+    """The definition of an alarm. With ``series`` there is one alarm for each series that the globs match."""
 
     series: Globs | None = Field(None, description="sensor.channel, globs allowed, e.g. 'freezer.*'")
     when: str | None = Field(None, description="the condition, e.g. '> 30', 'mean(10min) > 25', 'missing', 'flag fail'")
@@ -114,15 +114,15 @@ class AlarmOptions(Section):
         return self
 
     def condition(self) -> Condition | None:
-        """What ``when`` says; None of events."""
+        """The parsed ``when``; None for an alarm of events."""
         return self._when
 
     def ending(self) -> Condition | None:
-        """What ``clear`` says."""
+        """The parsed ``clear``; None if there is none."""
         return self._clear
 
     def in_words(self) -> str:
-        """The condition, for people."""
+        """The condition in words for people."""
         if self._when is None:
             return f"events {', '.join(self.events or ())}"
         return self._when.text()
@@ -150,7 +150,7 @@ class TargetOptions(Section):
     resolved: bool = Field(True, description="tell, too, when it is over")
     give_up: DurationUs = Field(7 * 86_400_000_000, ge=60_000_000, description="tries end after so long; that is an event")
 
-    # One check of the whole: a mistake of one key would show what is written there, and that is a secret.
+    # One validator for the whole section: the error of a single field would quote its value, and that is a secret.
     @model_validator(mode="after")
     def _one_way(self) -> TargetOptions:
         ways = {
@@ -187,7 +187,7 @@ def _web_address(text: str) -> None:
 
 
 def unknown_targets(options: AlarmOptions, known: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
-    """(place below the alarm, name) of each that is not under ``notify:``."""
+    """(place below the alarm, target) of each target that the alarm names and ``notify:`` does not define."""
     found: list[tuple[tuple[str, ...], str]] = [(("notify",), name) for name in options.notify if name not in known]
     if options.escalate is not None:
         found += [(("escalate", "notify"), name) for name in options.escalate.notify if name not in known]

@@ -1,4 +1,5 @@
-"""``backup:`` and ``heartbeat:``: care that runs by itself, and somebody else who notices when this machine is gone."""
+"""The models of ``backup:`` (backups that the daemon makes by itself) and ``heartbeat:`` (signs of life for a monitor elsewhere,
+which notices when this machine is gone)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from sensorlogd.config.models import DurationUs, FilePath, Section
 
 
 class BackupOptions(Section):
-    """Copies of the log, made by the daemon while it runs, each read through before it counts."""
+    """Copies of the log, made by the daemon while it runs; each is read through before it counts as a backup."""
 
     to: FilePath | None = Field(None, description="the folder for them, on another disk; without it none are made")
     every: DurationUs = Field(86_400_000_000, ge=60_000_000, description="how often")
@@ -22,7 +23,7 @@ class HeartbeatOptions(Section):
     url_file: FilePath | None = Field(None, description="the file that holds it, in its first line")
     every: DurationUs = Field(300_000_000, ge=1_000_000, description="how often")
 
-    # One check of the whole: a mistake of one key would show what is written there, and that is a secret.
+    # One validator for the whole section: the error of a single field would quote its value, and that is a secret.
     @model_validator(mode="after")
     def _one_address(self) -> HeartbeatOptions:
         if self.url is not None and self.url_file is not None:

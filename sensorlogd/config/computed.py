@@ -17,10 +17,10 @@ from sensorlogd.config.text.tree import Where
 from sensorlogd.config.validation.names import closest
 
 DRIVER = "computed"
-UNKNOWN_HEARTBEAT_US = 60_000_000  # of a sensor that cannot be read now
+UNKNOWN_HEARTBEAT_US = 60_000_000  # assumed for an input whose sensor cannot be read now
 _DEVICE_KEYS = ("source", "polynomial", "table", "spike", "wrap")
 _SENSOR_KEYS = ("interval", "template", "profile")
-# What a function takes is not converted: units that are surely others than it takes.
+# Functions do not convert their arguments: units that are surely not the ones they expect.
 _OTHERS = {
     "°C": {"°F", "K", "°R"},
     "hPa": {"Pa", "kPa", "bar", "psi", "inHg", "mmHg", "atm"},
@@ -50,14 +50,14 @@ InputName = Annotated[str, AfterValidator(_input_name)]
 
 
 class ComputedChannel(ChannelOptions):
-    """A channel that follows from others. Its readings are treated as those of any other channel."""
+    """A channel whose readings are computed by a formula; they are treated like those of any other channel."""
 
     formula: str = Field(description="an expression over the names under inputs:, e.g. dew_point(t, rh)")
 
     @model_validator(mode="before")
     @classmethod
     def _cut_at_a_comma(cls, data: Any) -> Any:
-        """``{formula: dew_point(t, rh)}``: between braces YAML takes the rest for keys."""
+        """Detects ``{formula: dew_point(t, rh)}``: between braces YAML ends the value at the comma and takes the rest for keys."""
         if (
             isinstance(data, dict)
             and isinstance(data.get("formula"), str)
@@ -114,7 +114,7 @@ class ComputedOptions(SensorOptions):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """``where``: below ``computed``."""
+    """A mistake and the place where it is. ``where``: the keys below ``computed``."""
 
     where: Where
     problem: str
@@ -123,16 +123,16 @@ class Mistake:
 def complete(
     computed: Mapping[str, ComputedOptions], sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
 ) -> tuple[dict[str, ComputedOptions], list[Mistake]]:
-    """The computed sensors with what follows from their inputs (heartbeat, units), and what is wrong with them.
+    """Fill in what follows from the inputs of computed sensors (heartbeat, units). Returns those sensors and the mistakes found.
 
-    ``sensors``: the others that are sound. ``failed``: those that cannot be read now, whose channels nobody knows.
+    ``sensors``: the other sensors, all valid. ``failed``: sensors that cannot be read now, so their channels are unknown.
     """
     found = _Completing(computed, sensors, failed)
     return found.completed(), found.mistakes
 
 
 def channels(sensors: Mapping[str, SensorOptions]) -> list[Channel]:
-    """The computed channels of all that are enabled, each after those that it is computed from."""
+    """The computed channels of all enabled sensors; each comes after the channels that it is computed from."""
     made: dict[Key, Channel] = {}
     for sensor, options in sensors.items():
         if isinstance(options, ComputedOptions) and options.enabled:
@@ -153,7 +153,7 @@ def _channel(key: Key, options: ComputedOptions, formula: Formula, sensors: Mapp
 
 
 def users(sensors: Mapping[str, SensorOptions], sensor: str) -> list[str]:
-    """Computed sensors that take something of this one directly."""
+    """The names of the computed sensors that have a channel of ``sensor`` as a direct input."""
     return [
         name
         for name, options in sensors.items()
@@ -185,7 +185,7 @@ class _Completing:
                 self._formula(name, channel, options, computed)
         order = self._order()
         done: dict[str, ComputedOptions] = dict(self.computed)
-        for key in order:  # units and heartbeats follow from what comes before
+        for key in order:  # in this order, because units and heartbeats follow from the inputs
             done[key[0]] = self._with(key, done)
         return done
 
@@ -231,7 +231,8 @@ class _Completing:
             return []
 
     def _with(self, key: Key, done: Mapping[str, ComputedOptions]) -> ComputedOptions:
-        """The sensor with the unit of this channel, where it is plain, and a heartbeat no shorter than its inputs'."""
+        """Returns the sensor with the unit of this channel filled in (if the formula makes it plain), and with a heartbeat no
+        shorter than that of its inputs."""
         sensor, channel = key
         options, formula = done[sensor], self.formulas[key]
         changes: dict[str, object] = {}
@@ -247,7 +248,7 @@ class _Completing:
         return options.model_copy(update=changes)
 
     def _pace(self, formula: Formula, options: ComputedOptions, done: Mapping[str, ComputedOptions]) -> int | None:
-        """How often there is a reading, where one sensor decides that; for the estimate of what the log will cost."""
+        """The time between readings in µs, if a single sensor decides it, else None; for the estimate of what the log will cost."""
         deciding = {_key(options.inputs[name])[0] for name in options.follow or formula.names}
         known = [self.sensors.get(sensor) or done.get(sensor) for sensor in deciding]
         return known[0].interval if len(known) == 1 and known[0] is not None else None
@@ -285,7 +286,7 @@ def _converted(name: str, unit: str) -> str:
 
 
 def unused_inputs(sensors: Mapping[str, SensorOptions]) -> Iterator[tuple[str, str]]:
-    """(sensor, input) of what no formula uses."""
+    """(sensor, input) of every input that no formula uses."""
     for name, options in sensors.items():
         if isinstance(options, ComputedOptions):
             used = {input_ for channel in options.channels.values() for input_ in parse(channel.formula, options.inputs).names}
@@ -293,7 +294,7 @@ def unused_inputs(sensors: Mapping[str, SensorOptions]) -> Iterator[tuple[str, s
 
 
 def unread_inputs(sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """(sensor, input, what it names) of inputs whose sensor is disabled or cannot be loaded."""
+    """(sensor, input, the series that it names) of every input whose sensor is disabled or cannot be loaded."""
     for name, options in sensors.items():
         if isinstance(options, ComputedOptions) and options.enabled:
             for short, series in options.inputs.items():

@@ -1,4 +1,4 @@
-"""The one grammar of alarms: what ``when:`` and ``clear:`` may say.
+"""The grammar of conditions of alarms: what ``when:`` and ``clear:`` may say.
 
     > 30     <= -18     == 1     != 0           the newest value
     mean(10min) > 25    min(1h) < 3             over the readings of a time: mean, min, max, increase
@@ -39,8 +39,9 @@ _OPERATORS = {"=": "=="}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``kind``: one of the names above. ``over_us``: the window, or how long it is missing or stuck (0: by the heartbeat).
-    ``op`` and ``limit`` of a comparison (a rate is in units per second); ``flag`` the least bad flag that counts."""
+    """A parsed condition. ``kind``: one of the names above. ``over_us``: the window, or how long the series must be missing or
+    stuck (0: its heartbeat). ``op`` and ``limit`` of a comparison (a rate is in units per second); ``flag``: the least bad flag
+    that counts."""
 
     kind: str
     op: str = ""
@@ -50,15 +51,15 @@ class Condition:
 
     @property
     def term(self) -> tuple[str, int]:
-        """What must be computed for it; two conditions with the same term share it."""
+        """(kind, window in µs) of the term that must be computed for it; conditions with the same term share it."""
         return self.kind, self.over_us
 
     def holds(self, value: float) -> bool:
-        """A comparison, of a value that is known."""
+        """Whether the comparison is true for ``value``."""
         return COMPARE[self.op](value, self.limit)
 
     def text(self) -> str:
-        """In the grammar, for people."""
+        """The condition as text in the grammar above."""
         if self.kind in (MISSING, STUCK):
             return f"{self.kind} {format_duration(self.over_us)}" if self.over_us else self.kind
         if self.kind == FLAG:
@@ -81,7 +82,8 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 
 def parse(text: str, like: Condition | None = None) -> Condition:
-    """``like``: the alarm's ``when``, whose term a ``clear`` without one of its own means. Raises ValueError with the cure."""
+    """Parse a condition. ``like``: the alarm's ``when``; a ``clear`` that names no term of its own uses the term of that. Raises
+    ValueError, which says what to write."""
     words = text.strip().lower()
     head, _, rest = words.partition(" ")
     if head in (MISSING, STUCK):
@@ -143,7 +145,7 @@ def _over(kind: str, over: str | None, text: str) -> int:
 
 
 def _per_s(kind: str, rest: str, text: str) -> float:
-    """Seconds of what a rate is per; 1 of anything else."""
+    """The number of seconds in the unit of time of a rate (60 for ``/min``); 1 for any other kind."""
     if kind == RATE:
         unit = rest.removeprefix("/").strip()
         try:

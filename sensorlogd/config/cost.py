@@ -1,4 +1,4 @@
-"""What a configuration will cost: readings a day, bytes a year, writes a day, and when the disk is full.
+"""Estimates what a configuration will cost: readings a day, bytes a year, writes a day, and when the disk is full.
 
 The constants are measured by benchmarks/footprint.py on this schema; they are estimates for planning, not promises.
 """
@@ -13,18 +13,19 @@ from sensorlogd.config.models import Config, SensorOptions
 
 BYTES_PER_READING = 30  # stored, in `history` (series, time, value, quality, and its share of the B-tree)
 BYTES_PER_MINUTE_ROLLUP = 190  # stored, per series and minute; the coarser tiers add a tenth
-# Sent to the device. Fitted to five runs (3, 10 and 100 series at 1 Hz, commits each 1 s and each 10 s, roll-ups and
+# Bytes written to the device. Fitted to five runs (3, 10 and 100 series at 1 Hz, commits each 1 s and each 10 s, roll-ups and
 # moving included: 2905, 1328, 403, 1058 and 207 bytes a reading); the fit is within a fifth of each.
 WRITTEN_PER_SECOND = 1_500  # the status tables
 WRITTEN_PER_COMMIT = 6_000  # whatever a commit holds, it writes some pages of WAL and later of the database
 WRITTEN_PER_READING = 190
-WRITTEN_PER_READING_AT_1S = 140  # more, where each commit holds a second or less: the same pages are written more often
+WRITTEN_PER_READING_AT_1S = 140  # on top, where each commit holds a second or less: the same pages are written more often
 DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """``unknown``: sensors whose rate only the device knows; one reading per heartbeat third is assumed for them."""
+    """The estimate. ``unknown``: sensors whose rate only the device knows; three readings in each heartbeat are assumed for
+    them."""
 
     series: int
     readings_per_day: float

@@ -1,4 +1,4 @@
-"""Where the data is, without validating anything: for verbs that only read the log and must start fast.
+"""Finds the data of a configuration without validating it, for verbs that only read the log and must start fast.
 
 Imports neither pydantic nor SQLAlchemy. The full loader uses the same functions, so both always agree.
 """
@@ -23,7 +23,7 @@ _VARIABLE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})")
 
 
 class ConfigNotFound(Exception):
-    """No configuration where one is looked for; the text lists the places."""
+    """There is no configuration file; the text lists the places that were looked at."""
 
 
 def find(explicit: Path | str | None = None) -> Path:
@@ -87,13 +87,13 @@ def database_path(config_path: Path) -> Path:
 
 
 def sensor_names(config_path: Path) -> list[str]:
-    """The sensors as written, of the files it includes from ``conf.d`` too; whether they are right is another question."""
+    """The names of the sensors as written, those in included files of ``conf.d`` too. Nothing is validated."""
     files = [config_path, *sorted(config_path.parent.glob("conf.d/*.yaml"))]
     return list(dict.fromkeys(name for file in files for name in _mapping(_top_level(file), "sensors")))
 
 
 def timezone(config_path: Path) -> str | None:
-    """``daemon.timezone`` as written; None if there is none, or nothing of it can be read."""
+    """``daemon.timezone`` as written; None if it is not set or cannot be read."""
     return _text(_mapping(_top_level(config_path), "daemon"), "timezone")
 
 
@@ -121,7 +121,8 @@ def _top_level(config_path: Path) -> dict[str, yaml.Node]:
 
 
 def _readable_sections(text: str) -> dict[str, yaml.Node]:
-    """Of a broken file the sections that can be read by themselves: a mistake in a sensor moves no data folder."""
+    """The sections of a broken file that can be read by themselves, so that a mistake in a sensor does not change the data
+    directory."""
     entries: dict[str, yaml.Node] = {}
     for section in re.split(r"^(?=[^\s#\-\]}])", text, flags=re.MULTILINE):
         try:

@@ -1,4 +1,4 @@
-"""Addresses to listen on, as they are written in a configuration or on a command line."""
+"""Parses addresses to listen on, as they are written in a configuration or on a command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def is_loopback(host: str) -> bool:
 
 
 def auth_needed(listen: str) -> str | None:
-    """Why ``auth`` must be said of this address; None where it may be left out."""
+    """Why ``auth`` must be set for this address; None if it may be left out."""
     host, _ = split_listen(listen)
     if is_loopback(host):
         return None

@@ -1,8 +1,8 @@
-"""Read, merge and validate a configuration; report every mistake at once.
+"""Reads, merges and validates a configuration, and reports every mistake at once.
 
-One pass, a step a file of ``loading``: read the file -> include others -> read profiles -> expand ``${ENV}`` -> validate each
-section -> lay each sensor over its template and profile and validate it with its driver's model -> check what concerns several
-sensors. Every step adds to the one list of mistakes.
+One pass; each step is a module of ``loading``: read the file -> include others -> read profiles -> expand ``${ENV}`` -> validate
+each section -> lay each sensor over its template and profile and validate it with its driver's model -> check what concerns several
+sensors. Every step adds its mistakes to the same list.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _finish(tree: Tree | None, path: Path, options_for: OptionsFor, errors: list
 
 
 def _config(document: Document, options_for: OptionsFor) -> Config:
-    """Of use only if no mistake was noted meanwhile."""
+    """Run all steps. The result may only be used if no mistake was noted meanwhile."""
     _check_keys(document)
     _take_base_dir(document)
     Includes(document).merge()

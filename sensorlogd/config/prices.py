@@ -1,4 +1,4 @@
-"""``prices:``: what a unit of what a counter counts costs, and since when."""
+"""The model of ``prices:``: what a unit of something that a counter counts costs, and since when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class RateOptions(Section):
-    """One price, from a day on until the next one."""
+    """The price from a day on, until the day of the next entry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -50,7 +50,7 @@ class RateOptions(Section):
 
 
 class PriceOptions(Section):
-    """Of some counters."""
+    """The prices for some counters."""
 
     series: tuple[Text, ...] = Field(min_length=1, max_length=100, description="counters (sensor.channel), globs allowed")
     unit: Text = Field(description="what the price is of, e.g. kWh; what is counted is converted to it")
@@ -74,7 +74,7 @@ class PriceOptions(Section):
 
 
 def tariffs(prices: Mapping[str, PriceOptions]) -> tuple[Tariff, ...]:
-    """As whoever computes takes them."""
+    """The tariffs by name, in the form that ``sensorlogd.prices`` computes with."""
     return tuple(
         Tariff(
             name,

@@ -1,7 +1,8 @@
-"""Named device descriptions: YAML files whose ``sensor:`` holds the keys of a sensor, laid under what the user writes.
+"""Finds profiles, named device descriptions: YAML files whose ``sensor:`` holds the keys of a sensor, laid under what the user
+writes.
 
-Looked for in the folder ``profiles`` beside the configuration, in /etc/sensorlogd/profiles, and in the package, in this
-order; the name is the file's name without ``.yaml``.
+They are looked for in the folder ``profiles`` beside the configuration, in /etc/sensorlogd/profiles, and in the package, in this
+order; the name of a profile is that of its file without ``.yaml``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ KEYS = ("title", "source", "sensor")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Where a profile is; ``own``: it is the user's, not the package's."""
+    """The file of a profile. ``own``: it is the user's, not the package's."""
 
     name: str
     path: Path

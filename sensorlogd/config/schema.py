@@ -1,4 +1,4 @@
-"""The JSON Schema (draft 2020-12) of a configuration, for editors: completion, descriptions, red underlines."""
+"""Makes the JSON Schema (draft 2020-12) of a configuration, for editors: completion, descriptions, red underlines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def json_schema(drivers: Mapping[str, type[SensorOptions]]) -> dict[str, Any]:
     ]
     references, defined = models_json_schema([(model, "validation") for model in models], ref_template="#/$defs/{model}")
     ref = {model: references[model, "validation"] for model in models}
-    # With a template, what a sensor requires may come from there: only its own keys can be judged.
+    # With a template, required keys may come from there: only the sensor's own keys can be judged.
     by_driver = [
         {
             "if": {

@@ -1,1 +1,1 @@
-"""Readings as files: CSV and NDJSON, ours and those of others, read and written."""
+"""Reads and writes files of readings: CSV, NDJSON and others, our own formats and those of other programs."""

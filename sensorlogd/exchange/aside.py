@@ -1,4 +1,4 @@
-"""Lines that cannot be read, put aside while they are few: they are kept as they were, below the head of their file."""
+"""Puts lines that cannot be read aside while they are few: they are kept unchanged, below the head of their file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 
 
 def share(text: str) -> float:
-    """``0.5%`` -> 0.005. Raises ValueError."""
+    """Turns ``0.5%`` into 0.005. Raises ValueError."""
     match = _SHARE.fullmatch(text.strip())
     if match is None or float(match[1]) > 100:
         raise ValueError(f"--skip-bad {text!r}: write how many in a hundred lines may be bad, e.g. 1% or 0.01%")
@@ -23,13 +23,14 @@ def share(text: str) -> float:
 
 
 class Bad:
-    """A context manager. ``share``: how many of the lines may be bad, 0 to 1. ``encoding``: of the file they come from."""
+    """Collects the bad lines of a file; a context manager. ``share``: how many of the lines may be bad, 0 to 1. ``encoding``: of
+    the file."""
 
     def __init__(self, share: float, encoding: str) -> None:
         self.share = share
         self.encoding = encoding.removesuffix("-sig")
         self.lines = 0
-        self.examples: list[str] = []  # the first ones, as they were told
+        self.examples: list[str] = []  # what is wrong with the first ones, as FileError says it
 
     def __enter__(self) -> Bad:
         self._kept: IO[str] = tempfile.TemporaryFile(  # closed by __exit__
@@ -50,13 +51,14 @@ class Bad:
         self._kept.write(text if text.endswith(("\n", "\r")) else f"{text}\n")
 
     def judge(self, name: str, lines: int) -> None:
-        """All was read. Raises FileError if too much of it is bad."""
+        """Call this when all was read. Raises FileError if too many of the ``lines`` are bad."""
         if self.lines > self.share * lines:
             found = f"{self.lines:,} of {lines:,} lines are bad ({100 * self.lines / max(lines, 1):.2g}%), more than {100 * self.share:g}%"
             raise FileError(name, 0, f"{found}; the first is {self.examples[0]}")
 
     def keep(self, beside: Path) -> Path:
-        """Write them into a new file ``beside.bad`` (or ``.bad2`` ...; one that holds just this is taken), and say which.
+        """Write the bad lines into a new file ``beside.bad`` (or ``.bad2`` ...; one that holds exactly these lines is used again).
+        Returns its path.
 
         Raises OSError.
         """

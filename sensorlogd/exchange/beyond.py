@@ -1,7 +1,7 @@
-"""Clock times that no calendar has: 24:00, the end of a day, and 23:59:60, a leap second.
+"""Reads clock times that no calendar has: 24:00, the end of a day, and 23:59:60, a leap second.
 
-The place is found by trying, so that it works for every pattern: the digits at that place, exchanged for lower ones, must
-move the time by just as much.
+The place of these digits in the text is found by trying, so that it works for every pattern: when they are exchanged for lower
+ones, the time must move by just as much.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ _DAY, _HOURS, _SECOND = timedelta(days=1), timedelta(hours=23), timedelta(second
 
 
 def read(text: str, parse: Callable[[str], datetime]) -> tuple[datetime, bool] | None:
-    """The time, and whether it was a leap second: then it is the second before, and one is to be added in UTC.
+    """(time, whether it was a leap second); None if it is neither. A leap second is returned as the second before it, so one second
+    is to be added in UTC.
 
-    None: it is neither. ``parse`` raises ValueError for what it cannot read. 24:00 is only that with nothing behind it.
+    ``parse`` raises ValueError for what it cannot read. 24:00 counts only with zeros behind it.
     """
     for match in _PLACES.finditer(text):
         at = match.start()
@@ -40,6 +41,6 @@ def read(text: str, parse: Callable[[str], datetime]) -> tuple[datetime, bool] |
 
 
 def is_leap(us: int) -> bool:
-    """Whether a leap second can end here: at midnight UTC, with a month. ``us``: the instant behind it."""
+    """Whether a leap second can end at ``us``, the instant behind it: at midnight UTC, at the beginning of a month."""
     at = datetime(1970, 1, 1) + timedelta(microseconds=us // 1_000_000 * 1_000_000)  # noqa: DTZ001  # UTC throughout
     return (at.day, at.hour, at.minute, at.second) == (1, 0, 0, 0)

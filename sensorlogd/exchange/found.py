@@ -1,4 +1,4 @@
-"""What is read of a file: readings with the series they belong to, and what is said of the file."""
+"""The types of what is read from a file: readings with the series they belong to, and the options that say how to read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("gauge", "counter", "angle", "state")
 
 
 class Target(NamedTuple):
-    """The series that a column goes to. ``unit``, ``kind`` None: whatever is known of it."""
+    """The series that a column goes to. ``unit``, ``kind`` None: as the log has it already."""
 
     sensor: str
     channel: str
@@ -39,7 +39,7 @@ Place = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Op
 
 
 class Found(NamedTuple):
-    """A reading of a file. ``value`` None: missing."""
+    """A reading from a file. ``value`` None: missing."""
 
     target: Target
     ts_us: int
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is said of a file. Empty: ours, or found out from its header.
+    """How to read a file, as the options of ``import`` say it. All empty: our own format, or found out from the header.
 
     times           columns that make up the time, joined by a blank (names, or numbers from 1); ``NAME~4`` pads with zeros
     columns         column -> target; a sensor of None is taken from ``sensor_column``
@@ -97,12 +97,12 @@ class Plan:
     own_format: bool
     understood_as: str
     read: Callable[[], Iterator[Found]]
-    left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> the first word; known once all is read
-    doubtful: list[int] = field(default_factory=list)  # times that were marked bad_time, one each reading
+    left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> their first cell; complete when all is read
+    doubtful: list[int] = field(default_factory=list)  # the time of each reading that was marked bad_time
 
 
 def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> Target:
-    """Raises ValueError."""
+    """The target with these names. Raises ValueError for names or units that the log does not allow."""
     for what, name in (("sensor", sensor), ("channel", channel)):
         if not NAME.fullmatch(name) or len(name) > 100:
             raise ValueError(f"{name[:60]!r} cannot name a {what}; letters, digits, _ and - can")
@@ -115,8 +115,9 @@ _WITH_MORE = re.compile(r"[+-]?\d[\d.,]*\s*(?P<more>[^\d\s.,:;/+-]\D{0,19})", re
 
 
 def number(text: str, decimal: str = ".") -> float:
-    """Thousands may be grouped by apostrophes or hard blanks, as spreadsheets do, and by the sign that cannot stand before the
-    fraction: ``1,013.25``, and with a decimal comma ``1.013,25``; a minus may be a real one. Raises ValueError that says what to do."""
+    """The number in a cell. Thousands may be grouped by apostrophes or hard blanks, as spreadsheets do, and by the sign that cannot
+    stand before the fraction: ``1,013.25``, and with a decimal comma ``1.013,25``; a minus may be a real one. Raises ValueError
+    that says what to do."""
     plain = text.strip().replace("\u2212", "-")
     if match := _GROUPED.fullmatch(plain):
         plain = plain.replace(match["sign"], "")
@@ -151,8 +152,8 @@ def _null(text: str) -> str:
 
 
 class Nulls:
-    """What ``--null`` says: a cell of that text, and where the text is a number, that number however it is spelled
-    (``-999.00``, ``-9.99e2``). ``0000`` is a text only: to take every 0 for "no value" somebody has to say ``0``."""
+    """The cells that mean "no value", from ``--null``: a cell with that text, and if the text is a number, that number however it
+    is spelled (``-999.00``, ``-9.99e2``). ``0000`` is a text only: to take every 0 for "no value" somebody has to say ``0``."""
 
     def __init__(self, texts: Sequence[str], decimal: str = ".") -> None:
         self.texts = frozenset(("", *(text.strip() for text in texts)))
@@ -165,7 +166,7 @@ class Nulls:
 
 
 def _number_or_none(text: str, decimal: str) -> float | None:
-    for point_of in (decimal, "."):  # a shell knows no decimal comma
+    for point_of in (decimal, "."):  # on a command line the number may have a point, too
         try:
             return number(text, point_of)
         except ValueError:
@@ -178,7 +179,7 @@ def slug(text: str) -> str:
 
 
 def once(targets: Sequence[str], lines: Lines) -> None:
-    """Two columns of one series would be mixed up. Raises FileError."""
+    """Raise FileError if two columns have the same target: their readings would be mixed up."""
     twice = sorted({name for name in targets if targets.count(name) > 1})
     if twice:
         raise FileError(

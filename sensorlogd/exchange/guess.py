@@ -1,6 +1,6 @@
-"""Which column is the time, and how it is written, by what stands in the first rows.
+"""Guesses which column is the time and how it is written, from the first rows.
 
-A guess is never imported by itself: it is told as the options that say it, and ``--dry-run`` shows what it would read.
+A guess is never imported by itself: it is reported as the options that say the same, and ``--dry-run`` shows what they would read.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _LIKELY = re.compile(r"time|date|datum|zeit|stamp|fecha|hora|heure|\bts\b", re.I
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """``times``: the columns, from 0. ``forms``: all that read every row, the first one taken if it is the only one."""
+    """A guess. ``times``: the columns, from 0. ``forms``: all formats that read every row."""
 
     times: tuple[int, ...]
     forms: tuple[str, ...]
     decimal: str
 
     def said(self, names: Sequence[str]) -> str:
-        """As options."""
+        """The guess as options of ``import``."""
         words = [f"--time {_quoted(names[at])}" for at in self.times]
         if self.forms[0] != "iso":
             words.append(f"--time-format {_quoted(self.forms[0])}")
@@ -42,7 +42,7 @@ class Guess:
 
 
 def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[str] = ()) -> Guess | None:
-    """None: no column is the time in every row. ``names`` may be numbers."""
+    """The guess; None if no column is the time in every row. ``names`` may be numbers."""
     table = [row for row in rows if len(row) >= len(names)]
     if not table:
         return None
@@ -62,12 +62,12 @@ def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[s
 
 
 def _is_date(texts: Sequence[str]) -> bool:
-    """Whether the column beside it may hold the time of the day."""
+    """Whether the column is a date, so that the column beside it may be the time of the day."""
     return all(len(text) <= 11 and ":" not in text and not text.isdigit() for text in texts)
 
 
 def _forms(texts: Sequence[str]) -> list[str]:
-    """Those that read every text; of several, those by which time goes on."""
+    """The formats that read every text; of several, those by which time goes on from row to row."""
     found = [form for form in ("iso", *PATTERNS) if _reads(texts, form)]
     for form, digits in _EPOCHS:
         if all(re.fullmatch(rf"\d{{{digits}}}(\.\d+)?", text) for text in texts):
@@ -82,7 +82,7 @@ def _reads(texts: Sequence[str], form: str) -> bool:
     if form == "iso" and not all(_ISO.match(text) for text in texts):
         return False
     if form == _COMPACT and not all(len(text) == 14 for text in texts):
-        return False  # strptime takes fewer digits, too
+        return False  # strptime accepts fewer digits, too
     read = _reader(form)
     try:
         for text in texts:

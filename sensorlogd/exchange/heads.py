@@ -1,5 +1,5 @@
-"""Heads that say more than names: Campbell's TOA5 (four lines), HOBO's (a title, then names with units and a zone), and what
-spreadsheets take for the delimiter (``sep=;``)."""
+"""Reads what stands above or around the names of columns: Campbell's TOA5 (four lines), HOBO's (a title, then names with units and
+a zone), and the line for spreadsheets that names the delimiter (``sep=;``)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OFFSET = re.compile(r"\b(?:GMT|UTC)\s*([+-])(\d\d):?(\d\d)\b")
 
 @dataclass(slots=True)
 class Head:
-    """What stands above the names. ``units``: of each column, where a line of units follows the names."""
+    """The lines above the names. ``units``: of each column, if a line of units follows the names."""
 
     kind: str = ""
     units: list[str | None] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Head:
 
 
 def skip(lines: Lines, count: int) -> Head:
-    """Pass over ``count`` lines, and over what is known to stand above the names. Raises FileError; StopIteration at the end."""
+    """Skip ``count`` lines, and what is known to stand above the names. Raises FileError; StopIteration at the end of the file."""
     passed = [next(lines) for _ in range(count)]
     above = passed[0] if passed else next(iter(lines.peek(1)), "")
     text = above.lstrip('\ufeff" ').rstrip("\r\n")
@@ -47,15 +47,16 @@ def skip(lines: Lines, count: int) -> Head:
 
 
 def finish(head: Head, lines: Lines, delimiter: str) -> None:
-    """The names were read: what stands below them and above the data."""
+    """Read the lines between the names and the data into ``head``."""
     if head.kind == "TOA5":
         head.units = [unit or None for unit in split(next(lines, ""), delimiter)]
-        next(lines, "")  # how each was processed: Avg, Smp
+        next(lines, "")  # the line that says how each was processed: Avg, Smp
 
 
 def channel(name: str, unit: str | None = None) -> tuple[str, str | None]:
-    """``Temperature @ 2m [deg C]`` -> (``temperature_2m``, ``deg C``). What in brackets is no unit belongs to the name, but
-    for the serial numbers of HOBO, behind whose names the unit stands: ``RH, % (LGR S/N: 1)`` -> (``rh``, ``%``)."""
+    """(channel, unit) of a column's name: ``Temperature @ 2m [deg C]`` -> (``temperature_2m``, ``deg C``). Text in brackets that is
+    no unit belongs to the name, except the serial numbers of HOBO, where the unit stands before them: ``RH, % (LGR S/N: 1)`` ->
+    (``rh``, ``%``)."""
     text = _SERIAL.sub("", name)
     if text != name:
         text, _, tail = text.rpartition(", ") if ", " in text else (text, "", "")
@@ -67,7 +68,7 @@ def channel(name: str, unit: str | None = None) -> tuple[str, str | None]:
 
 
 def zone(names: Sequence[str]) -> str | None:
-    """The zone that the name of a time's column tells: ``Date Time, GMT+01:00`` -> ``Etc/GMT-1``. Raises ValueError."""
+    """The zone in the name of a column of times: ``Date Time, GMT+01:00`` -> ``Etc/GMT-1``. Raises ValueError."""
     for name in names:
         if match := _OFFSET.search(name):
             sign, hours, minutes = match[1], int(match[2]), int(match[3])

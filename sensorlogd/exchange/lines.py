@@ -1,4 +1,4 @@
-"""The lines of a text file of unknown origin, bounded and checked: every mistake is told with its line number."""
+"""Reads the lines of a text file of unknown origin, bounded and checked: every mistake is reported with its line number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _QUOTED = re.compile(r'"[^"]*"')
 
 
 class FileError(Exception):
-    """The file cannot be imported; ``line`` is where, 0 if it is the file as a whole. ``one_line``: without it, it could."""
+    """The file cannot be imported. ``line``: where, 0 if it is the file as a whole. ``one_line``: without that line, it could be
+    imported."""
 
     def __init__(self, name: str, line: int, what: str, *, one_line: bool = False) -> None:
         super().__init__(f"{name}:{line}: {what}" if line else f"{name}: {what}")
@@ -27,7 +28,7 @@ class FileError(Exception):
 
 
 class Aside(Protocol):
-    """Where lines go that cannot be read."""
+    """Takes the lines that cannot be read."""
 
     def take(self, error: FileError, text: str) -> None: ...
 
@@ -116,29 +117,30 @@ class Lines:
         return None
 
     def peek(self, count: int) -> list[str]:
-        """The next lines, as many as there are, as they are; they come again. Raises FileError."""
+        """The next ``count`` lines, or fewer at the end; they are delivered again afterwards. Raises FileError."""
         while len(self._ahead) < count and (line := self._read()):
             self._ahead.append(line)
         return [line for line, _ in zip(self._ahead, range(count), strict=False)]
 
     def back(self, line: str) -> None:
-        """The last line comes again: it was no header."""
+        """Deliver the last line again, because it was not a header."""
         self._ahead.appendleft(line)
         self.number -= 1
         if self.head is not None:
             self.head.pop()
 
     def end_head(self) -> str:
-        """What stands above the data, and comes before lines that are put aside, too."""
+        """End the head. Returns it: the lines above the data, which also come first in a file of bad lines."""
         text, self.head = "".join(self.head or ()), None
         return text
 
     def begin(self) -> None:
-        """A new record begins with the next line."""
+        """Note that a new record begins with the next line."""
         self.record = []
 
     def bad(self, what: str, text: str | None = None) -> None:
-        """The lines since ``begin`` (or ``text``) cannot be read. Raises FileError unless they are put aside."""
+        """Put the lines since ``begin`` (or ``text``) aside, because they cannot be read for the reason ``what``. Raises FileError
+        if bad lines are not put aside here."""
         error = FileError(self.name, self.number, what, one_line=self.head is None)
         if self.aside is None:
             raise error from None
@@ -146,7 +148,7 @@ class Lines:
 
 
 class _Counted(io.BufferedIOBase):
-    """Counts the bytes of the underlying file, so that progress can be shown of compressed files, too."""
+    """Counts the bytes read from the underlying file, so that progress can be shown for compressed files, too."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = io.BufferedReader(file) if isinstance(file, io.RawIOBase) else file
@@ -176,7 +178,7 @@ class _Counted(io.BufferedIOBase):
 
 
 def split(line: str, delimiter: str) -> list[str]:
-    """The cells of one line; ``delimiter`` ``" "``: any run of blanks. Quotes as in RFC 4180. Raises csv.Error."""
+    """The cells of a line. ``delimiter`` ``" "``: any number of blanks. Quotes as in RFC 4180. Raises csv.Error."""
     if delimiter == " ":
         return line.split()
     return next(csv.reader([line], delimiter=delimiter, strict=True), [])
@@ -214,7 +216,7 @@ def _records(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 
 def _one_by_one(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """A quote that never closes took all these lines; those that are right by themselves are not lost to it."""
+    """The cells of the lines that a quote which never closes took in: those lines that are right by themselves are not lost."""
     taken, last = lines.record, lines.number
     for index, line in enumerate(taken):
         lines.record, lines.number = [line], last - len(taken) + 1 + index
@@ -228,9 +230,9 @@ def _one_by_one(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 
 def sniff(header: str) -> str:
-    """The delimiter that divides a line into most cells: tab, semicolon, comma, bar, or blanks where there is none of these.
+    """The delimiter that divides a line into most cells: tab, semicolon, comma or bar; blanks if there is none of these.
 
-    What stands in quotes does not count.
+    Text in quotes does not count.
     """
     bare = _QUOTED.sub("", header)
     counts = {delimiter: bare.count(delimiter) for delimiter in "\t;,|"}
@@ -241,7 +243,7 @@ def sniff(header: str) -> str:
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """Raises FileError."""
+    """Open a file to read bytes. Raises FileError."""
     try:
         return path.open("rb")
     except OSError as error:

@@ -1,7 +1,8 @@
-"""Tables of others: which column is the time, and where the others belong, is said, or told by a head that is known.
+"""Reads tables of other programs: which column is the time, and which series the others go to, is given by options or by a known
+head.
 
-Nothing is guessed in silence: a cell that is no number, a time that is none, a line with too few cells are mistakes, told
-with line, column, what was found and what to do.
+Nothing is guessed in silence: a cell that is no number, a time that is none, a line with too few cells are mistakes, reported with
+line, column, what was found and what to do.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from sensorlogd.stamping.repeats import SPREAD, evenly
 
 
 def completed(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Options:
-    """With what was not said of the time and the sensor: guessed if that is wanted, else told in the refusal.
+    """``options`` with whatever was not given about the time and the sensor: guessed if that is wanted, else the guess is part of
+    the refusal.
 
     Raises FileError, ValueError.
     """
@@ -70,7 +72,7 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
 
 
 def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """The first rows, as far as they are rows."""
+    """The first rows, up to a line that cannot be split into cells."""
     for text in lines.peek(guess.ROWS):
         try:
             row = split(text, delimiter)
@@ -81,7 +83,7 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 
 def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
-    """``options``: completed. Raises FileError, ValueError."""
+    """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
     time_at = [(_at(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times]
     if options.header and options.zone == "UTC":
         options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
@@ -115,7 +117,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
 def _automatic(
     columns: Sequence[int], names: Sequence[str], lines: Lines, options: Options, head: heads.Head
 ) -> dict[int, Place]:
-    """Where columns belong of which nothing was said, if they hold numbers. Raises FileError."""
+    """The targets of columns that no option names, if they hold numbers. Raises FileError."""
     doubled = {names[at] for at in columns if options.header and names[at] and names.count(names[at]) > 1}
     if doubled:
         raise FileError(
@@ -131,7 +133,7 @@ def _automatic(
 
 
 def _even(rows: Iterator[list[str]], width: int, lines: Lines) -> Iterator[list[str]]:
-    """Rows as wide as the header: empty cells behind a last delimiter are none."""
+    """Rows as wide as the header: empty cells behind a last delimiter are cut off, and rows of another width are bad lines."""
     for row in rows:
         while len(row) > width and not row[-1].strip():
             row.pop()
@@ -142,7 +144,8 @@ def _even(rows: Iterator[list[str]], width: int, lines: Lines) -> Iterator[list[
 
 
 def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
-    """Rows of one sensor that follow each other with the same time, evenly over the second (or minute) they are stamped with."""
+    """Spread rows of a sensor that follow each other with the same time evenly over the second (or minute) that they are stamped
+    with."""
     for _, together in groupby((row for row in rows if row), key=lambda row: row[0].ts_us):
         of_sensor: dict[str, list[list[Found]]] = {}
         for row in together:
@@ -153,7 +156,8 @@ def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
 
 
 def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Iterator[Found]:
-    """Without the numbers that mean no value, and with marks: times that cannot be believed, whole numbers that no double holds."""
+    """Leave out numbers that mean "no value", and flag times that cannot be believed (also added to ``doubtful``) and whole numbers
+    that no double holds."""
     nothing = Nulls(options.nulls, options.decimal).numbers
     earliest = FIRST_US if options.earliest_us is None else options.earliest_us
     latest = options.now_us + options.ahead_us if options.now_us else LAST_US
@@ -171,7 +175,7 @@ def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Ite
 
 
 def _at(text: str, names: Sequence[str], options: Options) -> int:
-    """The place of a column. Raises ValueError."""
+    """The index of the column that ``text`` names. Raises ValueError."""
     if options.header and text in names:
         if names.count(text) > 1:
             raise ValueError(f"{text!r} names {names.count(text)} columns; say its number, from 1")
@@ -201,10 +205,10 @@ def _mapped(
     options: Options,
     left_out: dict[str, str],
 ) -> Iterator[list[Found]]:
-    """Row by row."""
+    """The readings of each row."""
     nulls = Nulls(options.nulls).texts
     targets: dict[tuple[int, str], Target] = {}
-    unknown = set(automatic)  # columns of which no cell was seen yet: words are no channel
+    unknown = set(automatic)  # columns without any cell so far: if the first one is words, the column is no channel
     words: dict[int, str] = {}
     last: tuple[str, int] | None = None
     for row in rows:
@@ -242,7 +246,7 @@ def _mapped(
 
 
 def _still_words(row: Sequence[str], words: dict[int, str], names: Sequence[str], options: Options) -> None:
-    """Raises ValueError where a column of words has a number after all."""
+    """Raise ValueError if a column that began with words has a number after all."""
     for at, word in words.items():
         if row[at].strip() != word and _is_number(row[at], options.decimal):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Our own formats: a reading a line, a column a series, an object a line."""
+"""Reads our own formats: CSV with a reading per line, CSV with a column per series, NDJSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ COLUMNS = ("time", "sensor", "channel", "value")
 
 
 def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: Nulls, decimal: str = ".") -> Iterator[Found]:
-    """CSV, a reading a line; one of ``nulls`` is none. The column ``utc``, of files for spreadsheets, has the exact time."""
+    """Read CSV with a reading per line; cells among ``nulls`` are skipped. The column ``utc``, in files for spreadsheets, has the
+    exact time."""
     at = {name: index for index, name in enumerate(names)}
     if len(at) != len(names):
         raise FileError(
@@ -61,7 +62,7 @@ def _value(text: str, code: int, decimal: str) -> float | None:
 
 
 def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Options, *, exact: bool) -> Iterator[Found]:
-    """CSV, a column a series. Blank cells are no readings. ``exact``: the last column has the exact time."""
+    """Read CSV with a column per series. Blank cells are skipped. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
     read = stamps.reader("iso", "UTC")
     nulls = Nulls(options.nulls, decimal)
@@ -83,12 +84,12 @@ def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Optio
 
 
 def decimal_of(delimiter: str, *, exact: bool) -> str:
-    """What stands before the fraction in our files: a comma where cells are divided by semicolons, for spreadsheets."""
+    """The decimal sign in our files: a comma if cells are divided by semicolons, for spreadsheets."""
     return "," if exact and delimiter == ";" else "."
 
 
 def series(name: str, lines: Lines) -> Target:
-    """``sensor.channel [unit]``. Raises FileError."""
+    """The target of a header ``sensor.channel [unit]``. Raises FileError."""
     match = re.fullmatch(r"([^.]+)\.([^ ]+)(?: \[(.*)\])?", name)
     if match is None:
         raise FileError(lines.name, lines.number, f"{name!r} is no series; write sensor.channel")
@@ -99,7 +100,7 @@ def series(name: str, lines: Lines) -> Target:
 
 
 def ndjson(lines: Lines, nulls: Nulls) -> Iterator[Found]:
-    """An object a line, with the names of the CSV."""
+    """Read NDJSON: an object per line, with the names of the CSV as keys."""
     read = stamps.reader("iso", "UTC")
     lines.begin()
     for text in lines:

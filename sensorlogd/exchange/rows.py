@@ -1,4 +1,4 @@
-"""From the lines of a file to readings: our own formats as they are, those of others by what is said of their columns.
+"""Plans how the lines of a file become readings: our own formats as they are, others by the options about their columns.
 
 ``Plan.understood_as`` says how the file was understood.
 """
@@ -20,7 +20,8 @@ __all__ = ["KINDS", "Found", "Options", "Place", "Plan", "Target", "plan"]
 
 
 def plan(lines: Lines, options: Options) -> Plan:
-    """Look at the head of a file. Raises FileError, ValueError (options that contradict each other or the header)."""
+    """Look at the head of a file and plan how to read it. Raises FileError, ValueError (options that contradict each other or the
+    header)."""
     try:
         head = heads.skip(lines, options.skip)
     except StopIteration:
@@ -50,7 +51,8 @@ def plan(lines: Lines, options: Options) -> Plan:
 
 
 def _names_below(lines: Lines, options: Options) -> int | None:
-    """The number of the line that names the column of the time, where that is not the first one but one of those that follow."""
+    """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
+    None."""
     if not options.header or not options.times or options.times[0].isdigit():
         return None
     for at, text in enumerate(lines.peek(LOOK), lines.number + 1):
@@ -63,7 +65,7 @@ def _names_below(lines: Lines, options: Options) -> int | None:
 
 
 def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> Plan | None:
-    """None: it is the file of somebody else. Raises FileError."""
+    """The plan for a file in our own format; None if it is in another format. Raises FileError."""
     plain = [name.strip().lower() for name in names]
     exact = EXACT in plain
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
@@ -84,7 +86,7 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
 
 
 def _delimiter(first: str, options: Options) -> str:
-    """Units of ours may have any sign in them: what stands behind the time divides."""
+    """The delimiter. In our own files units may contain any sign, so the sign behind the time is the one that divides."""
     begins = re.match('"?time"?([,;\t])', first, re.IGNORECASE)
     return begins[1] if begins and not options.is_foreign else sniff(first)
 

@@ -1,8 +1,8 @@
-"""Between a file and the log: all of it is read and checked here before anything is imported, then given out in order.
+"""Stages a file between reading and importing: all of it is read and checked before anything is imported, then handed out in order.
 
-Readings go into a temporary SQLite file, so that a file of any size costs little memory, and come back series by series
-in order of time. What the same instant has twice in a file of others is two readings (loggers that stamp whole seconds,
-clocks set back): the later gets the next free microsecond, always the same way, so importing the file again finds it.
+Readings go into a temporary SQLite file, so that a file of any size costs little memory, and come back series by series in order of
+time. Two different readings at the same instant in a file of another program are two readings (loggers that stamp whole seconds,
+clocks set back): the later gets the next free microsecond, always in the same way, so importing the file again finds it.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Piece:
 
 
 class Stage:
-    """A context manager; ``folder``: where the temporary file lies (it is as large as the readings need, about 30 bytes each)."""
+    """The staged readings; a context manager. ``folder``: for the temporary file (about 30 bytes a reading)."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.repeated = 0  # the same reading again, left out
-        self.shifted = 0  # moved to the next free microsecond
+        self.repeated = 0  # readings that were left out because they are repeated
+        self.shifted = 0  # readings that were moved to the next free microsecond
         self.readings = 0
         self._numbers: dict[Target, int] = {}
         self._folder = folder
@@ -71,7 +71,7 @@ class Stage:
             self._path.unlink()
 
     def take(self, found: Iterable[Found]) -> Iterator[int]:
-        """Read all of it; yields how many there are so far, now and then. Whatever ``found`` raises is raised."""
+        """Stage every reading of ``found``; yields the number so far, now and then. Whatever ``found`` raises is raised."""
         rows: list[tuple[int, int, float | None, int]] = []
         self._conn.execute("BEGIN")
         numbers = self._numbers
@@ -93,7 +93,7 @@ class Stage:
         self.readings += len(rows)
 
     def finish(self) -> list[Staged]:
-        """Everything was taken: what there is, series by series, by name."""
+        """Call this after ``take``. Returns what was found for each series, by name."""
         self._conn.execute("CREATE INDEX staged_order ON staged(series, ts)")  # equal times stay in the order of the file
         found = []
         for target, number in sorted(self._numbers.items(), key=lambda pair: pair[0].name):
@@ -114,11 +114,11 @@ class Stage:
         return max(3 * spacings[len(spacings) // 2], LEAST_HEARTBEAT_US) if spacings else None
 
     def pieces(self, file: Staged, *, same_is_one: bool) -> Iterator[Piece]:
-        """The readings of a series. ``same_is_one``: the same reading twice in the file is one."""
+        """The readings of a series, in pieces. ``same_is_one``: an identical reading later in the file is left out."""
         cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (file.number,))
         piece = Piece([], [], [])
         at: int | None = None
-        last: tuple[int, float | None, int] | None = None  # the first reading of an instant
+        last: tuple[int, float | None, int] | None = None  # the first reading at the current instant
         for ts, value, code in cursor:
             if last is not None and ts == last[0] and same_is_one and (value, code) == last[1:]:
                 self.repeated += 1
@@ -141,5 +141,5 @@ class Stage:
 
 
 def roomy() -> str:
-    """Not /tmp: on many a machine that is memory."""
+    """A folder with room for large temporary files: not /tmp, which is memory on many machines."""
     return "/var/tmp" if os.access("/var/tmp", os.W_OK) and "TMPDIR" not in os.environ else tempfile.gettempdir()

@@ -1,4 +1,4 @@
-"""Times as files have them, to microseconds UTC."""
+"""Turns the times in files into microseconds UTC."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", 
 
 
 def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> Callable[[str], int]:
-    """A function from text to microseconds UTC, for the times of one file in order; it raises ValueError that says what is
+    """A function that turns the times of one file, in their order, into microseconds UTC; it raises ValueError that says what is
     wrong.
 
-    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over
-    is an error. ``year``: of a pattern that has none: that of the first time, or ``from_host``: nearest to ``now_us``; the
-    following ones are nearest to the one before. 24:00 is the beginning of the next day, a leap second the second behind it.
+    ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
+    an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
+    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
+    it.
     """
     local = Local(zone, fold)
     if form in EPOCHS:
@@ -81,7 +82,7 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
 
 
 def _from_epoch(text: str, factor: int) -> int:
-    """To the microsecond, however the number is spelled: spreadsheets write 1.774656E+09."""
+    """Microseconds from a number in units of ``factor``, exact however it is spelled: spreadsheets write 1.774656E+09."""
     try:
         if not _NUMBER.fullmatch(text.strip()):
             raise ValueError
@@ -94,7 +95,7 @@ def _from_epoch(text: str, factor: int) -> int:
 
 
 def _iso(text: str) -> datetime:
-    """ISO 8601 and what is nearly that: slashes for dashes, a day or a month alone."""
+    """Read ISO 8601 and what is nearly that: slashes for dashes, a day or a month alone."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -119,15 +120,15 @@ def _hours(rest: str) -> str:
 
 
 class _Near:
-    """Completes each time from the one before."""
+    """Completes each time from the time before it."""
 
     def __init__(self, form: str, first_us: int, *, is_year: bool) -> None:
         self._completed = patterns.Completed(form)
-        self._is_year = is_year  # the first one is in that very year
+        self._is_year = is_year  # the first time is in exactly that year
         self.last_us = first_us
 
     def begin(self, last_us: int) -> None:
-        """From here on: nearest to this one."""
+        """Complete the next time to the one nearest to ``last_us``."""
         self.last_us, self._is_year = last_us, False
 
     def read(self, text: str) -> datetime:
@@ -138,7 +139,7 @@ class _Near:
 
 
 def _near(form: str, year: str | None, now_us: int) -> _Near | None:
-    """None for a form that says the whole date. Raises ValueError."""
+    """What completes the times of a form; None for a form that has the whole date. Raises ValueError."""
     lack = patterns.lacks(form) if form != "iso" else ""
     if not lack:
         if year is not None:

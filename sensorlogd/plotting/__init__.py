@@ -1,1 +1,1 @@
-"""Curves as pictures: in the terminal, as PNG or SVG."""
+"""Draws curves: in the terminal, as PNG or SVG."""

@@ -1,4 +1,4 @@
-"""What a plot shows of a series: a line with a band from minimum to maximum, in pieces wherever there is a gap."""
+"""Computes the curves of a plot: for each series a line with a band from minimum to maximum, in pieces divided by gaps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sensorlogd.storage.query.log import Log, Series
 
 @dataclass(slots=True)
 class Piece:
-    """Points without a gap between them: times (µs), the line, and the band if it is one of means."""
+    """Points without a gap between them: times (µs), the line, and the band (empty unless the line is one of means)."""
 
     times: list[int] = field(default_factory=list)
     line: list[float] = field(default_factory=list)
@@ -22,7 +22,7 @@ class Piece:
 
 @dataclass(slots=True)
 class Curve:
-    """One series. ``step``: the buckets it is made of."""
+    """The pieces of a series. ``step``: that of the buckets they are made of."""
 
     series: Series
     aggregate: str
@@ -42,7 +42,7 @@ class Curve:
 def curves(
     log: Log, series: Sequence[Series], since_us: int, until_us: int, points: int, aggregate: str, zone: str
 ) -> Iterator[Curve]:
-    """Raises ValueError for what cannot be answered."""
+    """The curves of series. Raises ValueError for a question that cannot be answered."""
     names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)
     ask = Ask(since_us, until_us, None, points, names, zone, fill="null")
     for drawn, answer in log.buckets(series, ask):
@@ -52,7 +52,7 @@ def curves(
         for row in answer.rows:
             value = row.values[0]
             if not isinstance(value, (int, float)):
-                # Nothing fell into it: a gap, unless the reading before still holds.
+                # An empty bucket is a gap, unless the reading before it still holds.
                 joined = joined and row.coverage > 0
                 continue
             if not joined:

@@ -1,4 +1,4 @@
-"""Curves as a PNG, SVG or PDF (matplotlib): one panel for each unit, mean line and min-max band, gaps as gaps."""
+"""Draws curves as PNG, SVG or PDF (matplotlib): a panel for each unit, mean line and min-max band, gaps as gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import matplotlib
 
-matplotlib.use("Agg")  # no screen is needed
+matplotlib.use("Agg")  # a backend that needs no screen
 from matplotlib import dates, pyplot
 
 from sensorlogd.plotting.curves import Curve
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def draw(found: Sequence[Curve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
-    """``form``: one of FORMATS. ``width``, ``height``: pixels, the height for each panel."""
+    """The picture as bytes. ``form``: one of FORMATS. ``width``, ``height``: pixels, the height for each panel."""
     made = io.BytesIO()
     tz = ZoneInfo(zone)
     units = list(dict.fromkeys(curve.series.unit for curve in found))

@@ -1,4 +1,4 @@
-"""Curves in the terminal, in braille dots (plotille)."""
+"""Draws curves in the terminal, in braille dots (plotille)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def draw(curves: Sequence[Curve], since_us: int, until_us: int, width: int, heig
 
 
 def _label(tz: ZoneInfo, form: str, figure: plotille.Figure) -> object:
-    """Times on the x axis, numbers on the other; plotille formats both by one function."""
+    """The label of a tick: a time on the x axis, a number on the other; plotille formats both by the same function."""
 
     def label(value: float, chars: int, delta: float, left: bool = False) -> str:
         limits = figure.x_limits()

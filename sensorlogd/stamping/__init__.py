@@ -1,1 +1,2 @@
-"""Times that others wrote: completed, put into UTC, told apart, judged. Shared by drivers and import. Pure."""
+"""Interprets times that devices and files tell: completes them, turns them into UTC, tells equal ones apart, judges them. Shared by
+drivers and import. Pure."""

@@ -1,4 +1,4 @@
-"""Whether a device's own time can be believed, and what is done about a week counter that rolled over."""
+"""Judges whether a device's own time can be believed, and mends a GPS week counter that rolled over."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
 BUILT_US = (datetime(2026, 1, 1, tzinfo=UTC) - _EPOCH).days * DAY_US  # no copy of this software is older
 TEN_YEARS_US = 3652 * DAY_US
-# A host whose clock was never set may believe in 1970: what is later than this from the release on is wrong all the same.
+# A host whose clock was never set may believe that it is 1970: what is this much later than BUILT_US is wrong all the same.
 NO_CLOCK_AHEAD_US = 2 * TEN_YEARS_US
 ROLL_OVER_US = 1024 * 7 * DAY_US  # GPS counts weeks with ten bits
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """What is believed: from ``earliest_us`` to ``ahead_us`` beyond the host's clock. ``gnss``: weeks may have rolled over."""
+    """The times that are believed: from ``earliest_us`` to ``ahead_us`` beyond the host's clock. ``gnss``: the week counter of a
+    receiver may have rolled over."""
 
     earliest_us: int = BUILT_US - TEN_YEARS_US
     ahead_us: int = DAY_US
     gnss: bool = False
 
     def latest_us(self, now_us: int, *, clock_set: bool) -> int:
-        """``clock_set``: the host's clock is known to be right."""
+        """The latest time that is believed. ``clock_set``: the host's clock is known to be right."""
         return now_us + self.ahead_us if clock_set else max(now_us + self.ahead_us, BUILT_US + NO_CLOCK_AHEAD_US)
 
     def all_believed(self, times_us: Sequence[int], now_us: int, *, clock_set: bool) -> bool:
         return min(times_us) >= self.earliest_us and max(times_us) <= self.latest_us(now_us, clock_set=clock_set)
 
     def mended(self, ts_us: int, now_us: int, *, clock_set: bool) -> int | None:
-        """A receiver's time put right: whole roll-overs later it is now, by a host's clock that is right. None: it is not that."""
+        """A receiver's time plus whole roll-overs of its week counter, if that is about now and the host's clock is right; else
+        None."""
         if not self.gnss or not clock_set or ts_us >= now_us:
             return None
         weeks = (now_us - ts_us + ROLL_OVER_US // 2) // ROLL_OVER_US
@@ -40,5 +42,5 @@ class TimeLimits:
 
 
 def looks_rolled_over(ts_us: int, now_us: int) -> bool:
-    """Whether it is what a receiver tells now whose weeks have rolled over."""
+    """Whether the time is one that a receiver tells now if its week counter has rolled over."""
     return TimeLimits(gnss=True).mended(ts_us, now_us, clock_set=True) is not None

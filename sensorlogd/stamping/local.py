@@ -1,4 +1,4 @@
-"""Local times to UTC: the hour that comes twice in autumn, and the one that is missing in spring."""
+"""Turns local times into UTC: copes with the hour that comes twice in autumn, and with the one that is missing in spring."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 FIRST, SECOND, BY_ORDER = "first", "second", "by_order"
 FOLDS = (FIRST, SECOND, BY_ORDER)
-JITTER_US = 60_000_000  # lines that change places by less than this are no change of clocks
+JITTER_US = 60_000_000  # lines whose times go back by less than this are out of order; no clock was changed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NoSuchTime(ValueError):
-    """Clocks were set forward over it: whoever wrote it has another zone, or is wrong."""
+    """A local time that clocks were set forward over: whoever wrote it has another zone, or is wrong."""
 
 
 def utc_us(at: datetime) -> int:
@@ -22,10 +22,10 @@ def utc_us(at: datetime) -> int:
 
 
 class Local:
-    """Fed with the times of one source in the order in which they come.
+    """Turns the times of one source into UTC, in the order in which they come.
 
-    ``fold``: of a time that comes twice ``first`` and ``second`` always take that one. ``by_order`` goes by the times before:
-    time goes on, so the first one is meant until it falls back by a minute or more; at the very beginning, and where the same
+    ``fold``: ``first`` and ``second`` always take that one of two times that are written alike. ``by_order`` goes by the times
+    before: time goes on, so the first one is meant until it falls back by a minute or more; at the very beginning, and if the same
     time comes again, the time of arrival decides, if it is known.
     """
 
@@ -37,7 +37,7 @@ class Local:
         self._arrived_us: int | None = None
 
     def utc_us(self, at: datetime, arrived_us: int | None = None) -> int:
-        """``at`` with an offset of its own is taken by that. Raises NoSuchTime, OverflowError."""
+        """``at`` in microseconds since 1970; an offset that ``at`` has itself is used. Raises NoSuchTime, OverflowError."""
         found = utc_us(at) if at.tzinfo is not None else self._of_zone(at, arrived_us)
         self._last_us, self._arrived_us = found, arrived_us
         return found
@@ -59,7 +59,7 @@ class Local:
         if last is None:
             is_second = arrived_us is not None and abs(arrived_us - second) < min(abs(arrived_us - first), width)
         elif last > second:
-            is_second = last - second < width  # shortly behind the second one; else everything begins anew
+            is_second = last - second < width  # shortly behind the second one; otherwise begin anew
         elif last - first < JITTER_US:
             waited = 0 if arrived_us is None or self._arrived_us is None else arrived_us - self._arrived_us
             is_second = last >= first and waited >= width // 2

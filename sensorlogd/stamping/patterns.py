@@ -1,4 +1,4 @@
-"""What a strptime pattern says of a date, and what it leaves open."""
+"""Works with strptime patterns that may leave the year or the date open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DAY_US = 86_400_000_000
 
 
 def lacks(form: str) -> str:
-    """``""`` for a form that says the whole date, ``year`` or ``date`` for one that leaves it open."""
+    """``""`` for a form that has the whole date, ``year`` or ``date`` for one that leaves it open."""
     if "%" not in form:
         return ""
     found = set(_DIRECTIVE.findall(form))
@@ -39,7 +39,7 @@ def width_us(form: str) -> int:
 
 
 class Completed:
-    """Reads texts of a pattern without year, or without any date: that one is taken which lies nearest to a reference.
+    """Reads texts of a pattern without year, or without any date: the one nearest to a reference is taken.
 
     The reference is the time of arrival or, for files, the time of the line before.
     """
@@ -49,7 +49,7 @@ class Completed:
         self.lack = lacks(form)
 
     def read(self, text: str, near_us: int) -> datetime:
-        """Without zone unless the text has one. Raises ValueError."""
+        """The time of ``text`` nearest to ``near_us``; without zone unless the text has one. Raises ValueError."""
         near = (_EPOCH + timedelta(microseconds=near_us)).replace(tzinfo=None)
         if self.lack == "date":
             days = [(near + timedelta(days=days)).date() for days in (-1, 0, 1)]

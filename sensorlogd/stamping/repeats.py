@@ -1,4 +1,4 @@
-"""Readings that share a stamp, because a device writes whole seconds and sends more often than that.
+"""Tells readings apart that share a stamp, because a device writes whole seconds and sends more often than that.
 
 keep     each is a reading of its own, a microsecond behind the one before; the same values again are the same reading
 spread   each is a reading of its own, as far behind the first one as it arrived later, within the second
@@ -11,11 +11,11 @@ from collections.abc import Hashable
 
 KEEP, SPREAD, DROP = "keep", "spread", "drop"
 REPEATS = (KEEP, SPREAD, DROP)
-_MOST = 10_000  # different readings under one stamp that are told apart
+_MOST = 10_000  # the most different readings under one stamp that are told apart
 
 
 class Repeats:
-    """Fed with the readings of one source in the order in which they come."""
+    """Finds the times of the readings of one source, in the order in which they come."""
 
     def __init__(self, mode: str, width_us: int = 1_000_000) -> None:
         self.mode = mode
@@ -25,7 +25,7 @@ class Repeats:
         self._seen: dict[Hashable, int] = {}
 
     def stamp(self, stamp_us: int, values: Hashable, arrived_us: int) -> int:
-        """The time to store a reading under that the device stamped ``stamp_us``."""
+        """The time (µs) under which to store a reading that the device stamped ``stamp_us``."""
         if self.mode == DROP:
             return stamp_us
         if stamp_us != self._stamp_us:
@@ -46,5 +46,5 @@ class Repeats:
 
 
 def evenly(index: int, count: int, width_us: int = 1_000_000) -> int:
-    """How far behind a stamp the reading ``index`` of ``count`` is that share it, where nothing tells when they came."""
+    """How far (µs) behind a shared stamp the reading ``index`` of ``count`` is put, if nothing tells when they came."""
     return index * width_us // count if count <= width_us else index

@@ -1,4 +1,4 @@
-"""The named entries of ``alarms:`` and ``notify:``, each by itself and then together with the sensors."""
+"""Validates ``alarms:`` and ``notify:``: each entry by itself, then together with the sensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sensorlogd.config.validation import alarm_checks
 
 
 class Alarms:
-    """``alarms`` and ``targets``: those that are right by themselves; the mistakes of the others are noted."""
+    """The valid alarms and targets by name, in ``alarms`` and ``targets``; the mistakes of the others are noted."""
 
     def __init__(self, document: Document, values: Values) -> None:
         self._document = document
@@ -20,8 +20,8 @@ class Alarms:
         self.targets = values.entries("notify", TargetOptions)
 
     def check(self, sensors: Mapping[str, SensorOptions], *, all_known: bool) -> None:
-        """Whether the series that alarms are for are there, and the targets that they name. ``all_known``: ``sensors`` are all
-        that there are."""
-        targets = self._document.mapping("notify")  # with those that have mistakes: they are named rightly
+        """Note alarms whose globs match no series, and targets that are not defined. ``all_known``: ``sensors`` has every sensor of
+        the configuration."""
+        targets = self._document.mapping("notify")  # also targets with mistakes: naming them is not another mistake
         for where, problem in alarm_checks.mistakes(self.alarms, targets, sensors, all_known=all_known):
             self._document.error(where, problem)

@@ -1,4 +1,4 @@
-"""The named entries of ``computed:``, each by itself and then together with the sensors."""
+"""Validates ``computed:``: each entry by itself, then together with the sensors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorlogd.config.text.tree import Where
 
 
 class Computed:
-    """``sensors``: those that are sound. ``failed``: those that cannot be read now, whose channels nobody knows."""
+    """``sensors``: the valid sensors. ``failed``: those whose driver cannot be loaded, so that their channels are unknown."""
 
     def __init__(
         self, document: Document, values: Values, sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
@@ -24,8 +24,8 @@ class Computed:
         self._failed = failed
 
     def valid(self, shared_labels: Mapping[str, str], *, all_known: bool) -> dict[str, ComputedOptions]:
-        """Those that are right by themselves; the mistakes of the others are noted. What refers to sensors is looked at only if
-        ``all_known``: all of those are sound, or cannot be read now."""
+        """The computed sensors that are valid; the mistakes of the others are noted. References to sensors are checked only if
+        ``all_known``: every sensor is valid or among the failed ones."""
         found = self._values.entries("computed", ComputedOptions)
         for name, options in found.items():
             self._check(name, options)

@@ -1,4 +1,4 @@
-"""What concerns several sensors: a port that is named twice, a former name that is not free."""
+"""Checks that concern several sensors: a port that is used twice, a former name (``was:``) that is not free."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from sensorlogd.config.models import SensorOptions
 
 
 class Crosschecks:
-    """Of sensors that are right each by itself."""
+    """Checks sensors that are valid each by itself, and notes the mistakes."""
 
     def __init__(self, document: Document, sensors: Mapping[str, SensorOptions]) -> None:
         self._document = document
         self._sensors = sensors
 
     def ports_named_twice(self) -> None:
-        """One port has one reader, unless all say that they share it; then they agree on how the line is set."""
+        """Note a port that two sensors read, unless both share it (then with equal settings) or each opens a connection of its
+        own."""
         first: dict[str, str] = {}
         for name, sensor in self._sensors.items():
             port = getattr(sensor, "port", None)
@@ -52,7 +53,7 @@ class Crosschecks:
                 self._document.error(("sensors", name, key), f"{problem}, found {_as_written(value)}")
 
     def former_names(self) -> None:
-        """Each is free, and claimed once."""
+        """Note former names (``was:``) that a configured sensor has now, or that two sensors claim."""
         taken: dict[str, str] = {}
         for name, sensor in self._sensors.items():
             if sensor.was is None:

@@ -1,4 +1,4 @@
-"""The profiles that sensors and templates name: those of the file itself, of the folders beside it, and of the package."""
+"""Reads the profiles that sensors and templates name: from the file itself, from folders beside it, and from the package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from sensorlogd.config.validation.names import closest
 
 
 class DeviceProfiles:
-    """``by_name``: the keys of a sensor that each holds. ``own``: those of them that are the user's."""
+    """The profiles read so far. ``by_name``: profile -> the keys of a sensor in it. ``own``: those that are the user's, not the
+    package's."""
 
     def __init__(self, document: Document) -> None:
         self.by_name: dict[str, Any] = dict(document.mapping("profiles"))
@@ -22,11 +23,11 @@ class DeviceProfiles:
 
     @cached_property
     def _available(self) -> dict[str, profiles.Profile]:
-        """Looked for only where one is named."""
+        """Every profile that there is; the folders are searched only when a profile is named."""
         return profiles.available(self._document.base_dir)
 
     def read(self, templates: dict[str, Any], sensors: dict[str, Any]) -> None:
-        """Those that are named there."""
+        """Read the profiles that these templates and sensors name."""
         for place, name, wanted in self._named(templates, sensors):
             if isinstance(wanted, str) and wanted in self._available:
                 self._read(self._available[wanted])
@@ -35,7 +36,7 @@ class DeviceProfiles:
                 self._document.error((place, name, "profile"), f"unknown profile {wanted!r}{hint}")
 
     def _named(self, templates: dict[str, Any], sensors: dict[str, Any]) -> Iterator[tuple[str, str, object]]:
-        """Where one is named that is not known yet, and what was written."""
+        """(section, entry, what is written there) of every entry that names a profile which has not been read yet."""
         for place, entries in (("templates", templates), ("sensors", sensors)):
             for name, entry in entries.items():
                 wanted = entry.get("profile") if isinstance(entry, dict) else None

@@ -1,4 +1,4 @@
-"""A configuration while it is loaded: its data, where each part of it stands, and every mistake found so far."""
+"""A configuration while it is loaded: its data, the place of each part in its file, and every mistake found so far."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sensorlogd.config.validation import errors as value_errors
 
 
 class Document:
-    """``data``: the file's; other files are merged into it. ``files``: this one and those. ``base_dir``: what relative paths
-    are relative to. ``errors``: the caller's list, added to."""
+    """``data``: what the file says, with included files merged in. ``files``: the file and the included ones. ``base_dir``: the
+    folder that relative paths start from. ``errors``: the caller's list; mistakes are appended to it."""
 
     def __init__(self, tree: Tree, path: Path, errors: list[ConfigError]) -> None:
         self.data: dict[str, Any] = tree.data
@@ -25,33 +25,33 @@ class Document:
     # ---- mistakes --------------------------------------------------------------------------------------------------
 
     def error(self, where: Where, problem: str, *, key: bool = False) -> None:
-        """A mistake at ``where``; with ``key`` it is the key that is wrong, not its value."""
+        """Note a mistake at ``where``; with ``key`` it is the key that is wrong, not its value."""
         self.errors.append(ConfigError(self.place(where, key=key), dotted(where), problem))
 
     def error_at(self, mark: Mark, path: str, problem: str) -> None:
-        """A mistake in another file."""
+        """Note a mistake at a place of another file."""
         self.errors.append(ConfigError(mark, path, problem))
 
     # ---- places ----------------------------------------------------------------------------------------------------
 
     def place(self, where: Where, *, key: bool = False) -> Mark:
-        """Where it stands, or what contains it."""
+        """The place of ``where`` in its file, else that of the nearest thing around it."""
         return self._tree.place(where, self._start, key=key)
 
     def has(self, where: Where) -> bool:
-        """Whether there is such a value."""
+        """Whether the data has a value at ``where``."""
         return where in self._tree.values
 
     def read(self, file: Path) -> Tree | None:
-        """Another file; None, and its mistakes are noted, if it cannot be read."""
+        """Read another file; None, with its mistakes noted, if it cannot be read."""
         return read(file, self.errors)
 
     def graft(self, where: Where, other: Tree, at: Where) -> None:
-        """What stands at ``where`` now is from ``other``, from below ``at``."""
+        """Record that the data at ``where`` was taken from ``other``, where it stood at ``at``."""
         self._tree.graft(where, other, at)
 
     def graft_own(self, where: Where, at: Where) -> None:
-        """What stands at ``where`` now is from this configuration, from below ``at``."""
+        """Record that the data at ``where`` was taken from this configuration, where it stood at ``at``."""
         part = Tree()
         part.graft((), self._tree, at)
         self._tree.graft(where, part)
@@ -59,7 +59,7 @@ class Document:
     # ---- data ------------------------------------------------------------------------------------------------------
 
     def mapping(self, key: str) -> dict[str, Any]:
-        """What stands below ``key``, by name."""
+        """The mapping at the top-level ``key``, by name; empty if there is none."""
         entries = self.data.get(key)
         if entries is None:
             return {}

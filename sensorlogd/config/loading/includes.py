@@ -1,4 +1,4 @@
-"""``include:`` and the files that it names."""
+"""Merges the files that ``include:`` names into the configuration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Includes:
         self._document = document
 
     def merge(self) -> None:
-        """Every file, in the order in which they are named."""
+        """Merge every file, in the order in which they are named."""
         entry = self._document.data.get("include")
         if entry is None:
             return
@@ -69,7 +69,7 @@ class Includes:
             data[key] = {}
         mine = data[key]
         if not isinstance(mine, dict):
-            return  # told of elsewhere
+            return  # noted as a mistake elsewhere
         for name, entry in entries.items():
             if name in mine:
                 first = self._document.place((key, name), key=True)

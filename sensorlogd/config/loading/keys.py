@@ -1,4 +1,4 @@
-"""What may stand in the first column of a configuration."""
+"""The keys that a configuration may have at its top level."""
 
 from __future__ import annotations
 

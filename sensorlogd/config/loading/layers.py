@@ -1,4 +1,4 @@
-"""A sensor's keys over those of its template and of its profile."""
+"""Lays a sensor's keys over those of its template and of its profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from sensorlogd.config.validation.names import closest
 
 
 class Layers:
-    """``templates`` and ``profiles`` by name. What is taken from them keeps its place in their file."""
+    """``templates`` and ``profiles``: their keys by name. What a sensor takes from them keeps its place in their files, for
+    errors."""
 
     def __init__(self, document: Document, templates: Mapping[str, Any], profiles: Mapping[str, Any]) -> None:
         self._document = document
@@ -20,14 +21,14 @@ class Layers:
         self._profiles = profiles
 
     def check(self) -> None:
-        """Whether templates are what they should be, used or not."""
+        """Note mistakes in templates, whether they are used or not."""
         for name, template in self._templates.items():
             if not isinstance(template, dict):
                 problem = f"must hold the keys of a sensor, {value_errors.found(template)}; write them below {name}:, indented"
                 self._document.error(("templates", name), problem, key=True)
 
     def merged(self, entry: dict[str, Any], where: Where) -> dict[str, Any] | None:
-        """``entry`` with all that it takes over; None, and the mistake is noted, if something of it is not there."""
+        """``entry`` merged with its template and profile; None, with the mistake noted, if one of them does not exist."""
         over = self._over_template(entry, where)
         return None if over is None else self._over_profile(over, where)
 
@@ -47,13 +48,13 @@ class Layers:
         return self._lay_over(template, entry, where, ("templates", str(name)))
 
     def _over_profile(self, entry: dict[str, Any], where: Where) -> dict[str, Any] | None:
-        """A channel that the entry sets to null is not logged."""
+        """``entry`` merged with its profile. A channel that the entry sets to null is removed."""
         name = entry.get("profile")
         if name is None:
             return entry
         profile = self._profiles.get(name) if isinstance(name, str) else None
         if not isinstance(profile, dict):
-            return None  # told of when it was read
+            return None  # the mistake was noted when it was read
         merged = self._lay_over(profile, entry, where, ("profiles", name))
         if isinstance(merged.get("channels"), dict) and isinstance(profile.get("channels"), dict):
             merged["channels"] = {
@@ -64,7 +65,7 @@ class Layers:
         return merged
 
     def _lay_over(self, below: dict[str, Any], above: dict[str, Any], where: Where, origin: Where) -> dict[str, Any]:
-        """``above`` with what only ``below`` has, mappings merged all the way down; places follow their values."""
+        """``above`` plus whatever only ``below`` has; mappings are merged at every depth. The places of values follow them."""
         merged = dict(above)
         for key, value in below.items():
             if key in ("missing", "missing_only") and "missing_only" in above:
@@ -76,6 +77,6 @@ class Layers:
                 self._document.graft_own((*where, key), (*origin, key))
             elif isinstance(value, dict) and isinstance(above[key], dict):
                 if key == "signal" or (key == "format" and "type" in above[key]):
-                    continue  # one of several forms: replaced as a whole, never mixed
+                    continue  # a union whose forms have different keys: replaced as a whole, never mixed
                 merged[key] = self._lay_over(value, above[key], (*where, key), (*origin, key))
         return merged

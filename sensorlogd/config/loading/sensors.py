@@ -1,4 +1,4 @@
-"""Each sensor by itself: its name, its driver, and its keys by the driver's model."""
+"""Validates each sensor by itself: its name, its driver, and its keys by the driver's model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OptionsFor = Callable[[str, Path], type[SensorOptions]]
 
 
 class Sensors:
-    """``failed``: those whose driver cannot be loaded, and why."""
+    """Validates sensors. ``failed``: sensor -> why its driver cannot be loaded."""
 
     def __init__(self, document: Document, layers: Layers, values: Values, options_for: OptionsFor) -> None:
         self.failed: dict[str, str] = {}
@@ -35,7 +35,7 @@ class Sensors:
         self._options_for = options_for
 
     def valid(self, raw: Mapping[str, Any], shared_labels: Mapping[str, str]) -> dict[str, SensorOptions]:
-        """Those that are right by themselves; the mistakes of the others are noted."""
+        """The valid sensors by name; the mistakes of the others are noted."""
         sensors: dict[str, SensorOptions] = {}
         for name, entry in raw.items():
             self._check_name(name)

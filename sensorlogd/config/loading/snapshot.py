@@ -1,4 +1,4 @@
-"""A whole configuration in one text that loads to an equal one anywhere."""
+"""Writes a whole configuration as one text that loads to an equal configuration on any machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sensorlogd.config.loading.keys import SECTIONS
 
 
 def snapshot(document: Document, templates: dict[str, Any], sensors: dict[str, Any], own_profiles: dict[str, Any]) -> str:
-    """Of a document with everything merged into it, before ``${ENV}`` is expanded: no secret gets into the text."""
+    """The text of a document with everything merged into it, from before ``${ENV}`` was expanded: no secret gets into the text."""
     whole = {key: value for key, value in document.data.items() if key in SECTIONS}
     whole["base_dir"] = _literal(document.base_dir)
     if templates:
@@ -33,7 +33,7 @@ def _literal(path: object) -> str:
 
 
 class _PlainDumper(yaml.SafeDumper):
-    """No aliases: the snapshot is for people, too."""
+    """Writes YAML without anchors and aliases, since people read the snapshot, too."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

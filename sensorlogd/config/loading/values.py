@@ -1,4 +1,4 @@
-"""From text to values: ``${ENV}``, and what the models say of each."""
+"""Turns text into values: expands ``${ENV}``, and validates sections by their models."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NAMES_ITS_KEY = re.compile(r"([\w-]+(?:\.[\w-]+)*): ")
 
 
 class Values:
-    """Of one document."""
+    """Expands and validates the values of one document; mistakes are noted in it."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
 
     def expand(self) -> None:
-        """``${NAME}`` everywhere, in place. Aliased parts are expanded once."""
+        """Expand ``${NAME}`` everywhere, in place. Parts that YAML aliases share are expanded once."""
         self._expand(self._document.data, ())
 
     def _expand(self, data: Any, where: Where) -> None:
@@ -46,7 +46,7 @@ class Values:
                     self._document.error(here, problem)
 
     def section(self, key: str, model: type[Section]) -> Section | None:
-        """None, and the mistakes are noted, if something in it is wrong."""
+        """The section ``key``, with defaults if it is not written; None, with the mistakes noted, if it is not valid."""
         data = self._document.data.get(key)
         if data is None:
             return model()
@@ -61,7 +61,7 @@ class Values:
         return section
 
     def entries(self, key: str, model: type[Entry]) -> dict[str, Entry]:
-        """The named ones below ``key`` that are right by themselves; the mistakes of the others are noted."""
+        """The entries below ``key`` that are valid, by name; the mistakes of the others are noted."""
         entries_by_name: dict[str, Entry] = {}
         for name, entry in self._document.mapping(key).items():
             where: Where = (key, name)
@@ -79,7 +79,7 @@ class Values:
         return entries_by_name
 
     def validated(self, model: type[Any], data: dict[str, Any], where: Where) -> Any:
-        """None, and the mistakes are noted, if something in it is wrong."""
+        """``data`` as a ``model``; None, with the mistakes noted at places below ``where``, if it is not valid."""
         try:
             return model.model_validate(data, context={"folder": self._document.base_dir})
         except ValidationError as invalid:
@@ -101,7 +101,8 @@ class Values:
         self._document.error(here, problem, key=detail["type"] == "extra_forbidden")
 
     def _nearer(self, here: Where, problem: str) -> tuple[Where, str]:
-        """A check of several keys together says itself which one it minds: ``channels.t: the format gives no field 't'``."""
+        """(place, problem) of a mistake. A validator of several keys names the key itself, as in ``channels.t: the format gives no
+        field 't'``; that key becomes the place."""
         match = _NAMES_ITS_KEY.match(problem)
         if match is None:
             return here, problem
@@ -109,7 +110,8 @@ class Values:
         return (there, problem[match.end() :]) if self._document.has(there) else (here, problem)
 
     def _here(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
-        """The place in the file: a part of ``loc`` that is not there names a branch of a union, but for the last if so told."""
+        """The place in the file for pydantic's ``loc``. A part of ``loc`` that the data does not have is the name of a branch of a
+        union and is left out; with ``last`` the last part is kept."""
         here = where
         for index, part in enumerate(loc):
             if part == "[key]":
@@ -120,5 +122,5 @@ class Values:
 
 
 def _is_secret(where: Where) -> bool:
-    """Whether what stands there must not be shown."""
+    """Whether the value at ``where`` is a secret, which errors must not quote."""
     return where == ("heartbeat", "url") or (where[0] == "notify" and len(where) > 2 and where[2] in SECRET)

@@ -1,4 +1,4 @@
-"""One channel of a sensor: its unit and kind, and how its readings are treated."""
+"""The model of a channel: its unit and kind, and how its readings are treated."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _range(value: tuple[float | None, float | None]) -> tuple[float | None, floa
 
 
 def _unit(value: str) -> str:
-    """``1`` is what people write for a quantity without a unit; any other number is a mistake."""
+    """``1`` means a quantity without a unit (""); any other number is a mistake."""
     if len(value) > 1 and value[0] in "=+-@":
         raise ValueError(f"{value!r} would be a formula in a spreadsheet; a unit begins with a letter or a sign, e.g. °C, %, µm")
     try:
@@ -113,13 +113,13 @@ class ChannelOptions(Section):
         return self
 
     def curve(self) -> Curve | None:
-        """What comes before scale and offset."""
+        """The calibration that is applied before scale and offset; None if there is none."""
         if self.polynomial is not None:
             return polynomial(self.polynomial)
         return None if self.table is None else table(self.table)
 
     def stored_wrap(self) -> float | None:
-        """Where a counter goes on at 0, in the unit that is stored."""
+        """The value at which a counter begins again at 0, in the unit that is stored; None if it is not set."""
         if self.wrap is None:
             return self.wrap_stored
         by = divisor(self.scale)

@@ -1,4 +1,4 @@
-"""The daemon itself, and where and how it stores."""
+"""The models of ``daemon:`` and ``storage:``: the daemon itself, and where and how it stores."""
 
 from __future__ import annotations
 

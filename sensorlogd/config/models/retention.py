@@ -1,4 +1,4 @@
-"""How long readings and roll-ups are kept."""
+"""The model of ``retention:``: how long readings and roll-ups are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all mappings of the file have in common."""
+"""The base of the models of all mappings in a configuration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A mapping of the file: unknown keys are errors, values do not change once read."""
+    """A mapping in a configuration: unknown keys are errors, and values do not change once they are read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)

@@ -1,4 +1,4 @@
-"""One sensor, as far as its driver does not matter."""
+"""The model of a sensor, without the keys that belong to its driver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sensorlogd.stamping.judging import TimeLimits
 
 
 class SensorOptions(Section):
-    """What every sensor may say; drivers add their own keys in a subclass. ``written_below``: the key under which they stand."""
+    """The keys that every sensor has; drivers add their own in a subclass. ``written_below``: the top-level key of such sensors."""
 
     written_below: ClassVar[str] = "sensors"
     driver: str = Field(description="simulated, serial, or /path/file.py:Class")
@@ -34,12 +34,12 @@ class SensorOptions(Section):
 
     @classmethod
     def variants(cls) -> tuple[type[SensorOptions], ...]:
-        """A driver whose keys depend on each other has a model for each case."""
+        """The models to choose from; a driver whose keys depend on each other has one for each case."""
         return (cls,)
 
     @classmethod
     def variant(cls, keys: Mapping[str, Any]) -> type[SensorOptions]:
-        """The one of ``variants`` for a sensor with these keys."""
+        """The model among ``variants`` that fits a sensor with these keys."""
         return cls
 
     def heartbeat_us(self) -> int:
@@ -51,7 +51,7 @@ class SensorOptions(Section):
         return 60_000_000
 
     def time_limits(self) -> TimeLimits | None:
-        """What of the device's own times is believed; None: all of them, whatever they say."""
+        """Which of the device's own times are believed; None: all of them."""
         return TimeLimits()
 
     def channel_options(self) -> dict[str, ChannelOptions]:

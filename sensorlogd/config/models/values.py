@@ -1,4 +1,4 @@
-"""What a scalar of the file means: durations, sizes, rates, names, places and times, each checked where it is read.
+"""The types of scalars: durations, sizes, rates, names, places and times, each validated when it is read.
 
 The loader hands all scalars over as text, so what a word means is settled here and nowhere else: ``NO`` in a field of
 text is the word, ``on`` in a boolean is true, ``1e3`` in a number is 1000, ``22:22`` never becomes 1342.
@@ -21,7 +21,7 @@ from sensorlogd.notation.symbols import micro
 
 NAME = re.compile(r"\w[\w-]{0,63}")
 DURATION_PATTERN = r"^\s*(\d+(\.\d*)?\s*(us|ms|s|min|mo|m|h|d|w|y)\s*)+$"
-# What readings, series and their exports are told by: a label of that name would hide it, or be hidden.
+# Fields of readings, series and exports: a label of the same name would hide the field, or be hidden by it.
 RESERVED_LABELS = frozenset(("sensor", "channel", "unit", "series", "time", "value", "quality", "le", "quantile"))
 
 
@@ -34,7 +34,7 @@ def _size(value: Any) -> Any:
 
 
 def _rate(value: Any) -> Any:
-    """``5/min`` in units per second."""
+    """Turns ``5/min`` into units per second."""
     if not isinstance(value, str):
         return value
     number, slash, unit = value.partition("/")
@@ -70,7 +70,7 @@ def _zone(value: str) -> str:
 
 
 def _instant(value: Any) -> Any:
-    """Microseconds of an ISO 8601 time; without a zone it is UTC."""
+    """Turns an ISO 8601 time into microseconds since 1970; without an offset it is UTC."""
     if not isinstance(value, str):
         return value
     try:
@@ -81,7 +81,8 @@ def _instant(value: Any) -> Any:
 
 
 def _path(value: str, info: ValidationInfo) -> str:
-    """Relative ones are the configuration's folder's, which the loader tells."""
+    """Turns a path into an absolute one; relative paths start from the configuration's folder, which the loader passes as
+    context."""
     folder = (info.context or {}).get("folder")
     return value if folder is None else str(light.resolve(value, folder))
 

@@ -1,4 +1,4 @@
-"""The pages and the API: where they are served, and who may look."""
+"""The model of ``web:``: where the pages and the API are served, and who may look."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorlogd.config.models.values import DurationUs, SizeBytes
 
 
 def _listen(value: str, info: ValidationInfo) -> str:
-    """The keys before it are known already: ``auth`` is one of them."""
+    """Validates ``listen`` together with ``auth``, which is declared before it and so is known already."""
     problem = auth_needed(value)
     if problem is not None and "auth" in info.data and info.data["auth"] is None:
         raise ValueError(problem)
@@ -59,7 +59,7 @@ class WebOptions(Section):
     )
 
     def may_change(self) -> bool:
-        """What is not said: only whoever is on this machine, as far as can be seen from here."""
+        """Whether the pages may change things. If it is not set: only if no other machine can reach the address."""
         if self.changes is not None:
             return self.changes
         return is_loopback(split_listen(self.listen)[0]) and not self.base_path and not self.allowed_hosts

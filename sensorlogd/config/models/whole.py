@@ -1,4 +1,4 @@
-"""A whole configuration, with every default filled in."""
+"""The result of loading: a whole configuration with every default filled in."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Config:
     """A whole configuration that was found valid.
 
-    ``failed_sensors``: sensors whose driver cannot be loaded, with the reason; only they are out of service.
-    ``base_dir``: what relative paths are relative to. ``text``: one self-contained file, see ``snapshot``.
+    ``failed_sensors``: sensor -> why its driver cannot be loaded; only those are out of service. ``base_dir``: the folder that
+    relative paths start from. ``text``: the configuration as one self-contained file, see ``snapshot``.
     """
 
     path: Path
@@ -61,5 +61,5 @@ class Config:
         return self.text
 
     def describe_heartbeat(self, sensor: str) -> str:
-        """For people: ``3s``."""
+        """The heartbeat of a sensor in words, e.g. ``3s``."""
         return format_duration(self.sensors[sensor].heartbeat_us())

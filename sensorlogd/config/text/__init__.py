@@ -1,1 +1,1 @@
-"""The text of a YAML file: what stands where, and why it is no YAML."""
+"""Works on the text of YAML files: where each part stands, and why a text is not valid YAML."""

@@ -1,4 +1,4 @@
-"""Keys, colons and indentation of the lines of a YAML text: what a beginner gets wrong there."""
+"""Finds mistakes with keys, colons and indentation in the lines of a YAML text."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^']|'')*')\s*(?P<more>[^\s#].*)
 
 
 def find(lines: list[BlockLine], until: int) -> Finding | None:
-    """The first mistake in the lines up to number ``until``."""
+    """The first mistake in the lines up to line number ``until``; None if there is none."""
     return next((found for found in _findings(lines) if found.line <= until), None)
 
 
 def _findings(lines: list[BlockLine]) -> Iterator[Finding]:
     levels: list[int] = []  # the columns at which keys or entries stand, outermost first
-    left: list[int] = []  # those that were left by the line before
+    left: list[int] = []  # the columns that the line before ended
     before: BlockLine | None = None
     followed = [*((line, following) for line, following in pairwise(lines)), *((line, None) for line in lines[-1:])]
     for line, after in followed:
@@ -57,7 +57,7 @@ def _has_value(line: BlockLine) -> bool:
 
 
 def _level(line: BlockLine, levels: list[int], left: list[int], before: BlockLine | None) -> Finding | None:
-    """A line that stands deeper than it may, or between two levels."""
+    """The mistake of a line that is indented deeper than it may be, or between two levels."""
     if not levels or before is None or (_KEY.fullmatch(line.text) is None and not _ITEM.match(line.text)):
         return None
     here, mine = line.indent, shown(line.text)
@@ -115,7 +115,7 @@ def _value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding
 
 
 def _no_key(line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None) -> Iterator[Finding]:
-    """A line without 'key: '. Below a key without brackets it may be the rest of a long text."""
+    """The mistake of a line without 'key: '. Below a key without brackets such a line may be the rest of a long text."""
     if (wide := _WIDE_COLON.fullmatch(text)) is not None:
         cure = f"a line is 'key: value', with a plain one: write {_pair(wide[1], wide[2])}"
         yield Finding(line.number, indent + 1, f"{shown(text)} has a colon of another script; {cure}")

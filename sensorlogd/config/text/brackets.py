@@ -1,4 +1,5 @@
-"""Quotes and brackets of a YAML text: which are left open, closed twice, or lack a comma. Reads text that is no YAML, too."""
+"""Finds quotes and brackets of a YAML text that are left open, closed twice, or lack a comma. Works on text that is not valid
+YAML."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ _LONG_TEXT = re.compile(r"(^|[:-] +)[|>][+\-0-9]*$")
 
 
 def walk(text: str) -> tuple[list[Finding], list[BlockLine]]:
-    """What is wrong with quotes and brackets, in the order of the file, and the lines that are not inside of any."""
+    """(mistakes with quotes and brackets, the lines that begin outside of them), both in the order of the file."""
     walker = _Walker(text.splitlines())
     walker.run()
     return walker.findings, walker.block
@@ -63,7 +64,7 @@ class _Walker:
         )
 
     def _goes_on(self, at: int, indent: int) -> bool:
-        """Whether a line may be the continuation of what a bracket opened."""
+        """Whether line ``at`` may continue what an open bracket began."""
         line = self.lines[at]
         if not line.strip() or line.lstrip().startswith("#"):
             return True
@@ -83,7 +84,7 @@ class _Walker:
     # ---- one line --------------------------------------------------------------------------------------------------
 
     def _line(self, at: int) -> tuple[int, str]:
-        """The number of the line where it ends (a quote may go on) and its text without a comment."""
+        """(number of the line on which it ends, since a quote may go on; its text without a comment) of line ``at``."""
         line, col, fresh = self.lines[at], 0, True
         while col < len(line):
             char = line[col]
@@ -114,7 +115,7 @@ class _Walker:
         return at, line
 
     def _inside(self, at: int, col: int, char: str, fresh: bool) -> bool:
-        """A character between brackets; whether a value may begin after it."""
+        """Take in a character between brackets. Returns whether a value may begin after it."""
         after = self.lines[at][col + 1 : col + 2]
         if char == ",":
             self.colon, self.ended, self.word = False, False, ""
@@ -139,7 +140,7 @@ class _Walker:
         self._add(at, start, f"a comma is missing {behind}; write {f'{before}, {key}: ...'.lstrip(', ')!r}")
 
     def _separated(self, at: int, col: int) -> None:
-        """What follows a closed quote or bracket is a comma."""
+        """Note a mistake if something other than a comma follows a closed quote or bracket."""
         if self.ended and self.open:
             behind = self.lines[at][:col].rstrip()
             self._add(
@@ -169,7 +170,8 @@ class _Walker:
         self.ended, self.word = True, ""
 
     def _quote(self, at: int, col: int) -> tuple[int, int, str]:
-        """Past the closing quote: (line, column, that line); line -1 if it is not closed where it should be."""
+        """(line, column, text of that line) just behind the closing quote; line -1 if the quote is not closed where it should
+        be."""
         quote, first, begun = self.lines[at][col], at, col
         col += 1
         while at < len(self.lines):

@@ -1,7 +1,7 @@
-"""Small changes to the text of a configuration that leave every other character as it is. Pure.
+"""Makes small changes to the text of a configuration and leaves every other character as it is. Pure.
 
-Each change is made at the places that the parser names, and the result is read again: where it does not say exactly what was
-meant, there is no result, and people are told what to write instead.
+Each change is made at the places that the parser names, and the result is read again: if it does not say exactly what was meant,
+there is no result, and people are told what to write instead.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INCLUDE = f"include: {FOLDER}"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Lines of a file, counted from 1, both included; ``alone``: nothing but this sensor stands in the file."""
+    """The lines that describe a sensor, counted from 1, both included. ``alone``: the file contains nothing but this sensor."""
 
     first: int
     last: int
@@ -30,7 +30,7 @@ class Place:
 
 
 def with_include(text: str, entry: str = FOLDER) -> str | None:
-    """``text`` that also includes ``entry``; None if that cannot be done without touching more than that."""
+    """``text`` with ``entry`` added to ``include:``; None if that cannot be done without touching more than that."""
     top = _compose(text)
     data = _data(text)
     if not isinstance(top, yaml.MappingNode) or not isinstance(data, dict):
@@ -61,7 +61,7 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
 
 
 def place_of(text: str, sensor: str) -> Place | None:
-    """Where a sensor is described; None if it is not in this text."""
+    """The lines that describe a sensor; None if it is not in this text."""
     top = _compose(text)
     sensors = _value(top, "sensors")
     found = _entry(sensors, sensor)
@@ -74,7 +74,7 @@ def place_of(text: str, sensor: str) -> Place | None:
 
 
 def renamed(text: str, old: str, new: str) -> str | None:
-    """``text`` in which the sensor ``old`` is called ``new``, with ``was: old``; None as above."""
+    """``text`` with the sensor ``old`` renamed to ``new``, with ``was: old``; None if that cannot be done without touching more."""
     data = _data(text)
     found = _entry(_value(_compose(text), "sensors"), old)
     if found is None or not isinstance(data, dict):
@@ -100,7 +100,7 @@ def renamed(text: str, old: str, new: str) -> str | None:
 
 
 def _compose(text: str) -> Any:
-    """The nodes, with places that count characters; None for what is no YAML."""
+    """The root node, with places counted in characters; None if the text is not valid YAML."""
     try:
         return nodes.compose(text, count_characters=True)
     except nodes.UNREADABLE:
@@ -129,7 +129,7 @@ def _entry(node: Any, key: str) -> tuple[yaml.Node, yaml.Node] | None:
 
 
 def _last_line(node: yaml.Node) -> int:
-    """The last one that holds something of it; the parser's own end of a block is where the next thing begins."""
+    """The number of the last line that has a part of the node. The parser's own end of a block is where the next thing begins."""
     if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return max(_last_line(child) for child in (last if isinstance(last, tuple) else (last,)))

@@ -1,4 +1,4 @@
-"""A mistake in the text of a YAML file, before it is a configuration."""
+"""The types of what is found in a YAML text: a mistake, and a line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class BlockLine:
-    """A line that begins outside of quotes, brackets and texts of several lines; ``text`` without indentation and comment."""
+    """A line that begins outside of quotes, brackets and multi-line texts; ``text``: without indentation and comment."""
 
     number: int
     indent: int
@@ -26,7 +26,7 @@ class BlockLine:
 
 
 def shown(text: str) -> str:
-    """In quotes, cut where it is long."""
+    """The text in quotes, shortened if it is long."""
     text = text.strip()
     text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
     return f"'{text}'" if "'" not in text else f'"{text}"'

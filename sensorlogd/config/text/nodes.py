@@ -1,4 +1,4 @@
-"""YAML as nodes: the one place that says how text becomes them. No pydantic: verbs that only read the log start with this."""
+"""Turns YAML text into nodes; nothing else does. Does not import pydantic: verbs that only read the log start with this."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import yaml
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
-DEEPEST = 1_000  # levels: composing recurses, in libyaml beyond the stack of the process
+DEEPEST = 1_000  # levels: composing recurses, and libyaml does so without a check of the stack of the process
 UNREADABLE = (yaml.YAMLError, ValueError, RecursionError)  # what composing garbage raises
 
 
 def compose(text: str, *, count_characters: bool = False) -> Any:
     """The node of the whole text, None if it is empty. Raises UNREADABLE.
 
-    ``count_characters``: the places in the text are exact whatever is in it, which libyaml's are not.
+    ``count_characters``: places in the text are exact for any text; those of libyaml are not.
     """
     loader = yaml.SafeLoader if count_characters else LOADER
     _refuse_too_deep(text, loader)
@@ -23,7 +23,7 @@ def compose(text: str, *, count_characters: bool = False) -> Any:
 
 
 def _refuse_too_deep(text: str, loader: Any) -> None:
-    """Looks at the events, which needs no recursion. Raises ValueError, yaml.YAMLError."""
+    """Raise ValueError if the text is nested too deep. Looks at parser events, which needs no recursion. Raises yaml.YAMLError."""
     depth = 0
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -35,10 +35,10 @@ def _refuse_too_deep(text: str, loader: Any) -> None:
 
 
 def of_file(path: Path) -> Any:
-    """The same of a file in UTF-8, of which what is not UTF-8 is replaced. Raises OSError, UNREADABLE."""
+    """``compose`` for a file in UTF-8; bytes that are not UTF-8 are replaced. Raises OSError, UNREADABLE."""
     return compose(text_of(path))
 
 
 def text_of(path: Path) -> str:
-    """Raises OSError."""
+    """The text of a file in UTF-8; bytes that are not UTF-8 are replaced. Raises OSError."""
     return path.read_text("utf-8-sig", errors="replace")

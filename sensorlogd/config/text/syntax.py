@@ -1,7 +1,7 @@
-"""Why a text is no YAML, in plain words: what stands there, what may stand there, what to write.
+"""Explains in plain words why a text is not valid YAML: what stands there, what may stand there, what to write.
 
-The parser says where it gave up, which is often lines behind the mistake. So the text is looked at again for what people
-do get wrong: quotes and brackets first, then tabs and special characters, then colons and indentation.
+The parser says where it gave up, which is often lines behind the mistake. So the text is searched again for the mistakes that
+people make: quotes and brackets first, then tabs and special characters, then colons and indentation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPECIAL = {
 
 
 def explain(text: str, error: yaml.MarkedYAMLError) -> Finding:
-    """The mistake that ``error`` stumbled over."""
+    """The mistake that made the parser raise ``error``."""
     at = error.problem_mark or error.context_mark
     line, col = (at.line + 1, at.column + 1) if at else (1, 1)
     lines = text.splitlines() or [""]
@@ -50,7 +50,7 @@ def explain(text: str, error: yaml.MarkedYAMLError) -> Finding:
 
 
 def _tab(lines: list[str], line: int) -> Finding | None:
-    """A tab before the first word of the line where reading ended, or of the one before."""
+    """The mistake of a tab before the first word of the line at which reading ended, or of the line before."""
     for number in (line, line - 1):
         if not 1 <= number <= len(lines):
             continue
@@ -91,7 +91,7 @@ def _anchor(lines: list[str], line: int, col: int, words: str) -> Finding | None
 
 
 def _special(lines: list[str], line: int) -> Finding | None:
-    """A value that begins with a character that means something to YAML."""
+    """The mistake of a value that begins with a character that means something to YAML."""
     for number in (line, line - 1):
         found = re.search(
             r"(?:(?<=[:\-] )|(?<=[\[{,])|(?<=, )) *(?P<value>[%@`*&!|>?][^,\]}]*)", _at(lines, number).split(" #")[0]

@@ -1,4 +1,4 @@
-"""YAML text to plain data with a place for every part. Knows YAML, knows nothing of sensors.
+"""Turns YAML text into plain data with a place for every part. Knows YAML, knows nothing of sensors.
 
 PyYAML composes the nodes once; scalars stay text (only a plain ``null``, ``~`` or nothing is None), because what
 ``on``, ``NO``, ``22:22`` or ``1e3`` mean is the schema's to say. Size, depth and the work that aliases can cause are
@@ -81,7 +81,7 @@ def dotted(where: Where) -> str:
 
 
 def read(file: Path, errors: list[ConfigError]) -> Tree | None:
-    """The tree of a file; None and an entry in ``errors`` if there is none."""
+    """Read a file. Returns its tree; None, with an entry in ``errors``, if there is none."""
     start = Mark(file)
     try:
         if file.is_dir():
@@ -110,7 +110,7 @@ def read(file: Path, errors: list[ConfigError]) -> Tree | None:
 
 
 def parse(text: str, file: Path, errors: list[ConfigError]) -> Tree | None:
-    """The tree of a text; None and an entry in ``errors`` if it is not YAML or exceeds the bounds."""
+    """Parse a text. Returns its tree; None, with an entry in ``errors``, if it is not YAML or exceeds the bounds."""
     try:
         if not _within_bounds(text, file, errors):
             return None
@@ -134,7 +134,8 @@ def parse(text: str, file: Path, errors: list[ConfigError]) -> Tree | None:
 
 
 def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
-    """Look at the events, which needs no recursion, before nodes are composed, which does."""
+    """Whether the text is within the bounds, else with an entry in ``errors``. Looks at parser events, which needs no recursion,
+    before nodes are composed, which does."""
     depth = documents = 0
     for number, event in enumerate(yaml.parse(text, Loader=nodes.LOADER)):
         at = event.start_mark

@@ -1,1 +1,1 @@
-"""What is wrong or regrettable in a configuration, in plain words."""
+"""Says in plain words what is wrong, or will be regretted, in a configuration."""

@@ -1,4 +1,4 @@
-"""What concerns an alarm together with the rest of a configuration: the series it meets, the targets it names."""
+"""Checks an alarm together with the rest of the configuration: the series it matches, the targets it names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def met(options: AlarmOptions, sensors: Mapping[str, SensorOptions]) -> list[Sub
 def mistakes(
     alarms: Mapping[str, AlarmOptions], targets: Mapping[str, Any], sensors: Mapping[str, SensorOptions], *, all_known: bool
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(place, problem) of each. ``all_known``: no sensor has a mistake or a driver that is missing, so all series are known."""
+    """(place, problem) of each mistake. ``all_known``: every sensor is valid and has its driver, so all series are known."""
     names = [f"{name}.{channel}" for name, sensor in sensors.items() for channel in sensor.channel_options()]
     for name, options in alarms.items():
         for below, target in unknown_targets(options, list(targets)):

@@ -1,6 +1,6 @@
-"""A value that the schema refuses, in plain words: what is allowed there, what was found, what to write.
+"""Explains in plain words why the schema refuses a value: what is allowed there, what was found, what to write.
 
-The library that checks the values has words of its own for it; none of them is shown.
+Pydantic's own messages are never shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BOUNDS = {
 
 
 class _Mistake:
-    """``written``: what the file says there; ``key``: the key it belongs to."""
+    """A mistake to explain. ``written``: what the file says there; ``key``: the key it belongs to."""
 
     def __init__(self, model: type[BaseModel], detail: ErrorDetails, data: object) -> None:
         self.model, self.loc, self.kind = model, detail["loc"], detail["type"]
@@ -41,7 +41,7 @@ class _Mistake:
         self.field = field_at(model, self.loc)
 
     def example(self) -> str:
-        """The default of the key, where it says something."""
+        """The default of the key as an example; empty if it would not help."""
         default = None if self.field is None else self.field.default
         return str(default) if isinstance(default, (int, float, str)) and not isinstance(default, bool) and default != "" else ""
 
@@ -51,7 +51,7 @@ class _Mistake:
 
 
 def explain(model: type[BaseModel], detail: ErrorDetails, data: object) -> str:
-    """One mistake that was found while ``data`` was checked by ``model``."""
+    """The sentence for a mistake that ``model`` found in ``data``."""
     mistake = _Mistake(model, detail, data)
     if mistake.kind == "extra_forbidden":
         return _unknown_key(mistake)
@@ -64,7 +64,7 @@ def explain(model: type[BaseModel], detail: ErrorDetails, data: object) -> str:
 
 
 def found(value: object) -> str:
-    """What stands in the file, for the end of a sentence."""
+    """``found ...``, which describes a value of the file at the end of a sentence."""
     if value is None:
         return "found nothing (the value is empty)"
     if isinstance(value, Mapping):
@@ -75,7 +75,7 @@ def found(value: object) -> str:
 
 
 def names_wanted(key: str, value: object) -> str:
-    """Below ``key`` stand the names of sensors or templates."""
+    """The sentence for a value where names of sensors or templates are required."""
     name = (
         next((str(next(iter(item), "")) if isinstance(item, dict) else str(item) for item in value if item), "")
         if isinstance(value, list)
@@ -103,7 +103,7 @@ def _unknown_key(mistake: _Mistake) -> str:
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:
-    """``key`` is none of ``known``; perhaps its colon is what is wrong."""
+    """The sentence for a ``key`` that is not among ``known``; perhaps only its colon is wrong."""
     listing = f"; known: {', '.join(known)}" if known else ""
     split = re.fullmatch(r"([\w-]+)\s*[:=]\s*(.+)", key)
     if split is not None and split[1] in known:
@@ -140,7 +140,7 @@ def _digits(mistake: _Mistake) -> str:
 
 
 def _meant(written: str, whole: bool) -> str:
-    """The number that was probably meant; empty if it cannot be told."""
+    """The number that was probably meant; empty if that cannot be told."""
     text = written.strip()
     if whole and re.fullmatch(r"[-+]?\d{1,3}([., _']\d{3})+", text, re.ASCII):
         return re.sub(r"[., _']", "", text)
@@ -214,7 +214,7 @@ def _one_of(mistake: _Mistake) -> str:
 
 
 def _own_words(mistake: _Mistake) -> str:
-    """Checks of our own say it themselves; what was found is added if they do not."""
+    """The message of one of our own validators; what was found is appended if it does not say so."""
     if mistake.kind not in ("value_error", "assertion_error"):
         return f"is not allowed here, {found(mistake.written)}; write something else{mistake.meaning()}"
     problem = mistake.message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
@@ -236,7 +236,7 @@ _SAYS: dict[str, Callable[[_Mistake], str]] = {
 
 
 def _value_at(data: Any, loc: Loc, otherwise: object) -> Any:
-    """What the file says there. A part of ``loc`` that is not there names a branch of a union."""
+    """The value in the file at ``loc``. A part of ``loc`` that the data does not have is the name of a branch of a union."""
     for part in loc:
         try:
             data = data[part]
@@ -250,7 +250,7 @@ def _value_at(data: Any, loc: Loc, otherwise: object) -> Any:
 
 
 def _last_key(data: Any, loc: Loc) -> str:
-    """The innermost key that is in the file, or misses there; names of branches are left out."""
+    """The innermost key of ``loc`` that is in the file, or is missing there; names of branches of a union are left out."""
     last = ""
     for part in loc:
         try:
@@ -262,7 +262,7 @@ def _last_key(data: Any, loc: Loc) -> str:
 
 
 def _bounds_as_written(problem: str, bounds: Mapping[str, Any], written: str) -> str:
-    """A limit in the unit of the file: durations and sizes are validated as microseconds and bytes."""
+    """``problem`` with its limits in the unit of the file: durations and sizes are validated as microseconds and bytes."""
     if written.strip()[-1:].isdigit():
         return problem
     for read_unit, show in ((parse_duration, format_duration), (parse_size, format_size)):

@@ -1,4 +1,4 @@
-"""What may stand at a place of the configuration: its keys, and what is known of one of them."""
+"""Finds the keys that are allowed at a place of the configuration, and the field of one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Loc = tuple[int | str, ...]
 
 
 def keys_at(model: Any, loc: Loc) -> set[str]:
-    """The keys that are known at ``loc`` inside ``model``."""
+    """The keys that are allowed at ``loc`` inside ``model``."""
     names: set[str] = set()
     for kind in _at(model, loc):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -22,7 +22,7 @@ def keys_at(model: Any, loc: Loc) -> set[str]:
 
 
 def field_at(model: Any, loc: Loc) -> FieldInfo | None:
-    """The nearest key at or above ``loc``: its description and its default say what is meant."""
+    """The field of the nearest key at or above ``loc``, for its description and default; None if there is none."""
     for length in range(len(loc), 0, -1):
         for kind in _at(model, loc[: length - 1]):
             if not (isinstance(kind, type) and issubclass(kind, BaseModel)):

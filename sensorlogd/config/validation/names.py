@@ -1,4 +1,4 @@
-"""'Did you mean ...?'"""
+"""Suggests the nearest known word: 'did you mean ...?'"""
 
 from __future__ import annotations
 

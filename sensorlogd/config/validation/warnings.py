@@ -1,4 +1,4 @@
-"""What is allowed but will be regretted: ports that renumber, history that retires, pages that everybody can read."""
+"""Warns of what is allowed but will be regretted: ports that renumber, history that retires, pages that everybody can read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sensorlogd.notation.symbols import micro
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
-# Gives (stable name, whether the by-id name is shared by several adapters) of a device.
+# device -> (its stable name, whether several adapters share the by-id name)
 StableName = Callable[[str], tuple[str, bool]]
 
 
 class Stored(Protocol):
-    """A series that the log knows, and how many readings it has."""
+    """A series in the database, and how many readings it has."""
 
     @property
     def sensor(self) -> str: ...
@@ -32,7 +32,8 @@ class Stored(Protocol):
 
 
 def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] = ()) -> Iterator[str]:
-    """One line each: the place in the configuration, what will happen, what to do. ``stored``: what the log holds."""
+    """The warnings, one line each: the place in the configuration, what will happen, what to do. ``stored``: the series in the
+    log."""
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
     if not config.sensors and not config.failed_sensors:
@@ -81,7 +82,7 @@ def _alarms(config: Config) -> Iterator[str]:
 
 
 def _retiring(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
-    """History of names that are not configured any more."""
+    """Warnings about series in the database whose names are not configured any more, or whose unit changes."""
     configured = {(name, channel) for name, sensor in config.sensors.items() for channel in sensor.channel_options()}
     former = {sensor.was for sensor in config.sensors.values() if sensor.was}
     renamed = {

@@ -1,1 +1,1 @@
-"""Files that are no tables of text: workbooks, Parquet, SQLite files of other programs, line protocol."""
+"""Reads files that are not tables of text: workbooks, Parquet, SQLite files of other programs, line protocol."""

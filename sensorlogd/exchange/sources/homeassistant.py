@@ -1,4 +1,4 @@
-"""Home Assistant's recorder: states as they came, or the hourly statistics, which reach back further.
+"""Reads the recorder of Home Assistant: states as they came, or the hourly statistics, which reach back further.
 
 Series have the names of the entities: ``sensor.living_room`` is channel ``living_room`` of ``sensor``.
 """
@@ -23,7 +23,7 @@ TABLES = ("states", *WIDTHS_US)
 SWITCHES = {"on": 1.0, "off": 0.0}
 _OF_SWITCHES = ("binary_sensor", "switch", "light", "input_boolean", "fan")
 _SILENT = ("unavailable", "unknown", "", None)
-_CIRCULAR = 2  # of mean_type
+_CIRCULAR = 2  # the value of mean_type for angles
 
 
 def is_one(names: list[str]) -> bool:
@@ -31,7 +31,7 @@ def is_one(names: list[str]) -> bool:
 
 
 def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[Found]:
-    """``left_out``: entities that never were a number -> an example. Raises FileError."""
+    """Read the states or statistics. ``left_out`` is filled: entities that never were a number -> an example. Raises FileError."""
     if not columns(conn, table):
         raise FileError(name, 0, f"this recorder has no table {table!r}")
     try:
@@ -41,7 +41,8 @@ def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left
 
 
 def target(entity: str, options: Options, unit: str | None, kind: str | None) -> Target:
-    """``--sensor NAME``: channels of that sensor, with the domain before the name but for ``sensor``."""
+    """The target of an entity. With ``--sensor NAME`` it is a channel of that sensor, with the domain before its name unless that
+    is ``sensor``."""
     domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
     if options.sensor is None:
         return target_of(domain, rest or "state", unit, kind)
@@ -49,7 +50,7 @@ def target(entity: str, options: Options, unit: str | None, kind: str | None) ->
 
 
 def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[Found]:
-    """An entity that is silent has a missing reading, once it had a number."""
+    """The readings of all states. An entity that becomes unavailable gets a missing reading, once it had a number."""
     known: dict[str, Target] = {}
     read = _reader()
     for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
@@ -69,7 +70,8 @@ def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]
 
 
 def _sql_of_states(conn: sqlite3.Connection) -> str:
-    """Entities moved to a table of their own, and times from text to seconds, as the schema grew."""
+    """The query for the states, whatever the age of the schema: entities moved to a table of their own, and times from text to
+    seconds."""
     there = set(columns(conn, "states"))
     with_meta = bool(columns(conn, "states_meta")) and "metadata_id" in there
     entity = (
@@ -104,7 +106,7 @@ def _number(entity: str, state: str | None) -> float | None:
 
 @lru_cache(maxsize=4096)
 def _described(attributes: str | None) -> tuple[str | None, str | None]:
-    """Unit and kind."""
+    """(unit, kind) from the attributes, a JSON object; None for what they do not say."""
     try:
         found = json.loads(attributes or "{}")
     except (ValueError, RecursionError):
@@ -120,7 +122,8 @@ def _described(attributes: str | None) -> tuple[str | None, str | None]:
 
 
 def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Generator[Found]:
-    """A mean stands at the beginning of its interval; what a meter showed (``state``) at the end, when it did."""
+    """The readings of statistics. A mean gets the time at which its interval begins; the value of a meter (``state``) the time at
+    which it ends, when it was read."""
     meta = set(columns(conn, "statistics_meta"))
     circular = "m.mean_type" if "mean_type" in meta else "NULL"
     there = set(columns(conn, table))

@@ -1,4 +1,4 @@
-"""InfluxDB's line protocol: ``measurement,tag=value field=1.5,other=2i 1465839830100400200``.
+"""Reads InfluxDB's line protocol: ``measurement,tag=value field=1.5,other=2i 1465839830100400200``.
 
 https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/
 """
@@ -20,24 +20,25 @@ _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
 def looks_like(line: str) -> bool:
-    """Strictly: with a time of ten digits or more."""
+    """Whether the line is certainly line protocol, with a time of ten digits or more."""
     return _LOOKS.fullmatch(line) is not None
 
 
 class Points:
-    """``options.sensor``: of all; ``sensor_column``: the tag that names it; else the measurement with the values of its tags."""
+    """Reads points. The sensor is ``options.sensor``, else the tag ``sensor_column``, else the measurement with the values of its
+    tags."""
 
     def __init__(self, lines: Lines, options: Options) -> None:
         self._lines = lines
         self._options = options
         self._targets: dict[tuple[str, str, bool], Target] = {}
-        self._keys: dict[str, str] = {}  # a series -> what it comes from
+        self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
         self.left_out: dict[str, str] = {}
         form = options.time_format if options.time_format in stamps.EPOCHS else None
         self._time = None if form is None else stamps.reader(form, "UTC")
 
     def read(self) -> Iterator[Found]:
-        """Words are left out, and named."""
+        """The readings. Fields with words are left out, and their names noted."""
         in_schema = False
         self._lines.begin()
         for line in self._lines:
@@ -110,7 +111,7 @@ class Points:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """Measurement with tags, and what stands behind the first blank that is not escaped."""
+    """(measurement with tags, the rest of the line), cut at the first blank that is not escaped."""
     match = re.match(r"(?:\\.|[^ \\]|\\$)+", text)
     end = match.end() if match else 0
     return text[:end], text[end:].lstrip(" ")

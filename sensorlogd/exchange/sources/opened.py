@@ -1,4 +1,4 @@
-"""Which kind of file it is, by what it begins with, and how it is read."""
+"""Finds out which kind of file it is by its first bytes, and opens it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _LOOK = 20  # lines that may be comments before the first point
 def opened(
     file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
 ) -> tuple[Lines, Plan, str]:  # fmt: skip
-    """The lines, how they are read, and the head above them, which is read already.
+    """(lines, how they are read, the head above them, which is read already).
 
-    ``path``: None for a pipe. ``chosen``: a table or sheet of it. ``stack``: closes what is read.
+    ``path``: None for a pipe. ``chosen``: a table or sheet of the file. ``stack``: closes what is opened.
 
     Raises FileError, ValueError (options that do not fit).
     """

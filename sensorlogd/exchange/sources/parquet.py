@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow, which is an extra. Some thousand rows at a time."""
+"""Reads Parquet with pyarrow, which is an extra, some thousand rows at a time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ROWS_AT_ONCE = 8_192
 
 
 def lines(path: Path, stack: ExitStack) -> TableLines:
-    """Raises FileError."""
+    """The rows of a Parquet file. Raises FileError."""
     try:
         from pyarrow import parquet
     except ImportError:
         raise FileError(str(path), 0, "Parquet needs pyarrow, which comes with sensorlogd's extra 'parquet'") from None
     try:
         file = stack.enter_context(parquet.ParquetFile(path))
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # a damaged file can make the library raise anything
         raise FileError(str(path), 0, f"this is no Parquet file that can be read: {error}") from None
     return TableLines(_rows(file), str(path))
 
@@ -34,7 +34,7 @@ def _rows(file: Any) -> Iterator[Sequence[Any]]:
 
 
 def _cells(column: Any) -> Any:
-    """Timestamps to the microsecond: nanoseconds are beyond what Python's own times hold."""
+    """The cells of a column. Timestamps are cut to microseconds: Python's own times hold no nanoseconds."""
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":

@@ -1,4 +1,4 @@
-"""SQLite files of other programs, opened to be read only; any table or view of them, and those that are known."""
+"""Reads SQLite files of other programs: any table or view of them, and the schemas that are known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAGIC = b"SQLite format 3\0"
 
 
 def connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
-    """One snapshot, so that a program that goes on writing is nothing to us. Raises FileError."""
+    """Open a file to read it as a single snapshot, even while another program writes to it. Raises FileError."""
     try:
         conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         stack.callback(conn.close)
@@ -27,7 +27,7 @@ def connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
 
 
 def tables(conn: sqlite3.Connection) -> list[str]:
-    """Tables and views, but not SQLite's own."""
+    """The names of tables and views, without SQLite's own."""
     sql = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite!_%' ESCAPE '!' ORDER BY name"
     return [name for (name,) in conn.execute(sql)]
 
@@ -41,7 +41,7 @@ def quoted(name: str) -> str:
 
 
 def lines(conn: sqlite3.Connection, name: str, table: str | None, stack: ExitStack) -> tuple[TableLines, str]:
-    """The rows of a table, in the order of their ids, and which it is. Raises FileError."""
+    """(the rows of a table in the order of their ids, the name of the table). Raises FileError."""
     there = tables(conn)
     if {"series", "rollup", "history"} <= set(there):
         raise FileError(

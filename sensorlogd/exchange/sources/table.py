@@ -1,4 +1,4 @@
-"""Rows of cells as lines of CSV: whatever can be said of the columns of a text file can be said of a workbook, too."""
+"""Turns rows of cells into lines of CSV, so that every option about the columns of a text file works for a workbook, too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ DELIMITER = ","
 
 
 class TableLines(Lines):
-    """``rows``: the first one is the header; a line is a row. What they raise is told as a mistake of the file."""
+    """Lines made of rows. ``rows``: the first one is the header; a line is a row. Errors that they raise become mistakes of the
+    file."""
 
     def __init__(self, rows: Iterator[Sequence[Any]], name: str) -> None:
         self._begin(name, "utf-8")
@@ -25,7 +26,7 @@ class TableLines(Lines):
 
     @property
     def done(self) -> int:
-        return 0  # nobody knows how far it is
+        return 0  # how much of the file has been read is not known
 
     def _read(self) -> str:
         try:
@@ -34,7 +35,7 @@ class TableLines(Lines):
             return ""
         except FileError:
             raise
-        except Exception as error:  # a library's own, of a file that is damaged: whatever it is, there is no way on
+        except Exception as error:  # the library may raise anything for a damaged file
             raise FileError(self.name, self.number + 1, f"it cannot be read on: {error}") from None
         cells = [text(cell) for cell in row]
         while len(cells) > max(self._width, 1) and not cells[-1]:
@@ -49,7 +50,7 @@ class TableLines(Lines):
 
 
 def text(cell: Any) -> str:
-    """A cell as text that is read as what it is: numbers to the last bit, times as ISO 8601."""
+    """A cell as text that is read back as the same value: numbers to the last bit, times as ISO 8601."""
     found = _TEXTS.get(type(cell))
     if found is not None:
         return found(cell)

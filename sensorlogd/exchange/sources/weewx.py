@@ -1,4 +1,4 @@
-"""weewx: the table ``archive``, a row an interval, with a unit system of its own in each row.
+"""Reads weewx: the table ``archive`` with a row per interval, which names its own unit system.
 
 https://weewx.com/docs: dateTime is the end of the interval, in seconds since 1970.
 """
@@ -17,7 +17,7 @@ TABLE = "archive"
 KEYS = ("dateTime", "usUnits", "interval")
 SYSTEMS = {1: "US", 16: "METRIC", 17: "METRICWX"}
 
-# What a column measures, by its name; numbers behind it are further sensors of the kind.
+# What a column measures, by its name; a number behind the name is a further sensor of the same kind.
 _KINDS = {
     "temperature": r".*Temp|dewpoint|inDewpoint|windchill|heatindex|humidex|THSW|outWetbulb",
     "pressure": r"barometer|pressure|altimeter",
@@ -65,7 +65,7 @@ def is_one(conn: sqlite3.Connection) -> bool:
 
 
 def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
-    """Unit and kind; None for what is not known."""
+    """(unit, kind) of a column in that unit system; None for what is not known."""
     for kind, pattern in _KINDS.items():
         if re.fullmatch(rf"(?:{pattern})\d*", column):
             return {**_ALWAYS, **_OF_SYSTEM[system]}[kind], "angle" if kind == "direction" else None
@@ -73,7 +73,7 @@ def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
 
 
 def read(conn: sqlite3.Connection, name: str, options: Options) -> Generator[Found]:
-    """Every number of every row. NULL is no reading. Raises FileError."""
+    """The readings of every row. NULL is no reading. Raises FileError."""
     channels = [column for column in columns(conn, TABLE) if column not in KEYS]
     wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))
     targets: dict[int, list[Target]] = {}

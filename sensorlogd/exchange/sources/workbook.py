@@ -1,4 +1,4 @@
-"""xlsx, by openpyxl, which is an extra. Read row by row; only the words that cells share are held."""
+"""Reads xlsx with openpyxl, which is an extra. Read row by row; only the words that cells share are in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sensorlogd.exchange.sources.table import TableLines
 
 
 def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, str]:
-    """The rows of a sheet, and which it is. Without a name: the first one, and those behind it with the same header.
+    """(the rows of a sheet, its name). Without a name: the rows of the first sheet and of those behind it with the same header.
 
-    Formulas are what they were when the book was saved. Raises FileError.
+    Formulas have the values that were saved with the book. Raises FileError.
     """
     try:
         from openpyxl import load_workbook
@@ -23,9 +23,9 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
         raise FileError(str(path), 0, "a workbook needs openpyxl, which comes with sensorlogd's extra 'excel'") from None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of styles and extensions that are nothing to us
+            warnings.simplefilter("ignore")  # about styles and extensions, which do not matter here
             book = load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # whatever a damaged zip file, or XML in it, leads to
+    except Exception as error:  # a damaged zip file, or XML in it, can raise anything
         raise FileError(str(path), 0, f"this is no workbook that can be read: {error}") from None
     stack.callback(book.close)
     sheets = {sheet.title: sheet for sheet in book.worksheets}

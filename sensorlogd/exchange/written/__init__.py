@@ -1,1 +1,1 @@
-"""Rows as files: text for programs, text and workbooks for spreadsheets, Parquet."""
+"""Writes rows as files: text for programs, text and workbooks for spreadsheets, Parquet."""

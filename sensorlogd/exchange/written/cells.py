@@ -1,4 +1,4 @@
-"""Cells of text files: times that all look the same, and words that no spreadsheet takes for a formula."""
+"""Makes the cells of text files: times that all look the same, and words that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-EXACT = "utc"  # the column that holds the time exactly where the one for people does not
-Rows = Iterator[tuple[int, Mapping[str, Any]]]  # time in microseconds UTC, and the cells by column, without the time
+EXACT = "utc"  # the column with the exact time, if that for people is not exact
+Rows = Iterator[tuple[int, Mapping[str, Any]]]  # (µs UTC, the cells by column without the time)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.DOTALL)
@@ -18,7 +18,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n].", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """Times in one zone and one form, because programs take the first line's for that of all.
+    """Writes times in one zone and one form, because programs take the form of the first line for that of all.
 
     ``fractions``: with microseconds. A time that has some is never cut, even where none was expected.
     """
@@ -31,7 +31,7 @@ class Stamps:
         object.__setattr__(self, "_zone", ZoneInfo(self.zone))
 
     def local(self, us: int) -> datetime | None:
-        """None outside the years 1 to 9999."""
+        """The time in the zone; None outside the years 1 to 9999."""
         try:
             return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
         except OverflowError:
@@ -55,7 +55,7 @@ class Stamps:
 
 
 def guarded(text: str) -> str:
-    """With an apostrophe before what a spreadsheet would compute: ``=1+1``, ``-x``. ``bare`` takes it off again."""
+    """``text`` with an apostrophe before what a spreadsheet would compute: ``=1+1``, ``-x``. ``bare`` removes it."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 

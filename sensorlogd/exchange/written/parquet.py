@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow, which is an extra. Written some thousand rows at a time."""
+"""Writes Parquet with pyarrow, which is an extra, some thousand rows at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE, _NESTED = ("count",), ("states",)
 
 
 def write_parquet(rows: Rows, columns: Sequence[str], stamps: Stamps, file: BinaryIO) -> int:
-    """The time is a timestamp to the microsecond in the zone, numbers are doubles. Returns how many rows.
+    """Write rows; the time is a timestamp to the microsecond in the zone, numbers are doubles. Returns how many rows.
 
     Raises ImportError without pyarrow.
     """

@@ -1,4 +1,4 @@
-"""What stands before the fraction where somebody lives: a spreadsheet there reads numbers that way."""
+"""Finds the decimal sign of the user's language: a spreadsheet there reads numbers that way."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _POINT = frozenset(
 
 
 def decimal_of(environment: Mapping[str, str]) -> str:
-    """``,`` or ``.``, by LC_ALL, LC_NUMERIC or LANG."""
+    """``,`` or ``.``, from LC_ALL, LC_NUMERIC or LANG."""
     named = next((environment[key] for key in ("LC_ALL", "LC_NUMERIC", "LANG") if environment.get(key)), "C")
     before = locale.setlocale(locale.LC_NUMERIC)
     try:

@@ -1,4 +1,4 @@
-"""CSV and NDJSON for programs, CSV for spreadsheets."""
+"""Writes CSV and NDJSON for programs, and CSV for spreadsheets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from sensorlogd.notation import csv_rows, numbers
 
 
 def write_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO) -> int:
-    """``columns``: the first is the time. Returns how many rows."""
+    """Write CSV. ``columns``: the first is the time. Returns how many rows."""
     csv_rows.write([[guarded(name) for name in columns]], file)
     return csv_rows.write(([stamps.text(ts), *(_cell(row.get(column)) for column in columns[1:])] for ts, row in rows), file)
 
 
 def write_excel_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO, decimal: str) -> int:
-    """As spreadsheets read it where ``decimal`` stands before the fraction; the exact time is in a last column of its own."""
+    """Write CSV for spreadsheets that use ``decimal`` as decimal sign; the exact time is in an additional last column. Returns how
+    many rows."""
     file.write("\ufeff")  # without it they take UTF-8 for something else
     exact = Stamps("UTC", stamps.fractions)
     delimiter = ";" if decimal == "," else ","
@@ -30,7 +31,7 @@ def write_excel_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: Te
 
 
 def write_ndjson(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO) -> int:
-    """An object a line. A missing value is null."""
+    """Write an object per line; a missing value is null. Returns how many rows."""
     count = 0
     for ts, row in rows:
         found = {columns[0]: stamps.text(ts), **{column: row.get(column) for column in columns[1:]}}

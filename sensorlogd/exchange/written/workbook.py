@@ -1,4 +1,4 @@
-"""xlsx, by openpyxl, which is an extra. Written row by row, so that memory stays the same."""
+"""Writes xlsx with openpyxl, which is an extra. Written row by row, so that memory stays the same."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, BinaryIO
 
 from sensorlogd.exchange.written.cells import EXACT, Rows, Stamps
 
-MOST_ROWS = 1_048_576  # of a sheet; what is more goes on in another one
-_FIRST_YEAR = 1900  # spreadsheets know no time before
+MOST_ROWS = 1_048_576  # of a sheet; further rows go into another sheet
+_FIRST_YEAR = 1900  # spreadsheets have no earlier times
 
 
 def write_xlsx(rows: Rows, columns: Sequence[str], stamps: Stamps, file: BinaryIO) -> int:
-    """The time as a date cell in the zone, to the millisecond, the exact one as text in a last column. Returns how many rows.
+    """Write rows. The time is a date cell in the zone, to the millisecond; the exact time is text in a last column. Returns how
+    many rows.
 
     Raises ImportError without openpyxl.
     """
@@ -37,7 +38,7 @@ def write_xlsx(rows: Rows, columns: Sequence[str], stamps: Stamps, file: BinaryI
         sheet.append([when, *(_cell(row.get(column), sheet) for column in columns[1:]), exact.text(ts)])
         in_sheet += 1
         count += 1
-    if count:  # a workbook without a sheet is none
+    if count:  # a workbook must have a sheet
         book.save(file)
     return count
 
@@ -51,14 +52,14 @@ def _cell(value: Any, sheet: Any) -> Any:
 
 
 def _exact(value: float, sheet: Any) -> Any:
-    """A number to its last bit: openpyxl itself writes sixteen digits."""
+    """A cell with the number to its last bit: openpyxl itself writes sixteen digits."""
     cell = _words(repr(value), sheet)
     cell.data_type = "n"
     return cell
 
 
 def _words(value: str, sheet: Any) -> Any:
-    """Words are words, even with an equals sign before them."""
+    """A cell with text, even if it begins with an equals sign."""
     from openpyxl.cell import WriteOnlyCell
 
     cell = WriteOnlyCell(sheet, value)
