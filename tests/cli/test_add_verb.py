@@ -72,7 +72,7 @@ def stored(database: Path, sensor: str, channel: str) -> bool:
 
 def left(folder: Path) -> dict[str, str]:
     """The files that a change could touch."""
-    return {str(one.relative_to(folder)): one.read_text() for one in folder.rglob("*.y*ml*") if "data" not in one.parts}
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*.y*ml*") if "data" not in file.parts}
 
 
 def test_a_person_adds_what_is_plugged_in(folder: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_person_adds_what_is_plugged_in(folder: Path) -> None:
         assert "The daemon has it: started greenhouse; removed none; kept 1" in screen
         assert re.search(r"^First reading: temperature [\d.]+ °C, humidity [\d.]+$", screen, re.MULTILINE)
         assert re.search(r"says now \(Enter goes on\):\n  value1 +[\d.]+\n  value2 +[\d.]+\n\n", screen), "painted over"
-        assert {one["sensor"] for one in daemon.ask("status")["sensors"]} == {"lab", "greenhouse"}
+        assert {sensor["sensor"] for sensor in daemon.ask("status")["sensors"]} == {"lab", "greenhouse"}
         until(lambda: len(rows(folder / "data/sensorlogd.db", "greenhouse", "humidity")) > 3, "readings")
     assert (folder / "sensorlogd.yaml").read_text() == CONFIG + "\ninclude: conf.d\n", "comments stay"
     assert run(folder, "check", "--offline")[0] == 0
@@ -181,7 +181,7 @@ def test_what_the_daemon_refuses_is_taken_back(folder: Path) -> None:
         assert "nothing was changed" in error
         assert left(folder) == before
         assert not (folder / "conf.d").exists()
-        assert {one["sensor"] for one in daemon.ask("status")["sensors"]} == {"lab"}
+        assert {sensor["sensor"] for sensor in daemon.ask("status")["sensors"]} == {"lab"}
 
 
 def test_names_and_ports_that_are_taken(folder: Path) -> None:
@@ -312,7 +312,7 @@ def test_removed_and_back_again(folder: Path) -> None:
             assert (folder / "conf.d/yard.yaml").exists()
             status, out, error = run(folder, "remove", "yard", "--yes")
             assert (status, "removed yard" in out, "yard.yaml.removed" in out) == (0, True, True), error
-            assert {one["sensor"] for one in daemon.ask("status")["sensors"]} == {"lab"}
+            assert {sensor["sensor"] for sensor in daemon.ask("status")["sensors"]} == {"lab"}
             (command,) = re.findall(r"sensorlogd (query '.*?')", out)
             status, told, error = run(folder, *command.replace("'", "").split())
             assert (status, told.count("yard,value1") > 0) == (0, True), error
@@ -321,7 +321,7 @@ def test_removed_and_back_again(folder: Path) -> None:
             status, _, error = run(folder, "remove", "lab", "--yes")
             assert (status, "sensorlogd.yaml, line 6:" in error, "delete these lines" in error) == (1, True, True), error
             assert run(folder, "remove", "yard", "--yes")[0] == 0
-        assert sorted(one.name for one in (folder / "conf.d").iterdir()) == ["yard.yaml.removed", "yard.yaml.removed.2"]
+        assert sorted(file.name for file in (folder / "conf.d").iterdir()) == ["yard.yaml.removed", "yard.yaml.removed.2"]
         with reading(database) as conn:
             assert conn.execute("SELECT count(*) FROM series").fetchone() == (3,)
         assert run(folder, "remove", "nobody", "--yes")[0] == 2

@@ -106,7 +106,7 @@ def tried(whole: Path, folder: Path, damage: Callable[[Path], None], arguments: 
     path = folder / "log.db"
     path.write_bytes((whole / "log.db").read_bytes())
     damage(path)
-    return verb(*(one.format(folder=whole if "in.csv" in one else folder) for one in arguments), "--db", str(path))
+    return verb(*(argument.format(folder=whole if "in.csv" in argument else folder) for argument in arguments), "--db", str(path))
 
 
 @pytest.mark.parametrize("damage", [*FIRST_PAGE])
@@ -163,7 +163,7 @@ def test_what_writes_gives_up_where_readings_are_damaged(whole: Path, tmp_path: 
     path.write_bytes((whole / "log.db").read_bytes())
     damage_of(table)(path)
     began = time.monotonic()
-    arguments = [one.format(folder=whole) for one in WRITING[name]]
+    arguments = [argument.format(folder=whole) for argument in WRITING[name]]
     done = run(*arguments, "--db", str(path), check=1)
     assert "damaged" in done.stderr or "malformed" in done.stderr
     assert time.monotonic() - began < WITHIN_S + 5
@@ -176,7 +176,7 @@ def test_a_verb_that_writes_leaves_a_wal_without_its_database_alone(whole: Path,
     with closing(database.connect_writer(path)) as conn:
         conn.execute("INSERT INTO meta(key, value) VALUES ('x', 'y')")
         wal = side.read_bytes()
-    arguments = [one.format(folder=whole) for one in WRITING["import"]]
+    arguments = [argument.format(folder=whole) for argument in WRITING["import"]]
     for begin in (lambda: path.write_bytes(b""), path.unlink):
         begin()
         side.write_bytes(wal)

@@ -46,7 +46,7 @@ def _decoded(text: str, data: bytes) -> dict[str, list[float | None]]:
     assert decoder is not None
     batch = decoder.feed(data, 0)
     assert batch is not None
-    return {name: batch.values.get(one.source or name, []) for name, one in options.channel_options().items()}
+    return {name: batch.values.get(channel.source or name, []) for name, channel in options.channel_options().items()}
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -55,7 +55,7 @@ def test_as_it_was_found(name: str) -> None:
     draft, data = _draft(name)
     text = draft.text("it", "a head\nof two lines")
     assert text.startswith("# a head\n# of two lines\nsensors:\n  it:\n")
-    assert [one.source for one in draft.channels] == list(_decoded(text, data))
+    assert [channel.source for channel in draft.channels] == list(_decoded(text, data))
     assert sum(any(values) for values in _decoded(text, data).values()) >= 2
 
 
@@ -71,7 +71,7 @@ def test_names_units_and_what_is_left_out(name: str) -> None:
     after = _decoded(text, data)
     assert after["on"] == before[first.source], text
     assert {first.source, last.source}.isdisjoint(after) or first.source == "on"
-    assert set(after) == {"on", *(one.source for one in draft.channels[1:-1])}
+    assert set(after) == {"on", *(channel.source for channel in draft.channels[1:-1])}
     options = draft.options().channel_options()
     assert options["on"].unit == "µg/m³"
     kept = {"unit", "source"}

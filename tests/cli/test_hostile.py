@@ -107,7 +107,7 @@ def told(ended: dict[str, tuple[int, str, str]]) -> list[str]:
 
 def each(folder: Path, verbs: dict[str, list[str]], prefix: tuple[str, ...] = (), **more: Any) -> dict[str, tuple[int, str, str]]:
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda one: (one[0], start(folder, one[1], prefix, **more)), verbs.items())
+        found = pool.map(lambda verb: (verb[0], start(folder, verb[1], prefix, **more)), verbs.items())
         return dict(found)
 
 
@@ -256,13 +256,13 @@ def nobody(folder: Path) -> Iterator[tuple[str, ...]]:
         or subprocess.run([*AS_NOBODY, *PROGRAM, "version"], capture_output=True, check=False).returncode
     ):
         pytest.skip("nobody cannot run this program here")
-    above = [one for one in folder.parents if one.stat().st_uid == 0 and one.stat().st_mode & 0o001 == 0]
-    for one in above:
-        one.chmod(0o711)
+    above = [parent for parent in folder.parents if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o001 == 0]
+    for parent in above:
+        parent.chmod(0o711)
     folder.chmod(0o755)
     yield AS_NOBODY
-    for one in above:
-        one.chmod(0o700)
+    for parent in above:
+        parent.chmod(0o700)
 
 
 @pytest.mark.parametrize("what", ["the file", "its folder"])
@@ -288,8 +288,8 @@ def test_a_configuration_that_may_not_be_read(folder: Path, nobody: tuple[str, .
 
 def test_a_folder_that_may_not_be_written(folder: Path, nobody: tuple[str, ...]) -> None:
     """Reading works; what would write says so."""
-    for one in folder.iterdir():
-        one.chmod(0o644)
+    for file in folder.iterdir():
+        file.chmod(0o644)
     folder.chmod(0o555)
     try:
         lines = {**ALL, "import": OTHERS["import"][:-1], "compact": ["db", "compact"], "plot": ["plot", "lab.t", "-o", "new.png"],

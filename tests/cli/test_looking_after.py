@@ -53,7 +53,7 @@ def rolled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "t,x\n" + "".join(f"2026-03-{day:02}T{n // 60:02}:{n % 60:02}:00,{n}\n" for day in (1, 2) for n in range(1440))
     )
     run("import", str(file), "--db", str(path), "--time", "t", "--column", "x=s.x:°C", "--quality", "good")
-    written = [one.name for one in folder.iterdir() if one.stat().st_size and one.suffix != ".lock"]
+    written = [file.name for file in folder.iterdir() if file.stat().st_size and file.suffix != ".lock"]
     assert sorted(written) == ["in.csv", "log.db"], "all is in the file"
     return path
 

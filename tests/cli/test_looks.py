@@ -66,7 +66,7 @@ def test_colours_are_for_terminals_that_want_them(log: Path, verb: str) -> None:
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize(
-    "arguments", [["latest"], ["status"], ["query", "lab.t", "--since", "-20s"], ["events"]], ids=lambda one: one[0]
+    "arguments", [["latest"], ["status"], ["query", "lab.t", "--since", "-20s"], ["events"]], ids=lambda arguments: arguments[0]
 )
 def test_nothing_is_wider_than_the_terminal(log: Path, arguments: list[str], columns: int) -> None:
     conn = sqlite3.connect(log)
@@ -136,7 +136,7 @@ def test_decimals_are_noted_and_forgotten_with_the_configuration(tmp_path: Path)
         conn.commit()
         conn.close()
         with Log.open(path) as opened:
-            assert [one.decimals for one in opened.series()] == [decimals, None]
+            assert [series.decimals for series in opened.series()] == [decimals, None]
 
 
 def test_an_imported_log_says_what_it_is(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.rig import Daemon
 
 def noted(path: Path) -> list[dict[str, Any]]:
     shown = run("events", "--db", str(path), "--format", "ndjson", "--tz", "UTC", check=None).stdout
-    return [one for one in map(json.loads, shown.splitlines()) if one["kind"] == "note"]
+    return [event for event in map(json.loads, shown.splitlines()) if event["kind"] == "note"]
 
 
 def test_a_note_without_a_daemon(log: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_note_through_the_daemon(tmp_path: Path) -> None:
         assert "through the daemon" in run("note", sensor, "here", "-c", str(config)).stderr
         run("note", sensor, "then", "--at", "2026-01-02T03:04:05Z", "-c", str(config))
         daemon.commit()
-        assert sorted(one["detail"] for one in noted(tmp_path / "data" / "sensorlogd.db")) == ["here", "then"]
+        assert sorted(event["detail"] for event in noted(tmp_path / "data" / "sensorlogd.db")) == ["here", "then"]
         assert daemon.ask("note", kind="note", sensor=sensor, detail="x", at_us=10**30)["ok"] is False
 
 

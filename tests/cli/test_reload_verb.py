@@ -47,7 +47,7 @@ def test_the_outcome_is_told(tmp_path: Path) -> None:
         assert f"{config}:4:15: sensors.a.driver: unknown driver 'simulatet' (did you mean 'simulated'?)" in error
         assert f"{config}:5:26: sensors.c.channel: unknown key (did you mean 'channels'?)" in error
         assert "nothing was changed" in error
-        assert {one["sensor"] for one in daemon.ask("status")["sensors"]} == {"a", "b"}
+        assert {sensor["sensor"] for sensor in daemon.ask("status")["sensors"]} == {"a", "b"}
 
         config.write_text(f"daemon: {{data_dir: {data}}}\nsensors:\n  a:\n\tdriver: simulated\n")
         status, out, error = verb(config)

@@ -34,9 +34,9 @@ def test_a_table_fits_and_says_everything(rows: list[dict[str, str]], room: int)
     found = list(table.lines(ALL, rows, room))
     assert all(look.cells(line) <= room for line in found)
     letters = "".join("".join(found).split())
-    for one in rows:
+    for row in rows:
         for name in ("name", "value", "unit", "error"):
-            for part in one[name].split():
+            for part in row[name].split():
                 assert part in letters
 
 
@@ -45,7 +45,7 @@ def test_without_a_limit_a_row_is_a_line(rows: list[dict[str, str]]) -> None:
     """A pipe gets the same table whatever the terminal."""
     found = list(table.lines(ALL, rows, 0))
     assert len(found) == len(rows) + 1
-    assert all(one["error"] in line for one, line in zip(rows, found[1:], strict=True))
+    assert all(row["error"] in line for row, line in zip(rows, found[1:], strict=True))
 
 
 @given(st.lists(st.floats(-1e9, 1e9).map(repr), min_size=2, max_size=8))
@@ -94,6 +94,6 @@ def test_what_is_painted_takes_the_same_room() -> None:
     columns = (NAMES, VALUES, UNITS)
     head, each = table.laid(columns, rows, 0, looks, lambda text, how="": f"<{how}>{text}</>" if how else text)
     plain = list(table.lines(columns, rows, 0))
-    bare = [re.sub("<[a-z/]*>", "", line).rstrip() for line in (head, *(line for one in each for line in one))]
+    bare = [re.sub("<[a-z/]*>", "", line).rstrip() for line in (head, *(line for row in each for line in row))]
     assert bare == plain
     assert "<bad>" in each[0][0]

@@ -169,9 +169,9 @@ def test_recorded_datasets_aggregate_as_pandas_says(tmp_path: Path, name: str) -
         for key, buckets in aggregates.items():
             column, _, step = key.rpartition("|")
             channel = next(
-                one
-                for one in channels
-                if one == column.lower().replace(" ", "_").replace(".", "_") or one == column.replace(".", "_")
+                channel
+                for channel in channels
+                if channel == column.lower().replace(" ", "_").replace(".", "_") or channel == column.replace(".", "_")
             )
             rows = log.buckets(f"d.{channel}", "1950-01-01", "2030-01-01", every=step, agg=("count", "min", "max", "mean"))
             found = {

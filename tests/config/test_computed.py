@@ -47,12 +47,12 @@ def test_units_and_heartbeats_follow_where_they_are_plain() -> None:
     )
     air = config.sensors["air"]
     assert isinstance(air, ComputedOptions)
-    assert {name: one.unit for name, one in air.channels.items()} == {"dew": "°C", "spread": "", "both": "K"}
+    assert {name: channel.unit for name, channel in air.channels.items()} == {"dew": "°C", "spread": "", "both": "K"}
     assert air.heartbeat_us() == 180_000_000  # of the slowest input
-    order = [one.key[1] for one in channels(config.sensors)]
+    order = [channel.key[1] for channel in channels(config.sensors)]
     assert order.index("dew") < order.index("spread")
-    (both,) = (one for one in channels(config.sensors) if one.key[1] == "both")
-    assert [(one.name, one.heartbeat_us) for one in both.inputs] == [("t", 5_000_000), ("x", 180_000_000)]
+    (both,) = (channel for channel in channels(config.sensors) if channel.key[1] == "both")
+    assert [(source.name, source.heartbeat_us) for source in both.inputs] == [("t", 5_000_000), ("x", 180_000_000)]
 
 
 def test_the_snapshot_loads_to_the_same() -> None:
@@ -87,7 +87,7 @@ def test_the_snapshot_loads_to_the_same() -> None:
 )  # fmt: skip
 def test_mistakes(text: str, expected: str) -> None:
     told = mistakes(text)
-    assert any(expected in one for one in told), told
+    assert any(expected in message for message in told), told
     assert len(told) == 1
 
 

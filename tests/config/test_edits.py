@@ -109,7 +109,7 @@ def test_whatever_the_text_looks_like(entries: dict[str, dict[str, object]], flo
         after = parse(done, Path(), [])
         assert after is not None
         assert after.data["sensors"].pop(new) == {**before.data["sensors"][old], "was": old}
-        assert after.data["sensors"] == {name: one for name, one in before.data["sensors"].items() if name != old}
+        assert after.data["sensors"] == {name: options for name, options in before.data["sensors"].items() if name != old}
     included = edits.with_include(text)
     if included is not None:
         assert included.startswith(text)
@@ -120,4 +120,4 @@ def test_whatever_the_text_looks_like(entries: dict[str, dict[str, object]], flo
         lines = text.splitlines(keepends=True)
         rest = parse("".join(lines[: place.first - 1] + lines[place.last :]), Path(), [])
         assert rest is not None
-        assert rest.data["sensors"] == {name: one for name, one in before.data["sensors"].items() if name != old}
+        assert rest.data["sensors"] == {name: options for name, options in before.data["sensors"].items() if name != old}

@@ -201,11 +201,11 @@ def test_templates_are_laid_under_sensors() -> None:
         "sensors:\n"
         "  one: {template: t, labels: {b: z}, channels: {c: {signal: {sine: {}}}, d: {signal: constant}}}\n"
     )
-    one = config.sensors["one"]
-    assert one.interval == 2_000_000
-    assert one.labels == {"a": "x", "b": "z"}
-    assert one.channels["c"].unit == "V"
-    assert set(one.channels) == {"c", "d"}
+    sensor = config.sensors["one"]
+    assert sensor.interval == 2_000_000
+    assert sensor.labels == {"a": "x", "b": "z"}
+    assert sensor.channels["c"].unit == "V"
+    assert set(sensor.channels) == {"c", "d"}
     (error,) = errors(
         "templates:\n  t: {driver: simulated, intervall: 2s, channels: {c: {signal: constant}}}\nsensors:\n  one: {template: t}\n"
     )

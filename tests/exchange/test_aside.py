@@ -24,7 +24,7 @@ def read(data: bytes, share: float = 1.0, options: Options = FOREIGN) -> tuple[l
     with aside.Bad(share, lines.encoding) as bad:
         lines.end_head()
         lines.aside = bad
-        values = [one.value for one in found.read()]
+        values = [reading.value for reading in found.read()]
         bad.judge("f.csv", lines.number)
         bad._kept.seek(0)
         return values, bad._kept.read(), bad.examples

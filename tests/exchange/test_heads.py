@@ -27,7 +27,7 @@ TOA5 = (
 
 def read(text: str, **options: Any) -> list[tuple[str, str | None, str, float | None]]:
     found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), Options(**options)).read()
-    return [(one.target.name, one.target.unit, format_time(one.ts_us), one.value) for one in found]
+    return [(reading.target.name, reading.target.unit, format_time(reading.ts_us), reading.value) for reading in found]
 
 
 @pytest.mark.parametrize("skip", [0, 1])
@@ -46,7 +46,7 @@ def test_a_hobo_file(skip: int) -> None:
 def test_a_toa5_file(skip: int) -> None:
     """Names in the second line, units in the third, how it was processed in the fourth; NAN is no value."""
     found = read(TOA5, sensor="c", times=("TIMESTAMP",), skip=skip)
-    assert [one for one in found if one[0] != "c.record"] == [
+    assert [reading for reading in found if reading[0] != "c.record"] == [
         ("c.airt_avg", "Deg C", "2026-03-28T00:00:00Z", 20.5),
         ("c.airt_avg", "Deg C", "2026-03-28T00:01:00Z", 20.6),
         ("c.rh", "%", "2026-03-28T00:01:00Z", 45.2),

@@ -27,7 +27,7 @@ FOREIGN = Options(times=("t",), sensor="s")
 def read(text: str | bytes, options: Options = OURS, encoding: str = "utf-8") -> list[tuple[str, int, float | None, int]]:
     data = text.encode() if isinstance(text, str) else text
     found = plan(Lines(io.BytesIO(data), "f.csv", encoding), options).read()
-    return [(one.target.name, one.ts_us, one.value, one.quality) for one in found]
+    return [(reading.target.name, reading.ts_us, reading.value, reading.quality) for reading in found]
 
 
 def test_a_line_a_reading() -> None:
@@ -199,9 +199,9 @@ def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     with Stage(tmp_path) as stage:
         for _ in stage.take(plan(Lines(io.BytesIO(text.encode()), "f"), FOREIGN).read()):
             pass
-        [one] = stage.finish()
-        [kept] = stage.pieces(one, same_is_one=False)
-        [single] = stage.pieces(one, same_is_one=True)
+        [staged] = stage.finish()
+        [kept] = stage.pieces(staged, same_is_one=False)
+        [single] = stage.pieces(staged, same_is_one=True)
     assert [ts - kept.times[0] for ts in kept.times] == [0, 1, 2, 86_400_000_000]
     assert kept.values == [1, 1, 2, 3]
     assert single.values == [1, 2, 3]

@@ -33,7 +33,10 @@ def read(path: Path, kind: str | None = None, table: str | None = None, **option
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
         _, plan, _ = opened(file, path, path.name, "utf-8", Options(**options), kind, table, stack)
-        return [(one.target.name, one.target.unit, one.target.kind, format_time(one.ts_us), one.value) for one in plan.read()]
+        return [
+            (reading.target.name, reading.target.unit, reading.target.kind, format_time(reading.ts_us), reading.value)
+            for reading in plan.read()
+        ]
 
 
 AT = datetime.fromisoformat("2026-03-28 12:00:00.250")
@@ -221,7 +224,7 @@ def recorder(tmp_path: Path) -> Path:
     return database(
         tmp_path / "home-assistant_v2.db", HA,
         ("INSERT INTO states_meta VALUES (?, ?)", [(1, "sensor.room"), (2, "sensor.meter"), (3, "binary_sensor.door"), (4, "weather.home")]),
-        ("INSERT INTO state_attributes VALUES (?, 0, ?)", [(n + 1, json.dumps(one)) for n, one in enumerate(attributes)]),
+        ("INSERT INTO state_attributes VALUES (?, 0, ?)", [(n + 1, json.dumps(attribute)) for n, attribute in enumerate(attributes)]),
         ("INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES (?, ?, ?, ?)", [
             ("unknown", at, 1, 1), ("20.5", at + 1, 1, 1), ("unavailable", at + 2, 3, 1), ("21", at + 3, 1, 1),
             ("100.5", at, 2, 2), ("on", at, 3, 3), ("off", at + 1, 3, 3), ("sunny", at, 3, 4), ("nan", at, 3, 4),
@@ -353,8 +356,8 @@ def test_any_text_is_read_or_told(text: str) -> None:
 
     for line in (text, f"w v={text} 1774656000000000000", f"w,{text} v=1 1774656000000000000"):
         try:
-            for one in Points(Lines(io.BytesIO(line.encode()), "f"), Options()).read():
-                assert one.value is not None
+            for reading in Points(Lines(io.BytesIO(line.encode()), "f"), Options()).read():
+                assert reading.value is not None
         except FileError:
             pass
 
@@ -400,4 +403,4 @@ def test_qualities_of_what_is_missing(recorder: Path) -> None:
     with ExitStack() as stack:
         file = stack.enter_context(recorder.open("rb"))
         _, plan, _ = opened(file, recorder, "r", "utf-8", Options(), None, None, stack)
-        assert [describe(one.quality) for one in plan.read()][:3] == ["not_evaluated", "missing", "not_evaluated"]
+        assert [describe(reading.quality) for reading in plan.read()][:3] == ["not_evaluated", "missing", "not_evaluated"]

@@ -55,7 +55,7 @@ def bits(value: float | None) -> bytes | None:
 def back(data: bytes) -> list[tuple[int, bytes | None, str | None, int]]:
     found = plan(Lines(io.BytesIO(data), "f.csv"), Options())
     assert found.own_format
-    return [(one.ts_us, bits(one.value), one.target.unit, one.quality) for one in found.read()]
+    return [(reading.ts_us, bits(reading.value), reading.target.unit, reading.quality) for reading in found.read()]
 
 
 def written(form: str, rows: list[Cells], columns: list[str], stamps: Stamps) -> bytes:
@@ -75,7 +75,7 @@ def test_readings_come_back(form: str, readings: list[tuple[int, float | None, s
     """Every time to the microsecond, every value to the bit, every unit to the letter, whatever the locale and the zone."""
     if form == "csv" and zone != "UTC":
         readings = [
-            one for one in readings if one[0] > -2_000_000_000_000_000
+            reading for reading in readings if reading[0] > -2_000_000_000_000_000
         ]  # offsets with seconds (before 1900) are not ISO 8601
     data = written(form, rows_of(readings), list(READING_COLUMNS), Stamps(zone, fractions))
     codes = {False: quality.parse("good"), True: quality.parse("missing")}
@@ -88,7 +88,7 @@ def test_readings_come_back(form: str, readings: list[tuple[int, float | None, s
 def test_wide_tables_for_spreadsheets_come_back(values: dict[int, float]) -> None:
     rows: list[Cells] = [(ts, {"s.x [°C]": number(value)}) for ts, value in sorted(values.items())]
     data = written(",", rows, ["time", "s.x [°C]", "s.y"], Stamps("Europe/Berlin", True))
-    assert [one[:3] for one in back(data)] == [(ts, bits(value), "°C") for ts, value in sorted(values.items())]
+    assert [reading[:3] for reading in back(data)] == [(ts, bits(value), "°C") for ts, value in sorted(values.items())]
 
 
 @given(st.text(max_size=6))
