@@ -1,4 +1,4 @@
-"""What the verbs that change something share: the running daemon does it, or this process under its lock."""
+"""Carries out what verbs change: the running daemon does it, or this process under the daemon's lock."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
     from sensorlogd.daemon.control.request import Request
 
 PING_WITHIN_S = 5.0
-LOOK_EVERY_S = 0.5  # at how many roll-ups are left
+LOOK_EVERY_S = 0.5  # how often the number of roll-ups left is read
 
 A = TypeVar("A")
 Act = Callable[["Request[Any]"], Any]
 
 
 class Refused(Exception):
-    """The daemon or the database does not do it; the text says why."""
+    """The daemon or the database refuses; the text says why."""
 
 
 class Actor:
-    """``offline``: this process does it under the lock of the database, because no daemon runs."""
+    """Carries out requests. ``offline``: this process does so itself under the lock of the database, because no daemon runs."""
 
     def __init__(self, act: Act, offline: Offline | None = None) -> None:
         self._act = act
         self.offline = offline
 
     def act(self, request: Request[A]) -> A:
-        """One small step, see ``daemon.control.operations``. Raises Refused."""
+        """Carry out a small step, see ``daemon.control.operations``, and return its answer. Raises Refused."""
         answer: A = self._act(request)
         return answer
 
     def go_on(self, request: Request[Freed], show: Callable[[Freed], None]) -> None:
-        """The same step again until it says that nothing is left."""
+        """Repeat a step until it says that nothing is left; ``show`` gets each answer."""
         more = True
         while more:
             answer = self.act(request)
@@ -60,7 +60,7 @@ class Actor:
             more = answer.more
 
     def roll_up(self) -> None:
-        """See that roll-ups follow: the daemon does it by itself, without one they are made now."""
+        """Bring roll-ups up to date: a daemon does it by itself; without one they are made now."""
         from sensorlogd.daemon.control.requests import RollUp
 
         if self.offline is None:
@@ -77,14 +77,14 @@ class Actor:
 
 
 class RollUpsLeft:
-    """What is to be computed anew, in hours of series, as progress."""
+    """Shows the roll-ups that are still to be computed as progress, in hours of series."""
 
     def __init__(self, path: Path, bar: Progress) -> None:
         self._path, self._bar = path, bar
         self._most, self._again = 0, 0.0
 
     def look(self) -> None:
-        """Cheap enough to be called all the time."""
+        """Update the progress; cheap enough to be called all the time."""
         if time.monotonic() < self._again or not sys.stderr.isatty():
             return
         self._again = time.monotonic() + LOOK_EVERY_S
@@ -94,14 +94,14 @@ class RollUpsLeft:
         except (LogUnavailable, sqlite3.Error):
             return
         self._most = max(self._most, hours)
-        if hours < self._most:  # before the first is done, nothing can be said of how long all will take
+        if hours < self._most:  # before the first is done, nothing can be said about the time that all will take
             self._bar.reach(self._most - hours, self._most)
         else:
             self._bar.update(0)
 
 
 def data_dir(config_file: Path | None, db: str | None) -> Path:
-    """Where the lock and the control socket are: beside a database that is named by itself."""
+    """The folder with the lock and the control socket; that of the database if it was given with ``--db``."""
     if db is not None:
         return database(None, db).absolute().parent
     from sensorlogd.config import light
@@ -111,7 +111,7 @@ def data_dir(config_file: Path | None, db: str | None) -> Path:
 
 @contextmanager
 def acting(config_file: Path | None, db: str | None, *, create: bool = False) -> Iterator[Actor]:
-    """An Actor. ``create``: a database that is not there yet is made. Whatever is wrong is one line and exit 1."""
+    """Yields an Actor. ``create``: make the database if there is none. Any error is one line and exit 1."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
         fail(f"{path}: no such database; has the daemon run with this configuration?")
@@ -127,7 +127,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
 
 @contextmanager
 def refusals_fail(path: Path) -> Iterator[None]:
-    """Whatever keeps a verb from changing a database is one line and exit 1."""
+    """Turns any error that keeps a verb from changing a database into one line and exit 1."""
     try:
         yield
     except Refused as error:
@@ -144,9 +144,9 @@ def refusals_fail(path: Path) -> Iterator[None]:
 
 
 def daemon_of(path: Path, folder: Path) -> Path | None:
-    """Where the daemon that has this database listens; None: nobody has it. Raises Refused if its holder does not listen.
+    """The data directory of the daemon that holds this database; None if none does. Raises Refused if its holder does not listen.
 
-    ``folder``: where to try if that cannot be seen. A daemon that listens there is not enough: it may have another database.
+    ``folder``: tried if the holder cannot be seen. That a daemon listens there is not enough: it may have another database.
     """
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import Ping, encode
@@ -177,7 +177,7 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
 
 
 def through(folder: Path) -> Actor:
-    """The daemon that listens there does it."""
+    """An Actor that sends its requests to the daemon which listens in ``folder``."""
     return Actor(_online(folder))
 
 
@@ -207,7 +207,7 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
     from sensorlogd.storage.database import DatabaseError
 
     try:
-        if make_folder:  # the data directory of a configuration; of a path that is named by itself a mistake is more likely
+        if make_folder:  # the data directory of a configuration; a path from the command line is more likely mistyped
             folder.mkdir(parents=True, exist_ok=True)
         elif not folder.is_dir():
             raise Refused(f"{folder}: no such folder")
@@ -220,7 +220,7 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
                     return offline.operations.do(request)
                 except sqlite3.Error:
                     raise
-                except Exception as error:  # as the daemon would answer it
+                except Exception as error:  # the same words as the daemon's answer
                     raise Refused(str(error)) from error
 
             yield Actor(act, offline)
@@ -231,7 +231,7 @@ def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
 
 
 def make_ready(path: Path) -> None:
-    """See that an existing database can be written by this process: ours, whole, and not in the middle of a change.
+    """Check that this process can write an existing database: ours, sound, and not in the middle of a change.
 
     Raises Refused, LogUnavailable, sqlite3.Error, LockHeld.
     """
@@ -252,7 +252,7 @@ def make_ready(path: Path) -> None:
 
 
 def readable(path: Path) -> Log:
-    """The log for a verb that goes on to change it: the half of a change that was cut off is undone first.
+    """Open the log for a verb that goes on to change it; a change that was cut off halfway is undone first.
 
     Raises LogUnavailable, sqlite3.Error.
     """
@@ -269,7 +269,7 @@ def readable(path: Path) -> Log:
 
 
 def check_owner(path: Path) -> None:
-    """What another user writes beside a database (its WAL), the daemon could not open afterwards."""
+    """Refuse another user than the owner: the daemon could not open the files (WAL) which that user would leave."""
     try:
         owner = path.stat().st_uid
     except OSError:

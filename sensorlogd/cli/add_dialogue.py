@@ -1,4 +1,4 @@
-"""What ``add`` asks: which port, which of several readings of the bytes, which names. Options answer it beforehand."""
+"""Asks the questions of ``add``: which port, which of several protocols, which names. Options answer them beforehand."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from sensorlogd.drivers.discovery.probing import Candidate
 from sensorlogd.drivers.ports import PortInfo
 from sensorlogd.notation import numbers
 
-CLEAR = 0.25  # so much better than the next one: nobody need be asked
-MOST_ASKED = 4  # channels of a known device beyond which their names are taken or asked for as a whole
+CLEAR = 0.25  # the best candidate is so much better than the next that nobody need be asked
+MOST_ASKED = 4  # with more channels of a known device, their names are accepted or asked for all together
 
 
 def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) -> PortInfo:
-    """One of those that are there; ``used``: which sensors read which of them already. Exits if there is none."""
+    """Choose among the ports that are present. ``used``: device -> the sensor that reads it already. Exits if none is free."""
     free = [port for port in present if port.device not in used]
     if not free:
         if present:
@@ -50,7 +50,7 @@ def _port(port: PortInfo) -> str:
 
 
 def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> Candidate:
-    """The one that fits; asked for where it is not clear. Exits for a ``take`` that is not there."""
+    """Choose the candidate that fits; asks if that is not clear. Exits for a ``take`` beyond their number."""
     if take is not None:
         if take > len(ranked):
             fail(f"--take {take}: only {len(ranked)} fit{'s' if len(ranked) == 1 else ''}", exits.USAGE)
@@ -74,7 +74,7 @@ def candidate_of(talk: Talk, ranked: Sequence[Candidate], take: int | None) -> C
 
 
 def use_options(draft: Draft, names: Sequence[str], units: Sequence[str], without: Sequence[str]) -> None:
-    """--channel OLD=NEW, --unit CHANNEL=UNIT, --without CHANNEL. Exits for those that are wrong."""
+    """Apply --channel OLD=NEW, --unit CHANNEL=UNIT, --without CHANNEL to the draft. Exits for values that are wrong."""
     for text in names:
         old, _, new = text.partition("=")
         channel = _channel(draft, "--channel", text, old)
@@ -115,7 +115,7 @@ def _wrong_name(draft: Draft, channel: Channel, name: str) -> str | None:
 
 
 def _use(draft: Draft, channel: Channel, name: str, unit: str | None) -> str | None:
-    """The new name and unit, or what is wrong with them; then it is as it was."""
+    """Give the channel a name and unit. Returns what is wrong with them, and leaves it unchanged then; else None."""
     before = (channel.name, channel.unit)
     channel.name, channel.unit = name, channel.unit if unit is None else unit
     try:
@@ -127,7 +127,7 @@ def _use(draft: Draft, channel: Channel, name: str, unit: str | None) -> str | N
 
 
 def look_at_name(talk: Talk, given: str | None, problem: Callable[[str], str | None]) -> None:
-    """Before anything takes time. Exits for a name that cannot be had, or if there is none and nobody to ask."""
+    """Check the given name before anything takes time. Exits if it is not possible, or if there is none and nobody to ask."""
     if given is not None:
         wrong = problem(given)
         if wrong is not None:
@@ -137,12 +137,12 @@ def look_at_name(talk: Talk, given: str | None, problem: Callable[[str], str | N
 
 
 def sensor_name(talk: Talk, suggestion: str, problem: Callable[[str], str | None]) -> str:
-    """``problem``: why a name cannot be had. Raises Stopped."""
+    """Ask for the sensor's name. ``problem``: name -> why it is not possible, or None. Raises Stopped."""
     return talk.ask("A name for it", suggestion, problem) if talk.possible else suggestion
 
 
 def channel_names(talk: Talk, draft: Draft, values: Mapping[str, float | None], settled: Collection[str]) -> None:
-    """Names and units of those that no option has ``settled``."""
+    """Ask for names and units of the channels that no option has ``settled``."""
     unnamed = [channel for channel in draft.channels if channel.name and channel.source not in settled]
     generic = [channel for channel in unnamed if channel.is_generic()]
     if not talk.possible:
@@ -187,8 +187,8 @@ def value_text(value: float | None, unit: str) -> str:
 
 
 def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
-    """The newest values by the device's own names for them, shown as they come: until Enter, else until each has come once or
-    the time is over. Raises DriverError."""
+    """Show values as they come, until Enter, else until each channel has a value or the time is over. Returns the newest by the
+    device's own names. Raises DriverError."""
     with Live(draft.options(), draft.base) as live, talk.unseen_keys():
         talk.say("What it says now (Enter goes on):" if talk.possible else "What it says now:")
         painter = _Painter(talk, draft)
@@ -201,7 +201,7 @@ def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
                 if talk.possible
                 else all(channel.name in live.latest for channel in draft.channels if channel.name)
             )
-            if enough and live.latest:  # who presses Enter too early waits for a first value all the same
+            if enough and live.latest:  # after an early Enter still wait for a first value
                 break
         painter.end(live.latest)
         if talk.possible:
@@ -210,7 +210,7 @@ def watch(talk: Talk, draft: Draft, seconds: float) -> dict[str, float | None]:
 
 
 class _Painter:
-    """On a terminal that can, each paint goes over the one before."""
+    """Paints lines; on a terminal that can move the cursor each paint replaces the one before."""
 
     def __init__(self, talk: Talk, draft: Draft) -> None:
         self._talk, self._draft = talk, draft
@@ -235,7 +235,7 @@ class _Painter:
 
 
 def table(draft: Draft, values: Mapping[str, float | None]) -> list[str]:
-    """A line a value: numbers end above each other, units behind them."""
+    """A line for each value: numbers aligned on the right, units behind them."""
     channels = [channel for channel in draft.channels if channel.name]
     texts = {channel.name: numbers.text(values.get(channel.name), "-") for channel in channels}
     width, room = max(len(channel.name) for channel in channels), max(map(len, texts.values()))

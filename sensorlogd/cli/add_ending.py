@@ -1,4 +1,4 @@
-"""The last steps of ``add``: the file is written, checked and taken up by the daemon, and the first reading is waited for."""
+"""Carries out the last steps of ``add``: writes the file, checks it, has the daemon load it, and waits for the first reading."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
         with one_at_a_time(path.absolute().parent), uninterrupted():
             config = configuration(path)[1]
             wrong = taken(config, file.parent, force=force)(name)
-            if wrong is not None:  # somebody was faster
+            if wrong is not None:  # the name was taken meanwhile
                 fail(wrong, exits.USAGE)
             where = whereto.target(path, config)
             change = Change(like=path if path.exists() else None)
@@ -59,7 +59,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
 
 
 def _warn(config: Any, name: str) -> None:
-    """As ``check`` says it, of this sensor."""
+    """Print the warnings of ``check`` about this sensor."""
     from sensorlogd.config.validation.warnings import warnings
     from sensorlogd.daemon import world
     from sensorlogd.drivers.ports import stable_name
@@ -70,7 +70,7 @@ def _warn(config: Any, name: str) -> None:
 
 
 def _begin(talk: Talk, path: Path, name: str, *, run: bool) -> None:
-    """No daemon runs."""
+    """Begin to log without a running daemon: run one if ``run``, else say how."""
     service = path.absolute().parts[:2] == ("/", "etc")
     start = "sudo systemctl enable --now sensorlogd" if service else f"sensorlogd run -c {path}"
     if not run and talk.possible and not service:
@@ -88,7 +88,7 @@ def _begin(talk: Talk, path: Path, name: str, *, run: bool) -> None:
 
 
 def _first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
-    """Wait for it, since only then it is sure that all is well. Ctrl-C ends the waiting, not the logging."""
+    """Wait for the first reading, since only then it is sure that all is well. Ctrl-C ends the waiting, not the logging."""
     from sensorlogd.cli.first_reading import first_reading
 
     seconds = min(max(1.5 * config.sensors[name].heartbeat_us() / 1e6, 10.0), 60.0)
@@ -104,7 +104,7 @@ def _first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
 
 
 def near(file: Path) -> str:
-    """As it is called from here."""
+    """The path relative to the current folder if the file is below it."""
     try:
         return str(file.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):

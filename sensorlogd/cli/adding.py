@@ -17,7 +17,7 @@ from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.cli.talk import Stopped, Talk
 from sensorlogd.notation.durations import parse_duration
 
-LIVE_S = 10.0  # without a terminal, so long is waited for a first value
+LIVE_S = 10.0  # how long a first value is waited for without a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
 
 
 def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
-    """(the name to configure, what it calls itself)."""
+    """(the port's name for the configuration, the product name that it tells)."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.config import ports as same
     from sensorlogd.drivers import ports
@@ -174,7 +174,7 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
 
 
 def _recognised(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
-    """(what speaks there, whether its speed is known). Exits if that is nothing."""
+    """(the candidate that speaks there, whether its baud rate is known). Exits if nothing is recognised."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.cli.hearing import hear
     from sensorlogd.config import profiles

@@ -1,4 +1,4 @@
-"""``alarms``: what is the case, who has seen it, and whether people would be told."""
+"""``alarms``: shows alarms, acknowledges and mutes them, and tests whether people would be notified."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ def _act(config_file: Path | None, db: str | None, request: Request[A]) -> A:
 
 @contextmanager
 def _refusals_fail() -> Iterator[None]:
-    """A name that is none is a mistake of whoever wrote it."""
+    """Turns a name that does not exist into a usage error."""
     try:
         yield
     except acting.Refused as error:

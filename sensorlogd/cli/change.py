@@ -1,4 +1,4 @@
-"""A change of the configuration's files that happens as a whole: checked, taken up by the running daemon, or taken back."""
+"""Changes the configuration's files as a whole: the change is checked, loaded by the running daemon, or undone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from sensorlogd.drivers.registry import options_for
 
 
 class Refused(Exception):
-    """The files are as they were. ``problems``: why, a line each; ``broken``: the configuration would not be valid."""
+    """The change was refused; the files are as before. ``problems``: why, a line each; ``broken``: the configuration would not be
+    valid."""
 
     def __init__(self, problems: list[str], *, broken: bool = False) -> None:
         super().__init__("; ".join(problems))
@@ -29,25 +30,26 @@ class Refused(Exception):
 
 
 class NotPutBack(Exception):
-    """A change that was refused is still there, or a part of it; the text says which."""
+    """A refused change could not be undone, or only a part of it; the text says what is left."""
 
 
 class Change:
-    """Files and folders that were touched, and how they were. New ones get the owner and the mode of ``like``, if there is one."""
+    """Records files and folders that are changed, so that it can be undone. New ones get the owner and the mode of ``like``, if
+    that exists."""
 
     def __init__(self, like: Path | None) -> None:
         self._like = like
         self._back: list[tuple[str, Path, Any]] = []
 
     def folder(self, path: Path) -> None:
-        """Make it, unless it is there. Raises OSError."""
+        """Make a folder unless it exists. Raises OSError."""
         if not path.is_dir():
             path.mkdir()
             self._back.append(("folder", path, None))
             self._as_alike(path)
 
     def write(self, path: Path, text: str) -> None:
-        """A new file, or a new text for an old one. Raises OSError; then it is as it was."""
+        """Write a file, new or existing. Raises OSError; the file is as before then."""
         before = path.read_bytes() if path.exists() else None
         with files.written(path) as file:
             file.write(text.encode("utf-8"))
@@ -56,13 +58,13 @@ class Change:
             self._as_alike(path)
 
     def move(self, path: Path, to: Path) -> None:
-        """``to`` is free. Raises OSError."""
+        """Rename a file to ``to``, which must not exist. Raises OSError."""
         path.rename(to)
         files.sync_folder(path.parent)
         self._back.append(("moved", path, to))
 
     def undo(self) -> None:
-        """Everything as it was, the last step first. Raises NotPutBack."""
+        """Undo every step, the last one first. Raises NotPutBack."""
         while self._back:
             kind, path, before = self._back.pop()
             try:
@@ -74,7 +76,7 @@ class Change:
 
     def _put_back(self, kind: str, path: Path, before: Any) -> None:
         if kind == "folder":
-            with contextlib.suppress(OSError):  # somebody has put something else into it meanwhile
+            with contextlib.suppress(OSError):  # somebody has put another file into it meanwhile
                 path.rmdir()
         elif kind == "moved":
             before.rename(path)
@@ -85,7 +87,8 @@ class Change:
                 file.write(before)
 
     def _as_alike(self, path: Path) -> None:
-        """Who may read the configuration may read its parts: the daemon is often another user than root, who changes it."""
+        """Give ``path`` owner and mode of the configuration: the daemon, which must read it, is often another user than root, who
+        changes it."""
         if self._like is None:
             return
         with contextlib.suppress(OSError):
@@ -100,7 +103,7 @@ class Change:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """No two of us change the same configuration at once."""
+    """Lock the configuration, so that no two verbs change it at once."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -116,7 +119,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Ctrl-C waits until it is done or taken back: what the daemon has been told cannot be half true."""
+    """Delay Ctrl-C until the change is done or undone: the daemon has loaded either all of it or nothing."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -125,9 +128,8 @@ def uninterrupted() -> Iterator[None]:
 
 
 def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
-    """What has been written so far is checked and reloaded. (The configuration, what the daemon made of it or None if none
-    runs, what is in doubt.) Raises Refused, after everything was put back.
-    """
+    """Check the changed files and have the daemon load them. Returns (the configuration, what the daemon answered or None if none
+    runs, what is in doubt). Raises Refused, after everything was undone."""
     from sensorlogd.cli import reload_verb
 
     try:
@@ -154,7 +156,7 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
 
 
 def other_configuration(path: Path) -> str | None:
-    """The file that the daemon with this data folder uses, if it is another one."""
+    """The configuration file of the daemon with this data folder, if it is another one than ``path``; else None."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import Status, encode
 
@@ -166,5 +168,5 @@ def other_configuration(path: Path) -> str | None:
         if not named.is_absolute():
             named = Path(os.readlink(f"/proc/{int(facts.get('daemon', facts)['pid'])}/cwd")) / named
     except (OSError, ValueError, KeyError, TypeError, AttributeError, light.ConfigNotFound):
-        return None  # none runs, or it cannot be seen from here: the reload tells
+        return None  # none runs, or it cannot be seen from here: then the reload fails
     return None if os.path.realpath(named) == os.path.realpath(path) else str(named)

@@ -1,4 +1,4 @@
-"""``clock``: what the daemon thinks of the clock of this machine, and telling it that the clock is right."""
+"""``clock``: shows what the daemon thinks of this machine's clock, or declares the clock to be right."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def clock(config_file: Path | None, db: str | None, believe: bool, form: str | N
 
 
 def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
-    """What it answers; None if none runs."""
+    """The daemon's answer; None if none runs."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import Clock, encode
 
@@ -67,7 +67,7 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
 
 
 def _of_the_database(path: Path) -> dict[str, Any]:
-    """What the daemon wrote last, in the same shape. ``safe_us``: the time that the next start goes by."""
+    """What the daemon wrote last, in the shape of its answer. ``safe_us``: the time that the next start goes by."""
     try:
         with Log.open(path) as log:
             believed = log.meta().get("believed_us")

@@ -1,6 +1,6 @@
-"""What a shell completes beside verbs and options: series, sensors, ports, profiles, aggregates.
+"""Completes arguments in a shell: series, sensors, ports, profiles, aggregates.
 
-Called between two key strokes, for command lines that are half written: whatever goes wrong, nothing is offered, and nothing is said.
+Called between two key strokes, for command lines that are half written: after any error nothing is offered, and nothing is printed.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-ASKED = "_SENSORLOGD_COMPLETE"  # set by the shell's side of it
+ASKED = "_SENSORLOGD_COMPLETE"  # the variable that the shell's completion script sets
 
 Names = Callable[[click.Context], Iterable[tuple[str, str]]]
 
 
 def attach(command: click.Command) -> None:
-    """Let arguments and options of a verb, and of the verbs below it, be completed by what they are called."""
+    """Give arguments and options of a verb, and of the verbs below it, their completion by name."""
     if ASKED not in os.environ:
         return
     for parameter in command.params:
         known = _NAMES if isinstance(parameter, click.Argument) else _OF_OPTIONS
         names = known.get(parameter.name or "")
         if names is not None:
-            # What `shell_complete=` of a parameter sets; here in one place instead of at every parameter.
+            # The same as `shell_complete=` of each parameter, but in one place.
             parameter._custom_shell_complete = _completer(names, listed=known is _OF_OPTIONS)
     for verb in command.commands.values() if isinstance(command, click.Group) else ():
         attach(verb)
 
 
 def _completer(names: Names, *, listed: bool) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """``listed``: several may be given, with commas between them; the last one is completed."""
+    """A completer that offers ``names``. ``listed``: a list with commas, of which the last entry is completed."""
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         before, comma, begun = incomplete.rpartition(",") if listed else ("", "", incomplete)
@@ -41,14 +41,14 @@ def _completer(names: Names, *, listed: bool) -> Callable[[click.Context, click.
             return [
                 CompletionItem(f"{before}{comma}{name}", help=text or None) for name, text in names(ctx) if name.startswith(begun)
             ]
-        except Exception:  # see above: a trace in the middle of a command line helps nobody
+        except Exception:  # a traceback in the middle of a command line helps nobody
             return []
 
     return complete
 
 
 def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
-    """Those of the database that -c and --db, if they are written already, or the usual places lead to."""
+    """(name, unit) of the series in the database that -c and --db, if they are written already, or the usual places lead to."""
     from sensorlogd.config import light
     from sensorlogd.storage.query.log import Log
 
@@ -75,7 +75,7 @@ def _targets(ctx: click.Context) -> Iterable[tuple[str, str]]:
     for names in (_sensors, _ports):
         try:
             found += names(ctx)
-        except Exception:  # no configuration: the ports are there all the same
+        except Exception:  # without a configuration there are still ports to offer
             continue
     return found
 

@@ -1,4 +1,4 @@
-"""How the daemon and its sensors are just now: asked of the daemon itself where it lives, else of what it wrote last."""
+"""Finds out how the daemon and its sensors are: from the daemon itself if it runs, else from what it wrote last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ ANSWER_WITHIN_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``facts``: the daemon's, current if ``answered``, else as written last. ``sensors``: likewise."""
+    """The state of daemon and sensors. ``facts``: the daemon's, current if ``answered``, else as written last. ``sensors``:
+    likewise."""
 
     state: str
     explanation: str
@@ -26,18 +27,18 @@ class Condition:
 
 
 def look(log: Log, now: int, patience_s: float = ANSWER_WITHIN_S) -> Condition:
-    """Raises sqlite3.Error."""
+    """Ask the daemon, or read what it wrote last. ``now``: µs since 1970. Raises sqlite3.Error."""
     return judge(log.path, log.daemon(), log.sensors(), now, patience_s)
 
 
 def judge(
     database: Path, written: dict[str, Any], sensors: list[SensorState], now: int, patience_s: float = ANSWER_WITHIN_S
 ) -> Condition:
-    """``written``: the daemon's last note, empty if it could not be read."""
+    """Combine what was written with the daemon's answer. ``written``: the daemon's last note, empty if it could not be read."""
     try:
         held = holder(database)
     except OSError:
-        held = None  # judged by the note alone
+        held = None  # then go by the note alone
     reported, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
     facts = written | reported.get("daemon", {})
     if answered:
@@ -47,7 +48,7 @@ def judge(
 
 
 def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
-    """(answer, whether there was one; None: it could not be asked)."""
+    """(answer, whether the daemon answered; None if it could not be asked)."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import Status, encode
 
@@ -55,7 +56,7 @@ def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
         return {}, None
     try:
         reply = control_socket.ask(held.control.parent, encode(Status()), patience_s)
-    except (PermissionError, FileNotFoundError):  # not ours to ask; or in another container, starting, or stopping
+    except (PermissionError, FileNotFoundError):  # no permission to ask; or it is in another container, starting, or stopping
         return {}, None
     except (OSError, ValueError):
         return {}, False
@@ -78,7 +79,7 @@ def _overlaid(stored: SensorState, reported: list[Mapping[str, Any]], now: int) 
 
 
 def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(label, sentence) of whatever is out of the ordinary."""
+    """(label, sentence) of everything in ``facts`` that is out of the ordinary."""
     remarks_made = []
     if facts.get("given_up"):
         remarks_made.append(("given up", f"{int(facts['given_up']):,} readings could not be stored and are lost"))
@@ -105,7 +106,7 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _alarms(reported: Any) -> list[tuple[str, str]]:
-    """What is raised, and whom messages do not reach."""
+    """(label, sentence) about raised alarms, and about targets that messages do not reach."""
     if not isinstance(reported, Mapping):
         return []
     remarks_made = []
@@ -126,7 +127,7 @@ def _alarms(reported: Any) -> list[tuple[str, str]]:
 
 
 def clock(facts: Mapping[str, Any]) -> str:
-    """What is to be said of the clock; empty if nothing is."""
+    """A remark on the clock; empty if all is well."""
     reported = facts.get("clock")
     if isinstance(reported, Mapping) and reported.get("sentence") and reported.get("state") != "believed":
         return str(reported["sentence"])

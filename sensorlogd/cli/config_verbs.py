@@ -1,4 +1,4 @@
-"""``check``, ``schema``, ``init``: everything about the configuration file."""
+"""``check``, ``schema``, ``init``: check, describe and begin a configuration file."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _print_cost(config: object, path: Path) -> None:
 
 
 def _print_alarms(config: object) -> None:
-    """Which series each alarm meets, and who is told. Addresses are secrets."""
+    """Print which series each alarm matches, and its targets without their addresses, which are secrets."""
     from sensorlogd.config.models import Config
     from sensorlogd.config.validation.alarm_checks import met
 
@@ -129,7 +129,7 @@ def init(file: Path) -> None:
     from sensorlogd.config.starter import STARTER
 
     if str(file) == "-":
-        sys.stdout.buffer.write(STARTER.encode())  # a file's bytes, whatever the terminal has
+        sys.stdout.buffer.write(STARTER.encode())  # UTF-8, whatever the terminal's encoding is
         return
     try:
         with file.open("x", encoding="utf-8") as stream:

@@ -1,4 +1,4 @@
-"""The configuration that ``add``, ``remove`` and ``rename`` change: as it stands, and whose it is."""
+"""Loads the configuration that ``add``, ``remove`` and ``rename`` change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sensorlogd.config import light
 
 
 def configuration(config_file: Path | None) -> tuple[Path, Any]:
-    """Where it is and what it says; None: there is none yet. Exits 78 for one that is broken."""
+    """(path, the configuration or None if there is none yet). Exits 78 for one that is broken."""
     from sensorlogd.cli.reading import readable_file
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for
@@ -38,7 +38,7 @@ def configuration(config_file: Path | None) -> tuple[Path, Any]:
 
 
 def same_daemon(path: Path) -> None:
-    """Exits 2 if the daemon that has the data folder uses another file: what is written here would be nothing to it."""
+    """Exit 2 if the daemon that uses the data folder has another configuration file: it would not see the change."""
     from sensorlogd.cli.change import other_configuration
 
     other = other_configuration(path)

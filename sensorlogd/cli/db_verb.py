@@ -1,4 +1,4 @@
-"""``db``: look after the database. ``backup``: copy it."""
+"""``db``: looks after the database. ``backup``: copies it."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _in_slices(config_file: Path | None, db: str | None) -> None:
 
 
 def _rewrite(path: Path) -> None:
-    """Everything, without gaps. Raises Refused, LogUnavailable, sqlite3.Error."""
+    """Write the database anew, without free space. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
     from sensorlogd.storage.database import DatabaseError, ensure_schema
     from sensorlogd.storage.maintenance import compact as compacting
@@ -244,7 +244,7 @@ def backup(log: Log, file: Path, force: bool) -> None:
         target = files.meant(target)
     except OSError as error:
         fail(plain.os_error(error, target))
-    replaces = ordinary or target.is_block_device()  # a pipe holds nothing that could be lost
+    replaces = ordinary or target.is_block_device()  # a pipe holds nothing that could be overwritten
     if replaces and target.exists() and (not force or target.samefile(log.path)):
         fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
     if not target.absolute().parent.is_dir():
@@ -256,7 +256,7 @@ def backup(log: Log, file: Path, force: bool) -> None:
 
 
 def _copied(log: Log, target: Path) -> Backup:
-    """With a progress bar; whatever goes wrong is one line and exit 1."""
+    """Make the copy, with a progress bar. Any error is one line and exit 1."""
     from sensorlogd.storage.maintenance.backup import BackupError, copy
 
     try:
@@ -274,7 +274,7 @@ def _said(made: Backup, target: object) -> str:
 
 
 def _into_a_pipe(log: Log, target: Path | None) -> None:
-    """A device, pipe or socket, or standard output: SQLite needs a file to write to, so the copy is made and then sent."""
+    """Send a copy to a device, pipe, socket or standard output. SQLite needs a file to write to, so the copy is made first."""
     import shutil
     import tempfile
 

@@ -1,4 +1,4 @@
-"""``demo``: simulated sensors with a month of history, daemon and dashboard, with nothing to configure."""
+"""``demo``: runs daemon and dashboard on simulated sensors with a month of history; nothing need be configured."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
 
 
 def _port() -> int:
-    """The usual one, or any that is free."""
+    """The usual port, or any free one."""
     for port in (PORT, 0):
         with socket.socket() as probe:
             try:
@@ -134,7 +134,7 @@ def _port() -> int:
 
 
 def _history(path: Path, days: int) -> int:
-    """What the simulated sensors would have said, a reading a minute, stored as an import is. Returns how many readings."""
+    """Store readings of the simulated sensors for the past, one a minute, as an import does. Returns how many."""
     from sensorlogd.config.loader import load
     from sensorlogd.daemon.control.offline import Offline
     from sensorlogd.daemon.sensing.build import sensor_specs
@@ -175,7 +175,7 @@ def _history(path: Path, days: int) -> int:
 
 
 def _show_address(listen: str, address: str, path: Path, browser: bool) -> None:
-    """Once the dashboard answers: where it is; and open it where there is a screen."""
+    """Wait until the dashboard answers, print its address, and open it if there is a screen."""
     host, _, port = listen.rpartition(":")
     until = time.monotonic() + 60
     while time.monotonic() < until:

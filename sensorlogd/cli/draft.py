@@ -1,4 +1,4 @@
-"""A sensor that is about to be configured: what was found out, the names that people give it, and the YAML that says both."""
+"""Drafts a sensor that is about to be configured: what was found out, the names that people give it, and the YAML for both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sensorlogd.config.models import SensorOptions
 from sensorlogd.drivers.discovery.probing import Candidate
 from sensorlogd.drivers.registry import options_for
 
-GENERIC = re.compile(r"value\d*|field\d*")  # a name that says nothing: a place in a line
+GENERIC = re.compile(r"value\d*|field\d*")  # a name without meaning: a place in a line
 _OF_KIND = {"NMEA 0183 or UBX": "gps", "Modbus RTU": "modbus"}
 _MEANINGLESS = {
     "usb",
@@ -39,7 +39,8 @@ _MEANINGLESS = {
 
 @dataclass(slots=True)
 class Channel:
-    """``source``: as the device has it. ``unit``: None leaves what is known. ``name`` empty: it is not logged."""
+    """A channel of the draft. ``source``: the device's name for it. ``name``: empty if it is not logged. ``unit``: None keeps the
+    one that is known."""
 
     source: str
     name: str
@@ -55,7 +56,7 @@ class Channel:
 
 @dataclass(slots=True)
 class Draft:
-    """``keys``: of the sensor, port included, as they were found; ``base``: the folder of the configuration."""
+    """The draft of a sensor. ``keys``: its keys as they were found, port included; ``base``: the folder of the configuration."""
 
     keys: dict[str, Any]
     title: str
@@ -65,7 +66,7 @@ class Draft:
 
     @classmethod
     def of(cls, candidate: Candidate, port: str, base: Path, *, with_speed: bool) -> Draft:
-        """Raises ConfigErrors for a profile that is broken."""
+        """The draft for a candidate at ``port``. Raises ConfigErrors for a profile that is broken."""
         text = candidate.yaml("PORT", with_speed=with_speed)
         keys = {**yaml.safe_load(text)["sensors"]["device"], "port": port}
         draft = cls(keys, candidate.title, candidate.evidence, base)
@@ -74,15 +75,15 @@ class Draft:
         return draft
 
     def options(self, name: str = "device") -> SensorOptions:
-        """The sensor as it stands. Raises ConfigErrors."""
+        """The options of the sensor as drafted. Raises ConfigErrors."""
         return load_text(self.text(name), self.base / "draft.yaml", options_for).sensors[name]
 
     def channel(self, name: str) -> Channel | None:
-        """By the device's name for it, or the new one."""
+        """The channel with that name: the device's or the new one; None if there is none."""
         return next((channel for channel in self.channels if name in (channel.source, channel.name)), None)
 
     def text(self, name: str, head: str = "") -> str:
-        """The file."""
+        """The YAML file that configures the sensor as ``name``, below the comment ``head``."""
         lines = [*(f"# {line}" for line in head.splitlines()), "sensors:", f"  {_flow(name)}:"]
         for key, value in self._named().items():
             if key == "channels" and value:
@@ -114,7 +115,7 @@ class Draft:
         return entry | _unit(channel)
 
     def _over_profile(self, name: str) -> dict[str, Any]:
-        """What differs from the profile. A channel of another name takes the keys that the profile has for it with it."""
+        """The channels that differ from the profile. A renamed channel takes along the keys that the profile has for it."""
         theirs: dict[str, Any] = {}
         if any(channel.name != channel.source for channel in self.channels):
             file = profiles.available(self.base)[name].path
@@ -135,13 +136,13 @@ def _unit(channel: Channel) -> dict[str, Any]:
 
 
 def _flow(value: Any) -> str:
-    """In one line."""
+    """``value`` as YAML in a single line."""
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1_000_000)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def suggested(draft: Draft, product: str, is_free: Callable[[str], bool]) -> str:
-    """A name for it: its profile, else what it calls itself on the bus, else its port's, else what it speaks; one that is free."""
+    """A free name for the sensor: that of its profile, else its product's, else its port's, else its protocol's."""
     base = str(draft.keys.get("profile") or "") or _of_product(product) or _of_port(str(draft.keys["port"]))
     if not base:
         base = next((word for title, word in _OF_KIND.items() if draft.title.startswith(title)), "sensor")
@@ -153,14 +154,14 @@ def suggested(draft: Draft, product: str, is_free: Callable[[str], bool]) -> str
 
 
 def _of_product(product: str) -> str:
-    """``Arduino Uno (www.arduino.cc)`` as ``arduino-uno``; nothing if it only says that it is an adapter."""
+    """``Arduino Uno (www.arduino.cc)`` as ``arduino-uno``; empty if it only says that it is an adapter."""
     words = [word for word in re.split(r"[^a-z0-9]+", re.sub(r"\(.*?\)", " ", product.lower())) if word]
     meaningful = [word for word in words if word not in _MEANINGLESS]
     return "-".join(dict.fromkeys(meaningful[:3]))
 
 
 def _of_port(port: str) -> str:
-    """What somebody called it: not a number of the kernel's, not an address."""
+    """A name from that of the port, if a person chose it: not a number of the kernel's, not an address; else empty."""
     name = port.rpartition("/")[2]
     return (
         "" if "://" in port or "/by-" in port or re.fullmatch(r"(tty|rfcomm|cu)\w*|\d+", name) else re.sub(r"[^\w-]+", "_", name)

@@ -1,4 +1,4 @@
-"""``try`` and ``ports``: what is connected, and what does it say."""
+"""``try`` and ``ports``: show what is connected, and what it sends."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int
 
 
 class _Attempt:
-    """What one trial saw."""
+    """What was seen while trying a sensor."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
@@ -144,7 +144,7 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
             problem = f"the daemon is reading it; 'sensorlogd listen {name}' shows what it reads, live"
     except KeyboardInterrupt:
         problem = "interrupted"
-    except Exception as error:  # a driver may raise anything; here it is the answer
+    except Exception as error:  # a driver may raise anything; that is the answer here
         if showing:
             raise
         problem = plain.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
@@ -172,7 +172,7 @@ def _daemon_runs(config: Any) -> bool:
 
 
 def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
-    """Print samples; how many."""
+    """Print the samples of a block. Returns how many."""
     lines: dict[int, list[str]] = {}
     for column in block.columns:
         qualities = [column.quality] * len(column.times_us) if isinstance(column.quality, int) else column.quality

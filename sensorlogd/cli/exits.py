@@ -1,4 +1,4 @@
-"""Exit statuses, by name."""
+"""The exit statuses of verbs, by name."""
 
 OK = 0
 FAILURE = 1

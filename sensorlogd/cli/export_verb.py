@@ -1,4 +1,4 @@
-"""``export``: readings or buckets into files that ``import`` and everybody else can read."""
+"""``export``: writes readings or buckets into files that ``import`` and other programs can read."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def export(
     else:
         columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
         rows = _buckets(log, wanted, ask)
-    # Readings a line in one offset, for programs; buckets are of local days, wide tables and spreadsheets for people.
+    # Long files of readings are for programs: one offset throughout. Buckets, wide tables and spreadsheets have local times.
     for_programs = tz is None and not wide and ask is None and form in ("csv", "ndjson", "parquet")
     stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, ask))
     write = _writer(form, decimal or place.decimal_of(os.environ))
@@ -107,14 +107,14 @@ def export(
                 fail("no data in this range", exits.NO_DATA)
     except OSError as error:
         if target is None:
-            raise  # standard output's own, which is the outermost handler's
+            raise  # an error of standard output, which the outermost handler reports
         fail(f"{plain.os_error(error, target)}; nothing was written")
     if target is not None:
         click.echo(f"{target}: {written:,} rows", err=True)
 
 
 def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | None) -> str:
-    """The format, by what is said or by the name of the file; ends with a clear line if it cannot be written."""
+    """The format: as given, or by the name of the file. Exits with a clear line if it cannot be written."""
     by_name = {".xlsx": "xlsx", ".parquet": "parquet", ".ndjson": "ndjson", ".jsonl": "ndjson"}
     bare = target.with_suffix("") if target is not None and target.suffix == ".gz" else target
     chosen = form or ("csv" if bare is None else by_name.get(bare.suffix.lower(), "csv"))
@@ -137,7 +137,7 @@ def _is_there(library: str) -> bool:
 
 
 def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], ask: Ask | None) -> bool:
-    """Whether any time has microseconds: then all are written with them. It is known at the first that has some."""
+    """Whether any time has microseconds (then all are written with them); stops at the first that has."""
     if ask is not None and ask.step is not None:
         return ask.step.unit == "us" and ask.step.count % 1_000_000 != 0
     return any(ts % 1_000_000 for series in wanted for rows in log.columns(series, *span) for ts, *_ in rows)
@@ -146,7 +146,7 @@ def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], as
 def _range(
     log: Log, wanted: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
 ) -> tuple[int, int] | None:
-    """[since, until); where not said, all there is of the series. Raises ValueError."""
+    """[since, until) in µs; by default all that there is of the series. Raises ValueError."""
     first, last = log.span(wanted)
     if first is None or last is None:
         return None
@@ -185,7 +185,7 @@ def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], co
 
 
 def _wide_buckets(log: Log, wanted: Sequence[Series], ask: Ask, columns: Sequence[str]) -> Rows:
-    """Some buckets of all series at a time, so that memory is bounded whatever the range."""
+    """Wide rows of buckets, some buckets of all series at a time, so that memory is bounded for any range."""
     assert ask.step is not None
     edges = ask.step.edges(ask.since_us, ask.until_us, ask.zone)
     while chunk := [edge for _, edge in zip(range(BUCKETS_AT_ONCE), edges, strict=False)]:
@@ -208,16 +208,16 @@ def _shown(rows: Rows, span: tuple[int, int], target: Path | None) -> Rows:
     width = max((span[1] - span[0]) // 1000, 1)
     with Progress("exporting", 1000) as bar:
         for n, row in enumerate(rows):
-            if n % 5000 == 0:  # buckets come series by series: it never goes back
+            if n % 5000 == 0:  # buckets come series by series: progress never goes back
                 bar.reach(max(min((row[0] - span[0]) // width, 1000), bar.pos))
             yield row
 
 
 @contextlib.contextmanager
 def _opened(target: Path | None, form: str) -> Iterator[Any]:
-    """Standard output, or the file that is meant, compressed for ``.gz``; a TextIO, or a BinaryIO for what is no text.
+    """Opens standard output or the target, compressed for ``.gz``; yields a TextIO, or a BinaryIO for binary formats.
 
-    In UTF-8, whatever the terminal: ``import`` reads that.
+    Text is UTF-8, whatever the terminal's encoding: ``import`` reads that.
     """
     with contextlib.ExitStack() as stack:
         if form in _BINARY:
@@ -233,10 +233,10 @@ def _opened(target: Path | None, form: str) -> Iterator[Any]:
         text = io.TextIOWrapper(zipped or io.BufferedWriter(_Kept(raw)), encoding="utf-8", newline="")
         try:
             yield text
-            text.close()  # and with it the compressed stream, but not the file below
+            text.close()  # and the compressed stream, but not the file below
         finally:
             with contextlib.suppress(OSError, ValueError):
-                text.close()  # of one that failed: what it still holds goes where the rest went
+                text.close()  # after an error: what is still in its buffer goes where the rest went
 
 
 class _Kept(io.RawIOBase):

@@ -1,4 +1,4 @@
-"""The first reading of a sensor that was just configured, as the log has it."""
+"""Waits for the first reading of a sensor that was just configured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_SHOWN = 4
 
 
 def first_reading(config: Config, sensor: str, since_us: int, seconds: float) -> str | None:
-    """Its values in a line once they are stored; None if none is within so long."""
+    """The first values in a line, once they are stored; None if there are none after ``seconds``."""
     end = time.monotonic() + seconds
     while True:
         found = _stored(config, sensor, since_us)
@@ -28,7 +28,7 @@ def _stored(config: Config, sensor: str, since_us: int) -> str | None:
         with Log.open(config.database_path()) as log:
             latest = log.latest(log.series((f"{sensor}.*",)), time.time_ns() // 1000)
     except (LogUnavailable, UnknownSeries, sqlite3.Error, OSError):
-        return None  # the daemon has only just begun with it
+        return None  # the daemon has not made its database or the series yet
     new = [reading for reading in latest if reading is not None and reading.ts_us >= since_us]
     if not new:
         return None

@@ -1,4 +1,4 @@
-"""Which names a new sensor cannot have, and why."""
+"""Tells which names a new sensor cannot have, and why."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sensorlogd.config.models import NAME
 
 
 def taken(config: Any, folder: Path, *, force: bool) -> Callable[[str], str | None]:
-    """What is wrong with a name, or None. ``force``: a file in ``folder`` may be replaced."""
+    """A function: name -> why it cannot be used, or None. ``force``: a file in ``folder`` may be replaced."""
     known = {} if config is None else {**config.sensors, **config.failed_sensors}
     former = {} if config is None else {options.was: name for name, options in config.sensors.items() if options.was}
 

@@ -1,4 +1,4 @@
-"""``gaps``: when nothing usable came, by series, the longest first."""
+"""``gaps``: shows when no usable readings came, by series, the longest gap first."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def gaps(
 
 
 def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, int]:
-    """The part of a range in which its silence means something: from the first reading that is known of, and if it is not configured any
-    more, to its last. Empty (begin >= end) where there is none."""
+    """The part [begin, end) of a range in which silence is a gap: from the first reading that is known of and, if the series is not
+    configured any more, to its last. Empty (begin >= end) if there is none."""
     first, last = log.span([series])
     known = min((us for us in (first, log.known_from(series)) if us is not None), default=end_us)
     return max(known, start_us), end_us if series.retired_us is None or last is None else min(end_us, last + 1)
@@ -77,7 +77,7 @@ def _known(log: Log, series: Series, start_us: int, end_us: int) -> tuple[int, i
 def between(log: Log, series: Series, start_us: int, end_us: int, longer_us: int) -> Iterator[tuple[int, int, bool]]:
     """(microseconds, when it began, whether a reading ended it) of each silence within [start, end) that is longer.
 
-    What is longer than the heartbeat is found from roll-ups; for less every reading that has not expired is looked at.
+    Gaps longer than the heartbeat are found in roll-ups; for shorter ones every reading that has not expired is read.
     """
     if longer_us >= series.heartbeat_us:
         for gap in log.gaps(series, start_us, end_us, longer_us):

@@ -1,4 +1,4 @@
-"""The outermost handler: whatever goes wrong ends in words, on one line, with an exit status; never in a traceback.
+"""The outermost handler of errors: every error ends in a line of words with an exit status, never in a traceback.
 
 ``--debug`` of any verb, or SENSORLOGD_DEBUG=1, shows the traceback below the words.
 """
@@ -20,7 +20,7 @@ _traces = False
 
 
 def debug() -> None:
-    """From now on: traces, too."""
+    """Show tracebacks, too, from now on."""
     global _traces
     _traces = True
 
@@ -30,7 +30,7 @@ def wants_trace() -> bool:
 
 
 def run(call: Callable[[], object]) -> NoReturn:
-    """``call``, then out with its status. What it wrote has left this process when that is 0."""
+    """Run ``call`` and exit with its status. If that is 0, all its output has been written."""
     sys.exit(_flushed(_status_of(call)))
 
 
@@ -57,7 +57,8 @@ def _status_of(call: Callable[[], object]) -> int:
 
 
 def _flushed(status: int) -> int:
-    """What is written so far must get out before success is claimed; the interpreter itself would only grumble at its end."""
+    """Flush standard output before success is claimed; the interpreter would only print a warning at its end. Returns the exit
+    status."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -72,7 +73,7 @@ def _flushed(status: int) -> int:
 
 
 def report(error: Exception) -> int:
-    """The error in words on standard error; the exit status."""
+    """Print the error in words on standard error. Returns the exit status."""
     words, status = _words(error)
     try:
         sys.stderr.write(f"sensorlogd: {words}\n")
@@ -82,7 +83,7 @@ def report(error: Exception) -> int:
             traceback.print_exception(error)
         sys.stderr.flush()
     except (OSError, ValueError):
-        streams.drop(sys.stderr)  # there is nobody to tell
+        streams.drop(sys.stderr)  # nobody reads standard error
     return status
 
 
@@ -90,7 +91,7 @@ def _words(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError):
         from sensorlogd.cli import plain
 
-        # Files that were asked for are named in their errors: what has no name was written to standard output.
+        # Errors about files have the file's name: an error without a name is one of standard output.
         if error.filename is None and error.errno in _OF_WRITING:
             streams.drop(sys.stdout)
             return plain.os_error(error, "standard output"), exits.FAILURE
@@ -105,7 +106,7 @@ def _words(error: Exception) -> tuple[str, int]:
 
 
 def _unexpected(error: Exception) -> str:
-    """Nobody thought of it: what a report needs, on one line."""
+    """A line for an error that nobody thought of, with what a report needs."""
     text = " ".join(str(error).split()) or "no details"
     at, trace = "", error.__traceback__
     while trace is not None:

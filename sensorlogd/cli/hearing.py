@@ -1,4 +1,4 @@
-"""Listening to a port at one setting after another until it is clear what speaks there: what ``probe`` and ``add`` share."""
+"""Listens to a port at different settings until it is clear what speaks there; for ``probe`` and ``add``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sensorlogd.drivers.discovery import probing
 from sensorlogd.drivers.discovery.listening import Line
 from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
-PATIENCE = 5  # times as long, where text comes slowly
+PATIENCE = 5  # listen so many times as long if text comes slowly
 
 Show = Callable[[str], None]
 
 
 @dataclass(slots=True)
 class Findings:
-    """``ranked``: what fits, best first. ``has_speed``: the baud rates that were heard are real."""
+    """What was found. ``ranked``: the candidates, best first. ``has_speed``: the baud rates of this port are real."""
 
     ranked: list[Candidate] = field(default_factory=list)
     heard_bytes: int = 0
@@ -55,7 +55,7 @@ def _each_setting(line: Line, baudrates: Sequence[int], seconds: float) -> Itera
 
 
 def _patiently(line: Line, heard: Heard, seconds: float) -> Heard:
-    """More of what is worth it: at one line a second, some seconds hold too few of them by chance."""
+    """Listen longer if that is worth it: at a line a second, some seconds give too few lines."""
     step = min(max(seconds / 3, 0.2), 1.0)
     for _ in range(int((PATIENCE - 1) * seconds / step)):
         if not probing.worth_waiting(heard, probing.judge(heard)):

@@ -1,4 +1,4 @@
-"""``import``, its first half: files are read and checked, and what was understood of them is told."""
+"""The first half of ``import``: files are read and checked, and how they were understood is printed."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sensorlogd.exchange.stage import Stage, Staged
 from sensorlogd.notation import numbers, times
 
 FIRST_READINGS = 10  # shown by --dry-run
-MOST_TOLD = 20  # columns of words by name
+MOST_TOLD = 20  # the most columns of words that are named
 
 
 @dataclass(slots=True)
 class Read:
-    """A file that may be imported. ``same_is_one``: the same reading twice in it is one."""
+    """A file that was read and may be imported. ``same_is_one``: an identical reading later in the file is left out."""
 
     name: str
     stage: Stage
@@ -36,14 +36,14 @@ class Read:
     bad: aside.Bad | None
 
     def keep_bad(self) -> Path | None:
-        """Write the lines that were left out beside the file; None: there are none. Raises OSError."""
+        """Write the lines that were left out beside the file and return that path; None if there are none. Raises OSError."""
         if self.bad is None or not self.bad.lines:
             return None
         return self.bad.keep(Path("standard-input" if self.name == "-" else self.name))
 
 
 def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
-    """Raises FileError, ValueError, OSError. ``stack``: closes what the result needs."""
+    """Read and check a file. ``stack``: closes what the result needs. Raises FileError, ValueError, OSError."""
     shown = "standard input" if name == "-" else name
     staged = stack.enter_context(Stage())
     with ExitStack() as reading:

@@ -1,4 +1,4 @@
-"""``import``: readings from files into the log."""
+"""``import``: imports readings from files into the log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
 from sensorlogd.storage.series import Wanted
 
-BUSY_S = 0.1  # until the daemon is asked again whether earlier work on the same readings is done
+BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done
 
 
 @click.command(
@@ -118,7 +118,7 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
             return
         kept = [_keep_bad(file) for file in staged]
         with acting(config_file, db, create=True) as actor:
-            # All of them first: a series that is something else in the log is a mistake, too, and then nothing is imported.
+            # All files first: a series that is different in the log is a mistake, too, and then nothing is imported.
             identities = [_identify(actor, file.found, heartbeat) for file in staged]
             for file, known, bad in zip(staged, identities, kept, strict=True):
                 _import(actor, file, list(zip(file.found, known, strict=True)), replace=given["replace"], bad=bad)
@@ -138,7 +138,7 @@ def _read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, A
 
 
 def _keep_bad(read: Read) -> str | None:
-    """What to say of the lines that were left out."""
+    """A sentence about the lines that were left out, which are kept beside the file; None if there are none."""
     try:
         path = read.keep_bad()
     except OSError as error:
@@ -147,7 +147,7 @@ def _keep_bad(read: Read) -> str | None:
 
 
 def _options(given: dict[str, Any]) -> rows.Options:
-    """Raises ValueError."""
+    """The options about the file's format. Raises ValueError."""
     columns: dict[str, rows.Place] = {}
     for text in given["columns"]:
         column, _, target = text.rpartition("=")
@@ -179,7 +179,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
 
 
 def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> list[int]:
-    """The ids of the series, made where there were none."""
+    """The ids of the series; those that do not exist are made."""
     specs = [
         Wanted(
             series.target.sensor,
@@ -198,7 +198,7 @@ def _import(
 ) -> None:  # fmt: skip
     name, staged = read.name, read.stage
     counts: Counter[str] = Counter()
-    kept: list[int] = []  # mends: what was replaced, series by series
+    kept: list[int] = []  # the mends that keep what was replaced, one for each series
     with Progress("importing", staged.readings, "readings") as bar:
         for series, identity in found:
             run = Replace(None, "standard input" if name == "-" else name) if replace else None
@@ -216,7 +216,7 @@ def _import(
 
 
 def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, say: Callable[[str], None]) -> Iterator[Upserted]:
-    """All of it, in as many requests as it takes. ``run``: where this import keeps what it replaces, so far."""
+    """Store a piece, in as many requests as needed. ``run``: the replacement that this import has begun for the series, if any."""
     at, waits = 0, ""
     while at < len(piece.times):
         answer = actor.act(requests.Upsert(series, piece.times[at:], piece.values[at:], piece.qualities[at:], run))
@@ -233,7 +233,7 @@ def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, 
 
 
 def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
-    """What is replaced next is kept where the former was."""
+    """The replacement to continue with: what is replaced next is kept in the same mend."""
     return None if run is None else Replace(answer.mend, run.note)
 
 

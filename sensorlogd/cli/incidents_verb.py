@@ -1,4 +1,4 @@
-"""``db incidents``: what was set aside as damaged, what came back of it, and how to be rid of it."""
+"""``db incidents``: lists databases that were set aside as damaged and what was recovered from them, and removes them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _WORDS = {
 
 
 def _salvages(path: Path) -> dict[str, work.Work]:
-    """Incident -> the work that brings it back, as far as the log can be read."""
+    """Name of an incident -> the work that recovers it, as far as the log can be read."""
     with contextlib.suppress(LogUnavailable, sqlite3.Error), Log.open(path) as log:
         return {str(piece.request.get("incident")): piece for piece in work.everything(log.conn) if piece.kind == "salvage"}
     return {}
@@ -95,7 +95,7 @@ def _row(incident: kept.Incident, salvage: work.Work | None, zone: str) -> dict[
 
 
 def _bytes(incident: kept.Incident) -> int:
-    """Of all that is in its folder: what was made from it, too."""
+    """The size of everything in the incident's folder, also of what was made from it."""
     with contextlib.suppress(OSError):
         return sum(file.stat().st_size for file in incident.folder.iterdir())
     return sum(incident.files.values())

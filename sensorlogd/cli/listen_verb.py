@@ -1,4 +1,4 @@
-"""``listen``: what passes over a port, raw and decoded side by side, live; recorded for ``replay`` on request."""
+"""``listen``: shows what passes over a port, raw and decoded side by side, and records it for ``replay`` on request."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def listen(
         writer = None
         if record is not None:
             try:
-                # As it comes, not at the end: what was recorded until a power cut is worth having.
+                # Written as it comes: what was recorded until a power cut is worth having.
                 file = sys.stdout if str(record) == "-" else stack.enter_context(record.open("w"))
             except OSError as error:
                 fail(f"--record {plain.os_error(error, record)}")
@@ -107,7 +107,7 @@ def listen(
 
 
 def _meant(target: str, config_file: Path | None, baudrate: int | None, profile: str | None) -> tuple[Any, Path | None]:
-    """The options of what is listened to, and the data directory of a daemon that may have it open."""
+    """(options of the sensor or port, the data directory of a daemon that may have it open)."""
     from sensorlogd.config import ConfigNotFound, find
     from sensorlogd.config.loader import ConfigErrors, load, load_text
     from sensorlogd.config.validation.names import closest
@@ -147,7 +147,7 @@ def _meant(target: str, config_file: Path | None, baudrate: int | None, profile:
 
 
 def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s: float | None) -> Iterator[Passed]:
-    """Through the daemon if it has the sensor; else from the port itself."""
+    """What passes over the port: from the daemon if it reads the sensor, else from the port itself."""
     end = None if for_s is None else time.monotonic() + for_s
     if data_dir is not None:
         from sensorlogd.daemon.control import control_socket
@@ -226,7 +226,7 @@ def _show(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float
 
 
 def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str, float | None]]:
-    """One mapping a sample, by channel, scaled as they will be stored; None for a missing value."""
+    """A mapping for each sample: channel -> value, scaled as it would be stored; None for a missing value."""
     from sensorlogd.scaling import divisor
 
     curves = {field: entry.curve() for field, (_, entry) in channels.items()}

@@ -1,4 +1,4 @@
-"""A sensor read as the daemon would read it, for people to look at; nothing is stored."""
+"""Reads a sensor as the daemon would, for people to look at; nothing is stored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Live:
             os.close(end)
 
     def next(self, seconds: float) -> bool:
-        """Whether something new came within so long; ``latest`` has the newest value of each channel then."""
+        """Read for at most ``seconds``. Returns whether something new came; ``latest`` then has the newest value of each
+        channel."""
         assert self._driver is not None
         got = self._driver.read(seconds)
         batch = got if isinstance(got, Batch) else Batch.of(got, _now_us())

@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # click would make a failure of it
+        except BrokenPipeError:  # click would turn it into a failure
             sys.exit(guard.reader_left())
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -93,7 +93,7 @@ def _debug(_: click.Context, __: click.Parameter, on: bool) -> None:
 
 
 def _add_debug(command: click.Command) -> None:
-    """``--debug`` of every verb, and of the verbs below it; not listed, as it is told where it helps."""
+    """Add ``--debug`` to a verb and to those below it; hidden, since messages mention it when it helps."""
     if not any(parameter.name == "debug" for parameter in command.params):
         option = click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=_debug)
         command.params.append(option)

@@ -1,4 +1,4 @@
-"""``flag`` and ``recalibrate``: mend what is stored, see first what would happen, take it back."""
+"""``flag`` and ``recalibrate``: mend what is stored, after a preview, and undo it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def recalibrate(
 
 
 def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
-    """What --polynomial or --table says."""
+    """The calibration that --polynomial or --table gives; None if neither is given."""
     if polynomial is not None and table is not None:
         raise click.UsageError("--polynomial and --table exclude each other")
     try:
@@ -124,7 +124,7 @@ def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
 
 @dataclass(slots=True)
 class Preview:
-    """What a mend of one series would do. ``examples``: (time, before, after)."""
+    """The preview of a mend of a series. ``examples``: (time, before, after)."""
 
     series: Series
     readings: int = 0
@@ -156,7 +156,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         return
     confirm(f"Change {total:,} readings of {len(some)} series?", yes=options["yes"])
     with acting(options["config_file"], options["db"]) as actor:
-        # All are ordered before the first is waited for: an end of this verb, whatever it is, ends none of them.
+        # All mends are ordered before the first is waited for: if this verb ends early, none of them does.
         ordered = [
             actor.act(
                 requests.Mend(
@@ -226,7 +226,7 @@ def _show(preview: Preview, change: mend.Change, zone: str) -> None:
 
 
 def _wait(actor: Actor, label: str, identity: int) -> int:
-    """Until that work is over: how many readings it dealt with. Raises Refused."""
+    """Wait until that work is over. Returns how many readings it dealt with. Raises Refused."""
     answer = wait_for(actor, label, identity, see="--list")
     if answer.outcome == mend.TAKEN_BACK:
         raise Refused(f"{label}: {answer.outcome}")
@@ -237,7 +237,7 @@ def _wait(actor: Actor, label: str, identity: int) -> int:
 
 
 def _handles_other_request(options: dict[str, Any]) -> bool:
-    """--list, --undo or --resume: done here."""
+    """Carry out --list, --undo or --resume. Returns whether one of them was given."""
     requests_given = [name for name in ("listing", "undo", "resume") if options[name] not in (None, False)]
     if len(requests_given) > 1:
         raise click.UsageError("--list, --undo and --resume exclude each other")
@@ -267,7 +267,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
 
 
 def _checked(log: Log, what: str, identity: int) -> mend.Mend:
-    """Raises MendError, before anything is begun."""
+    """The mend with that id, checked before anything is begun. Raises MendError."""
     if what == "undo":
         return mend.check_undo(log.conn, identity)
     if mend.work_of(log.conn, mend.MEND, identity) is not None:  # it goes on by itself: looked at only

@@ -1,4 +1,4 @@
-"""The table of ``latest``: grouped by sensor, no wider than the terminal, numbers whole."""
+"""Lays out the table of ``latest``: grouped by sensor, no wider than the terminal, numbers never cut."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = (
     table.Column("age", "age", "right"),
     table.Column("state", "state"),
 )
-RETIRED = "retired"  # of a row: not configured now, or imported: nobody expects anything new of it
+RETIRED = "retired"  # state of a row whose series is not configured now, or was imported: nothing new is expected of it
 LOOKS = {"stale": "warn", "never": "bad"}
 
 
@@ -40,7 +40,7 @@ def lines(rows: Sequence[Mapping[str, Any]], today: str, width: int | None = Non
 
 
 def _below_names(cells: Sequence[Mapping[str, str]], looks: Sequence[Mapping[str, str]], room: int) -> Iterator[str]:
-    """For narrow terminals: each sensor's name, and its channels below; what is well needs no word."""
+    """The table for narrow terminals: each sensor's name, and its channels below; a quality that is good is left out."""
     columns = [column for column in COLUMNS if column.name not in ("sensor", "time")]
     inner = [{**row, "channel": f"  {row['channel']}", "state": "" if row["state"] == "ok" else row["state"]} for row in cells]
     if not any(row["state"] for row in inner):
@@ -68,7 +68,7 @@ def _cells(row: Mapping[str, Any], today: str) -> dict[str, str]:
 
 
 def _looks(row: Mapping[str, Any]) -> dict[str, str]:
-    """What is stale or flagged stands out, what is well does not."""
+    """The colours of a row: what is stale or flagged stands out."""
     state = "dim" if row.get(RETIRED) else LOOKS.get(row["state"], "")
     flagged = quality_look(str(row["quality"] or ""))
     worst = "bad" if "bad" in (state, flagged) else state or flagged
@@ -76,7 +76,8 @@ def _looks(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _short(time: str, today: str) -> str:
-    """To the second; the date where it is not today's, and then to the minute; the offset always."""
+    """The time in short: to the second; on another day than ``today`` the date, and the time to the minute; always with the
+    offset."""
     try:
         at = datetime.fromisoformat(time)
     except ValueError:

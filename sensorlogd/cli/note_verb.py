@@ -1,4 +1,4 @@
-"""``note``: write down what happened, beside what was measured."""
+"""``note``: writes down what happened, beside what was measured."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def note(sensor: str, text: str, at: str | None, by: str, tz: str | None, db: st
 
 
 def _subject(log: Log, wanted: str) -> tuple[str, str]:
-    """(sensor, channel); without a channel it is about the sensor."""
+    """(sensor, channel) of the name that was given; the channel is empty for a note about a whole sensor."""
     known = log.series(retired=True)
     for series in known:
         if series.name == wanted:

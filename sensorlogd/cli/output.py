@@ -1,4 +1,4 @@
-"""Rows to stdout: a table for people, CSV, JSON or NDJSON for programs. Everything else goes to stderr."""
+"""Writes rows to standard output: a table for people, CSV, JSON or NDJSON for programs. Everything else goes to standard error."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _text(row: Mapping[str, Any], column: str) -> Any:
 
 
 def _shown(row: Mapping[str, Any], column: str) -> str:
-    """In a table: what was computed without the noise of arithmetic."""
+    """A cell of a table; computed numbers are rounded, without the noise of arithmetic."""
     value, computed = row.get(column), row.get(COMPUTED) or {}
     if isinstance(value, float) and column in computed and column not in (row.get(PLACES) or {}):
         return numbers.computed(value, computed[column])
@@ -48,7 +48,8 @@ def _shown(row: Mapping[str, Any], column: str) -> str:
 
 
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
-    """In pieces: each is laid out when its rows are known, so that memory and the wait for the first line are bounded."""
+    """Write a table in pieces, each laid out when its rows are known, so that memory and the wait for the first line are
+    bounded."""
     count, rows, room = 0, iter(rows), look.width()
     while piece := list(islice(rows, AT_ONCE)):
         cells = [{column: _one_line(_shown(row, column)) for column in columns} for row in piece]
@@ -63,7 +64,7 @@ def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
 
 
 def _without_what_is_the_same(columns: list[table.Column], cells: list[dict[str, str]]) -> list[table.Column]:
-    """Names, unit and quality that all rows share, and their date, are said once above them."""
+    """Print what all rows share (names, unit, quality, date) once above the table. Returns the columns that are left."""
     said = []
     shared = [column for column in columns if column.name in ONCE and len({row[column.name] for row in cells}) == 1]
     if len(cells) > 1 and shared:
@@ -93,7 +94,7 @@ def _column(name: str, texts: Sequence[str]) -> table.Column:
 
 
 def _one_line(text: str) -> str:
-    """What a device said must not move the cursor."""
+    """Text from a device without control characters, which could move the cursor."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
@@ -102,7 +103,7 @@ def _looks(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def quality_look(words: str) -> str:
-    """How a quality is painted: nothing is said of what is good."""
+    """The colour of a quality; empty for a good one."""
     return {"suspect": "warn", "fail": "bad", "missing": "warn"}.get(words.partition(":")[0], "")
 
 
@@ -115,7 +116,7 @@ def _is_number(text: str) -> bool:
 
 
 def placed(row: dict[str, Any], series: Series) -> dict[str, Any]:
-    """The row of a reading, with the resolution of its series where that is known."""
+    """The row of a reading, with the decimals of its series if they are known."""
     return row if series.decimals is None else row | {PLACES: {"value": series.decimals}}
 
 
@@ -135,7 +136,7 @@ def _json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
 
 
 def write_ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file: TextIO) -> int:
-    """Returns how many rows."""
+    """Write an object per line. Returns how many rows."""
     count = 0
     for row in rows:
         file.write(_object(row, columns, file) + "\n")
@@ -144,13 +145,13 @@ def write_ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file
 
 
 def _object(row: Mapping[str, Any], columns: Sequence[str], file: TextIO) -> str:
-    """In an encoding that lacks a character, JSON's own escapes say it."""
+    """A row as JSON; characters that the file's encoding lacks become JSON's escapes."""
     escaped = not streams.says_everything(file)
     return json.dumps({column: row.get(column) for column in columns}, ensure_ascii=escaped, allow_nan=False)
 
 
 def flushed(rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """For output that is followed live: what was written is seen at once."""
+    """Flush after each row, for output that is followed live."""
     for row in rows:
         yield row
         sys.stdout.flush()

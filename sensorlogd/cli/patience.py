@@ -1,4 +1,4 @@
-"""A verb that does the daemon's work gives up when the database takes nothing, instead of waiting for ever."""
+"""Ends a verb that does the daemon's work if the database takes nothing, instead of waiting for ever."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LOOK_EVERY_S = 0.2
 class NotForEver:
     """A context manager: ends the process with status 1 once the offline writer has been blocked for too long.
 
-    The writer may be waited for in places that know no end (opening, a step, closing): a thread of its own looks at it.
-    Ending so is as safe as any kill: what was committed stays, the rest is not there.
+    Some waits for the writer have no limit (opening, a step, closing), so a separate thread watches it. Ending the process is as
+    safe as any kill: what was committed stays, the rest is lost.
     """
 
     def __init__(self, path: Path, offline: Any, blocked_for_s: float = BLOCKED_FOR_S) -> None:
@@ -49,7 +49,7 @@ class NotForEver:
 
 
 def blocked_because(offline: Any) -> str | None:
-    """Why its writer cannot write; None: it can, or does not run yet."""
+    """Why the writer cannot write; None if it can, or does not run yet."""
     writer = getattr(offline, "writer", None)
     if writer is None:
         return None

@@ -1,11 +1,11 @@
-"""Errors in plain words: what happened, where, and what to do about it. Imports nothing before an error is there."""
+"""Puts errors in plain words: what happened, where, and what to do about it. Imports nothing before there is an error."""
 
 from __future__ import annotations
 
 import errno
 import os
 
-# What to do, by the number the system gives; the sentence goes on after the system's own words.
+# What to do, by errno; the sentence follows the system's own words.
 _CURES = {
     errno.ENOSPC: "make room there, or write somewhere else",
     errno.EDQUOT: "make room there, or write somewhere else",
@@ -43,12 +43,12 @@ def _name(where: object) -> str:
 
 
 def _lowered(text: str) -> str:
-    """Sentences of the system begin with a capital; names (I/O, RPC) stay."""
+    """The system's sentence with a small first letter; names (I/O, RPC) stay as they are."""
     return text[:1].lower() + text[1:] if text[1:2].islower() else text
 
 
 def _permission(path: str) -> str:
-    """Who may, as far as it can be seen from here."""
+    """Who has the permission, as far as it can be seen from here."""
     from pathlib import Path
 
     user, first = _user(os.geteuid()), Path(path)

@@ -1,4 +1,4 @@
-"""``plot``: curves in the terminal, or as a picture."""
+"""``plot``: draws curves in the terminal, or as a picture."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def plot(
 
 
 def _form(target: Path | None) -> str:
-    """The kind of picture, from its name; of a device or pipe, which can have any name, PNG."""
+    """The format of the picture, from the file's name; PNG for a device or pipe, which can have any name."""
     if target is None:
         return ""
     form = target.suffix[1:].lower()

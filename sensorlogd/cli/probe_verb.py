@@ -1,4 +1,4 @@
-"""``probe``: what does the device on this port speak? It only listens, unless told to ask."""
+"""``probe``: finds out what the device on a port speaks. It only listens, unless told to ask."""
 
 from __future__ import annotations
 

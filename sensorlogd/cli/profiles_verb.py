@@ -1,4 +1,4 @@
-"""``profiles``: the devices that are described already."""
+"""``profiles``: lists the device profiles, and shows one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far long work is: one line on standard error, with rate and time left; nothing where that is no terminal.
+"""Shows the progress of long work: a line on standard error, with rate and time left; nothing if that is no terminal.
 
 importing  ━━━━━━━━━━━━━───────  64 %  1,280,000 of 2,000,000 readings  82,400/s  9 s left
 """
@@ -17,8 +17,8 @@ from typing import TextIO
 
 from sensorlogd.cli import look, streams
 
-EVERY_S = 0.2  # between two looks of the line
-LOOKED_BACK_S = 10.0  # the rate is that of these
+EVERY_S = 0.2  # between two updates of the line
+LOOKED_BACK_S = 10.0  # the rate is that of so many seconds
 FIRST_WORD_S = 1.0  # before, neither rate nor time left is known well enough to be said
 BAR = 20  # columns
 BYTES = "bytes"
@@ -51,27 +51,27 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """The line goes: what came of it is said by whoever shows progress."""
+        """Remove the line; the caller prints the result."""
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
         self._write("")
 
     def update(self, n: int) -> None:
-        """So much more is done."""
+        """Note that ``n`` more are done."""
         self.pos += n
         now = self._clock()
         if now - self._shown_at >= EVERY_S:
             self._show(now)
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """So much is done altogether."""
+        """Note that ``done`` are done altogether."""
         if total is not None:
             self.length = total
         self.update(done - self.pos)
 
     def say(self, text: str) -> None:
-        """A line of its own on standard error; the progress goes on below."""
+        """Print a line on standard error, above the progress."""
         self._write("")
         print(text, file=self._stream, flush=True)
 
@@ -91,7 +91,7 @@ class Progress:
             self._write(self.line(now))
 
     def _write(self, line: str) -> None:
-        """Over the line that is there; blanks wipe what was longer, on any terminal."""
+        """Replace the line on the terminal; blanks wipe the rest of a longer one, on any terminal."""
         if not self._shows or (not line and not self._width):
             return
         taken = look.cells(line)
@@ -105,7 +105,7 @@ class Progress:
     # ---- what it says ----------------------------------------------------------------------------------------------
 
     def line(self, now: float) -> str:
-        """No wider than the terminal: what matters least goes first, the bar before words."""
+        """The line of progress, no wider than the terminal: the least important parts are left out first, the bar before words."""
         parts = [self.label, self._bar(), self._percent(), self._counted(), *self._speed(now)]
         room = _columns(self._stream) - 1
         for least in (None, 1, 3, 4, 4):
@@ -161,7 +161,7 @@ def _duration(seconds: float) -> str:
 
 
 def _columns(stream: TextIO) -> int:
-    """Of the terminal that it is on; 80 where that cannot be said."""
+    """The width of the terminal in columns; 80 if that is not known."""
     try:
         return int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
@@ -173,6 +173,6 @@ def _columns(stream: TextIO) -> int:
 
 
 def written_bytes() -> int:
-    """What this process has written to files since it began. Raises OSError where the system does not tell."""
+    """Bytes that this process has written to files since it began. Raises OSError if the system does not tell."""
     with open("/proc/self/io", encoding="ascii") as file:
         return next((int(line.split()[1]) for line in file if line.startswith("wchar:")), 0)

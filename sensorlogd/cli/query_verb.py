@@ -22,7 +22,7 @@ from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conve
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 
-SHOWN_US = 3_600_000_000  # the range that is proposed where there is nothing in the one that was asked for
+SHOWN_US = 3_600_000_000  # the range that is proposed if the one that was asked for is empty
 NAMED = "\n".join(wrap(f"Aggregates: {' '.join(AGGREGATES)} median pNN.", 110))
 
 
@@ -96,7 +96,7 @@ def query(
 
 
 def _where_it_is(log: Log, wanted: Sequence[Series], start: int, end: int, zone: str) -> str:
-    """Beside the range that was asked for there may be much."""
+    """A hint where the readings are, if the range that was asked for is empty."""
     first, last = log.span(wanted)
     if first is None or last is None:
         return "; nothing is stored of this at all"
@@ -120,26 +120,26 @@ def _readings(log: Log, wanted: list[Series], start: int, end: int, unit: str | 
 
 
 def _places(decimals: int | None, change: Conversion | None) -> int | None:
-    """The places of a resolution in the unit that is asked for: of 0.1 m in cm it is none."""
+    """Decimals of a resolution in the unit that is asked for: 1 decimal in m is none in cm."""
     if decimals is None or change is None or change.scale == 1.0:
         return decimals
     return min(max(decimals + math.ceil(-math.log10(abs(change.scale))), 0), 15)
 
 
 def _resolution(series: Series, change: Conversion | None) -> int | None:
-    """As the configuration says it, or as it was seen."""
+    """The decimals of the series: as configured, else as they were seen in readings."""
     return _places(series.seen_decimals if series.decimals is None else series.decimals, change)
 
 
 def _computed_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
-    """Of each aggregate that is no reading as it came: the places of what it was computed from."""
+    """aggregate -> decimals of the readings it was computed from; for aggregates that are not themselves a reading."""
     change = None if unit is None else conversion(series, unit)
     as_it_is = {"fixed"} if change is not None else {"fixed", "reading"}
     return dict.fromkeys((name for name, how in chosen.items() if how.digits not in as_it_is), _resolution(series, change))
 
 
 def _places_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
-    """Of each aggregate that is in the unit of the values: means have two places more than what they are made of."""
+    """aggregate -> decimals to show; for aggregates in the unit of the values. Means have two more than the readings."""
     places = _places(series.decimals, None if unit is None else conversion(series, unit))
     if places is None:
         return {}

@@ -34,7 +34,7 @@ Exit status: 0; 2 no such series; 3 nothing logged yet; 4 some series is older t
 def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) -> None:
     """Show the newest value of every series, those that have none yet included, or of SERIES (sensor.channel, globs allowed)."""
     zone = zone_of(tz)
-    # Of a log without a configuration (an import) nothing is current, and all of it is meant.
+    # A log without a configuration (an import) has no current series: then all of them are meant.
     wanted = series_of(log, series) or log.series(retired=True)
     now = now_us()
     found = log.latest(wanted, now)
@@ -53,7 +53,8 @@ def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) 
 
 
 def _newest_row(series: Series, reading: Reading | None, now: int, zone: str) -> dict[str, Any]:
-    """``state``: ok, stale (older than the heartbeat), never (nothing has come yet: no time, no value, no quality)."""
+    """The row of a series' newest reading. ``state``: ok, stale (older than the heartbeat), never (no reading: no time, value or
+    quality)."""
     if reading is None:
         nothing = {"time": None, "sensor": series.sensor, "channel": series.channel, "value": None, "unit": series.unit}
         return nothing | {"quality": None, "age": None, "state": "never"}

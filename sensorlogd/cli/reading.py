@@ -1,4 +1,4 @@
-"""What the reading verbs share: which log, which series, which zone; and how their mistakes end."""
+"""What verbs that read the log share: finding the log, the series and the zone, and ending with an error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _note_utc(ctx: click.Context, _: click.Parameter, on: bool) -> None:
 
 
 def fail(message: str, status: int = exits.FAILURE) -> NoReturn:
-    """One line on stderr, and out."""
+    """Print a line on standard error, and exit."""
     click.echo(f"sensorlogd: {message}", err=True)
     sys.exit(status)
 
@@ -51,7 +51,7 @@ def now_us() -> int:
 
 
 def database(config_file: Path | None, db: str | None) -> Path:
-    """The database that is meant. Exits with a clear line if none is."""
+    """The database that -c, --db or the usual places name. Exits with a clear line if there is none."""
     if db is not None:
         if not db.removeprefix("sqlite:///"):
             fail("--db names no file", exits.USAGE)
@@ -65,9 +65,9 @@ def database(config_file: Path | None, db: str | None) -> Path:
 
 
 def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
-    """What the configuration says. Exits with a clear line if it is not there or cannot be read.
+    """What ``what`` reads from the configuration. Exits with a clear line if there is none or it cannot be read.
 
-    One that is not allowed to be read must not be taken for one that says nothing: its defaults are another database.
+    A configuration that may not be read is an error, since its defaults could name another database.
     """
     from sensorlogd.cli import plain
     from sensorlogd.config import light
@@ -110,7 +110,7 @@ def zone_of(tz: str | None) -> str:
 
 
 def usual_zone() -> str:
-    """What -c and --db of the verb that runs lead to; UTC where nothing is said, or nothing that is a zone."""
+    """The zone of the log that -c or --db of the running verb names; UTC if it names none, or none that exists."""
     from sensorlogd.notation import times
 
     ctx = click.get_current_context(silent=True)
@@ -123,7 +123,7 @@ def usual_zone() -> str:
 
 
 def _zone_of_log(path: Path) -> str | None:
-    """The days of its roll-ups begin at midnight there, as its daemon's configuration has it."""
+    """The zone in which the days of the log's roll-ups begin at midnight; None if it has none."""
     try:
         with Log.open(path) as log:
             return log.meta().get("day_zone")
@@ -132,7 +132,7 @@ def _zone_of_log(path: Path) -> str | None:
 
 
 def _zone_of_config(config_file: Path | None) -> str | None:
-    """As written; whether the file is right is another question."""
+    """``daemon.timezone`` as written; the rest of the file is not checked."""
     from sensorlogd.config import light
 
     try:
@@ -150,7 +150,7 @@ def series_of(log: Log, patterns: tuple[str, ...]) -> list[Series]:
 
 
 def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """Give ``verb`` a ``log`` argument, with -c and --db; whatever is wrong with the file is one line and exit 1."""
+    """Give ``verb`` a ``log`` argument, with -c and --db; any error of the file is one line and exit 1."""
 
     @config_option
     @db_option
@@ -165,7 +165,7 @@ def reads_the_log(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def troubles_fail(path: Path) -> Iterator[None]:
-    """Whatever is wrong with the database is one line and exit 1."""
+    """Turns any error of the database into one line and exit 1."""
     try:
         yield
     except LogUnavailable as error:
@@ -184,7 +184,7 @@ def unreadable(path: Path, error: sqlite3.Error) -> str:
 
 
 def fail_if_damaged(path: Path, error: Exception) -> None:
-    """Exit 1 with a line if the database is damaged: what is read of such a one can be anything. Else return."""
+    """Exit 1 with a line if the database is damaged, since a damaged one can cause any error. Else return."""
     if not isinstance(error, (click.ClickException, click.exceptions.Exit, click.Abort, OSError)):
         fault = opening.found_damage(path)
         if fault is not None:

@@ -1,4 +1,4 @@
-"""``recompute``: a computed sensor's readings anew from what is stored, after its formulas or its inputs have changed."""
+"""``recompute``: computes the readings of a computed sensor anew from what is stored, after its formulas or inputs have changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``reload``: the running daemon reads its configuration again, and the one who asked is told what came of it."""
+"""``reload``: has the running daemon read its configuration again, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
 
 
 def _ask(folder: Path) -> dict[str, Any] | None:
-    """As above. Exits if it cannot be asked."""
+    """``ask``, but exits if the daemon may not be asked or does not answer."""
     try:
         return ask(folder)
     except Unanswered as error:

@@ -1,4 +1,4 @@
-"""``remove`` and ``rename``: a sensor leaves the configuration, or goes on under another name; what is stored stays."""
+"""``remove`` and ``rename``: take a sensor out of the configuration, or give it another name; what is stored stays."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _known(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
 
 
 def _where(config: Any, sensor: str) -> tuple[Path, str, Place]:
-    """(file, its text, lines)."""
+    """(file, its text, the lines of it that describe the sensor)."""
     from sensorlogd.cli.whereto import read_text
     from sensorlogd.config.text import edits
 
@@ -129,7 +129,7 @@ def _where(config: Any, sensor: str) -> tuple[Path, str, Place]:
 
 
 def _is_own(path: Path, config: Any, file: Path, place: Place) -> bool:
-    """Whether the file is the sensor's alone, in a folder that is included: without it, nothing is amiss."""
+    """Whether the file describes this sensor only, and lies in an included folder, so that it can be removed."""
     from sensorlogd.cli.whereto import included_folders
 
     return file != path and place.alone and file.parent in included_folders(path, config.base_dir)
@@ -183,7 +183,7 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
 
 
 def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
-    """Do it, or leave everything as it was. Exits if it cannot be done."""
+    """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
     from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
 
     change = Change(like=path)

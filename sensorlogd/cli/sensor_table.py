@@ -1,4 +1,4 @@
-"""The sensors of ``status`` and of its live screen as a table."""
+"""Lays out the table of sensors for ``status`` and its live screen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE = "_rate"
 def laid(
     rows: Sequence[Mapping[str, Any]], room: int, paint: Callable[..., str] = look.painted
 ) -> tuple[str, list[list[str]]]:  # fmt: skip
-    """(head, the lines of each sensor). What nobody has (reconnects, counts, errors) takes no column."""
+    """(head, the lines of each sensor). A column that no sensor has a value for (reconnects, counts, errors) is left out."""
     columns = [table.Column("sensor", "sensor"), table.Column("state", "state"), table.Column("last", "last", "right")]
     if any(RATE in row for row in rows):
         columns.append(table.Column("rate", "rate/s", "right"))

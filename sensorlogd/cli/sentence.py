@@ -1,4 +1,4 @@
-"""The one sentence about a log that matters: is it logged, is it stored, and if not, what is wrong."""
+"""Says in a sentence what matters most about a log: is it logged, is it stored, and if not, what is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMED = 3  # sensors that are named; of more it is said how many
 
 
 def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(sentence, how it is painted). ``rows``: as ``status`` has them, one a sensor."""
+    """(sentence, its colour). ``rows``: those of ``status``, one for each sensor."""
     if judged.state == "never started":
         return _never(rows)
     if judged.state in ("stopped", "crashed", "hung"):

@@ -1,4 +1,4 @@
-"""``simulate``: a pretend instrument on a pty, for trying drivers without hardware."""
+"""``simulate``: pretends to be an instrument on a pty, for trying drivers without hardware."""
 
 from __future__ import annotations
 

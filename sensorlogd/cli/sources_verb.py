@@ -1,4 +1,4 @@
-"""``sources``: what this machine's kernel measures already."""
+"""``sources``: lists what this machine's kernel measures already."""
 
 from __future__ import annotations
 

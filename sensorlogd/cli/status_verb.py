@@ -1,4 +1,4 @@
-"""``status``: how the daemon and each sensor are: asked of a living daemon, of a dead one as it wrote it last."""
+"""``status``: shows how the daemon and each sensor are, from a running daemon, or as it wrote it last."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, i
 
 
 def rows_of(log: Log, condition: Condition, now: int) -> list[dict[str, Any]]:
-    """One for each sensor. Raises sqlite3.Error."""
+    """The rows, one for each sensor. ``now``: µs since 1970. Raises sqlite3.Error."""
     newest = newest_by_sensor(log, now)
     if not condition.sensors and condition.state == "never started":
         return imported_rows(log, now)
-    now = max(now, now_us())  # the daemon was asked meanwhile, and went on storing: what came since is not in the future
+    now = max(now, now_us())  # the daemon has stored readings since ``now``: they are not in the future
     return [sensor_row(sensor, now, condition.state in ALIVE, newest) for sensor in condition.sensors]
 
 
 def imported_rows(log: Log, now: int) -> list[dict[str, Any]]:
-    """Of a log that no daemon has written: its sensors are known by their readings alone. Raises sqlite3.Error."""
+    """The rows of a log that no daemon has written: its sensors are known by their readings alone. Raises sqlite3.Error."""
     found: dict[str, int | None] = {}
     for series, reading in zip(every := log.series(retired=True), log.latest(every, now), strict=True):
         ages = [found.get(series.sensor), None if reading is None else now - reading.ts_us]
@@ -144,7 +144,7 @@ def _show(log: Log, form: str | None) -> None:
 
 
 def _print_fact(label: str, text: str, how: str = "") -> None:
-    """A label and what is to be said of it; on a terminal what is long goes on below itself."""
+    """Print a label and its text; on a terminal a long text is folded below itself."""
     room = look.width()
     first, *more = look.wrapped(text, max(room - LABEL - 1, 10)) if room else [text]
     click.echo(f"{look.painted(f'{label:<{LABEL}}', 'dim')} {look.painted(first, how)}".rstrip(), color=True)
@@ -153,7 +153,7 @@ def _print_fact(label: str, text: str, how: str = "") -> None:
 
 
 def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """The last of each kind that was counted, where somebody kept it; a device's text must not move the cursor."""
+    """The last example of each kind that was counted, if it was kept; control characters in a device's text are removed."""
     examples = [f"{row['sensor']}: {name}: {example}" for row in rows for name, example in row["examples"].items()]
     for text in examples[:EXAMPLES]:
         yield "".join(letter if letter.isprintable() else "?" for letter in text)[:160]
@@ -188,7 +188,7 @@ def _table_head(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
 
 
 def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
-    """The database cannot be read, but a daemon that holds it can be asked."""
+    """Show what the daemon that holds the database answers, when the database itself cannot be read."""
     found = condition.judge(path, {}, [], now_us())
     if found.answered:
         if form == "json":

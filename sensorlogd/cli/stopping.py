@@ -1,4 +1,4 @@
-"""Ctrl-C (or SIGTERM) as something that is looked at and waited for, where an exception would come at a bad moment."""
+"""Turns Ctrl-C (or SIGTERM) into a flag that is polled or waited for, since an exception would come at a bad moment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stop:
         self._is_set = False
 
     def set(self, *_: object) -> None:
-        """Also a signal handler, at any moment."""
+        """Ask for the end; also a signal handler, at any moment."""
         self._is_set = True
         with contextlib.suppress(OSError):  # full: whoever waits wakes anyway; closed: nobody waits
             os.write(self._write, b"s")
@@ -30,7 +30,7 @@ class Stop:
         return self._is_set
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Whether it is asked for, once it is or so many seconds have passed."""
+        """Wait until the end is asked for or ``seconds`` have passed. Returns whether it is asked for."""
         if not self._is_set:
             select.select([self._read], [], [], None if seconds is None else max(seconds, 0.0))
         return self._is_set
@@ -43,7 +43,7 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_by(*numbers: signal.Signals) -> Iterator[Stop]:
-    """These signals ask for the end while this lasts; then they do again what they did. On the main thread."""
+    """Let these signals ask for the end inside the block; afterwards they do what they did before. On the main thread."""
     stop = Stop()
     before = {number: signal.signal(number, stop.set) for number in numbers}
     try:

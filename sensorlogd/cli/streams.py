@@ -1,4 +1,4 @@
-"""Standard input, output and error as a verb can rely on them, whoever started it and however."""
+"""Makes standard input, output and error reliable, however the process was started."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STAND_INS = {
 
 
 def prepare() -> None:
-    """Open what is closed, and let no character that the terminal's encoding lacks end a verb."""
+    """Open streams that are closed, and replace characters that the terminal's encoding lacks, which would raise an error."""
     _open_the_closed()
     codecs.register_error(UNSAID, _stand_in)
     for stream in (sys.stdout, sys.stderr):
@@ -44,7 +44,7 @@ def lossless(stream: TextIO) -> None:
 
 
 def drop(stream: TextIO) -> None:
-    """Let what is still in the stream's buffer go nowhere: its reader or its room is gone, and the interpreter would try again."""
+    """Discard what is still in the stream's buffer: its reader is gone or the disk is full, and the interpreter would try again."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         os.dup2(nowhere, stream.fileno())
@@ -59,7 +59,7 @@ def _is_ascii(encoding: str) -> bool:
 
 
 def _open_the_closed() -> None:
-    """With ``>&-`` the next file that is opened, the database say, would be standard output."""
+    """Open closed standard streams: with ``>&-`` the next file that is opened, e.g. the database, would be standard output."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

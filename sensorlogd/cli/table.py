@@ -1,4 +1,4 @@
-"""A table in text, no wider than it may be. Nothing is cut: what does not fit beside goes below."""
+"""Lays out a table in text, no wider than it may be. Nothing is cut: what does not fit beside goes below."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NARROW_TEXT = 24  # a column of sentences is not folded into less; it goes below
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``align``: left, right, or point: numbers with their decimal points above each other.
+    """A column. ``align``: left, right, or point: numbers with their decimal points aligned.
 
     ``close``: one blank before it instead of two (a unit behind its number). ``spare``: left out where the table is too wide,
     the lowest first. ``folds``: sentences, which may take several lines.
@@ -33,7 +33,7 @@ Paint = Callable[..., str]  # (text, look) -> text
 
 
 def lines(columns: Sequence[Column], rows: Sequence[Row], room: int, looks: Sequence[Row] = ()) -> Iterator[str]:
-    """``room``: columns of the terminal, 0: no limit. ``looks``: for each row, which of its cells are painted how."""
+    """The lines of a table. ``room``: columns of the terminal, 0: no limit. ``looks``: for each row, column -> colour."""
     head, found = laid(columns, rows, room, looks)
     yield head
     for row in found:
@@ -78,7 +78,7 @@ def _beside(columns: Sequence[Column], rows: Sequence[Row], room: int) -> list[C
 
 
 def fits(columns: Sequence[Column], rows: Sequence[Row], room: int) -> bool:
-    """Whether all of them stand beside each other, but for those that can be spared."""
+    """Whether all columns fit beside each other, except those that can be spared."""
     return not room or len(_beside(columns, rows, room)) >= sum(not column.spare for column in columns)
 
 
@@ -91,7 +91,7 @@ def _needed(columns: Sequence[Column], rows: Sequence[Row]) -> int:
 
 
 def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
-    """As they stand above each other, without what pads the whole column."""
+    """The texts aligned with each other, without blanks that pad the whole column."""
     if column.align != "point":
         return list(texts)
     fractions = [len(text) - len(_whole(text)) for text in texts]
@@ -100,7 +100,7 @@ def _aligned(column: Column, texts: Sequence[str]) -> list[str]:
 
 
 def _whole(text: str) -> str:
-    """What stands before the point: ``101325`` of ``101325.25``, ``1`` of ``1e+22``; all of what is no number."""
+    """The part before the decimal point: ``101325`` of ``101325.25``, ``1`` of ``1e+22``; all of a text that is no number."""
     if not text[-1:].isalnum():
         return text
     return text.partition("e")[0].partition(".")[0]
@@ -113,7 +113,7 @@ def _cell(column: Column, text: str, widths: Mapping[str, int], first: bool) -> 
 
 
 def _fold(shown: Sequence[Column], widths: dict[str, int], room: int) -> int:
-    """How wide the last column is, if it is one of sentences that do not fit beside the others; else 0."""
+    """The width of the last column, if it has sentences that do not fit beside the others and are folded; else 0."""
     if not room or not shown or not shown[-1].folds:
         return 0
     before = sum(widths[column.name] + (1 if column.close else len(GAP)) for column in shown[:-1])
@@ -137,7 +137,7 @@ def _row(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: R
 
 
 def _rest(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint) -> Iterator[str]:
-    """What has no place beside, as ``name value`` below its row; sentences have lines of their own."""
+    """The columns that do not fit beside, as ``name value`` below the row; sentences have lines of their own."""
     line: list[tuple[str, str]] = []
     for column in below:
         if not row[column.name]:

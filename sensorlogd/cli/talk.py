@@ -1,4 +1,4 @@
-"""Questions to whoever sits at the terminal; without one, what would have been asked is an option that is missing."""
+"""Asks questions at the terminal; without a terminal a question becomes a missing option."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Stopped(Exception):
 
 
 class Talk:
-    """``yes``: nothing is asked, and whatever is suggested is taken."""
+    """Asks questions. ``yes``: nothing is asked, and every suggestion is accepted."""
 
     def __init__(self, *, yes: bool) -> None:
         self.yes = yes
@@ -35,7 +35,7 @@ class Talk:
         click.echo(line, err=True)
 
     def ask(self, question: str, default: str, check: Check = lambda _: None) -> str:
-        """Until the answer is one; Enter alone is ``default``. Only where it is ``possible``. Raises Stopped."""
+        """Ask until ``check`` accepts the answer; Enter alone is ``default``. Only if asking is ``possible``. Raises Stopped."""
         shown = f" [{default}]" if default else ""
         while True:
             answer = self._answer(f"{question}{shown}: ") or default
@@ -45,7 +45,7 @@ class Talk:
             self.say(f"  {wrong}")
 
     def agreed(self, question: str, *, default: bool = True) -> bool:
-        """Raises Stopped."""
+        """The answer to a question with yes or no. Raises Stopped."""
         while True:
             answer = self._answer(f"{question} [{'Y/n' if default else 'y/N'}]: ").lower()
             if answer in ("", "y", "yes", "n", "no"):
@@ -53,9 +53,9 @@ class Talk:
             self.say("  y or n, please")
 
     def _answer(self, prompt: str) -> str:
-        """A line that is typed. Raises Stopped.
+        """Read a line. Raises Stopped.
 
-        Not by ``input``: it does not look for a Ctrl-C that came just before it began to wait, and would wait on.
+        ``input`` would miss a Ctrl-C that came just before it began to wait, and go on waiting.
         """
         click.echo(prompt, nl=False, err=True)
         try:
@@ -72,7 +72,7 @@ class Talk:
 
     @contextlib.contextmanager
     def unseen_keys(self) -> Iterator[None]:
-        """What is typed does not show: it would get between lines that are painted."""
+        """Hide what is typed, which would get between lines that are painted."""
         if not self.possible:
             yield
             return
@@ -86,7 +86,7 @@ class Talk:
             termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
     def entered(self) -> bool:
-        """Whether a line was typed since it was asked for last; does not wait. Raises Stopped at the end of all input."""
+        """Whether a line was typed since the last call; does not wait. Raises Stopped at the end of all input."""
         if not self.possible or not select.select([sys.stdin], [], [], 0)[0]:
             return False
         if not os.read(sys.stdin.fileno(), 4096):
@@ -94,7 +94,7 @@ class Talk:
         return True
 
     def choose(self, question: str, lines: Sequence[str]) -> int:
-        """The index of one of several, the first by default. Raises Stopped."""
+        """Ask for a choice among ``lines``. Returns its index; Enter alone is the first. Raises Stopped."""
 
         def check(answer: str) -> str | None:
             return None if answer.isdecimal() and 1 <= int(answer) <= len(lines) else f"a number from 1 to {len(lines)}, please"
@@ -105,5 +105,5 @@ class Talk:
 
 
 def missing(what: str) -> NoReturn:
-    """The option that would have answered. Exits."""
+    """Exit with a usage error that names the option that would have answered."""
     fail(f"there is no terminal to ask at: {what}", exits.USAGE)

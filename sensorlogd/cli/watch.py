@@ -33,7 +33,7 @@ RowsOf = Callable[[Log, Condition, int], list[Row]]
 
 @dataclass(slots=True)
 class Rates:
-    """Readings a second of each sensor, between the last two times that the daemon wrote its counters."""
+    """The rate of each sensor, readings per second, between the last two times that the daemon wrote its counters."""
 
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     _rate: dict[str, float] = field(default_factory=dict)
@@ -103,12 +103,12 @@ def _size(count: int) -> str:
 
 
 def _sayable(text: str, encoding: str) -> str:
-    """What the terminal's encoding lacks, said otherwise."""
+    """``text`` with characters that the terminal's encoding lacks replaced."""
     return text.encode(encoding, streams.UNSAID).decode(encoding, "replace")
 
 
 def watch(log: Log, rows_of: RowsOf) -> None:
-    """Until q or Ctrl-C, which sets a flag: an exception may come where Python cannot hand it on (a finaliser)."""
+    """Show the screen until q or Ctrl-C. Ctrl-C sets a flag: Python could not pass on an exception raised in a finaliser."""
     with stop_by(signal.SIGINT) as stop:
         if _is_a_screen():
             curses.wrapper(_loop, log, rows_of, stop.is_set)
@@ -126,7 +126,7 @@ def _is_a_screen() -> bool:
 
 
 def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
-    """The screen as plain lines every few seconds, for terminals that are none."""
+    """Print the screen as plain lines every few seconds, for terminals without cursor control."""
     rates = Rates()
     click.echo(f"this terminal (TERM={os.environ.get('TERM', '')}) has no screen: plain lines instead; Ctrl-C ends", err=True)
     while not over.is_set():

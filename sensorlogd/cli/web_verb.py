@@ -1,4 +1,4 @@
-"""``web``: the dashboard and its API on a database, without a daemon; ``web token``: the address to open."""
+"""``web``: serves the dashboard and its API from a database, without a daemon; ``web token``: prints the address to open."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def web(
 
 
 def _look_at(path: Path) -> None:
-    """Ends this when the file is no log; a damaged one is served, since parts of it may be readable."""
+    """Exit if the file is no log; a damaged log is served, since parts of it may be readable."""
     with troubles_fail(path):
         try:
             Log.open(path).close()
@@ -112,7 +112,8 @@ def token_(ctx: click.Context, config_file: Path | None, db: str | None, new: bo
 
 
 def _settings(config_file: Path | None, db: str | None) -> Settings:
-    """Of the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for a broken one."""
+    """The settings of the web: from the configuration; with ``--db`` the defaults, and the token beside the database. Exits 78 for
+    a broken configuration."""
     from sensorlogd import panels
     from sensorlogd.web.serving import token
     from sensorlogd.web.serving.settings import Settings

@@ -1,4 +1,4 @@
-"""Where the file of a new sensor goes, and what the configuration needs so that it is read."""
+"""Finds the folder for the file of a new sensor, and the change of the configuration that includes it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ include: conf.d
 
 
 class NoPlace(Exception):
-    """It cannot be written there, or would not be read; the text says what to do."""
+    """The file cannot be written there, or would not be included; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``folder`` for the file; ``main``: the new text of the configuration, None if it includes the folder already."""
+    """``folder``: for the new file. ``main``: the new text of the configuration, None if it includes the folder already."""
 
     folder: Path
     main: str | None
 
 
 def target(path: Path, config: Config | None) -> Target:
-    """For the configuration in ``path``; ``config`` is what it says, None if there is none yet. Raises NoPlace, OSError."""
+    """Where a new sensor goes. ``path``: the configuration file; ``config``: what it says, None if there is none yet. Raises
+    NoPlace, OSError."""
     if config is None:
         return Target(path.absolute().parent / edits.FOLDER, FRESH)
     text = read_text(path)
@@ -60,12 +61,12 @@ def target(path: Path, config: Config | None) -> Target:
 
 
 def read_text(path: Path) -> str:
-    """As it stands, with its line ends and its byte order mark. Raises OSError."""
+    """The text of a file, with its line ends and its byte order mark. Raises OSError."""
     return path.read_bytes().decode("utf-8", "replace")
 
 
 def must_be_writable(path: Path, where: Target) -> None:
-    """Said before anybody is asked a question. Raises NoPlace."""
+    """Raise NoPlace if a file cannot be written, before anybody is asked a question."""
     folder = where.folder if where.folder.is_dir() else where.folder.parent
     needed = [folder]
     if where.main is not None:
@@ -87,7 +88,7 @@ def _may_not(folder: Path, path: Path, where: Target) -> str:
 
 
 def included_folders(path: Path, base: Path) -> list[Path]:
-    """Those that the configuration names under include:, in its order. Raises OSError."""
+    """The folders that the configuration names under include:, in its order. Raises OSError."""
     errors: list[ConfigError] = []
     tree = parse(read_text(path).removeprefix("\ufeff"), path, errors)
     entry = tree.data.get("include") if tree is not None and isinstance(tree.data, dict) else None

@@ -1,4 +1,4 @@
-"""Waiting for kept work that was ordered: until it is over, or until it is clear that it does not go on by itself."""
+"""Waits for long work that was ordered: until it is over, or until it is clear that it does not go on by itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
 
 
 def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkStands:
-    """How that work stands in the end. It goes on without this verb, too. ``see``: what shows it. Raises Refused: it failed,
-    or something is in its way and no daemon runs that would go on with it later."""
+    """Wait for the work and return its final state. The work goes on without this verb. ``see``: the command that shows it. Raises
+    Refused if it failed, or is hindered and no daemon runs that would go on with it later."""
     answer = actor.act(requests.LookAtWork(identity))
     try:
         with Progress(label, answer.total if total_is_known else None, "readings") as bar:
@@ -32,7 +32,7 @@ def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = 
 
 
 def refuse_if_hindered(so_far: str, hindrance: str) -> None:
-    """For a verb that does the work itself: nothing would end its waiting. Raises Refused."""
+    """Refuse if a hindrance would keep a verb that does the work itself waiting for ever. Raises Refused."""
     if hindrance:
         raise Refused(
             f"{so_far}; now it does not go on: {hindrance}; once that is mended the daemon does the rest when it runs, "
