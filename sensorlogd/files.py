@@ -107,7 +107,8 @@ def _named(path: Path) -> Iterator[None]:
 def _as_it_is(path: Path) -> Iterator[BinaryIO]:
     own = _OWN_DESCRIPTOR.fullmatch(str(path))
     if own is not None and _is_own_process(path):
-        with os.fdopen(os.dup(int(own[1])), "wb") as file:  # its place in the file, too, is shared with who gave it to us
+        # A duplicate shares the position in the file with whoever passed the descriptor to us.
+        with os.fdopen(os.dup(int(own[1])), "wb") as file:
             yield file
     elif stat.S_ISSOCK(path.stat().st_mode):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:

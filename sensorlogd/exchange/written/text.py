@@ -19,7 +19,7 @@ def write_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO) 
 def write_excel_csv(rows: Rows, columns: Sequence[str], stamps: Stamps, file: TextIO, decimal: str) -> int:
     """Write CSV for spreadsheets that use ``decimal`` as decimal sign; the exact time is in an additional last column. Returns how
     many rows."""
-    file.write("\ufeff")  # without it they take UTF-8 for something else
+    file.write("\ufeff")  # without this mark they do not recognise UTF-8
     exact = Stamps("UTC", stamps.fractions)
     delimiter = ";" if decimal == "," else ","
     lines = (
