@@ -1,4 +1,4 @@
-// The question that a chart asks: of these series, with as many points as there are pixels.
+// The question that a chart asks: of these series, with a point for about each pixel.
 
 import { type Route, write } from "../state/route";
 import { ZONE } from "../state/words";
@@ -9,7 +9,7 @@ export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 
 export const keyOf = (route: Route): string => write({ ...route, kiosk: false });
 
-/** As many points as there are pixels. */
+/** How many points to ask for: four for five pixels of the window's width, within bounds; at least 50. */
 export const points = (): number =>
   Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
 
@@ -23,7 +23,7 @@ export const charted = (series: readonly string[], since: number, until: number)
   until: iso(until),
 });
 
-/** Whether each is the name of one series: no pattern, and no sensor's. */
+/** Whether each is the name of one series (no pattern, no sensor's name), and there is at least one and at most MOST_SERIES. */
 export const plain = (series: readonly string[]): boolean =>
   series.length > 0 && series.length <= MOST_SERIES && series.every((name) => /^[^*?[\]]+\.[^*?[\]]+$/.test(name));
 

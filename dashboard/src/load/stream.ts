@@ -1,4 +1,5 @@
-// The live stream: one connection for each page. It resumes where it stopped, also after sleep, and reports when nothing arrives.
+// The live stream: one connection for each page. It resumes where it stopped, also after sleep, and connects anew when nothing
+// arrives.
 
 import { SILENT_S } from "../state/health";
 import { address, signIn } from "./api";

@@ -212,7 +212,7 @@ export function align(
   return { time, columns };
 }
 
-/** The row of a line that a time lies in, within half a step. */
+/** The row with a value that is nearest to a time, at most `step` seconds from it; null if there is none. */
 export function rowAt(one: Line, at: number, step: number): number | null {
   let low = 0;
   let high = one.time.length - 1;
@@ -231,7 +231,7 @@ export function rowAt(one: Line, at: number, step: number): number | null {
   return best;
 }
 
-/** Lines that share a picture: states each by itself, the others by unit, at most `axes` units in one. */
+/** Lines that share a picture: by unit, at most `axes` units in one; all states together in one of their own, the last. */
 export function panels(lines: readonly Line[], axes: number): Line[][] {
   const units = [...new Set(lines.filter((one) => one.kind !== "state").map((one) => one.unit))];
   const made: Line[][] = [];
@@ -244,7 +244,7 @@ export function panels(lines: readonly Line[], axes: number): Line[][] {
   return made;
 }
 
-/** The series with its last steps replaced by those that were asked for again. */
+/** The series from `since` on, with its last steps replaced by those in `tail`. */
 export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
   const from = tail.time[0] ?? Number.POSITIVE_INFINITY;
   const keep = old.time.map((at) => at >= since && at < from);

@@ -20,10 +20,10 @@ const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
 
 export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
 
-/** Flags that make a value doubtful: words that begin so. */
+/** Whether a flag makes a value doubtful: its text begins with suspect, fail or missing. */
 export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
 
-/** For how many seconds nothing has been heard from the server; 0 while all is well. */
+/** A stream from which nothing has come for so many seconds is taken for dead. */
 export const SILENT_S = 40;
 
 export interface View {
@@ -94,7 +94,7 @@ export function verdict(state: State): Verdict {
   return { level: "good", word: "logging", says: "" };
 }
 
-/** The number of sensors in each health. */
+/** The number of sensors at each level. */
 export function counts(views: readonly View[]): Record<Level, number> {
   const found: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
   for (const one of views) found[one.level] += 1;
@@ -127,7 +127,7 @@ export function advice(found: View, now: number): string {
   }
 }
 
-/** Labels, or parts of names, that sensors can be put together by. */
+/** Keys of labels by which sensors can be grouped: those that have more than one value. */
 export function groupings(sensors: readonly Sensor[]): string[] {
   const keys = new Map<string, Set<string>>();
   for (const sensor of sensors)
