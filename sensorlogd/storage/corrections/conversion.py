@@ -101,7 +101,7 @@ def carry_latest(conn: sqlite3.Connection, old: int, new: int, linear: Linear) -
 
 
 def tidy(conn: sqlite3.Connection) -> None:
-    """Roll-ups of a series that was converted away may have come late, from a snapshot in which it was still there."""
+    """Delete what was stored for a converted series after its end: roll-ups may come late, from a snapshot that still has it."""
     query = "SELECT request FROM work WHERE kind = ? AND state = ?"
     for (request,) in conn.execute(query, (CONVERT, State.DONE)).fetchall():
         old = json.loads(request)["old"]

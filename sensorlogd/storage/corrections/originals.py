@@ -68,7 +68,7 @@ def write(
 
 
 def pack(rows: Sequence[Reading]) -> bytes:
-    """See the module."""
+    """Encode readings, in order of time, as the module describes."""
     times, values, qualities = zip(*rows, strict=True)
     steps = array("q", (after - before for before, after in zip((0, *times), times, strict=False)))
     numbers = array("d", (math.nan if value is None else value for value in values))  # a stored value is never NaN

@@ -57,7 +57,7 @@ class WalWatch:
         return self._salts
 
     def know_index(self) -> None:
-        """Open its index, which is there as soon as a connection has read. Without it ``was_cut`` knows nothing."""
+        """Open its index, which is there as soon as a connection has read. Without it ``was_cut`` returns False."""
         if self._index >= 0:
             return
         with contextlib.suppress(OSError):
@@ -132,7 +132,7 @@ class WalWatch:
 
 
 def holders(database: Path) -> list[tuple[int, str]]:
-    """(pid, command) of other processes that have the database's WAL index mapped or open, as far as /proc may be read."""
+    """(pid, command) of other processes that have the database's write-ahead log or its index open, as far as /proc may be read."""
     wanted = {f"{database.resolve()}{suffix}" for suffix in ("-shm", "-wal")}
     found = []
     for entry in Path("/proc").iterdir():

@@ -66,7 +66,7 @@ class Frontier:
 
 @dataclass(slots=True)
 class Appended:
-    """What became of the readings of one call. ``rows`` = the sum of all other counts but ``shifted`` and ``late``."""
+    """What became of the readings of one call. ``rows`` = stored + repeated + all conflicts, too_old, poisoned and unknown."""
 
     rows: int = 0
     stored: int = 0
@@ -79,7 +79,7 @@ class Appended:
     poison_example: str = ""
     unknown: dict[str, int] = field(default_factory=dict)  # sensor -> readings of a channel that is not in the catalog
     by_sensor: dict[str, int] = field(default_factory=dict)  # sensor -> stored
-    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)  # series -> (ts, value, quality)
+    newest: dict[int, tuple[int, float | None, int]] = field(default_factory=dict)  # series -> stored last: (ts, value, quality)
 
 
 def append(
@@ -309,7 +309,7 @@ class _Careful:
 
 
 def mark_dirty(conn: sqlite3.Connection, frontier: Frontier, minutes: Sequence[tuple[int, int]]) -> None:
-    """These minutes (series, start) are to be rolled up again; in the transaction that changed their readings."""
+    """Mark minutes (series, start) as to be rolled up again. Call it in the transaction that changed their readings."""
     if minutes:
         frontier.generation += 1
         conn.executemany(_MARK, [(series, start, frontier.generation) for series, start in minutes])

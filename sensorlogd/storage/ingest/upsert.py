@@ -73,8 +73,8 @@ def upsert(
 ) -> UpsertCounts:
     """Store readings of one series, in any order; the caller owns the transaction. Repeating it changes nothing.
 
-    Raises Busy while a mend, its undoing or a conversion of these readings waits and they may be replaced; UpsertError for
-    a series that is not there any more.
+    Raises UpsertError if the series is not there any more or is being converted to another unit; Busy if ``replace`` is given
+    while a mend, its undoing or a conversion into this series waits.
     """
     _check(conn, series, is_replacing=replace is not None)
     upserted = UpsertCounts(mend=None if replace is None else replace.mend)
@@ -113,6 +113,7 @@ def upsert(
 
 
 def _check(conn: sqlite3.Connection, series: int, *, is_replacing: bool) -> None:
+    """Raises UpsertError or Busy, see ``upsert``."""
     if conn.execute("SELECT 1 FROM series WHERE id = ?", (series,)).fetchone() is None:
         raise UpsertError("the series is not there any more: its unit was converted meanwhile; import again")
     if conversion.is_old(conn, series):

@@ -47,7 +47,7 @@ def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int]
     """Copy ``source`` to ``target``, which is complete or not there. ``progress``: pages done, pages in all.
 
     The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever
-    taken for the copy's. Raises BackupError for whatever the target does not take, sqlite3.Error of the source.
+    taken for the copy's. Raises BackupError if the target cannot be written or the copy is not sound, sqlite3.Error of the source.
     """
     temporary = target.with_name(f".{target.name}.part")
     try:
@@ -66,7 +66,7 @@ def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int]
 
 
 def _begin(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
-    """Is there a place to write to, and room? Raises OSError, BackupError."""
+    """Create ``temporary``, empty. Raises OSError; BackupError if there is not enough room for the copy."""
     temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
     room = _free_bytes(target.parent)

@@ -1,6 +1,6 @@
 """Read the whole file now and then, a little at a time: otherwise a damaged page that no query touches is found months later.
 
-What is found is what SQLite finds when it reads a page: that it is none. Small tables are read whole at each look, large ones
+What is found is what SQLite itself notices when it reads a page that is malformed. Small tables are read whole at each look, large ones
 from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one opened anew by the
 name of the file: if another file lies there by now, its ``-shm`` may still be that of the open one, and closing a second descriptor
 of it drops the locks of this process; the next who opens it cuts it, and the daemon ends by SIGBUS.
@@ -54,7 +54,7 @@ class Scrub:
         self._after: tuple[Any, ...] | None = None  # the key of the row read last
 
     def look(self, conn: sqlite3.Connection, for_s: float) -> None:
-        """Read on for about so long. Raises sqlite3.Error: CORRUPT or NOTADB is damage."""
+        """Read on for about ``for_s``, or until all has been read once. Raises sqlite3.Error: CORRUPT or NOTADB is damage."""
         until = time.monotonic() + for_s
         conn.execute("PRAGMA shrink_memory")  # from the disk, not from memory
         conn.execute("PRAGMA cell_size_check = ON")  # an error for a malformed cell, instead of wrong values

@@ -172,7 +172,7 @@ def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: A
 
 
 def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[list[tuple[int, int]]]:
-    """The buckets, so many at a time that their parts stay bounded."""
+    """The buckets as (start, end), so many at a time that the number of their segments stays bounded."""
     width = max(step.about_us // (resolutions.HOUR * resolutions.SECOND_US), 1)
     size = int(max(min(PARTS_AT_ONCE // width, 2_000), 1))
     edges = step.edges(since_us, until_us, zone)

@@ -99,6 +99,7 @@ def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None
 
 
 def _since(facts: dict[str, Any], now: int) -> str:
+    """Words on when writing ended, with a blank in front; empty if that is not known."""
     if facts.get("blocked_since_us"):
         return f" since {times.format_age(now - int(facts['blocked_since_us']))} ago"
     if facts.get("last_commit_us"):
@@ -118,7 +119,7 @@ def _unseen(facts: dict[str, Any], now: int, error: OSError, database: Path) -> 
 
 
 def _age(facts: dict[str, Any], now: int) -> int:
-    """Of the last sign of life; a clock that was set back makes none of it negative."""
+    """How long ago the last sign of life was, in microseconds; 0 if the clock was set back since."""
     return max(now - int(facts.get("heartbeat_us") or 0), 0)
 
 

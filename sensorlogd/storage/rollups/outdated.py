@@ -4,7 +4,7 @@ A row of table ``stale`` says: buckets of this series, of ``tier`` and coarser, 
 Queries answer for them from what is finer, in the end from readings; the aggregator computes them anew from ``from_us``
 on and advances it. One row for years of roll-ups, where dirty marks would be one a minute.
 
-``generation`` is larger each time a row is (made) stale: what was computed before does not clear it.
+``generation`` grows each time a row is marked again: what was computed before that does not clear it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARK = (
 
 
 def mark(conn: sqlite3.Connection, series: Iterable[int], now_us: int, since_us: int = BEGINNING_US) -> None:
-    """All roll-ups of these series from ``since_us`` on, but those whose readings have expired: they stay."""
+    """Mark as outdated all roll-ups of these series from ``since_us`` on, except those whose readings have expired."""
     mark_each(conn, dict.fromkeys(series, since_us), now_us)
 
 
@@ -36,7 +36,7 @@ def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int
 
 
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
-    """The days of all series, as far back as anything is kept that they can be made from."""
+    """Mark as outdated the days of all series, as far back as anything is kept from which they can be computed."""
     oldest: dict[int, int] = {}
     tiers = (0, 60, 900, 3600)
     cuts = {(series, tier): cut for series, tier, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")}

@@ -34,7 +34,7 @@ FIRST_US, FAR_US = -(1 << 62), 1 << 62
 def compute_outdated(
     conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
-    """Compute anew what is stale, oldest first, until nothing is or ``enough()``.
+    """Compute outdated roll-ups anew, the oldest of each series first, until none is left or ``enough()`` returns True.
 
     Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
     stored piece by piece, but before the advances.
