@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 def needed(said: Mapping[str, Any], name: str) -> Any:
-    """Raises ValueError."""
+    """The field ``name`` of an answer. Raises ValueError if it is missing."""
     try:
         return said[name]
     except KeyError:

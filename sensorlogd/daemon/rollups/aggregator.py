@@ -21,7 +21,7 @@ STALLED_AFTER_S = 60.0  # a message is written at once: if half of one stands fo
 class Aggregator:
     """Owns the aggregator process, and those before it that are not gone yet. Nothing here waits but ``stop``.
 
-    ``start``: starts one, or raises OSError or MemoryError. ``restarts``: how often that was done again.
+    ``start``: starts one, or raises OSError or MemoryError. ``restarts``: how often that was done again; -1 before the first start.
     """
 
     def __init__(self, start: Callable[[], Child], monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -77,7 +77,7 @@ class RollUpRun:
     # ---- on the writer thread --------------------------------------------------------------------------------------
 
     def take_edge(self, db: OpenDatabase) -> Edge | None:
-        """Step 1."""
+        """Step 1: take the new edge, and mark days of another zone. None: the run is over."""
         if self.over:
             return None
         now = self.now_us()
@@ -90,7 +90,7 @@ class RollUpRun:
         return Edge(db.token, db.frontier, old, new, new < edge)
 
     def store(self, message: Rows, db: OpenDatabase) -> float:
-        """Step 3, one slice; when it began (monotonic)."""
+        """Step 3: store one slice of what was computed, unless the run is over. Returns when it began (monotonic seconds)."""
         began = time.monotonic()
         if not self.over:
             store.apply_rows(db.conn, message.rows)
@@ -100,13 +100,13 @@ class RollUpRun:
         return began
 
     def finish(self, db: OpenDatabase) -> None:
-        """Step 4."""
+        """Step 4: advance the stored edge, unless the run is over."""
         if not self.over:
             store.set_edge(db.conn, self.new_edge_us)
 
     # ---- on the main thread ----------------------------------------------------------------------------------------
 
     def begin(self, edge: Edge) -> None:
-        """The edge is committed."""
+        """Use ``edge`` from now on; its transaction has been committed."""
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind

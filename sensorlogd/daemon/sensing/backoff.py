@@ -6,7 +6,8 @@ import random
 
 
 class Backoff:
-    """Attempts are frequent at first, so that a replugged cable is noticed within a second for the first two minutes."""
+    """The first ``quick_for`` waits are ``quick_s`` at most, so that a replugged cable is noticed within a second for nearly two
+    minutes; later ones grow to ``cap_s``."""
 
     def __init__(
         self,
@@ -32,5 +33,5 @@ class Backoff:
         return float(delay * self.rng.uniform(0.75, 1.0))
 
     def reset(self) -> None:
-        """It worked."""
+        """An attempt has succeeded: begin with the shortest wait again."""
         self.attempts = 0

@@ -17,8 +17,9 @@ class TimeJudge:
     """For one sensor, used by its thread only.
 
     A reading whose time cannot be believed is stored under the time of arrival, marked ``bad_time`` and counted; a receiver's
-    weeks that rolled over are put right and counted as ``week_rollover``. Either is told once as an event.
-    ``limits`` None: whatever the driver says is believed (a replay, a simulation of the past).
+    weeks that rolled over are put right and counted as ``week_rollover``. Either is reported as an event, and
+    again only after an hour without one.
+    ``limits`` None: every time that exists is believed (a replay, a simulation of the past).
     """
 
     def __init__(self, limits: TimeLimits | None, count: Count, emit: Callable[[EventKind, str], None]) -> None:
@@ -28,7 +29,8 @@ class TimeJudge:
         self._reported_us: dict[EventKind, int] = {}
 
     def judge(self, batch: Batch, now_us: int, *, clock_set: bool) -> list[Batch]:
-        """Batches that agree on whose times they carry. ``now_us``: the host's time of arrival."""
+        """Split a batch into batches whose times all come from one clock, and put right or mark times that cannot be believed.
+        ``now_us``: the host's time of arrival. ``clock_set``: passed on to ``limits``."""
         judged: list[Batch] = []
         for part in batch.parts():
             if part.bad_time:
@@ -88,7 +90,7 @@ class TimeJudge:
 
 
 def _is_now(part: Batch, now_us: int) -> bool:
-    """Whether they are stamped on arrival, within a day: the host's clock may have been set meanwhile."""
+    """Whether all times are within a day of now, as those stamped on arrival are; also True for times that are no numbers."""
     try:
         return abs(min(part.times_us) - now_us) <= DAY_US and abs(max(part.times_us) - now_us) <= DAY_US
     except TypeError:

@@ -76,10 +76,10 @@ def _profiles(config: Config) -> Iterator[Finding]:
         if sensor.profile is None:
             continue
         known = profiles.available(config.base_dir) if known is None else known
-        mine = known.get(sensor.profile)
-        if mine is not None and mine.own and (profiles.SHIPPED / f"{sensor.profile}.yaml").exists():
+        profile = known.get(sensor.profile)
+        if profile is not None and profile.own and (profiles.SHIPPED / f"{sensor.profile}.yaml").exists():
             yield Finding(
                 f"sensors.{name}.profile",
-                f"{sensor.profile} is taken from {mine.path}, not from the package, which has one of this name",
+                f"{sensor.profile} is taken from {profile.path}, not from the package, which has one of this name",
                 "if that is not meant, remove or rename the file",
             )

@@ -64,7 +64,7 @@ class Totals:
         self._stats.beat_monotonic_s = monotonic_s
 
     def move(self, state: WriterState, reason: str, now_us: int) -> bool:
-        """Whether the state is another one now."""
+        """Set the state and its reason. Returns whether the state has changed."""
         with self._lock:
             changed = self._stats.state is not state
             if changed:
@@ -80,8 +80,8 @@ class Totals:
         """Add to a counter of some sensors."""
         with self._lock:
             for sensor, n in counts.items():
-                mine = self._stats.per_sensor.setdefault(sensor, {})
-                mine[name] = mine.get(name, 0) + n
+                counters = self._stats.per_sensor.setdefault(sensor, {})
+                counters[name] = counters.get(name, 0) + n
 
     def set_given_up(self, n: int) -> None:
         self._stats.given_up = n

@@ -67,12 +67,12 @@ class SensorThreads:
             self._parts.forget(f"sensor {name}")
 
     def stop(self, deadline: float) -> None:
-        """Stop all sensors; returns at ``deadline`` (monotonic) at the latest."""
+        """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most; then only 0.05 s for each that is left."""
         self._left_behind += [thread for _, thread, returned in _ended(self.running, deadline) if not returned]
 
 
 def _ended(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator[tuple[str, Sensor, bool]]:
-    """Ask all to stop, then wait for one after the other. Yields each with whether its thread has returned in time."""
+    """Ask all to stop, then wait for one after the other. Yields (name, sensor, whether its thread has returned in time)."""
     for thread in sensor_threads.values():
         thread.stop()
     until = min(time.monotonic() + STOP_WITHIN_S, deadline)

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FOR_S = 0.05  # jobs are run for so long, then readings go first again
-TRIES = 8  # by a database that takes readings meanwhile: then whoever asked is told why
+TRIES = 8  # a job that the database refuses so often has failed, and its future gets the error
 
 
 class Superseded(Exception):
@@ -54,13 +54,13 @@ class Jobs:
         self._closed = ""
 
     def put(self, job: Job[Any]) -> None:
-        """Refused at once if the queue is closed."""
+        """Add a job to the queue. If that is closed, the job's future gets WriterStopped at once."""
         self._jobs.append(job)
         if self._closed:
             self.close(self._closed)
 
     def close(self, reason: str) -> None:
-        """Whoever waits is told, now and later. Idempotent."""
+        """Take no jobs any more: the futures of all jobs that wait or come later get WriterStopped. Idempotent."""
         self._closed = reason
         while self._jobs:
             try:
@@ -72,7 +72,7 @@ class Jobs:
                 job.future.set_exception(WriterStopped(reason))
 
     def first(self) -> Job[Any] | None:
-        """The next job that somebody still waits for."""
+        """The next job that somebody still waits for; it stays in the queue until ``done`` or ``failed``. None: there is none."""
         while self._jobs:
             job = self._jobs[0]
             if job.begun or job.future.set_running_or_notify_cancel():
@@ -94,7 +94,8 @@ class Jobs:
 
 
 def run_job(job: Job[T], db: OpenDatabase) -> T:
-    """Raises Superseded, sqlite3.Error with nothing changed, and whatever the job raises."""
+    """Run a job and return its value. Raises Superseded, sqlite3.Error, and whatever the job raises; what a job with a transaction
+    has changed is rolled back then."""
     if job.token is not None and job.token != db.token:
         raise Superseded(job.name)
     if not job.transaction:
@@ -104,7 +105,7 @@ def run_job(job: Job[T], db: OpenDatabase) -> T:
 
 
 class JobRunner:
-    """Owned by the writer thread. ``ordered``: called after each, since it may have ordered kept work."""
+    """Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have ordered kept work."""
 
     def __init__(self, jobs: Jobs, held: Held, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
@@ -115,7 +116,7 @@ class JobRunner:
         self._ordered = ordered
 
     def run(self) -> None:
-        """Every job that is queued now, each in its own transaction; new readings go first again after FOR_S."""
+        """Run queued jobs, each in a transaction of its own if it wants one; stop when one was refused or FOR_S is over."""
         until = time.monotonic() + FOR_S
         while self._trouble.is_well() and time.monotonic() < until and (job := self._jobs.first()) is not None:
             self._totals.beat(time.monotonic())
@@ -124,7 +125,7 @@ class JobRunner:
                 until = 0.0
 
     def do(self, job: Job[Any]) -> None:
-        """Raises what ``run_job`` raises."""
+        """Run a job, and give its value to its future. Raises what ``run_job`` raises."""
         value = run_job(job, self._held.opened())
         self._ordered()
         self._jobs.done(job, value)

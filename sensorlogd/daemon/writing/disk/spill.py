@@ -51,7 +51,8 @@ class Spill:
 
 
 def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_us: int) -> Path:
-    """Write a spill for ``database``; the file's path. Raises OSError; nothing is left then."""
+    """Write a spill for ``database``. Returns the path of its file. Raises OSError; then nothing unfinished is left, but the file
+    is there if only the sync of its folder has failed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
     target = _free(database, f"{stamp}-{os.getpid()}")
     lines = [json.dumps({"spill": target.name, "made_us": now_us})]
@@ -102,7 +103,7 @@ def found(database: Path) -> list[Path]:
 
 
 def read(path: Path) -> Spill:
-    """Raises SpillDamaged, OSError."""
+    """The spill that a file contains. Raises SpillDamaged, OSError."""
     content = path.read_bytes()
     body, _, last = content.rstrip(b"\n").rpartition(b"\n")
     body += b"\n"
@@ -148,7 +149,7 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
 
 
 def forget_stored(db: OpenDatabase) -> None:
-    """The notes of spills whose files are gone are not needed any more. Raises sqlite3.Error."""
+    """Delete the notes of stored spills whose files are gone. Raises sqlite3.Error."""
     names = {path.name for path in found(db.path)}
     gone = [key for key in meta.keys(db.conn, MARK) if key.removeprefix(MARK) not in names]
     if gone:
@@ -157,7 +158,7 @@ def forget_stored(db: OpenDatabase) -> None:
 
 
 def put_aside(path: Path) -> Path:
-    """A damaged spill is kept, for people: under another name, or where it is if that cannot be."""
+    """Rename a damaged spill, so that it is kept for people and not read again. Returns its path: the old one if renaming fails."""
     try:
         return path.rename(path.with_name(path.name + ".damaged"))
     except OSError:

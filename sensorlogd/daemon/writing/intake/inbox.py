@@ -133,7 +133,7 @@ class Inbox:
         return self._woken or self._urgent or self._rows >= rows
 
     def wait(self, timeout_s: float) -> None:
-        """Sleep until woken; readings stay where they are."""
+        """Sleep until woken or the time has passed; readings stay where they are."""
         with self._filled:
             self._wanted = 1 << 62
             self._filled.wait_for(lambda: self._woken, timeout_s)

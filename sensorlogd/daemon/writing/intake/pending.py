@@ -61,7 +61,8 @@ class Pending:
         self._urgent = False
 
     def take(self, timeout_s: float) -> None:
-        """Move blocks from the inbox here, waiting until there is enough or the time has passed. Below 0: not now."""
+        """Move blocks from the inbox here, waiting until there is enough or the time has passed.
+        ``timeout_s`` below 0: take nothing."""
         room = self.limit - self.rows
         if room <= 0 or timeout_s < 0:
             return
@@ -73,7 +74,7 @@ class Pending:
         self.add(found)
 
     def add(self, blocks: Sequence[Block]) -> None:
-        """They are to be committed behind what is here."""
+        """Append ``blocks`` to what is to be committed."""
         if not blocks:
             return
         if not self.blocks:
@@ -93,7 +94,7 @@ class Pending:
         return self.blocks
 
     def committed(self, count: int) -> None:
-        """The first ``count`` blocks are stored, or counted as what cannot be; who waits for it is told."""
+        """Forget the first ``count`` blocks, which are stored or counted as refused, and end every ``Flush`` among them."""
         done, self.blocks = self.blocks[:count], self.blocks[count:]
         self.rows = sum(block.rows for block in self.blocks)
         self.retrying = False
@@ -103,7 +104,7 @@ class Pending:
                 block.done.set_result(None)
 
     def next_specs(self) -> NewSpecs | None:
-        """The new specs that come before any reading, if so."""
+        """The first block if it is a ``NewSpecs``; otherwise None."""
         block = self.blocks[0] if self.blocks else None
         return block if isinstance(block, NewSpecs) else None
 
