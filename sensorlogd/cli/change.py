@@ -103,7 +103,7 @@ class Change:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Lock the configuration, so that no two verbs change it at once."""
+    """Wait until no other process changes the configuration in ``folder``. Does nothing where the folder cannot be locked."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -128,8 +128,11 @@ def uninterrupted() -> Iterator[None]:
 
 
 def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
-    """Check the changed files and have the daemon load them. Returns (the configuration, what the daemon answered or None if none
-    runs, what is in doubt). Raises Refused, after everything was undone."""
+    """Check what has been written so far, and have the daemon reload it. Returns (the configuration, the outcome that the daemon
+    reports or None, what is in doubt or an empty text). The outcome is None if no daemon runs, or if its answer is in doubt.
+
+    Raises Refused after everything was put back, NotPutBack if that failed.
+    """
     from sensorlogd.cli import reload_verb
 
     try:

@@ -65,7 +65,7 @@ class Progress:
             self._show(now)
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """Note that ``done`` are done altogether."""
+        """Set how much is done altogether, and the total if it is given."""
         if total is not None:
             self.length = total
         self.update(done - self.pos)
@@ -173,6 +173,6 @@ def _columns(stream: TextIO) -> int:
 
 
 def written_bytes() -> int:
-    """Bytes that this process has written to files since it began. Raises OSError if the system does not tell."""
+    """Bytes that this process has written since it began, to terminals, too. Raises OSError where /proc does not tell."""
     with open("/proc/self/io", encoding="ascii") as file:
         return next((int(line.split()[1]) for line in file if line.startswith("wchar:")), 0)

@@ -36,7 +36,7 @@ class _Process:
 
 
 def end(first: int, mark: str, grace_s: float) -> None:
-    """End all of a run: SIGTERM, and after ``grace_s`` at most SIGKILL, until nothing is left.
+    """End all of a run: SIGTERM, and after ``grace_s`` at most SIGKILL, until nothing is left, in ROUNDS rounds at most.
 
     ``first`` is our child and not reaped yet, so that nobody else can have its number. Never raises.
     """
@@ -52,7 +52,7 @@ def end(first: int, mark: str, grace_s: float) -> None:
 
 
 def belonging(first: int, mark: str) -> frozenset[_Process]:
-    """The living processes of a run, including ``first``."""
+    """The living processes of a run, ``first`` among them while it lives. Empty if ``first`` has been reaped."""
     every = {process.pid: process for process in map(_look, _pids()) if process is not None}
     root = every.get(first) or _look(first, dead_too=True)
     if root is None:

@@ -25,7 +25,8 @@ _LIKELY = re.compile(r"time|date|datum|zeit|stamp|fecha|hora|heure|\bts\b", re.I
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A guess. ``times``: the columns, from 0. ``forms``: all formats that read every row."""
+    """A guess. ``times``: the columns, from 0. ``forms``: the formats that read every row; of several, those by which time
+    goes on from row to row, if there are any. ``decimal``: the decimal point of values."""
 
     times: tuple[int, ...]
     forms: tuple[str, ...]
@@ -42,7 +43,8 @@ class Guess:
 
 
 def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[str] = ()) -> Guess | None:
-    """The guess; None if no column is the time in every row. ``names`` may be numbers."""
+    """Guess the columns of the time. None: no column, and no two neighbours together, are a time in every row. ``names``: of all
+    columns. ``nulls``: texts that stand for no value."""
     table = [row for row in rows if len(row) >= len(names)]
     if not table:
         return None

@@ -75,9 +75,9 @@ class Track:
         return self.terms[term].value(at)
 
     def is_as_bad_as(self, flag: int) -> bool:
-        """A flag of a newer release counts as suspect."""
-        mine = _BADNESS[Flag(self.flag)] if self.flag in _KNOWN else 1
-        return mine >= _BADNESS[Flag(flag)]
+        """Whether the flag of the newest reading is ``flag`` or a worse one. A flag of a newer release counts as suspect."""
+        badness = _BADNESS[Flag(self.flag)] if self.flag in _KNOWN else 1
+        return badness >= _BADNESS[Flag(flag)]
 
     def is_stuck(self, over_us: int) -> bool:
         return self.at - self.same_at >= over_us if over_us else self.repeats

@@ -27,7 +27,7 @@ _AGENT = {"User-Agent": f"sensorlogd/{__version__}"}
 
 
 def send(options: TargetOptions, message: Mapping[str, Any]) -> None:
-    """Raises SendError. Returns, or raises, soon after ``timeout``."""
+    """Send ``message`` to the target. Raises SendError if that fails. Ends soon after ``timeout`` of the target at the latest."""
     secrets: list[str] = []
     try:
         if options.command:
@@ -74,7 +74,7 @@ def _webhook(options: TargetOptions, message: Mapping[str, Any], secrets: list[s
 
 
 def _from_environment(command: Sequence[str]) -> list[str]:
-    """What stood as ``${NAME}`` in its arguments, for all that can be told now: a program may repeat it in its errors."""
+    """Values of environment variables that occur in the arguments: secrets perhaps, which a program may repeat in its errors."""
     return [value for value in os.environ.values() if len(value) >= LEAST and any(value in argument for argument in command[1:])]
 
 

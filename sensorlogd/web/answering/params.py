@@ -41,7 +41,7 @@ class Params:
         self.zone = self._zone(zone)
 
     def text(self, name: str) -> str | None:
-        """The value as text; None if it was not given. Raises ApiError if it was given twice."""
+        """The value as text; None if it was not given. Raises ApiError if it was given twice or is too long."""
         values = self.given.getlist(name)
         if len(values) > 1:
             raise bad_parameter(name, "is given more than once")

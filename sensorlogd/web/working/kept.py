@@ -19,7 +19,7 @@ TELL_EVERY_S = 60.0
 
 
 class KeptLog:
-    """For one thread at a time. It is opened when it is first needed, and again when the file has been replaced."""
+    """A log for one thread at a time. It is opened when it is first needed, and again when the file has been replaced."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -52,7 +52,8 @@ class KeptLog:
 
 
 class DamageReports:
-    """Writes to the log what is wrong with the database, at most once a minute, because open pages ask every few seconds."""
+    """Writes to the log what is wrong with the database; the same message at most once a minute, because open pages ask every few
+    seconds."""
 
     def __init__(self, database: Path) -> None:
         self.database = database
@@ -83,7 +84,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def is_damage(error: Exception, database: Path) -> bool:
-    """Whether the error may come from a damaged file, from which anything can be read."""
+    """Whether the error may come from a damaged database, whose content can raise any error where it is read."""
     return isinstance(error, sqlite3.DatabaseError) or opening.found_damage(database) is not None
 
 
