@@ -48,6 +48,7 @@ export const START: Route = {
   more: {},
 };
 
+/** The route that the part of an address behind # names; what is missing or wrong in it is as in START. */
 export function read(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
   const query = new URLSearchParams(search);
@@ -79,6 +80,7 @@ function decoded(text: string): string {
   }
 }
 
+/** The part of the address for a route, from which `read` makes the route again. */
 export function write(route: Route): string {
   const query = new URLSearchParams();
   for (const name of route.series) query.append("s", name);
@@ -95,16 +97,19 @@ export function write(route: Route): string {
 /** A link to a page with nothing else chosen. */
 export const to = (page: Page, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
 
+/** From when to when the view of a route reaches, in seconds since 1970. */
 export function bounds(route: Route, now: number): [number, number] {
   const until = route.until ?? now;
   return [until - route.range, until];
 }
 
+/** The route with a fixed view from `since` on, at least SHORTEST and at most LONGEST seconds long. */
 export function between(route: Route, since: number, until: number): Route {
   const range = Math.min(Math.max(until - since, SHORTEST), LONGEST);
   return { ...route, range, until: since + range };
 }
 
+/** The route with its range times `factor`, around a time (the middle by default). Without `around` a live view stays live. */
 export function zoomed(route: Route, now: number, factor: number, around?: number): Route {
   const [since, until] = bounds(route, now);
   const at = around ?? (since + until) / 2;
@@ -113,6 +118,7 @@ export function zoomed(route: Route, now: number, factor: number, around?: numbe
   return between(route, at - (at - since) * factor, at + (until - at) * factor);
 }
 
+/** The route moved by a share of its range, later if that is positive; a view that would reach beyond now ends now. */
 export function moved(route: Route, now: number, share: number): Route {
   const [since, until] = bounds(route, now);
   const by = route.range * share;

@@ -13,7 +13,7 @@ const PARTS: readonly (readonly [number, string])[] = [
   [1, "s"],
 ];
 
-/** A length of time in its two largest parts. */
+/** A length of time in its largest unit; below ten of those with what is left in the next smaller one. */
 export function duration(seconds: number): string {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   for (const [index, [width, name]] of PARTS.entries()) {
@@ -43,7 +43,7 @@ export function clock(seconds: number, finer = false): string {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}${thousandths}`;
 }
 
-/** With its day, unless that is the day of `now`. */
+/** A time of the day, with its date unless that is the date of `now`; `finer`: with milliseconds. */
 export function time(seconds: number, now: number, finer = false): string {
   return day(seconds) === day(now) ? clock(seconds, finer) : `${day(seconds)} ${clock(seconds, finer)}`;
 }
