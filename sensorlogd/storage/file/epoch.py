@@ -41,7 +41,8 @@ def new() -> int:
 
 
 def look(path: Path) -> Found:
-    """For a file that this process does not have open (closing it here would drop SQLite's locks). Raises OSError."""
+    """What lies at ``path``; not to be called while this process has the file open (closing it here would drop SQLite's locks).
+    Raises OSError."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise OSError(errno.EINVAL, "not a file", str(path))  # opening a pipe would wait for its other end
@@ -56,8 +57,8 @@ def look(path: Path) -> Found:
             return Found.EMPTIED
         return Found.EMPTY if there else Found.NOTHING
     if first is not None and head.startswith(_MAGIC):  # otherwise the file is damaged, and the WAL may hold the only sound pages
-        known_epoch, file_epoch = head[_AT], first[_AT]
-        if known_epoch != file_epoch and any(known_epoch) and any(file_epoch):
+        file_epoch, wal_epoch = head[_AT], first[_AT]
+        if file_epoch != wal_epoch and any(file_epoch) and any(wal_epoch):
             return Found.FOREIGN_WAL
     return Found.USABLE
 
@@ -74,8 +75,8 @@ def _has_frames(path: Path) -> bool:
 
 
 def renew(conn: sqlite3.Connection) -> int:
-    """Give the file a new epoch if it stands alone; its epoch, as it is then. Leaves the file without a WAL, or with
-    its epoch as it was if somebody else has it open or the WAL cannot be removed. Raises sqlite3.Error."""
+    """Give the file a new epoch, and remove its WAL. Returns the epoch that the file has then: the former one if somebody else
+    has the file open or the WAL cannot be removed. Raises sqlite3.Error."""
     conn.execute("PRAGMA busy_timeout = 100")
     try:
         (mode,) = conn.execute("PRAGMA journal_mode = DELETE").fetchone()

@@ -161,7 +161,7 @@ def remove(incident: Incident) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    """One in which nothing has come together. Raises nothing."""
+    """Delete a folder for which the incident could not be completed, with its files. Raises nothing."""
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
             file.unlink(missing_ok=True)
@@ -198,7 +198,7 @@ def _complete(database: Path, folder: Path, note: dict[str, Any], *, is_certain:
 
 
 def _move(source: Path, target: Path, identity: Sequence[int] | None) -> None:
-    """``identity``: move it only if it is still that file."""
+    """Move a file, unless ``target`` is there already. ``identity``: move it only if it is still that file."""
     if target.exists() or (identity is not None and _identity(source) != list(identity)):
         return
     with contextlib.suppress(FileNotFoundError):
@@ -257,7 +257,7 @@ def _each_note(database: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def _number(name: str) -> int:
-    """Which one it is of several within a second."""
+    """The number at the end of a folder's name, which tells incidents of one second apart; 0 if there is none."""
     _, _, number = name.partition("-")
     return int(number) if number.isdecimal() else 0
 
@@ -309,7 +309,7 @@ def _incident(folder: Path, note: Mapping[str, Any]) -> Incident:
 
 
 def _real(database: Path) -> Path:
-    """SQLite follows a symbolic link, and puts the WAL beside what it points to."""
+    """The file that a symbolic link leads to, because SQLite follows links and puts the WAL beside that file."""
     return Path(os.path.realpath(database))
 
 

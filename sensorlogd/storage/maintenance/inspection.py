@@ -120,8 +120,10 @@ def faults_of_small_tables(conn: sqlite3.Connection) -> Iterator[str]:
 
 
 def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Iterator[tuple[str, int | None]]:
-    """(what is wrong, series id) of a sample of stored roll-ups that differ from their readings; last: (how many were
-    compared, None). Those that are known to be out of date (dirty, stale) or whose readings have expired are not looked at."""
+    """(what is wrong, series id) for each of a sample of stored roll-ups that differs from its readings; then two sentences with
+    None: how many have outlived their readings, if there are any, and how many were compared.
+
+    Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
     marks = meta.marks(conn)
     zone, edge = marks.day_zone or "UTC", marks.edge_us
     snapshot = Snapshot.of(conn, zone)
@@ -180,6 +182,7 @@ def _chosen(conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: r
 
 
 def _counts(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
+    """Whether the roll-up is valid: neither outdated nor with a dirty minute."""
     valid_until = snapshot.valid_until(series, tier)
     if valid_until is not None and end > valid_until:
         return False

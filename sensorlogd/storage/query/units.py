@@ -31,7 +31,7 @@ class Conversion:
                 raise UnitError(f"the {name} cannot be converted to {self.unit}: its zero is another one")
 
     def of(self, kind: str) -> Callable[[float], float] | None:
-        """How an aggregate of that unit kind converts."""
+        """The function that converts an aggregate whose unit is of that ``kind`` (``Aggregate.unit``); None: it stays as it is."""
         if kind == "none":
             return None
         if kind == "value":
@@ -42,7 +42,7 @@ class Conversion:
         return value * self.scale + self.offset
 
     def values(self, values: Any) -> Any:
-        """Of an array."""
+        """The converted array."""
         return values * self.scale + self.offset
 
 
