@@ -21,7 +21,7 @@ class Block:
     refused  it was answered with an exception, which is no accident: it stays cut
     heals    how often it was made whole again since it last answered as a whole
     spoke    it has answered since it was made
-    told     that it is to blame
+    reported it was reported as the block that is to blame, and has not answered since
     """
 
     question: Question
@@ -34,7 +34,7 @@ class Block:
 
     @property
     def single(self) -> bool:
-        """Whether the block holds one number, and so cannot be cut."""
+        """Whether the block asks for one number, and so cannot be cut."""
         return len(self.question.names) == 1
 
 

@@ -1,4 +1,5 @@
-"""What counters cost: their increase in each hour times the price of that hour. Computed when it is asked for, so that mending"""
+"""What counters cost: their increase in each hour times the price of that hour. Computed when it is
+asked for, so that a mended reading or a corrected price counts at once."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
 HOUR_US = 3_600_000_000
 HOURS_MAX = 20_000
-OLDEST_US = 48 * HOUR_US  # so long the last price that a series told holds
+OLDEST_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
 HOUR = Step(HOUR_US)
 
 
@@ -37,6 +38,8 @@ class CostAsk:
 
 @dataclass(slots=True)
 class Sum:
+    """Of one step: the increase, what its priced part cost, and the part of the increase for which no price is known."""
+
     increase: float = 0.0
     cost: float = 0.0
     unpriced: float = 0.0
