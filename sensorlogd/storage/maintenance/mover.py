@@ -113,8 +113,9 @@ class Mover:
         return more
 
     def leap(self, conn: sqlite3.Connection, now_us: int) -> None:
-        """Before readings of the past arrive in numbers: what is older than all that waits here belongs to ``history`` at
-        once. Its own transaction; nothing changes for what is stored."""
+        """Raise ``moved_until_us`` as far as no reading waits to be moved, so that many readings of the past that are to arrive go to
+        ``history`` at once. Does nothing while a block is being moved. Its own transaction; stored readings stay where they are.
+        Raises sqlite3.Error."""
         if self.state is not MoverState.IDLE:
             return
         oldest = moving.oldest(conn, self.moved_until_us)
@@ -254,7 +255,7 @@ class Mover:
     # ---- bringing back ---------------------------------------------------------------------------------------------
 
     def _bring_back_slice(self, conn: sqlite3.Connection, target: int) -> None:
-        """The newest rows of ``history`` to ``recent``, about as many as fit a slice, all of an instant together."""
+        """Bring the newest rows of ``history`` back to ``recent``: about as many as fit a slice, all of an instant together."""
         began = time.perf_counter()
         (series,) = conn.execute("SELECT count(*) FROM series").fetchone()
         each = max(int(self._back_pace.rows / max(series, 1)), 1)

@@ -61,7 +61,7 @@ class Step:
 
     @property
     def about_us(self) -> int:
-        """Its length; of calendar steps roughly."""
+        """The length of the step in microseconds; of calendar steps roughly: a month counts as 30 days."""
         day = resolutions.DAY * resolutions.SECOND_US
         return self.count * {"us": 1, "d": day, "mo": 30 * day}[self.unit]
 
@@ -243,9 +243,10 @@ LADDER = tuple(
 
 
 def for_points(since_us: int, until_us: int, max_points: int, zone: str) -> Step:
-    """The shortest step of the ladder that needs no more than ``max_points`` buckets for a range.
+    """The shortest step of the ladder that needs no more than ``max_points`` buckets for a range; the longest if none does.
 
-    It depends on the range's length only, so that a picture that scrolls keeps its step.
+    For two points or more it depends on the range's length only, so that a picture that scrolls keeps its step; for one point
+    also on where the range lies. Raises ValueError for fewer than one.
     """
     if max_points < 1:
         raise ValueError(f"max_points is {max_points}; at least 1")

@@ -43,18 +43,18 @@ _CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts <
 
 
 def begin(conn: sqlite3.Connection, until_us: int) -> None:
-    """A block ends there; from now on it is copied."""
+    """Store where the block ends that is copied from now on."""
     meta.put(conn, meta.MOVING_UNTIL, str(until_us))
 
 
 def advance(conn: sqlite3.Connection, until_us: int) -> None:
-    """From this commit on readers find the block where it is settled."""
+    """Store that the block is copied: from this commit on readers find it in ``history``."""
     leap(conn, until_us)
     meta.remove(conn, [meta.MOVING_UNTIL])
 
 
 def leap(conn: sqlite3.Connection, until_us: int) -> None:
-    """The border goes where no reading is in between."""
+    """Store another border between settled and fresh. Between it and the former one no reading may be in the wrong table."""
     meta.put(conn, meta.MOVED_UNTIL, str(until_us))
 
 
@@ -80,7 +80,8 @@ def end_of(conn: sqlite3.Connection, since_us: int, until_us: int, rows: int) ->
 
 
 def copy(conn: sqlite3.Connection, span: tuple[int, int], first: int, last: int) -> int:
-    """Settle the fresh readings of a span of series ``first`` to ``last``; what is settled already is left alone. How many."""
+    """Settle the fresh readings of a span of series ``first`` to ``last``; what is settled already is left alone. Returns how
+    many were copied."""
     return max(conn.execute(_COPY, (*span, first, last)).rowcount, 0)
 
 
@@ -95,7 +96,7 @@ def end_of_left_over(conn: sqlite3.Connection, moved_until_us: int, rows: int) -
 
 
 def delete_left_over(conn: sqlite3.Connection, until_us: int) -> None:
-    """By time, all series together."""
+    """Delete rows of ``recent`` older than ``until_us``, of all series together."""
     conn.execute("DELETE FROM recent WHERE ts < ?", (until_us,))
 
 
@@ -116,7 +117,8 @@ def bring_back(conn: sqlite3.Connection, since_us: int, until_us: int) -> None:
 
 
 def oldest_settled(conn: sqlite3.Connection, series: int, before_us: int, skipped: int | None = None) -> int | None:
-    """When the oldest settled reading of a series is, or the one behind ``skipped`` of them; None: there is none."""
+    """When the oldest settled reading of a series is, or the one behind ``skipped`` of them; None: there is none before
+    ``before_us``."""
     if skipped is None:
         row = conn.execute(_OLDEST, (series, before_us)).fetchone()
     else:
@@ -125,7 +127,7 @@ def oldest_settled(conn: sqlite3.Connection, series: int, before_us: int, skippe
 
 
 def delete_before(conn: sqlite3.Connection, series: int, cut_us: int) -> int:
-    """Delete what is settled of a series; how many readings."""
+    """Delete the settled readings of a series before ``cut_us``. Returns how many there were."""
     return conn.execute("DELETE FROM history WHERE series_id = ? AND ts < ?", (series, cut_us)).rowcount
 
 
@@ -150,7 +152,7 @@ class Carried(NamedTuple):
 
 
 def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: int) -> Carried | None:
-    """The oldest settled readings; None: there are none."""
+    """Move the ``most`` oldest settled readings of a series to another one. None: there are none."""
     first = oldest_settled(conn, carry.old, border.moved_until_us)
     if first is None:
         return None
@@ -160,7 +162,8 @@ def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: 
 
 
 def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
-    """Fresh readings from ``since_us`` on, passing over ``most`` of all series. ``until_us``: END_US at the end."""
+    """Move fresh readings of a series from ``since_us`` on to another one, passing over about ``most`` fresh readings of all series.
+    In the result ``until_us`` is END_US when nothing is left to pass over."""
     since = max(since_us, border.moved_until_us)
     row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, most)).fetchone()
     until = END_US if row is None else row[0] + 1

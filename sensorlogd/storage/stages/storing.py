@@ -71,7 +71,7 @@ def append(conn: sqlite3.Connection, flat: Sequence[object], rows: int) -> None:
 
 
 def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> bool:
-    """Store one reading where it belongs; False: the time is taken, and nothing has changed."""
+    """Store one reading where it belongs; returns False if its time is taken: nothing has changed then."""
     places = _places(border, ts_us)
     # The first place is the one that readers ask; only if it took the row does the copy follow.
     if conn.execute(_INSERT_ONE[places[0]], (series, ts_us, value, quality)).rowcount != 1:
@@ -82,7 +82,7 @@ def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, va
 
 
 def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -> int:
-    """Store readings where they belong, but those whose time is taken; how many were stored."""
+    """Store readings where they belong, except those whose time is taken. Returns how many were stored."""
     plain: dict[str, list[Row]] = {"history": [], "recent": []}
     stored = 0
     for row in rows:
@@ -113,7 +113,7 @@ def find(conn: sqlite3.Connection, border: Border, series: int, ts_us: int) -> t
 
 
 def find_anywhere(conn: sqlite3.Connection, series: int, ts_us: int) -> tuple[float | None, int] | None:
-    """As ``find``, for who does not know the border and asks for a reading that is new: where it is fresh comes first."""
+    """As ``find``, without knowing the border; quickest for a new reading, because the fresh ones are looked at first."""
     row: tuple[float | None, int] | None = (
         conn.execute(_FIND["recent"], (series, ts_us)).fetchone() or conn.execute(_FIND["history"], (series, ts_us)).fetchone()
     )
@@ -124,7 +124,7 @@ def find_anywhere(conn: sqlite3.Connection, series: int, ts_us: int) -> tuple[fl
 
 
 def change_one(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> None:
-    """Another value and quality for a reading that was found."""
+    """Give a reading that was found another value and quality."""
     for place in _places(border, ts_us):
         conn.execute(_UPDATE[place], (value, quality, series, ts_us))
 
