@@ -54,7 +54,7 @@ def advance(conn: sqlite3.Connection, until_us: int) -> None:
 
 
 def leap(conn: sqlite3.Connection, until_us: int) -> None:
-    """Store another border between settled and fresh. Between it and the former one no reading may be in the wrong table."""
+    """Store another border between settled and fresh. Readings between the two must be where they belong then."""
     meta.put(conn, meta.MOVED_UNTIL, str(until_us))
 
 
@@ -162,8 +162,8 @@ def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: 
 
 
 def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
-    """Move fresh readings of a series from ``since_us`` on to another one, passing over about ``most`` fresh readings of all series.
-    In the result ``until_us`` is END_US when nothing is left to pass over."""
+    """Move fresh readings of a series from ``since_us`` on to another one, passing over about ``most`` fresh readings of all
+    series. In the result ``until_us`` is END_US when nothing is left to pass over."""
     since = max(since_us, border.moved_until_us)
     row = conn.execute("SELECT ts FROM recent WHERE ts >= ? ORDER BY ts LIMIT 1 OFFSET ?", (since, most)).fetchone()
     until = END_US if row is None else row[0] + 1
