@@ -113,9 +113,9 @@ class Mover:
         return more
 
     def leap(self, conn: sqlite3.Connection, now_us: int) -> None:
-        """Raise ``moved_until_us`` as far as no reading waits to be moved, but not into the last ``block_us``: many readings of the past
-        that are to arrive then go to ``history`` at once. Does nothing while a block is being moved. Its own transaction; stored
-        readings stay where they are. Raises sqlite3.Error."""
+        """Raise ``moved_until_us`` as far as no reading waits to be moved, but not into the last ``block_us``: many readings of
+        the past that are to arrive then go to ``history`` at once. Does nothing while a block is being moved. Its own
+        transaction; stored readings stay where they are. Raises sqlite3.Error."""
         if self.state is not MoverState.IDLE:
             return
         oldest = moving.oldest(conn, self.moved_until_us)

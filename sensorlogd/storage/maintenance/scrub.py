@@ -1,9 +1,9 @@
 """Read the whole file now and then, a little at a time: otherwise a damaged page that no query touches is found months later.
 
-What is found is what SQLite itself notices when it reads a page that is malformed. Small tables are read whole at each look, large ones
-from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one opened anew by the
-name of the file: if another file lies there by now, its ``-shm`` may still be that of the open one, and closing a second descriptor
-of it drops the locks of this process; the next who opens it cuts it, and the daemon ends by SIGBUS.
+What is found is what SQLite itself notices when it reads a page that is malformed. Small tables are read whole at each look,
+large ones from where the last look ended. The connection is one that is open anyway, and forgets its pages first. Not one
+opened anew by the name of the file: if another file lies there by now, its ``-shm`` may still be that of the open one, and
+closing a second descriptor of it drops the locks of this process; the next who opens it cuts it, and the daemon ends by SIGBUS.
 """
 
 from __future__ import annotations
