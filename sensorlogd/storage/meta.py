@@ -69,6 +69,16 @@ def entries(conn: sqlite3.Connection, prefix: str) -> list[tuple[str, str]]:
     return conn.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")).fetchall()
 
 
+def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:
+    """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the interpreter's
+    lock away for each row, and beside busy threads the writer gets it back 5 ms later.
+    """
+    query = "SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE key >= ? AND key < ?"
+    (found,) = conn.execute(query, (len(prefix) + 1, prefix, f"{prefix}\U0010ffff")).fetchone()
+    pairs = (pair.split(" ") for pair in found.split(",")) if found else ()
+    return {int(number): int(value) for number, value in pairs}
+
+
 def remove(conn: sqlite3.Connection, gone: Iterable[str]) -> None:
     """Delete keys; the caller owns the transaction."""
     conn.executemany("DELETE FROM meta WHERE key = ?", [(key,) for key in gone])

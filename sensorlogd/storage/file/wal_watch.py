@@ -35,21 +35,31 @@ class WalWatch:
         self._whole = (b"", 0)  # the salts and the last frame of the log when it was last found whole
 
     def frames(self) -> int:
-        """Frames since the WAL began anew. Costs a few reads of 8 bytes."""
+        """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs a few reads of 8 bytes: each gives
+        the interpreter's lock away, which a writer beside busy threads gets back late."""
         try:
-            if self._descriptor < 0:
-                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            header = os.pread(self._descriptor, HEADER, 0)
-            if len(header) < HEADER or not any(header[8:12]):  # empty, or a hole where it was
-                self._salts, self._frames = b"", 0
+            if not self._read_header():
                 return 0
-            if header[16:24] != self._salts:
-                self._salts, self._frames = header[16:24], 0
-                self._page_size = int.from_bytes(header[8:12], "big")
+            counted = self._counted()
+            if counted is not None and counted[0] == self._salts and counted[1] >= self._frames:
+                self._frames = counted[1]
             self._frames = self._last_from(self._frames)
         except OSError:
             return 0
         return self._frames
+
+    def _read_header(self) -> bool:
+        """Whether there is a log, whose salts and size of a page are known then. Raises OSError."""
+        if self._descriptor < 0:
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        header = os.pread(self._descriptor, HEADER, 0)
+        if len(header) < HEADER or not any(header[8:12]):  # empty, or a hole where it was
+            self._salts, self._frames = b"", 0
+            return False
+        if header[16:24] != self._salts:
+            self._salts, self._frames = header[16:24], 0
+            self._page_size = int.from_bytes(header[8:12], "big")
+        return True
 
     @property
     def generation(self) -> bytes:
@@ -66,7 +76,6 @@ class WalWatch:
     def was_cut(self) -> bool:
         """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
         wal_checkpoint(TRUNCATE)`` does, has none in its index."""
-        self.frames()
         counted = self._counted()
         for _ in range(LOOKS):
             if counted is None or self._is_whole(*counted):
@@ -93,7 +102,11 @@ class WalWatch:
         and continued between the two."""
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:
-            if not self.frames() or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
+            try:
+                is_there = self._read_header()
+            except OSError:
+                is_there = False
+            if not is_there or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
                 return False
             if not self._is_of_this_generation(last) or (known and not self._is_of_this_generation(known)):
                 return False

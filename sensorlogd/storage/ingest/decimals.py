@@ -68,7 +68,7 @@ def _sample(column: Column) -> Values:
 
 def seen(conn: sqlite3.Connection) -> dict[int, int]:
     """Series id -> the most decimal places seen; ``numbers.LONG`` + 1 where the values have more than can be shown."""
-    return {int(key.removeprefix(meta.SEEN_DECIMALS)): int(value) for key, value in meta.entries(conn, meta.SEEN_DECIMALS)}
+    return meta.whole_numbers(conn, meta.SEEN_DECIMALS)
 
 
 def forget(conn: sqlite3.Connection, series: int) -> None:

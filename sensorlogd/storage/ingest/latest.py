@@ -14,7 +14,7 @@ from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading
 
 # Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
-_SIZES = (256, 16, 1)
+_SIZES = tuple(1 << power for power in range(8, -1, -1))
 _UPSERT = {
     size: "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES "
     + ",".join(["(?,?,?,?,?)"] * size)

@@ -21,21 +21,24 @@ class SensorRow:
     counters: Mapping[str, int]
 
 
+# Many rows a statement: executemany would hand the GIL to busy threads at every row (see append.py).
+_AT_ONCE = 1000
 _SENSOR = (
     "INSERT INTO sensor_status(sensor_id, state, since_us, last_reading_us, last_error, counters, updated_us)"
-    " VALUES (?,?,?,?,?,?,?) ON CONFLICT(sensor_id) DO UPDATE SET state = excluded.state,"
+    " VALUES {rows} ON CONFLICT(sensor_id) DO UPDATE SET state = excluded.state,"
     " since_us = excluded.since_us, last_reading_us = excluded.last_reading_us, last_error = excluded.last_error,"
     " counters = excluded.counters, updated_us = excluded.updated_us"
 )
 _DAEMON = (
-    "INSERT INTO daemon_status(key, value) VALUES (?,?)"
+    "INSERT INTO daemon_status(key, value) VALUES {rows}"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
 )
 
 
 def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int) -> None:
     """Store the current state of every sensor the catalog knows; the caller owns the transaction."""
-    conn.executemany(
+    _write(
+        conn,
         _SENSOR,
         [
             (
@@ -55,7 +58,15 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Store the facts of the daemon that have changed, each value as JSON; the caller owns the transaction."""
-    conn.executemany(_DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
+    _write(conn, _DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
+
+
+def _write(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store rows with as few statements as possible; ``{rows}`` in the statement is where they stand."""
+    for at in range(0, len(rows), _AT_ONCE):
+        some = rows[at : at + _AT_ONCE]
+        places = ",".join([f"({','.join('?' * len(some[0]))})"] * len(some))
+        conn.execute(statement.format(rows=places), [cell for row in some for cell in row])
 
 
 def unclean_end(conn: sqlite3.Connection) -> tuple[int, int] | None:

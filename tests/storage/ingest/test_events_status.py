@@ -57,3 +57,12 @@ def test_daemon_facts_are_json_and_written_only_when_they_change(conn: sqlite3.C
     assert conn.total_changes == before + 1
     found = dict(conn.execute("SELECT key, value FROM daemon_status").fetchall())
     assert {key: json.loads(value) for key, value in found.items()} == {"pid": 1, "config_errors": ["a"], "clean_shutdown": True}
+
+
+def test_more_facts_than_one_statement_holds_are_all_stored(conn: sqlite3.Connection) -> None:
+    """Statements are cut where they become too long; nothing is lost at a cut."""
+    facts = {f"fact{n}": n for n in range(2_345)}
+    status.save_daemon(conn, facts)
+    stored = dict(conn.execute("SELECT key, value FROM daemon_status WHERE key LIKE 'fact%'"))
+    assert {key: json.loads(value) for key, value in stored.items()} == facts
+    status.save_daemon(conn, {})

@@ -59,6 +59,7 @@ class Pending:
         self._corrected = corrected
         self._follow = follow
         self._urgent = False
+        self._begun = False  # the first readings of a run are committed at once: whoever has started it looks for them
 
     def take(self, timeout_s: float) -> None:
         """Move blocks from the inbox here, waiting until there is enough or the time has passed.
@@ -78,7 +79,7 @@ class Pending:
         if not blocks:
             return
         if not self.blocks:
-            self.due_at = time.monotonic() + self.interval_s
+            self.due_at = time.monotonic() + (self.interval_s if self._begun else 0.0)
         self.blocks += blocks
         self.rows += sum(block.rows for block in blocks)
         self._urgent = self._urgent or any(not block.rows for block in blocks)
@@ -96,6 +97,7 @@ class Pending:
     def committed(self, count: int) -> None:
         """Forget the first ``count`` blocks, which are stored or counted as refused, and end every ``Flush`` among them."""
         done, self.blocks = self.blocks[:count], self.blocks[count:]
+        self._begun = self._begun or any(block.rows for block in done)
         self.rows = sum(block.rows for block in self.blocks)
         self.retrying = False
         self._urgent = any(not block.rows for block in self.blocks)

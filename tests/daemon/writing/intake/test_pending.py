@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_a_commit_takes_what_stands_before_new_sensors() -> None:
     assert pending.first() == [second]
     assert pending.next_specs() is None
     assert pending.rows == 3
+
+
+def test_the_first_readings_of_a_run_are_due_at_once() -> None:
+    """Later ones wait for the interval, so that the card is written less often; a marker before them changes nothing."""
+    pending = filled(marker(), block())
+    pending.committed(1)
+    assert pending.is_due(time.monotonic())
+    pending.committed(1)
+    before = time.monotonic()
+    pending.add([block()])
+    assert pending.due_at >= before + pending.interval_s
+    assert not pending.is_due(before)
 
 
 def test_two_markers_are_two_steps() -> None:
