@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from importlib import metadata, util
+from importlib import util
 from pathlib import Path
 
 PROJECT = "sensorlogd"
@@ -33,6 +33,8 @@ def advice(extra: str) -> str:
 
 def needed(extra: str) -> list[str]:
     """The requirements of ``extra`` in the installed metadata, e.g. ``["pandas<4,>=2.2"]``; empty without metadata."""
+    from importlib import metadata  # late: every verb that reads imports this module, and metadata takes 10 ms
+
     try:
         lines = metadata.requires(PROJECT) or []
     except metadata.PackageNotFoundError:

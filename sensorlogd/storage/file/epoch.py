@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sqlite3
 import stat
 from enum import Enum
@@ -37,6 +36,8 @@ class Found(Enum):
 
 def new() -> int:
     """A random epoch, 1 to 2^31 - 1."""
+    import secrets  # late: verbs that read import this module, and draw nothing
+
     return secrets.randbelow((1 << 31) - 1) + 1
 
 
