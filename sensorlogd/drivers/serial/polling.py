@@ -74,7 +74,7 @@ class Poller:
             make=lambda: (command, PolledAnswer(self._fed, prefix, terminator)),
             turnaround_s=turnaround_s,
             separation="own" if self.own else "time",
-            echo="told" if options.ignore_echo else "",
+            echo="known" if options.ignore_echo else "",
             learning_s=0.0 if self.own else min(turnaround_s, LEARNING_S),
             gap_s=(max(GAP_S, self.gaps.gap_s) if self.own else GAP_S) if terminator else 0.0,
             quiet_s=self.gaps.gap_s,

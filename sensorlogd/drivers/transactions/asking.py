@@ -56,7 +56,7 @@ class Question:
     key         names what is asked for, on one line, for people and as the key of what is learned about it
     make        bytes and expectation, made anew for each time it is sent (a number may be in both)
     separation  how its answer is known
-    echo        none; ``like`` an answer never looks like the question, so an echo can be skipped untold; ``told``: there is one
+    echo        none; ``like`` an answer never looks like the question, so an echo is known by its looks; ``known``: the configuration says there is one
     learning_s  how long to listen on after an answer, until it is known whether the unit goes on talking
     gap_s       an answer that has begun goes on within this, beyond the turnaround, too
     quiet_s     an answer that has begun, and of which nothing more came for so long, ended there; ``quiet`` (also called when its
@@ -259,7 +259,7 @@ class Asker:
         return Outcome(Fate.DAMAGED if damaged else Fate.SILENT, None, now_us, heard)
 
     def _count_strays(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
-        if question.echo == "told" and heard:
+        if question.echo == "known" and heard:
             self.port.line.echoed(question.key, echo.seen)
             if echo.seen:
                 self.context.count("echoes", 1, "")
@@ -335,7 +335,7 @@ class _Echoes:
 
     def __init__(self, way: str, sent: bytes, expected: bool) -> None:
         self._rest = sent if way == "like" else b""
-        self._echo = Echo(sent, expected=expected) if way == "told" else None
+        self._echo = Echo(sent, expected=expected) if way == "known" else None
 
     @property
     def seen(self) -> bool:

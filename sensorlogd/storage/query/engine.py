@@ -31,7 +31,7 @@ from sensorlogd.storage.rollups.compute import Held, Snapshot
 
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")
-PARTS_AT_ONCE = 20_000
+SEGMENTS_AT_ONCE = 20_000
 FRESH_AT_ONCE = 5_000
 HELD_AT_MOST = 200_000  # readings: some 25 MB
 Source = Literal["readings", "rollups", "rollups+readings"]
@@ -174,7 +174,7 @@ def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: A
 def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[list[tuple[int, int]]]:
     """The buckets as (start, end), so many at a time that the number of their segments stays bounded."""
     width = max(step.about_us // (resolutions.HOUR * resolutions.SECOND_US), 1)
-    size = int(max(min(PARTS_AT_ONCE // width, 2_000), 1))
+    size = int(max(min(SEGMENTS_AT_ONCE // width, 2_000), 1))
     edges = step.edges(since_us, until_us, zone)
     while chunk := list(islice(edges, size)):
         yield chunk

@@ -96,8 +96,8 @@ class Snapshot:
 
     def valid_until(self, series: int, tier: int) -> int | None:
         """Stored buckets of ``tier`` that end later do not count; None: all do."""
-        stale = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
-        return min((from_us for from_us in stale if from_us is not None), default=None)
+        outdated = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
+        return min((from_us for from_us in outdated if from_us is not None), default=None)
 
     def kept_from(self, series: int, tier: int) -> int | None:
         """Nothing that begins earlier is there any more (tier 0: readings). On the hour, so that every bucket of an hour or

@@ -46,7 +46,7 @@ def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
 
 
 def advance(conn: sqlite3.Connection, series: int, tier: int, generation: int, until_us: int | None) -> None:
-    """Buckets that end at or before ``until_us`` are right again; None: all are. Unless they were made stale since."""
+    """Buckets that end at or before ``until_us`` are right again; None: all are. Unless they have become outdated again since."""
     key = (series, tier, generation)
     if until_us is None:
         conn.execute("DELETE FROM stale WHERE series_id = ? AND tier = ? AND generation = ?", key)

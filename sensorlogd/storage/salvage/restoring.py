@@ -1,7 +1,7 @@
 """Rows of a damaged file into the live tables; the caller owns the transaction, and repeating it changes nothing.
 
 What is there already stays: it was committed later, or it is the same. Nothing older than a cut comes back. Roll-ups of
-what comes back are noted as stale, one row a series, never by a mark a minute.
+what comes back are noted as outdated, one row a series, never by a mark a minute.
 """
 
 from __future__ import annotations
