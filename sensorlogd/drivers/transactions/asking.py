@@ -56,7 +56,8 @@ class Question:
     key         names what is asked for, on one line, for people and as the key of what is learned about it
     make        bytes and expectation, made anew for each time it is sent (a number may be in both)
     separation  how its answer is known
-    echo        none; ``like`` an answer never looks like the question, so an echo is known by its looks; ``known``: the configuration says there is one
+    echo        none; ``like`` an answer never looks like the question, so an echo is known by its looks; ``known``: the configuration
+                says there is one
     learning_s  how long to listen on after an answer, until it is known whether the unit goes on talking
     gap_s       an answer that has begun goes on within this, beyond the turnaround, too
     quiet_s     an answer that has begun, and of which nothing more came for so long, ended there; ``quiet`` (also called when its

@@ -165,7 +165,7 @@ class Log:
             "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
             " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
         ).fetchall()
-        places = {int(key.removeprefix(meta.DECIMALS)): int(n) for key, n in meta.entries(self.conn, meta.DECIMALS)}
+        places = meta.whole_numbers(self.conn, meta.DECIMALS)
         seen = {series: n for series, n in decimals.seen(self.conn).items() if n <= numbers.LONG}
         valid = {int(key.removeprefix(meta.VALID)): tuple(json.loads(text)) for key, text in meta.entries(self.conn, meta.VALID)}
         known = [

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,6 +19,7 @@ from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
 from sensorlogd.drivers.serial.shared import HELD_BYTES, SharedPort, port_for
 from sensorlogd.drivers.serial.transport import Transport
+from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Question
 from tests.drivers.serial.test_transport import Lent
 from tests.rig import Port, until
 
@@ -358,6 +359,16 @@ def test_who_has_waited_longest_is_next_and_nobody_waits_for_who_cannot_ask(line
         assert ours
     with second.port.transaction(0, LONG_S) as ours:
         assert ours
+
+
+def test_a_place_in_the_queue_is_taken_before_a_late_answer_is_waited_for(line: Port, sensors: Callable[..., Sensor]) -> None:
+    """So who waits for it keeps the place, and is next once that wait is over."""
+    asking, other = sensors(asks=True).open(), sensors(asks=True).open()
+    question = Question("?", lambda: (b"?", cast(Awaited, object())), LONG_S, "time")
+    asking.port.line._quiet_until = time.monotonic() + LONG_S
+    outcome = Asker(asking.port, asking.lent.context).ask(question, 0)
+    assert outcome.fate is Fate.NOT_YET
+    assert waits(asking, other)
 
 
 def test_who_hangs_with_the_line_loses_it(line: Port, sensors: Callable[..., Sensor]) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sensorlogd.storage.ingest.append import MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query import engine
-from sensorlogd.storage.query.aggregates import AGGREGATES
+from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
 from sensorlogd.storage.rollups.compute import Snapshot
@@ -552,3 +552,12 @@ def test_a_counter_that_began_again_is_told_from_a_misread_when_the_readings_hav
     assert list(ask(machine, "counter", wanted).rows) == before
     assert before[-1].values == (5, 1)
     machine.close()
+
+
+@pytest.mark.parametrize("name", ["increase", "rate", "resets", "transitions", "states"])
+def test_what_is_none_for_a_gauge_reads_no_columns(name: str) -> None:
+    """Its unit and digits stay, so that the answer looks as for any other series."""
+    of_gauge, found = aggregate(name, "gauge"), AGGREGATES[name]
+    assert of_gauge.needs == ()
+    assert (of_gauge.unit, of_gauge.digits) == (found.unit, found.digits)
+    assert found.needs
