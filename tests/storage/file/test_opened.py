@@ -330,3 +330,26 @@ def test_a_look_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenData
     with pytest.raises(FileGone):
         db.look_at_file()
     assert holder_of_index(path) == os.getpid()
+
+
+def test_the_count_of_an_index_of_another_generation_is_not_taken(tmp_path: Path) -> None:
+    """It belongs to a log that began anew, or is about to: what stands in the file is counted."""
+    (tmp_path / "other").mkdir()
+    path = tmp_path / "log.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("PRAGMA journal_mode = WAL")
+        conn.execute("CREATE TABLE t (x)")
+        for suffix in ("", "-wal", "-shm"):
+            shutil.copy(f"{path}{suffix}", tmp_path / "other")
+    copied = tmp_path / "other" / "log.db"
+    index = bytearray(Path(f"{copied}-shm").read_bytes())
+    for head in (0, 48):  # two copies: the last frame that counts, and the salts
+        index[head + 16 : head + 20] = (1_000).to_bytes(4, sys.byteorder)
+        index[head + 32 : head + 40] = b"another!"
+    Path(f"{copied}-shm").write_bytes(index)
+    watch = WalWatch(copied)
+    watch.know_index()
+    try:
+        assert watch.frames() == (os.stat(f"{copied}-wal").st_size - 32) // (24 + 4096) > 0
+    finally:
+        watch.close()
