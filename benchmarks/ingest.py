@@ -5,7 +5,11 @@
 Raw: 200 series, rows interleaved by time, 5000-row transactions of executemany into one WITHOUT ROWID (series_id, ts)
 table, WAL, synchronous=FULL. Ours: the whole daemon as a process of its own: 4 simulated sensors of 50 channels as fast
 as possible in batches of 100, valid + max_rate + stuck_after checked on every sample, mover and aggregator running. The
-rate is taken from first to last commit. Then the same with four sensors whose driver burns CPU in Python.
+rate is taken from the first commit to the last full one: the few readings after it wait for the commit interval, as they
+should, and a second of waiting is not work. Then the same with four sensors whose driver burns CPU in Python.
+
+A faster writer leaves the mover less to do within the run, for it waits until readings are two seconds old. So the time until
+all is moved, too, is measured from the first commit and printed as a rate of its own: it is the whole work.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from typing import Any
 from benchmarks import common
 
 SERIES, SENSORS = 200, 4
+COMMIT_ROWS = 50_000  # readings of a full commit, as shipped
+BLOCK_ROWS = 300_000  # readings that the mover waits for
 
 
 def raw_rate(folder: Path, readings: int) -> float:
@@ -75,6 +81,7 @@ def configuration(samples: int, busy: int) -> dict[str, Any]:
 
 def ours(folder: Path, readings: int, busy: int) -> dict[str, float]:
     folder.mkdir()
+    database = folder / "data" / "sensorlogd.db"
     with common.daemon(folder, configuration(readings // SERIES, busy)):
         total = readings // SERIES * SERIES
         first: tuple[float, int] | None = None
@@ -83,16 +90,18 @@ def ours(folder: Path, readings: int, busy: int) -> dict[str, float]:
             now = time.perf_counter()
             if first is None and committed:
                 first = (now, committed)
-            if first is not None and committed >= total:
+            if first is not None and committed > total - COMMIT_ROWS:
                 break
             time.sleep(0.01)
         rate = (committed - first[1]) / (now - first[0])
+        moved_late = common.count_rows(database, "recent")
+        while common.status(folder)["daemon"]["committed"] < total or common.count_rows(database, "recent") >= BLOCK_ROWS:
+            time.sleep(0.05)
+        moved_rate = total / (time.perf_counter() - first[0])
         facts = common.status(folder)["daemon"]
-        moved_late = common.count_rows(folder / "data" / "sensorlogd.db", "recent")
-    database = folder / "data" / "sensorlogd.db"
     stored = common.stored_readings(database)
     assert stored == total, f"{stored} of {total} readings are in the database"
-    return {"rate": rate, "backlog": moved_late, "runs": facts["rollup_runs"], "rollups": common.count_rows(database, "rollup")}
+    return {"rate": rate, "moved_rate": moved_rate, "backlog": moved_late, "runs": facts["rollup_runs"]}
 
 
 def main() -> None:
@@ -110,7 +119,8 @@ def main() -> None:
     for name, result in (("sensorlogd", alone), ("  + 4 busy threads", crowded)):
         print(
             f"{name:<24} {result['rate']:>10,.0f} rows/s   ratio {result['rate'] / raw:.2f}   "
-            f"(mover backlog at the end {result['backlog']:,.0f} rows, {result['runs']:.0f} roll-up runs)"
+            f"(mover backlog at the end {result['backlog']:,.0f} rows, {result['runs']:.0f} roll-up runs; "
+            f"stored and moved {result['moved_rate']:,.0f} rows/s, ratio {result['moved_rate'] / raw:.2f})"
         )
 
 

@@ -35,14 +35,15 @@ class WalWatch:
         self._whole = (b"", 0)  # the salts and the last frame of the log when it was last found whole
 
     def frames(self) -> int:
-        """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs a few reads of 8 bytes: each gives
-        the interpreter's lock away, which a writer beside busy threads gets back late."""
+        """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs one read while the log goes on:
+        every read gives the interpreter's lock away, which a writer beside busy threads gets back late."""
         try:
+            counted = self._counted()
+            if counted is not None and self._salts and counted[0] == self._salts:
+                self._frames = counted[1]
+                return self._frames
             if not self._read_header():
                 return 0
-            counted = self._counted()
-            if counted is not None and counted[0] == self._salts and counted[1] >= self._frames:
-                self._frames = counted[1]
             self._frames = self._last_from(self._frames)
         except OSError:
             return 0
@@ -103,15 +104,21 @@ class WalWatch:
         known = self._whole[1] if self._whole[0] == salts else 0
         if last:
             try:
-                is_there = self._read_header()
+                if not (self._begins_with(salts, known) and self._has_whole_frame(last)):
+                    return False
+                if 0 < known < last and not self._is_of_this_generation(known):
+                    return False
             except OSError:
-                is_there = False
-            if not is_there or self._salts != salts or self.file_bytes() < HEADER + last * (FRAME_HEADER + self._page_size):
-                return False
-            if not self._is_of_this_generation(last) or (known and not self._is_of_this_generation(known)):
                 return False
         self._whole = (salts, last)
         return True
+
+    def _begins_with(self, salts: bytes, known: int) -> bool:
+        """Whether the header has these salts. It is not read again while a frame that was there is looked at: whoever cuts the
+        log cuts the frame before the header. Raises OSError."""
+        if known and self._salts == salts:
+            return True
+        return self._read_header() and self._salts == salts
 
     def file_bytes(self) -> int:
         """The size of the file in bytes: the largest that the log has been, until SQLite truncates it."""
@@ -133,8 +140,15 @@ class WalWatch:
         return known
 
     def _is_of_this_generation(self, frame: int) -> bool:
-        at = HEADER + (frame - 1) * (FRAME_HEADER + self._page_size) + 8
-        return os.pread(self._descriptor, 8, at) == self._salts
+        return os.pread(self._descriptor, 8, self._start(frame) + 8) == self._salts
+
+    def _has_whole_frame(self, frame: int) -> bool:
+        size = FRAME_HEADER + self._page_size
+        found = os.pread(self._descriptor, size, self._start(frame))
+        return len(found) == size and found[8:16] == self._salts
+
+    def _start(self, frame: int) -> int:
+        return HEADER + (frame - 1) * (FRAME_HEADER + self._page_size)
 
     def close(self) -> None:
         """Idempotent."""

@@ -2,8 +2,8 @@
 more.
 
 Counting the digits of every reading would cost more than storing it, so only a few are looked at: some of each series in the
-first commit and whenever the table ``latest`` is written, and some of each piece of an import. The largest count ever seen is
-kept in ``meta``.
+first commit and every few seconds, when the table ``latest`` is due, and some of each piece of an import. The largest count
+ever seen is kept in ``meta``.
 """
 
 from __future__ import annotations

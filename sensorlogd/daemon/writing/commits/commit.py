@@ -62,6 +62,7 @@ class Commit:
         self.wrote_latest = bool(self.newest) and (self.latest_is_due or result.stored > 50 * len(self.newest))
         if self.wrote_latest:
             latest.save(conn, self.newest, now_us(), self.latest_back_us)
+        if self.wrote_latest and self.latest_is_due:
             newest, blocks = decimals.of_newest(self.newest), decimals.of_blocks(self.blocks, db.catalog.ids)
             decimals.learn(conn, chain(newest, blocks))
         if self.report is not None:
@@ -111,7 +112,7 @@ class Timetable:
 
     def committed(self, done: Commit, began: float) -> None:
         """What was written is due again later."""
-        if done.wrote_latest:
+        if done.wrote_latest and done.latest_is_due:
             self.latest_at = began + self.latest_every_s
         if done.report is not None:
             self.status_at = began + self.status_every_s
