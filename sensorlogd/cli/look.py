@@ -7,7 +7,6 @@ and a library for more costs an installation 13 MB and each call 50 ms, a quarte
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -49,6 +48,8 @@ def echo(text: str, look: str = "") -> None:
 
 def width() -> int:
     """The width: $COLUMNS, else the terminal's; 0 for no limit (a pipe or a file)."""
+    import shutil
+
     found = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else _columns()
     return max(found, NARROWEST) if found > 0 else 0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
-import tempfile
 from pathlib import Path
 
 FRESH = Path(__file__).with_name("fresh.sql")
@@ -33,6 +32,8 @@ def create(path: Path, page_size: int) -> bool:
 
 def script() -> str:
     """What ``fresh.sql`` should hold."""
+    import tempfile
+
     from sensorlogd.storage.migrations.upgrade import upgrade
 
     with tempfile.TemporaryDirectory() as folder:

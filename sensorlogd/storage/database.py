@@ -12,13 +12,16 @@ import json
 import os
 import sqlite3
 import stat
-import subprocess
 import sys
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensorlogd.storage import creation, meta
+
+if TYPE_CHECKING:
+    import subprocess
 
 APPLICATION_ID = 0x534C4F47  # "SLOG"
 REVISION = "0006"
@@ -173,6 +176,8 @@ def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str 
 
 
 def _migrate_in_child(path: Path) -> None:
+    import subprocess
+
     # -P and our own PYTHONPATH: what lies in the current folder (a folder called alembic, say) is not imported.
     command = [sys.executable, "-P", "-m", "sensorlogd.storage.migrations", str(path)]
     home = str(Path(__file__).parents[2])

@@ -148,6 +148,18 @@ def test_reading_verbs_import_neither_pydantic_nor_sqlalchemy(log: Path, verb: s
     )
 
 
+def test_latest_loads_nothing_that_only_questions_over_time_need(log: Path) -> None:
+    """It is what people type most, and on a Pi Zero each module that it does without is tens of milliseconds."""
+    code = (
+        "import sys\nfrom sensorlogd.cli.main import cli\n"
+        f"try:\n    cli(['latest', '--db', {str(log)!r}])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'sensorlogd.storage.query.engine', 'sensorlogd.batch', 'subprocess', 'shutil'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=log.parent)
+    assert "series" in done.stdout or "sensor" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_every_verb_has_help_with_examples() -> None:
     """--help teaches by example; an unknown verb gives the nearest."""
     from sensorlogd.cli.main import VERBS

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from sensorlogd.batch import Block, Column
 from sensorlogd.notation import numbers
 from sensorlogd.quality import FLAG_MASK, Flag
 from sensorlogd.storage import meta
 from sensorlogd.storage.stages.readings import Reading
+
+if TYPE_CHECKING:
+    from sensorlogd.batch import Block, Column
 
 SAMPLE = 8  # of a column
 _NO_VALUE = (Flag.FAIL, Flag.MISSING)

@@ -2,6 +2,8 @@
 
 ``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
 or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
+
+What only questions over time need is imported when the first is asked: it would be a fifth of the time that ``latest`` takes.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensorlogd.notation import numbers
 from sensorlogd.notation.symbols import micro
@@ -22,14 +24,13 @@ from sensorlogd.storage import meta
 from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.query import engine, units
-from sensorlogd.storage.query.aggregates import BASE
-from sensorlogd.storage.query.engine import Answer, Ask
-from sensorlogd.storage.query.gaps import Gap, gaps
-from sensorlogd.storage.query.segments import Segments
-from sensorlogd.storage.query.units import Conversion, UnitError
-from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.stages.readings import Readings
+
+if TYPE_CHECKING:
+    from sensorlogd.storage.query.engine import Answer, Ask
+    from sensorlogd.storage.query.gaps import Gap
+    from sensorlogd.storage.query.segments import Segments
+    from sensorlogd.storage.query.units import Conversion
 
 
 class UnknownSeries(LogError):
@@ -225,16 +226,19 @@ class Log:
 
         ``after``: (time, series id) of the last row of the page before.
         """
+        from sensorlogd.storage.query import engine
+        from sensorlogd.storage.rollups.compute import Snapshot
+
         by_id = {each.id: each for each in series}
         new = tuple.__new__  # a day at 1 Hz is 86,400 of these
         with self._snapshot() as conn:
-            snapshot = Snapshot.of(conn, "UTC")
             if len(series) == 1 and after is None:
                 only = series[0]
-                for rows in Segments(snapshot, only.id, BASE).chunks(since_us, until_us):
+                for rows in _segments(conn, only).chunks(since_us, until_us):
                     for ts, value, flag in rows:
                         yield new(Reading, (only, ts, value, flag))
                 return
+            snapshot = Snapshot.of(conn, "UTC")
             for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
 
@@ -264,18 +268,19 @@ class Log:
     def columns(self, series: Series, since_us: int, until_us: int) -> Iterator[list[tuple[int, float | None, int]]]:
         """(time, value, quality) of one series in [since, until), some thousands at a time: the fast way to many readings."""
         with self._snapshot() as conn:
-            yield from Segments(Snapshot.of(conn, "UTC"), series.id, BASE).chunks(since_us, until_us)
+            yield from _segments(conn, series).chunks(since_us, until_us)
 
     def known_from(self, series: Series) -> int | None:
         """When its first usable reading was, in µs UTC; one that has expired is known by roll-ups. None: there was none."""
         with self._snapshot() as conn:
-            return Segments(Snapshot.of(conn, "UTC"), series.id, BASE).first()
+            return _segments(conn, series).first()
 
     def gaps(self, series: Series, since_us: int, until_us: int, least_us: int) -> Iterator[Gap]:
         """Pauses of one series that touch [since, until) and are longer than ``least_us`` and its heartbeat; see ``gaps``."""
+        from sensorlogd.storage.query.gaps import gaps
+
         with self._snapshot() as conn:
-            segments = Segments(Snapshot.of(conn, "UTC"), series.id, BASE)
-            yield from gaps(segments, since_us, until_us, max(least_us, series.heartbeat_us))
+            yield from gaps(_segments(conn, series), since_us, until_us, max(least_us, series.heartbeat_us))
 
     def buckets(
         self, series: Sequence[Series], ask: Ask, unit: str | None = None
@@ -284,6 +289,9 @@ class Log:
 
         Raises ValueError for what cannot be answered (see ``engine``), before the first answer where that is possible.
         """
+        from sensorlogd.storage.query import engine
+        from sensorlogd.storage.rollups.compute import Snapshot
+
         conversions = [None if unit is None else conversion(each, unit) for each in series]
         with self._snapshot() as conn:
             snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
@@ -344,7 +352,18 @@ def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | No
 
 def conversion(series: Series, unit: str) -> Conversion | None:
     """Raises ValueError that names the series."""
+    from sensorlogd.storage.query import units
+
     try:
         return units.conversion(series.unit, unit)
-    except UnitError as error:
+    except units.UnitError as error:
         raise ValueError(f"{series.name}: {error}") from None
+
+
+def _segments(conn: sqlite3.Connection, series: Series) -> Segments:
+    """The stored readings of a series, as they lie."""
+    from sensorlogd.storage.query.aggregates import BASE
+    from sensorlogd.storage.query.segments import Segments
+    from sensorlogd.storage.rollups.compute import Snapshot
+
+    return Segments(Snapshot.of(conn, "UTC"), series.id, BASE)
