@@ -24,7 +24,7 @@ const act: Act = {
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
   toggle: (series) =>
     store.change(({ hidden }) => ({
-      hidden: new Set(hidden.has(series) ? [...hidden].filter((one) => one !== series) : [...hidden, series]),
+      hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
     })),
   mark: (marking) => store.change(() => ({ marking })),
   again: () => store.change(({ chart, happened }) => ({ chart: { ...chart, key: "" }, happened: { ...happened, key: "" } })),

@@ -13,16 +13,18 @@ export class ApiError extends Error {
   }
 }
 
+/** Parameters of a request; a list repeats its name. */
 export type Query = Record<string, string | number | readonly string[]>;
 
 /** Whether this server has the endpoint, and knows the parameter. */
 export const knows = (endpoint: string, parameter?: string): boolean =>
   PARAMETERS[endpoint] !== undefined && (parameter === undefined || PARAMETERS[endpoint].includes(parameter));
 
+/** The address of an endpoint, with its parameters, seen from the page. */
 export function address(path: string, query: Query = {}): string {
   const url = new URL(`api/v1/${path}`, document.baseURI.split("#")[0]);
   for (const [name, value] of Object.entries(query))
-    for (const one of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(one));
+    for (const item of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(item));
   return url.toString();
 }
 

@@ -3,8 +3,10 @@
 import { ask, iso, send } from "./api";
 import type { Mend, Mended } from "./types";
 
+/** Flags that may be given to a range of readings. */
 export const QUALITIES = ["fail", "suspect", "not_evaluated", "good"] as const;
 
+/** A range of series, with the note and the name that go with a change. */
 export interface Marked {
   series: readonly string[];
   since: number;
@@ -13,6 +15,7 @@ export interface Marked {
   by: string;
 }
 
+/** Give every reading of the range this quality; returns what was changed, by series. Raises ApiError. */
 export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
   (
     (await send("flag", {
@@ -25,6 +28,7 @@ export const flag = async (of: Marked, quality: string): Promise<Mended[]> =>
     })) as { mends: Mended[] }
   ).mends;
 
+/** Take back a change, named by its number; returns what was restored. Raises ApiError. */
 export const undo = async (mend: number): Promise<Mended> => (await send("undo", { mend })) as Mended;
 
 /** Write a note at the beginning of the marked range. */
@@ -53,6 +57,7 @@ export const saveView = async (name: string, view: string): Promise<void> => {
   await send("panel_save", { name, view });
 };
 
+/** Delete a saved view. Raises ApiError. */
 export const removeView = async (name: string): Promise<void> => {
   await send("panel_delete", { name });
 };

@@ -4,15 +4,20 @@ import { type Route, write } from "../state/route";
 import { ZONE } from "../state/words";
 import { iso, type Query } from "./api";
 
+/** More series than these are not drawn in one chart. */
 export const MOST_SERIES = 40;
+
+/** What is asked for of each bucket. */
 export const AGGREGATES = "mean,min,max,last,increase,suspect,fail,missing";
 
+/** The address of a chart without what does not change its answer. */
 export const keyOf = (route: Route): string => write({ ...route, kiosk: false });
 
 /** How many points to ask for: four for five pixels of the window's width, within bounds; at least 50. */
 export const points = (): number =>
   Math.max(Math.round(Math.min(window.innerWidth, 1500) * Math.min(devicePixelRatio, 2) * 0.8), 50);
 
+/** The parameters of the request for a chart of [since, until), in seconds since 1970. */
 export const charted = (series: readonly string[], since: number, until: number): Query => ({
   series,
   max_points: points(),

@@ -14,6 +14,7 @@ const KEPT_EVENTS = 500;
 
 type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
 
+/** Asks for what every page needs, and lays what the stream brings into the store. */
 export class Live {
   private statusAt = 0;
   private readingAt = Date.now();
@@ -62,13 +63,15 @@ export class Live {
   private async sensors(): Promise<void> {
     try {
       const found = (await ask("sensors", { retired: "1" })).sensors;
-      const live = (one: Sensor) =>
-        one.channels.some((channel) => !channel.retired) || (!one.channels.length && one.state !== "stopped");
+      const live = (sensor: Sensor) =>
+        sensor.channels.some((channel) => !channel.retired) || (!sensor.channels.length && sensor.state !== "stopped");
       this.store.change(() => ({
-        sensors: found.filter(live).map((one) => ({ ...one, channels: one.channels.filter((channel) => !channel.retired) })),
+        sensors: found
+          .filter(live)
+          .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => !channel.retired) })),
         former: found
-          .map((one) => ({ ...one, channels: one.channels.filter((channel) => channel.retired || !live(one)) }))
-          .filter((one) => one.channels.length),
+          .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => channel.retired || !live(sensor)) }))
+          .filter((sensor) => sensor.channels.length),
         error: "",
       }));
     } catch (error) {
@@ -86,13 +89,16 @@ export class Live {
       this.ahead = found.now - Date.now() / 1000;
       if (Math.abs(this.ahead) < 2) this.ahead = 0;
       this.store.change((state) => {
-        const by = new Map(found.sensors.map((one) => [one.sensor, one]));
-        const sensors = state.sensors?.map((one) => ({ ...one, ...pick(by.get(one.sensor)) })) ?? null;
+        const by = new Map(found.sensors.map((report) => [report.sensor, report]));
+        const sensors = state.sensors?.map((sensor) => ({ ...sensor, ...pick(by.get(sensor.sensor)) })) ?? null;
         return { status: found, ahead: this.ahead, sensors };
       });
       const known = this.store.state.sensors;
-      const live = new Set(known?.map((one) => one.sensor));
-      if (known && found.sensors.some((one) => !live.has(one.sensor) && one.state !== "stopped" && one.health !== "not running"))
+      const live = new Set(known?.map((sensor) => sensor.sensor));
+      if (
+        known &&
+        found.sensors.some((report) => !live.has(report.sensor) && report.state !== "stopped" && report.health !== "not running")
+      )
         void this.sensors();
       await this.alarms();
     } catch (error) {
@@ -114,7 +120,9 @@ export class Live {
 
   private message(kind: string, data: unknown): void {
     if (kind === "latest") {
-      this.store.change(() => ({ latest: new Map((data as Latest[]).map((one) => [`${one.sensor}.${one.channel}`, one])) }));
+      this.store.change(() => ({
+        latest: new Map((data as Latest[]).map((newest) => [`${newest.sensor}.${newest.channel}`, newest])),
+      }));
       this.readingAt = Date.now();
     } else if (kind === "readings") this.readings(data as Reading[]);
     else if (kind === "events") this.happened(data as LogEvent[]);
@@ -128,13 +136,13 @@ export class Live {
     this.store.change((state) => {
       const latest = new Map(state.latest);
       const curves = new Map(state.curves);
-      for (const one of rows) {
-        const name = `${one.sensor}.${one.channel}`;
+      for (const reading of rows) {
+        const name = `${reading.sensor}.${reading.channel}`;
         names.add(name);
         const before = latest.get(name);
-        if (!before || before.time <= one.time) latest.set(name, { ...one, age_s: 0, state: "ok" });
+        if (!before || before.time <= reading.time) latest.set(name, { ...reading, age_s: 0, state: "ok" });
         const curve = curves.get(name);
-        if (curve) curves.set(name, extended(curve, one));
+        if (curve) curves.set(name, extended(curve, reading));
       }
       return { latest, curves };
     });
@@ -143,20 +151,20 @@ export class Live {
 
   private happened(events: readonly LogEvent[]): void {
     this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
-    if (events.some((one) => one.kind === "config_reloaded" || one.kind === "started" || one.kind === "imported"))
+    if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
       void this.sensors();
     // Charts show the times in alarm, so ask for those again.
-    if (events.some((one) => one.kind.startsWith("alarm_")))
+    if (events.some((event) => event.kind.startsWith("alarm_")))
       this.store.change((state) => ({ happened: { ...state.happened, key: "" } }));
     window.setTimeout(() => void this.status(), SHORTLY_MS);
   }
 
   private states(states: readonly SensorState[]): void {
-    const by = new Map(states.map((one) => [one.sensor, one]));
+    const by = new Map(states.map((report) => [report.sensor, report]));
     this.store.change((state) => ({
-      sensors: state.sensors?.map((one) => ({ ...one, ...pick(by.get(one.sensor)) })) ?? null,
+      sensors: state.sensors?.map((sensor) => ({ ...sensor, ...pick(by.get(sensor.sensor)) })) ?? null,
     }));
-    if (states.some((one) => !this.store.state.sensors?.some((known) => known.sensor === one.sensor))) void this.sensors();
+    if (states.some((report) => !this.store.state.sensors?.some((known) => known.sensor === report.sensor))) void this.sensors();
   }
 }
 
@@ -167,12 +175,12 @@ function pick(found: SensorState | undefined): Partial<Sensor> {
 const CURVE_STEP = 60;
 
 /** The curve of the last hour, extended by a reading from the stream: one point a minute. */
-export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, one: Reading): typeof curve {
-  const slot = Math.floor(one.time / CURVE_STEP) * CURVE_STEP;
-  const from = one.time - HOUR;
+export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, reading: Reading): typeof curve {
+  const slot = Math.floor(reading.time / CURVE_STEP) * CURVE_STEP;
+  const from = reading.time - HOUR;
   const first = curve.time.findIndex((at) => at >= from && at < slot);
   const end = curve.time.findIndex((at) => at >= slot);
   const stop = end < 0 ? curve.time.length : end;
   const keep = first < 0 ? [stop, stop] : [first, stop];
-  return { time: [...curve.time.slice(keep[0], keep[1]), slot], value: [...curve.value.slice(keep[0], keep[1]), one.value] };
+  return { time: [...curve.time.slice(keep[0], keep[1]), slot], value: [...curve.value.slice(keep[0], keep[1]), reading.value] };
 }

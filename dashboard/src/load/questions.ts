@@ -17,6 +17,7 @@ const CURVES_AT_ONCE = 40;
 
 type Kind = "chart" | "happened" | "events" | "figures" | "database" | "costs";
 
+/** Asks what the page at the present address shows, asks again when that is out of date, and drops late answers. */
 export class Questions {
   private readonly running = new Map<Kind, AbortController>();
   private refreshed = 0;
@@ -108,9 +109,9 @@ export class Questions {
     const { route } = state;
     const first = this.first(route);
     const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
-    const known = [...(state.sensors ?? []), ...state.former].flatMap((one) => one.channels);
+    const known = [...(state.sensors ?? []), ...state.former].flatMap((sensor) => sensor.channels);
     const { found, nothing } = chosen(known, route.series);
-    const names = state.sensors ? found.slice(0, MOST_SERIES).map((one) => one.series) : route.series;
+    const names = state.sensors ? found.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
     if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
     const [answer, past] = await Promise.all([
       first ? (json(first.answer) as ReturnType<typeof ask<"buckets">>) : ask("buckets", charted(names, since, until), signal),
@@ -147,7 +148,7 @@ export class Questions {
   readonly news = (series: ReadonlySet<string>): void => {
     const { route, chart } = this.store.state;
     if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
-    if (!chart.data.series.some((one) => series.has(`${one.sensor}.${one.channel}`))) return;
+    if (!chart.data.series.some((buckets) => series.has(`${buckets.sensor}.${buckets.channel}`))) return;
     const wait = Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
     const since = Date.now() - this.refreshed;
     window.clearTimeout(this.again);
@@ -166,10 +167,10 @@ export class Questions {
       chart.key,
       async (signal) => {
         const tails = await Promise.all(steps(data.series).map((group) => this.tail(group, until, signal)));
-        const fresh = new Map(tails.flat().map((one) => [`${one.sensor}.${one.channel}`, one]));
-        const series = data.series.map((one) => {
-          const tail = fresh.get(`${one.sensor}.${one.channel}`);
-          return tail ? joined(one, tail, since - 2 * seconds(one.step)) : one;
+        const fresh = new Map(tails.flat().map((buckets) => [`${buckets.sensor}.${buckets.channel}`, buckets]));
+        const series = data.series.map((buckets) => {
+          const tail = fresh.get(`${buckets.sensor}.${buckets.channel}`);
+          return tail ? joined(buckets, tail, since - 2 * seconds(buckets.step)) : buckets;
         });
         return { ...data, series, since, until };
       },
@@ -179,11 +180,11 @@ export class Questions {
 
   private async tail(group: Buckets[], until: number, signal: AbortSignal): Promise<Buckets[]> {
     const step = group[0]?.step ?? "1s";
-    const from = Math.min(...group.map((one) => one.time.at(-2) ?? one.since));
+    const from = Math.min(...group.map((buckets) => buckets.time.at(-2) ?? buckets.since));
     const answer = await ask(
       "buckets",
       {
-        series: group.map((one) => `${one.sensor}.${one.channel}`),
+        series: group.map((buckets) => `${buckets.sensor}.${buckets.channel}`),
         since: iso(from),
         until: iso(until),
         every: step,
@@ -273,7 +274,8 @@ export class Questions {
         ).series as Buckets[];
         this.store.change((state) => {
           const curves = new Map(state.curves);
-          for (const one of found) curves.set(`${one.sensor}.${one.channel}`, { time: one.time, value: one.mean ?? [] });
+          for (const buckets of found)
+            curves.set(`${buckets.sensor}.${buckets.channel}`, { time: buckets.time, value: buckets.mean ?? [] });
           return { curves };
         });
       } catch (error) {
@@ -291,10 +293,11 @@ export class Questions {
 function notesOf(answer: { series: { notes: string[] }[] }, found: number): string[] {
   const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
   const damage = lost.map(
-    (one) => `${one.series} cannot be read from ${time(one.since, 0)} to ${time(one.until, 0)}: the file is damaged`,
+    (damaged) =>
+      `${damaged.series} cannot be read from ${time(damaged.since, 0)} to ${time(damaged.until, 0)}: the file is damaged`,
   );
   const many = found > MOST_SERIES ? [`${found} series are meant; these are the first ${MOST_SERIES}`] : [];
-  return [...new Set([...damage, ...answer.series.flatMap((one) => one.notes), ...many])];
+  return [...new Set([...damage, ...answer.series.flatMap((found) => found.notes), ...many])];
 }
 
 const eventsKey = (route: Route): string =>
@@ -303,6 +306,6 @@ const eventsKey = (route: Route): string =>
 /** Series by the length of their steps. */
 function steps(series: readonly Buckets[]): Buckets[][] {
   const groups = new Map<string, Buckets[]>();
-  for (const one of series) groups.set(one.step, [...(groups.get(one.step) ?? []), one]);
+  for (const buckets of series) groups.set(buckets.step, [...(groups.get(buckets.step) ?? []), buckets]);
   return [...groups.values()];
 }

@@ -4,6 +4,7 @@
 import { SILENT_S } from "../state/health";
 import { address, signIn } from "./api";
 
+/** Who listens to the stream. */
 export interface Heard {
   message(kind: string, data: unknown): void;
   /** Anything at all came: the connection lives. */
@@ -30,6 +31,7 @@ export function parse(text: string, found: (id: string, kind: string, data: stri
   return rest;
 }
 
+/** Connect to the stream and stay connected, as long as the page is open. */
 export function listen(heard: Heard): void {
   let last = "";
   let at = 0;

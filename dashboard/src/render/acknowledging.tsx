@@ -27,7 +27,7 @@ export function Acknowledging({ state }: { state: State }) {
   if (!waiting.length) return said ? outcome : null;
   if (!state.status?.changes) return <p class="unit">To say that you know: sensorlogd alarms ack NAME --note "what was found"</p>;
 
-  const wanted = waiting.filter((one) => chosen === ALL || nameOf(one) === chosen);
+  const wanted = waiting.filter((alarm) => chosen === ALL || nameOf(alarm) === chosen);
   async function send(): Promise<void> {
     setBusy(true);
     try {
@@ -42,7 +42,10 @@ export function Acknowledging({ state }: { state: State }) {
       setBusy(false);
     }
   }
-  const one = (alarm: Alarm): readonly [string, string] => [nameOf(alarm), `${alarm.alarm} of ${alarm.series || "the daemon"}`];
+  const choice = (alarm: Alarm): readonly [string, string] => [
+    nameOf(alarm),
+    `${alarm.alarm} of ${alarm.series || "the daemon"}`,
+  ];
   return (
     <form
       class="marking acknowledging"
@@ -56,7 +59,7 @@ export function Acknowledging({ state }: { state: State }) {
         <Choice
           label="Which"
           value={wanted.length ? chosen : ALL}
-          options={[[ALL, waiting.length === 1 ? "this alarm" : `all ${waiting.length}`] as const, ...waiting.map(one)]}
+          options={[[ALL, waiting.length === 1 ? "this alarm" : `all ${waiting.length}`] as const, ...waiting.map(choice)]}
           onChange={setChosen}
         />
         <label class="choice why">

@@ -3,6 +3,7 @@
 import type { Range } from "../state/model";
 import type { Route } from "../state/route";
 
+/** What a part of the page can do to all of it. */
 export interface Act {
   /** Go to a route; `replace`: the back button does not return to the present one. */
   go(route: Route, replace?: boolean): void;

@@ -19,23 +19,24 @@ export function AlarmTally({ state }: { state: State }) {
 }
 
 /** What an alarm is about: a series leads to its chart, a sensor to its page. */
-function Subject({ of: one }: { of: Alarm }) {
-  if (!one.series) return <span>the daemon</span>;
-  const href = one.series.includes(".") ? to("chart", { series: [one.series] }) : to("sensor", { sensor: one.series });
+function Subject({ of: alarm }: { of: Alarm }) {
+  if (!alarm.series) return <span>the daemon</span>;
+  const href = alarm.series.includes(".") ? to("chart", { series: [alarm.series] }) : to("sensor", { sensor: alarm.series });
   return (
     <a href={href}>
-      <Name>{one.series}</Name>
+      <Name>{alarm.series}</Name>
     </a>
   );
 }
 
 /** With as many places as the channel has. */
-function measured(one: Alarm, state: State): string {
-  if (one.value === null) return "";
-  const channel = state.sensors?.flatMap((sensor) => sensor.channels).find((found) => found.series === one.series);
-  return `${text(one.value, channel?.decimals)} ${one.unit}`.trim();
+function measured(alarm: Alarm, state: State): string {
+  if (alarm.value === null) return "";
+  const channel = state.sensors?.flatMap((sensor) => sensor.channels).find((found) => found.series === alarm.series);
+  return `${text(alarm.value, channel?.decimals)} ${alarm.unit}`.trim();
 }
 
+/** For the overview: alarms that are raised or wait to be acknowledged. Nothing while there are none. */
 export function Raised({ state }: { state: State }) {
   const raised = state.alarms.filter(isRaised);
   if (!raised.length) return null;
@@ -48,12 +49,13 @@ export function Raised({ state }: { state: State }) {
         </a>
       </h3>
       <ul class="plain">
-        {raised.map((one) => (
-          <li key={one.alarm + one.series} data-alarm={one.alarm} data-state={one.state}>
-            <Pill level={levelOfAlarm(one.state)}>{one.state}</Pill> <b>{one.alarm}</b> <Subject of={one} /> {one.condition}
-            {one.value === null ? "" : ` (${measured(one, state)})`}, since {time(one.since, state.now)}
-            {one.text ? `; ${one.text}` : ""}
-            {one.note ? `; note: ${one.note}` : ""}
+        {raised.map((alarm) => (
+          <li key={alarm.alarm + alarm.series} data-alarm={alarm.alarm} data-state={alarm.state}>
+            <Pill level={levelOfAlarm(alarm.state)}>{alarm.state}</Pill> <b>{alarm.alarm}</b> <Subject of={alarm} />{" "}
+            {alarm.condition}
+            {alarm.value === null ? "" : ` (${measured(alarm, state)})`}, since {time(alarm.since, state.now)}
+            {alarm.text ? `; ${alarm.text}` : ""}
+            {alarm.note ? `; note: ${alarm.note}` : ""}
           </li>
         ))}
       </ul>
@@ -61,6 +63,7 @@ export function Raised({ state }: { state: State }) {
   );
 }
 
+/** Alarms as rows, in the order given. */
 export function AlarmTable({ alarms, state }: { alarms: readonly Alarm[]; state: State }) {
   return (
     <table class="wide">
@@ -74,30 +77,30 @@ export function AlarmTable({ alarms, state }: { alarms: readonly Alarm[]; state:
         </tr>
       </thead>
       <tbody>
-        {alarms.map((one) => (
-          <tr key={`${one.alarm} ${one.series}`} data-alarm={one.alarm} data-state={one.state}>
+        {alarms.map((alarm) => (
+          <tr key={`${alarm.alarm} ${alarm.series}`} data-alarm={alarm.alarm} data-state={alarm.state}>
             <td>
-              <Pill level={levelOfAlarm(one.state)}>{one.state}</Pill> {one.severity === "warning" ? "" : one.severity}
+              <Pill level={levelOfAlarm(alarm.state)}>{alarm.state}</Pill> {alarm.severity === "warning" ? "" : alarm.severity}
             </td>
             <td>
               <b>
-                <Name>{one.alarm}</Name>
+                <Name>{alarm.alarm}</Name>
               </b>{" "}
-              {one.condition}
+              {alarm.condition}
             </td>
             <td>
-              <Subject of={one} />
+              <Subject of={alarm} />
             </td>
             <td>
-              <time>{time(one.since, state.now)}</time>
-              {one.until === null ? "" : ` until ${time(one.until, state.now)}`}
+              <time>{time(alarm.since, state.now)}</time>
+              {alarm.until === null ? "" : ` until ${time(alarm.until, state.now)}`}
             </td>
-            <td>{measured(one, state)}</td>
+            <td>{measured(alarm, state)}</td>
             <td>
-              {one.raised ? `${one.raised} × ` : "never"}
-              {one.last_raised === null ? "" : `last ${time(one.last_raised, state.now)}`}
+              {alarm.raised ? `${alarm.raised} × ` : "never"}
+              {alarm.last_raised === null ? "" : `last ${time(alarm.last_raised, state.now)}`}
             </td>
-            <td>{[one.text, one.detail, one.note].filter(Boolean).join("; ")}</td>
+            <td>{[alarm.text, alarm.detail, alarm.note].filter(Boolean).join("; ")}</td>
           </tr>
         ))}
       </tbody>
@@ -105,6 +108,7 @@ export function AlarmTable({ alarms, state }: { alarms: readonly Alarm[]; state:
   );
 }
 
+/** The page of all alarms. */
 export function Alarms({ state }: { state: State }) {
   return (
     <>

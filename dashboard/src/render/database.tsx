@@ -65,6 +65,7 @@ function Parts({ parts, free }: { parts: Record<string, number>; free: number })
   );
 }
 
+/** The page itself. */
 export function Database({ state, act }: { state: State; act: Act }) {
   if (!state.status) return <Empty>Asking sensorlogd …</Empty>;
   const { database } = state.status;
@@ -75,7 +76,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
   const parts = Object.entries((facts["parts"] ?? {}) as Facts);
   const findings = Array.isArray(facts["findings"]) ? (facts["findings"] as string[]) : [];
   const found = state.database.data;
-  const events = state.recent.filter((one) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(one.kind));
+  const events = state.recent.filter((event) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(event.kind));
   const rows: [string, string][] = [
     ["File", database.path],
     ["Size", `${size(database.bytes)}, and ${size(database.wal_bytes)} of write-ahead log`],
@@ -129,11 +130,11 @@ export function Database({ state, act }: { state: State; act: Act }) {
       <h3>Incidents</h3>
       {found?.incidents.length ? (
         <ul class="plain">
-          {found.incidents.map((one) => (
-            <li key={one.name}>
-              <time>{time(one.time, state.now)}</time> <b class={one.salvaged ? "" : "bad"}>{one.name}</b> {one.reason};{" "}
-              {size(one.bytes)} set aside in damaged/{one.name},{" "}
-              {one.salvaged ? "what can be read of it is back" : "not all of it is back"}
+          {found.incidents.map((incident) => (
+            <li key={incident.name}>
+              <time>{time(incident.time, state.now)}</time> <b class={incident.salvaged ? "" : "bad"}>{incident.name}</b>{" "}
+              {incident.reason}; {size(incident.bytes)} set aside in damaged/{incident.name},{" "}
+              {incident.salvaged ? "what can be read of it is back" : "not all of it is back"}
             </li>
           ))}
         </ul>
@@ -143,13 +144,13 @@ export function Database({ state, act }: { state: State; act: Act }) {
       <h3>Work in progress</h3>
       {work.length || parts.length ? (
         <ul class="plain">
-          {work.map((one) => (
-            <li key={String(one["id"])}>
-              <b>{String(one["kind"])}</b> {String(one["what"] ?? one["request"] ?? "")}{" "}
-              {number(one, "total") ? (
-                <progress value={number(one, "done")} max={number(one, "total")} aria-label={String(one["kind"])} />
+          {work.map((job) => (
+            <li key={String(job["id"])}>
+              <b>{String(job["kind"])}</b> {String(job["what"] ?? job["request"] ?? "")}{" "}
+              {number(job, "total") ? (
+                <progress value={number(job, "done")} max={number(job, "total")} aria-label={String(job["kind"])} />
               ) : null}{" "}
-              {String(one["outcome"] ?? "")}
+              {String(job["outcome"] ?? "")}
             </li>
           ))}
           {parts.map(([name, value]) => (
@@ -165,8 +166,8 @@ export function Database({ state, act }: { state: State; act: Act }) {
         <>
           <h3>What the daemon would have mended</h3>
           <ul class="plain">
-            {findings.map((one) => (
-              <li key={one}>{one}</li>
+            {findings.map((finding) => (
+              <li key={finding}>{finding}</li>
             ))}
           </ul>
         </>
@@ -178,9 +179,9 @@ export function Database({ state, act }: { state: State; act: Act }) {
         </a>
       </h3>
       <ul class="plain">
-        {events.map((one) => (
-          <li key={one.id}>
-            <time>{time(one.time, state.now)}</time> <b class={levelOf(one.kind)}>{one.kind}</b> {one.detail}
+        {events.map((event) => (
+          <li key={event.id}>
+            <time>{time(event.time, state.now)}</time> <b class={levelOf(event.kind)}>{event.kind}</b> {event.detail}
           </li>
         ))}
         {events.length ? null : <li class="unit">Nothing happened to the database.</li>}

@@ -11,21 +11,23 @@ import { Choice, Empty, Name, Written } from "./parts";
 const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
 const GOOD = /(connected|recovered|returned|salvaged)/;
 
+/** How a kind of event is coloured; empty: not at all. */
 export const levelOf = (kind: string): string => (GOOD.test(kind) ? "good" : BAD.test(kind) ? "bad" : "");
 
 /** The events that were asked for, and those that the stream brought since, newest first. */
 export function merged(state: State, sensor = "", kind = ""): LogEvent[] {
   const asked = state.events.data?.events ?? [];
-  const known = new Set(asked.map((one) => one.id));
+  const known = new Set(asked.map((event) => event.id));
   const more = state.recent.filter(
-    (one) =>
-      !known.has(one.id) &&
-      (!sensor || (one.sensor !== null && matches(one.sensor, sensor))) &&
-      (!kind || matches(one.kind, kind)),
+    (event) =>
+      !known.has(event.id) &&
+      (!sensor || (event.sensor !== null && matches(event.sensor, sensor))) &&
+      (!kind || matches(event.kind, kind)),
   );
   return [...asked, ...more].sort((a, b) => b.id - a.id);
 }
 
+/** Events as rows. */
 export function EventTable({ events, state }: { events: readonly LogEvent[]; state: State }) {
   if (!events.length) return <Empty>{state.events.busy ? "Asking sensorlogd …" : "Nothing happened."}</Empty>;
   return (
@@ -40,18 +42,18 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
         </tr>
       </thead>
       <tbody>
-        {events.map((one) => (
-          <tr key={one.id} data-kind={one.kind}>
+        {events.map((event) => (
+          <tr key={event.id} data-kind={event.kind}>
             <td>
-              <time>{time(one.time, state.now)}</time>
+              <time>{time(event.time, state.now)}</time>
             </td>
-            <td>{one.sensor ? <a href={to("sensor", { sensor: one.sensor })}>{one.sensor}</a> : ""}</td>
+            <td>{event.sensor ? <a href={to("sensor", { sensor: event.sensor })}>{event.sensor}</a> : ""}</td>
             <td>
-              <b class={levelOf(one.kind)}>
-                <Name>{one.kind}</Name>
+              <b class={levelOf(event.kind)}>
+                <Name>{event.kind}</Name>
               </b>
             </td>
-            <td>{one.detail}</td>
+            <td>{event.detail}</td>
           </tr>
         ))}
       </tbody>
@@ -59,11 +61,12 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
   );
 }
 
+/** The page of events, with a choice of sensor and kind. */
 export function Events({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const { more } = route;
   const choose = (name: string, value: string) => act.go({ ...route, more: { ...more, before: "", [name]: value } }, true);
-  const sensors = [...(state.sensors ?? []), ...state.former].map((one) => one.sensor);
+  const sensors = [...(state.sensors ?? []), ...state.former].map((sensor) => sensor.sensor);
   const before = more["before"] ?? "";
   const earlier = state.events.data?.earlier;
   return (
@@ -73,7 +76,7 @@ export function Events({ state, act }: { state: State; act: Act }) {
         <Choice
           label="Sensor"
           value={more["sensor"] ?? ""}
-          options={[["", "all, and the daemon"], ...[...new Set(sensors)].map((one) => [one, one] as const)]}
+          options={[["", "all, and the daemon"], ...[...new Set(sensors)].map((name) => [name, name] as const)]}
           onChange={(value) => choose("sensor", value)}
         />
         {knows("events", "kind") ? (

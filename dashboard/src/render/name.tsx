@@ -12,14 +12,17 @@ const remembered = (): string => {
   }
 };
 
+/** Keep the name for the next form and the next visit. */
 export const remember = (name: string): void => {
   try {
     localStorage.setItem(KEY, name);
   } catch {} // a browser that keeps nothing
 };
 
+/** A hook: the name, and how to change it. */
 export const useName = () => useState(remembered);
 
+/** The field. */
 export function YourName({ name, set }: { name: string; set: (name: string) => void }) {
   return (
     <label class="choice">

@@ -12,6 +12,7 @@ import { Age, Choice, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./p
 const MANY = 12;
 const SHOWN = 3; // channels of a row
 
+/** The first page: all sensors. */
 export function Overview({ state, act }: { state: State; act: Act }) {
   if (!state.sensors) return <Empty>Asking sensorlogd …</Empty>;
   const { route } = state;
@@ -20,14 +21,14 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   const by = route.more["by"] ?? (keys[0] || "");
   const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
   const views = ordered(state);
-  const found = views.filter((one) => !search || meant(one, search));
-  const trouble = found.filter((one) => one.level === "bad" || one.level === "warn");
-  const rest = found.filter((one) => !trouble.includes(one));
+  const found = views.filter((view) => !search || meant(view, search));
+  const trouble = found.filter((view) => view.level === "bad" || view.level === "warn");
+  const rest = found.filter((view) => !trouble.includes(view));
   const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
   const groups = new Map<string, View[]>();
-  for (const one of rest) {
-    const name = by && by !== "none" ? groupOf(one.sensor, by) : "";
-    groups.set(name, [...(groups.get(name) ?? []), one]);
+  for (const view of rest) {
+    const name = by && by !== "none" ? groupOf(view.sensor, by) : "";
+    groups.set(name, [...(groups.get(name) ?? []), view]);
   }
   const narrow = window.innerWidth < 600;
   const list = (shown: View[]) =>
@@ -80,7 +81,7 @@ export function Overview({ state, act }: { state: State; act: Act }) {
                 <h3>
                   {name || "All others"}{" "}
                   <span class="unit">
-                    {plural(shown.length, "sensor")}, {shown.every((one) => one.level === "good") ? "all ok" : summary(shown)}
+                    {plural(shown.length, "sensor")}, {shown.every((view) => view.level === "good") ? "all ok" : summary(shown)}
                   </span>
                 </h3>
               </summary>
@@ -102,45 +103,45 @@ export function Overview({ state, act }: { state: State; act: Act }) {
 
 function summary(views: readonly View[]): string {
   const found = new Map<string, number>();
-  for (const one of views) found.set(one.health, (found.get(one.health) ?? 0) + 1);
+  for (const view of views) found.set(view.health, (found.get(view.health) ?? 0) + 1);
   return [...found].map(([health, count]) => `${count} ${health}`).join(", ");
 }
 
-function meant(one: View, search: string): boolean {
+function meant(view: View, search: string): boolean {
   const words = [
-    one.sensor.sensor,
-    one.health,
-    one.says,
-    ...one.sensor.channels.flatMap((channel) => [channel.unit, ...Object.values(channel.labels)]),
+    view.sensor.sensor,
+    view.health,
+    view.says,
+    ...view.sensor.channels.flatMap((channel) => [channel.unit, ...Object.values(channel.labels)]),
   ];
   return (
-    one.sensor.channels.some((channel) => matches(channel.series, search, true)) ||
+    view.sensor.channels.some((channel) => matches(channel.series, search, true)) ||
     words.some((word) => word.toLowerCase().includes(search.toLowerCase()))
   );
 }
 
-const page = (one: View): string => to("sensor", { sensor: one.sensor.sensor });
+const page = (view: View): string => to("sensor", { sensor: view.sensor.sensor });
 
 function Cards({ views, state, act }: { views: View[]; state: State; act: Act }) {
   return (
     <div class="cards">
-      {views.map((one) => (
+      {views.map((view) => (
         <section
-          key={one.sensor.sensor}
-          class={`card ${one.level}`}
-          data-sensor={one.sensor.sensor}
-          data-state={one.health}
-          aria-label={one.sensor.sensor}
+          key={view.sensor.sensor}
+          class={`card ${view.level}`}
+          data-sensor={view.sensor.sensor}
+          data-state={view.health}
+          aria-label={view.sensor.sensor}
         >
           <h4>
-            <a href={page(one)}>
-              <Name>{one.sensor.sensor}</Name>
+            <a href={page(view)}>
+              <Name>{view.sensor.sensor}</Name>
             </a>
-            <Pill level={levelOf(one.health)}>{one.health}</Pill>
+            <Pill level={levelOf(view.health)}>{view.health}</Pill>
           </h4>
-          {one.says ? <p class={`error ${one.level}`}>{one.says}</p> : null}
+          {view.says ? <p class={`error ${view.level}`}>{view.says}</p> : null}
           <ul>
-            {one.sensor.channels.map((channel) => (
+            {view.sensor.channels.map((channel) => (
               <li key={channel.series} data-series={channel.series}>
                 <a href={to("chart", { series: [channel.series] })}>
                   <span class="channel">
@@ -171,31 +172,31 @@ function Cards({ views, state, act }: { views: View[]; state: State; act: Act })
 function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) {
   return (
     <ul class="rows">
-      {views.map((one) => {
-        const [first] = one.sensor.channels;
+      {views.map((view) => {
+        const [first] = view.sensor.channels;
         return (
-          <li key={one.sensor.sensor} class={one.level} data-sensor={one.sensor.sensor} data-state={one.health}>
-            <a href={page(one)}>
+          <li key={view.sensor.sensor} class={view.level} data-sensor={view.sensor.sensor} data-state={view.health}>
+            <a href={page(view)}>
               <span class="who">
-                <span class={`dot ${one.level}`} />
+                <span class={`dot ${view.level}`} />
                 <b>
-                  <Name>{one.sensor.sensor}</Name>
+                  <Name>{view.sensor.sensor}</Name>
                 </b>
-                {one.health === "ok" ? (
+                {view.health === "ok" ? (
                   <span class="unseen state">ok</span>
                 ) : (
-                  <span class={`state ${levelOf(one.health)}`}>{one.health}</span>
+                  <span class={`state ${levelOf(view.health)}`}>{view.health}</span>
                 )}
               </span>
               <span class="what">
-                {one.sensor.channels.slice(0, SHOWN).map((channel) => (
-                  <span key={channel.series} class="one" data-series={channel.series}>
+                {view.sensor.channels.slice(0, SHOWN).map((channel) => (
+                  <span key={channel.series} class="reading" data-series={channel.series}>
                     <span class="channel">{channel.channel} </span>
                     <Value state={state} channel={channel} />
                     <InAlarm state={state} channel={channel} />
                   </span>
                 ))}
-                {one.sensor.channels.length > SHOWN ? <span class="channel">+{one.sensor.channels.length - SHOWN}</span> : null}
+                {view.sensor.channels.length > SHOWN ? <span class="channel">+{view.sensor.channels.length - SHOWN}</span> : null}
               </span>
               {first ? (
                 <Spark series={first.series} heartbeat={first.heartbeat_s} curve={state.curves.get(first.series)} act={act} />
@@ -203,7 +204,7 @@ function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) 
                 <span />
               )}
               {first ? <Age state={state} channel={first} /> : <span class="age">never</span>}
-              {one.says ? <span class={`error ${one.level}`}>{one.says}</span> : null}
+              {view.says ? <span class={`error ${view.level}`}>{view.says}</span> : null}
             </a>
           </li>
         );

@@ -35,6 +35,7 @@ function toContent(): void {
   document.getElementById("main")?.focus();
 }
 
+/** All that is seen: the head, the links to other pages, and the page of the route. */
 export function Page({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const charts = CHARTS.some(([name]) => name === route.page);

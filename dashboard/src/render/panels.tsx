@@ -8,6 +8,7 @@ import type { State } from "../state/model";
 import { write } from "../state/route";
 import { viewsOf } from "../state/views";
 
+/** The list of saved views, with forms to save, delete, export and import. */
 export function Panels({ state }: { state: State }) {
   const [known, setKnown] = useState<readonly Panel[] | null>(null);
   const [name, setName] = useState("");
@@ -34,20 +35,20 @@ export function Panels({ state }: { state: State }) {
     });
   const take = (file: File | undefined) =>
     run(async () => {
-      for (const one of file ? viewsOf(await file.text()) : []) await saveView(one.name, one.view);
+      for (const view of file ? viewsOf(await file.text()) : []) await saveView(view.name, view.view);
     });
   return (
     <details class="panels-saved" onToggle={(event) => (event.currentTarget.open ? void run(async () => {}) : null)}>
       <summary>Saved views</summary>
       {known?.length ? (
         <ul class="plain">
-          {known.map((one) => (
-            <li key={one.name} data-panel={one.name}>
-              <a href={one.view} aria-current={one.view === here ? "page" : undefined}>
-                {one.name}
+          {known.map((panel) => (
+            <li key={panel.name} data-panel={panel.name}>
+              <a href={panel.view} aria-current={panel.view === here ? "page" : undefined}>
+                {panel.name}
               </a>{" "}
               {may ? (
-                <button type="button" aria-label={`Delete ${one.name}`} onClick={() => void run(() => removeView(one.name))}>
+                <button type="button" aria-label={`Delete ${panel.name}`} onClick={() => void run(() => removeView(panel.name))}>
                   Delete
                 </button>
               ) : null}

@@ -11,6 +11,7 @@ import type { Channel } from "../state/series";
 import { age } from "../state/words";
 import type { Act } from "./act";
 
+/** A state in a coloured frame. */
 export const Pill = ({ level, children }: { level: Level; children: ComponentChildren }) => (
   <span class={`state ${level}`}>{children}</span>
 );
@@ -42,6 +43,7 @@ export function Value({ state, channel }: { state: State; channel: Channel }) {
   );
 }
 
+/** How old the newest reading of a channel is; marked when that is more than its heartbeat. */
 export function Age({ state, channel }: { state: State; channel: Channel }) {
   const newest = state.latest.get(channel.series);
   const since = newest ? state.now - newest.time : null;
@@ -52,7 +54,7 @@ export function Age({ state, channel }: { state: State; channel: Channel }) {
 /** Of a counter: by how much it rose in the last hour. */
 export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Channel }) {
   if (channel.kind !== "counter" || !curve) return null;
-  const values = curve.value.filter((one): one is number => one !== null);
+  const values = curve.value.filter((value): value is number => value !== null);
   let sum = 0;
   for (let at = 1; at < values.length; at += 1) sum += Math.max((values[at] as number) - (values[at - 1] as number), 0);
   if (values.length < 2) return null;
@@ -63,10 +65,11 @@ export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Ch
   );
 }
 
+/** A mark beside a value whose channel is in alarm. */
 export function InAlarm({ state, channel }: { state: State; channel: Channel }) {
-  const found = state.alarms.filter((one) => one.series === channel.series && isActive(one));
+  const found = state.alarms.filter((alarm) => alarm.series === channel.series && isActive(alarm));
   if (!found.length) return null;
-  const fresh = found.some((one) => one.state === "unacknowledged");
+  const fresh = found.some((alarm) => alarm.state === "unacknowledged");
   return <span class={`alarmed ${fresh ? "bad" : "warn"}`}> in alarm</span>;
 }
 
@@ -74,7 +77,7 @@ const WIDTH = 140;
 const HEIGHT = 34;
 
 function path(curve: Curve, patience: number): string {
-  const values = curve.value.filter((one): one is number => one !== null);
+  const values = curve.value.filter((value): value is number => value !== null);
   if (!values.length) return "";
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const until = curve.time.at(-1) as number;
@@ -107,7 +110,7 @@ export class Spark extends Component<SparkProps> {
 
   componentDidMount(): void {
     this.watch = new IntersectionObserver((entries) => {
-      if (!entries.some((one) => one.isIntersecting)) return;
+      if (!entries.some((entry) => entry.isIntersecting)) return;
       this.watch?.disconnect();
       this.props.act.curve(this.props.series);
     });
@@ -135,6 +138,7 @@ export class Spark extends Component<SparkProps> {
   }
 }
 
+/** A sentence where there is nothing to show. */
 export const Empty = ({ children }: { children: ComponentChildren }) => <p class="empty">{children}</p>;
 
 /** A choice of a few words. */
@@ -197,5 +201,6 @@ export function Name({ children }: { children: string }) {
   );
 }
 
+/** The channels of all sensors, former ones at the end. */
 export const everyChannel = (state: State): Channel[] =>
-  [...(state.sensors ?? []), ...state.former].flatMap((one: Sensor) => one.channels);
+  [...(state.sensors ?? []), ...state.former].flatMap((sensor: Sensor) => sensor.channels);

@@ -9,15 +9,17 @@ import { Choice, Empty, everyChannel } from "./parts";
 
 const [SIZE, MIDDLE, REACH] = [420, 210, 170];
 
+/** The page of the wind rose. */
 export function Rosette({ state, act }: { state: State; act: Act }) {
   const { route } = state;
   const channels = everyChannel(state);
-  const angles = channels.filter((one) => one.kind === "angle");
+  const angles = channels.filter((channel) => channel.kind === "angle");
   const [speed = "", direction = ""] = route.series;
   const fast = (of: string) =>
     channels.find(
-      (one) => sensorOf(one.series) === sensorOf(of) && one.kind === "gauge" && /speed|wind|velocity/i.test(one.channel),
-    ) ?? channels.find((one) => sensorOf(one.series) === sensorOf(of) && /m\/s|km\/h|kn|mph/.test(one.unit));
+      (channel) =>
+        sensorOf(channel.series) === sensorOf(of) && channel.kind === "gauge" && /speed|wind|velocity/i.test(channel.channel),
+    ) ?? channels.find((channel) => sensorOf(channel.series) === sensorOf(of) && /m\/s|km\/h|kn|mph/.test(channel.unit));
   const choose = (more: Partial<typeof route>) => act.go({ ...route, ...more });
   const [first] = angles;
   if (route.series.length !== 2 && first) {
@@ -27,9 +29,9 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
       return null;
     }
   }
-  const find = (name: string) => state.figures.data?.find((one) => `${one.sensor}.${one.channel}` === name);
+  const find = (name: string) => state.figures.data?.find((buckets) => `${buckets.sensor}.${buckets.channel}` === name);
   const [speeds, directions] = [find(speed), find(direction)];
-  const gauges = channels.filter((one) => one.kind === "gauge");
+  const gauges = channels.filter((channel) => channel.kind === "gauge");
   return (
     <>
       <h2>Wind rose</h2>
@@ -38,13 +40,13 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
           <Choice
             label="Direction"
             value={direction}
-            options={angles.map((one) => [one.series, one.series] as const)}
+            options={angles.map((channel) => [channel.series, channel.series] as const)}
             onChange={(value) => choose({ series: [speed, value] })}
           />
           <Choice
             label="Speed"
             value={speed}
-            options={gauges.map((one) => [one.series, one.series] as const)}
+            options={gauges.map((channel) => [channel.series, channel.series] as const)}
             onChange={(value) => choose({ series: [value, direction] })}
           />
           <Choice
@@ -67,7 +69,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
 
 function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string }) {
   if (!found.steps) return <Empty>There are no readings of both in this range.</Empty>;
-  const most = Math.max(...found.shares.map((one) => one.reduce((sum, part) => sum + part, 0)), 0.01);
+  const most = Math.max(...found.shares.map((parts) => parts.reduce((sum, part) => sum + part, 0)), 0.01);
   const at = (share: number, degrees: number): string => {
     const angle = ((degrees - 90) * Math.PI) / 180;
     return `${(MIDDLE + Math.cos(angle) * (share / most) * REACH).toFixed(1)} ${(MIDDLE + Math.sin(angle) * (share / most) * REACH).toFixed(1)}`;
@@ -78,7 +80,7 @@ function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string 
         viewBox={`0 0 ${SIZE} ${SIZE}`}
         role="img"
         aria-label={SECTORS.map(
-          (name, index) => `${name} ${percent((found.shares[index] ?? []).reduce((sum, one) => sum + one, 0))}`,
+          (name, index) => `${name} ${percent((found.shares[index] ?? []).reduce((sum, share) => sum + share, 0))}`,
         ).join(", ")}
       >
         {[0.5, 1].map((part) => (

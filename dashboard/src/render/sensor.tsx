@@ -10,13 +10,14 @@ import { AlarmTable } from "./alarms";
 import { EventTable, merged } from "./events";
 import { Age, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./parts";
 
+/** The page of the sensor that the route names. */
 export function SensorPage({ state, act }: { state: State; act: Act }) {
   const name = state.route.sensor;
-  const sensor = [...(state.sensors ?? []), ...state.former].find((one) => one.sensor === name);
+  const sensor = [...(state.sensors ?? []), ...state.former].find((sensor) => sensor.sensor === name);
   if (!sensor) return state.sensors ? <Empty>There is no sensor {name}.</Empty> : <Empty>Asking sensorlogd …</Empty>;
   const found = view(state, sensor);
-  const labels = new Map(sensor.channels.flatMap((one) => Object.entries(one.labels)));
-  const alarms = state.alarms.filter((one) => ofSensor(one, name));
+  const labels = new Map(sensor.channels.flatMap((channel) => Object.entries(channel.labels)));
+  const alarms = state.alarms.filter((alarm) => ofSensor(alarm, name));
   const counters = Object.entries(sensor.counters);
   return (
     <>
@@ -50,7 +51,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
       </dl>
       <h3>
         {plural(sensor.channels.length, "channel")}{" "}
-        <a class="button" href={to("chart", { series: sensor.channels.map((one) => one.series) })}>
+        <a class="button" href={to("chart", { series: sensor.channels.map((channel) => channel.series) })}>
           all in a chart
         </a>
       </h3>

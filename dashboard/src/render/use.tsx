@@ -9,9 +9,10 @@ import { Choice, Empty, everyChannel, Written } from "./parts";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 
+/** The page of consumption. */
 export function Use({ state, act }: { state: State; act: Act }) {
   const { route } = state;
-  const counters = everyChannel(state).filter((one) => one.kind === "counter");
+  const counters = everyChannel(state).filter((channel) => channel.kind === "counter");
   const by = (BYS.find(([name]) => name === route.more["by"])?.[0] ?? "1d") as By;
   const [since, until] = period(by, Number(route.more["at"]) || state.now);
   const choose = (more: Record<string, string>, series = route.series) =>
@@ -25,7 +26,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
   const made = bars(found, by, since, until);
   const price = Number(route.more["price"]) || 0;
   const unit = found[0]?.unit ?? "";
-  const sums = found.map((_, index) => made.reduce((sum, one) => sum + (one.values[index] ?? 0), 0));
+  const sums = found.map((_, index) => made.reduce((sum, bar) => sum + (bar.values[index] ?? 0), 0));
   const places = 3;
   const priced = price ? undefined : state.costs.data?.[0];
   const paid = costs(priced, by);
@@ -34,9 +35,9 @@ export function Use({ state, act }: { state: State; act: Act }) {
     : priced
       ? ` (${paid.sum.toFixed(2)} ${priced.currency}${paid.unpriced > 0 ? `, ${computed(paid.unpriced, places)} ${priced.unit} without a price` : ""})`
       : "";
-  const costOf = (one: Bar): string => {
-    if (one.values[0] === null || one.values[0] === undefined) return NOTHING;
-    return price ? (one.values[0] * price).toFixed(2) : (paid.known.get(one.label)?.toFixed(2) ?? NOTHING);
+  const costOf = (bar: Bar): string => {
+    if (bar.values[0] === null || bar.values[0] === undefined) return NOTHING;
+    return price ? (bar.values[0] * price).toFixed(2) : (paid.known.get(bar.label)?.toFixed(2) ?? NOTHING);
   };
   return (
     <>
@@ -45,7 +46,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
         <Choice
           label="Counter"
           value={route.series[0] ?? ""}
-          options={counters.map((one) => [one.series, `${one.series} ${one.unit}`] as const)}
+          options={counters.map((channel) => [channel.series, `${channel.series} ${channel.unit}`] as const)}
           onChange={(value) => choose({}, [value])}
         />
         <Choice
@@ -92,11 +93,11 @@ export function Use({ state, act }: { state: State; act: Act }) {
                 </tr>
               </thead>
               <tbody>
-                {made.map((one) => (
-                  <tr key={one.at}>
-                    <th scope="row">{one.label}</th>
-                    <td>{computed(one.values[0], places)}</td>
-                    {price || priced ? <td>{costOf(one)}</td> : null}
+                {made.map((bar) => (
+                  <tr key={bar.at}>
+                    <th scope="row">{bar.label}</th>
+                    <td>{computed(bar.values[0], places)}</td>
+                    {price || priced ? <td>{costOf(bar)}</td> : null}
                   </tr>
                 ))}
               </tbody>
@@ -113,7 +114,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
 function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
   const narrow = window.innerWidth < 600;
   const WIDTH = narrow ? 350 : 900;
-  const most = Math.max(0, ...shown.flatMap((one) => one.values.map((value) => value ?? 0)));
+  const most = Math.max(0, ...shown.flatMap((bar) => bar.values.map((value) => value ?? 0)));
   const step = nice(most / 4 || 1);
   const marks = Array.from({ length: Math.ceil(most / step || 1) + 1 }, (_, index) => index * step);
   const top = marks.at(-1) as number;
@@ -125,7 +126,7 @@ function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
       class="bars"
       viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
       role="img"
-      aria-label={`Bars of ${shown.map((one) => `${one.label}: ${computed(one.values[0], 3)} ${unit}`).join(", ")}`}
+      aria-label={`Bars of ${shown.map((bar) => `${bar.label}: ${computed(bar.values[0], 3)} ${unit}`).join(", ")}`}
     >
       {axis(marks).map((words, index) => (
         <g key={words}>
@@ -138,9 +139,9 @@ function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
       <text x={4} y={11}>
         {unit}
       </text>
-      {shown.map((one, index) => (
-        <g key={one.at}>
-          {one.values.map((value, own) => (
+      {shown.map((bar, index) => (
+        <g key={bar.at}>
+          {bar.values.map((value, own) => (
             <rect
               key={own}
               class={`c${(own % COLOURS) + 1}`}
@@ -149,12 +150,12 @@ function Bars({ bars: shown, unit }: { bars: Bar[]; unit: string }) {
               y={y(value ?? 0)}
               height={HEIGHT - FOOT - y(value ?? 0)}
             >
-              <title>{`${one.label}: ${computed(value, 3)} ${unit}`}</title>
+              <title>{`${bar.label}: ${computed(value, 3)} ${unit}`}</title>
             </rect>
           ))}
           {index % every === 0 ? (
             <text x={LEFT + (index + 0.5) * wide} y={HEIGHT - 6} text-anchor="middle">
-              {one.label}
+              {bar.label}
             </text>
           ) : null}
         </g>

@@ -12,9 +12,10 @@ const SIZE = 13;
 const DAYS = ["Mon", "", "Wed", "", "Fri", "", "Sun"];
 const SHADES = 8;
 
+/** The page of a year. */
 export function Year({ state, act }: { state: State; act: Act }) {
   const { route } = state;
-  const channels = everyChannel(state).filter((one) => one.kind === "gauge" || one.kind === "counter");
+  const channels = everyChannel(state).filter((channel) => channel.kind === "gauge" || channel.kind === "counter");
   const year = Number(route.more["year"]) || new Date(state.now * 1000).getFullYear();
   const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
@@ -26,7 +27,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const found = state.figures.data?.[0];
   const column = found?.kind === "counter" ? found.increase : found?.mean;
   const values = new Map((found?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));
-  const known = [...values.values()].filter((one): one is number => one !== null);
+  const known = [...values.values()].filter((value): value is number => value !== null);
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const first = new Date(year, 0, 1);
   const shift = (first.getDay() + 6) % 7;
@@ -39,7 +40,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
         <Choice
           label="Series"
           value={route.series[0] ?? ""}
-          options={channels.map((one) => [one.series, one.series] as const)}
+          options={channels.map((channel) => [channel.series, channel.series] as const)}
           onChange={(value) => choose({}, [value])}
         />
         <span class="together">

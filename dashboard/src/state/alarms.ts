@@ -15,32 +15,34 @@ const LEVELS: Record<string, Level> = {
   normal: "good",
 };
 
+/** How loud an alarm in this state is shown. */
 export const levelOfAlarm = (state: string): Level => LEVELS[state] ?? "warn";
 
 /** The condition holds, or it did and nobody has acknowledged that. */
-export const isRaised = (one: Alarm): boolean => ["bad", "warn"].includes(levelOfAlarm(one.state));
+export const isRaised = (alarm: Alarm): boolean => ["bad", "warn"].includes(levelOfAlarm(alarm.state));
 
 /** Nobody has acknowledged it yet. */
-export const isWaiting = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "returned unacknowledged";
+export const isWaiting = (alarm: Alarm): boolean => alarm.state === "unacknowledged" || alarm.state === "returned unacknowledged";
 
 /** The name of an alarm in requests that change something: `alarm/series`. */
-export const nameOf = (one: Alarm): string => `${one.alarm}/${one.series}`;
+export const nameOf = (alarm: Alarm): string => `${alarm.alarm}/${alarm.series}`;
 
 /** The condition holds now, and people were told. */
-export const isActive = (one: Alarm): boolean => one.state === "unacknowledged" || one.state === "acknowledged";
+export const isActive = (alarm: Alarm): boolean => alarm.state === "unacknowledged" || alarm.state === "acknowledged";
 
 /** Whether an alarm is about this series, or (an alarm of events) about its sensor. */
-export const concerns = (one: { series: string }, series: string): boolean =>
-  one.series === series || one.series === sensorOf(series);
+export const concerns = (scope: { series: string }, series: string): boolean =>
+  scope.series === series || scope.series === sensorOf(series);
 
-export const ofSensor = (one: Alarm, sensor: string): boolean => one.series === sensor || sensorOf(one.series) === sensor;
+/** Whether an alarm is about this sensor or one of its channels. */
+export const ofSensor = (alarm: Alarm, sensor: string): boolean => alarm.series === sensor || sensorOf(alarm.series) === sensor;
 
 /** For the head: how many there are, the worst first. */
 export function tally(alarms: readonly Alarm[]): { level: Level; words: string } | null {
   const raised = alarms.filter(isRaised);
   if (!raised.length) return null;
-  const fresh = raised.filter((one) => one.state === "unacknowledged").length;
-  const seen = raised.filter((one) => one.state === "acknowledged").length;
+  const fresh = raised.filter((alarm) => alarm.state === "unacknowledged").length;
+  const seen = raised.filter((alarm) => alarm.state === "acknowledged").length;
   const over = raised.length - fresh - seen;
   const parts = [
     fresh ? `${fresh} ${fresh === 1 ? "alarm" : "alarms"}` : "",
@@ -62,15 +64,15 @@ export interface Threshold {
 /** Lines of `valid`, and of alarms that compare with a number; each once. */
 export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Threshold[] {
   const found = new Map<string, Threshold>();
-  const add = (one: Threshold) => found.set(`${one.unit}|${one.value}|${one.text}`, one);
-  for (const one of lines) {
-    if (one.kind === "rate" || one.kind === "state") continue;
-    const { unit } = one;
-    one.valid?.forEach((value, end) => {
+  const add = (threshold: Threshold) => found.set(`${threshold.unit}|${threshold.value}|${threshold.text}`, threshold);
+  for (const line of lines) {
+    if (line.kind === "rate" || line.kind === "state") continue;
+    const { unit } = line;
+    line.valid?.forEach((value, end) => {
       if (value !== null) add({ unit, value, text: `valid ${end ? "to" : "from"} ${text(value)}`, alarm: false });
     });
     for (const alarm of alarms) {
-      if (alarm.series !== one.name) continue;
+      if (alarm.series !== line.name) continue;
       if (alarm.limit !== null) add({ unit, value: alarm.limit, text: `${alarm.alarm} ${alarm.condition}`, alarm: true });
       if (alarm.clear_limit !== null && alarm.clear_limit !== alarm.limit)
         add({ unit, value: alarm.clear_limit, text: `${alarm.alarm} over`, alarm: true });
@@ -81,4 +83,4 @@ export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Th
 
 /** The times in alarm of the series that are shown. */
 export const periodsOf = (periods: readonly AlarmPeriod[], lines: readonly Line[]): AlarmPeriod[] =>
-  periods.filter((one) => lines.some((line) => concerns(one, line.name)));
+  periods.filter((period) => lines.some((line) => concerns(period, line.name)));

@@ -4,7 +4,10 @@ import type { Cost } from "../load/types";
 import type { Buckets } from "./frame";
 import { day, MONTHS } from "./words";
 
+/** How wide a bar is. */
 export type By = "1h" | "1d" | "1mo";
+
+/** Each width of a bar, its name, and the name of the period that a chart of such bars shows. */
 export const BYS: readonly (readonly [By, string, string])[] = [
   ["1h", "hour", "day"],
   ["1d", "day", "month"],
@@ -24,11 +27,13 @@ export function period(by: By, at: number): [number, number] {
   return [(ends[0] as Date).getTime() / 1000, (ends[1] as Date).getTime() / 1000];
 }
 
+/** The name of a period that begins at `since`. */
 export function title(by: By, since: number): string {
   const date = new Date(since * 1000);
   return by === "1h" ? day(since) : by === "1d" ? `${MONTHS[date.getMonth()]} ${date.getFullYear()}` : String(date.getFullYear());
 }
 
+/** The name of the bar that begins at `at`, short. */
 export function label(by: By, at: number): string {
   const date = new Date(at * 1000);
   return by === "1h"
@@ -38,6 +43,7 @@ export function label(by: By, at: number): string {
       : (MONTHS[date.getMonth()] ?? "");
 }
 
+/** One bar for each counter, all of the same time; null: nothing is known of it. `at`: seconds since 1970. */
 export interface Bar {
   at: number;
   label: string;
@@ -46,7 +52,9 @@ export interface Bar {
 
 /** A bar a step, whether something was counted in it or not. */
 export function bars(found: readonly Buckets[], by: By, since: number, until: number): Bar[] {
-  const columns = found.map((one) => new Map(one.time.map((time, row) => [label(by, time), one.increase?.[row] ?? null])));
+  const columns = found.map(
+    (buckets) => new Map(buckets.time.map((time, row) => [label(by, time), buckets.increase?.[row] ?? null])),
+  );
   const made: Bar[] = [];
   let at = since;
   while (at < until && made.length < 62) {
@@ -69,12 +77,14 @@ export function bars(found: readonly Buckets[], by: By, since: number, until: nu
 /** What each bar cost, by its label, in money. */
 export function costs(of: Cost | undefined, by: By): { known: Map<string, number>; sum: number; unpriced: number } {
   const known = new Map((of?.time ?? []).map((at, row) => [label(by, at), of?.cost[row] ?? 0]));
-  const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, one) => sum + one, 0);
+  const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, item) => sum + item, 0);
   return { known, sum: total(of?.cost), unpriced: total(of?.unpriced) };
 }
 
+/** The sixteen directions of a rose, clockwise from north. */
 export const SECTORS = ["N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW"];
 
+/** How often the wind blew from each sector, and how fast. */
 export interface Rose {
   /** Shares of all steps: by sector, by class of speed. */
   shares: number[][];
@@ -112,7 +122,7 @@ export function rose(speed: Buckets, direction: Buckets, classes = 5): Rose {
 /** The next of 1, 1.5, 2, 2.5, 3, 4, 5 and their tenfolds. */
 export function nice(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  for (const one of [1, 1.5, 2, 2.5, 3, 4, 5, 10]) if (one * power >= value * (1 - 1e-9)) return one * power;
+  for (const round of [1, 1.5, 2, 2.5, 3, 4, 5, 10]) if (round * power >= value * (1 - 1e-9)) return round * power;
   return 10 * power;
 }
 

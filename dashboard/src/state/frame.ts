@@ -5,6 +5,7 @@ import { resolution } from "./numbers";
 import { type Channel, rate, seconds } from "./series";
 
 type Column = (number | null)[];
+/** The buckets of one series as columns, which all have the length of `time`; those that were not asked for are missing. */
 export type Buckets = Answer & {
   time: number[];
   mean?: Column;
@@ -18,6 +19,7 @@ export type Buckets = Answer & {
   resultant?: Column;
 };
 
+/** What is drawn of one series. */
 export interface Line {
   name: string;
   unit: string;
@@ -40,6 +42,7 @@ export interface Line {
   figures: Figures;
 }
 
+/** What the legend says of a line, over its whole range. */
 export interface Figures {
   min: number | null;
   mean: number | null;
@@ -48,7 +51,7 @@ export interface Figures {
   flagged: number;
 }
 
-const nameOf = (one: Buckets): string => `${one.sensor}.${one.channel}`;
+const nameOf = (buckets: Buckets): string => `${buckets.sensor}.${buckets.channel}`;
 
 /** One series ready to be drawn. A counter is its rate, unless `totals`. */
 export function line(
@@ -63,9 +66,9 @@ export function line(
   const step = seconds(found.step) || 1;
   const shown = counts ? rate(found.unit) : { unit: found.unit, factor: 1 };
   // The last step has only begun: what it counted is shared out over what there has been of it.
-  const rates = (one: Buckets): Column =>
-    (one.increase ?? []).map((value, row) => {
-      const lasted = Math.min(step, now - (one.time[row] as number));
+  const rates = (buckets: Buckets): Column =>
+    (buckets.increase ?? []).map((value, row) => {
+      const lasted = Math.min(step, now - (buckets.time[row] as number));
       return value === null || lasted < step / 5 ? null : (value * shown.factor) / lasted;
     });
   const mid = counts
@@ -141,22 +144,22 @@ export function range(lines: readonly Line[], limits: readonly number[] = []): [
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
   for (const flagged of [false, true]) {
-    for (const one of lines)
-      one.time.forEach((_, row) => {
-        if (!flagged && (one.suspect[row] ?? 0) > 0) return;
-        const [min, max] = [one.low[row], one.high[row]];
+    for (const line of lines)
+      line.time.forEach((_, row) => {
+        if (!flagged && (line.suspect[row] ?? 0) > 0) return;
+        const [min, max] = [line.low[row], line.high[row]];
         if (typeof min === "number" && min < low) low = min;
         if (typeof max === "number" && max > high) high = max;
       });
     if (low <= high) break;
   }
-  for (const one of lines)
-    for (const value of one.before ?? []) {
+  for (const line of lines)
+    for (const value of line.before ?? []) {
       if (value !== null && value < low) low = value;
       if (value !== null && value > high) high = value;
     }
   if (low > high) return [0, 1];
-  if (lines.length && lines.every((one) => one.kind === "angle")) return [0, 360];
+  if (lines.length && lines.every((line) => line.kind === "angle")) return [0, 360];
   const near = (high - low || Math.abs(high) * 0.1) * NEAR;
   const [least, most] = [low - near, high + near];
   for (const limit of limits) {
@@ -175,11 +178,11 @@ export function align(
 ): { time: number[]; columns: (number | null | undefined)[][] } {
   const times = new Set<number>();
   const gaps: Set<number>[] = lines.map(() => new Set());
-  lines.forEach((one, index) => {
+  lines.forEach((line, index) => {
     let last: number | null = null;
-    one.time.forEach((at, row) => {
-      if (one.mid[row] === null && one.high[row] === null && !one.before) return;
-      const spoke = typeof one.mid[row] === "number";
+    line.time.forEach((at, row) => {
+      if (line.mid[row] === null && line.high[row] === null && !line.before) return;
+      const spoke = typeof line.mid[row] === "number";
       if (spoke && last !== null && at - last > (patience[index] ?? 60)) {
         const between = (at + last) / 2;
         times.add(between);
@@ -191,14 +194,14 @@ export function align(
   });
   const time = [...times].sort((a, b) => a - b);
   const place = new Map(time.map((at, index) => [at, index]));
-  const columns = lines.flatMap((one, index) => {
-    const made: (number | null | undefined)[][] = [one.mid, one.low, one.high, one.before ?? []].map(() =>
+  const columns = lines.flatMap((line, index) => {
+    const made: (number | null | undefined)[][] = [line.mid, line.low, line.high, line.before ?? []].map(() =>
       new Array(time.length).fill(undefined),
     );
-    one.time.forEach((at, row) => {
+    line.time.forEach((at, row) => {
       const where = place.get(at);
       if (where === undefined) return;
-      for (const [column, from] of [one.mid, one.low, one.high, one.before ?? []].entries()) {
+      for (const [column, from] of [line.mid, line.low, line.high, line.before ?? []].entries()) {
         const value = from[row];
         if (value !== null && value !== undefined) (made[column] as (number | null | undefined)[])[where] = value;
       }
@@ -213,19 +216,19 @@ export function align(
 }
 
 /** The row with a value that is nearest to a time, at most `step` seconds from it; null if there is none. */
-export function rowAt(one: Line, at: number, step: number): number | null {
+export function rowAt(line: Line, at: number, step: number): number | null {
   let low = 0;
-  let high = one.time.length - 1;
+  let high = line.time.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((one.time[middle] as number) < at) low = middle + 1;
+    if ((line.time[middle] as number) < at) low = middle + 1;
     else high = middle;
   }
   let best: number | null = null;
   for (const row of [low - 1, low, low + 1]) {
-    const time = one.time[row];
-    if (time === undefined || one.mid[row] === null || one.mid[row] === undefined) continue;
-    if (Math.abs(time - at) <= step && (best === null || Math.abs(time - at) < Math.abs((one.time[best] as number) - at)))
+    const time = line.time[row];
+    if (time === undefined || line.mid[row] === null || line.mid[row] === undefined) continue;
+    if (Math.abs(time - at) <= step && (best === null || Math.abs(time - at) < Math.abs((line.time[best] as number) - at)))
       best = row;
   }
   return best;
@@ -233,13 +236,13 @@ export function rowAt(one: Line, at: number, step: number): number | null {
 
 /** Lines that share a picture: by unit, at most `axes` units in one; all states together in one of their own, the last. */
 export function panels(lines: readonly Line[], axes: number): Line[][] {
-  const units = [...new Set(lines.filter((one) => one.kind !== "state").map((one) => one.unit))];
+  const units = [...new Set(lines.filter((line) => line.kind !== "state").map((line) => line.unit))];
   const made: Line[][] = [];
   for (let at = 0; at < units.length; at += axes) {
     const own = units.slice(at, at + axes);
-    made.push(lines.filter((one) => one.kind !== "state" && own.includes(one.unit)));
+    made.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
   }
-  const states = lines.filter((one) => one.kind === "state");
+  const states = lines.filter((line) => line.kind === "state");
   if (states.length) made.push(states);
   return made;
 }

@@ -3,6 +3,7 @@
 import type { Sensor, State } from "./model";
 import { age, duration, plural, time } from "./words";
 
+/** How loud something is shown. */
 export type Level = "good" | "warn" | "bad" | "off";
 
 const LEVELS: Record<string, Level> = {
@@ -18,6 +19,7 @@ const LEVELS: Record<string, Level> = {
 };
 const ORDER: Record<Level, number> = { bad: 0, warn: 1, good: 2, off: 3 };
 
+/** The level of a sensor's health; a word that is not known here is a warning. */
 export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
 
 /** Whether a flag makes a value doubtful: its text begins with suspect, fail or missing. */
@@ -26,6 +28,7 @@ export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/
 /** A stream from which nothing has come for so many seconds is taken for dead. */
 export const SILENT_S = 40;
 
+/** A sensor as it is shown. */
 export interface View {
   sensor: Sensor;
   health: string;
@@ -40,11 +43,11 @@ export function view(state: State, sensor: Sensor): View {
   let last = sensor.last;
   let flagged = 0;
   let patience = 0;
-  for (const one of sensor.channels) {
-    const newest = state.latest.get(one.series);
+  for (const channel of sensor.channels) {
+    const newest = state.latest.get(channel.series);
     if (newest && (last === null || newest.time > last)) last = newest.time;
     if (newest && isFlagged(newest.quality)) flagged += 1;
-    patience = Math.max(patience, one.heartbeat_s);
+    patience = Math.max(patience, channel.heartbeat_s);
   }
   let health: string = sensor.health;
   const silent = last === null ? 0 : state.now - last;
@@ -66,10 +69,11 @@ export function view(state: State, sensor: Sensor): View {
 /** All sensors, the worst first, then by name. */
 export function ordered(state: State): View[] {
   return (state.sensors ?? [])
-    .map((one) => view(state, one))
+    .map((sensor) => view(state, sensor))
     .sort((a, b) => ORDER[a.level] - ORDER[b.level] || a.sensor.sensor.localeCompare(b.sensor.sensor, "en", { numeric: true }));
 }
 
+/** What the head of the page says of the log as a whole. */
 export interface Verdict {
   level: Level;
   word: string;
@@ -97,7 +101,7 @@ export function verdict(state: State): Verdict {
 /** The number of sensors at each level. */
 export function counts(views: readonly View[]): Record<Level, number> {
   const found: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
-  for (const one of views) found[one.level] += 1;
+  for (const view of views) found[view.level] += 1;
   return found;
 }
 
@@ -136,8 +140,9 @@ export function groupings(sensors: readonly Sensor[]): string[] {
   return [...keys].filter(([, values]) => values.size > 1).map(([key]) => key);
 }
 
+/** The name of a sensor's group. `by`: the key of a label, or "name": how the sensor's name begins. */
 export function groupOf(sensor: Sensor, by: string): string {
   if (by === "name") return sensor.sensor.split(/[-_.\d]/)[0] || sensor.sensor;
-  const values = new Set(sensor.channels.map((one) => one.labels[by] ?? ""));
+  const values = new Set(sensor.channels.map((channel) => channel.labels[by] ?? ""));
   return [...values].filter(Boolean).join(", ") || `no ${by}`;
 }

@@ -5,6 +5,8 @@ import type { Buckets } from "./frame";
 import { type Route, START } from "./route";
 
 export type { Alarm, AlarmPeriod, Sensor };
+
+/** An event of the log; `Event` alone is the browser's. */
 export type LogEvent = Event;
 
 /** Seconds since 1970. */
@@ -26,6 +28,7 @@ export interface Answered<T> {
   busy: boolean;
 }
 
+/** What a chart is drawn from. `before`: the same series, one period earlier. `unknown`: names that no series has. */
 export interface ChartData {
   series: Buckets[];
   before: Buckets[];
@@ -36,11 +39,13 @@ export interface ChartData {
   until: number;
 }
 
+/** A page of events. `earlier`: where the next page begins; null: this is the last. */
 export interface EventsData {
   events: LogEvent[];
   earlier: number | null;
 }
 
+/** Everything the page knows; parts are null until they have been answered. */
 export interface State {
   route: Route;
   /** Seconds since 1970 of the server, moved on each second. */
@@ -73,6 +78,7 @@ export interface State {
   marking: Range | null;
 }
 
+/** Points of a small curve: seconds since 1970, and a value or null for a gap. */
 export interface Curve {
   time: number[];
   value: (number | null)[];
@@ -80,6 +86,7 @@ export interface Curve {
 
 const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
 
+/** What is known before anything was asked. */
 export const beginning = (): State => ({
   route: START,
   now: Date.now() / 1000,
@@ -104,6 +111,7 @@ export const beginning = (): State => ({
   marking: null,
 });
 
+/** Returns what becomes different; null: nothing. */
 export type Change = (state: State) => Partial<State> | null;
 
 /** The one store. Listeners hear once for all changes of a frame. */

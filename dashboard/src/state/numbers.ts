@@ -1,5 +1,6 @@
 // Numbers as text: the twin of sensorlogd/notation/numbers.py. A value reads the same here, in a table and in CSV.
 
+/** What stands where there is no value. */
 export const NOTHING = "–";
 
 /** The shortest text that gives back this very double; with `decimals` the nearest one with so many places. */
@@ -63,6 +64,6 @@ export function onScale(value: number, step: number): string {
 export function axis(marks: readonly number[]): string[] {
   const step = marks.length > 1 ? Number(((marks[1] as number) - (marks[0] as number)).toPrecision(4)) : 0;
   const most = places(step);
-  if (!step || most > 12 || marks.some((one) => Math.abs(one) >= 1e15)) return marks.map((one) => onScale(one, step));
-  return marks.map((one) => (Math.abs(one) < Math.abs(step) / 1e6 ? 0 : one).toFixed(most));
+  if (!step || most > 12 || marks.some((mark) => Math.abs(mark) >= 1e15)) return marks.map((mark) => onScale(mark, step));
+  return marks.map((mark) => (Math.abs(mark) < Math.abs(step) / 1e6 ? 0 : mark).toFixed(most));
 }

@@ -1,7 +1,9 @@
 // Where the page is: everything that is shown can be told by the part of the address behind #, so that it can be sent to others.
 
+/** The pages, as the address names them; the overview has no name there. */
 export type Page = "overview" | "sensor" | "chart" | "events" | "alarms" | "use" | "year" | "rose" | "database";
 
+/** What an address says. */
 export interface Route {
   page: Page;
   /** Of the page "sensor". */
@@ -21,6 +23,7 @@ export interface Route {
   more: Record<string, string>;
 }
 
+/** The ranges that can be chosen, in seconds. */
 export const PRESETS: readonly (readonly [string, number])[] = [
   ["15 min", 900],
   ["1 h", 3600],
@@ -36,6 +39,7 @@ const LONGEST = 100 * 31536000;
 const USUAL = 21600;
 const OWN = new Set(["s", "range", "since", "until", "compare", "totals", "kiosk"]);
 
+/** The route of an address that says nothing. */
 export const START: Route = {
   page: "overview",
   sensor: "",
@@ -53,7 +57,7 @@ export function read(hash: string): Route {
   const [path = "", search = ""] = hash.replace(/^#\/?/, "").split("?");
   const query = new URLSearchParams(search);
   const [first = "", ...rest] = path.split("/");
-  const page = PAGES.find((one) => one === first) ?? "overview";
+  const page = PAGES.find((known) => known === first) ?? "overview";
   const since = Number(query.get("since"));
   const end = query.get("until");
   const until = end === null ? null : Number(end);

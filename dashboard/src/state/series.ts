@@ -24,11 +24,11 @@ export function chosen(known: readonly Channel[], patterns: readonly string[]): 
   const found = new Map<string, Channel>();
   const nothing: string[] = [];
   for (const pattern of patterns) {
-    const exact = known.filter((one) => one.series === pattern);
+    const exact = known.filter((channel) => channel.series === pattern);
     const meant = exact.length
       ? exact
-      : known.filter((one) => matches(one.series, pattern) && (!one.retired || !/[*?[]/.test(pattern)));
-    for (const one of meant) found.set(one.series, one);
+      : known.filter((channel) => matches(channel.series, pattern) && (!channel.retired || !/[*?[]/.test(pattern)));
+    for (const channel of meant) found.set(channel.series, channel);
     if (!meant.length) nothing.push(pattern);
   }
   return { found: [...found.values()], nothing };
@@ -59,4 +59,5 @@ export function seconds(step: string): number {
   return sum;
 }
 
+/** The sensor of a series; the name of a sensor may have dots, that of a channel has none. */
 export const sensorOf = (series: string): string => series.slice(0, series.lastIndexOf("."));

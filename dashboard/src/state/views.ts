@@ -1,5 +1,6 @@
 // Saved views as a file: what another dashboard exported, read back.
 
+/** A saved view: its name, and the part of an address behind #. */
 export interface View {
   name: string;
   view: string;
@@ -18,9 +19,9 @@ export function viewsOf(text: string): View[] {
   const listed = (found as { panels?: unknown } | null)?.panels;
   if (!Array.isArray(listed)) throw new Error('this file has no "panels"; take one that Export has written');
   if (listed.length > MOST) throw new Error(`this file has ${listed.length} views; at most ${MOST} are taken`);
-  return listed.map((one: Partial<View> | null, at) => {
-    if (typeof one?.name !== "string" || typeof one.view !== "string")
+  return listed.map((item: Partial<View> | null, at) => {
+    if (typeof item?.name !== "string" || typeof item.view !== "string")
       throw new Error(`view ${at + 1} of this file has no name or no view; nothing was taken`);
-    return { name: one.name, view: one.view };
+    return { name: item.name, view: item.view };
   });
 }

@@ -1,8 +1,11 @@
 // Times, ages, sizes and states in words. One clock everywhere: 24 hours, the zone of the browser, which the page names.
 
+/** The time zone of the browser, by its IANA name. */
 export const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 const two = (number: number) => String(number).padStart(2, "0");
+
+/** Names of months, short. */
 export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const PARTS: readonly (readonly [number, string])[] = [
@@ -26,17 +29,20 @@ export function duration(seconds: number): string {
   return "";
 }
 
+/** How long ago something was; a time in the future is said to be ahead. */
 export function age(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return "never";
   if (seconds < -2) return `${duration(-seconds)} ahead`;
   return seconds < 2 ? "now" : `${duration(seconds)} ago`;
 }
 
+/** The date, YYYY-MM-DD. `seconds`: since 1970. */
 export function day(seconds: number): string {
   const at = new Date(seconds * 1000);
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
 }
 
+/** The time of the day; `finer`: with milliseconds. */
 export function clock(seconds: number, finer = false): string {
   const at = new Date(seconds * 1000);
   const thousandths = finer ? `.${String(at.getMilliseconds()).padStart(3, "0")}` : "";
@@ -48,12 +54,14 @@ export function time(seconds: number, now: number, finer = false): string {
   return day(seconds) === day(now) ? clock(seconds, finer) : `${day(seconds)} ${clock(seconds, finer)}`;
 }
 
+/** From when to when, with dates unless all of it was on the day of `now`. */
 export function span(since: number, until: number, now: number): string {
   return day(since) === day(until) && day(until) === day(now)
     ? `${clock(since)} to ${clock(until)}`
     : `${day(since)} ${clock(since)} to ${day(since) === day(until) ? "" : `${day(until)} `}${clock(until)}`;
 }
 
+/** A number of bytes in kB, MB or GB (powers of 1000). */
 export function size(bytes: number): string {
   if (bytes < 1e6) return `${Math.ceil(bytes / 1e3)} kB`;
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
@@ -78,4 +86,6 @@ export function ticks(seconds: readonly number[], step: number): string[] {
   });
 }
 
-export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`;
+/** A count with its noun in the right number. */
+export const plural = (count: number, singular: string, many = `${singular}s`): string =>
+  `${count} ${count === 1 ? singular : many}`;

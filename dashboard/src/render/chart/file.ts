@@ -2,6 +2,7 @@
 
 import { style } from "./palette";
 
+/** Draw the charts of the page below each other, with their names and a caption, and offer the picture as a PNG file. */
 export function save(names: readonly string[], caption: string): void {
   const canvases = [...document.querySelectorAll<HTMLCanvasElement>(".chart canvas")];
   const [first] = canvases;
@@ -9,8 +10,8 @@ export function save(names: readonly string[], caption: string): void {
   const ratio = devicePixelRatio;
   const line = 20 * ratio;
   const made = document.createElement("canvas");
-  made.width = Math.max(...canvases.map((one) => one.width));
-  made.height = canvases.reduce((sum, one) => sum + one.height, 0) + (names.length + 2) * line;
+  made.width = Math.max(...canvases.map((canvas) => canvas.width));
+  made.height = canvases.reduce((sum, canvas) => sum + canvas.height, 0) + (names.length + 2) * line;
   const ctx = made.getContext("2d");
   if (!ctx) return;
   ctx.fillStyle = style("--card");
@@ -19,9 +20,9 @@ export function save(names: readonly string[], caption: string): void {
   ctx.fillStyle = style("--text");
   ctx.fillText(caption, 10 * ratio, line);
   let top = 1.5 * line;
-  for (const one of canvases) {
-    ctx.drawImage(one, 0, top);
-    top += one.height;
+  for (const canvas of canvases) {
+    ctx.drawImage(canvas, 0, top);
+    top += canvas.height;
   }
   names.forEach((name, index) => {
     const y = top + index * line;

@@ -7,6 +7,7 @@ import type { Act } from "../act";
 import { Name } from "../parts";
 import { COLOURS } from "./palette";
 
+/** The table below a picture: one row for each line, which a click hides or shows. */
 export function Legend({
   lines,
   all,
@@ -32,32 +33,33 @@ export function Legend({
         </tr>
       </thead>
       <tbody>
-        {lines.map((one) => {
-          const place = all.indexOf(one);
-          const off = state.hidden.has(one.name);
-          const { figures } = one;
-          const exact = (value: number | null) => (one.kind === "rate" ? computed(value, one.places) : text(value, one.decimals));
+        {lines.map((line) => {
+          const place = all.indexOf(line);
+          const off = state.hidden.has(line.name);
+          const { figures } = line;
+          const exact = (value: number | null) =>
+            line.kind === "rate" ? computed(value, line.places) : text(value, line.decimals);
           return (
-            <tr key={one.name} class={`c${(place % COLOURS) + 1}${off ? " off" : ""}`} data-series={one.name}>
+            <tr key={line.name} class={`c${(place % COLOURS) + 1}${off ? " off" : ""}`} data-series={line.name}>
               <th scope="row">
                 <button
                   type="button"
                   class="plainly"
                   aria-pressed={!off}
-                  onClick={() => act.toggle(one.name)}
+                  onClick={() => act.toggle(line.name)}
                   title={off ? "Show it" : "Hide it"}
                 >
                   <span class={`key${place >= COLOURS ? " dashed" : ""}`} />
                   <span class="name">
-                    <Name>{one.name}</Name>
+                    <Name>{line.name}</Name>
                   </span>
                 </button>
               </th>
               <td data-label="">
-                <output>{at(one, state.cursor, step)}</output>
+                <output>{at(line, state.cursor, step)}</output>
               </td>
               <td data-label="min">{exact(figures.min)}</td>
-              <td data-label="mean">{computed(figures.mean, one.places)}</td>
+              <td data-label="mean">{computed(figures.mean, line.places)}</td>
               <td data-label="max">{exact(figures.max)}</td>
               <td data-label="flagged" class={figures.flagged ? "warn" : ""}>
                 {figures.flagged || NOTHING}
@@ -71,15 +73,15 @@ export function Legend({
 }
 
 /** The value at the cursor with its band; without a cursor the last one. */
-function at(one: Line, cursor: number | null, step: number): string {
-  const unit = one.unit ? ` ${one.unit}` : "";
+function at(line: Line, cursor: number | null, step: number): string {
+  const unit = line.unit ? ` ${line.unit}` : "";
   if (cursor === null) {
-    const { last } = one.figures;
-    return last === null ? NOTHING : `${one.kind === "rate" ? computed(last, one.places) : text(last, one.decimals)}${unit}`;
+    const { last } = line.figures;
+    return last === null ? NOTHING : `${line.kind === "rate" ? computed(last, line.places) : text(last, line.decimals)}${unit}`;
   }
-  const row = rowAt(one, cursor, step || 1);
+  const row = rowAt(line, cursor, step || 1);
   if (row === null) return NOTHING;
-  const [mid, low, high] = [one.mid[row], one.low[row], one.high[row]];
-  if (low === high) return `${one.kind === "rate" ? computed(mid, one.places) : text(low, one.decimals)}${unit}`;
-  return `${computed(mid, one.places)}${unit} (${text(low, one.decimals)} … ${text(high, one.decimals)})`;
+  const [mid, low, high] = [line.mid[row], line.low[row], line.high[row]];
+  if (low === high) return `${line.kind === "rate" ? computed(mid, line.places) : text(low, line.decimals)}${unit}`;
+  return `${computed(mid, line.places)}${unit} (${text(low, line.decimals)} … ${text(high, line.decimals)})`;
 }

@@ -11,8 +11,9 @@ import { remember, useName, YourName } from "../name";
 import { Choice } from "../parts";
 import { Moment } from "./tools";
 
+/** Folded below the charts. While it is open a range is marked, the whole chart at first. */
 export function Marking({ state, act, data }: { state: State; act: Act; data: ChartData }) {
-  const names = data.series.map((one) => `${one.sensor}.${one.channel}`);
+  const names = data.series.map((buckets) => `${buckets.sensor}.${buckets.channel}`);
   const { marking } = state;
   return (
     <details
@@ -41,7 +42,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const [busy, setBusy] = useState(false);
   const [known, setKnown] = useState<readonly Mend[]>([]);
   const { since, until } = marking;
-  const wanted = names.filter((one) => !off.has(one) && !state.hidden.has(one));
+  const wanted = names.filter((name) => !off.has(name) && !state.hidden.has(name));
   const of: Marked = { series: wanted, since, until, note: why, by };
   const look = () => void mends(names, since, until).then(setKnown, () => setKnown([]));
   useEffect(look, [since, until]);
@@ -63,8 +64,8 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const doFlag = () =>
     run(async () => {
       const made = await flag(of, quality);
-      const readings = made.reduce((sum, one) => sum + one.readings, 0);
-      return `${plural(readings, "reading")} of ${plural(made.length, "series", "series")} flagged ${quality}${made.every((one) => one.done) ? "" : "; the daemon goes on with it"}`;
+      const readings = made.reduce((sum, mended) => sum + mended.readings, 0);
+      return `${plural(readings, "reading")} of ${plural(made.length, "series", "series")} flagged ${quality}${made.every((mended) => mended.done) ? "" : "; the daemon goes on with it"}`;
     });
   const doNote = () =>
     run(async () => {
@@ -83,15 +84,15 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
       {names.length > 1 ? (
         <fieldset>
           <legend>Series</legend>
-          {names.map((one) => (
-            <label key={one}>
+          {names.map((series) => (
+            <label key={series}>
               <input
                 type="checkbox"
-                checked={wanted.includes(one)}
-                disabled={state.hidden.has(one)}
-                onChange={() => setOff(new Set(off.has(one) ? [...off].filter((name) => name !== one) : [...off, one]))}
+                checked={wanted.includes(series)}
+                disabled={state.hidden.has(series)}
+                onChange={() => setOff(new Set(off.has(series) ? [...off].filter((name) => name !== series) : [...off, series]))}
               />{" "}
-              {one}
+              {series}
             </label>
           ))}
         </fieldset>
@@ -102,7 +103,12 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
           <input type="text" maxLength={1000} value={why} onInput={(event) => setWhy(event.currentTarget.value)} />
         </label>
         <YourName name={by} set={setBy} />
-        <Choice label="Quality" value={quality} options={QUALITIES.map((one) => [one, one] as const)} onChange={setQuality} />
+        <Choice
+          label="Quality"
+          value={quality}
+          options={QUALITIES.map((quality) => [quality, quality] as const)}
+          onChange={setQuality}
+        />
         <button type="button" disabled={!ready} onClick={() => void doFlag()}>
           Flag
         </button>
@@ -115,16 +121,18 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
       </p>
       {known.length ? (
         <ul class="plain mends" aria-label="Changed in this range">
-          {known.map((one) => (
-            <li key={one.mend} data-mend={one.mend}>
-              {one.series} {one.what}: {plural(one.readings, "reading")}, {span(one.since, one.until, state.now)}; {one.note} (
-              {one.state}){" "}
-              {one.state.startsWith("taken back") || one.state.startsWith("being") ? null : (
+          {known.map((mend) => (
+            <li key={mend.mend} data-mend={mend.mend}>
+              {mend.series} {mend.what}: {plural(mend.readings, "reading")}, {span(mend.since, mend.until, state.now)};{" "}
+              {mend.note} ({mend.state}){" "}
+              {mend.state.startsWith("taken back") || mend.state.startsWith("being") ? null : (
                 <button
                   type="button"
                   disabled={busy}
-                  aria-label={`Undo ${one.what} of ${one.series}, number ${one.mend}`}
-                  onClick={() => void run(async () => `${plural((await undo(one.mend)).readings, "reading")} are what they were`)}
+                  aria-label={`Undo ${mend.what} of ${mend.series}, number ${mend.mend}`}
+                  onClick={() =>
+                    void run(async () => `${plural((await undo(mend.mend)).readings, "reading")} are what they were`)
+                  }
                 >
                   Undo
                 </button>
@@ -144,9 +152,9 @@ function Commands({ names, marking }: { names: readonly string[]; marking: Range
     <>
       <pre>
         {names
-          .map((one) => `sensorlogd flag ${one} fail ${range} --note "why"\n`)
+          .map((name) => `sensorlogd flag ${name} fail ${range} --note "why"\n`)
           .concat(
-            names.slice(0, 1).map((one) => `sensorlogd note ${one} "what happened" --at ${iso(marking.since)}\n`),
+            names.slice(0, 1).map((name) => `sensorlogd note ${name} "what happened" --at ${iso(marking.since)}\n`),
             `sensorlogd export ${names.join(" ")} ${range} -o range.csv`,
           )
           .join("")}

@@ -7,6 +7,7 @@ import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { text } from "../../state/numbers";
 import { colourOf, style } from "./palette";
 
+/** A dashed line for each event, one for those that are close together. Returns how many events are in the chart. */
 export function events(plot: uPlot, happened: readonly LogEvent[]): number {
   const { ctx, bbox } = plot;
   ctx.save();
@@ -44,20 +45,22 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
   ctx.save();
   ctx.lineWidth = 1.8 * devicePixelRatio;
   ctx.setLineDash([]);
-  for (const one of lines) {
-    if (one.kind === "state") continue;
-    one.time.forEach((at, row) => {
-      const suspect = (one.suspect[row] ?? 0) > 0;
-      const wrong = (one.wrong[row] ?? 0) > 0;
+  for (const line of lines) {
+    if (line.kind === "state") continue;
+    line.time.forEach((at, row) => {
+      const suspect = (line.suspect[row] ?? 0) > 0;
+      const wrong = (line.wrong[row] ?? 0) > 0;
       if (!suspect && !wrong) return;
       const x = plot.valToPos(at, "x", true);
       if (x < bbox.left || x > bbox.left + bbox.width) return;
       drawn += 1;
       if (suspect) {
-        const values = [one.high[row], one.low[row], one.mid[row]].filter((value): value is number => typeof value === "number");
+        const values = [line.high[row], line.low[row], line.mid[row]].filter(
+          (value): value is number => typeof value === "number",
+        );
         for (const value of new Set(values.length ? [values[0] as number] : [])) {
           const y = Math.min(
-            Math.max(plot.valToPos(value, one.unit || "none", true), bbox.top + size),
+            Math.max(plot.valToPos(value, line.unit || "none", true), bbox.top + size),
             bbox.top + bbox.height - size,
           );
           ctx.strokeStyle = style("--warn");
@@ -94,13 +97,15 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
   ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
-  for (const one of limits) {
-    const y = Math.round(plot.valToPos(one.value, one.unit || "none", true));
+  for (const threshold of limits) {
+    const y = Math.round(plot.valToPos(threshold.value, threshold.unit || "none", true));
     const beyond = y < bbox.top ? "\u25b2 " : y > bottom ? "\u25bc " : "";
-    if (beyond && !one.alarm) continue;
-    drawn.push(`${beyond}${one.text}`);
-    ctx.strokeStyle = ctx.fillStyle = style(one.alarm ? "--bad" : "--warn");
-    ctx.setLineDash(one.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio]);
+    if (beyond && !threshold.alarm) continue;
+    drawn.push(`${beyond}${threshold.text}`);
+    ctx.strokeStyle = ctx.fillStyle = style(threshold.alarm ? "--bad" : "--warn");
+    ctx.setLineDash(
+      threshold.alarm ? [8 * devicePixelRatio, 3 * devicePixelRatio] : [2 * devicePixelRatio, 3 * devicePixelRatio],
+    );
     if (!beyond) {
       ctx.beginPath();
       ctx.moveTo(bbox.left, y);
@@ -112,7 +117,7 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
     const free = (place: number) => place > bbox.top && place < bottom && taken.every((other) => Math.abs(other - place) >= tall);
     const at = [0, 1, -1, 2, -2, 3, -3].map((rows) => own + rows * tall).find(free) ?? own;
     taken.push(at);
-    ctx.fillText(`${beyond}${one.text}`, bbox.left + 6 * devicePixelRatio, at);
+    ctx.fillText(`${beyond}${threshold.text}`, bbox.left + 6 * devicePixelRatio, at);
   }
   ctx.restore();
   return drawn;
@@ -125,9 +130,9 @@ export function shades(plot: uPlot, periods: readonly AlarmPeriod[]): number {
   let drawn = 0;
   ctx.save();
   ctx.fillStyle = style("--bad");
-  for (const one of periods) {
-    const from = Math.max(plot.valToPos(one.since, "x", true), bbox.left);
-    const until = one.until === null ? right : Math.min(plot.valToPos(one.until, "x", true), right);
+  for (const period of periods) {
+    const from = Math.max(plot.valToPos(period.since, "x", true), bbox.left);
+    const until = period.until === null ? right : Math.min(plot.valToPos(period.until, "x", true), right);
     if (from > right || until < bbox.left) continue;
     drawn += 1;
     const wide = Math.max(until - from, 2 * devicePixelRatio);
@@ -161,15 +166,15 @@ export function bands(plot: uPlot, lines: readonly Line[], patience: readonly nu
   ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "middle";
-  lines.forEach((one, index) => {
+  lines.forEach((line, index) => {
     const top = bbox.top + index * height + height * 0.15;
     const tall = height * 0.7;
     const runs: { from: number; until: number; value: number; mixed: boolean }[] = [];
-    one.time.forEach((at, row) => {
-      const value = one.mid[row];
+    line.time.forEach((at, row) => {
+      const value = line.mid[row];
       if (typeof value !== "number") return;
-      const mixed = one.low[row] !== one.high[row];
-      const next = one.time.slice(row + 1).find((_, more) => typeof one.mid[row + 1 + more] === "number");
+      const mixed = line.low[row] !== line.high[row];
+      const next = line.time.slice(row + 1).find((_, more) => typeof line.mid[row + 1 + more] === "number");
       const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (patience[index] ?? 60));
       const last = runs.at(-1);
       if (last && last.value === value && last.mixed === mixed && at - last.until < 1) last.until = until;

@@ -22,18 +22,19 @@ import { Tools } from "./tools";
 const QUIET = new Set(["connected", "started", "stopped", "config_reloaded", "rollups_rebuilt"]);
 const WIDE = 900;
 
+/** The page itself; it computes what is drawn, and hands it to the pictures. */
 export function ChartPage({ state, act }: { state: State; act: Act }) {
   const { route, chart } = state;
   const data = chart.data;
   const known = useKept(useMemo(() => everyChannel(state), [state.sensors, state.former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
   const events = useKept(useMemo(() => happened(state, data), [state.happened, state.recent, data]));
-  const loud = useMemo(() => events.filter((one) => !QUIET.has(one.kind) && !one.kind.startsWith("alarm_")), [events]);
+  const loud = useMemo(() => events.filter((event) => !QUIET.has(event.kind) && !event.kind.startsWith("alarm_")), [events]);
   const limits = useKept(
     useMemo(
       () =>
         thresholds(
-          lines.filter((one) => !state.hidden.has(one.name)),
+          lines.filter((line) => !state.hidden.has(line.name)),
           state.alarms,
         ),
       [lines, state.alarms, state.hidden],
@@ -43,7 +44,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
-    ...shown.map((group) => new Set(group.filter((one) => one.kind !== "state").map((one) => one.unit)).size - 1),
+    ...shown.map((group) => new Set(group.filter((line) => line.kind !== "state").map((line) => line.unit)).size - 1),
   );
   const wishes: Wishes = {
     zoom: (since, until) => (state.marking ? act.mark({ since, until }) : act.go(between(route, since, until))),
@@ -65,7 +66,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
             csv={csv(route, data)}
             png={() =>
               save(
-                lines.map((one) => one.name),
+                lines.map((line) => line.name),
                 caption(data, state),
               )
             }
@@ -78,11 +79,15 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       </p>
       <div class="panels" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
         {shown.map((group) => (
-          <section class="panel" key={group.map((one) => one.name).join()} aria-label={group.map((one) => one.name).join(", ")}>
+          <section
+            class="panel"
+            key={group.map((line) => line.name).join()}
+            aria-label={group.map((line) => line.name).join(", ")}
+          >
             <Picture
               lines={group}
-              colours={group.map((one) => lines.indexOf(one))}
-              patience={group.map((one) => patienceOf(one, known, data))}
+              colours={group.map((line) => lines.indexOf(line))}
+              patience={group.map((line) => patienceOf(line, known, data))}
               since={data?.since ?? 0}
               until={data?.until ?? 1}
               happened={loud}
@@ -134,21 +139,21 @@ function useKept<T>(list: readonly T[]): readonly T[] {
 /** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */
 function happened(state: State, data: ChartData | null): LogEvent[] {
   if (!data?.series.length) return [];
-  const sensors = new Set(data.series.map((one) => one.sensor));
+  const sensors = new Set(data.series.map((buckets) => buckets.sensor));
   const asked = state.happened.data?.events ?? [];
-  const known = new Set(asked.map((one) => one.id));
-  return [...asked, ...state.recent.filter((one) => !known.has(one.id))].filter(
-    (one) => one.time >= data.since && one.time <= data.until && (one.sensor === null || sensors.has(one.sensor)),
+  const known = new Set(asked.map((event) => event.id));
+  return [...asked, ...state.recent.filter((event) => !known.has(event.id))].filter(
+    (event) => event.time >= data.since && event.time <= data.until && (event.sensor === null || sensors.has(event.sensor)),
   );
 }
 
 function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): Line[] {
-  const before = new Map(data.before.map((one) => [`${one.sensor}.${one.channel}`, one]));
+  const before = new Map(data.before.map((buckets) => [`${buckets.sensor}.${buckets.channel}`, buckets]));
   const shift = data.until - data.since;
-  return data.series.map((one) => {
-    const name = `${one.sensor}.${one.channel}`;
+  return data.series.map((buckets) => {
+    const name = `${buckets.sensor}.${buckets.channel}`;
     return line(
-      one,
+      buckets,
       known.find((channel) => channel.series === name),
       totals,
       data.until,
@@ -158,9 +163,9 @@ function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): L
   });
 }
 
-function patienceOf(one: Line, known: readonly Channel[], data: ChartData | null): number {
-  const step = seconds(data?.series.find((found) => `${found.sensor}.${found.channel}` === one.name)?.step ?? "");
-  return Math.max(known.find((channel) => channel.series === one.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
+function patienceOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
+  const step = seconds(data?.series.find((found) => `${found.sensor}.${found.channel}` === line.name)?.step ?? "");
+  return Math.max(known.find((channel) => channel.series === line.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
 function caption(data: ChartData | null, state: State): string {
@@ -172,7 +177,7 @@ function caption(data: ChartData | null, state: State): string {
 
 function csv(route: Route, data: ChartData | null): string | undefined {
   if (!data?.series.length) return undefined;
-  const series = data.series.map((one) => `${one.sensor}.${one.channel}`);
+  const series = data.series.map((buckets) => `${buckets.sensor}.${buckets.channel}`);
   return address("buckets", {
     series,
     since: iso(data.since),
@@ -190,11 +195,11 @@ function Periods({ periods, state }: { periods: readonly AlarmPeriod[]; state: S
     <details class="marks" data-periods={periods.length}>
       <summary>{plural(periods.length, "time")} in alarm in this range (shaded)</summary>
       <ul class="events">
-        {[...periods].reverse().map((one) => (
-          <li key={`${one.alarm} ${one.series} ${one.since}`}>
-            <time>{time(one.since, state.now)}</time> to{" "}
-            {one.until === null ? "now, not yet over" : <time>{time(one.until, state.now)}</time>} <b class="bad">{one.alarm}</b>{" "}
-            {one.series}
+        {[...periods].reverse().map((period) => (
+          <li key={`${period.alarm} ${period.series} ${period.since}`}>
+            <time>{time(period.since, state.now)}</time> to{" "}
+            {period.until === null ? "now, not yet over" : <time>{time(period.until, state.now)}</time>}{" "}
+            <b class="bad">{period.alarm}</b> {period.series}
           </li>
         ))}
       </ul>
@@ -208,9 +213,10 @@ function Happened({ events, state }: { events: readonly LogEvent[]; state: State
     <details class="marks">
       <summary>{events.length} events in this range</summary>
       <ul class="events">
-        {[...events].reverse().map((one) => (
-          <li key={one.id}>
-            <time>{time(one.time, state.now)}</time> {one.sensor ?? ""} <b class={levelOf(one.kind)}>{one.kind}</b> {one.detail}
+        {[...events].reverse().map((event) => (
+          <li key={event.id}>
+            <time>{time(event.time, state.now)}</time> {event.sensor ?? ""} <b class={levelOf(event.kind)}>{event.kind}</b>{" "}
+            {event.detail}
           </li>
         ))}
       </ul>

@@ -9,16 +9,19 @@ import { Name } from "../parts";
 
 const LISTED = 150;
 
+/** The list of series, with those of the chart ticked. */
 export function Picker({ state, act, known }: { state: State; act: Act; known: readonly Channel[] }) {
   const { route } = state;
   const [search, setSearch] = useState("");
-  const on = new Set(chosen(known, route.series).found.map((one) => one.series));
-  const found = known.filter((one) => !search || matches(one.series, search.trim(), true) || one.unit === search.trim());
+  const on = new Set(chosen(known, route.series).found.map((channel) => channel.series));
+  const found = known.filter(
+    (channel) => !search || matches(channel.series, search.trim(), true) || channel.unit === search.trim(),
+  );
   const pick = (names: readonly string[]) => {
     if (names.length > MOST_SERIES) act.say(`At most ${MOST_SERIES} series at a time.`);
     act.go({ ...route, series: names.slice(0, MOST_SERIES) });
   };
-  const toggle = (name: string) => pick(on.has(name) ? [...on].filter((one) => one !== name) : [...on, name]);
+  const toggle = (name: string) => pick(on.has(name) ? [...on].filter((series) => series !== name) : [...on, name]);
   return (
     <details class="picker" open={route.series.length === 0 || undefined}>
       <summary>
@@ -35,7 +38,7 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
         <button
           type="button"
           disabled={!search || !found.length}
-          onClick={() => pick([...new Set([...on, ...found.map((one) => one.series)])])}
+          onClick={() => pick([...new Set([...on, ...found.map((channel) => channel.series)])])}
         >
           Add {found.length} found
         </button>
@@ -44,12 +47,17 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
         </button>
       </div>
       <div class="choices">
-        {found.slice(0, LISTED).map((one) => (
-          <label key={one.series}>
-            <input type="checkbox" value={one.series} checked={on.has(one.series)} onChange={() => toggle(one.series)} />{" "}
-            <Name>{one.series}</Name>
-            {one.unit ? <span class="unit"> {one.unit}</span> : null}
-            {one.retired ? <span class="unit"> (former)</span> : null}
+        {found.slice(0, LISTED).map((channel) => (
+          <label key={channel.series}>
+            <input
+              type="checkbox"
+              value={channel.series}
+              checked={on.has(channel.series)}
+              onChange={() => toggle(channel.series)}
+            />{" "}
+            <Name>{channel.series}</Name>
+            {channel.unit ? <span class="unit"> {channel.unit}</span> : null}
+            {channel.retired ? <span class="unit"> (former)</span> : null}
           </label>
         ))}
         {found.length > LISTED ? <span class="unit">{found.length - LISTED} more: search for them.</span> : null}

@@ -11,6 +11,7 @@ import { bands, events, flags, marked, shades, thresholds } from "./marks";
 import { colourOf, dashOf, style } from "./palette";
 import { touch } from "./touch";
 
+/** What the hand on a picture asks for. */
 export interface Wishes {
   zoom(since: number, until: number): void;
   pan(share: number): void;
@@ -41,6 +42,7 @@ interface Props {
 const FONT = "12px system-ui, sans-serif";
 const scaleOf = (unit: string): string => unit || "none";
 
+/** See the top of the file. Only what changed is drawn again. */
 export class Picture extends Component<Props> {
   private readonly place = createRef<HTMLDivElement>();
   private plot: uPlot | null = null;
@@ -85,7 +87,7 @@ export class Picture extends Component<Props> {
   }
 
   render({ lines }: Props) {
-    const names = lines.map((one) => `${one.name}${one.unit ? ` in ${one.unit}` : ""}`).join(", ");
+    const names = lines.map((line) => `${line.name}${line.unit ? ` in ${line.unit}` : ""}`).join(", ");
     return (
       <div
         class="chart"
@@ -110,13 +112,17 @@ export class Picture extends Component<Props> {
 
   private height(): number {
     const { lines } = this.props;
-    if (lines.every((one) => one.kind === "state")) return 34 * lines.length + 60;
+    if (lines.every((line) => line.kind === "state")) return 34 * lines.length + 60;
     return Math.max(Math.min(window.innerHeight * 0.46, 380), 220);
   }
 
   private make(): void {
     const { lines, since, until, patience, dark, hidden } = this.props;
-    const wanted = JSON.stringify([lines.map((one) => [one.name, one.unit, one.kind, one.before !== null]), dark, [...hidden]]);
+    const wanted = JSON.stringify([
+      lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
+      dark,
+      [...hidden],
+    ]);
     const { time: times, columns } = align(lines, patience);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
@@ -134,25 +140,25 @@ export class Picture extends Component<Props> {
   }
 
   private units(): string[] {
-    return [...new Set(this.props.lines.map((one) => one.unit))];
+    return [...new Set(this.props.lines.map((line) => line.unit))];
   }
 
   private options(): uPlot.Options {
     const { lines, colours, hidden } = this.props;
-    const states = lines.every((one) => one.kind === "state");
+    const states = lines.every((line) => line.kind === "state");
     const muted = style("--muted");
     const grid = { stroke: style("--grid"), width: 1 };
     const stepped = uPlot.paths.stepped?.({ align: 1 });
     const series: uPlot.Series[] = [{}];
     const filled: uPlot.Band[] = [];
-    lines.forEach((one, index) => {
+    lines.forEach((curve, index) => {
       const colour = colourOf(colours[index] ?? index);
-      const show = !hidden.has(one.name);
-      const angle = one.kind === "angle";
-      const base: uPlot.Series = { scale: states ? "states" : scaleOf(one.unit), show, points: { show: false } };
+      const show = !hidden.has(curve.name);
+      const angle = curve.kind === "angle";
+      const base: uPlot.Series = { scale: states ? "states" : scaleOf(curve.unit), show, points: { show: false } };
       const line: uPlot.Series = {
         ...base,
-        label: one.name,
+        label: curve.name,
         stroke: colour,
         width: 1.6,
         dash: dashOf(colours[index] ?? index),
@@ -160,14 +166,14 @@ export class Picture extends Component<Props> {
       };
       if (angle || states) line.paths = () => null; // 359 and 1 are neighbours: a line between them would lie
       if (states) line.points = { show: false };
-      if (one.kind === "rate" && stepped) line.paths = stepped;
+      if (curve.kind === "rate" && stepped) line.paths = stepped;
       const edge: uPlot.Series = { ...base, stroke: "transparent", show: show && !angle && !states };
       const before: uPlot.Series = { ...base, stroke: colour, width: 1.2, dash: [3, 4], alpha: 0.75, spanGaps: false };
       series.push(
         line,
-        { ...edge, label: `${one.name} minimum` },
-        { ...edge, label: `${one.name} maximum` },
-        { ...before, label: `${one.name} before` },
+        { ...edge, label: `${curve.name} minimum` },
+        { ...edge, label: `${curve.name} maximum` },
+        { ...before, label: `${curve.name} before` },
       );
       if (!angle && !states && show) filled.push({ series: [4 * index + 3, 4 * index + 2], fill: `${colour}2e` });
     });
@@ -243,13 +249,13 @@ export class Picture extends Component<Props> {
   private reach(unit: string): [number, number] {
     const { lines, limits, hidden } = this.props;
     return range(
-      lines.filter((one) => one.unit === unit && !hidden.has(one.name)),
-      limits.filter((one) => one.unit === unit).map((one) => one.value),
+      lines.filter((line) => line.unit === unit && !hidden.has(line.name)),
+      limits.filter((threshold) => threshold.unit === unit).map((threshold) => threshold.value),
     );
   }
 
   private angles(unit: string): boolean {
-    return this.props.lines.filter((one) => one.unit === unit).every((one) => one.kind === "angle");
+    return this.props.lines.filter((line) => line.unit === unit).every((line) => line.kind === "angle");
   }
 
   private wider(): null {
@@ -272,14 +278,14 @@ export class Picture extends Component<Props> {
 
   private marks(plot: uPlot): void {
     const { lines, patience, happened, limits, hidden, colours } = this.props;
-    const shown = lines.filter((one) => !hidden.has(one.name));
+    const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = this.units();
-    if (lines.every((one) => one.kind === "state")) bands(plot, lines, patience, colours[0] ?? 0);
+    if (lines.every((line) => line.kind === "state")) bands(plot, lines, patience, colours[0] ?? 0);
     else
       element.dataset["limits"] = thresholds(
         plot,
-        limits.filter((one) => units.includes(one.unit)),
+        limits.filter((threshold) => units.includes(threshold.unit)),
       ).join("\n");
     element.dataset["marks"] = String(events(plot, happened));
     element.dataset["flags"] = String(flags(plot, shown));
@@ -321,12 +327,12 @@ export class Picture extends Component<Props> {
 
   private speak(at: number): void {
     const { lines, since, until, now, wishes } = this.props;
-    const parts = lines.map((one) => {
-      const row = rowAt(one, at, (until - since) / 50);
-      if (row === null) return `${one.name}: nothing`;
-      const [mid, low, high] = [one.mid[row], one.low[row], one.high[row]];
-      const band = low !== high ? `, from ${text(low, one.decimals)} to ${text(high, one.decimals)}` : "";
-      return `${one.name}: ${low === high ? text(low, one.decimals) : computed(mid, one.places)} ${one.unit}${band}`;
+    const parts = lines.map((line) => {
+      const row = rowAt(line, at, (until - since) / 50);
+      if (row === null) return `${line.name}: nothing`;
+      const [mid, low, high] = [line.mid[row], line.low[row], line.high[row]];
+      const band = low !== high ? `, from ${text(low, line.decimals)} to ${text(high, line.decimals)}` : "";
+      return `${line.name}: ${low === high ? text(low, line.decimals) : computed(mid, line.places)} ${line.unit}${band}`;
     });
     wishes.say(`${time(at, now)}. ${parts.join(". ")}`);
   }
@@ -334,7 +340,7 @@ export class Picture extends Component<Props> {
 
 /** As wide as its longest mark. */
 function axisSize(plot: uPlot, values: readonly string[] | null): number {
-  const longest = (values ?? []).reduce((most, one) => (String(one).length > most.length ? String(one) : most), "000");
+  const longest = (values ?? []).reduce((most, text) => (String(text).length > most.length ? String(text) : most), "000");
   plot.ctx.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
   return Math.ceil(plot.ctx.measureText(longest).width / devicePixelRatio) + 18;
 }

@@ -7,6 +7,7 @@ import { time } from "../../state/words";
 
 const ROWS = 200;
 
+/** The folded table below the pictures; its rows are made when it is opened. */
 export function Table({ lines, now }: { lines: readonly Line[]; now: number }) {
   const [open, setOpen] = useState(false);
   return (
@@ -25,8 +26,8 @@ function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
       times.slice(0, ROWS).map((at) => (
         <tr key={at}>
           <th scope="row">{time(at, now, step < 1)}</th>
-          {lines.map((one) => (
-            <td key={one.name}>{cell(one, at, step)}</td>
+          {lines.map((line) => (
+            <td key={line.name}>{cell(line, at, step)}</td>
           ))}
         </tr>
       )),
@@ -39,10 +40,10 @@ function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
         <thead>
           <tr>
             <th scope="col">Time</th>
-            {lines.map((one) => (
-              <th key={one.name} scope="col">
-                {one.name}
-                {one.unit ? ` [${one.unit}]` : ""}
+            {lines.map((line) => (
+              <th key={line.name} scope="col">
+                {line.name}
+                {line.unit ? ` [${line.unit}]` : ""}
               </th>
             ))}
           </tr>
@@ -56,22 +57,22 @@ function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
 
 /** The times of rows, newest first: those of the line with the longest steps. */
 function slots(lines: readonly Line[]): { times: number[]; step: number } {
-  const gaps = lines.map((one) => one.step);
+  const gaps = lines.map((line) => line.step);
   const step = Math.max(0, ...gaps);
   const found = new Set<number>();
-  for (const one of lines)
-    one.time.forEach((at, row) => {
-      if (typeof one.mid[row] === "number") found.add(step ? Math.floor(at / step + 1e-9) * step : at);
+  for (const line of lines)
+    line.time.forEach((at, row) => {
+      if (typeof line.mid[row] === "number") found.add(step ? Math.floor(at / step + 1e-9) * step : at);
     });
   return { times: [...found].sort((a, b) => b - a), step };
 }
 
-function cell(one: Line, at: number, step: number): string {
-  const row = rowAt(one, at + Math.max(step - one.step, 0), step * 0.999);
+function cell(line: Line, at: number, step: number): string {
+  const row = rowAt(line, at + Math.max(step - line.step, 0), step * 0.999);
   const value =
-    row === null || (one.time[row] as number) < at - 1e-3 || (one.time[row] as number) >= at + step ? null : one.mid[row];
+    row === null || (line.time[row] as number) < at - 1e-3 || (line.time[row] as number) >= at + step ? null : line.mid[row];
   if (value === null || value === undefined) return NOTHING;
-  return row !== null && one.low[row] === one.high[row] && one.kind !== "rate"
-    ? text(one.low[row], one.decimals)
-    : computed(value, one.places);
+  return row !== null && line.low[row] === line.high[row] && line.kind !== "rate"
+    ? text(line.low[row], line.decimals)
+    : computed(value, line.places);
 }

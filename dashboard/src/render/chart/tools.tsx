@@ -6,6 +6,7 @@ import { clock, day } from "../../state/words";
 import type { Act } from "../act";
 import { Written } from "../parts";
 
+/** The row of controls above the pictures. `csv`: the address of the file; undefined while there is none. */
 export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: string | undefined; png: () => void }) {
   const { route } = state;
   const live = route.until === null;

@@ -10,8 +10,8 @@ export function touch(plot: uPlot, wishes: () => Wishes): void {
   let began: { left: number; spread: number } | null = null;
   const middle = () => [...down.values()].reduce((sum, x) => sum + x, 0) / down.size;
   const spread = () => {
-    const [one, two] = [...down.values()];
-    return one === undefined || two === undefined ? 0 : Math.abs(one - two);
+    const [first, two] = [...down.values()];
+    return first === undefined || two === undefined ? 0 : Math.abs(first - two);
   };
   over.style.touchAction = "pan-y";
   over.addEventListener("pointerdown", (event) => {
