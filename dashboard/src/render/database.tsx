@@ -164,7 +164,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
       )}
       {findings.length ? (
         <>
-          <h3>What the daemon would have mended</h3>
+          <h3>What should be mended</h3>
           <ul class="plain">
             {findings.map((finding) => (
               <li key={finding}>{finding}</li>
