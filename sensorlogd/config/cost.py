@@ -8,8 +8,10 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sensorlogd.config.models import Config, SensorOptions
+if TYPE_CHECKING:
+    from sensorlogd.config.models import Config, SensorOptions
 
 BYTES_PER_READING = 30  # stored, in `history` (series, time, value, quality, and its share of the B-tree)
 BYTES_PER_MINUTE_ROLLUP = 190  # stored, per series and minute; the coarser tiers add a tenth

@@ -66,6 +66,12 @@ def get(address: str, path: str) -> Any:
     return answer.json()
 
 
+def loaded(pid: int, part: bytes) -> bool:
+    """Whether a file of this name is mapped into the process or one of its children."""
+    children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return any(part in Path(f"/proc/{one}/maps").read_bytes() for one in [str(pid), *children])
+
+
 def committed(daemon: Daemon) -> int:
     return int(facts(daemon)["committed"])
 
@@ -73,6 +79,19 @@ def committed(daemon: Daemon) -> int:
 def events(daemon: Daemon, kind: str) -> list[str]:
     with reading(daemon.data_dir / "sensorlogd.db") as conn:
         return [detail for (detail,) in conn.execute("SELECT detail FROM event WHERE kind = ?", (kind,))]
+
+
+def test_what_reads_the_configuration_is_not_in_its_memory(tmp_path: Path) -> None:
+    """pydantic alone is 10 MB, and a Pi Zero has 512."""
+    with Daemon(write_config(tmp_path), tmp_path / "data", web=True).wait_ready() as daemon:
+        address = url(daemon)
+        until(lambda: committed(daemon) > 20, "readings")
+        for path in ("/", "/api/v1/sensors", "/api/v1/status", "/api/v1/buckets?series=*.*&max_points=10", "/api/v1/database"):
+            assert httpx.get(address.rstrip("/") + path, trust_env=False, timeout=DEADLINE_S).status_code == 200, path
+        pid = web_pid(daemon)
+        assert loaded(pid, b"_sqlite3.")
+        assert not loaded(pid, b"pydantic_core")
+        assert loaded(daemon.process.pid, b"pydantic_core")  # it would be seen here
 
 
 def test_values_over_http_are_those_of_the_database(tmp_path: Path) -> None:
