@@ -11,6 +11,7 @@ from sensorlogd.config.alarms import AlarmOptions, TargetOptions
 from sensorlogd.config.conditions import Condition
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation.alarm_checks import Subject, met
+from sensorlogd.counters import Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Series:
 
     subject: Subject
     heartbeat_us: int
-    counter: bool
+    counter: Counter | None
     unit: str
 
 
@@ -69,7 +70,7 @@ def _series(config: Config, subject: Subject) -> Series:
     sensor, channel = subject
     options = config.sensors[sensor]
     known = options.channel_options()[channel]
-    return Series(subject, options.heartbeat_us(), known.kind == "counter", known.unit)
+    return Series(subject, options.heartbeat_us(), known.counter(), known.unit)
 
 
 def _identity(options: AlarmOptions) -> str:

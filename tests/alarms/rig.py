@@ -20,10 +20,12 @@ NOW_US = 1_800_000_000 * S  # wall clock at time watched 0
 GOOD, SUSPECT, FAIL, MISSING = 1, 3, 4, 9
 
 
-def config_of(alarms: dict[str, Any], *, sensors: Sequence[str] = ("s",), kind: str = "gauge", **more: Any) -> Config:
+def config_of(
+    alarms: dict[str, Any], *, sensors: Sequence[str] = ("s",), kind: str = "gauge", offset: float = 0, **more: Any
+) -> Config:
     """Each sensor has the channel ``x`` and a heartbeat of 10 s; a target ``me`` is there, and whatever ``notify`` says."""
     notify = {"me": {"command": ["true"]}, "boss": {"command": ["true"]}, **more.pop("notify", {})}
-    channel = {"x": {"unit": "°C", "kind": kind, "signal": {"constant": {"value": 1}}}}
+    channel = {"x": {"unit": "°C", "kind": kind, "offset": offset, "signal": {"constant": {"value": 1}}}}
     made = {name: {"driver": "simulated", "interval": "1s", "heartbeat": "10s", "channels": channel} for name in sensors}
     whole = {"sensors": made, "notify": notify, "alarms": alarms, **more}
     return load_text(json.dumps(whole), Path("test.yaml"), options_for)

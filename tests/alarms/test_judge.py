@@ -179,6 +179,25 @@ def test_an_increase_of_a_counter_goes_on_over_a_reset() -> None:
     assert gauge.said() == []
 
 
+@pytest.mark.parametrize("when", ["increase(1h) > 9", "increase(1h) < 0", "rate(4s) < 0/s", "rate(4s) > 9/s"])
+def test_a_counter_that_wobbles_or_is_misread_raises_nothing(when: str) -> None:
+    """As a query counts it: a little less for a moment, and a single 0, are no reset."""
+    made = Bench({"a": {"series": "s.x", "when": when}}, kind="counter")
+    for at, value in enumerate((1000, 1001, 1000.9, 1001, 1002, 0, 1002, 1003, 1003, 1004)):
+        made.read(at, value)
+    assert made.said() == []
+
+
+def test_a_counter_that_begins_again_is_read_from_its_offset() -> None:
+    """Not from 0: its 12,345 would be a rise of 12,345."""
+    made = Bench({"a": {"series": "s.x", "when": "increase(1h) > 9"}}, kind="counter", offset=12_345)
+    for at, value in enumerate((12_400, 12_401, 12_345, 12_346, 12_347)):
+        made.read(at, value)
+    assert made.said() == []
+    made.read(5, 12_356)
+    assert made.said() == [(5, "raised")]
+
+
 def test_stuck_and_flag() -> None:
     """The same value for so long; a reading that is as bad or worse."""
     made = bench("stuck 1min")

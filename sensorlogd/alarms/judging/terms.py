@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sensorlogd.config import conditions
+from sensorlogd.counters import Counter, Unbroken
 
 SLICES = 60
 
@@ -22,13 +23,14 @@ class Term(Protocol):
     def value(self, at_us: int) -> float | None: ...
 
 
-def make(kind: str, over_us: int, *, counter: bool) -> Term:
-    """The term for a condition's ``kind``. ``counter``: a fall means that the counter has begun again, not a decrease."""
+def make(kind: str, over_us: int, counter: Counter | None) -> Term:
+    """The term for a condition's ``kind``. ``counter``: the law by which the series rises and falls; None if it is no counter."""
     if kind == conditions.VALUE:
         return Newest()
-    if kind == conditions.RATE:
-        return Rate(over_us)
-    return Increase(over_us, counter) if kind == conditions.INCREASE else Window(kind, over_us)
+    if kind not in (conditions.RATE, conditions.INCREASE):
+        return Window(kind, over_us)
+    term = Rate(over_us) if kind == conditions.RATE else Increase(over_us)
+    return term if counter is None else OfCounter(counter, term)
 
 
 class Newest:
@@ -88,11 +90,24 @@ class Window:
         return sum([part.total for part in self.slices]) / sum([part.n for part in self.slices])
 
 
-class Increase:
-    """The rise over the last ``over_us``. A counter that falls has begun again at 0."""
+class OfCounter:
+    """A term of what a counter has risen by, as if it had never begun again."""
 
-    def __init__(self, over_us: int, counter: bool) -> None:
-        self.counter = counter
+    def __init__(self, counter: Counter, term: Term) -> None:
+        self.unbroken = Unbroken(counter)
+        self.term = term
+
+    def add(self, at_us: int, value: float) -> None:
+        self.term.add(at_us, self.unbroken.add(value))
+
+    def value(self, at_us: int) -> float | None:
+        return self.term.value(at_us)
+
+
+class Increase:
+    """The rise over the last ``over_us``."""
+
+    def __init__(self, over_us: int) -> None:
         self.width = max(over_us // SLICES, 1)
         self.slices: deque[list[float]] = deque()  # [number, rise]
         self.last: float | None = None
@@ -100,8 +115,6 @@ class Increase:
     def add(self, at_us: int, value: float) -> None:
         number = at_us // self.width
         rise = 0.0 if self.last is None else value - self.last
-        if rise < 0 and self.counter:
-            rise = value
         self.last = value
         if self.slices and self.slices[-1][0] >= number:
             self.slices[-1][1] += rise

@@ -50,7 +50,7 @@ class Track:
         for condition in (when, ending):
             if condition is not None and condition.op and condition.term not in self.terms:
                 former = self._former.get(condition.term)
-                self.terms[condition.term] = former or terms.make(*condition.term, counter=self.series.counter)
+                self.terms[condition.term] = former or terms.make(*condition.term, self.series.counter)
 
     def take_over(self, former: Track) -> None:
         """After a reload: keep what is known of the series; a new term begins with the next reading."""

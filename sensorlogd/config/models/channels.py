@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from sensorlogd.config.models.section import Section
 from sensorlogd.config.models.values import DurationUs, Finite, Labels, Name, RatePerSecond, ShortText
+from sensorlogd.counters import DIP, Counter
 from sensorlogd.curves import Curve, polynomial, table
 from sensorlogd.scaling import divisor
 
@@ -48,7 +49,7 @@ class ChannelOptions(Section):
     unit: Annotated[ShortText, AfterValidator(_unit)] = Field("", description="unit after scale and offset, e.g. °C, hPa, V")
     kind: Literal["gauge", "counter", "angle", "state"] = Field("gauge", description="how readings aggregate")
     dip: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.1, description="of a counter: a fall by no more than this part of its value is a wobble, not a reset"
+        DIP, description="of a counter: a fall by no more than this part of its value is a wobble, not a reset"
     )
     wrap: Annotated[Finite, Field(gt=0)] | None = Field(
         None, description="of a counter: the device goes on at 0 after this many (before scale), e.g. 65536 for one of 16 bits"
@@ -124,3 +125,7 @@ class ChannelOptions(Section):
             return self.wrap_stored
         by = divisor(self.scale)
         return self.wrap * abs(self.scale) if by is None else self.wrap / abs(by)
+
+    def counter(self) -> Counter | None:
+        """The law by which the stored values rise and fall; None if the channel is no counter."""
+        return Counter(self.stored_wrap(), self.dip, self.offset) if self.kind == "counter" else None
