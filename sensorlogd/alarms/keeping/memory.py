@@ -134,7 +134,7 @@ def alarm_of(row: AlarmRow) -> Alarm:
     said: dict[str, Any] = {"severity": row.severity, "text": row.text or None}
     options = AlarmOptions.model_construct(**said)  # it was valid once, perhaps for another release
     sensor, _, channel = row.subject.partition(".")
-    series = Series((sensor, channel), 0, False, row.unit) if channel else None
+    series = Series((sensor, channel), 0, None, row.unit) if channel else None
     alarm = Alarm(Definition(row.name, options, (), row.condition, row.definition, None, None), row.subject, series)
     _remember(alarm, row, 0)
     return alarm
