@@ -26,8 +26,8 @@ from sensorlogd.storage.stages import survey
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``decimals``: how it is shown. ``unit_change``: convert, relabel or new_series; what to do
-    with history in another unit. ``valid``: lowest and highest possible value."""
+    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``decimals``: how it is shown. ``unit_change``: convert,
+    relabel or new_series; what to do with history in another unit. ``valid``: lowest and highest possible value."""
 
     channel: str
     unit: str = ""
@@ -73,24 +73,24 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
     conversion.tidy(conn)
     _rename_sensors(conn, specs, catalog)
     for spec in specs:
-        sensor_id = _sensor(conn, spec, now_us, catalog)
+        sensor_id = _ensure_sensor(conn, spec, now_us, catalog)
         catalog.sensor_ids[spec.name] = sensor_id
         _rename_channels(conn, sensor_id, spec, catalog)
         for series in spec.series:
-            series_id = _series(conn, sensor_id, spec.name, series, now_us, catalog)
+            series_id = _ensure_series(conn, sensor_id, spec.name, series, now_us, catalog)
             catalog.ids[spec.name, series.channel] = series_id
             catalog.heartbeats_us[series_id] = series.heartbeat_us
-            _calibration(conn, series_id, series, now_us)
-            _note(conn, f"{DECIMALS}{series_id}", None if series.decimals is None else str(series.decimals))
-            _note(conn, f"{VALID}{series_id}", None if series.valid is None else json.dumps(series.valid))
-    _retire(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
+            _record_calibration(conn, series_id, series, now_us)
+            _put_note(conn, f"{DECIMALS}{series_id}", None if series.decimals is None else str(series.decimals))
+            _put_note(conn, f"{VALID}{series_id}", None if series.valid is None else json.dumps(series.valid))
+    _retire_unconfigured(conn, catalog, {spec.name for spec in specs if spec.unread}, now_us)
     return catalog
 
 
 def _rename_sensors(conn: sqlite3.Connection, specs: Sequence[SensorSpec], catalog: Catalog) -> None:
     """Before anything is looked up by name: a new sensor may carry the old name of a renamed one."""
     renames = {spec.name: spec.was for spec in specs if spec.was is not None}
-    for new, old in _possible(renames, {name for (name,) in conn.execute("SELECT name FROM sensor")}):
+    for new, old in _renames_in_order(renames, {name for (name,) in conn.execute("SELECT name FROM sensor")}):
         conn.execute("UPDATE sensor SET name = ? WHERE name = ?", (new, old))
         catalog.notes.append((EventKind.RENAMED, new, f"was {old}; its history goes on under the new name"))
 
@@ -100,13 +100,13 @@ def _rename_channels(conn: sqlite3.Connection, sensor_id: int, spec: SensorSpec,
     if not renames:
         return
     known = {channel for (channel,) in conn.execute("SELECT channel FROM series WHERE sensor_id = ?", (sensor_id,))}
-    for new, old in _possible(renames, known):
+    for new, old in _renames_in_order(renames, known):
         conn.execute("UPDATE series SET channel = ? WHERE sensor_id = ? AND channel = ?", (new, sensor_id, old))
         detail = f"channel {old} is now {new}; its history goes on under the new name"
         catalog.notes.append((EventKind.RENAMED, spec.name, detail))
 
 
-def _possible(renames: Mapping[str, str], known: set[str]) -> list[tuple[str, str]]:
+def _renames_in_order(renames: Mapping[str, str], known: set[str]) -> list[tuple[str, str]]:
     """(new, old) in an order that works: in ``c: was b, b: was a`` b becomes c before a becomes b.
 
     A rename whose new name is taken was done at an earlier start: ``was`` may stay in the configuration.
@@ -122,7 +122,8 @@ def _possible(renames: Mapping[str, str], known: set[str]) -> list[tuple[str, st
         taken.add(found[0])
 
 
-def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
+def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
+    """The id of the sensor, made or brought up to date. One that is ``unread`` keeps what is stored of it."""
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()
     if row is None:
@@ -142,7 +143,9 @@ def _sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Ca
     return int(row[0])
 
 
-def _series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
+def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
+    """The id of the series of a channel, made or brought up to date. Another unit is dealt with as ``unit_change`` says;
+    other rules make its roll-ups outdated."""
     find = "SELECT id, unit, kind, heartbeat_us, wrap, dip FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
@@ -205,7 +208,8 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
 def _change_unit(
     conn: sqlite3.Connection, series_id: int, old: str, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
 ) -> tuple[bool, Linear | None]:
-    """Apply ``unit_change``. (False, ...): the series was set aside, a new one is to be made and, if there is a Linear, filled."""
+    """Apply ``unit_change``. (False, ...): the series was set aside, a new one is to be made and, if there is a Linear,
+    filled."""
     what = spec.unit_change
     if what in (None, "convert") and not _has_readings(conn, series_id):
         what = "relabel"  # nothing was stored yet: nothing can become wrong
@@ -240,7 +244,8 @@ def _set_aside(conn: sqlite3.Connection, series_id: int, name: str, now_us: int)
     return free
 
 
-def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:
+def _record_calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now_us: int) -> None:
+    """Note from when on this calibration is valid, if it differs from the newest one."""
     newest = conn.execute(
         'SELECT scale, "offset", curve FROM calibration WHERE series_id = ? ORDER BY valid_from DESC LIMIT 1', (series_id,)
     ).fetchone()
@@ -255,7 +260,7 @@ def _calibration(conn: sqlite3.Connection, series_id: int, spec: SeriesSpec, now
     )
 
 
-def _note(conn: sqlite3.Connection, key: str, value: str | None) -> None:
+def _put_note(conn: sqlite3.Connection, key: str, value: str | None) -> None:
     """A note for programs that read the log. No stored value depends on it, so it lies in ``meta`` and is no column of the
     series. ``value`` None deletes it."""
     if value is None:
@@ -264,7 +269,8 @@ def _note(conn: sqlite3.Connection, key: str, value: str | None) -> None:
         meta.put(conn, key, value)
 
 
-def _retire(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us: int) -> None:
+def _retire_unconfigured(conn: sqlite3.Connection, catalog: Catalog, unread: set[str], now_us: int) -> None:
+    """Retire the series and sensors that are not configured any more, but no series of a sensor that is ``unread``."""
     live = set(catalog.ids.values())
     for series_id, sensor, channel in conn.execute(
         "SELECT series.id, sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"

@@ -134,6 +134,8 @@ def ensure_schema(path: Path) -> None:
 
 
 def _has_content(path: Path) -> bool:
+    """Whether the file is there and not empty. Raises DatabaseUnavailable if it is no file, cannot be looked at, or its
+    folder is missing."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -176,6 +178,8 @@ def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str 
 
 
 def _migrate_in_child(path: Path) -> None:
+    """Create or upgrade the database in a process of its own, and wait for its end. Raises DatabaseCorrupt,
+    DatabaseUnavailable."""
     import subprocess
 
     # -P and our own PYTHONPATH: what lies in the current folder (a folder called alembic, say) is not imported.

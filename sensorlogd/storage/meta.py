@@ -19,7 +19,10 @@ DECIMALS = "decimals_"  # and the id of a series -> with how many places it is s
 SEEN_DECIMALS = "seen_decimals_"  # and the id of a series -> the most places that its values came with, see ``ingest.decimals``
 VALID = "valid_"  # and the id of a series -> [lowest, highest] possible value, JSON
 
-_PUT = "INSERT INTO meta(key, value) VALUES (?,?) ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
+_PUT = (
+    "INSERT INTO meta(key, value) VALUES (?,?)"
+    " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
+)
 _MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"
 
 
@@ -70,9 +73,8 @@ def entries(conn: sqlite3.Connection, prefix: str) -> list[tuple[str, str]]:
 
 
 def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:
-    """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the interpreter's
-    lock away for each row, and beside busy threads the writer gets it back 5 ms later.
-    """
+    """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
+    interpreter's lock away for each row, and beside busy threads the writer gets it back 5 ms later."""
     query = "SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE key >= ? AND key < ?"
     (found,) = conn.execute(query, (len(prefix) + 1, prefix, f"{prefix}\U0010ffff")).fetchone()
     pairs = (pair.split(" ") for pair in found.split(",")) if found else ()

@@ -79,11 +79,10 @@ NOT_YET = NotYet.NOT_YET
 class Worker(Protocol):
     """Does one kind of work. ``grows``: it makes the file larger, so it waits while the disk is short of room.
 
-    ``fetch`` runs outside any transaction and may take its time with other files than the log (not more than 50 ms or so);
-    what it returns is handed to ``store`` (but for NOT_YET), which runs in a transaction that the caller owns and takes at most 50 ms. Both
-    must be able to go on from ``work.progress`` alone; memory may only make it faster. Raises sqlite3.Error for trouble
-    with the log; the slice is then repeated.
-    """
+    ``fetch`` runs outside any transaction and may take its time with other files than the log (not more than 50 ms or so); what
+    it returns is handed to ``store`` (but for NOT_YET), which runs in a transaction that the caller owns and takes at most 50 ms.
+    Both must be able to go on from ``work.progress`` alone; memory may only make it faster. Raises sqlite3.Error for trouble with
+    the log; the slice is then repeated."""
 
     kind: str
     grows: bool
@@ -122,17 +121,19 @@ def order(
 def find(conn: sqlite3.Connection, identity: int) -> Work | None:
     """One piece of work, or None."""
     row = conn.execute(f"SELECT {_COLUMNS} FROM work WHERE id = ?", (identity,)).fetchone()
-    return None if row is None else _work(row)
+    return None if row is None else _work_from_row(row)
 
 
 def waiting(conn: sqlite3.Connection) -> list[Work]:
     """The work that is not finished, in the order in which it was ordered."""
-    return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))]
+    return [
+        _work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work WHERE state = ? ORDER BY id", (State.WAITING,))
+    ]
 
 
 def everything(conn: sqlite3.Connection) -> list[Work]:
     """All work that was ever ordered, the newest last."""
-    return [_work(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
+    return [_work_from_row(row) for row in conn.execute(f"SELECT {_COLUMNS} FROM work ORDER BY id")]
 
 
 def has_been(conn: sqlite3.Connection, kind: str) -> bool:
@@ -173,7 +174,7 @@ def settle(conn: sqlite3.Connection, work: Work, done: Slice, now_us: int) -> No
         events.record(conn, now_us, kind, sensor, detail)
 
 
-def _work(row: tuple[Any, ...]) -> Work:
+def _work_from_row(row: tuple[Any, ...]) -> Work:
     identity, kind, series, request, progress, state, made, updated, ended, done, total, outcome = row
     return Work(
         identity,

@@ -68,21 +68,21 @@ class ConvertWorker:
         """One slice."""
         linear = Linear(work.request["factor"], work.request["shift"])
         move = _Move(conn, frontier, work.request["old"], work.request["new"], linear, now_us)
-        if originals.forget_some(conn, move.old, _ORIGINALS) or _timed(self._rows, move.roll_ups):
+        if originals.forget_some(conn, move.old, _ORIGINALS) or _run_at_pace(self._rows, move.roll_ups):
             return Slice(work.progress, 0, True)
-        moved = _timed(self._rows, move.settled)
+        moved = _run_at_pace(self._rows, move.settled)
         if moved:
             return Slice(work.progress, moved, True, touched=move.both)
         passed_us = work.progress.get("passed_us", BEGINNING_US)
         if passed_us < END_US:
-            moved, passed_us = self._fresh(move, passed_us)
+            moved, passed_us = self._move_fresh(move, passed_us)
             return Slice({"passed_us": passed_us}, moved, True, touched=move.both if moved else [])
-        if _timed(self._rows, move.marks):
+        if _run_at_pace(self._rows, move.marks):
             return Slice(work.progress, 0, True)
         sensor, outcome = move.finish(work.done)
         return Slice({}, 0, False, outcome, events=[(EventKind.UNIT_CHANGED, sensor, outcome)], rolls_up=True, touched=move.both)
 
-    def _fresh(self, move: _Move, passed_us: int) -> tuple[int, int]:
+    def _move_fresh(self, move: _Move, passed_us: int) -> tuple[int, int]:
         began = time.perf_counter()
         moved, passed_us = move.fresh(passed_us, int(self._passed))
         took = time.perf_counter() - began
@@ -94,7 +94,8 @@ class ConvertWorker:
         """Nothing is held open."""
 
 
-def _timed(pace: Pace, some: Callable[[int], int]) -> int:
+def _run_at_pace(pace: Pace, some: Callable[[int], int]) -> int:
+    """Call ``some`` with as many rows as the pace allows, and measure that. Returns how many rows it has dealt with."""
     began = time.perf_counter()
     most = int(pace)
     done = some(most)
@@ -116,6 +117,7 @@ class _Move:
         self._carry = Carry(old, new, linear.factor, linear.shift)
 
     def roll_ups(self, most: int) -> int:
+        """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
         cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
         kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % _HOUR_US
         query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
@@ -131,14 +133,14 @@ class _Move:
         return 0
 
     def settled(self, most: int) -> int:
-        return self._followed(moving.carry_settled(self.conn, self.frontier, self._carry, most))
+        return self._mark_outdated(moving.carry_settled(self.conn, self.frontier, self._carry, most))
 
     def fresh(self, passed_us: int, most: int) -> tuple[int, int]:
         """(readings moved, how far it has got)."""
         carried = moving.carry_fresh(self.conn, self.frontier, self._carry, passed_us, most)
-        return self._followed(carried), carried.until_us
+        return self._mark_outdated(carried), carried.until_us
 
-    def _followed(self, carried: Carried | None) -> int:
+    def _mark_outdated(self, carried: Carried | None) -> int:
         """Mark the roll-ups of both series as outdated, for they do not match the readings that have moved. Returns how many
         have."""
         if carried is None or not carried.rows:

@@ -96,7 +96,7 @@ _MENDS = (
 def all_mends(conn: sqlite3.Connection, series: int | None = None) -> list[Mend]:
     """All mends, the newest first; with ``series`` only those of that series."""
     rows = conn.execute(f"{_MENDS} WHERE ?1 IS NULL OR series_id = ?1 ORDER BY id DESC", (series,))
-    return [_mend(row) for row in rows]
+    return [_mend_from_row(row) for row in rows]
 
 
 def find(conn: sqlite3.Connection, identity: int) -> Mend:
@@ -106,13 +106,13 @@ def find(conn: sqlite3.Connection, identity: int) -> Mend:
         row = conn.execute(f"{_MENDS} WHERE id = ?", (identity,)).fetchone()
     if row is None:
         raise MendError(f"there is no mend {identity}; --list shows all")
-    return _mend(row)
+    return _mend_from_row(row)
 
 
-def _mend(row: tuple[Any, ...]) -> Mend:
-    identity, kind, made, series, since, until, at, quality, scale, offset, note, readings, done, undone, curve = row
+def _mend_from_row(row: tuple[Any, ...]) -> Mend:
+    identity, kind, made, series, since, until, at_us, quality, scale, offset, note, readings, done, undone, curve = row
     change = Change(quality, scale, offset, None if curve is None else curves.parse(curve))
-    return Mend(identity, kind, made, series, since, until, at, change, note, readings, done, undone)
+    return Mend(identity, kind, made, series, since, until, at_us, change, note, readings, done, undone)
 
 
 def work_of(conn: sqlite3.Connection, kind: str, identity: int) -> Work | None:
@@ -159,7 +159,7 @@ def order(
     if row is not None:
         since_us = max(since_us, row[0])  # what has expired is not there to be mended
     identity = insert(conn, CHANGE, series, since_us, until_us, since_us, change, note, now_us)
-    _record(conn, find(conn, identity), EventKind.MENDED, now_us)
+    _record_event(conn, find(conn, identity), EventKind.MENDED, now_us)
     return identity, work.order(conn, MEND, {"mend": identity}, now_us, series=series, total=total)
 
 
@@ -233,7 +233,7 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
     conn.execute(
         "UPDATE mend SET undone_us = coalesce(undone_us, ?1), done_us = coalesce(done_us, ?1) WHERE id = ?2", (now_us, identity)
     )
-    _record(conn, mend, EventKind.MEND_UNDONE, now_us)
+    _record_event(conn, mend, EventKind.MEND_UNDONE, now_us)
     total = originals.kept(conn, identity)
     return identity, work.order(conn, UNDO, {"mend": identity}, now_us, series=mend.series, total=total)
 
@@ -248,7 +248,7 @@ def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:
         if not kept:
             raise MendError(f"mend {identity} was taken back already")
     if (kept == 0 and mend.readings) or mend.series in {old for old, _ in conversion.waiting(conn)}:
-        lost = not conversion.is_old(conn, mend.series) and _was_salvaged(conn)
+        lost = not conversion.is_old(conn, mend.series) and work.has_been(conn, work.SALVAGE)
         raise MendError(
             f"mend {identity} cannot be taken back: "
             + ("what was there before was lost to damage (sensorlogd db incidents)" if lost else "the unit was converted since")
@@ -285,7 +285,7 @@ def _check_later(conn: sqlite3.Connection, mend: Mend, since_us: int, until_us: 
             )
 
 
-def _record(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us: int) -> None:
+def _record_event(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us: int) -> None:
     sensor, channel = conn.execute(
         "SELECT sensor.name, channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.id = ?", (mend.series,)
     ).fetchone()
@@ -302,7 +302,3 @@ def is_waiting(conn: sqlite3.Connection, series: int) -> str:
     return {MEND: "a mend of it is under way", UNDO: "a mend of it is being taken back"}.get(
         row[0], "its unit is being converted"
     )
-
-
-def _was_salvaged(conn: sqlite3.Connection) -> bool:
-    return conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' LIMIT 1").fetchone() is not None

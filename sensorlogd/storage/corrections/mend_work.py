@@ -41,12 +41,12 @@ class MendWorker:
             return Slice({}, 0, False, str(error), failed=True)
         if mend.undone_us is not None:
             return Slice({}, 0, False, mending.TAKEN_BACK)
-        at, changed, rolls_up, failure = mend.at_us, 0, False, ""
+        at_us, changed, rolls_up, failure = mend.at_us, 0, False, ""
         began = time.perf_counter()
-        while at < mend.until_us:
+        while at_us < mend.until_us:
             started = time.perf_counter()
             try:
-                at, some, is_below = self._some(conn, frontier, mend, at)
+                at_us, some, is_below = self._change_some(conn, frontier, mend, at_us)
             except MendError as error:
                 failure = str(error)
                 break
@@ -56,10 +56,10 @@ class MendWorker:
                 self._pace.measured(took)
             if time.perf_counter() - began + took > self.slice_s:
                 break
-        more = at < mend.until_us
+        more = at_us < mend.until_us
         conn.execute(
             "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
-            (at, changed, None if more else mend.done_us or now_us, mend.id),
+            (at_us, changed, None if more else mend.done_us or now_us, mend.id),
         )
         outcome = failure or f"{mend.readings + changed:,} readings changed"
         return Slice(
@@ -70,10 +70,10 @@ class MendWorker:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at: int) -> tuple[int, int, bool]:
+    def _change_some(self, conn: sqlite3.Connection, frontier: Frontier, mend: Mend, at_us: int) -> tuple[int, int, bool]:
         """(how far it has got, readings changed, whether roll-ups follow). Raises MendError with nothing changed."""
         readings = Readings(conn, frontier.moved_until_us)
-        rows, got_to = readings.some(mend.series, at, mend.until_us, int(self._pace), SCAN_ROWS)
+        rows, got_to = readings.some(mend.series, at_us, mend.until_us, int(self._pace), SCAN_ROWS)
         rolls_up = False
         if rows:
             changed = [(ts, *mend.change.apply(value, quality)) for ts, value, quality in rows]

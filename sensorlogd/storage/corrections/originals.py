@@ -59,8 +59,8 @@ def write(
     storing.change(conn, frontier, series, rows, cut_us=frontier.cuts_us.get(series), some_are_lost=some_are_lost)
     latest = conn.execute("SELECT ts FROM latest WHERE series_id = ?", (series,)).fetchone()
     if latest is not None:
-        at = bisect_left(rows, latest[0], key=lambda row: row[0])
-        keyed = [(value, quality, series, ts) for ts, value, quality in rows[at : at + 1]]
+        index = bisect_left(rows, latest[0], key=lambda row: row[0])
+        keyed = [(value, quality, series, ts) for ts, value, quality in rows[index : index + 1]]
         conn.executemany("UPDATE latest SET value = ?, quality = ? WHERE series_id = ? AND ts = ?", keyed)
     minutes = {ts - ts % MINUTE_US for ts, *_ in rows if ts < frontier.edge_us}
     mark_dirty(conn, frontier, [(series, minute) for minute in sorted(minutes)])

@@ -18,7 +18,7 @@ def keep(conn: sqlite3.Connection, series: int, identity: int | None, rows: Sequ
     each mend keeps a reading once.
     """
     first, end = rows[0][0], rows[-1][0] + 1
-    if identity is None or not _goes_on(conn, series, identity, first):
+    if identity is None or not _can_be_continued(conn, series, identity, first):
         identity = mending.insert(conn, mending.REPLACE, series, first, end, end, Change(), note, now_us)
     originals.remember(conn, identity, rows)
     conn.execute(
@@ -28,7 +28,7 @@ def keep(conn: sqlite3.Connection, series: int, identity: int | None, rows: Sequ
     return identity
 
 
-def _goes_on(conn: sqlite3.Connection, series: int, identity: int, first_us: int) -> bool:
+def _can_be_continued(conn: sqlite3.Connection, series: int, identity: int, first_us: int) -> bool:
     row = conn.execute(
         "SELECT 1 FROM mend WHERE id = ?1 AND series_id = ?2 AND kind = ?3 AND undone_us IS NULL AND until_us <= ?4"
         " AND NOT EXISTS (SELECT 1 FROM mend AS later WHERE later.series_id = ?2 AND later.id > ?1)"

@@ -52,7 +52,7 @@ def look(path: Path) -> Found:
         there = True
     except FileNotFoundError:
         head, there = b"", False
-    first = wal_file.first_page_one(_wal(path)) if _has_frames(path) else None
+    first = wal_file.first_page_one(_wal_path(path)) if _has_frames(path) else None
     if not head:
         if _has_frames(path):
             return Found.EMPTIED
@@ -64,13 +64,13 @@ def look(path: Path) -> Found:
     return Found.USABLE
 
 
-def _wal(path: Path) -> Path:
+def _wal_path(path: Path) -> Path:
     return Path(os.path.realpath(path) + "-wal")  # SQLite follows a link, and puts it beside what that points to
 
 
 def _has_frames(path: Path) -> bool:
     try:
-        return _wal(path).stat().st_size > 32
+        return _wal_path(path).stat().st_size > 32
     except FileNotFoundError:
         return False
 

@@ -56,7 +56,7 @@ class SidesGone(Exception):
 
 
 class FileWatch:
-    """Of one opening of ``path``, whose epoch is known (0: none). Raises OSError."""
+    """Notices what others do to the file of one opening of ``path``, whose epoch is known (0: none). Raises OSError."""
 
     def __init__(self, path: Path, epoch: int, wal: WalWatch) -> None:
         self.path = path
@@ -97,25 +97,27 @@ class FileWatch:
             raise FileGone(self.path, removed=True) from None
         if (found.st_dev, found.st_ino) != self._identity:
             raise FileGone(self.path, removed=False)
-        self._look_into(found, conn)
+        self._look_at_content(found, conn)
         if self.wal.was_cut():
             since = time.monotonic() - self._copied_at
             raise FileCut(
-                f"the write-ahead log of {self.path} was cut while running: what was committed in the {since:.0f} s before is lost,"
-                " as far as it was not in the file yet"
+                f"the write-ahead log of {self.path} was cut while running: what was committed in the {since:.0f} s before is"
+                " lost, as far as it was not in the file yet"
             )
         if len(self.sides()) < len(self._sides):
             # The removed WAL is still open here: what is in it is copied into the file while that can be done.
             _, frames, copied = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             raise SidesGone(self.path, is_saved=copied == frames)
 
-    def _look_into(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
+    def _look_at_content(self, found: os.stat_result, conn: sqlite3.Connection) -> None:
+        """Compare epoch and size of the file with those that are known. Raises FileMoves, FileOverwritten, FileCut, OSError,
+        sqlite3.Error."""
         head = os.pread(self._descriptor, 100, 0)
         other = head.startswith(MAGIC) and head[EPOCH] != self._epoch and any(head[EPOCH]) and any(self._epoch)
         if not other and found.st_size >= self._bytes:
             self._bytes, self._moved = found.st_size, None
             return
-        if not other and self._fits(found.st_size, conn):
+        if not other and self._has_all_pages(found.st_size, conn):
             self._bytes, self._moved = found.st_size, None
             return
         self._wait_for_rest(found)
@@ -125,14 +127,15 @@ class FileWatch:
             )
         raise FileCut(f"{self.path} was cut from {self._bytes:,} to {found.st_size:,} bytes while running")
 
-    def _fits(self, size: int, conn: sqlite3.Connection) -> bool:
-        """Somebody else may have copied the log into a file that had become shorter."""
+    def _has_all_pages(self, size: int, conn: sqlite3.Connection) -> bool:
+        """Whether the file is as long as its pages need: somebody else may have copied the log into one that had become
+        shorter."""
         (pages,) = conn.execute("PRAGMA page_count").fetchone()
         (page,) = conn.execute("PRAGMA page_size").fetchone()
         return bool(size >= pages * page)
 
     def _wait_for_rest(self, found: os.stat_result) -> None:
-        """A copy that is under way cuts the file first and fills it then."""
+        """Raises FileMoves until the file is at rest: a copy that is under way cuts it first and fills it then."""
         now, state = time.monotonic(), (found.st_mtime_ns, found.st_size)
         if self._moved is None or self._moved[0] != state:
             self._moved = (state, now)

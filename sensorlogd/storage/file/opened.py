@@ -28,7 +28,7 @@ _tokens = itertools.count(1)
 CHECKPOINT_FRAMES = database.CHECKPOINT_PAGES
 
 
-def _reader(path: Path) -> sqlite3.Connection:
+def _connect_reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
 
 
@@ -61,7 +61,7 @@ class OpenDatabase:
     def guard(self) -> None:
         """Hold a second, read-only connection. Closing the last connection copies the WAL into the file and deletes it by
         name; with this one open the writer's can be closed without touching what lies there now."""
-        self._guard = _reader(self.path)
+        self._guard = _connect_reader(self.path)
         self._guard.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
     def know_file(self) -> None:
@@ -137,7 +137,8 @@ class OpenDatabase:
             self._drop_file()
 
     def let_go(self) -> None:
-        """Close without touching what lies at the path: the files may be moved, exchanged, damaged. Raises nothing; idempotent."""
+        """Close without touching what lies at the path: the files may be moved, exchanged, damaged. Raises nothing;
+        idempotent."""
         if self._closed:
             return
         self._closed = True

@@ -40,12 +40,13 @@ def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     try:
         return _connect(f"{uri}?mode=ro", path, any_thread)
     except sqlite3.Error as error:
-        return _unchanging(path, uri, error, any_thread)
+        return _connect_unchanging(path, uri, error, any_thread)
 
 
 def damaged(path: Path, error: object) -> str:
     """What to say of a database that SQLite finds damaged."""
-    return f"{path} is a damaged database ({error}); if it was a log, start or restart the daemon: it sets the file aside and salvages it"
+    cure = "if it was a log, start or restart the daemon: it sets the file aside and salvages it"
+    return f"{path} is a damaged database ({error}); {cure}"
 
 
 def interrupted(path: Path) -> bool:
@@ -66,7 +67,7 @@ def side(path: Path, suffix: str) -> Path:
 
 
 def size_of(path: Path) -> int:
-    """In bytes; 0 for none."""
+    """The size of the file in bytes; 0 if there is none."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -105,8 +106,8 @@ def refuse_foreign_sides(path: Path) -> None:
         )
     if found is Found.FOREIGN_WAL:
         raise LogUnavailable(
-            f"{path}: the WAL beside the database ({wal:,} bytes) belongs to another file (was a backup copied over it?); leave it,"
-            " the daemon sets it aside at its start"
+            f"{path}: the WAL beside the database ({wal:,} bytes) belongs to another file (was a backup copied over it?); leave"
+            " it, the daemon sets it aside at its start"
         )
 
 
@@ -118,7 +119,8 @@ def _is_held(path: Path) -> bool:
 
 
 def undo_interrupted(path: Path) -> None:
-    """Play back the rollback journal of a change that was cut off. For the holder of the database's lock. Raises sqlite3.Error."""
+    """Play back the rollback journal of a change that was cut off. For the holder of the database's lock. Raises
+    sqlite3.Error."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_WITHIN_S)) as conn:
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
@@ -128,14 +130,15 @@ def _connect(uri: str, path: Path, any_thread: bool) -> sqlite3.Connection:
     conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_WITHIN_S, check_same_thread=not any_thread)
     try:
         conn.execute("PRAGMA query_only = 1")
-        _check(conn, path)
+        _check_schema(conn, path)
     except BaseException:
         conn.close()
         raise
     return conn
 
 
-def _check(conn: sqlite3.Connection, path: Path) -> None:
+def _check_schema(conn: sqlite3.Connection, path: Path) -> None:
+    """Raises LogUnavailable for a database of another program or another schema, LogDamaged for one without, sqlite3.Error."""
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x})")
@@ -149,7 +152,7 @@ def _check(conn: sqlite3.Connection, path: Path) -> None:
         raise LogUnavailable(f"{path} has the older schema {revision}; start the daemon once, it upgrades the file")
 
 
-def _unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
+def _connect_unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
     """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):

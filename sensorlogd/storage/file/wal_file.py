@@ -47,7 +47,7 @@ class Header:
 
 
 def frames(path: Path) -> Iterator[Frame]:
-    """The frames up to the last commit, in the order written. None if there is no WAL, or nothing valid in it. Raises OSError.
+    """The frames up to the last commit, in the order written; none if there is no WAL, or nothing valid in it. Raises OSError.
 
     One page at a time is in memory. The file must not be written meanwhile.
     """
@@ -56,11 +56,11 @@ def frames(path: Path) -> Iterator[Frame]:
     except FileNotFoundError:
         return
     with file:
-        header = _header(file)
+        header = _read_header(file)
         if header is None:
             return
         committed = 0
-        for number, frame in enumerate(_valid(file, header), 1):
+        for number, frame in enumerate(_valid_frames(file, header), 1):
             if frame.commit_size:
                 committed = number
         file.seek(HEADER.size)
@@ -72,7 +72,7 @@ def frames(path: Path) -> Iterator[Frame]:
 def page_one(path: Path) -> bytes | None:
     """The newest committed first page of the database; None if the WAL does not hold one. Raises OSError."""
     newest = candidate = None
-    for frame in _valid_of(path):
+    for frame in _valid_frames_in(path):
         if frame.page_number == 1:
             candidate = frame.page
         if frame.commit_size:
@@ -83,7 +83,7 @@ def page_one(path: Path) -> bytes | None:
 def first_page_one(path: Path) -> bytes | None:
     """The oldest committed first page of the database; as ``page_one``, but reads no further than to there."""
     candidate = None
-    for frame in _valid_of(path):
+    for frame in _valid_frames_in(path):
         if frame.page_number == 1 and candidate is None:
             candidate = frame.page
         if frame.commit_size and candidate is not None:
@@ -93,14 +93,14 @@ def first_page_one(path: Path) -> bytes | None:
 
 def has_commits(path: Path) -> bool:
     """Does it hold anything that SQLite takes? Raises OSError."""
-    return any(frame.commit_size for frame in _valid_of(path))
+    return any(frame.commit_size for frame in _valid_frames_in(path))
 
 
 def page_size(path: Path) -> int | None:
     """The page size that the WAL was written with; None if it is missing, empty, or its header is not valid. Raises OSError."""
     try:
         with path.open("rb") as file:
-            header = _header(file)
+            header = _read_header(file)
     except FileNotFoundError:
         return None
     return None if header is None else header.page_size
@@ -116,18 +116,18 @@ def checksum(data: bytes, order: str, start: tuple[int, int] = (0, 0)) -> tuple[
     return one, two
 
 
-def _valid_of(path: Path) -> Iterator[Frame]:
+def _valid_frames_in(path: Path) -> Iterator[Frame]:
     try:
         file = path.open("rb")
     except FileNotFoundError:
         return
     with file:
-        header = _header(file)
+        header = _read_header(file)
         if header is not None:
-            yield from _valid(file, header)
+            yield from _valid_frames(file, header)
 
 
-def _header(file: BinaryIO) -> Header | None:
+def _read_header(file: BinaryIO) -> Header | None:
     """The header at the beginning of ``file``, if it is one."""
     raw = file.read(HEADER.size)
     if len(raw) < HEADER.size:
@@ -141,7 +141,7 @@ def _header(file: BinaryIO) -> Header | None:
     return Header(size, order, raw[16:24], (stored[0], stored[1]))
 
 
-def _valid(file: BinaryIO, header: Header) -> Iterator[Frame]:
+def _valid_frames(file: BinaryIO, header: Header) -> Iterator[Frame]:
     """The frames from here on whose salts and checksums are right, committed or not."""
     running = header.checksum
     while True:

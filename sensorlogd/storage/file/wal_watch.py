@@ -23,7 +23,7 @@ LOOKS = 3  # for a log that begins anew while it is looked at
 
 
 class WalWatch:
-    """Of one opening of ``database``. Raises nothing: a WAL that cannot be read has no frames."""
+    """Watches the write-ahead log of one opening of ``database``. Raises nothing: a WAL that cannot be read has no frames."""
 
     def __init__(self, database: Path) -> None:
         self.path = Path(os.path.realpath(database) + "-wal")  # SQLite follows a link, and puts it beside what that points to
@@ -38,7 +38,7 @@ class WalWatch:
         """Frames since the WAL began anew: as its index counts them, or as the file shows. Costs one read while the log goes on:
         every read gives the interpreter's lock away, which a writer beside busy threads gets back late."""
         try:
-            counted = self._counted()
+            counted = self._counted_by_index()
             if counted is not None and self._salts and counted[0] == self._salts:
                 self._frames = counted[1]
                 return self._frames
@@ -77,16 +77,16 @@ class WalWatch:
     def was_cut(self) -> bool:
         """Whether the log lacks frames that its index counts. One that anybody copied into the file and emptied, as ``PRAGMA
         wal_checkpoint(TRUNCATE)`` does, has none in its index."""
-        counted = self._counted()
+        counted = self._counted_by_index()
         for _ in range(LOOKS):
             if counted is None or self._is_whole(*counted):
                 return False
-            before, counted = counted, self._counted()
+            before, counted = counted, self._counted_by_index()
             if counted == before:
                 return True
         return False
 
-    def _counted(self) -> tuple[bytes, int] | None:
+    def _counted_by_index(self) -> tuple[bytes, int] | None:
         """(salts, last frame) as the index has them; None: it is being written."""
         try:
             head = os.pread(self._index, 2 * INDEX_HEADER, 0) if self._index >= 0 else b""
@@ -140,14 +140,14 @@ class WalWatch:
         return known
 
     def _is_of_this_generation(self, frame: int) -> bool:
-        return os.pread(self._descriptor, 8, self._start(frame) + 8) == self._salts
+        return os.pread(self._descriptor, 8, self._offset_of(frame) + 8) == self._salts
 
     def _has_whole_frame(self, frame: int) -> bool:
         size = FRAME_HEADER + self._page_size
-        found = os.pread(self._descriptor, size, self._start(frame))
+        found = os.pread(self._descriptor, size, self._offset_of(frame))
         return len(found) == size and found[8:16] == self._salts
 
-    def _start(self, frame: int) -> int:
+    def _offset_of(self, frame: int) -> int:
         return HEADER + (frame - 1) * (FRAME_HEADER + self._page_size)
 
     def close(self) -> None:
@@ -159,7 +159,8 @@ class WalWatch:
 
 
 def holders(database: Path) -> list[tuple[int, str]]:
-    """(pid, command) of other processes that have the database's write-ahead log or its index open, as far as /proc may be read."""
+    """(pid, command) of other processes that have the database's write-ahead log or its index open, as far as /proc may be
+    read."""
     wanted = {f"{database.resolve()}{suffix}" for suffix in ("-shm", "-wal")}
     found = []
     for entry in Path("/proc").iterdir():

@@ -112,7 +112,7 @@ def append(
         for column in block.columns:
             series = ids.get((block.sensor, column.channel))
             if series is None:
-                _count(result.unknown, block.sensor, len(column.times_us))
+                _add_count(result.unknown, block.sensor, len(column.times_us))
             elif column.times_us:
                 known.append((series, column))
         if not known:
@@ -140,7 +140,7 @@ def _distinct_times(known: Sequence[tuple[int, Column]]) -> list[tuple[int, Colu
     return list(known)
 
 
-def _count(counts: dict[str, int], sensor: str, n: int = 1) -> None:
+def _add_count(counts: dict[str, int], sensor: str, n: int = 1) -> None:
     counts[sensor] = counts.get(sensor, 0) + n
 
 
@@ -154,74 +154,78 @@ class _Plain:
         self.owners: list[tuple[int, str, list[tuple[int, Column]]]] = []  # (first row, sensor, columns)
 
     def add(self, sensor: str, known: list[tuple[int, Column]]) -> None:
+        """Take in the columns of one block. If lengths differ in one of them, all of its readings are counted as poisoned."""
         for series, column in known:
             if len(column.times_us) != len(column.values) or (
                 not isinstance(column.quality, int) and len(column.quality) != len(column.times_us)
             ):
                 result = self.careful.result
-                _count(result.poisoned, sensor, sum(len(other.times_us) for _, other in known))
+                _add_count(result.poisoned, sensor, sum(len(other.times_us) for _, other in known))
                 result.poison_example = f"series {series}: {len(column.times_us)} times, {len(column.values)} values"
                 return
         self.owners.append((len(self.flat) // 4, sensor, known))
         times = known[0][1].times_us
         if all(column.times_us is times for _, column in known):
             # Row order is time-major: fresh readings lie by (ts, series), so these rows append at the end.
-            self._add_together(times, known)
+            self._append_columns(times, known)
         else:
             for series, column in known:
-                self._add_together(column.times_us, [(series, column)])
+                self._append_columns(column.times_us, [(series, column)])
 
-    def _add_together(self, times: list[int], known: list[tuple[int, Column]]) -> None:
+    def _append_columns(self, times: list[int], known: list[tuple[int, Column]]) -> None:
+        """Append columns with the same times to the flat list, row by row: all series of one time, then those of the next."""
         n, stride = len(times), 4 * len(known)
         flat: list[object] = [None] * (n * stride)
         for position, (series, column) in enumerate(known):
-            at = 4 * position
-            flat[at::stride] = [series] * n
-            flat[at + 1 :: stride] = times
-            flat[at + 2 :: stride] = column.values
+            start = 4 * position
+            flat[start::stride] = [series] * n
+            flat[start + 1 :: stride] = times
+            flat[start + 2 :: stride] = column.values
             quality = column.quality
-            flat[at + 3 :: stride] = [quality] * n if isinstance(quality, int) else quality
+            flat[start + 3 :: stride] = [quality] * n if isinstance(quality, int) else quality
         self.flat += flat
 
     def flush(self) -> None:
+        """Store what was added, in statements as large as possible; the rows of a statement that is refused go to ``careful``."""
         if not self.flat:
             return
         conn, flat, rows = self.careful.conn, self.flat, len(self.flat) // 4
-        at = 0
+        start = 0
         refused: list[tuple[int, int]] = []
         for size in storing.APPEND_SIZES:
-            while rows - at >= size:
-                chunk = flat if size == rows else flat[4 * at : 4 * (at + size)]
+            while rows - start >= size:
+                chunk = flat if size == rows else flat[4 * start : 4 * (start + size)]
                 try:
                     storing.append(conn, chunk, size)
                 except _ROW_ERRORS:
                     # SQLite undoes the statement as a whole. Row by row at once, before any later row: the first stays.
-                    self._store_refused(at, at + size)
-                    refused.append((at, at + size))
-                at += size
-        self._account(refused)
+                    self._store_refused(start, start + size)
+                    refused.append((start, start + size))
+                start += size
+        self._count_stored(refused)
         self.flat, self.owners = [], []
 
-    def _owned(self) -> Iterator[tuple[int, int, str, list[tuple[int, Column]]]]:
+    def _hand_overs(self) -> Iterator[tuple[int, int, str, list[tuple[int, Column]]]]:
         """(first row, end, sensor, columns) of each hand-over."""
         ends = [first for first, _, _ in self.owners[1:]] + [len(self.flat) // 4]
         for (first, sensor, known), end in zip(self.owners, ends, strict=True):
             yield first, end, sensor, known
 
     def _store_refused(self, low: int, high: int) -> None:
-        for first, end, sensor, _ in self._owned():
+        for first, end, sensor, _ in self._hand_overs():
             a, b = max(low, first), min(high, end)
             if a < b:
                 self.careful.store_rows(sensor, self.flat[4 * a : 4 * b], device_time=self.device_time)
 
-    def _account(self, refused: list[tuple[int, int]]) -> None:
+    def _count_stored(self, refused: list[tuple[int, int]]) -> None:
+        """Count the rows of each hand-over, but for those in ``refused`` (first row, end), which ``careful`` has counted."""
         result = self.careful.result
-        for first, end, sensor, known in self._owned():
+        for first, end, sensor, known in self._hand_overs():
             stored = end - first - sum(max(min(high, end) - max(low, first), 0) for low, high in refused)
             if not stored:
                 continue
             result.stored += stored
-            _count(result.by_sensor, sensor, stored)
+            _add_count(result.by_sensor, sensor, stored)
             for series, column in known:
                 quality = column.quality if isinstance(column.quality, int) else column.quality[-1]
                 result.newest[series] = (column.times_us[-1], column.values[-1], quality)
@@ -236,7 +240,8 @@ class _Careful:
         self.result = result
         self.retrying = retrying
         self.marks: set[tuple[int, int]] = set()
-        self._runs: dict[int, tuple[int, int]] = {}  # series -> from where to where readings were moved last: all is taken there
+        # series -> from where to where readings were moved last: every microsecond there is taken
+        self._taken_runs: dict[int, tuple[int, int]] = {}
 
     def store_columns(self, sensor: str, known: list[tuple[int, Column]], *, device_time: bool) -> None:
         for series, column in known:
@@ -246,44 +251,49 @@ class _Careful:
                 self.store(sensor, series, ts, value, q, device_time=device_time)
 
     def store_rows(self, sensor: str, flat: list[object], *, device_time: bool) -> None:
-        for at in range(0, len(flat), 4):
-            series, ts, value, quality = flat[at : at + 4]
+        for start in range(0, len(flat), 4):
+            series, ts, value, quality = flat[start : start + 4]
             self.store(sensor, series, ts, value, quality, device_time=device_time)  # type: ignore[arg-type]  # as flattened by _Plain
 
     def store(self, sensor: str, series: int, ts: int, value: float | None, quality: int, *, device_time: bool) -> None:
+        """Store one reading, or count why it is not stored. One below the edge marks its minute dirty."""
         result = self.result
         try:
             cut = self.frontier.cuts_us.get(series)
             if cut is not None and ts < cut:
-                _count(result.too_old, sensor)
+                _add_count(result.too_old, sensor)
                 return
             stored_at: int | None = ts
             if not storing.insert(self.conn, self.frontier, series, ts, value, quality):
-                stored_at = self._collided(sensor, series, ts, value, quality, device_time)
+                stored_at = self._store_beside(sensor, series, ts, value, quality, device_time)
             if stored_at is None:
                 return
         except _ROW_ERRORS as error:
-            _count(result.poisoned, sensor)
+            _add_count(result.poisoned, sensor)
             result.poison_example = f"series {series}, ts {ts!r}, value {value!r}, quality {quality!r}: {error}"
             return
         result.stored += 1
-        _count(result.by_sensor, sensor)
+        _add_count(result.by_sensor, sensor)
         result.newest[series] = (stored_at, value, quality)
         if stored_at < self.frontier.edge_us:
             result.late += 1
             self.marks.add((series, stored_at - stored_at % MINUTE_US))
 
-    def _collided(self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool) -> int | None:
+    def _store_beside(
+        self, sensor: str, series: int, ts: int, value: float | None, quality: int, device_time: bool
+    ) -> int | None:
+        """Deal with a reading whose time is taken. Returns the time under which it is stored; None: it is counted as repeated
+        or as a conflict. Raises ValueError if no later microsecond is free."""
         same = self._is_there(series, ts, value)
         if same and (device_time or self.retrying):
             self.result.repeated += 1
             return None
         if device_time:
-            _count(self.result.conflicts, sensor)
+            _add_count(self.result.conflicts, sensor)
             return None
         # After a backward clock step a dense stream may have taken many microseconds in a row: look ever further, and what
         # comes next begins where the search before has ended.
-        begin, end = self._runs.get(series, (ts, ts))
+        begin, end = self._taken_runs.get(series, (ts, ts))
         if self.retrying or not begin <= ts <= end:
             begin = end = ts
         ts, step = end, 1
@@ -291,7 +301,7 @@ class _Careful:
             ts += step
             if storing.insert(self.conn, self.frontier, series, ts, value, quality):
                 self.result.shifted += 1
-                self._runs[series] = (begin, ts)
+                self._taken_runs[series] = (begin, ts)
                 return ts
             if self.retrying and self._is_there(series, ts, value):
                 self.result.repeated += 1  # the earlier attempt moved it here

@@ -26,7 +26,8 @@ Values = Iterable[float | None]
 
 
 def learn(conn: sqlite3.Connection, some: Iterable[tuple[int, Values]]) -> None:
-    """``some``: (series id, values of it; what is no float is passed over). The caller owns the transaction. Raises sqlite3.Error."""
+    """``some``: (series id, values of it; what is no float is passed over). The caller owns the transaction. Raises
+    sqlite3.Error."""
     found: dict[int, int] = {}
     for series, values in some:
         most = max((numbers.places(value) for value in values if isinstance(value, float)), default=-1)
@@ -49,7 +50,7 @@ def of_blocks(blocks: Iterable[Block], ids: Mapping[tuple[str, str], int]) -> It
         for column in block.columns:
             series = ids.get((block.sensor, column.channel))
             if series is not None:
-                yield series, _sample(column)
+                yield series, _sample_usable(column)
 
 
 def spread(values: Sequence[float | None]) -> Values:
@@ -57,7 +58,7 @@ def spread(values: Sequence[float | None]) -> Values:
     return values[:: max(len(values) // SAMPLE, 1)]
 
 
-def _sample(column: Column) -> Values:
+def _sample_usable(column: Column) -> Values:
     quality = column.quality
     if isinstance(quality, int):
         return () if quality & FLAG_MASK in _NO_VALUE else spread(column.values)

@@ -31,11 +31,11 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
     committed after it.
     """
     flat = [item for series, reading in sorted(newest.items()) for item in (series, *reading, now_us)]
-    at = 0
+    start = 0
     for size in _SIZES:
-        while len(flat) - at >= 5 * size:
-            conn.execute(_UPSERT[size], flat[at : at + 5 * size])
-            at += 5 * size
+        while len(flat) - start >= 5 * size:
+            conn.execute(_UPSERT[size], flat[start : start + 5 * size])
+            start += 5 * size
     meta.put(conn, meta.LATEST_WRITTEN, str(now_us - back_us))
 
 

@@ -37,7 +37,7 @@ _DAEMON = (
 
 def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids: Mapping[str, int], now_us: int) -> None:
     """Store the current state of every sensor the catalog knows; the caller owns the transaction."""
-    _write(
+    _store_rows(
         conn,
         _SENSOR,
         [
@@ -58,13 +58,13 @@ def save_sensors(conn: sqlite3.Connection, rows: Sequence[SensorRow], sensor_ids
 
 def save_daemon(conn: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
     """Store the facts of the daemon that have changed, each value as JSON; the caller owns the transaction."""
-    _write(conn, _DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
+    _store_rows(conn, _DAEMON, [(key, json.dumps(value)) for key, value in facts.items()])
 
 
-def _write(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def _store_rows(conn: sqlite3.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """Store rows with as few statements as possible; ``{rows}`` in the statement is where they stand."""
-    for at in range(0, len(rows), _AT_ONCE):
-        some = rows[at : at + _AT_ONCE]
+    for start in range(0, len(rows), _AT_ONCE):
+        some = rows[start : start + _AT_ONCE]
         places = ",".join([f"({','.join('?' * len(some[0]))})"] * len(some))
         conn.execute(statement.format(rows=places), [cell for row in some for cell in row])
 

@@ -76,7 +76,7 @@ def upsert(
     Raises UpsertError if the series is not there any more or is being converted to another unit; Busy if ``replace`` is given
     while a mend, its undoing or a conversion into this series waits.
     """
-    _check(conn, series, is_replacing=replace is not None)
+    _refuse_changing_series(conn, series, is_replacing=replace is not None)
     upserted = UpsertCounts(mend=None if replace is None else replace.mend)
     cut = frontier.cuts_us.get(series)
     marks: set[int] = set()
@@ -112,7 +112,7 @@ def upsert(
     return upserted
 
 
-def _check(conn: sqlite3.Connection, series: int, *, is_replacing: bool) -> None:
+def _refuse_changing_series(conn: sqlite3.Connection, series: int, *, is_replacing: bool) -> None:
     """Raises UpsertError or Busy, see ``upsert``."""
     if conn.execute("SELECT 1 FROM series WHERE id = ?", (series,)).fetchone() is None:
         raise UpsertError("the series is not there any more: its unit was converted meanwhile; import again")

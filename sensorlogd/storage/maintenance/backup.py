@@ -46,16 +46,15 @@ class Backup:
 def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Backup:
     """Copy ``source`` to ``target``, which is complete or not there. ``progress``: pages done, pages in all.
 
-    The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever
-    taken for the copy's. Raises BackupError if the target cannot be written or the copy is not sound, sqlite3.Error of the source.
-    """
+    The copy is a database of its own: its epoch (``user_version``) is another one, so that no WAL of the source is ever taken for
+    the copy's. Raises BackupError if the target cannot be written or the copy is not sound, sqlite3.Error of the source."""
     temporary = target.with_name(f".{target.name}.part")
     try:
-        _begin(source, target, temporary)
-        found = _fill(source, temporary, progress)
-        _sync(temporary)
+        _create_empty(source, target, temporary)
+        found = _copy_and_check(source, temporary, progress)
+        _sync_to_disk(temporary)
         temporary.replace(target)
-        _sync(target.parent)
+        _sync_to_disk(target.parent)
         return Backup(target, target.stat().st_size, *found)
     except OSError as error:
         raise BackupError(f"{error.filename2 or error.filename or target}: {error.strerror or error}") from error
@@ -65,7 +64,7 @@ def copy(source: sqlite3.Connection, target: Path, progress: Callable[[int, int]
                 left.unlink()
 
 
-def _begin(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
+def _create_empty(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
     """Create ``temporary``, empty. Raises OSError; BackupError if there is not enough room for the copy."""
     temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644))
@@ -75,7 +74,7 @@ def _begin(source: sqlite3.Connection, target: Path, temporary: Path) -> None:
         raise BackupError(f"{target.parent}: {needed:,} bytes are needed, {room:,} are free")
 
 
-def _fill(source: sqlite3.Connection, temporary: Path, progress: Callable[[int, int], None]) -> tuple[int, int | None]:
+def _copy_and_check(source: sqlite3.Connection, temporary: Path, progress: Callable[[int, int], None]) -> tuple[int, int | None]:
     """How many readings the copy has, and when the newest was. Raises BackupError, and sqlite3.Error of the source."""
     with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as conn:
         source.execute("BEGIN")
@@ -85,21 +84,21 @@ def _fill(source: sqlite3.Connection, temporary: Path, progress: Callable[[int, 
             source.backup(conn, pages=2_000, progress=lambda _, left, total: progress(total - left, total))
         except sqlite3.Error as error:
             if _is_of_target(error):
-                raise _refused(temporary, error) from error
+                raise _cannot_be_written(temporary, error) from error
             raise
         finally:
             source.execute("ROLLBACK")
         try:
             conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, whoever opens it
-            conn.execute(f"PRAGMA user_version = {_another(epoch)}")
-            return _prove(conn, temporary)
+            conn.execute(f"PRAGMA user_version = {_other_epoch(epoch)}")
+            return _check_copy(conn, temporary)
         except sqlite3.Error as error:
             if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
-                raise _unsound(error) from error
-            raise _refused(temporary, error) from error
+                raise _not_sound(error) from error
+            raise _cannot_be_written(temporary, error) from error
 
 
-def _another(epoch: int) -> int:
+def _other_epoch(epoch: int) -> int:
     """A random number of 31 bits that is neither 0 nor the one given."""
     while (drawn := secrets.randbits(31)) in (0, epoch):
         pass
@@ -112,24 +111,24 @@ def _is_of_target(error: sqlite3.Error) -> bool:
     return code in _WRITING or code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-def _refused(temporary: Path, error: sqlite3.Error) -> BackupError:
+def _cannot_be_written(temporary: Path, error: sqlite3.Error) -> BackupError:
     hint = "the disk is full; make room" if classify(error) is Failure.FULL else f"it cannot be written there: {error}"
     return BackupError(f"{temporary.parent}: {hint}")
 
 
-def _unsound(fault: object) -> BackupError:
+def _not_sound(fault: object) -> BackupError:
     return BackupError(f"the copy is not sound ({fault}): the database itself may be damaged, see 'sensorlogd db check'")
 
 
-def _prove(conn: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
+def _check_copy(conn: sqlite3.Connection, path: Path) -> tuple[int, int | None]:
     """Read all of the copy. Raises BackupError if it is not sound."""
     wrong = next((line for (line,) in conn.execute("PRAGMA quick_check(1)") if line != "ok"), None)
     if wrong is not None:
-        raise _unsound(str(wrong).splitlines()[-1])
+        raise _not_sound(str(wrong).splitlines()[-1])
     return inspection.counted(conn)["readings"], inspection.facts(conn, path)["last_us"]
 
 
-def _sync(path: Path) -> None:
+def _sync_to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

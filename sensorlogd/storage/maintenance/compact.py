@@ -17,7 +17,8 @@ class NoRoom(Exception):
 
 
 def bytes_to_write(path: Path) -> int:
-    """About how much ``vacuum`` writes: a copy of what is used, the old pages into the journal, and the copy over them. Raises sqlite3.Error."""
+    """About how much ``vacuum`` writes: a copy of what is used, the old pages into the journal, and the copy over them. Raises
+    sqlite3.Error."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)) as conn:
         pages, free, size = (
             conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")

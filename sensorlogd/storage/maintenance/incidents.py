@@ -61,7 +61,7 @@ def set_aside(database: Path, now_us: int, reason: str, *, only_side_files: bool
     afterwards is harmless as long as no new database was made under the old name.
     """
     done = finish_unfinished(database)
-    database = _real(database)
+    database = _resolved(database)
     suffixes = SIDES if only_side_files else (*SIDES, "")
     planned = {f"{database.name}{suffix}": _identity(_beside(database, suffix)) for suffix in suffixes}
     if done is not None and not any(planned.values()):
@@ -81,17 +81,17 @@ def set_aside(database: Path, now_us: int, reason: str, *, only_side_files: bool
     except OSError:  # a full disk: no file has moved yet
         _remove_folder(folder)
         raise
-    return _complete(database, folder, note, is_certain=True)
+    return _complete_move(database, folder, note, is_certain=True)
 
 
 def keep(database: Path, now_us: int, reason: str, fill: Callable[[Path], None], *, is_wanted: bool) -> Incident:
     """An incident whose main file ``fill(path)`` writes: a copy of what has no name any more. Raises what it raises, and
     OSError; nothing is left then."""
-    database = _real(database)
+    database = _resolved(database)
     folder = _new_folder(database, now_us)
     try:
         fill(folder / database.name)
-        _sync(folder)
+        _sync_folder(folder)
         note = {
             "database": database.name,
             "when_us": now_us,
@@ -105,22 +105,22 @@ def keep(database: Path, now_us: int, reason: str, fill: Callable[[Path], None],
     except BaseException:
         _remove_folder(folder)
         raise
-    _link(database, folder, database.name)
-    return _incident(folder, note)
+    _make_link(database, folder, database.name)
+    return _incident_of(folder, note)
 
 
 def finish_unfinished(database: Path) -> Incident | None:
     """Complete the incident that was cut off, if there is one: to be called before the database is opened. Raises OSError."""
-    database = _real(database)
+    database = _resolved(database)
     for folder, note in _notes(database):
         if note["state"] == _MOVING:
-            return _complete(database, folder, note)
+            return _complete_move(database, folder, note)
     return None
 
 
 def all_incidents(database: Path) -> list[Incident]:
     """What was set aside of this database, the newest last; whatever else lies there is passed over."""
-    return [_incident(folder, note) for folder, note in _notes(_real(database))]
+    return [_incident_of(folder, note) for folder, note in _notes(_resolved(database))]
 
 
 def unfinished_salvage(database: Path) -> list[Incident]:
@@ -132,10 +132,10 @@ def unfinished_salvage(database: Path) -> list[Incident]:
 
 def find(database: Path, name: str) -> Incident | None:
     """The incident of that name (of its folder)."""
-    database = _real(database)
+    database = _resolved(database)
     folder = database.parent / FOLDER / name
     note = _read_note(folder) if name and Path(name).name == name else None
-    return None if note is None or note["database"] != database.name else _incident(folder, note)
+    return None if note is None or note["database"] != database.name else _incident_of(folder, note)
 
 
 def mark_salvaged(incident: Incident) -> None:
@@ -156,8 +156,8 @@ def remove(incident: Incident) -> None:
             file.unlink(missing_ok=True)
     (incident.folder / NOTE).unlink(missing_ok=True)
     incident.folder.rmdir()
-    _sync(incident.folder.parent)
-    _sync(parent)
+    _sync_folder(incident.folder.parent)
+    _sync_folder(parent)
 
 
 def _remove_folder(folder: Path) -> None:
@@ -171,7 +171,7 @@ def _remove_folder(folder: Path) -> None:
 # ---- moving ------------------------------------------------------------------------------------------------------------
 
 
-def _complete(database: Path, folder: Path, note: dict[str, Any], *, is_certain: bool = False) -> Incident:
+def _complete_move(database: Path, folder: Path, note: dict[str, Any], *, is_certain: bool = False) -> Incident:
     """Move what has not been moved yet, make the links, and note that it is whole. May be repeated.
 
     ``is_certain``: nothing came between the plan and this. Otherwise, while the main file waits, whatever lies beside it
@@ -183,18 +183,18 @@ def _complete(database: Path, folder: Path, note: dict[str, Any], *, is_certain:
         name = f"{database.name}{suffix}"
         if name in planned:
             _move(_beside(database, suffix), folder / name, None if is_certain or main_waits else planned[name])
-    _sync(folder)
-    _sync(database.parent)  # the main file does not go before its WAL has gone for certain
+    _sync_folder(folder)
+    _sync_folder(database.parent)  # the main file does not go before its WAL has gone for certain
     if main_waits:
         _move(database, folder / database.name, None)
-        _sync(folder)
-        _sync(database.parent)
+        _sync_folder(folder)
+        _sync_folder(database.parent)
     for name in planned:
-        _link(database, folder, name)
-    _sync(database.parent)
+        _make_link(database, folder, name)
+    _sync_folder(database.parent)
     whole = {**note, "state": _WHOLE}
     _write_note(folder, whole)
-    return _incident(folder, whole)
+    return _incident_of(folder, whole)
 
 
 def _move(source: Path, target: Path, identity: Sequence[int] | None) -> None:
@@ -205,7 +205,7 @@ def _move(source: Path, target: Path, identity: Sequence[int] | None) -> None:
         source.rename(target)
 
 
-def _link(database: Path, folder: Path, name: str) -> None:
+def _make_link(database: Path, folder: Path, name: str) -> None:
     if not (folder / name).exists():
         return
     link = database.with_name(_link_name(database.name, folder.name, name))
@@ -222,7 +222,7 @@ def _new_folder(database: Path, now_us: int) -> Path:
     """A folder whose name, and the names of whose links, nobody has. On the disk when this returns."""
     damaged = database.parent / FOLDER
     damaged.mkdir(exist_ok=True)
-    _sync(database.parent)
+    _sync_folder(database.parent)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_us / 1e6))
     number = 0
     while True:
@@ -233,7 +233,7 @@ def _new_folder(database: Path, now_us: int) -> Path:
             continue  # of a former release, which left the files there
         with contextlib.suppress(FileExistsError):
             folder.mkdir()
-            _sync(damaged)
+            _sync_folder(damaged)
             return folder
 
 
@@ -242,7 +242,7 @@ def _new_folder(database: Path, now_us: int) -> Path:
 
 def _notes(database: Path) -> list[tuple[Path, dict[str, Any]]]:
     """(folder, note) of this database's incidents, the newest last."""
-    return sorted(_each_note(database), key=lambda found: (found[1]["when_us"], _number(found[0].name)))
+    return sorted(_each_note(database), key=lambda found: (found[1]["when_us"], _number_in_name(found[0].name)))
 
 
 def _each_note(database: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -256,7 +256,7 @@ def _each_note(database: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder, note
 
 
-def _number(name: str) -> int:
+def _number_in_name(name: str) -> int:
     """The number at the end of a folder's name, which tells incidents of one second apart; 0 if there is none."""
     _, _, number = name.partition("-")
     return int(number) if number.isdecimal() else 0
@@ -282,10 +282,11 @@ def _write_note(folder: Path, note: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(folder / NOTE)
-    _sync(folder)
+    _sync_folder(folder)
 
 
-def _incident(folder: Path, note: Mapping[str, Any]) -> Incident:
+def _incident_of(folder: Path, note: Mapping[str, Any]) -> Incident:
+    """The incident that a note tells of; ``files`` are those of the note that are in the folder."""
     sizes: dict[str, int] = {}
     for name in note["files"]:
         with contextlib.suppress(OSError):
@@ -308,7 +309,7 @@ def _incident(folder: Path, note: Mapping[str, Any]) -> Incident:
 # ---- files -------------------------------------------------------------------------------------------------------------
 
 
-def _real(database: Path) -> Path:
+def _resolved(database: Path) -> Path:
     """The file that a symbolic link leads to, because SQLite follows links and puts the WAL beside that file."""
     return Path(os.path.realpath(database))
 
@@ -330,7 +331,7 @@ def _escaped(name: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
-def _sync(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

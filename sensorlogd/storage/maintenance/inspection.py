@@ -134,9 +134,9 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     damaged = bool(
         conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
     )
-    for series, tier, start in _chosen(conn, snapshot, sample, random.Random(seed)):
+    for series, tier, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
         end = resolutions.bucket(start, tier, zone)[1]
-        if end > edge or not snapshot.is_kept(series, 0, start) or not _counts(snapshot, conn, series, tier, start, end):
+        if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, tier, start, end):
             continue
         stored = conn.execute(
             f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, tier, start)
@@ -148,7 +148,7 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         if damaged and (expected is None or stored[0] > expected.n):
             outlived += 1  # some of its readings were lost with a page, and it came back: it knows more than is left
             continue
-        different = _difference(RollUp(*stored), expected)
+        different = _differing_columns(RollUp(*stored), expected)
         if different:
             yield (
                 f"{names.get(series, series)}: the {resolutions.NAMES.get(tier, tier)} roll-up at {start} differs in {different}",
@@ -159,7 +159,9 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     yield f"{compared} roll-ups compared with their readings", None
 
 
-def _chosen(conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random) -> Iterator[tuple[int, int, int]]:
+def _random_roll_ups(
+    conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random
+) -> Iterator[tuple[int, int, int]]:
     """Roll-ups at random times of random series, the coarse tiers as often as the fine ones."""
     spans = [
         row
@@ -174,14 +176,14 @@ def _chosen(conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: r
     ]
     for _ in range(sample if spans else 0):
         series, tier, first, last = chance.choice(spans)
-        at = chance.randint(first, last)
+        at_us = chance.randint(first, last)
         (start,) = conn.execute(
-            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, at)
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, at_us)
         ).fetchone()
         yield series, tier, start
 
 
-def _counts(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
+def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
     """Whether the roll-up is valid: neither outdated nor with a dirty minute."""
     valid_until = snapshot.valid_until(series, tier)
     if valid_until is not None and end > valid_until:
@@ -191,7 +193,8 @@ def _counts(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int
     ).fetchone()
 
 
-def _difference(stored: RollUp, expected: RollUp | None) -> str:
+def _differing_columns(stored: RollUp, expected: RollUp | None) -> str:
+    """Names of the columns that differ, for people; empty: none. Sums and means may differ by RELATIVE."""
     if expected is None:
         return "that there are no readings"
     wrong = [name for name in EXACT if getattr(stored, name) != getattr(expected, name)]

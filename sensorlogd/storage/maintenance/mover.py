@@ -1,9 +1,9 @@
 """Move readings from ``recent`` (by time) to ``history`` (by series), a block at a time, in short slices.
 
-A block is at most 300,000 readings, and begun once there are so many or the oldest is an hour old. It is copied by ranges of series, so that the rows of one series land
-next to each other in ``history`` and few pages are written; then ``moved_until_us`` advances in one small transaction,
-and from that commit on readers look in ``history``; then the block is deleted from ``recent`` by time. Whatever is
-interrupted, by a crash too, leaves the union that readers see unchanged:
+A block is at most 300,000 readings, and begun once there are so many or the oldest is an hour old. It is copied by ranges of
+series, so that the rows of one series land next to each other in ``history`` and few pages are written; then ``moved_until_us``
+advances in one small transaction, and from that commit on readers look in ``history``; then the block is deleted from ``recent``
+by time. Whatever is interrupted, by a crash too, leaves the union that readers see unchanged:
 
     copying    history holds copies >= moved_until_us; readers ignore them; after a start the copying begins again,
                which is safe because what is there already is left alone
@@ -46,7 +46,7 @@ class MoverState(Enum):
 
 
 class Mover:
-    """``step`` does one slice. Owned by the writer thread.
+    """Moves readings from ``recent`` to ``history``, block by block; ``step`` does one slice. Owned by the writer thread.
 
     ``lag_us``: readings younger than this stay where they are, so that ordinary lateness does not meet the mover.
     ``slice_s``: how long a slice should take; it is measured and kept there on any machine.
@@ -71,7 +71,7 @@ class Mover:
         # those of a few series, allows: every further window touches each series' last page once more.
         self._series: list[int] = []
         self._window = (0, 0)
-        self._at = 0  # the next series (index) to copy in this window
+        self._next_series = 0  # index of the series to copy next in this window
         self._window_rows = float(block_rows)
         self._copy_pace = Pace(slice_s, 15_000, _LEAST_ROWS, block_rows, slower=0.2)  # readings to copy at once, about
         self._row_s = 0.0  # what passing over one row of the window takes, as measured
@@ -148,6 +148,8 @@ class Mover:
     # ---- choosing --------------------------------------------------------------------------------------------------
 
     def _choose_block(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        """Begin to copy a block, if enough readings wait for one, or the oldest has waited for ``block_us``. Returns whether
+        it has."""
         limit = now_us - self.lag_us  # nothing newer is touched: a reading dated tomorrow is just not moved yet
         oldest = moving.oldest(conn, self.moved_until_us)
         if oldest is None or oldest >= limit:
@@ -183,32 +185,35 @@ class Mover:
         self._until_us = until_us
         self._window_rows = min(self._window_rows, float(_SERIES_ROWS * max(len(self._series), 1)))
         self._window = (self.moved_until_us, self.moved_until_us)
-        self._at = len(self._series)
+        self._next_series = len(self._series)
         self.state = MoverState.COPYING
 
     # ---- copying ---------------------------------------------------------------------------------------------------
 
     def _copy_slice(self, conn: sqlite3.Connection) -> bool:
-        if self._at >= len(self._series):
+        """Copy the next series of the window; behind the last one open the next window, or end the copying of the block. Returns
+        True: there is always more to do."""
+        if self._next_series >= len(self._series):
             if self._window[1] >= self._until_us:
-                self._advance(conn)
+                self._end_copying(conn)
                 return True
-            self._next_window(conn)
+            self._open_next_window(conn)
         many = max(int(self._copy_pace.rows * len(self._series) / self._window_rows), 1)
-        group = self._series[self._at : self._at + many]
+        group = self._series[self._next_series : self._next_series + many]
         if not group:  # no series at all: nothing can be in the block
-            self._advance(conn)
+            self._end_copying(conn)
             return True
         with transaction(conn):
             began = time.perf_counter()
             copied = moving.copy(conn, self._window, group[0], group[-1])
             took = time.perf_counter() - began
         self.moved += copied
-        self._at += len(group)
-        self._adapt(took, len(group), len(group) == many)
+        self._next_series += len(group)
+        self._adapt_pace(took, len(group), len(group) == many)
         return True
 
-    def _next_window(self, conn: sqlite3.Connection) -> None:
+    def _open_next_window(self, conn: sqlite3.Connection) -> None:
+        """Go on to the next window of the block. It holds about as many rows as can be passed over in a part of a slice."""
         if not self._was_slow:
             self._window_rows = min(self._window_rows * 1.25, float(self.block_rows))
         if self._row_s:
@@ -218,10 +223,11 @@ class Mover:
         start = self._window[1]
         last = moving.end_of(conn, start, self._until_us, int(self._window_rows))
         self._window = (start, self._until_us if last is None else min(last + 1, self._until_us))
-        self._at = 0
+        self._next_series = 0
         self._was_slow = False
 
-    def _adapt(self, took: float, many: int, is_full: bool) -> None:
+    def _adapt_pace(self, took: float, many: int, is_full: bool) -> None:
+        """Learn from a slice that took ``took`` seconds. ``many``: series in it; ``is_full``: as many as were wanted."""
         scan = min(self._row_s * self._window_rows, self.slice_s / _SCAN_SHARE)
         room = self.slice_s - scan
         work = max(took - scan, took / 4, 1e-5)
@@ -231,7 +237,7 @@ class Mover:
         if work > room or is_full:  # the few series at the end of a window say nothing about more
             self._copy_pace.measured(work, room)
 
-    def _advance(self, conn: sqlite3.Connection) -> None:
+    def _end_copying(self, conn: sqlite3.Connection) -> None:
         with transaction(conn):
             moving.advance(conn, self._until_us)
         self.moved_until_us = self._until_us

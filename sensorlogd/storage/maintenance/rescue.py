@@ -33,7 +33,9 @@ def rescue(db: OpenDatabase, now_us: int, *, removed: bool, min_free: int) -> st
     with contextlib.suppress(sqlite3.Error):  # a file that only got another name is whole then
         db.conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     try:
-        incident = incidents.keep(db.path, now_us, reason, lambda target: _copy(db.conn, target, min_free), is_wanted=removed)
+        incident = incidents.keep(
+            db.path, now_us, reason, lambda target: _copy_database(db.conn, target, min_free), is_wanted=removed
+        )
     except (sqlite3.Error, OSError) as error:
         raise NoRescue(f"what was open cannot be copied: {error}") from error
     for side in db.sides():
@@ -55,7 +57,7 @@ def _reason(db: OpenDatabase, removed: bool) -> str:
     return f"{db.path} was {'removed' if removed else 'replaced by another file'} while running"
 
 
-def _copy(conn: sqlite3.Connection, target: Path, min_free: int) -> None:
+def _copy_database(conn: sqlite3.Connection, target: Path, min_free: int) -> None:
     """Raises sqlite3.Error, OSError."""
     needed = conn.execute("PRAGMA page_count").fetchone()[0] * conn.execute("PRAGMA page_size").fetchone()[0]
     found = os.statvfs(target.parent)

@@ -62,7 +62,8 @@ class RetentionPlan:
 
 
 class Retention:
-    """``step`` does one slice. Owned by the writer thread, but for ``plan``. ``zone``: of the day that cuts fall on."""
+    """Deletes what has expired; ``step`` does one slice. Owned by the writer thread, but for ``plan``. ``zone``: of the day that
+    cuts fall on."""
 
     def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
         self.zone = zone
@@ -91,16 +92,17 @@ class Retention:
     def step(self, conn: sqlite3.Connection, now_us: int) -> bool:
         """One slice in its own transaction; True while this round has more to do. Raises sqlite3.Error."""
         began = time.perf_counter()
-        more = self._step(conn, now_us)
+        more = self._do_slice(conn, now_us)
         self.longest_slice_s = max(self.longest_slice_s, time.perf_counter() - began)
         return more
 
-    def _step(self, conn: sqlite3.Connection, now_us: int) -> bool:
+    def _do_slice(self, conn: sqlite3.Connection, now_us: int) -> bool:
+        """What ``step`` does: what was dropped for room goes first, then this round's expired rows, then free pages."""
         if self._dropping:
             self._delete_next(conn, self._dropping)
             return True
         if self._work is None:
-            self._work = self._begin(conn, now_us)
+            self._work = self._begin_round(conn, now_us)
         if self._work:
             self._delete_next(conn, self._work)
             return True
@@ -111,7 +113,7 @@ class Retention:
 
     # ---- a round ---------------------------------------------------------------------------------------------------
 
-    def _begin(self, conn: sqlite3.Connection, now_us: int) -> list[tuple[int, int, int]]:
+    def _begin_round(self, conn: sqlite3.Connection, now_us: int) -> list[tuple[int, int, int]]:
         """Store this round's cuts, one transaction, and list what is to be deleted."""
         plan = self._plan
         stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
@@ -154,19 +156,19 @@ class Retention:
         deadline = time.perf_counter() + self.slice_s / 2
         while work:
             series, tier, cut = work[-1]
-            if self._delete(conn, series, tier, cut):
+            if self._delete_slice(conn, series, tier, cut):
                 return
             self._done[series, tier] = max(cut, self._done.get((series, tier), 0))
             work.pop()
             if time.perf_counter() >= deadline:
                 return
 
-    def _delete(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
+    def _delete_slice(self, conn: sqlite3.Connection, series: int, tier: int, cut: int) -> bool:
         """Delete some rows of one series and tier older than ``cut``; True if more may be left."""
-        cut = _hour(cut)
-        if _oldest(conn, series, tier, cut) is None:
+        cut = _begin_of_hour(cut)
+        if _oldest_time(conn, series, tier, cut) is None:
             return False
-        end = _oldest(conn, series, tier, cut, int(self._delete_pace))
+        end = _oldest_time(conn, series, tier, cut, int(self._delete_pace))
         with transaction(conn):
             began = time.perf_counter()
             deleted = _delete_before(conn, series, tier, cut if end is None else end)
@@ -236,22 +238,23 @@ class Retention:
                 # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
                 # they are.
                 conn.executemany(
-                    "DELETE FROM dirty WHERE series_id = ? AND start < ?", [(identity, _hour(cut)) for identity in chosen]
+                    "DELETE FROM dirty WHERE series_id = ? AND start < ?",
+                    [(identity, _begin_of_hour(cut)) for identity in chosen],
                 )
                 conn.executemany(
                     "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?",
-                    [(_hour(cut), identity) for identity in chosen],
+                    [(_begin_of_hour(cut), identity) for identity in chosen],
                 )
             self.read_cuts(conn)
             return work
         return []
 
 
-def _hour(cut_us: int) -> int:
+def _begin_of_hour(cut_us: int) -> int:
     return cut_us - cut_us % (resolutions.HOUR * resolutions.SECOND_US)
 
 
-def _oldest(conn: sqlite3.Connection, series: int, tier: int, before_us: int, skipped: int | None = None) -> int | None:
+def _oldest_time(conn: sqlite3.Connection, series: int, tier: int, before_us: int, skipped: int | None = None) -> int | None:
     """When the oldest row is, or the one behind ``skipped`` of them; None: there is none."""
     if not tier:
         return moving.oldest_settled(conn, series, before_us, skipped)
@@ -271,7 +274,7 @@ def _delete_before(conn: sqlite3.Connection, series: int, tier: int, until_us: i
 
 
 def _settled_until(conn: sqlite3.Connection) -> int:
-    """Older readings are rolled up and settled."""
+    """The time before which all readings are rolled up and settled."""
     marks = meta.marks(conn)
     return min(marks.edge_us, marks.moved_until_us)
 

@@ -46,7 +46,8 @@ class Spoilt(sqlite3.DatabaseError):
 
 
 class Scrub:
-    """Of one opening. ``rounds``: how often all of it has been read."""
+    """Reads all tables of one opening again and again, a little at a time, to find damage. ``rounds``: how often all of it has
+    been read."""
 
     def __init__(self) -> None:
         self.rounds = 0
@@ -64,11 +65,13 @@ class Scrub:
                 raise Spoilt(f"table {table}: {str(line).splitlines()[-1]}")
         rounds = self.rounds
         while True:
-            self._some(conn)
+            self._read_next_rows(conn)
             if time.monotonic() >= until or self.rounds != rounds:
                 return
 
-    def _some(self, conn: sqlite3.Connection) -> None:
+    def _read_next_rows(self, conn: sqlite3.Connection) -> None:
+        """Read the next ROWS_AT_ONCE rows of a table. Behind its last row the next table follows; behind the last table a
+        round is over."""
         table = tuple(LARGE)[self._table]
         key = LARGE[table]
         names, marks = ", ".join(key), ", ".join("?" * len(key))

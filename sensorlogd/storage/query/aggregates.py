@@ -115,7 +115,7 @@ def _twmean(span: Span) -> float | None:
 
 
 def _increase(span: Span) -> float | None:
-    """From the last reading before the bucket to its last; not extrapolated."""
+    """What the counter rose by from the last reading before the bucket to its last; not extrapolated."""
     return total((*span.part("increase"), *span.part("_rises")[1:], span.rise))
 
 
@@ -148,10 +148,10 @@ def _states(span: Span) -> dict[str, float] | None:
     for value, us in (*zip(span.part("last")[:-1], span.part("_steps")[:-1], strict=True), *span.held):
         key = state_key(value)
         found[key] = found.get(key, 0) + us
-    return {key: us / 1e6 for key, us in sorted(found.items(), key=lambda item: _place(item[0])) if us}
+    return {key: us / 1e6 for key, us in sorted(found.items(), key=lambda item: _state_order(item[0])) if us}
 
 
-def _place(key: str) -> float:
+def _state_order(key: str) -> float:
     return math.inf if key == OTHER else float(key)
 
 
@@ -187,7 +187,7 @@ def _spread(span: Span) -> float | None:
 
 
 def compass(degrees: float) -> float:
-    """In [0, 360): a tiny negative number modulo 360 is 360."""
+    """A direction in [0, 360): a tiny negative number modulo 360 is 360."""
     degrees %= 360.0
     return 0.0 if degrees == 360.0 else degrees
 
@@ -246,7 +246,8 @@ DEFAULT = ("mean", "min", "max")
 
 
 def aggregate(name: str, kind: str = "gauge") -> Aggregate:
-    """The aggregate of that name for a series of that kind; ``pNN`` is a percentile. Raises ValueError that names what there is."""
+    """The aggregate of that name for a series of that kind; ``pNN`` is a percentile. Raises ValueError that names what there
+    is."""
     if kind == "angle":
         if is_blank_for_angles(name):
             return Aggregate(_nothing, (), "none")
@@ -263,7 +264,7 @@ def aggregate(name: str, kind: str = "gauge") -> Aggregate:
         near = get_close_matches(name, NAMES, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"unknown aggregate {name!r}{hint}; known: {', '.join(AGGREGATES)}, median, p95 (any pNN)")
-    return Aggregate(lambda span: _of_sorted(span.sorted_values, fraction), digits="value", ranked=True)
+    return Aggregate(lambda span: _percentile(span.sorted_values, fraction), digits="value", ranked=True)
 
 
 def is_blank_for_angles(name: str) -> bool:
@@ -279,11 +280,11 @@ def percentile(name: str) -> float | None:
     return float(match[1]) / 100 if match else None
 
 
-def _of_sorted(values: SortedRuns | None, fraction: float) -> float | None:
+def _percentile(values: SortedRuns | None, fraction: float) -> float | None:
     """Linear interpolation between the closest ranks, as numpy and spreadsheets do (Hyndman and Fan, type 7)."""
     if not values:
         return None
-    at = (len(values) - 1) * fraction
-    low = math.floor(at)
+    rank = (len(values) - 1) * fraction
+    low = math.floor(rank)
     below, above = values[low], values[min(low + 1, len(values) - 1)]
-    return below + (above - below) * (at - low)
+    return below + (above - below) * (rank - low)

@@ -105,7 +105,7 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         until = step.bucket(until - 1, ask.zone)[1]
     if conversion is not None:
         conversion.check(ask.aggregates)
-    source, resolution = _source(segments, step, since, until, ask, [each.ranked for each in chosen])
+    source, resolution = _source_and_resolution(segments, step, since, until, ask, [each.ranked for each in chosen])
     cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:
         notes.append(
@@ -113,9 +113,9 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         )
     if kind == "angle" and (blank := [name for name in ask.aggregates if aggs.is_blank_for_angles(name)]):
         notes.append(f"{', '.join(blank)}: says nothing about directions, left empty; mean, stddev and resultant do")
-    rows = _rows(segments, step, since, until, ask, chosen, bool(counts))
+    rows = _bucket_rows(segments, step, since, until, ask, chosen, bool(counts))
     if ask.fill in ("previous", "linear"):
-        rows = _filled(rows, ask, chosen, segments, since, kind)
+        rows = _with_empty_filled(rows, ask, chosen, segments, since, kind)
     if conversion is not None:
         rows = _converted(rows, ask.aggregates, conversion)
     return Answer(step, since, until, source, resolution, rows, notes)
@@ -139,7 +139,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
 
 
 def _for_points(segments: Segments, since_us: int, until_us: int, max_points: int, zone: str) -> Step:
-    """From the ladder; not finer than what is still kept of the range."""
+    """The step of the ladder for so many points; not finer than what is still kept of the range."""
     step = grid.for_points(since_us, until_us, max_points, zone)
     cut = segments.cut_us(0)
     if cut is None or since_us >= cut:
@@ -152,18 +152,20 @@ def _for_points(segments: Segments, since_us: int, until_us: int, max_points: in
     return step
 
 
-def _usable(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]], ask: Ask) -> list[int]:
+def _usable_tiers(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
     if step.about_us < resolutions.MINUTE * resolutions.SECOND_US:
         return []
     return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
 
 
-def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, ranked: Sequence[bool]) -> tuple[Source, str]:
+def _source_and_resolution(
+    segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, ranked: Sequence[bool]
+) -> tuple[Source, str]:
     """(source, resolution) of the answer. Known before the first row, so that a stream can begin with them."""
     if all(ranked):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
-    for tier in _usable(segments, step, ask.zone, edges, ask):
+    for tier in _usable_tiers(segments, step, ask.zone, edges):
         whole = segments.whole_buckets(since_us, until_us, tier)
         if whole is not None:
             exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
@@ -171,7 +173,7 @@ def _source(segments: Segments, step: Step, since_us: int, until_us: int, ask: A
     return "readings", "raw"
 
 
-def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[list[tuple[int, int]]]:
+def _buckets_in_chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[list[tuple[int, int]]]:
     """The buckets as (start, end), so many at a time that the number of their segments stays bounded."""
     width = max(step.about_us // (resolutions.HOUR * resolutions.SECOND_US), 1)
     size = int(max(min(SEGMENTS_AT_ONCE // width, 2_000), 1))
@@ -180,14 +182,16 @@ def _chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[lis
         yield chunk
 
 
-def _rows(
+def _bucket_rows(
     segments: Segments, step: Step, since_us: int, until_us: int, ask: Ask, chosen: Sequence[Aggregate], counts: bool
 ) -> Iterator[BucketRow]:
+    """The rows of the answer, in order. Without ``fill`` empty buckets are left out, but for those with failed readings to
+    count."""
     sorting = any(each.ranked for each in chosen)
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
-    for edges in _chunks(step, since_us, until_us, ask.zone):
+    for edges in _buckets_in_chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
-        usable = _usable(segments, step, ask.zone, edges, ask)
+        usable = _usable_tiers(segments, step, ask.zone, edges)
         found: list[Segment] = segments.collect(begin, end, usable, edges)
         for (start, _), span in zip(edges, reduction.spans(found, edges, begin, end), strict=True):
             empty = span.i == span.j
@@ -199,7 +203,7 @@ def _rows(
             yield BucketRow(start, values, 0 if empty else span.n, round(span.covered_us / (span.end_us - span.start_us), 6))
 
 
-def _filled(
+def _with_empty_filled(
     rows: Iterable[BucketRow], ask: Ask, chosen: Sequence[Aggregate], segments: Segments, since_us: int, kind: str
 ) -> Iterator[BucketRow]:
     """Empty buckets get values; only those aggregates that are values of the series (not counts, sums or differences)."""
@@ -213,24 +217,24 @@ def _filled(
     for row in rows:
         if row.readings:
             for index, empty in enumerate(waiting):
-                yield _between(before, empty, row, fillable, kind)
+                yield _interpolated(before, empty, row, fillable, kind)
                 waiting[index] = row  # free the rows that were sent
             waiting = []
             before = row
             yield row
         elif ask.fill == "previous":
-            yield row if before is None else _like(row, before, fillable)
+            yield row if before is None else _filled_from(row, before, fillable)
         else:
             waiting.append(row)
     yield from waiting  # behind the last reading there is nothing to interpolate to
 
 
-def _like(row: BucketRow, before: BucketRow, fillable: Sequence[bool]) -> BucketRow:
+def _filled_from(row: BucketRow, before: BucketRow, fillable: Sequence[bool]) -> BucketRow:
     values = tuple(old if fill else own for own, old, fill in zip(row.values, before.values, fillable, strict=True))
     return row._replace(values=values)
 
 
-def _between(before: BucketRow | None, row: BucketRow, after: BucketRow, fillable: Sequence[bool], kind: str) -> BucketRow:
+def _interpolated(before: BucketRow | None, row: BucketRow, after: BucketRow, fillable: Sequence[bool], kind: str) -> BucketRow:
     if before is None:
         return row
     share = (row.start_us - before.start_us) / (after.start_us - before.start_us)
@@ -278,19 +282,19 @@ def readings(
         since_us = max(since_us, after[0])
     merged: Iterable[Point] = ()
     if len(series) == 1:
-        merged = _stream(snapshot, series[0], since_us, until_us)
+        merged = _points_of(snapshot, series[0], since_us, until_us)
     else:
         settled, fresh = snapshot.readings.spans(since_us, until_us)
         if settled is not None:
-            merged = heapq.merge(*(_stream(snapshot, identity, *settled) for identity in sorted(series)))
+            merged = heapq.merge(*(_points_of(snapshot, identity, *settled) for identity in sorted(series)))
         if fresh is not None:
-            merged = chain(merged, _fresh(snapshot, series, *fresh))
+            merged = chain(merged, _fresh_points(snapshot, series, *fresh))
     for point in merged:
         if after is None or (point.ts_us, point.series) > after:
             yield point
 
 
-def _fresh(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
+def _fresh_points(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
     """Fresh readings lie in the order of the answer, so one pass reads all series."""
     wanted = frozenset(series)
     for rows in snapshot.readings.fresh_stamped(since_us, until_us, FRESH_AT_ONCE):
@@ -299,7 +303,7 @@ def _fresh(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: i
                 yield Point._make(row)
 
 
-def _stream(snapshot: Snapshot, series: int, since_us: int, until_us: int) -> Iterator[Point]:
+def _points_of(snapshot: Snapshot, series: int, since_us: int, until_us: int) -> Iterator[Point]:
     for rows in Segments(snapshot, series, BASE).chunks(since_us, until_us):
         for ts, value, quality in rows:
             yield Point(ts, series, value, quality)

@@ -64,7 +64,7 @@ class Following:
         """End a look, of which all pages have been read."""
         if self._is_whole:
             self.floor_us = self._keep_from_us
-            self._forget()
+            self._forget_seen()
 
     def page(self, log: Log) -> list[Reading] | None:
         """The next readings that are new, by time and then series; None: this look is over. Raises sqlite3.Error."""
@@ -88,6 +88,7 @@ class Following:
         return True
 
     def _note_late(self, marks: dict[tuple[int, int], int]) -> None:
+        """Note the minutes behind the floor that were marked since the last look: readings came late there."""
         known, self._marks = self._marks, marks
         if known is None:
             return
@@ -108,7 +109,7 @@ class Following:
         else:
             self.late.append(Late(series, start_us, start_us + MINUTE_US))
 
-    def _forget(self) -> None:
+    def _forget_seen(self) -> None:
         """What lies behind the floor; and if that is not enough, the older half, behind a higher floor."""
         if self._kept > KEPT_MOST:
             times = sorted(ts for seen in self._seen.values() for ts in seen)

@@ -23,7 +23,8 @@ EVER_US, EVERYTHING = 1 << 61, -(1 << 62)
 
 
 class Gap(NamedTuple):
-    """``since_us``: the last usable reading before it, or where the range begins if there is none. ``until_us``: the first one after it; None: there is none yet."""
+    """``since_us``: the last usable reading before it, or where the range begins if there is none. ``until_us``: the first one
+    after it; None: there is none yet."""
 
     since_us: int
     until_us: int | None
@@ -32,8 +33,8 @@ class Gap(NamedTuple):
 def gaps(segments: Segments, since_us: int, until_us: int, least_us: int) -> Iterator[Gap]:
     """Those that touch [since, until) and are longer than ``least_us``, which is the heartbeat or more, in order of time.
 
-    Where nothing usable came before, one begins at ``since_us``, as the asker knows of the series from then on. Where readings and minutes have expired, those within an hour are not seen.
-    """
+    Where nothing usable came before, one begins at ``since_us``, as the asker knows of the series from then on. Where readings
+    and minutes have expired, those within an hour are not seen."""
     cuts = [segments.cut_us(tier) for tier in (0, MINUTE, QUARTER, HOUR)]
     known_us = min(EVERYTHING if cut is None else cut for cut in cuts)
     begin_us = max(since_us, known_us)

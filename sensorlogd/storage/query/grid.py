@@ -1,12 +1,12 @@
 """Where the buckets of an answer begin and end: steps aligned to the clock, and the ladder that a picture takes.
 
-A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do), but for those that the local clock shows otherwise. 2h, 3h,
-4h, 6h, 8h, 12h and 24h are parts of the local day: 00:00, 06:00 ...; the one in which clocks are set is longer or shorter. Where
-clocks differ from UTC by a part of an hour (+05:30, +05:45, -03:30) others of half an hour to a day lie on the grid of the local
-clock, too, so that an hour begins when it begins there; if such a clock is set, the bucket ends at that moment. A step of ``d``, ``w``, ``mo`` or ``y`` is
-made of calendar days of the zone: 23, 24 or 25 hours; weeks begin on Monday, several days count from a Monday, months and
-years from January of year 0. Every instant is in one bucket only, and the same step has the same edges whatever the range.
-"""
+A step of ``us`` to ``h`` lies on the UTC grid (as the stored tiers do), but for those that the local clock shows otherwise. 2h,
+3h, 4h, 6h, 8h, 12h and 24h are parts of the local day: 00:00, 06:00 ...; the one in which clocks are set is longer or shorter.
+Where clocks differ from UTC by a part of an hour (+05:30, +05:45, -03:30) others of half an hour to a day lie on the grid of the
+local clock, too, so that an hour begins when it begins there; if such a clock is set, the bucket ends at that moment. A step of
+``d``, ``w``, ``mo`` or ``y`` is made of calendar days of the zone: 23, 24 or 25 hours; weeks begin on Monday, several days count
+from a Monday, months and years from January of year 0. Every instant is in one bucket only, and the same step has the same edges
+whatever the range."""
 
 from __future__ import annotations
 
@@ -77,10 +77,10 @@ class Step:
             start = ts_us - ts_us % self.count
             return start, start + self.count
         local = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).date()
-        first, following = self._dates(local)
+        first, following = self._step_days(local)
         start, end = resolutions.midnight(first, zone), resolutions.midnight(following, zone)
         if ts_us < start:  # the clock went back over midnight: this hour of the day before came twice
-            first, following = self._dates(date.fromordinal(first - 1))
+            first, following = self._step_days(date.fromordinal(first - 1))
             start, end = resolutions.midnight(first, zone), start
         return start, end
 
@@ -101,22 +101,22 @@ class Step:
 
     def _local_bucket(self, ts_us: int, zone: str) -> tuple[int, int]:
         """On the grid of the offset that holds at ``ts_us``, and not beyond the time for which that grid holds."""
-        phase = _phase(ts_us, self.count, zone)
+        phase = _grid_offset_us(ts_us, self.count, zone)
         start = ts_us - (ts_us + phase) % self.count
         end = start + self.count
-        if _phase(start, self.count, zone) != phase:
-            start = _first_with(phase, self.count, zone, start, ts_us)
-        if _phase(end - 1, self.count, zone) != phase:
-            end = _first_with(_phase(end - 1, self.count, zone), self.count, zone, ts_us, end - 1)
+        if _grid_offset_us(start, self.count, zone) != phase:
+            start = _first_with_phase(phase, self.count, zone, start, ts_us)
+        if _grid_offset_us(end - 1, self.count, zone) != phase:
+            end = _first_with_phase(_grid_offset_us(end - 1, self.count, zone), self.count, zone, ts_us, end - 1)
         return start, end
 
-    def _dates(self, day: date) -> tuple[int, int]:
+    def _step_days(self, day: date) -> tuple[int, int]:
         """First day, and first day of the following step, as ordinals. 0001-01-01 is a Monday and has ordinal 1."""
         if self.unit == "d":
             first = (day.toordinal() - 1) // self.count * self.count + 1
             return first, first + self.count
         month = (day.year * 12 + day.month - 1) // self.count * self.count
-        return _first_of(month), _first_of(month + self.count)
+        return _first_day_of_month(month), _first_day_of_month(month + self.count)
 
     def edges(self, since_us: int, until_us: int, zone: str) -> Iterator[tuple[int, int]]:
         """The buckets that touch [since, until), in order. Raises ValueError for more than a million of them."""
@@ -166,9 +166,9 @@ def _parts_of_day(ordinal: int, width_us: int, zone: str) -> tuple[int, ...]:
     day = datetime.fromordinal(ordinal)
     inner = set()
     for part in range(1, DAY_US // width_us):
-        at = (day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) - _EPOCH
-        inner.add((at.days * resolutions.DAY + at.seconds) * resolutions.SECOND_US + at.microseconds)
-    return (first, *sorted(at for at in inner if first < at < end), end)
+        instant = (day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) - _EPOCH
+        inner.add((instant.days * resolutions.DAY + instant.seconds) * resolutions.SECOND_US + instant.microseconds)
+    return (first, *sorted(instant for instant in inner if first < instant < end), end)
 
 
 def _offset_us(ts_us: int, zone: str) -> int:
@@ -178,24 +178,26 @@ def _offset_us(ts_us: int, zone: str) -> int:
     return us if us % PART_US == 0 else 0
 
 
-def _phase(ts_us: int, width_us: int, zone: str) -> int:
+def _grid_offset_us(ts_us: int, width_us: int, zone: str) -> int:
     """By how much the grid of the local clock is ahead of that of UTC; 0 where the clocks differ by whole hours."""
     offset = _offset_us(ts_us, zone)
     return offset % width_us if offset % HOUR_US else 0
 
 
-def _first_with(phase: int, width_us: int, zone: str, low: int, high: int) -> int:
-    """The first instant in (low, high] that has the phase: the moment the clock was set. Clocks are set once in so short a time."""
+def _first_with_phase(phase: int, width_us: int, zone: str, low: int, high: int) -> int:
+    """The first instant in (low, high] that has the phase: the moment the clock was set. Clocks are set once in so short a
+    time."""
     while high - low > 1:
         middle = (low + high) // 2
-        if _phase(middle, width_us, zone) == phase:
+        if _grid_offset_us(middle, width_us, zone) == phase:
             high = middle
         else:
             low = middle
     return high
 
 
-def _first_of(month: int) -> int:
+def _first_day_of_month(month: int) -> int:
+    """The ordinal of its first day. ``month``: counted from the year 0; outside the years 1 to 9999 the nearest year."""
     year, index = divmod(month, 12)
     year = min(max(year, 1), 9999)
     return date(year, index + 1, 1).toordinal()

@@ -31,13 +31,13 @@ def daemon_state(
         try:
             held = holder(database)
         except OSError as error:
-            return _unseen(facts, now, error, database)
+            return _state_by_notes(facts, now, error, database)
     if held is None:
-        return _ended(facts, now, database)
+        return _state_without_daemon(facts, now, database)
     if is_verb(held, facts):
-        state, explanation = _ended(facts, now, database)
+        state, explanation = _state_without_daemon(facts, now, database)
         return state, f"{explanation}; pid {held.pid} works on the database now"
-    return _living(facts, now, held, answered)
+    return _state_of_living(facts, now, held, answered)
 
 
 def is_verb(held: Holder, facts: dict[str, Any]) -> bool:
@@ -46,7 +46,8 @@ def is_verb(held: Holder, facts: dict[str, Any]) -> bool:
 
 
 def _spills(database: Path, since_us: int) -> list[str]:
-    """What a daemon wrote beside the database after its last note, because that took nothing: see ``daemon.writing.disk.spill``."""
+    """What a daemon wrote beside the database after its last note, because that took nothing: see
+    ``daemon.writing.disk.spill``."""
     found = []
     for path in database.parent.glob(f"{glob.escape(database.name)}.spill-*"):
         with contextlib.suppress(OSError):
@@ -55,11 +56,11 @@ def _spills(database: Path, since_us: int) -> list[str]:
     return sorted(found)
 
 
-def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
+def _state_without_daemon(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
     """The state, if nobody holds the database."""
     if not (facts.get("heartbeat_us") or facts.get("started_us") or facts.get("pid")):  # verbs leave notes, too
         return "never started", "no daemon has run on this database"
-    ago = f"{times.format_age(_age(facts, now))} ago"
+    ago = f"{times.format_age(_age_us(facts, now))} ago"
     clean = bool(facts.get("clean_shutdown"))
     if not clean and (spills := _spills(database, int(facts.get("heartbeat_us") or 0))):
         waits = ", ".join(spills)
@@ -77,12 +78,12 @@ def _ended(facts: dict[str, Any], now: int, database: Path) -> tuple[str, str]:
     return "stopped", "; ".join(sentences)
 
 
-def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None) -> tuple[str, str]:
+def _state_of_living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None) -> tuple[str, str]:
     """The state, if a daemon holds the database."""
     pid = held.pid or int(facts.get("pid") or 0)
     if answered is not True and (not facts or (held.pid and held.pid != int(facts.get("pid") or 0))):
         return "running", f"pid {pid}, has not written its status yet"
-    age = _age(facts, now)
+    age = _age_us(facts, now)
     old = answered is not True and age > HEARTBEAT_US + 3 * int(facts.get("commit_interval_us") or 0)
     note = "" if answered is True else f", by its note of {times.format_age(age)} ago"
     if old and answered is False:
@@ -90,7 +91,7 @@ def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None
     if facts.get("state") == "blocked":
         return (
             "blocked",
-            f"pid {pid} cannot write{_since(facts, now)}: {facts.get('state_reason') or 'no reason was given'}{note}",
+            f"pid {pid} cannot write{_blocked_since(facts, now)}: {facts.get('state_reason') or 'no reason was given'}{note}",
         )
     if old:
         return "hung", f"pid {pid} cannot write, or hangs: it has not written its status for {times.format_age(age)}; see its log"
@@ -98,7 +99,7 @@ def _living(facts: dict[str, Any], now: int, held: Holder, answered: bool | None
     return "running", f"pid {pid}, for {times.format_age(now - int(facts.get('started_us', now)))}{silent}{note}"
 
 
-def _since(facts: dict[str, Any], now: int) -> str:
+def _blocked_since(facts: dict[str, Any], now: int) -> str:
     """Words on when writing ended, with a blank in front; empty if that is not known."""
     if facts.get("blocked_since_us"):
         return f" since {times.format_age(now - int(facts['blocked_since_us']))} ago"
@@ -107,18 +108,18 @@ def _since(facts: dict[str, Any], now: int) -> str:
     return ""
 
 
-def _unseen(facts: dict[str, Any], now: int, error: OSError, database: Path) -> tuple[str, str]:
+def _state_by_notes(facts: dict[str, Any], now: int, error: OSError, database: Path) -> tuple[str, str]:
     """The state, if the lock may not be read: only the last status is left to judge by."""
     if not facts or facts.get("clean_shutdown"):
-        return _ended(facts, now, database)
-    age = _age(facts, now)
+        return _state_without_daemon(facts, now, database)
+    age = _age_us(facts, now)
     if age > HEARTBEAT_US + 3 * int(facts.get("commit_interval_us") or 0):
         return "crashed", f"last sign of life {times.format_age(age)} ago; whether it still lives cannot be seen ({error})"
     state = "blocked" if facts.get("state") == "blocked" else "running"
     return state, f"by its note of {times.format_age(age)} ago; whether it still lives cannot be seen ({error})"
 
 
-def _age(facts: dict[str, Any], now: int) -> int:
+def _age_us(facts: dict[str, Any], now: int) -> int:
     """How long ago the last sign of life was, in microseconds; 0 if the clock was set back since."""
     return max(now - int(facts.get("heartbeat_us") or 0), 0)
 

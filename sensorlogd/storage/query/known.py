@@ -34,12 +34,12 @@ def known_series(path: Path) -> Iterator[KnownSeries]:
     with closing(conn):
         try:
             for series, sensor, channel, unit in conn.execute(_KNOWN).fetchall():
-                yield KnownSeries(sensor, channel, unit, _count(conn, series))
+                yield KnownSeries(sensor, channel, unit, _count_about(conn, series))
         except sqlite3.Error:
             return
 
 
-def _count(conn: sqlite3.Connection, series: int) -> int:
+def _count_about(conn: sqlite3.Connection, series: int) -> int:
     """The hours that are rolled up; where there are none, the readings."""
     (rolled,) = conn.execute(
         "SELECT coalesce(sum(n_good + n_not_evaluated + n_suspect + n_fail + n_missing), 0) FROM rollup"

@@ -46,9 +46,9 @@ class UnknownSeries(LogError):
 class Series:
     """One channel of one sensor. ``retired_us``: when it left the configuration, if it did.
 
-    ``decimals``: its resolution, as the configuration says. ``seen_decimals``: the most places that its values came with; None where
-    nothing is known yet, or they are no decimal numbers. ``valid``: lowest and highest possible value, as far as the configuration says.
-    """
+    ``decimals``: its resolution, as the configuration says. ``seen_decimals``: the most places that its values came with; None
+    where nothing is known yet, or they are no decimal numbers. ``valid``: lowest and highest possible value, as far as the
+    configuration says."""
 
     id: int
     sensor: str

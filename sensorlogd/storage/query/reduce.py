@@ -21,7 +21,8 @@ Known = tuple[int, float | None]  # time and value of a reading
 
 
 class Reduction:
-    """For one series, chunk by chunk in time order: it remembers the last reading of the chunk before."""
+    """Makes spans of the segments of one series, chunk by chunk in time order: it remembers the last reading of the chunk
+    before."""
 
     def __init__(self, segments: Segments, *, needs_before: bool) -> None:
         """``needs_before``: the reading before the range matters however long ago it was."""
@@ -37,7 +38,7 @@ class Reduction:
     def spans(self, found: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
         """One span per edge. ``found``: the segments of [begin, end)."""
         fields = self.segments.fields
-        self._begin(begin_us)
+        self._look_before(begin_us)
         counts = [fields.index(name) for name in QUALITIES if name in fields]
         columns = self._columns(found)
         starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
@@ -47,12 +48,12 @@ class Reduction:
         holds = list(map(add, lasts, steps))  # until when the last reading of a segment holds
         if "states" in columns:
             columns["_steps"] = steps
-        self._pairs(columns)
+        self._add_steps(columns)
         if "increase" in columns and starts:
-            self._correct(columns, end_us)
+            self._correct_glitches(columns, end_us)
         all_starts = [segment[0] for segment in found] if counts else []
         before = self._before
-        before_holds = None if before is None else self._holds(before[0], firsts[0] if firsts else following)
+        before_holds = None if before is None else self._holds_until(before[0], firsts[0] if firsts else following)
         i = 0
         for start, end in edges:
             begin, until = max(start, begin_us), min(end, end_us)
@@ -67,12 +68,16 @@ class Reduction:
                 span.covered_us = covered + sum(own[i:j]) + sum(steps[i : j - 1]) + over
                 if integral is not None and values is not None:
                     span.integral = rollup.total(
-                        (*integral[i:j], *map(_times, values[i : j - 1], steps[i : j - 1]), _times(values[j - 1], over))
+                        (
+                            *integral[i:j],
+                            *map(_value_seconds, values[i : j - 1], steps[i : j - 1]),
+                            _value_seconds(values[j - 1], over),
+                        )
                     )
                 if self.is_state and values is not None:
                     span.held = [(values[j - 1], over)]
                 if before is not None and self.needs_before:
-                    self._join(span, before)
+                    self._note_first_step(span, before)
             else:
                 span.covered_us = covered
                 if self.is_state:
@@ -81,7 +86,9 @@ class Reduction:
                 _add_held(span, before[1], covered)
             if counts:
                 a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
-                span.counted = {fields[at]: sum(segment[at] for segment in found[a:b]) for at in counts} if b > a else None
+                span.counted = (
+                    {fields[index]: sum(segment[index] for segment in found[a:b]) for index in counts} if b > a else None
+                )
             yield span
             if j > i:
                 before = (lasts[j - 1], values[j - 1] if values is not None else None)
@@ -89,7 +96,7 @@ class Reduction:
             i = j
         self._before = before
 
-    def _begin(self, begin_us: int) -> None:
+    def _look_before(self, begin_us: int) -> None:
         """At the first chunk, ask for the readings before the range."""
         if self._begun:
             return
@@ -109,21 +116,21 @@ class Reduction:
         )
         if "mean" in columns:
             counted, means = columns["n"], columns["mean"]
-            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_product, counted, means))
+            columns["_sums"] = list(map(mul, counted, means)) if None not in means else list(map(_sum_of, counted, means))
         return columns
 
     def _steps(self, firsts: Sequence[int], lasts: Sequence[int], following: int | None) -> list[int]:
-        """From each segment's last reading to the next segment's first, at most the heartbeat."""
+        """Microseconds from each segment's last reading to the next segment's first, at most the heartbeat."""
         steps = list(map(min, map(sub, firsts[1:], lasts), repeat(self.heartbeat_us)))
         if lasts:
-            steps.append(self._holds(lasts[-1], following) - lasts[-1])
+            steps.append(self._holds_until(lasts[-1], following) - lasts[-1])
         return steps
 
-    def _holds(self, ts_us: int, next_us: int | None) -> int:
+    def _holds_until(self, ts_us: int, next_us: int | None) -> int:
         """Until when a reading holds. The newest one holds for no time, because it is not known until when it is valid."""
         return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
 
-    def _pairs(self, columns: dict[str, Sequence[Any]]) -> None:
+    def _add_steps(self, columns: dict[str, Sequence[Any]]) -> None:
         """Add columns about the steps between neighbouring segments; index k is the step from segment k-1 to segment k."""
         if "increase" in columns:
             changes = [self._rise(a, b) for a, b in zip(columns["last"], columns["first"][1:], strict=False)]
@@ -132,8 +139,9 @@ class Reduction:
         if "transitions" in columns:
             columns["_moved"] = [0, *(a != b for a, b in zip(columns["last"], columns["first"][1:], strict=False))]
 
-    def _correct(self, columns: dict[str, Sequence[Any]], end_us: int) -> None:
-        """Glitches of a counter at the seams between segments; the step to one, and the step back, belong to the later reading."""
+    def _correct_glitches(self, columns: dict[str, Sequence[Any]], end_us: int) -> None:
+        """Glitches of a counter at the seams between segments; the step to one, and the step back, belong to the later
+        reading."""
         ends = list(zip(*(columns[name] for name in ("n", "first", "second", "last_but_one", "last")), strict=True))
         before: list[rollup.Ends] = []
         if self._earlier:
@@ -147,14 +155,15 @@ class Reduction:
         ][-2:]
         increases, resets = list(columns["increase"]), list(columns["resets"])
         for pair in rollup.glitches([*before, *ends, *behind], self.rules):
-            for at, more, began in pair:
-                at -= len(before)
-                if 0 <= at < len(increases) and increases[at] is not None and resets[at] is not None:
-                    increases[at] += more
-                    resets[at] += began
+            for index, more, began in pair:
+                index -= len(before)
+                if 0 <= index < len(increases) and increases[index] is not None and resets[index] is not None:
+                    increases[index] += more
+                    resets[index] += began
         columns["increase"], columns["resets"] = increases, resets
 
-    def _join(self, span: Span, before: Known) -> None:
+    def _note_first_step(self, span: Span, before: Known) -> None:
+        """Note in a span what happened between the reading before it and its first: the rise of a counter, a change of state."""
         value, first = before[1], span.columns["first"][span.i]
         if value is None:
             return
@@ -169,17 +178,18 @@ class Reduction:
         return rollup.rise(before, after, self.rules)
 
 
-def _product(n: int, mean: float | None) -> float | None:
+def _sum_of(n: int, mean: float | None) -> float | None:
+    """The sum of ``n`` values with this mean; None: it is not known."""
     return None if mean is None else n * mean
 
 
 def _add_held(span: Span, value: float, covered_us: int) -> None:
     """Add to a span the time for which the reading before it holds into it."""
     if span.integral is not None:
-        span.integral += _times(value, covered_us)
+        span.integral += _value_seconds(value, covered_us)
     if span.held is not None:
         span.held.append((value, covered_us))
 
 
-def _times(value: float, us: int) -> float:
+def _value_seconds(value: float, us: int) -> float:
     return value * us / 1e6

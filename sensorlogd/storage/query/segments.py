@@ -36,7 +36,7 @@ class Segments:
         self.series = series
         self.fields = fields
         self.used: set[int] = set()
-        self._at = [RollUp._fields.index(name) for name in fields[1:]]
+        self._indexes = [RollUp._fields.index(name) for name in fields[1:]]
         columns = ", ".join(fields)
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
@@ -67,10 +67,10 @@ class Segments:
             finer = usable[index + 1 :]
             return [
                 *self.collect(start_us, first, finer, edges),
-                *self._tier(first, last, tier, finer, edges),
+                *self._collect_stored(first, last, tier, finer, edges),
                 *self.collect(last, end_us, finer, edges),
             ]
-        return self._from_readings(start_us, end_us, edges)
+        return self._roll_up_readings(start_us, end_us, edges)
 
     def whole_buckets(self, start_us: int, end_us: int, tier: int) -> tuple[int, int] | None:
         """The span of whole buckets of ``tier`` inside [start, end) that are behind the edge and kept."""
@@ -85,17 +85,17 @@ class Segments:
         last, _ = resolutions.bucket(min(end_us, valid_until), tier, zone)
         return (first, last) if first < last else None
 
-    def _tier(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Segment]:
+    def _collect_stored(self, first: int, last: int, tier: int, finer: Sequence[int], edges: Edges) -> list[Segment]:
         """Stored buckets of [first, last), with dirty runs taken from what is finer."""
         found: list[Segment] = []
-        at = first
+        done_us = first
         for begin, end in self._dirty_runs(first, last, tier):
-            found += self._rows(at, begin, tier)
+            found += self._read_stored(done_us, begin, tier)
             found += self.collect(begin, end, finer, edges)
-            at = end
-        return found + self._rows(at, last, tier)
+            done_us = end
+        return found + self._read_stored(done_us, last, tier)
 
-    def _rows(self, start_us: int, end_us: int, tier: int) -> list[Segment]:
+    def _read_stored(self, start_us: int, end_us: int, tier: int) -> list[Segment]:
         if start_us >= end_us:
             return []
         self.used.add(tier)
@@ -103,46 +103,47 @@ class Segments:
 
     def is_dirty(self, start_us: int, end_us: int) -> bool:
         """Whether any minute of [start, end) is to be computed again."""
-        at = bisect_left(self.dirty, start_us)
-        return at < len(self.dirty) and self.dirty[at] < end_us
+        index = bisect_left(self.dirty, start_us)
+        return index < len(self.dirty) and self.dirty[index] < end_us
 
     def _dirty_runs(self, first: int, last: int, tier: int) -> list[tuple[int, int]]:
         """Dirty buckets of ``tier`` in [first, last); neighbours joined."""
         zone = self.day_zone or "UTC"
         runs: list[tuple[int, int]] = []
-        at = bisect_left(self.dirty, first)
-        while at < len(self.dirty) and self.dirty[at] < last:
-            begin, end = resolutions.bucket(self.dirty[at], tier, zone)
+        index = bisect_left(self.dirty, first)
+        while index < len(self.dirty) and self.dirty[index] < last:
+            begin, end = resolutions.bucket(self.dirty[index], tier, zone)
             if runs and runs[-1][1] >= begin:
                 runs[-1] = (runs[-1][0], end)
             else:
                 runs.append((begin, end))
-            at = bisect_left(self.dirty, end, at)
+            index = bisect_left(self.dirty, end, index)
         return runs
 
-    def _from_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Segment]:
+    def _roll_up_readings(self, start_us: int, end_us: int, edges: Edges) -> list[Segment]:
+        """Segments of [start, end) computed from readings: one for each bucket of ``edges`` that holds any."""
         starts = [start for start, _ in edges]
         computed: list[tuple[int, RollUp]] = []
         rules = self.snapshot.rules_of(self.series)
         for rows in self.chunks(start_us, end_us):
             times = [row[0] for row in rows]
-            at = 0
+            position = 0
             bucket = bisect_right(starts, times[0]) - 1
-            while at < len(rows):
+            while position < len(rows):
                 following = starts[bucket + 1] if bucket + 1 < len(starts) else end_us
-                end = bisect_left(times, following, at)
-                if end > at:
-                    whole = self.snapshot.roll_up(self.series, rows[at:end])
+                end = bisect_left(times, following, position)
+                if end > position:
+                    whole = self.snapshot.roll_up(self.series, rows[position:end])
                     begin = max(starts[bucket], start_us)
                     if computed and computed[-1][0] == begin:
                         computed[-1] = (begin, rollup.merge(computed[-1][1], whole, rules))
                     else:
                         computed.append((begin, whole))
-                    at = end
+                    position = end
                     bucket += 1
                 else:
-                    bucket = bisect_right(starts, times[at]) - 1
-        return [(start, *(whole[index] for index in self._at)) for start, whole in computed]
+                    bucket = bisect_right(starts, times[position]) - 1
+        return [(start, *(whole[index] for index in self._indexes)) for start, whole in computed]
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
@@ -177,7 +178,7 @@ class Segments:
         cut = self.cut_us(0)
         if found is None and cut is not None and oldest < cut:  # readings have expired: what the roll-ups remember
             for tier in reversed(COARSE_TO_FINE):
-                found = self._one(
+                found = self._fetch_row(
                     "SELECT last_ts, last FROM rollup WHERE series_id = ? AND resolution = ? AND start < ? AND last_ts < ?"
                     " AND last_ts >= ? ORDER BY start DESC LIMIT 1",
                     self.series, tier, ts_us, ts_us, oldest,
@@ -194,7 +195,7 @@ class Segments:
         cut = self.cut_us(0)
         if cut is not None and last[0] < cut:  # the readings have expired, but the roll-up keeps both values
             for tier in reversed(COARSE_TO_FINE):
-                row = self._one(
+                row = self._fetch_row(
                     "SELECT n, last_but_one FROM rollup WHERE series_id = ? AND resolution = ? AND last_ts = ?"
                     " ORDER BY start DESC LIMIT 1",
                     self.series, tier, last[0],
@@ -210,28 +211,30 @@ class Segments:
         return None if found is None else found[1]
 
     def after(self, ts_us: int, reach_us: int) -> int | None:
-        """When the first usable reading from an instant on is; ``ts_us + reach_us`` for any that is later; None: there is none."""
-        found = self._first(ts_us, ts_us + reach_us)
-        if found is None and self._first(ts_us + reach_us, 1 << 62) is not None:
+        """When the first usable reading from an instant on is; ``ts_us + reach_us`` for any that is later; None: there is
+        none."""
+        found = self._first_time(ts_us, ts_us + reach_us)
+        if found is None and self._first_time(ts_us + reach_us, 1 << 62) is not None:
             return ts_us + reach_us
         return found
 
     def first(self) -> int | None:
         """When the first usable reading was that is known of, if only by a roll-up."""
-        return self._first(-(1 << 62), 1 << 62)
+        return self._first_time(-(1 << 62), 1 << 62)
 
-    def _first(self, ts_us: int, end: int) -> int | None:
+    def _first_time(self, ts_us: int, end: int) -> int | None:
         found = self._first_reading(ts_us, end)
         return None if found is None else found[0]
 
     def _first_reading(self, ts_us: int, end: int) -> tuple[int, float] | None:
+        """(time, value) of the first usable reading in [ts, end). Where it has expired, as the roll-ups remember it."""
         found = self.snapshot.readings.first_usable(self.series, ts_us, end)
         cut = self.cut_us(0)
         if cut is None or ts_us >= cut:
             return found
         # What has expired lies before every reading that is still there: the roll-ups remember it.
         remembered = [
-            self._one(
+            self._fetch_row(
                 "SELECT first_ts, first FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND first_ts < ?"
                 " AND n > 0 ORDER BY start LIMIT 1",
                 self.series, tier, ts_us, end,
@@ -240,6 +243,6 @@ class Segments:
         ]  # fmt: skip
         return min((ts for ts in (*remembered, found) if ts is not None), default=None)
 
-    def _one(self, sql: str, *parameters: int) -> tuple[int, float] | None:
+    def _fetch_row(self, sql: str, *parameters: int) -> tuple[int, float] | None:
         row: tuple[int, float] | None = self.snapshot.conn.execute(sql, parameters).fetchone()
         return row

@@ -31,7 +31,8 @@ class Conversion:
                 raise UnitError(f"the {name} cannot be converted to {self.unit}: its zero is another one")
 
     def of(self, kind: str) -> Callable[[float], float] | None:
-        """The function that converts an aggregate whose unit is of that ``kind`` (``Aggregate.unit``); None: it stays as it is."""
+        """The function that converts an aggregate whose unit is of that ``kind`` (``Aggregate.unit``); None: it stays as it
+        is."""
         if kind == "none":
             return None
         if kind == "value":
@@ -63,7 +64,9 @@ def conversion(stored: str, wanted: str) -> Conversion | None:
         raise UnitError(f"it has no unit that could be converted to {wanted}; give the channel a unit:")
     registry = _registry()
     try:
-        zero, one, ten = (registry.Quantity(at, _spelt(stored)).to(_spelt(wanted)).magnitude for at in (0.0, 1.0, 10.0))
+        zero, one, ten = (
+            registry.Quantity(value, _pint_name(stored)).to(_pint_name(wanted)).magnitude for value in (0.0, 1.0, 10.0)
+        )
     except Exception as error:  # the library raises its own kinds, and those of the tokenizer
         text = " ".join(str(error).split())[:120]
         raise UnitError(f"{stored!r} cannot be converted to {wanted!r}: {text}") from None
@@ -78,6 +81,6 @@ def round_off(number: float) -> float:
     return float(f"{number:.14g}")
 
 
-def _spelt(unit: str) -> str:
+def _pint_name(unit: str) -> str:
     """As the library writes it."""
     return {"%": "percent", "1/min": "1/minute", "degF": "degF", "°F": "degF", "°C": "degC"}.get(unit, micro(unit))

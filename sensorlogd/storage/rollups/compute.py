@@ -3,10 +3,9 @@
 Standard library only. The caller has begun a read transaction on ``conn``; what is yielded goes to the writer, so rows
 computed earlier in a call are kept at hand (``SeriesRollups``): the snapshot does not show them.
 
-Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed
-afterwards, ``rebuild.compute_outdated`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory
-is bounded by the roll-ups of one series and one call.
-"""
+Three kinds of work: ``compute_block`` closes buckets that have ended, ``compute_dirty`` heals minutes that changed afterwards,
+``rebuild.compute_outdated`` does a series' roll-ups anew. Readings are read once, in chunks, whatever the range, so memory is
+bounded by the roll-ups of one series and one call."""
 
 from __future__ import annotations
 
@@ -116,7 +115,7 @@ class Snapshot:
         return n or 0
 
     def roll_up(self, series: int, readings: Sequence[tuple[int, float | None, int]]) -> RollUp:
-        """Of (ts, value, quality) in time order."""
+        """The roll-up of readings (ts, value, quality) in time order."""
         times, values, qualities = zip(*readings, strict=True)
         return rollup.of(times, values, qualities, self.rules_of(series))
 
@@ -127,14 +126,15 @@ class Snapshot:
 
 
 def append_minutes(minutes: Minutes, found: Iterable[tuple[int, RollUp]], rules: Rules) -> None:
-    """A minute may be cut by the end of a chunk, or by the border of what is settled."""
+    """Add roll-ups (start, roll-up); one of a minute that is there is merged with it, because chunks and the border of what is
+    settled may cut a minute."""
     for start, part in found:
         before = minutes.get(start)
         minutes[start] = part if before is None else rollup.merge(before, part, rules)
 
 
 def settled_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int) -> Minutes:
-    """Of one series; of its fresh readings nothing."""
+    """The minutes of one series, from its settled readings alone."""
     rules = snapshot.rules_of(series)
     minutes: Minutes = {}
     for rows in snapshot.readings.settled(series, start_us, end_us, CHUNK_ROWS):
@@ -144,7 +144,7 @@ def settled_minutes(snapshot: Snapshot, series: int, start_us: int, end_us: int)
 
 
 def fresh_minutes(snapshot: Snapshot, start_us: int, end_us: int, wanted: set[int] | None = None) -> defaultdict[int, Minutes]:
-    """Of all series (or those ``wanted``), in one pass; of what is settled nothing."""
+    """The minutes of all series (or those ``wanted``), from fresh readings alone, which are read in one pass."""
     found: defaultdict[int, Minutes] = defaultdict(dict)
     for rows in snapshot.readings.fresh(start_us, end_us, FRESH_ROWS):
         by_series: defaultdict[int, list[Row]] = defaultdict(list)
@@ -195,14 +195,14 @@ class SeriesRollups:
 
     def compute(self, tier: int, start_us: int, end_us: int, *, partly: bool = False) -> bool:
         """False: it cannot be computed any more; what is stored stays. ``partly``: of a day, what is left of it will do."""
-        source = self._source(tier, start_us, end_us, partly)
+        source = self._choose_source(tier, start_us, end_us, partly)
         if source is None:
             return False
-        parts = self._parts(source, start_us, end_us) if source else list(self._from_readings(start_us, end_us))
+        parts = self._stored_parts(source, start_us, end_us) if source else list(self._roll_up_readings(start_us, end_us))
         self.computed[tier][start_us] = rollup.merge_all(parts, self.rules) if parts else None
         return True
 
-    def _source(self, tier: int, start_us: int, end_us: int, partly: bool) -> int | None:
+    def _choose_source(self, tier: int, start_us: int, end_us: int, partly: bool) -> int | None:
         """The coarsest finer tier (0: readings) of which all that makes up this bucket is kept; ``partly``: else what
         reaches back furthest."""
         coarsest = resolutions.children(start_us, end_us, tier)
@@ -218,7 +218,9 @@ class SeriesRollups:
         best = min(choices, key=lambda choice: kept[choice] or 0)
         return best if (kept[best] or 0) < end_us else None
 
-    def _parts(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
+    def _stored_parts(self, tier: int, start_us: int, end_us: int) -> list[RollUp]:
+        """The roll-ups of ``tier`` in a bucket: what this call has computed, else what is stored; from readings where a stored
+        one cannot be used."""
         width = tier * SECOND_US
         computed = self.computed[tier]
         starts = range(start_us, end_us, width)
@@ -229,11 +231,11 @@ class SeriesRollups:
             }
             if any(part is not None and part.n and part.last_ts is None for part in found.values()):
                 # Not a row that sensorlogd wrote: somebody edited the file. One such row must not end the aggregator.
-                return list(self._from_readings(start_us, end_us))
+                return list(self._roll_up_readings(start_us, end_us))
             computed = found | {start: computed[start] for start in starts if start in computed}
         return [part for part in map(computed.get, starts) if part is not None]
 
-    def _from_readings(self, start_us: int, end_us: int) -> Iterator[RollUp]:
+    def _roll_up_readings(self, start_us: int, end_us: int) -> Iterator[RollUp]:
         for times, values, qualities in self.snapshot.columns(self.series, start_us, end_us):
             yield rollup.of(times, values, qualities, self.rules)
 
@@ -266,7 +268,7 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
         if time.monotonic() - taken > SNAPSHOT_S:
             # What has been settled since was fresh at first: read only what was settled then. What has arrived since is
             # marked dirty, seen or not.
-            snapshot = _renewed(snapshot)
+            snapshot = _begin_new_snapshot(snapshot)
             taken = time.monotonic()
         # Behind an edge that was set back, buckets begin before the cut: of their readings only the rest is there.
         rollups = SeriesRollups(snapshot, series, max(old_edge_us, snapshot.kept_from(series, 0) or old_edge_us))
@@ -279,7 +281,7 @@ def compute_block(conn: sqlite3.Connection, old_edge_us: int, new_edge_us: int, 
             yield rows
 
 
-def _renewed(snapshot: Snapshot) -> Snapshot:
+def _begin_new_snapshot(snapshot: Snapshot) -> Snapshot:
     snapshot.conn.execute("COMMIT")
     snapshot.conn.execute("BEGIN")
     return Snapshot.of(snapshot.conn, snapshot.zone)
@@ -301,21 +303,21 @@ def compute_dirty(
     marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
     fresh = _fresh_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
     rollups: SeriesRollups | None = None
-    at = 0
-    while at < len(marks):
-        series, end = marks[at][0], at
-        while end < len(marks) and marks[end][0] == series and end - at < MARKS_PER_GROUP:
+    begin = 0
+    while begin < len(marks):
+        series, end = marks[begin][0], begin
+        while end < len(marks) and marks[end][0] == series and end - begin < MARKS_PER_GROUP:
             end += 1
         if rollups is None or rollups.series != series:
             rollups = SeriesRollups(snapshot, series)
-        group = marks[at:end]
+        group = marks[begin:end]
         healed = _heal(rollups, [start for _, start, _ in group if start + MINUTE_US <= edge_us], edge_us, fresh[series])
         yield (
             [(*key, *whole) for key, whole in healed if whole is not None and snapshot.is_kept(*key)],
             [key for key, whole in healed if whole is None],
             group,
         )
-        at = end
+        begin = end
 
 
 def _fresh_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaultdict[int, Minutes]:
@@ -332,6 +334,8 @@ def _fresh_dirty(snapshot: Snapshot, marks: Sequence[tuple[int, int]]) -> defaul
 
 
 def _heal(rollups: SeriesRollups, minutes: list[int], edge_us: int, fresh: Minutes) -> list[tuple[Key, RollUp | None]]:
+    """Compute dirty ``minutes`` and the buckets around them that end at or before the edge. Returns (key, roll-up) of each;
+    None: nothing is left in it."""
     snapshot, series = rollups.snapshot, rollups.series
     healed: list[tuple[Key, RollUp | None]] = []
     kept_from = snapshot.kept_from(series, 0)

@@ -65,37 +65,37 @@ def _rebuild_all(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fr
     """Every bucket of a series that ends behind ``from_us``, a day at a time."""
     rollups = SeriesRollups(snapshot, series)
     kept_from = snapshot.kept_from(series, 0)
-    at = from_us if kept_from is None else max(from_us, kept_from)
-    at -= at % MINUTE_US
-    while at < edge_us:
-        first = min(_firsts(snapshot, series, at, fresh), default=edge_us)
-        begin = min(max(at, first - first % MINUTE_US), edge_us)
+    at_us = from_us if kept_from is None else max(from_us, kept_from)
+    at_us -= at_us % MINUTE_US
+    while at_us < edge_us:
+        first = min(_first_times(snapshot, series, at_us, fresh), default=edge_us)
+        begin = min(max(at_us, first - first % MINUTE_US), edge_us)
         end = min(resolutions.bucket(begin, DAY, snapshot.zone)[1], edge_us)
         end = max(end - end % MINUTE_US, min(begin + MINUTE_US, edge_us))  # days of old zones may end inside a minute
         minutes = settled_minutes(snapshot, series, begin, end)
         append_minutes(minutes, ((start, fresh[start]) for start in sorted(fresh) if begin <= start < end), rollups.rules)
         # Nothing of the stored minutes counts: those without readings are gone.
         rollups.computed[MINUTE] |= dict.fromkeys(range(begin, end, MINUTE_US)) | minutes
-        rollups.close(minutes, at, end)
-        rows, deletes = _changes(rollups, at, end)
+        rollups.close(minutes, at_us, end)
+        rows, deletes = _changes(rollups, at_us, end)
         yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
-        at = end
-        rollups.forget(at - 2 * DAY * SECOND_US)
+        at_us = end
+        rollups.forget(at_us - 2 * DAY * SECOND_US)
     yield [], _days_ahead(snapshot, series, from_us, edge_us), None
 
 
-def _changes(rollups: SeriesRollups, at: int, end: int) -> tuple[list[Row], list[Key]]:
-    """What differs between the stored buckets that end in (at, end] and the computed ones."""
+def _changes(rollups: SeriesRollups, after_us: int, end_us: int) -> tuple[list[Row], list[Key]]:
+    """What differs between the stored buckets that end in (after, end] and the computed ones."""
     rows: list[Row] = []
     deletes: list[Key] = []
     series, snapshot = rollups.series, rollups.snapshot
     for tier in (*FIXED, DAY):
-        since = at - tier * SECOND_US + 1
+        since = after_us - tier * SECOND_US + 1
         if tier == DAY:
-            since, following = resolutions.bucket(at, tier, snapshot.zone)
+            since, following = resolutions.bucket(after_us, tier, snapshot.zone)
             if not snapshot.is_kept(series, 0, since):
                 since = following  # a day whose first readings have expired stays as it is
-        until = end if tier == DAY else end - tier * SECOND_US + 1
+        until = end_us if tier == DAY else end_us - tier * SECOND_US + 1
         stored = {row[0]: row[1:] for row in snapshot.conn.execute(STORED, (series, tier, since, until))}
         for start, whole in rollups.computed[tier].items():
             if since <= start < until:
@@ -118,11 +118,11 @@ def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> 
 def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Rebuilt:
     """The days of a series in the zone there is now; those of another zone go, where the new ones can be made."""
     rollups = SeriesRollups(snapshot, series)
-    at = from_us
+    at_us = from_us
     while True:
-        first = min(_firsts(snapshot, series, at, None), default=edge_us)
-        at = max(at, first)
-        begin, end = resolutions.bucket(at, DAY, snapshot.zone)
+        first = min(_first_times(snapshot, series, at_us, None), default=edge_us)
+        at_us = max(at_us, first)
+        begin, end = resolutions.bucket(at_us, DAY, snapshot.zone)
         if end > edge_us:
             yield [], _days_ahead(snapshot, series, from_us, edge_us), None
             return
@@ -135,15 +135,15 @@ def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -
                 if whole is not None and stored.pop(begin, None) != whole and snapshot.is_kept(series, DAY, begin):
                     rows.append((series, DAY, begin, *whole))
                 deletes += ((series, DAY, start) for start in stored if start >= from_us)
-            at = end
+            at_us = end
             begin, end = resolutions.bucket(end, DAY, snapshot.zone)
             if end > edge_us:
                 break
-        yield rows, deletes, at
+        yield rows, deletes, at_us
         rollups.computed[DAY].clear()
 
 
-def _firsts(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:
+def _first_times(snapshot: Snapshot, series: int, from_us: int, fresh: Minutes | None) -> Iterator[int]:
     """When the first reading and the first stored buckets from an instant on are."""
     first_us = snapshot.readings.first_settled(series, from_us)
     if first_us is not None:

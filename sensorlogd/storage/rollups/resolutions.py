@@ -26,24 +26,24 @@ def bucket(ts_us: int, resolution: int, zone: str) -> tuple[int, int]:
         width = resolution * SECOND_US
         start = ts_us - ts_us % width
         return start, start + width
-    return _day(ts_us, zone)
+    return _local_day(ts_us, zone)
 
 
-def _day(ts_us: int, zone: str) -> tuple[int, int]:
+def _local_day(ts_us: int, zone: str) -> tuple[int, int]:
     if zone == "UTC" or not _FIRST_US <= ts_us <= _LAST_US:
         start = ts_us - ts_us % (DAY * SECOND_US)
         return start, start + DAY * SECOND_US
     # The cache is by hour: no zone's midnight falls twice into one hour of UTC... but a day may begin inside it.
-    start, end = _days(ts_us // (HOUR * SECOND_US), zone)
+    start, end = _local_day_by_hour(ts_us // (HOUR * SECOND_US), zone)
     if ts_us < start:
-        return _days((start - 1) // (HOUR * SECOND_US) - 1, zone)
+        return _local_day_by_hour((start - 1) // (HOUR * SECOND_US) - 1, zone)
     if ts_us >= end:
-        return _days(end // (HOUR * SECOND_US) + 1, zone)
+        return _local_day_by_hour(end // (HOUR * SECOND_US) + 1, zone)
     return start, end
 
 
 @lru_cache(maxsize=4096)
-def _days(hour: int, zone: str) -> tuple[int, int]:
+def _local_day_by_hour(hour: int, zone: str) -> tuple[int, int]:
     """The local day that the first instant of this hour of UTC is in."""
     local = (_EPOCH + timedelta(hours=hour)).astimezone(ZoneInfo(zone)).date()
     return midnight(local.toordinal(), zone), midnight(local.toordinal() + 1, zone)

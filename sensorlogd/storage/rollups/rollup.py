@@ -91,12 +91,12 @@ def by_width(
 ) -> list[tuple[int, RollUp]]:
     """(start, roll-up) of each bucket of ``width_us`` on the UTC grid that holds readings. At least one reading."""
     starts, ends = [], []
-    at, total = 0, len(times)
-    while at < total:
-        start = times[at] - times[at] % width_us
-        at = total if times[-1] < start + width_us else bisect_left(times, start + width_us, at)
+    index, total = 0, len(times)
+    while index < total:
+        start = times[index] - times[index] % width_us
+        index = total if times[-1] < start + width_us else bisect_left(times, start + width_us, index)
         starts.append(start)
-        ends.append(at)
+        ends.append(index)
     return list(zip(starts, by_edges(times, values, qualities, rules, ends), strict=True))
 
 
@@ -115,9 +115,9 @@ def by_edges(times: Sequence[int], values: Values, qualities: Sequence[int], rul
         flags = [quality & 0xF for quality in qualities]
         counted = [[flags[a:b].count(flag) for flag in _COUNTED] for a, b in pairwise((0, *ends))]
         usable = [flag not in (FAIL, MISSING) for flag in flags]
-        used_times, used, used_ends = _only(usable, times, values, ends)
+        used_times, used, used_ends = _keep_usable(usable, times, values, ends)
     if None in used:  # a NULL that carries another flag than missing (written by hand) is no value either
-        used_times, used, used_ends = _only([value is not None for value in used], used_times, used, used_ends)
+        used_times, used, used_ends = _keep_usable([value is not None for value in used], used_times, used, used_ends)
     numbers: Sequence[float] = used  # type: ignore[assignment]  # None was taken out above
     steps = list(map(sub, used_times[1:], used_times))
     if steps and max(steps) > rules.heartbeat_us:
@@ -126,12 +126,12 @@ def by_edges(times: Sequence[int], values: Values, qualities: Sequence[int], rul
     areas = list(map(mul, numbers, steps))
     found, a = [], 0
     for b, counts in zip(used_ends, counted, strict=True):
-        found.append(_one(used_times, numbers, steps, areas, a, b, rules, counts) if b > a else _empty(counts))
+        found.append(_roll_up_run(used_times, numbers, steps, areas, a, b, rules, counts) if b > a else _empty_roll_up(counts))
         a = b
     return found
 
 
-def _only(
+def _keep_usable(
     usable: Sequence[bool], times: Sequence[int], values: Values, ends: Sequence[int]
 ) -> tuple[Sequence[int], Values, Sequence[int]]:
     """What is usable, and where the runs end in it."""
@@ -143,11 +143,12 @@ def _only(
     return list(compress(times, usable)), list(compress(values, usable)), kept
 
 
-def _empty(counts: Sequence[int]) -> RollUp:
+def _empty_roll_up(counts: Sequence[int]) -> RollUp:
+    """The roll-up of a run in which no reading has a usable value."""
     return RollUp._make((0, *[None] * 14, *counts, None, None, None, None))
 
 
-def _one(
+def _roll_up_run(
     times: Sequence[int],
     numbers: Sequence[float],
     steps: Sequence[int],
@@ -157,16 +158,18 @@ def _one(
     rules: Rules,
     counts: Sequence[int],
 ) -> RollUp:
+    """The roll-up of the readings [a, b), at least one, all of them with a value. ``steps``: microseconds from each to the
+    next; ``areas``: value times step; ``counts``: readings by flag, those without a value too."""
     mine, n = numbers[a:b], b - a
     mean = _mean(mine, n)
     if n == 1:
         m2: float | None = 0.0
     else:
         distance = math.inf if mean is None else math.dist(mine, (mean,) * n)  # as accurate as a sum in twice the digits
-        m2 = _finite(distance * distance)
+        m2 = _finite_or_none(distance * distance)
     increase = resets = sin_sum = cos_sum = transitions = states = second = last_but_one = None
     if rules.kind == "counter":
-        increase, resets = _increase(mine, rules)
+        increase, resets = _increase_and_resets(mine, rules)
         if n > 1:
             second, last_but_one = mine[1], mine[-2]
     elif rules.kind == "angle":
@@ -174,7 +177,7 @@ def _one(
         sin_sum, cos_sum = math.fsum(map(math.sin, radians)), math.fsum(map(math.cos, radians))
     elif rules.kind == "state":
         transitions = sum(map(ne, mine[1:], mine))
-        states = _states_text(_held(mine, steps[a : b - 1]))
+        states = _states_text(_us_in_states(mine, steps[a : b - 1]))
     return tuple.__new__(
         RollUp,
         (
@@ -185,22 +188,21 @@ def _one(
     )  # fmt: skip
 
 
-def _finite(number: float) -> float | None:
+def _finite_or_none(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
 def total(numbers: Iterable[float | None], factor: float = 1.0) -> float | None:
     """The sum times ``factor``; None if a number is, or if the sum is beyond what a double holds."""
     try:
-        return _finite(math.fsum(numbers) * factor)  # type: ignore[arg-type]  # None raises TypeError
+        return _finite_or_none(math.fsum(numbers) * factor)  # type: ignore[arg-type]  # None raises TypeError
     except (OverflowError, ValueError, TypeError):  # infinities of both signs are a ValueError
-        return None
         return None
 
 
 def _mean(numbers: Sequence[float], n: int) -> float | None:
     try:
-        return _finite(math.fsum(numbers) / n)
+        return _finite_or_none(math.fsum(numbers) / n)
     except (OverflowError, ValueError):
         return total(number / n for number in numbers)
 
@@ -232,14 +234,14 @@ def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
     return after, 1
 
 
-def _increase(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int]:
+def _increase_and_resets(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int]:
     following = numbers[1:]
     if all(map(ge, following, numbers)):
-        return _finite(numbers[-1] - numbers[0]), 0
+        return _finite_or_none(numbers[-1] - numbers[0]), 0
     rises = [rise(before, after, rules) for before, after in zip(numbers, following, strict=False)]
-    for at, (a, b, c) in enumerate(zip(numbers, following, numbers[2:], strict=False)):
+    for index, (a, b, c) in enumerate(zip(numbers, following, numbers[2:], strict=False)):
         if b < a and is_glitch(a, b, c, rules):
-            rises[at], rises[at + 1] = (0.0, 0), rise(a, c, rules)
+            rises[index], rises[index + 1] = (0.0, 0), rise(a, c, rules)
     return total(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
 
 
@@ -275,6 +277,7 @@ def glitches(parts: Sequence[Ends], rules: Rules) -> Iterable[tuple[Correction, 
 
 
 def _glitches(parts: Sequence[Ends], rules: Rules) -> list[tuple[Correction, Correction]]:
+    """The corrections that ``glitches`` returns."""
     found = []
     ends = [(number, value) for number, part in enumerate(parts) for value in _ends(part)]
     for (i, a), (j, b), (k, c) in zip(ends, ends[1:], ends[2:], strict=False):
@@ -301,15 +304,15 @@ def state_key(value: float) -> str:
     return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
 
 
-def _held(numbers: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
+def _us_in_states(numbers: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
     """Microseconds in each state."""
     held: dict[str, int] = {}
-    at = 0
+    begin = 0
     for value, run in groupby(numbers[: len(steps)]):
-        end = at + sum(1 for _ in run)
+        end = begin + sum(1 for _ in run)
         key = state_key(value)
-        held[key] = held.get(key, 0) + sum(steps[at:end])
-        at = end
+        held[key] = held.get(key, 0) + sum(steps[begin:end])
+        begin = end
     return held
 
 
@@ -345,7 +348,7 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     if not all(columns[0]):
         parts = [part for part in parts if part.n]
         if len(parts) < 2:
-            return parts[0]._replace(**dict(zip(RollUp._fields[15:20], counts, strict=True))) if parts else _empty(counts)
+            return parts[0]._replace(**dict(zip(RollUp._fields[15:20], counts, strict=True))) if parts else _empty_roll_up(counts)
         columns = list(zip(*parts, strict=True))
     ns, means, m2s, lows, highs, firsts_ts, firsts, lasts_ts, lasts, integrals, covered, rises, resets, sines, cosines = columns[
         :15
@@ -392,6 +395,8 @@ def _merged_mean(ns: Sequence[int], means: Sequence[Any], n: int) -> float | Non
 
 
 def _merged_states(texts: Iterable[str], lasts: Sequence[float], steps: Sequence[int]) -> dict[str, int]:
+    """Microseconds in each state: those of the parts, and the ``steps`` between them, for which the last value of each part
+    holds."""
     held: dict[str, int] = {}
     for text in texts:
         for key, us in json.loads(text).items():

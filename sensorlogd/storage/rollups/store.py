@@ -24,11 +24,11 @@ _UPSERT = {
 
 def apply_rows(conn: sqlite3.Connection, rows: Sequence[Row]) -> None:
     """Insert or replace roll-ups."""
-    at = 0
+    start = 0
     for size in _SIZES:
-        while len(rows) - at >= size:
-            conn.execute(_UPSERT[size], [value for row in rows[at : at + size] for value in row])
-            at += size
+        while len(rows) - start >= size:
+            conn.execute(_UPSERT[size], [value for row in rows[start : start + size] for value in row])
+            start += size
 
 
 def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:

@@ -51,9 +51,10 @@ class Series:
 
 @dataclass(slots=True)
 class Former:
-    """``ids``: all series that have a name, a cut or settled readings. ``moved_until_us`` None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier)
-    -> cut. ``outdated_us``: (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed.
-    ``has_cuts`` False: the table of cuts is damaged."""
+    """What a damaged log says of itself. ``ids``: all series that have a name, a cut or settled readings. ``moved_until_us``
+    None: it could not be read, and both tables of readings are taken whole. ``cuts_us``: (series, tier) -> cut. ``outdated_us``:
+    (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed. ``has_cuts`` False: the
+    table of cuts is damaged."""
 
     sensors: dict[int, Sensor] = field(default_factory=dict)
     series: dict[int, Series] = field(default_factory=dict)
@@ -96,41 +97,46 @@ def read(damaged: Damaged) -> Former:
         if _all_int(series, start):
             former.dirty.setdefault(series, []).append(start)
     cut = {series for series, _ in former.cuts_us if 0 < series <= MOST_SERIES}
-    former.ids = sorted(_in_history(damaged) | set(former.series) | cut)
+    former.ids = sorted(_series_in_history(damaged) | set(former.series) | cut)
     rows, _ = damaged.all("SELECT id FROM mend WHERE id >= ? AND id <= ? ORDER BY id")
     former.mends = [row[0] for row in rows]
-    former.newest_event = _newest_event(damaged)
+    former.newest_event = _newest_event_id(damaged)
     return former
 
 
 def _read_names(damaged: Damaged, former: Former) -> None:
-    rows, _ = _table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
+    """Fill ``sensors`` and ``series`` with all that have a name; what else is missing or makes no sense gets its default."""
+    rows, _ = _read_table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
     for identity, name, driver, labels, created, retired in rows:
         if isinstance(name, str) and name:
             former.sensors[identity] = Sensor(
-                name, _text(driver) or "unknown", _text(labels) or "{}", _number(created) or 0, _number(retired)
+                name,
+                _text_or_none(driver) or "unknown",
+                _text_or_none(labels) or "{}",
+                _whole_number_or_none(created) or 0,
+                _whole_number_or_none(retired),
             )
     columns = (
         "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "labels", "created_us", "retired_us",
     )  # fmt: skip
-    rows, _ = _table(damaged, "series", columns)
+    rows, _ = _read_table(damaged, "series", columns)
     for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, labels, created, retired in rows:
         if type(sensor) is int and isinstance(channel, str) and channel and 0 < identity <= MOST_SERIES:
             former.series[identity] = Series(
                 sensor,
                 channel,
-                _text(unit) or "",
+                _text_or_none(unit) or "",
                 kind if kind in KINDS else "gauge",
-                max(_number(heartbeat) or 60_000_000, 1),
+                max(_whole_number_or_none(heartbeat) or 60_000_000, 1),
                 wrap if type(wrap) is float else None,
                 dip if type(dip) is float else DIP,
-                _text(labels) or "{}",
-                _number(created) or 0,
-                _number(retired),
+                _text_or_none(labels) or "{}",
+                _whole_number_or_none(created) or 0,
+                _whole_number_or_none(retired),
             )
 
 
-def _table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
+def _read_table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
     """The rows of a small table by id; NULL for columns that an older schema has not."""
     present = set(damaged.columns(table))
     if not present:
@@ -148,7 +154,7 @@ def _read_meta(damaged: Damaged, former: Former) -> None:
         return
 
 
-def _in_history(damaged: Damaged) -> set[int]:
+def _series_in_history(damaged: Damaged) -> set[int]:
     """The series that settled readings are of, whether or not their names can be read."""
     series_ids: set[int] = set()
     series, missed = 0, 0
@@ -165,7 +171,8 @@ def _in_history(damaged: Damaged) -> set[int]:
     return series_ids
 
 
-def _newest_event(damaged: Damaged) -> int:
+def _newest_event_id(damaged: Damaged) -> int:
+    """The highest id of an event; 2 to the power of 40 where that cannot be read or makes no sense, and where there is none."""
     try:
         row = damaged.conn.execute("SELECT max(id) FROM event").fetchone()
     except sqlite3.Error:
@@ -177,9 +184,9 @@ def _all_int(*values: Any) -> bool:
     return all(type(value) is int for value in values)
 
 
-def _text(value: Any) -> str | None:
+def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _number(value: Any) -> int | None:
+def _whole_number_or_none(value: Any) -> int | None:
     return value if type(value) is int else None

@@ -27,18 +27,18 @@ class Kept:
         self.series: dict[str, int] = stored.get("series", {})
         self.mends: dict[str, int] = stored.get("mends", {})
         self.event_shift: int | None = stored.get("event_shift")
-        self._before = self._text()
+        self._before = self._to_json()
 
     def save(self) -> None:
         """Store it, if it changed."""
-        now = self._text()
+        now = self._to_json()
         if now != self._before:
             meta.put(self.conn, self.key, now)
 
     def forget(self) -> None:
         meta.remove(self.conn, [self.key])
 
-    def _text(self) -> str:
+    def _to_json(self) -> str:
         facts = {"series": self.series, "mends": self.mends, "event_shift": self.event_shift}
         return json.dumps(facts, separators=(",", ":"))
 
@@ -60,27 +60,28 @@ class Names:
 
     def former_name(self, former_id: int) -> str:
         """``sensor.channel`` of a former series, for people."""
-        sensor, series = self._former(former_id)
+        sensor, series = self._former_names(former_id)
         return f"{sensor.name}.{series.channel}"
 
     def of(self, former_id: int) -> int:
         """The live id."""
         if former_id not in self._known:
-            self._known[former_id] = self._find(former_id)
+            self._known[former_id] = self._find_or_make(former_id)
         return self._known[former_id]
 
-    def _find(self, former_id: int) -> int:
-        sensor, series = self._former(former_id)
+    def _find_or_make(self, former_id: int) -> int:
+        """The live id, as this salvage has chosen it before or chooses it now."""
+        sensor, series = self._former_names(former_id)
         kept = self.kept.series.get(str(former_id))
         if kept is not None:
             row = self.conn.execute("SELECT unit, kind FROM series WHERE id = ?", (kept,)).fetchone()
             if row is not None and _agree(series, *row):
                 return kept
-        found = self._place(self._sensor(sensor), sensor, series)
+        found = self._ensure_series(self._ensure_sensor(sensor), sensor, series)
         self.kept.series[str(former_id)] = found
         return found
 
-    def _former(self, former_id: int) -> tuple[Sensor, Series]:
+    def _former_names(self, former_id: int) -> tuple[Sensor, Series]:
         """Its names; where they are lost, names that say so."""
         series = self.former.series.get(former_id)
         if series is None:
@@ -91,7 +92,9 @@ class Names:
             sensor = Sensor(f"salvaged_{self.incident}_{series.sensor}", "unknown", "{}", self.now_us, None)
         return sensor, series
 
-    def _sensor(self, sensor: Sensor) -> int:
+    def _ensure_sensor(self, sensor: Sensor) -> int:
+        """The id of the live sensor of that name; where there is none it is made, retired. The earlier
+        of both dates of creation stays."""
         row = self.conn.execute("SELECT id, created_us FROM sensor WHERE name = ?", (sensor.name,)).fetchone()
         if row is None:
             cursor = self.conn.execute(
@@ -104,7 +107,7 @@ class Names:
             self.conn.execute("UPDATE sensor SET created_us = ? WHERE id = ?", (sensor.created_us, row[0]))
         return int(row[0])
 
-    def _place(self, sensor_id: int, sensor: Sensor, series: Series) -> int:
+    def _ensure_series(self, sensor_id: int, sensor: Sensor, series: Series) -> int:
         """The series of that channel; another channel if its unit or kind is another one."""
         channel, number = series.channel, 0
         while True:
@@ -118,12 +121,12 @@ class Names:
         if number:
             self.apart.append(f"{sensor.name}.{series.channel} was a {series.kind} in {series.unit!r}: it is {channel} now")
         if row is None:
-            return self._make(sensor_id, channel, series)
+            return self._insert_series(sensor_id, channel, series)
         if series.created_us < row[3]:
             self.conn.execute("UPDATE series SET created_us = ? WHERE id = ?", (series.created_us, row[0]))
         return int(row[0])
 
-    def _make(self, sensor_id: int, channel: str, series: Series) -> int:
+    def _insert_series(self, sensor_id: int, channel: str, series: Series) -> int:
         cursor = self.conn.execute(
             "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us, retired_us)"
             " VALUES (?,?,?,?,?,?,?,?,?,?)",

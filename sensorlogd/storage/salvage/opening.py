@@ -51,7 +51,7 @@ class Opening:
             else:
                 self.way = Way.REBUILT
         if self._thread is None:
-            self._begin()
+            self._start_rebuilding()
         assert self._thread is not None
         if self._thread.is_alive():
             return None
@@ -76,7 +76,7 @@ class Opening:
             self._thread.join()
             self._thread = None
 
-    def _begin(self) -> None:
+    def _start_rebuilding(self) -> None:
         self._thread = threading.Thread(target=self._rebuild, name="salvage")
         self._thread.start()
 

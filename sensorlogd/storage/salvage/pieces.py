@@ -54,7 +54,7 @@ _TABLES = {
 
 
 class Pointer(NamedTuple):
-    """Everything before it has been dealt with."""
+    """How far a salvage has got: everything before it has been dealt with."""
 
     stage: int = 0
     of: int = 0
@@ -103,13 +103,13 @@ class Pieces:
     def fetch(self, pointer: Pointer, holes: Mapping[int, int], budget: int, for_s: float) -> Piece:
         """Rows from the pointer on, worth about ``budget`` readings, in about ``for_s`` seconds. Raises NotNow."""
         if holes != self._holes:
-            self._sources = self._plan(holes)
+            self._sources = self._plan_sources(holes)
             self._holes = dict(holes)
         deadline = time.perf_counter() + for_s
         piece = Piece(pointer)
-        at = bisect_left(self._sources, tuple(pointer[:3]), key=lambda source: source.rank)
+        first = bisect_left(self._sources, tuple(pointer[:3]), key=lambda source: source.rank)
         left = float(budget)
-        for source in self._sources[at:]:
+        for source in self._sources[first:]:
             if piece.found and source.stage != piece.found[0][0].stage:
                 break  # a slice is of one stage
             low = pointer.key if source.rank == pointer[:3] else source.low
@@ -131,31 +131,35 @@ class Pieces:
 
     # ---- the order -------------------------------------------------------------------------------------------------
 
-    def _plan(self, holes: Mapping[int, int]) -> list[Source]:
+    def _plan_sources(self, holes: Mapping[int, int]) -> list[Source]:
+        """All that is to be read, in order of rank. ``holes``: where readings are missing, roll-ups are wanted."""
         former = self.former
-        sources = [_readings_of(series, former.moved_until_us) for series in former.ids]
+        sources = [_source_of_readings(series, former.moved_until_us) for series in former.ids]
         moved = former.moved_until_us
         sources.append(Source(Stage.RECENT, 0, 0, damaged.FRESH, max(moved or 0, 0), FAR))
         for stage, (table, columns, key) in _TABLES.items():
-            if self._has(table):
-                query = f"SELECT {self._select(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
+            if self._has_table(table):
+                query = f"SELECT {self._select_list(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
                 sources.append(Source(stage, 0, 0, query, NOWHERE, FAR))
-        for mend in former.mends if self._has("mended") else ():
-            query = f"SELECT first_ts, n, before FROM mended WHERE mend_id = {mend} AND first_ts >= ? AND first_ts <= ? ORDER BY first_ts"
+        for mend in former.mends if self._has_table("mended") else ():
+            query = (
+                f"SELECT first_ts, n, before FROM mended WHERE mend_id = {mend} AND first_ts >= ? AND first_ts <= ?"
+                " ORDER BY first_ts"
+            )
             sources.append(Source(Stage.MENDED, mend, 0, query, NOWHERE, FAR))
         for series in former.ids:
-            sources += self._rollups_of(series, max(holes.get(series, NOWHERE), holes.get(0, NOWHERE)))
+            sources += self._sources_of_roll_ups(series, max(holes.get(series, NOWHERE), holes.get(0, NOWHERE)))
         return sorted(sources, key=lambda source: source.rank)
 
-    def _rollups_of(self, series: int, hole_until: int) -> list[Source]:
+    def _sources_of_roll_ups(self, series: int, hole_until: int) -> list[Source]:
         """Those that readings cannot give again: older than their cut, or up to the end of what is damaged."""
         kept_from = self.former.kept_from(series)
         until = max(NOWHERE if kept_from is None else kept_from + _MARGIN_US, hole_until)
         if not self.former.has_cuts and kept_from is None:
-            until = max(until, self._first_reading(series))
-        if until == NOWHERE or not self._has("rollup"):
+            until = max(until, self._first_reading_us(series))
+        if until == NOWHERE or not self._has_table("rollup"):
             return []
-        columns = self._select("rollup", RollUp._fields)
+        columns = self._select_list("rollup", RollUp._fields)
         return [
             Source(
                 Stage.ROLLUP,
@@ -169,24 +173,24 @@ class Pieces:
             for tier in resolutions.DEFAULT_RESOLUTIONS
         ]
 
-    def _first_reading(self, series: int) -> int:
+    def _first_reading_us(self, series: int) -> int:
         """When the first one that can be read is; FAR if there is none: then every roll-up is all that is left."""
-        source = _readings_of(series, self.former.moved_until_us)
+        source = _source_of_readings(series, self.former.moved_until_us)
         batch = self.damaged.batch(source.query, source.low, source.high, limit=2)
         return batch.rows[0][0] if batch.rows else FAR
 
-    def _has(self, table: str) -> bool:
+    def _has_table(self, table: str) -> bool:
         if table not in self._columns:
             self._columns[table] = set(self.damaged.columns(table))
         return bool(self._columns[table])
 
-    def _select(self, table: str, columns: Sequence[str]) -> str:
-        """NULL for a column that an older schema has not."""
-        self._has(table)
+    def _select_list(self, table: str, columns: Sequence[str]) -> str:
+        """The columns to select; NULL for one that an older schema has not."""
+        self._has_table(table)
         return ", ".join(column if column.strip('"') in self._columns[table] else "NULL" for column in columns)
 
 
-def _readings_of(series: int, moved_until_us: int | None) -> Source:
+def _source_of_readings(series: int, moved_until_us: int | None) -> Source:
     return Source(Stage.HISTORY, series, 0, damaged.settled(series), 0, FAR if moved_until_us is None else moved_until_us - 1)
 
 

@@ -67,7 +67,7 @@ class Damaged:
                 raise Unreadable("it has no table of readings")
         except sqlite3.Error as error:
             self.conn.close()
-            self._judge(error)
+            self._raise_if_passing(error)
             raise Unreadable(str(error)) from error
         except Unreadable:
             self.conn.close()
@@ -81,7 +81,7 @@ class Damaged:
         try:
             cursor = self.conn.execute(f"SELECT * FROM {table} LIMIT 0")
         except sqlite3.Error as error:
-            self._judge(error)
+            self._raise_if_passing(error)
             return []
         return [column[0] for column in cursor.description]
 
@@ -103,21 +103,21 @@ class Damaged:
         """
         batch = Batch(low)
         while not batch.finished and len(batch.rows) < limit:
-            self._add(batch, query, high, limit - len(batch.rows))
+            self._read_step(batch, query, high, limit - len(batch.rows))
             if time.perf_counter() >= deadline:
                 break
         return batch
 
     def first(self, query: str, low: int, high: int) -> Sequence[Row] | None:
         """At most one row, the first from ``low`` on; None if it cannot be read."""
-        rows, is_damaged = self._some(query, low, high, 1)
+        rows, is_damaged = self._read_rows(query, low, high, 1)
         return None if is_damaged else rows
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
-    def _add(self, batch: Batch, query: str, high: int, limit: int) -> None:
-        """One step: rows, or one stretch of damage."""
-        rows, is_damaged = self._some(query, batch.low, high, limit)
+    def _read_step(self, batch: Batch, query: str, high: int, limit: int) -> None:
+        """Add to ``batch`` what one step finds: rows, or one stretch of damage."""
+        rows, is_damaged = self._read_rows(query, batch.low, high, limit)
         if not is_damaged and len(rows) < limit:
             batch.rows += rows
             batch.finished = True
@@ -132,17 +132,17 @@ class Damaged:
             self._add_damaged(batch, query, high, rows)
 
     def _add_key(self, batch: Batch, query: str, rows: list[Row]) -> None:
-        """All rows of one key that fills a batch alone."""
+        """Add all rows of one key, which fills a batch alone."""
         key = rows[0][0]
-        more, _ = self._some(query, key, key, 1_000_000)
+        more, _ = self._read_rows(query, key, key, 1_000_000)
         batch.rows += more if len(more) > len(rows) else rows
         batch.low = key + 1
         batch.finished = batch.low > FAR
 
     def _add_damaged(self, batch: Batch, query: str, high: int, rows: list[Row]) -> None:
-        """At the edge of damage: ``rows`` are those of the first key that came before the error."""
+        """Add a stretch of damage. ``rows``: those of the first key that came before the error."""
         # A cursor steps on before it hands a row out, so the row before the damage is still to be had, with a limit.
-        more, failed = self._some(query, batch.low, high, len(rows) + 1)
+        more, failed = self._read_rows(query, batch.low, high, len(rows) + 1)
         if not failed and len(more) > len(rows):
             key = more[0][0]
             batch.rows += [row for row in more if row[0] == key]
@@ -155,12 +155,12 @@ class Damaged:
             bad = rows[-1][0] + 1 if rows else batch.low
         # Where nothing was read before it, the beginning of the damage may be ages before the first row.
         is_anchored = bool(rows or batch.rows or batch.stretches)
-        beyond = self._beyond(query, bad, high, is_anchored)
+        beyond = self._first_key_beyond(query, bad, high, is_anchored)
         batch.stretches.append((bad, beyond))
         batch.finished = beyond is None
         batch.low = high + 1 if beyond is None else beyond
 
-    def _some(self, query: str, low: int, high: int, limit: int) -> tuple[list[Row], bool]:
+    def _read_rows(self, query: str, low: int, high: int, limit: int) -> tuple[list[Row], bool]:
         """(rows, did it end in damage). Keys that go back are damage: a page that is not what it should be."""
         rows: list[Row] = []
         if low > high:
@@ -173,18 +173,18 @@ class Damaged:
                 last = row[0]
                 rows.append(row)
         except sqlite3.Error as error:
-            self._judge(error)
+            self._raise_if_passing(error)
             return rows, True
         return rows, False
 
-    def _beyond(self, query: str, bad: int, high: int, is_anchored: bool) -> int | None:
+    def _first_key_beyond(self, query: str, bad: int, high: int, is_anchored: bool) -> int | None:
         """The first key above ``bad`` that can be read again, if there is one gap; None if there is none up to ``high``.
 
         ``is_anchored``: ``bad`` is next to a row. Otherwise the search, whose steps grow with the gap, has leapt far, and
         what it found is gone back from in steps that begin small.
         """
         if self.first(query, bad, high) is not None:
-            return self._key(query, bad, high)  # only rows of the key before were lost
+            return self._first_key(query, bad, high)  # only rows of the key before were lost
         first_bad, step = bad, 1
         while True:
             if bad + step > high:
@@ -195,15 +195,15 @@ class Damaged:
                 break
             bad += step
             step += step // 4 + 1  # a quarter of the gap at a time: what is readable between two gaps is not leapt over
-        good = self._border(query, bad, bad + step, high)
+        good = self._first_readable(query, bad, bad + step, high)
         for _ in range(0 if is_anchored else _MOST_REGIONS):
-            earlier = self._earlier(query, first_bad, good, high)
+            earlier = self._earlier_readable(query, first_bad, good, high)
             if earlier is None:
                 break
             good = earlier
-        return self._key(query, good, high)
+        return self._first_key(query, good, high)
 
-    def _border(self, query: str, bad: int, good: int, high: int) -> int:
+    def _first_readable(self, query: str, bad: int, good: int, high: int) -> int:
         """A key that can be read from, while the one before it cannot."""
         while good - bad > 1:
             middle = (bad + good) // 2
@@ -213,25 +213,26 @@ class Damaged:
                 bad = middle
         return good
 
-    def _earlier(self, query: str, bad: int, good: int, high: int) -> int | None:
+    def _earlier_readable(self, query: str, bad: int, good: int, high: int) -> int | None:
         """The beginning of what can be read before the gap that ends at ``good``; None if there is nothing above ``bad``."""
         step = 1
         while self.first(query, good - step, high) is None:
             step += step // 4 + 1
             if good - step <= bad:
                 return None
-        at, step = good - step, 1
-        while at - step > bad and self.first(query, at - step, high) is not None:
-            at -= step
+        position, step = good - step, 1
+        while position - step > bad and self.first(query, position - step, high) is not None:
+            position -= step
             step *= 2
-        return self._border(query, max(at - step, bad), at, high)
+        return self._first_readable(query, max(position - step, bad), position, high)
 
-    def _key(self, query: str, low: int, high: int) -> int | None:
+    def _first_key(self, query: str, low: int, high: int) -> int | None:
         found = self.first(query, low, high)
         return int(found[0][0]) if found else None
 
-    def _judge(self, error: sqlite3.Error) -> None:
-        """Whether the error means damage. Raises NotNow if it is a condition of this moment only (locked, out of memory)."""
+    def _raise_if_passing(self, error: sqlite3.Error) -> None:
+        """Raises NotNow if the error is a condition of this moment only (locked, out of memory, the disk is gone). If it means
+        damage this returns."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         if code in _PASSING:
             raise NotNow(str(error)) from error

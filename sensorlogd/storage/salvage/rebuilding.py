@@ -64,14 +64,14 @@ def rebuilt(incident: Incident, template: Path, *, own_schema: bool = True, enou
     temporary = incident.folder / f"{target.name}.new"
     with temporary.open("w+b") as file, template.open("rb") as pattern:
         if incident.main is not None:
-            _copy(incident.main, file, enough)
+            _copy_file(incident.main, file, enough)
         if own_size is None and like_template:
-            _fill(file, pattern, size)
-        pages = _apply(wal, file, size, enough)
+            _fill_from_template(file, pattern, size)
+        pages = _apply_wal(wal, file, size, enough)
         if not own_schema and like_template:
             for number in _schema_pages(pattern, size):
-                _put(file, number, size, _page(pattern, number, size))
-        _settle(file, size, pages)
+                _write_page(file, number, size, _read_page(pattern, number, size))
+        _set_length_and_header(file, size, pages)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(target)
@@ -102,7 +102,7 @@ def _page_size_of(main: Path | None) -> int | None:
     return size if size >= 512 and not size & (size - 1) and length >= size else None
 
 
-def _copy(source: Path, target: BinaryIO, enough: Callable[[], bool]) -> None:
+def _copy_file(source: Path, target: BinaryIO, enough: Callable[[], bool]) -> None:
     with source.open("rb") as file:
         while piece := file.read(_PIECE):
             if enough():
@@ -110,35 +110,35 @@ def _copy(source: Path, target: BinaryIO, enough: Callable[[], bool]) -> None:
             target.write(piece)
 
 
-def _fill(file: BinaryIO, pattern: BinaryIO, size: int) -> None:
-    """Pages that are missing or nothing but zeroes, and all of the schema, from the template."""
+def _fill_from_template(file: BinaryIO, pattern: BinaryIO, size: int) -> None:
+    """Write pages that are missing or nothing but zeroes, and all of the schema, from the template."""
     schema = set(_schema_pages(pattern, size))
     for number in range(1, pattern.seek(0, os.SEEK_END) // size + 1):
-        if number in schema or not any(_page(file, number, size)):
-            _put(file, number, size, _page(pattern, number, size))
+        if number in schema or not any(_read_page(file, number, size)):
+            _write_page(file, number, size, _read_page(pattern, number, size))
 
 
-def _apply(wal: Path | None, file: BinaryIO, size: int, enough: Callable[[], bool]) -> int | None:
+def _apply_wal(wal: Path | None, file: BinaryIO, size: int, enough: Callable[[], bool]) -> int | None:
     """Lay the committed frames over it; the pages that the database has after them, if there are any."""
     pages = None
     for frame in wal_file.frames(wal) if wal is not None else ():
         if enough():
             raise Stopped
-        _put(file, frame.page_number, size, frame.page)
+        _write_page(file, frame.page_number, size, frame.page)
         pages = frame.commit_size or pages
     return pages
 
 
-def _settle(file: BinaryIO, size: int, pages: int | None) -> None:
-    """The length, and a header that agrees with it and asks for no WAL."""
+def _set_length_and_header(file: BinaryIO, size: int, pages: int | None) -> None:
+    """Give the file its length, and a header that agrees with it and asks for no WAL."""
     length = file.seek(0, os.SEEK_END)
-    head = _page(file, 1, size)
+    head = _read_page(file, 1, size)
     said = int.from_bytes(head[28:32], "big")
     total = pages or max(-(-length // size), said if length and said < 1 << 31 and said * size < 4 * length else 0)
     file.truncate(total * size)
     if total:
         count = total.to_bytes(4, "big")
-        _put(file, 1, size, head[:18] + b"\1\1" + head[20:28] + count + head[32:92] + head[24:28] + head[96:])
+        _write_page(file, 1, size, head[:18] + b"\1\1" + head[20:28] + count + head[32:92] + head[24:28] + head[96:])
 
 
 def _schema_pages(file: BinaryIO, size: int) -> list[int]:
@@ -147,25 +147,25 @@ def _schema_pages(file: BinaryIO, size: int) -> list[int]:
     while waiting:
         number = waiting.pop()
         pages.append(number)
-        page = _page(file, number, size)
-        at = 100 if number == 1 else 0
-        if page[at] not in _INNER:
+        page = _read_page(file, number, size)
+        start = 100 if number == 1 else 0
+        if page[start] not in _INNER:
             continue
-        cells = int.from_bytes(page[at + 3 : at + 5], "big")
-        waiting.append(int.from_bytes(page[at + 8 : at + 12], "big"))
+        cells = int.from_bytes(page[start + 3 : start + 5], "big")
+        waiting.append(int.from_bytes(page[start + 8 : start + 12], "big"))
         for index in range(cells):
-            cell = int.from_bytes(page[at + 12 + 2 * index : at + 14 + 2 * index], "big")
+            cell = int.from_bytes(page[start + 12 + 2 * index : start + 14 + 2 * index], "big")
             waiting.append(int.from_bytes(page[cell : cell + 4], "big"))
     return pages
 
 
-def _page(file: BinaryIO, number: int, size: int) -> bytes:
-    """With zeroes for what is not there."""
+def _read_page(file: BinaryIO, number: int, size: int) -> bytes:
+    """A page of the file, with zeroes for what is not there."""
     file.seek((number - 1) * size)
     return file.read(size).ljust(size, b"\0")
 
 
-def _put(file: BinaryIO, number: int, size: int, page: bytes) -> None:
+def _write_page(file: BinaryIO, number: int, size: int, page: bytes) -> None:
     file.seek((number - 1) * size)
     file.write(page)
 

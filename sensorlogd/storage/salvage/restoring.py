@@ -86,11 +86,11 @@ def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Readin
     kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
     stored = storing.insert_many(conn, frontier, kept)
     if stored:
-        _follow(conn, frontier, kept, made_us, now_us)
+        _renew_what_follows(conn, frontier, kept, made_us, now_us)
     return stored, len(rows) - len(kept)
 
 
-def _follow(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> None:
+def _renew_what_follows(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> None:
     """What depends on readings: the newest of each series, and roll-ups, from the first one on."""
     first: dict[int, int] = {}
     newest: dict[int, Reading] = {}
@@ -140,11 +140,11 @@ def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row
     """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
     stored, shortened = 0, []
     for row in rows:
-        identity, made, series, since, until, quality, scale, offset, note, at, count, done, undone, kind, curve = row
-        if any(type(value) is not int for value in (identity, made, series, since, until, at, count)) or type(note) is not str:
+        identity, made, series, since, until, quality, scale, offset, note, at_us, count, done, undone, kind, curve = row
+        if any(type(value) is not int for value in (identity, made, series, since, until, at_us, count)) or type(note) is not str:
             continue
         if done is None and undone is None:
-            until, done = at, made
+            until, done = at_us, made
             shortened.append(f"mend {identity} of {names.former_name(series)} was not finished: it ends at its last change")
         mend_rows = conn.execute(
             "SELECT id FROM mend WHERE made_us = ? AND series_id = ? AND since_us = ? AND note = ?",
@@ -156,7 +156,7 @@ def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row
                 'INSERT INTO mend(id, made_us, series_id, since_us, until_us, quality, scale, "offset", note, at_us, readings,'
                 " done_us, undone_us, kind, curve) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    mend_rows[0], made, names.of(series), since, until, quality, scale, offset, note, at, count, done, undone,
+                    mend_rows[0], made, names.of(series), since, until, quality, scale, offset, note, at_us, count, done, undone,
                     kind if isinstance(kind, str) else "change", curve if _is_curve(curve) else None,
                 ),
             )  # fmt: skip
@@ -183,14 +183,14 @@ def mended(conn: sqlite3.Connection, kept: Kept, mend: int, rows: Sequence[Row])
         return 0
     stored = 0
     for first_ts, n, before in rows:
-        if type(n) is int and n > 0 and isinstance(before, bytes) and _unpacks(before):
+        if type(n) is int and n > 0 and isinstance(before, bytes) and _can_be_unpacked(before):
             stored += conn.execute(
                 "INSERT INTO mended VALUES (?,?,?,?) ON CONFLICT DO NOTHING", (live, first_ts, n, before)
             ).rowcount
     return stored
 
 
-def _unpacks(before: bytes) -> bool:
+def _can_be_unpacked(before: bytes) -> bool:
     try:
         zlib.decompress(before)
     except zlib.error:

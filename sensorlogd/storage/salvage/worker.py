@@ -79,10 +79,11 @@ class Found:
 
 
 class Salvage:
-    """The worker. ``make_template``: makes an empty database of the current schema at a path. ``pause_s``: until the next
-    try, where the file cannot be read at the moment; ``patience_s``: after so long it has failed.
+    """The worker that brings back what a damaged file holds. ``make_template``: makes an empty database of the current schema at
+    a path. ``pause_s``: until the next try, where the file cannot be read at the moment; ``patience_s``: after so long it has
+    failed.
 
-    ``fetch`` never raises: the errors of a damaged file are not those of the log. None: not yet; nothing is to be stored.
+    ``fetch`` never raises: the errors of a damaged file are not those of the log.
     """
 
     kind = KIND
@@ -121,13 +122,15 @@ class Salvage:
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def fetch(self, work: Work) -> Found | Failed | Over | NotYet:
+        """The next piece, the end, or why there is none. Where the file cannot be read now, NOT_YET until ``patience_s`` have
+        passed."""
         if work.id != self._work:
             self.close()
             self._work, self._failing_since = work.id, None
         if self._failing_since is not None and self._monotonic() < self._again_at:
             return NOT_YET
         try:
-            found = self._fetch(work)
+            found = self._fetch_next(work)
         except Unreadable as error:
             return Failed(str(error))
         except (NotNow, OSError, rebuilding.Stopped, database.DatabaseError) as error:
@@ -139,7 +142,9 @@ class Salvage:
             self._failing_since = None
         return NOT_YET if found is None else found
 
-    def _fetch(self, work: Work) -> Found | Failed | Over | None:
+    def _fetch_next(self, work: Work) -> Found | Failed | Over | None:
+        """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow, Stopped,
+        DatabaseError, OSError."""
         incident = incidents.find(self.path, str(work.request.get("incident")))
         if incident is None:
             return Failed("its folder is not there any more")
@@ -149,15 +154,16 @@ class Salvage:
             incidents.mark_salvaged(incident)
             rebuilding.clear(incident)
             return Over(incident)
-        pieces = self._pieces or self._open(incident)
+        pieces = self._pieces or self._open_pieces(incident)
         if pieces is None:
             return None
         if pointer.stage == Stage.NAMES:
-            return Found(incident, pieces.former, _names(pieces.former, pointer))
+            return Found(incident, pieces.former, _next_names(pieces.former, pointer))
         piece = pieces.fetch(pointer, holes_of(work.progress), int(self._pace), self.slice_s)
         return Found(incident, pieces.former, piece)
 
-    def _open(self, incident: Incident) -> Pieces | None:
+    def _open_pieces(self, incident: Incident) -> Pieces | None:
+        """The contents of the incident; None while its file is being rebuilt. Raises Unreadable, NotNow, OSError."""
         if self._damaged is None:
             if self._opening is None:
                 self._opening = Opening(incident, self._make_template)
@@ -170,9 +176,11 @@ class Salvage:
     # ---- storing ---------------------------------------------------------------------------------------------------
 
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
+        """Store what was fetched. With the end, or a failure, the work is over, and the next salvage is ordered. Raises
+        sqlite3.Error."""
         if isinstance(fetched, Found):
             began = time.perf_counter()
-            done = self._store(conn, frontier, work, fetched, now_us)
+            done = self._store_piece(conn, frontier, work, fetched, now_us)
             took = time.perf_counter() - began
             self.longest_slice_s = max(self.longest_slice_s, took)
             if took > self.slice_s or done.done:
@@ -193,10 +201,10 @@ class Salvage:
             )
         return Slice(work.progress, 0, False, outcome, events=[(EventKind.SALVAGED, None, outcome)], rolls_up=True)
 
-    def _store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> Slice:
+    def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> Slice:
         storing = _Storing(conn, frontier, work, found, now_us)
         for source, since, until in found.piece.stretches:
-            storing.note_damage(source, since, until, _first_of(found.piece, source))
+            storing.note_damage(source, since, until, _earliest_start(found.piece, source))
         if pointer_of(work.progress).stage == Stage.NAMES:
             storing.names_and_cuts()
         for source, rows in found.piece.found:
@@ -210,7 +218,7 @@ def holes_of(progress: Mapping[str, Any]) -> dict[int, int]:
     return {int(series): until for series, until in progress.get("holes", {}).items()}
 
 
-def _names(known: former.Former, pointer: Pointer) -> Piece:
+def _next_names(known: former.Former, pointer: Pointer) -> Piece:
     """Some series, by id: they are in memory."""
     waiting = [series for series in sorted(known.series) if series > pointer.key]
     if len(waiting) <= _NAMES_AT_ONCE:
@@ -218,14 +226,14 @@ def _names(known: former.Former, pointer: Pointer) -> Piece:
     return Piece(Pointer(Stage.NAMES, key=waiting[_NAMES_AT_ONCE - 1]))
 
 
-def _first_of(piece: Piece, source: Source) -> int:
+def _earliest_start(piece: Piece, source: Source) -> int:
     """When the earliest roll-up of that series in this piece begins."""
     found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
     return min((start for start in found if type(start) is int), default=FAR)
 
 
 class _Storing:
-    """One slice."""
+    """What one slice of a salvage stores, and what the work has to remember of it."""
 
     def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> None:
         self.conn = conn
@@ -300,21 +308,22 @@ class _Storing:
             return
         stage = source.stage
         if stage in (Stage.HISTORY, Stage.RECENT):
-            self._readings(source, rows)
+            self._store_readings(source, rows)
         elif stage == Stage.CALIBRATION:
-            self._count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.work.made_us))
+            self._add_count("calibrations", restoring.calibrations(self.conn, self.names, rows, self.work.made_us))
         elif stage == Stage.MEND:
             stored, shortened = restoring.mends(self.conn, self.names, self.kept, rows)
-            self._count("mends", stored)
+            self._add_count("mends", stored)
             self.cut_short += shortened
         elif stage == Stage.MENDED:
             restoring.mended(self.conn, self.kept, source.of, rows)
         elif stage == Stage.EVENT:
-            self._count("events", restoring.events(self.conn, self.kept, self.former, rows))
+            self._add_count("events", restoring.events(self.conn, self.kept, self.former, rows))
         elif stage == Stage.ROLLUP:
-            self._rollups(source, rows)
+            self._store_roll_ups(source, rows)
 
-    def _readings(self, source: Source, rows: list[Row]) -> None:
+    def _store_readings(self, source: Source, rows: list[Row]) -> None:
+        """Store readings under their live series, and count those that are there already, have expired, or make no sense."""
         if source.stage == Stage.HISTORY:
             found = [(source.of, *row) for row in rows]
         else:
@@ -323,10 +332,10 @@ class _Storing:
         live = [(self.names.of(series), ts, value, quality) for series, ts, value, quality in good]
         self._cut_nameless({row[0] for row in good})
         stored, expired = restoring.readings(self.conn, self.frontier, live, self.work.made_us, self.now_us)
-        self._count("readings", stored)
-        self._count("expired", expired)
-        self._count("there", len(live) - stored - expired)
-        self._count("nonsense", len(rows) - len(good))
+        self._add_count("readings", stored)
+        self._add_count("expired", expired)
+        self._add_count("there", len(live) - stored - expired)
+        self._add_count("nonsense", len(rows) - len(good))
         if stored:
             self.touched |= {row[0] for row in live}
 
@@ -341,7 +350,8 @@ class _Storing:
             ]
             restoring.cuts(self.conn, self.frontier, cuts)
 
-    def _rollups(self, source: Source, rows: list[Row]) -> None:
+    def _store_roll_ups(self, source: Source, rows: list[Row]) -> None:
+        """Store those roll-ups of one series and tier that its readings cannot give again."""
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
         if source.tier == resolutions.DAY:
@@ -358,10 +368,10 @@ class _Storing:
             end = rows[-1][0] + source.tier * resolutions.SECOND_US
             restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
         stored = restoring.rollups(self.conn, self.former, series, live, source.tier, rows, FAR if lost_cuts else hole)
-        self._count(f"rollups_{source.tier}", stored)
+        self._add_count(f"rollups_{source.tier}", stored)
         if stored:
             self.touched.add(live)
 
-    def _count(self, name: str, n: int) -> None:
+    def _add_count(self, name: str, n: int) -> None:
         if n:
             self.counts[name] = self.counts.get(name, 0) + n

@@ -158,7 +158,7 @@ def carry_settled(conn: sqlite3.Connection, border: Border, carry: Carry, most: 
         return None
     until = oldest_settled(conn, carry.old, border.moved_until_us, most)
     until = border.moved_until_us if until is None else until
-    return Carried(_carry(conn, carry, "history", "history", first, until), first, until)
+    return Carried(_carry_span(conn, carry, "history", "history", first, until), first, until)
 
 
 def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us: int, most: int) -> Carried:
@@ -171,10 +171,10 @@ def carry_fresh(conn: sqlite3.Connection, border: Border, carry: Carry, since_us
         begin, end = max(since, border.copying[0]), min(until, border.copying[1])
         conn.execute(_CARRY.format(table="recent", into="history"), carry._asdict() | {"since": begin, "until": end})
         conn.execute(_CARRIED.format(table="history"), {"old": carry.old, "since": begin, "until": end})
-    return Carried(_carry(conn, carry, "recent", "recent", since, until), since, until)
+    return Carried(_carry_span(conn, carry, "recent", "recent", since, until), since, until)
 
 
-def _carry(conn: sqlite3.Connection, carry: Carry, table: str, into: str, since_us: int, until_us: int) -> int:
+def _carry_span(conn: sqlite3.Connection, carry: Carry, table: str, into: str, since_us: int, until_us: int) -> int:
     span = {"since": since_us, "until": until_us}
     conn.execute(_CARRY.format(table=table, into=into), carry._asdict() | span)
     return conn.execute(_CARRIED.format(table=table), {"old": carry.old} | span).rowcount

@@ -49,7 +49,7 @@ class Border(Protocol):
     copying: tuple[int, int] | None
 
 
-def _places(border: Border, ts_us: int) -> tuple[str, ...]:
+def _tables_of(border: Border, ts_us: int) -> tuple[str, ...]:
     """Where a reading of that time is stored; the first place is the one that readers ask."""
     if ts_us < border.moved_until_us:
         return ("history",)
@@ -72,7 +72,7 @@ def append(conn: sqlite3.Connection, flat: Sequence[object], rows: int) -> None:
 
 def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> bool:
     """Store one reading where it belongs; returns False if its time is taken: nothing has changed then."""
-    places = _places(border, ts_us)
+    places = _tables_of(border, ts_us)
     # The first place is the one that readers ask; only if it took the row does the copy follow.
     if conn.execute(_INSERT_ONE[places[0]], (series, ts_us, value, quality)).rowcount != 1:
         return False
@@ -86,7 +86,7 @@ def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -
     plain: dict[str, list[Row]] = {"history": [], "recent": []}
     stored = 0
     for row in rows:
-        places = _places(border, row[1])
+        places = _tables_of(border, row[1])
         if len(places) == 1:
             plain[places[0]].append(row)
         else:
@@ -95,11 +95,11 @@ def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -
 
 
 def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[Row]) -> int:
-    at = stored = 0
+    start = stored = 0
     for size in _INSERT_SIZES:
-        while len(rows) - at >= size:
-            stored += conn.execute(_INSERT[place, size], [cell for row in rows[at : at + size] for cell in row]).rowcount
-            at += size
+        while len(rows) - start >= size:
+            stored += conn.execute(_INSERT[place, size], [cell for row in rows[start : start + size] for cell in row]).rowcount
+            start += size
     return stored
 
 
@@ -108,7 +108,7 @@ def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[Row]) -> 
 
 def find(conn: sqlite3.Connection, border: Border, series: int, ts_us: int) -> tuple[float | None, int] | None:
     """(value, quality) of a reading; None: there is none."""
-    row: tuple[float | None, int] | None = conn.execute(_FIND[_places(border, ts_us)[0]], (series, ts_us)).fetchone()
+    row: tuple[float | None, int] | None = conn.execute(_FIND[_tables_of(border, ts_us)[0]], (series, ts_us)).fetchone()
     return row
 
 
@@ -125,7 +125,7 @@ def find_anywhere(conn: sqlite3.Connection, series: int, ts_us: int) -> tuple[fl
 
 def change_one(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, value: float | None, quality: int) -> None:
     """Give a reading that was found another value and quality."""
-    for place in _places(border, ts_us):
+    for place in _tables_of(border, ts_us):
         conn.execute(_UPDATE[place], (value, quality, series, ts_us))
 
 

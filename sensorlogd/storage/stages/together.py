@@ -34,7 +34,7 @@ def some(
     Some ``most`` readings are looked at, but at least those of one instant.
     """
     if since_us < moved_us:
-        return _moved(conn, series, since_us, min(until_us, moved_us), max(most // max(len(series), 1), 1))
+        return _some_settled(conn, series, since_us, min(until_us, moved_us), max(most // max(len(series), 1), 1))
     sql = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
     row = conn.execute(sql, (since_us, until_us, most)).fetchone()
     end = until_us if row is None else max(row[0], since_us + 1)
@@ -42,9 +42,10 @@ def some(
     return [row for row in conn.execute(sql, (since_us, end)) if row[1] in series], end
 
 
-def _moved(
+def _some_settled(
     conn: sqlite3.Connection, series: Collection[int], since_us: int, until_us: int, each: int
 ) -> tuple[list[Stamped], int]:  # fmt: skip
+    """As ``some``, of settled readings: at most ``each`` of every series."""
     end = until_us
     for identity in series:
         sql = "SELECT ts FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
@@ -68,7 +69,8 @@ def between(conn: sqlite3.Connection, series: Collection[int], since_us: int, un
 
 
 def last_good(conn: sqlite3.Connection, series: int, before_us: int, moved_us: int, floor_us: int) -> tuple[int, float] | None:
-    """(time, value) of the newest reading before a time that has a value and did not fail; of fresh ones not before ``floor_us``."""
+    """(time, value) of the newest reading before a time that has a value and did not fail; of fresh ones not before
+    ``floor_us``."""
     readings = Readings(conn, moved_us)
     found = readings.last_usable(series, floor_us, before_us)
     return found or readings.last_usable(series, BEGINNING_US, min(before_us, moved_us))

@@ -126,7 +126,7 @@ def test_a_copy_that_fails_half_way_leaves_no_half(db: OpenDatabase, path: Path,
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rescue, "_copy", half)
+    monkeypatch.setattr(rescue, "_copy_database", half)
     path.unlink()
     with pytest.raises(rescue.NoRescue, match="No space"):
         rescue.rescue(db, NOW, removed=True, min_free=0)
