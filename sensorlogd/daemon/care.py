@@ -34,8 +34,8 @@ _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
 class Care:
-    """``safe_us``: the time that schedules go by. ``commits``: the number of commits so far; None while the database takes
-    none."""
+    """Makes backups and sends signs of life, on a thread of its own. ``safe_us``: the time that schedules go by. ``commits``: the
+    number of commits so far; None while the database takes none."""
 
     def __init__(self, database: Path, safe_us: Callable[[], int], commits: Callable[[], int | None], emit: Emit) -> None:
         self.database = database
@@ -70,20 +70,20 @@ class Care:
         self._changed.set()
         if self._thread is not None:
             self._thread.join(within_s)
-        self._end_child()
+        self._kill_child()
 
     def _run(self) -> None:
         while not self._stopping:
             self._changed.clear()
             try:
-                self._look()
+                self._do_what_is_due()
             except Exception as error:  # care that fails must not end care
                 logger.warning("care: %s", type(error).__name__, exc_info=error)
             self._changed.wait(LOOK_S)
 
-    def _look(self) -> None:
+    def _do_what_is_due(self) -> None:
         if self._child is not None:
-            self._ended(self._child)
+            self._take_outcome(self._child)
         elif self.backup.to is not None:
             self._back_up(Path(self.backup.to))
         if (self.heartbeat.url or self.heartbeat.url_file) and time.monotonic() >= self._ping_at:
@@ -92,6 +92,7 @@ class Care:
     # ---- backups ---------------------------------------------------------------------------------------------------
 
     def _back_up(self, folder: Path) -> None:
+        """Start a backup if one is due and the database takes commits. Raises OSError."""
         now = self.safe_us()
         if now < self._not_before_us or self.commits() is None:
             return
@@ -119,11 +120,12 @@ class Care:
                 start_new_session=True,
             )
         except OSError as error:
-            self._failed(f"{target}: {error.strerror}")
+            self._report_failure(f"{target}: {error.strerror}")
             return
         self._making = target
 
-    def _ended(self, child: subprocess.Popen[str]) -> None:
+    def _take_outcome(self, child: subprocess.Popen[str]) -> None:
+        """Report a backup that has ended, and delete the oldest ones that are too many. Does nothing while it is being made."""
         try:
             said, _ = child.communicate(timeout=0.01)
         except subprocess.TimeoutExpired:
@@ -131,7 +133,7 @@ class Care:
         self._child = None
         last = (said.strip().splitlines() or [f"exit status {child.returncode}"])[-1].removeprefix("sensorlogd: ")
         if child.returncode:
-            self._failed(last)
+            self._report_failure(last)
             return
         logger.info("backup: %s", last)
         self.emit(EventKind.BACKUP_MADE, None, last)
@@ -140,11 +142,11 @@ class Care:
             with contextlib.suppress(OSError):
                 old.unlink()
 
-    def _failed(self, why: str) -> None:
+    def _report_failure(self, why: str) -> None:
         logger.error("backup: %s; it is tried again", why)
         self.emit(EventKind.BACKUP_FAILED, None, f"{why}; it is tried again")
 
-    def _end_child(self) -> None:
+    def _kill_child(self) -> None:
         child, self._child = self._child, None
         if child is None:
             return
@@ -155,6 +157,8 @@ class Care:
     # ---- a sign of life --------------------------------------------------------------------------------------------
 
     def _ping(self) -> None:
+        """Send the sign of life if something was committed since the last one. That it fails, and that it succeeds again, is
+        an event."""
         self._ping_at = time.monotonic() + LOOK_S
         commits = self.commits()
         if commits is None or commits == self._commits_reported:

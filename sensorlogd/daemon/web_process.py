@@ -41,7 +41,8 @@ class WebState(Enum):
 
 
 class WebProcess:
-    """``emit``: records an event. ``url``: where it serves, while it does. ``last_error``: why it does not."""
+    """Owns the web process. ``emit``: records an event. ``url``: where it serves, while it does. ``last_error``: why it does
+    not."""
 
     def __init__(self, settings: Settings, emit: Emit, backoff: Backoff | None = None) -> None:
         self.settings = settings
@@ -82,12 +83,12 @@ class WebProcess:
         except BlockingIOError:
             pass
         else:
-            self._lost(self._why_it_ended())
+            self._replace_process(self._why_it_ended())
             return
         while b"\n" in self._said:
             line, _, rest = bytes(self._said).partition(b"\n")
             self._said[:] = rest
-            self._heard(line)
+            self._take_line(line)
 
     def tick(self) -> None:
         """Called at least every second."""
@@ -97,22 +98,22 @@ class WebProcess:
             return
         if self._process is None:
             if now >= self._restart_at:
-                self._start(now)
+                self._start_process(now)
             return
         if self._process.poll() is not None:
             self.on_readable()
             if self._process is not None and self._process.poll() is not None:
-                self._lost(self._why_it_ended())
+                self._replace_process(self._why_it_ended())
             return
         if self.state is WebState.STARTING and now - self._since > START_WITHIN_S:
-            self._kill(f"does not serve after {START_WITHIN_S:.0f} s")
+            self._replace_process(f"does not serve after {START_WITHIN_S:.0f} s")
         elif self.state is WebState.SERVING and now - self._heard_at > SILENT_FOR_S:
-            self._kill(f"has hung for {SILENT_FOR_S:.0f} s")
+            self._replace_process(f"has hung for {SILENT_FOR_S:.0f} s")
         elif now >= self._look_at:
             self._look_at = now + LOOK_EVERY_S
             used = resident_bytes(self._process.pid)
             if used > self.settings.memory_limit_bytes:
-                self._kill(
+                self._replace_process(
                     f"needed {used / 1e6:.0f} MB of memory, web.memory_limit is {self.settings.memory_limit_bytes / 1e6:.0f} MB"
                 )
 
@@ -124,22 +125,22 @@ class WebProcess:
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
-            if not _ended(process, deadline_s * 0.75):
+            if not _has_ended(process, deadline_s * 0.75):
                 logger.warning("web: does not end; killed")
-            self._end(process)
-        self._killed = [process for process in self._killed if not _ended(process, until - time.monotonic())]
+            self._kill_process(process)
+        self._killed = [process for process in self._killed if not _has_ended(process, until - time.monotonic())]
         for process in self._killed:
             logger.error("web: process %d cannot be killed; left behind", process.pid)
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _start(self, now: float) -> None:
+    def _start_process(self, now: float) -> None:
         # -P: a file in the current directory must not be imported instead of a module of the package.
         command = [sys.executable, "-P", "-m", "sensorlogd.web", self.settings.to_json()]
         try:
             process = _spawn(command)
         except (OSError, MemoryError) as error:
-            self._failed(f"cannot be started: {error}")
+            self._note_failure(f"cannot be started: {error}")
             return
         self._process = process
         self._said.clear()
@@ -148,7 +149,8 @@ class WebProcess:
         self.restarts += 1
         self.state = WebState.STARTING
 
-    def _heard(self, line: bytes) -> None:
+    def _take_line(self, line: bytes) -> None:
+        """Take a line that the process said: where it serves, or why it does not. What is no JSON is passed over."""
         try:
             fact = json.loads(line)
         except ValueError:
@@ -166,34 +168,32 @@ class WebProcess:
 
     def _why_it_ended(self) -> str:
         assert self._process is not None
-        if not _ended(self._process, ENDED_WITHIN_S):
+        if not _has_ended(self._process, ENDED_WITHIN_S):
             return "closed its output"
         code = self._process.returncode
         for line in bytes(self._said).splitlines():
-            self._heard(line)
+            self._take_line(line)
         if code == 1 and self.state is WebState.STARTING and self.last_error:
             return self.last_error
         return f"ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
-    def _kill(self, reason: str) -> None:
-        """End it, and start another later."""
-        self._lost(reason)
-
-    def _lost(self, reason: str) -> None:
+    def _replace_process(self, reason: str) -> None:
+        """End the process, if it has not ended; another one is started later."""
         process, self._process = self._process, None
         if process is not None:
-            self._end(process)
+            self._kill_process(process)
         if self.state is WebState.SERVING and time.monotonic() - self._since > WELL_AFTER_S:
             self._backoff.reset()
-        self._failed(reason)
+        self._note_failure(reason)
 
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill_process(self, process: subprocess.Popen[bytes]) -> None:
         """Kill it and wait for nothing: one that hangs in the kernel must not hold up the loop."""
         process.kill()
-        _close(process)
+        _close_pipes(process)
         self._killed.append(process)
 
-    def _failed(self, reason: str) -> None:
+    def _note_failure(self, reason: str) -> None:
+        """Note why there is no process, and when the next one is started."""
         self.state = WebState.DOWN
         self.url = ""
         self.last_error = reason
@@ -220,8 +220,8 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
     Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
     """
     with contextlib.ExitStack() as child_ends, contextlib.ExitStack() as parent_ends:
-        input_r, input_w = _pipe(child_ends, parent_ends)
-        output_r, output_w = _pipe(parent_ends, child_ends)
+        input_r, input_w = _make_pipe(child_ends, parent_ends)
+        output_r, output_w = _make_pipe(parent_ends, child_ends)
         os.set_blocking(output_r.fileno(), False)
         process = subprocess.Popen(command, stdin=input_r, stdout=output_w)
         process.stdin, process.stdout = input_w, output_r
@@ -229,13 +229,13 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
     return process
 
 
-def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+def _make_pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
     """Its two ends, each to be closed by the stack of its side."""
     read, write = os.pipe2(os.O_CLOEXEC)
     return reader.enter_context(open(read, "rb", 0)), writer.enter_context(open(write, "wb", 0))
 
 
-def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
+def _has_ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
     try:
         process.wait(max(within_s, 0.0))
     except subprocess.TimeoutExpired:
@@ -243,7 +243,7 @@ def _ended(process: subprocess.Popen[bytes], within_s: float) -> bool:
     return True
 
 
-def _close(process: subprocess.Popen[bytes]) -> None:
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     for end in (process.stdin, process.stdout):
         if end is not None:
             with contextlib.suppress(OSError):

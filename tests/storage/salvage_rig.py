@@ -59,7 +59,7 @@ class Direct(process._Sender):
     def settle(self) -> None:
         self._unanswered = 0
 
-    def _message(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
+    def _send_rows(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         with transaction(self.conn):
             store.apply_rows(self.conn, rows)
             store.delete_rows(self.conn, deletes)
@@ -79,7 +79,7 @@ def roll_up(path: Path, conn: sqlite3.Connection, edge_us: int) -> None:
     with transaction(conn):
         store.use_day_zone(conn, ZONE, edge_us)
         stored, target = store.take_edge(conn, edge_us - edge_us % MINUTE, 400 * DAY)
-    process._work(Direct(conn), str(path), stored, target, ZONE)
+    process._do_run(Direct(conn), str(path), stored, target, ZONE)
     with transaction(conn):
         store.set_edge(conn, target)
 

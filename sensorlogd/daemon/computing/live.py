@@ -40,7 +40,7 @@ class Computing:
     def __init__(self, formulas: Formulas, emit: Emit) -> None:
         self.formulas = formulas
         self.emit = emit
-        self.engine = self._engine(None)
+        self.engine = self._make_engine(None)
         self._db: OpenDatabase | None = None
         self._is_warm = False
         self._faults = 0
@@ -52,25 +52,25 @@ class Computing:
         if self._is_warm:
             return []
         self._is_warm = True
-        return self._warm(self.engine.nodes)
+        return self._warm_up(self.engine.nodes)
 
     def use(self, formulas: Formulas) -> list[Block]:
         """Use these formulas from the next block on; channels that are unchanged keep their state. Raises nothing."""
         self.formulas = formulas
-        self.engine = self._engine(self.engine)
-        return self._warm(self.engine.fresh) if self._is_warm else []
+        self.engine = self._make_engine(self.engine)
+        return self._warm_up(self.engine.fresh) if self._is_warm else []
 
     def follow(self, block: Block) -> list[Block]:
         """The blocks of readings that follow from ``block``. Raises nothing."""
         if not self.engine.nodes or not self._is_warm or not block.rows:
             return []
         try:
-            return _blocks(self.engine.feed(block.sensor, block.columns))
+            return _blocks_by_sensor(self.engine.feed(block.sensor, block.columns))
         except Exception as error:
-            self._fault(f"from readings of {block.sensor}", error)
+            self._report_fault(f"from readings of {block.sensor}", error)
             return []
 
-    def _engine(self, former: Engine | None) -> Engine:
+    def _make_engine(self, former: Engine | None) -> Engine:
         return Engine(self.formulas.channels, self._treat, self._count, former)
 
     def _treat(self, key: Key, made: Made) -> Column | None:
@@ -85,7 +85,8 @@ class Computing:
     def _unscaled(self, key: Key, stored: float) -> float:
         return unscaled(self.formulas.sensors[key[0]].options, key[1], stored)
 
-    def _warm(self, nodes: Sequence[Node]) -> list[Block]:
+    def _warm_up(self, nodes: Sequence[Node]) -> list[Block]:
+        """Give ``nodes`` the past that is stored. Returns what is still to be computed from it; nothing if it cannot be read."""
         db = self._db
         if not nodes or db is None:
             return []
@@ -97,10 +98,10 @@ class Computing:
             logger.warning("computed sensors: what is stored could not be read: %s", error)
             return []
         except Exception as error:
-            self._fault("at the start", error)
+            self._report_fault("at the start", error)
             return []
         self._report_behind(db, warmed.behind)
-        return _blocks(warmed.made)
+        return _blocks_by_sensor(warmed.made)
 
     def _report_behind(self, db: OpenDatabase, behind: Sequence[Key]) -> None:
         for sensor in dict.fromkeys(key[0] for key in behind):
@@ -109,15 +110,15 @@ class Computing:
             detail = f"its newest reading is of {since}, and much came since; sensorlogd recompute {sensor} --since {since}"
             self.emit(EventKind.COMPUTED_BEHIND, sensor, detail)
 
-    def _fault(self, what: str, error: Exception) -> None:
+    def _report_fault(self, what: str, error: Exception) -> None:
         self._faults += 1
         if self._faults <= 3:  # every reading may raise the same fault: log it once
             logger.exception("computed sensors: a fault %s", what)
             self.emit(EventKind.COMPUTED_FAILED, None, f"nothing was computed {what}: {type(error).__name__}: {error}")
 
 
-def _blocks(made: Sequence[tuple[Key, Column]]) -> list[Block]:
-    """One for each sensor, in order; columns of the same times share their list. Their times are their identity."""
+def _blocks_by_sensor(made: Sequence[tuple[Key, Column]]) -> list[Block]:
+    """One block for each sensor, in order; columns of the same times share their list. Their times are their identity."""
     columns: dict[str, list[Column]] = {}
     for (sensor, _), column in made:
         together = columns.setdefault(sensor, [])

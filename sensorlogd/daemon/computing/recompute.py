@@ -40,7 +40,8 @@ SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
 
 class RecomputeWorker:
-    """``computing``: what the daemon computes now. ``settles_us``: so long a reading may be on its way to the log."""
+    """The worker that computes stored readings of computed sensors anew. ``computing``: what the daemon computes now.
+    ``settles_us``: so long a reading may be on its way to the log."""
 
     kind = recomputing.RECOMPUTE
     grows = True
@@ -57,7 +58,7 @@ class RecomputeWorker:
         self._now_us = now_us
         self._settles_us = settles_us
         self._pace = Pace(slice_s, min(500, rows), min(LEAST_ROWS, rows), rows)
-        self._at: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
+        self._last_run: tuple[int, int, _Run] | None = None  # (work, where it stands, all that is known there)
 
     def fetch(self, work_: Work) -> Any:
         """Nothing is fetched; NOT_YET while readings that were on their way to the log are not all stored."""
@@ -68,30 +69,30 @@ class RecomputeWorker:
         """One slice."""
         sensor = str(work_.request["sensor"])
         channels = [channel for channel in self.computing.formulas.channels if channel.key[0] == sensor]
-        refused = _refused(sensor, channels, work_.request["formulas"])
+        refused = _why_refused(sensor, channels, work_.request["formulas"])
         if refused:
             return Slice({}, 0, False, refused, failed=True)
-        run = self._run(conn, frontier, work_, channels)
+        run = self._run_where_work_stands(conn, frontier, work_, channels)
         is_sum = any(channel.is_integral for channel in channels)
         until = FOR_EVER if is_sum else int(work_.request["until_us"])
         began = time.perf_counter()
         try:
             done = run.go(conn, frontier, until, int(self._pace.rows), dict(work_.progress.get("mends", {})), now_us)
         except upsert.Busy:  # a mend of these readings comes first
-            self._at = None
+            self._last_run = None
             return Slice(work_.progress, 0, True)
         except upsert.UpsertError as error:
             return Slice({}, 0, False, str(error), failed=True)
         self._pace.measured(time.perf_counter() - began)
         if is_sum and done.at_us >= until:
             done.at_us = run.wait()  # what is on its way has times before now
-        self._at = (work_.id, done.at_us, run)
+        self._last_run = (work_.id, done.at_us, run)
         progress = {**work_.progress, "at_us": done.at_us, "mends": done.mends}
         for name in ("new", "changed"):
             progress[name] = work_.progress.get(name, 0) + getattr(done, name)
         more = done.at_us < until and not run.waits
         if not more and is_sum:
-            more = self._hand_over(run, progress, now_us)
+            more = self._correct_sums(run, progress, now_us)
         return Slice(
             progress, done.computed, more, "" if more else _outcome(progress), rolls_up=done.rolls_up, touched=done.touched,
             events=() if more else ((EventKind.RECOMPUTED, sensor, _outcome(progress)),),
@@ -99,26 +100,29 @@ class RecomputeWorker:
 
     def close(self) -> None:
         """Nothing is held open; another file may come."""
-        self._at = None
+        self._last_run = None
 
-    def _run(self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]) -> _Run:
+    def _run_where_work_stands(
+        self, conn: sqlite3.Connection, frontier: Frontier, work_: Work, channels: Sequence[Channel]
+    ) -> _Run:
+        """The run of the slice before, if it stands where the work does; else a new one, which has learned what came before."""
         ids = catalogued.all_ids(conn)
-        at = int(work_.progress["at_us"])
+        at_us = int(work_.progress["at_us"])
         needed = [ids[source.key] for channel in channels for source in channel.inputs if source.key in ids]
-        at = max(at, recomputing.expired_until_us(conn, needed))
+        at_us = max(at_us, recomputing.expired_until_us(conn, needed))
         if (
-            self._at is not None
-            and self._at[:2] == (work_.id, at)
-            and self._at[2].channels == channels
-            and self._at[2].ids == ids
+            self._last_run is not None
+            and self._last_run[:2] == (work_.id, at_us)
+            and self._last_run[2].channels == channels
+            and self._last_run[2].ids == ids
         ):
-            return self._at[2]
+            return self._last_run[2]
         options = self.computing.formulas.sensors[channels[0].key[0]].options
-        run = _Run(list(channels), options, ids, at)
+        run = _Run(list(channels), options, ids, at_us)
         run.begin(conn, frontier)
         return run
 
-    def _hand_over(self, run: _Run, progress: dict[str, Any], now_us: int) -> bool:
+    def _correct_sums(self, run: _Run, progress: dict[str, Any], now_us: int) -> bool:
         """Correct the sums that the daemon goes on with. Returns True if readings computed with the old sums were still on their
         way to the log, so that one more slice has to correct those."""
         wrong = False
@@ -131,7 +135,7 @@ class RecomputeWorker:
         return False
 
 
-def _refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
+def _why_refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
     """Why the work cannot be done, for people; empty if it can."""
     if not channels:
         return f"{sensor} is no computed sensor of the running configuration (any more)"
@@ -179,20 +183,20 @@ class _Run:
 
     def begin(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Learn what came before ``at_us``."""
-        moved, at = frontier.moved_until_us, self.at_us
+        moved, at_us = frontier.moved_until_us, self.at_us
         back = 2 * max(memory.heartbeat_us for memory in self._engine.memories.values())
         resumed: dict[Key, tuple[int, float]] = {}
         floor = together.reach(conn, LOOK_BACK_ROWS) or 0
         for node in self._engine.nodes:
             series = self.ids.get(node.channel.key)
             if node.channel.is_integral and series is not None:
-                last = together.last_good(conn, series, at, moved, min(floor, at))
+                last = together.last_good(conn, series, at_us, moved, min(floor, at_us))
                 if last is not None:
                     resumed[node.channel.key] = last
                     node.seed = unscaled(self._options, node.channel.key[1], last[1])
-                    if at - last[0] <= 2 * node.channel.gap_us:
-                        back = max(back, at - last[0] + back)
-        rows = self._by_key(together.between(conn, {*self._outside, *self._mine}, at - back, at, moved))
+                    if at_us - last[0] <= 2 * node.channel.gap_us:
+                        back = max(back, at_us - last[0] + back)
+        rows = self._readings_by_key(together.between(conn, {*self._outside, *self._mine}, at_us - back, at_us, moved))
         for key, found in rows.items():
             if key in self._engine.memories:
                 self._engine.memories[key].insert(*map(list, zip(*found, strict=True)))
@@ -201,10 +205,10 @@ class _Run:
                 deadband.stored, deadband.seen_us = found[-1], found[-1][0]
         for key, (ts, value) in resumed.items():
             node_of = self._engine.node(key)
-            if node_of is not None and at - ts <= back:
+            if node_of is not None and at_us - ts <= back:
                 node_of.resume(ts, unscaled(self._options, key[1], value))
                 times = sorted({moment for source in node_of.triggers for moment in self._engine.memories[source].after(ts)})
-                node_of.compute([moment for moment in times if moment < at])
+                node_of.compute([moment for moment in times if moment < at_us])
 
     def go(
         self, conn: sqlite3.Connection, frontier: Frontier, until_us: int, rows: int, mends: dict[str, int | None], now_us: int
@@ -213,10 +217,10 @@ class _Run:
         self.waits, moved = False, frontier.moved_until_us
         found, end = together.some(conn, self._outside.keys(), self.at_us, until_us, moved, rows)
         self._stored = {key: {} for key in self._mine.values()}
-        for key, readings in self._by_key(together.between(conn, self._mine.keys(), self.at_us, end, moved)).items():
+        for key, readings in self._readings_by_key(together.between(conn, self._mine.keys(), self.at_us, end, moved)).items():
             self._stored[key] = {ts: (value, quality) for ts, value, quality in readings}
         self._newest_us = max(self._newest_us, found[-1][0]) if found else self._newest_us
-        for key, readings in self._by_key(found).items():
+        for key, readings in self._readings_by_key(found).items():
             self._engine.memories[key].insert(*map(list, zip(*readings, strict=True)))
         made = self._engine.replay({node.channel.key: self.at_us - 1 for node in self._engine.nodes})
         for node in self._engine.nodes:
@@ -225,7 +229,7 @@ class _Run:
         done = _Done(end, mends)
         for key, column in made:
             if key in self.ids:
-                self._place(conn, frontier, key, column, done, now_us)
+                self._store_column(conn, frontier, key, column, done, now_us)
         self.at_us = end
         return done
 
@@ -234,7 +238,10 @@ class _Run:
         self.waits, self.at_us = True, self._newest_us + 1
         return self.at_us
 
-    def _place(self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Done, now_us: int) -> None:
+    def _store_column(
+        self, conn: sqlite3.Connection, frontier: Frontier, key: Key, column: Column, done: _Done, now_us: int
+    ) -> None:
+        """Store what was computed of one series, and add to ``done`` what came of it. Raises UpsertError."""
         series = self.ids[key]
         assert isinstance(column.quality, list)
         result = Result(series, column.times_us, column.values, column.quality)
@@ -266,7 +273,7 @@ class _Run:
             [column.quality[index] for index in chosen],
         )
 
-    def _by_key(self, rows: Sequence[Stamped]) -> dict[Key, list[Reading]]:
+    def _readings_by_key(self, rows: Sequence[Stamped]) -> dict[Key, list[Reading]]:
         found: dict[Key, list[Reading]] = {}
         for ts, series, value, quality in rows:
             found.setdefault(self._outside.get(series) or self._mine[series], []).append((ts, value, quality))

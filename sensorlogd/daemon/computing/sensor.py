@@ -21,7 +21,8 @@ from sensorlogd.scaling import divisor
 
 
 class ComputedSensor:
-    """``emit``: called when no reading was computed for a heartbeat, and when there is one again."""
+    """A computed sensor, as the daemon sees sensors. ``emit``: called when no reading was computed for a heartbeat, and when
+    there is one again."""
 
     driver = None  # nothing that a reload could find changed beside its options
 
@@ -114,7 +115,7 @@ class ComputedSensor:
 
 
 def fresh_treatments(options: ComputedOptions) -> dict[str, ChannelTreatment]:
-    """By channel; without any memory of earlier readings."""
+    """The treatment of each channel, without any memory of earlier readings."""
     return {name: ChannelTreatment(name, channel, options.heartbeat_us()) for name, channel in options.channels.items()}
 
 

@@ -73,7 +73,7 @@ def warm(
                 node.resume(last[0], unscaled(key, last[1]))
                 after[key] = last[0]
     for key, column in engine.replay(after):
-        fresh = _later(column, ends_us[key])
+        fresh = _not_stored_yet(column, ends_us[key])
         if fresh is not None:
             warmed.made.append((key, fresh))
     return warmed
@@ -83,10 +83,10 @@ def _last_good(rows: Sequence[Reading]) -> tuple[int, float] | None:
     return next(((ts, value) for ts, value, q in reversed(rows) if value is not None and q & FLAG_MASK != Flag.FAIL), None)
 
 
-def _later(column: Column, end_us: int) -> Column | None:
-    """Without what is stored already."""
-    at = bisect_right(column.times_us, end_us)
-    if at == len(column.times_us):
+def _not_stored_yet(column: Column, end_us: int) -> Column | None:
+    """The readings behind ``end_us``; None: there are none."""
+    index = bisect_right(column.times_us, end_us)
+    if index == len(column.times_us):
         return None
-    quality = column.quality if isinstance(column.quality, int) else column.quality[at:]
-    return Column(column.channel, column.times_us[at:], column.values[at:], quality)
+    quality = column.quality if isinstance(column.quality, int) else column.quality[index:]
+    return Column(column.channel, column.times_us[index:], column.values[index:], quality)

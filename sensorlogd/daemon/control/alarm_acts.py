@@ -37,17 +37,19 @@ class LiveAlarms:
 
     def acknowledge(self, request: AlarmAck) -> Acknowledged:
         judge = self.keeper.judge
-        return Acknowledged(self._ask(lambda at, now_us: acknowledge(judge, request, now_us)))
+        return Acknowledged(self._do_on_writer(lambda at, now_us: acknowledge(judge, request, now_us)))
 
     def mute(self, request: AlarmMute) -> Muted:
         judge = self.keeper.judge
-        return Muted(self._ask(lambda at, now_us: mute(judge, request, at, now_us)))
+        return Muted(self._do_on_writer(lambda at, now_us: mute(judge, request, at, now_us)))
 
     def test(self, request: AlarmTest) -> Tested:
         config = self._config()
         return Tested(send_test(config, request.target, self.keeper.judge.plan.logger, self.keeper.clocks.now_us()))
 
-    def _ask(self, do: Callable[[int, int], T]) -> T:
+    def _do_on_writer(self, do: Callable[[int, int], T]) -> T:
+        """Have the keeper call ``do`` on the writer thread. Raises ValueError if that does not come to it in time, and what
+        ``do`` raises."""
         future = self.keeper.ask(do)
         try:
             return future.result(ANSWER_S)
@@ -57,7 +59,7 @@ class LiveAlarms:
 
 
 class OfflineAlarms:
-    """With no daemon, on the writer of this process: see ``alarms.stored``."""
+    """Changes that are made without a daemon, on the writer of this process: see ``alarms.stored``."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -70,19 +72,19 @@ class OfflineAlarms:
         def do(alarms: StoredAlarms) -> tuple[str, ...]:
             return acknowledge(alarms.judge, request, alarms.now_us)
 
-        return Acknowledged(self._change(do))
+        return Acknowledged(self._change_stored(do))
 
     def mute(self, request: AlarmMute) -> Muted:
         """Mute alarms, or end that. An alarm that is raised when its mute ends has to be announced, which only the daemon does;
         so such a mute ends when the daemon starts."""
 
         def do(alarms: StoredAlarms) -> Muted:
-            later = [] if request.for_us else alarms.hold_for_the_daemon(_found(alarms.judge, request.alarms))
-            return Muted(mute(alarms.judge, request, alarms.at, alarms.now_us, later), tuple(map(_named, later)))
+            later = [] if request.for_us else alarms.hold_for_the_daemon(_find_alarms(alarms.judge, request.alarms))
+            return Muted(mute(alarms.judge, request, alarms.at, alarms.now_us, later), tuple(map(_name_of, later)))
 
-        return self._change(do)
+        return self._change_stored(do)
 
-    def _change(self, do: Callable[[StoredAlarms], T]) -> T:
+    def _change_stored(self, do: Callable[[StoredAlarms], T]) -> T:
         now_us = self._writer.now_us()
 
         def run(db: Any) -> T:
@@ -96,18 +98,20 @@ class OfflineAlarms:
 
 def acknowledge(judge: Judge, request: AlarmAck, now_us: int) -> tuple[str, ...]:
     """Acknowledge alarms. Returns those that were waiting for it. Raises ValueError for an unknown name."""
-    return tuple(_named(alarm) for alarm in _found(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note))
+    return tuple(
+        _name_of(alarm) for alarm in _find_alarms(judge, request.alarms) if judge.acknowledge(alarm, now_us, request.note)
+    )
 
 
 def mute(judge: Judge, request: AlarmMute, at: int, now_us: int, but: Sequence[Alarm] = ()) -> tuple[str, ...]:
     """Mute the alarms that ``request`` names, except those in ``but``. Raises ValueError for an unknown name."""
-    found = _found(judge, request.alarms)
+    found = _find_alarms(judge, request.alarms)
     for alarm in found:
         if request.for_us:
             judge.shelve(alarm, at + request.for_us, now_us, request.note)
         elif alarm not in but:
             judge.unshelve(alarm, at, now_us, request.note or "it was ended")
-    return tuple(map(_named, found))
+    return tuple(map(_name_of, found))
 
 
 def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
@@ -124,12 +128,12 @@ def send_test(config: Config, target: str, logger: str, now_us: int) -> str:
     return ""
 
 
-def _found(judge: Judge, names: Sequence[str]) -> list[Alarm]:
+def _find_alarms(judge: Judge, names: Sequence[str]) -> list[Alarm]:
     for name in names:
         if not judge.find([name]):
             raise ValueError(f"no alarm {name!r}{closest(name, {alarm.name for alarm in judge.alarms.values()})}")
     return judge.find(names)
 
 
-def _named(alarm: Alarm) -> str:
+def _name_of(alarm: Alarm) -> str:
     return f"{alarm.name}/{alarm.subject}"

@@ -23,7 +23,7 @@ class AlarmAck(Request[Acknowledged]):
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> AlarmAck:
-        return cls(_names(said), str(said.get("note") or ""))
+        return cls(_alarm_names(said), str(said.get("note") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class AlarmMute(Request[Muted]):
         for_us = int(needed(said, "for_us"))
         if not 0 <= for_us <= LONGEST_MUTE_US:
             raise ValueError("for_us is 0 (end it), or up to 200 years in microseconds")
-        return cls(_names(said), for_us, str(said.get("note") or ""))
+        return cls(_alarm_names(said), for_us, str(said.get("note") or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class AlarmTest(Request[Tested]):
         return cls(str(needed(said, "target")))
 
 
-def _names(said: Mapping[str, Any]) -> tuple[str, ...]:
+def _alarm_names(said: Mapping[str, Any]) -> tuple[str, ...]:
     names = said.get("alarms") or ()
     if not isinstance(names, (list, tuple)):
         raise ValueError("alarms is a list of names")

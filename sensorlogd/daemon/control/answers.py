@@ -1,4 +1,5 @@
-"""What the daemon answers to ``requests``: each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it again.
+"""What the daemon answers to ``requests``: each a small dataclass. ``encoded()`` is the object that travels, ``of()`` reads it
+again.
 
 A field has the same name in Python and on the wire. What an older release does not say has a default; what a newer one says
 besides is passed over. ``of`` raises ValueError, TypeError for what is no such answer.

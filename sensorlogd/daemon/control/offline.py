@@ -48,15 +48,16 @@ class Offline:
         self._lock.acquire()
         try:
             if self.path.exists():
-                self._alone()
-            self._start()
+                self._refuse_if_open_elsewhere()
+            self._start_parts()
         except BaseException:
             self._lock.release()
             raise
         self.operations = Operations(self.writer, self.aggregation, OfflineAlarms(self.writer).acts())
         return self
 
-    def _start(self) -> None:
+    def _start_parts(self) -> None:
+        """Start a writer and an aggregator, and wait until the database is open. Raises OfflineError; nothing runs then."""
         clock = JudgedClock()
         opening = Opening(
             self.path,
@@ -96,8 +97,8 @@ class Offline:
         if refusal is not None:
             raise OfflineError(str(refusal))
 
-    def _alone(self) -> None:
-        """Check that no program that does not know the lock (an older release, say) has the file open."""
+    def _refuse_if_open_elsewhere(self) -> None:
+        """Raises OfflineError if a program that does not know the lock (an older release, say) has the file open."""
         try:
             self._zone = database.zone_if_alone(self.path) or self._zone
         except sqlite3.Error as error:
@@ -116,12 +117,12 @@ class Offline:
             self.aggregation.on_readable()
             self.aggregation.tick()
             progress()
-            self._look()
+            self._raise_if_stuck()
             if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
                 return
 
-    def _look(self) -> None:
-        """Raises OfflineError."""
+    def _raise_if_stuck(self) -> None:
+        """Raises OfflineError if the writer or the roll-ups do not go on."""
         stats = self.writer.stats()
         if stats.state is WriterState.BLOCKED:
             raise OfflineError(f"roll-ups: {stats.state_reason}; the daemon makes them when it can write")

@@ -41,7 +41,8 @@ class OperationError(ValueError):
 
 
 class Operations:
-    """``do`` does what is requested, from any thread but the writer's. An answer's ``more`` says that the same request goes on."""
+    """``do`` does what is requested, from any thread but the writer's. An answer's ``more`` says that the same request goes
+    on."""
 
     def __init__(self, writer: Writer, aggregation: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
         """``more``: what others do, by the kind of request."""
@@ -57,8 +58,8 @@ class Operations:
             requests.Undo: self._undo,
             requests.Resume: self._resume,
             requests.Recompute: self._recompute,
-            requests.LookAtWork: self._work,
-            requests.KnowSeries: self._series,
+            requests.LookAtWork: self._look_at_work,
+            requests.KnowSeries: self._know_series,
             requests.Upsert: self._upsert,
             requests.Note: self._note,
             **more,
@@ -71,13 +72,13 @@ class Operations:
 
     def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
         """The handlers of the control socket: name on the wire -> function from a decoded JSON object to one."""
-        return {request.name: self._said for request in self._known}
+        return {request.name: self._answer for request in self._known}
 
-    def _said(self, said: Json) -> Json:
+    def _answer(self, said: Json) -> Json:
         encoded: Json = self.do(requests.decode(said)).encoded()
         return encoded
 
-    def _run(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
+    def _run_on_writer(self, name: str, run: Callable[[Any], T], *, transaction: bool = True) -> T:
         """Have the writer call ``run``. Raises OperationError if the writer does not come to it in time, and whatever ``run``
         raises."""
         future = self.writer.submit(name, run, transaction=transaction)
@@ -97,7 +98,7 @@ class Operations:
     def _rebuild(self, request: requests.Rebuild) -> Done:
         since = outdated.BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
-        self._run("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
+        self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
         self.aggregation.request()
         return Done()
 
@@ -108,7 +109,7 @@ class Operations:
             self._page_pace.measured(time.perf_counter() - began)
             return Freed(freed_pages=free - left, left_pages=left, more=0 < left < free)
 
-        return self._run("compact", run)
+        return self._run_on_writer("compact", run)
 
     # ---- mending ---------------------------------------------------------------------------------------------------
 
@@ -116,7 +117,7 @@ class Operations:
         curve = None if request.curve is None else curves.parse(request.curve)
         change = mending.Change(request.quality, request.scale, request.offset, curve)
         now = self.writer.now_us()
-        return self._order(
+        return self._order_mend(
             lambda db: mending.order(
                 db.conn, request.series, request.since_us, request.until_us, change, request.note, now, total=request.total
             )
@@ -124,24 +125,26 @@ class Operations:
 
     def _undo(self, request: requests.Undo) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order(lambda db: mending.order_undo(db.conn, request.id, now))
+        return self._order_mend(lambda db: mending.order_undo(db.conn, request.id, now))
 
     def _resume(self, request: requests.Resume) -> MendOrdered:
         now = self.writer.now_us()
-        return self._order(lambda db: mending.order_resume(db.conn, request.id, now))
+        return self._order_mend(lambda db: mending.order_resume(db.conn, request.id, now))
 
     def _recompute(self, request: requests.Recompute) -> WorkOrdered:
         now = self.writer.now_us()
         return WorkOrdered(
-            self._run("recompute", lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now))
+            self._run_on_writer(
+                "recompute", lambda db: recomputing.order(db.conn, request.sensor, request.since_us, request.formulas, now)
+            )
         )
 
-    def _order(self, run: Callable[[Any], tuple[int, int]]) -> MendOrdered:
-        identity, ordered = self._run("mend", run)
+    def _order_mend(self, run: Callable[[Any], tuple[int, int]]) -> MendOrdered:
+        identity, ordered = self._run_on_writer("mend", run)
         return MendOrdered(identity, ordered)
 
-    def _work(self, request: requests.LookAtWork) -> WorkStands:
-        piece = self._run("work", lambda db: work.find(db.conn, request.id), transaction=False)
+    def _look_at_work(self, request: requests.LookAtWork) -> WorkStands:
+        piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             raise OperationError(f"there is no work {request.id}")
         hindrance = self.writer.hindrance() if piece.state is work.State.WAITING else ""
@@ -149,19 +152,19 @@ class Operations:
 
     # ---- importing -------------------------------------------------------------------------------------------------
 
-    def _series(self, request: requests.KnowSeries) -> SeriesKnown:
+    def _know_series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
-        self._run("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run("series", lambda db: [catalogued.ensure(db.conn, wanted, now) for wanted in request.specs])
+        self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
+        ids = self._run_on_writer("series", lambda db: [catalogued.ensure(db.conn, wanted, now) for wanted in request.specs])
         return SeriesKnown(tuple(ids))
 
     def _upsert(self, request: requests.Upsert) -> Upserted:
-        """In slices, until all are stored or earlier work on the same readings comes first."""
+        """Store readings in slices, until all are stored or earlier work on the same readings comes first."""
         replace = request.replace
-        upserted, at, busy = upsert.UpsertCounts(), 0, ""
-        while at < len(request.times):
-            end = at + int(self._upsert_pace)
-            columns = request.times[at:end], request.values[at:end], request.qualities[at:end]
+        upserted, start, busy = upsert.UpsertCounts(), 0, ""
+        while start < len(request.times):
+            end = start + int(self._upsert_pace)
+            columns = request.times[start:end], request.values[start:end], request.qualities[start:end]
             try:
                 took, some = self._upsert_slice(request.series, columns, replace)
             except upsert.Busy as reason:
@@ -172,10 +175,10 @@ class Operations:
                 replace = upsert.Replace(some.mend, replace.note)
             if end <= len(request.times):
                 self._upsert_pace.measured(took)
-            at = min(end, len(request.times))
+            start = min(end, len(request.times))
         counts = {name: getattr(upserted, name) for name in upsert.COUNTS}
         hindrance = self.writer.hindrance() if busy else ""
-        return Upserted(**counts, mend=None if replace is None else replace.mend, done=at, busy=busy, hindrance=hindrance)
+        return Upserted(**counts, mend=None if replace is None else replace.mend, done=start, busy=busy, hindrance=hindrance)
 
     def _upsert_slice(
         self, series: int, columns: tuple[Any, Any, Any], replace: upsert.Replace | None
@@ -187,7 +190,7 @@ class Operations:
                 latest.renew(db.conn, db.newest, [series])
             return time.perf_counter() - began, upserted
 
-        return self._run("import", run)
+        return self._run_on_writer("import", run)
 
     def _note(self, request: requests.Note) -> Done:
         kind, at_us = kind_of(request.kind), request.at_us
@@ -196,5 +199,5 @@ class Operations:
         elif not 0 <= at_us < LATEST_US:
             raise OperationError(f"{at_us} is no time that an event can have")
         else:  # an event of the past is stored, but no alarm is judged by it
-            self._run("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail))
+            self._run_on_writer("note", lambda db: events.record(db.conn, at_us, kind, request.sensor, request.detail))
         return Done()

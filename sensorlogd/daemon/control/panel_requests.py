@@ -1,4 +1,5 @@
-"""What the pages have the daemon write: named views. ``{"do": "panel_save", "name", "view"}``, ``{"do": "panel_delete", "name"}``."""
+"""What the pages have the daemon write: named views. ``{"do": "panel_save", "name", "view"}``, ``{"do": "panel_delete",
+"name"}``."""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ A = TypeVar("A")
 
 
 class Request(Generic[A]):
-    """``name``: how it is called on the wire. ``answer``: the class of its answer; that of a Request[Json] stays as it travels."""
+    """``name``: how it is called on the wire. ``answer``: the class of its answer; that of a Request[Json] stays as it
+    travels."""
 
     __slots__ = ()
     name: ClassVar[str]

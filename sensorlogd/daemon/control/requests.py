@@ -217,7 +217,7 @@ class KnowSeries(Request[SeriesKnown]):
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> KnowSeries:
-        return cls(tuple(Wanted(**_known(Wanted, wanted)) for wanted in needed(said, "specs")))
+        return cls(tuple(Wanted(**_known_fields(Wanted, wanted)) for wanted in needed(said, "specs")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class Upsert(Request[Upserted]):
         times, values, qualities = array("q"), array("d"), array("q")
         for column, name in ((times, "times"), (values, "values"), (qualities, "qualities")):
             column.frombytes(base64.b64decode(needed(said, name)))
-        replace = None if said.get("replace") is None else Replace(**_known(Replace, said["replace"]))
+        replace = None if said.get("replace") is None else Replace(**_known_fields(Replace, said["replace"]))
         numbers = [None if value != value else value for value in values]
         return cls(int(needed(said, "series")), list(times), numbers, list(qualities), replace)
 
@@ -295,7 +295,7 @@ def decode(said: Mapping[str, Any]) -> Request[Any]:
     return kind.of(said)
 
 
-def _known(kind: type[Any], said: Mapping[str, Any]) -> Json:
+def _known_fields(kind: type[Any], said: Mapping[str, Any]) -> Json:
     """Without what a newer release says besides."""
     return {field.name: said[field.name] for field in fields(kind) if field.name in said}
 

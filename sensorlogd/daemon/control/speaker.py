@@ -85,7 +85,7 @@ class _Wake:
                 self.read = self._write = -1
 
 
-def _listen(path: Path) -> socket.socket:
+def _listen_at(path: Path) -> socket.socket:
     """Raises OSError, and leaves nothing then."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
@@ -121,7 +121,7 @@ class Speaker:
             self._wake = _Wake()
             opened.callback(self._wake.close)
             self._selector = opened.enter_context(selectors.DefaultSelector())
-            self._listener = opened.enter_context(_listen(path))
+            self._listener = opened.enter_context(_listen_at(path))
             self._selector.register(self._wake.read, selectors.EVENT_READ)
             self._selector.register(self._listener, selectors.EVENT_READ)
             self.close = opened.pop_all().close
@@ -135,46 +135,49 @@ class Speaker:
 
     def act(self) -> None:
         while (act := self._acts.get()) is not None:
-            self._acted.append((act.client, _call(act.name, act.handler, act.request)))
+            self._acted.append((act.client, _call_handler(act.name, act.handler, act.request)))
             self._wake()
 
     # ---- the thread that speaks ------------------------------------------------------------------------------------
 
     def run(self) -> None:
+        """Serve clients until the end; then answer those that wait, and close everything."""
         try:
             while self._end_at is None or (self._clients and time.monotonic() < self._end_at):
-                self._turn()
+                self._serve_once()
         finally:
             if not self._ending:
                 self._begin_to_end()
             self._acts.put(None)
             for client in list(self._clients):
                 if not client.answer:
-                    self._answer(client, _error("the daemon is ending; what was begun may still be done"))
-                self._drop(client)
+                    self._answer(client, _error_answer("the daemon is ending; what was begun may still be done"))
+                self._drop_client(client)
             self.close()
 
-    def _turn(self) -> None:
+    def _serve_once(self) -> None:
+        """Wait until a client or a request that has acted needs something, and do all that is due."""
         for key, events in self._selector.select(self._patience_s()):
             if key.fileobj is self._listener:
                 self._accept()
             elif key.fd == self._wake.read:
                 self._wake.clear()
             elif events & selectors.EVENT_WRITE:
-                self._write(key.data)
+                self._write_answer(key.data)
             else:
-                self._read(key.data)
+                self._read_request(key.data)
         while self._acted:
             self._answer(*self._acted.popleft())
         now = time.monotonic()
         for client in [each for each in self._clients if each.until is not None and now >= each.until]:
-            self._drop(client)
+            self._drop_client(client)
         if self._accept_at is not None and now >= self._accept_at and not self._ending:
             self._accept_again(now)
         if self._end_at is not None and not self._ending:
             self._begin_to_end()
 
     def _patience_s(self) -> float | None:
+        """Seconds until something is due; None: nothing is."""
         times = [client.until for client in self._clients if client.until is not None]
         times += [at for at in (self._accept_at, self._end_at) if at is not None]
         return max(min(times) - time.monotonic(), 0.0) if times else None
@@ -191,16 +194,17 @@ class Speaker:
             while (act := self._acts.get_nowait()) is not None:
                 waiting.append(act.client)
         for client in waiting:
-            self._answer(client, _error("the daemon is ending"))
+            self._answer(client, _error_answer("the daemon is ending"))
 
     def _turn_away(self) -> None:
         """Answer clients that have connected but were not accepted yet: closing the listener would cut them off without an
         answer."""
         with contextlib.suppress(OSError):
             for _ in range(2 * CLIENTS):
-                _send_away(self._listener.accept()[0], _error("the daemon is ending"))
+                _send_away(self._listener.accept()[0], _error_answer("the daemon is ending"))
 
     def _accept(self) -> None:
+        """Take a client, or send it away if there are too many. Without a free descriptor clients are looked for again later."""
         try:
             sock, _ = self._listener.accept()
         except BlockingIOError:
@@ -231,48 +235,49 @@ class Speaker:
             self._selector.register(client.socket, event, client)
         except OSError as error:  # no memory
             logger.warning("control: a client is not served: %s", error)
-            self._drop(client)
+            self._drop_client(client)
 
     def _unwatch(self, client: _Client) -> None:
         with contextlib.suppress(KeyError):
             self._selector.unregister(client.socket)
 
-    def _drop(self, client: _Client) -> None:
+    def _drop_client(self, client: _Client) -> None:
         """Idempotent."""
         if client in self._clients:
             self._unwatch(client)
             self._clients.discard(client)
             _hang_up(client.socket)
 
-    def _read(self, client: _Client) -> None:
+    def _read_request(self, client: _Client) -> None:
+        """Read what a client says; once its line is complete, take it up."""
         try:
             data = client.socket.recv(65536)
         except BlockingIOError:
             return
         except OSError as error:
             logger.debug("control: a client was not heard: %s", error)
-            self._drop(client)
+            self._drop_client(client)
             return
         client.heard += data
         if not data or b"\n" in data:
             self._unwatch(client)
-            self._take(client)
+            self._take_up(client)
         elif len(client.heard) > MOST_BYTES:
-            self._answer(client, _error(f"a request has at most {MOST_BYTES} bytes"))
+            self._answer(client, _error_answer(f"a request has at most {MOST_BYTES} bytes"))
 
-    def _take(self, client: _Client) -> None:
+    def _take_up(self, client: _Client) -> None:
         """The request is complete."""
         try:
             request = json.loads(client.heard.partition(b"\n")[0])
         except (ValueError, RecursionError):
-            self._answer(client, _error("a request is one line of JSON"))
+            self._answer(client, _error_answer("a request is one line of JSON"))
             return
         name = request.get("do") if isinstance(request, dict) else None
         handler = self.handlers.get(name) if isinstance(name, str) else None
         if not isinstance(name, str) or handler is None:
-            self._answer(client, _error(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
+            self._answer(client, _error_answer(f"unknown request {name!r}; known: {', '.join(sorted(self.handlers))}"))
         elif name in self.quick:
-            self._answer(client, _call(name, handler, request))
+            self._answer(client, _call_handler(name, handler, request))
         elif self._acts.qsize() >= WAITING:
             self._answer(client, _BUSY)
         else:
@@ -283,9 +288,9 @@ class Speaker:
         if client in self._clients:
             self._unwatch(client)
             client.answer = answer
-            self._write(client)
+            self._write_answer(client)
 
-    def _write(self, client: _Client) -> None:
+    def _write_answer(self, client: _Client) -> None:
         """As much as fits; the client is dropped once it has all."""
         try:
             client.answer = client.answer[client.socket.send(client.answer) :]
@@ -295,7 +300,7 @@ class Speaker:
             logger.debug("control: a client was not answered: %s", error)
             client.answer = b""
         if not client.answer:
-            self._drop(client)
+            self._drop_client(client)
             return
         client.until = time.monotonic() + SAY_WITHIN_S
         self._unwatch(client)
@@ -321,7 +326,7 @@ def _encode(answer: dict[str, Any]) -> bytes:
     return json.dumps(answer).encode() + b"\n"
 
 
-def _error(text: str) -> bytes:
+def _error_answer(text: str) -> bytes:
     return _encode({"ok": False, "error": text})
 
 
@@ -332,7 +337,7 @@ _BUSY = _encode({"ok": False, "busy": True, "error": "busy: too many requests wa
 REFUSALS = (ValueError, MendError, UpsertError, SeriesMismatch, WriterStopped, TimeoutError, sqlite3.Error)
 
 
-def _call(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
+def _call_handler(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
     try:
         return _encode({"ok": True} | handler(request))
     except Exception as error:  # whatever it is, it is the client's answer and not the daemon's end
@@ -340,4 +345,4 @@ def _call(name: str, handler: Handler, request: dict[str, Any]) -> bytes:
             logger.info("control: %s: refused: %s", name, error)
         else:
             logger.exception("control: %s failed", name)
-        return _error(f"{type(error).__name__}: {error}")
+        return _error_answer(f"{type(error).__name__}: {error}")

@@ -159,23 +159,8 @@ class Supervisor:
             self.lookout,
             self.alarms,
         )
-        self.reload = Reload(
-            self._load,
-            self.running,
-            self.sensors,
-            self.pages,
-            self.writer,
-            self.alarms,
-            self.caretaker,
-            self.last_good,
-            self.notifier,
-            self.status.summary,
-        )
-        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wakeup.wake)
-        alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
-        acts = Operations(self.writer, self.aggregation, alarms.acts())
-        views = PanelRequests(self.data_dir)
-        self.control = ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers(), **views.handlers()})
+        self.reload = self._make_reload()
+        self.control = self._make_control_server()
 
     def _make_writer(self, config: Config, lock: DatabaseLock) -> Writer:
         opening = Opening(
@@ -206,6 +191,27 @@ class Supervisor:
             computing=self.computing,
         )
 
+    def _make_reload(self) -> Reload:
+        return Reload(
+            self._load,
+            self.running,
+            self.sensors,
+            self.pages,
+            self.writer,
+            self.alarms,
+            self.caretaker,
+            self.last_good,
+            self.notifier,
+            self.status.summary,
+        )
+
+    def _make_control_server(self) -> ControlServer:
+        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wakeup.wake)
+        alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
+        acts = Operations(self.writer, self.aggregation, alarms.acts())
+        views = PanelRequests(self.data_dir)
+        return ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers(), **views.handlers()})
+
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
         """For those that are made before the writer; once all is built."""
         self.writer.emit(kind, sensor, detail)
@@ -224,15 +230,16 @@ class Supervisor:
     # ---- starting --------------------------------------------------------------------------------------------------
 
     def _run_built(self) -> int:
+        """From the start of the writer to the end of all parts. Returns the exit status, as ``run`` does."""
         self._report_start()
         self.writer.start()
         try:
             self.writer.ready.wait(FIRST_OPENING_S)
             if self.writer.refusal() is None:
-                self._start()
+                self._start_parts()
                 self._loop()
         finally:
-            self._stop()
+            self._stop_parts()
         refusal = self.writer.refusal()
         if refusal is not None:
             logger.critical("%s", refusal)
@@ -247,7 +254,7 @@ class Supervisor:
             self.writer.emit(EventKind.FAILED, name, reason)
             logger.error("%s: %s", name, reason)
 
-    def _start(self) -> None:
+    def _start_parts(self) -> None:
         config = self.running.config
         self.sensors.start_all(config, self._computed)
         self.parts.start("the control socket", self.control.start)
@@ -308,8 +315,8 @@ class Supervisor:
 
     # ---- stopping --------------------------------------------------------------------------------------------------
 
-    def _stop(self) -> None:
-        """See the module for the order."""
+    def _stop_parts(self) -> None:
+        """Stop all parts, in the order that the module gives; if the writer does not end in time, end the process."""
         began = time.monotonic()
         deadline = (self._requested.stop_at if self._requested.stop else began) + STOP_WITHIN_S
         logger.info("stopping: %d sensors, %d readings to store", len(self.sensors.running), self.inbox.depth)
@@ -329,9 +336,9 @@ class Supervisor:
         ended = self.writer.join(max(deadline - time.monotonic(), 1.0))
         logger.info("stopped in %.1f s; %d readings stored since start", time.monotonic() - began, self.writer.stats().committed)
         if not ended:
-            self._leave()
+            self._leave_without_writer()
 
-    def _leave(self) -> None:
+    def _leave_without_writer(self) -> None:
         logger.error("the writer does not come back from the disk; leaving")
         self.writer.abandon()
         database.end_children()

@@ -21,8 +21,8 @@ STALLED_AFTER_S = 60.0  # a message is written at once: if half of one stands fo
 class Aggregator:
     """Owns the aggregator process, and those before it that are not gone yet. Nothing here waits but ``stop``.
 
-    ``start``: starts one, or raises OSError or MemoryError. ``restarts``: how often that was done again; -1 before the first start.
-    """
+    ``start``: starts one, or raises OSError or MemoryError. ``restarts``: how often that was done again; -1 before the first
+    start."""
 
     def __init__(self, start: Callable[[], Child], monotonic: Callable[[], float] = time.monotonic) -> None:
         self.restarts = -1
@@ -88,7 +88,7 @@ class Aggregator:
 
     def look(self, *, computes: bool) -> str:
         """Why the process has to be replaced; empty while it is well. ``computes``: the process owes an answer."""
-        self._reap()
+        self._forget_ended()
         if self._child is None:
             return ""
         now = self._monotonic()
@@ -126,7 +126,7 @@ class Aggregator:
         for killed in self._killed:
             logger.error("aggregator: process %s cannot be killed; left behind", killed.pid)
 
-    def _reap(self) -> None:
+    def _forget_ended(self) -> None:
         self._killed = [killed for killed in self._killed if not killed.reaped()]
 
 

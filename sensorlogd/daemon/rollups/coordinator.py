@@ -111,12 +111,12 @@ class Coordinator:
 
     @property
     def restarts(self) -> int:
-        """Of the aggregator process."""
+        """How often the aggregator process was started again."""
         return self._aggregator.restarts
 
     @property
     def pid(self) -> int | None:
-        """Of the aggregator process, while there is one."""
+        """The process id of the aggregator, while there is one."""
         return self._aggregator.pid
 
     # ---- the supervisor's loop -------------------------------------------------------------------------------------
@@ -133,25 +133,25 @@ class Coordinator:
     def on_readable(self) -> None:
         """Take what the process said."""
         for message in self._aggregator.receive():
-            self._hear(message)
+            self._handle_message(message)
             if not self._aggregator.is_up:
                 return
         if ended := self._aggregator.hung_up():
-            self._lose(ended)
+            self._lose_process(ended)
 
     def tick(self) -> None:
         """Advance whatever can be advanced; called at least every second and after every wake-up."""
         self.on_readable()
         for settled in self._handover.settled():
-            self._settle(settled)
+            self._take_settled(settled)
         if not self._run.over and self._run.token not in (None, self._writer.open_token):
-            self._superseded()
+            self._end_superseded_run()
         computes = self.state is CoordinatorState.WORKING and not self._run.storing
         if given_up := self._aggregator.look(computes=computes) or self._aggregator.start_if_due():
-            self._lose(given_up)
+            self._lose_process(given_up)
         now = self._monotonic()
         if self.state is CoordinatorState.IDLE and self._schedule.is_due(now):
-            self._begin(now)
+            self._begin_run(now)
 
     def stop(self, deadline_s: float = STOP_WITHIN_S) -> None:
         """End the process within the deadline. Idempotent; ``tick`` starts nothing afterwards."""
@@ -161,36 +161,38 @@ class Coordinator:
 
     # ---- the run goes on -------------------------------------------------------------------------------------------
 
-    def _begin(self, now: float) -> None:
+    def _begin_run(self, now: float) -> None:
         """Step 1: tell the writer the edge."""
         self._schedule.begun(now)
         self._run = RollUpRun(self._now_us, self._zone, self._schedule.block_us)
         self._handover.submit(self._run, "edge", self._run.take_edge)
 
-    def _settle(self, settled: Settled) -> None:
+    def _take_settled(self, settled: Settled) -> None:
+        """Go on with the run after a step that the writer has dealt with, or end it if that step failed."""
         run, future = settled.run, settled.future
         if run.over:
             return
         error = None if future.cancelled() else future.exception()
         if isinstance(error, Superseded):
-            self._superseded()
+            self._end_superseded_run()
         elif future.cancelled() or error is not None:
-            self._not_stored(f"{settled.step}: {error or 'the writer ended'}")
+            self._step_refused(f"{settled.step}: {error or 'the writer ended'}")
         elif settled.step == "edge":
-            self._edge_taken(run, future.result())
+            self._send_work(run, future.result())
         elif settled.step == "rows":
-            self._rows_stored(run, settled.at - future.result())
+            self._acknowledge_rows(run, settled.at - future.result())
         else:
-            self._finished(run)
+            self._end_run(run)
 
-    def _edge_taken(self, run: RollUpRun, edge: Edge) -> None:
-        """Step 2."""
+    def _send_work(self, run: RollUpRun, edge: Edge) -> None:
+        """Step 2: give the process its work."""
         run.begin(edge)
         self._aggregator.send(Work(edge.old_us, edge.new_us, self._zone))
 
-    def _hear(self, message: Message) -> None:
+    def _handle_message(self, message: Message) -> None:
+        """Have the writer do what the process says. A process that says anything out of turn is replaced."""
         if self.state is not CoordinatorState.WORKING or self._run.storing:
-            self._lose(f"said {type(message).__name__} out of turn")
+            self._lose_process(f"said {type(message).__name__} out of turn")
         elif isinstance(message, Rows):
             self._run.storing = True  # step 3
             self._handover.submit(self._run, "rows", functools.partial(self._run.store, message))
@@ -198,16 +200,16 @@ class Coordinator:
             self._run.done = message
             self._handover.submit(self._run, "finish", self._run.finish)
         elif isinstance(message, Failed):
-            self._failed(message)
+            self._process_failed(message)
         else:
-            self._lose(f"said {type(message).__name__}, which is not for it to say")
+            self._lose_process(f"said {type(message).__name__}, which is not for it to say")
 
-    def _rows_stored(self, run: RollUpRun, took_s: float) -> None:
+    def _acknowledge_rows(self, run: RollUpRun, took_s: float) -> None:
         self.longest_store_s = max(self.longest_store_s, took_s)
         run.storing = False
         self._aggregator.send(Stored(took_s / self._patience))
 
-    def _finished(self, run: RollUpRun) -> None:
+    def _end_run(self, run: RollUpRun) -> None:
         """Step 4 is committed: the run is over."""
         run.over = True
         self.runs += 1
@@ -217,39 +219,39 @@ class Coordinator:
 
     # ---- the run ends before its time ------------------------------------------------------------------------------
 
-    def _lose(self, how: str) -> None:
+    def _lose_process(self, how: str) -> None:
         """End the run. Rows that are computed and not stored yet are discarded, which is safe because the stored edge has not
         moved."""
-        self._give_up(f"the aggregator {how}")
+        self._report_and_replace(f"the aggregator {how}")
 
-    def _give_up(self, reason: str) -> None:
+    def _report_and_replace(self, reason: str) -> None:
         self._trouble.report(reason)
-        self._replace(self._trouble.pause_s())
+        self._replace_process(self._trouble.pause_s())
 
-    def _replace(self, after_s: float = 0.0) -> None:
+    def _replace_process(self, after_s: float = 0.0) -> None:
         """End the process, whatever it does, and the run with it; a ``tick`` starts another."""
         self._run.over = True
         self._aggregator.replace(after_s)
         self._schedule.wanted = True
 
-    def _superseded(self) -> None:
+    def _end_superseded_run(self) -> None:
         """Another file is open: end the run for the file before it, whose roll-ups nobody needs any more."""
         if self.state is CoordinatorState.WORKING:
-            self._replace()  # the process reads a snapshot of the former file
+            self._replace_process()  # the process reads a snapshot of the former file
             return
         self._run.over = True
         self._schedule.wanted = True
 
-    def _not_stored(self, reason: str) -> None:
+    def _step_refused(self, reason: str) -> None:
         """The writer refused a step."""
         if self.state is CoordinatorState.WORKING:
-            self._give_up(reason)
+            self._report_and_replace(reason)
             return
         self._trouble.report(reason)  # the fault is not the process's
         self._run.over = True
         self._schedule.put_off(self._monotonic() + self._trouble.pause_s())
 
-    def _failed(self, message: Failed) -> None:
+    def _process_failed(self, message: Failed) -> None:
         """The process could not finish. If it found damage, report it to the writer, which may never read those pages."""
         self._trouble.report(message.reason)
         self._run.over = True

@@ -25,7 +25,7 @@ class Settled:
 
 
 class Handover:
-    """For the main thread. ``wake``: ends its wait; called on the writer thread."""
+    """The way of a step to the writer and back; for the main thread. ``wake``: ends its wait; called on the writer thread."""
 
     def __init__(self, writer: Jobs, wake: Callable[[], None]) -> None:
         self._writer = writer
@@ -35,9 +35,9 @@ class Handover:
     def submit(self, run: RollUpRun, step: str, job: Callable[[OpenDatabase], Any]) -> None:
         """``settled`` returns the step when the writer is done with it."""
         future = self._writer.submit(f"roll-up {step}", job, token=run.token)
-        future.add_done_callback(functools.partial(self._done, run, step))
+        future.add_done_callback(functools.partial(self._note_settled, run, step))
 
-    def _done(self, run: RollUpRun, step: str, future: Future[Any]) -> None:
+    def _note_settled(self, run: RollUpRun, step: str, future: Future[Any]) -> None:
         """On the writer thread, after the commit."""
         self._settled.append(Settled(run, step, future, time.monotonic()))
         self._wake()

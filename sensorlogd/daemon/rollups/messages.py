@@ -173,7 +173,7 @@ class Channel:
             pass
         except OSError:  # a reset: it ended before it had read everything
             end = "closed its end"
-        messages = self._complete()
+        messages = self._take_complete()
         if end:
             self._end(f"{end} in the middle of a message" if self._in else end)
         return messages
@@ -183,7 +183,8 @@ class Channel:
         self._end("closed")
         self._connection.close()
 
-    def _complete(self) -> list[Message]:
+    def _take_complete(self) -> list[Message]:
+        """Take the complete messages out of what has arrived. One that is too long or garbage ends the channel."""
         messages: list[Message] = []
         while not self.ended and len(self._in) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._in)
@@ -222,7 +223,7 @@ class ChildEnd:
     def receive(self) -> Message:
         """The next message. Raises ParentGone."""
         while not self._arrived:
-            self._wait(select.POLLIN)
+            self._wait_for(select.POLLIN)
             self._arrived += self._channel.receive()
             if self._channel.ended and not self._arrived:
                 raise ParentGone(self._channel.ended)
@@ -232,7 +233,7 @@ class ChildEnd:
         """Return once all of it is written. Raises ParentGone and TooLarge."""
         self._channel.send(message)
         while self._channel.pending:
-            self._wait(select.POLLOUT)
+            self._wait_for(select.POLLOUT)
             self._channel.flush()
         if self._channel.ended:
             raise ParentGone(self._channel.ended)
@@ -241,7 +242,7 @@ class ChildEnd:
         """Idempotent."""
         self._channel.close()
 
-    def _wait(self, event: int) -> None:
+    def _wait_for(self, event: int) -> None:
         poll = select.poll()
         poll.register(self._channel.fileno(), event)
         poll.register(self._sentinel, select.POLLIN)

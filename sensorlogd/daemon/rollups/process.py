@@ -44,11 +44,11 @@ def main(connection: Connection, path: str) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     with contextlib.suppress(ParentGone):
-        _serve(ChildEnd(connection, parent.sentinel), path)
+        _serve_parent(ChildEnd(connection, parent.sentinel), path)
 
 
-def _serve(line: ChildEnd, path: str) -> None:
-    """Until told to exit. Raises ParentGone."""
+def _serve_parent(line: ChildEnd, path: str) -> None:
+    """Do the runs that the parent asks for, until it says Exit. Raises ParentGone."""
     while True:
         message = line.receive()
         if not isinstance(message, Work):
@@ -58,7 +58,7 @@ def _serve(line: ChildEnd, path: str) -> None:
         started = time.monotonic()
         sender = _Sender(line)
         try:
-            more, left = _work(sender, path, message.old_edge_us, message.new_edge_us, message.zone)
+            more, left = _do_run(sender, path, message.old_edge_us, message.new_edge_us, message.zone)
         except (sqlite3.Error, OSError, TooLarge) as error:
             sender.settle()
             line.send(Failed(f"{type(error).__name__}: {error}", _is_damage(error)))
@@ -71,7 +71,7 @@ def _is_damage(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and classify(error) in (Failure.CORRUPT, Failure.NOTADB)
 
 
-def _work(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
+def _do_run(sender: _Sender, path: str, old_edge_us: int, new_edge_us: int, zone: str) -> tuple[bool, bool]:
     """Whether more could be done at once, and whether anything dirty or stale is left for another run."""
     began = time.monotonic()
 
@@ -127,30 +127,32 @@ class _Sender:
         self._marks += marks
         self._advances += advances
         if len(self._pending) >= self.pace.rows or len(self._marks) >= 2 * self.pace.rows:
-            self._send()
+            self._send_pending()
 
     def finish(self, conn: sqlite3.Connection) -> None:
         """Send the rest and wait until all is acknowledged; ends the snapshot."""
         conn.execute("COMMIT")  # the snapshot is not needed for what is computed already
-        self._send()
+        self._send_pending()
         self.settle()
 
-    def _send(self) -> None:
+    def _send_pending(self) -> None:
+        """Send everything that waits, in messages of a size that the pace gives; marks and advances go with the last rows."""
         keys = list(self._pending)
         while keys:
             now, keys = keys[: int(self.pace)], keys[int(self.pace) :]
             rows = [row for key in now if (row := self._pending[key]) is not None]
             deletes = [key for key in now if self._pending[key] is None]
             if keys:
-                self._message(rows, deletes, [], [])
+                self._send_rows(rows, deletes, [], [])
             else:
-                self._message(rows, deletes, self._marks, self._advances)
+                self._send_rows(rows, deletes, self._marks, self._advances)
                 self._marks, self._advances = [], []
         if self._marks or self._advances:
-            self._message([], [], self._marks, self._advances)
+            self._send_rows([], [], self._marks, self._advances)
         self._pending, self._marks, self._advances = {}, [], []
 
-    def _message(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
+    def _send_rows(self, rows: list[Row], deletes: list[Key], marks: list[Mark], advances: list[Advance]) -> None:
+        """Send one message, once the one before is acknowledged; one that is too large is halved. Raises ParentGone, TooLarge."""
         self.settle()
         try:
             self.line.send(Rows(rows, deletes, marks, advances))
@@ -158,8 +160,8 @@ class _Sender:
             if len(rows) < 2:
                 raise
             half = len(rows) // 2
-            self._message(rows[:half], [], [], [])
-            self._message(rows[half:], deletes, marks, advances)
+            self._send_rows(rows[:half], [], [], [])
+            self._send_rows(rows[half:], deletes, marks, advances)
             return
         self._unanswered = max(len(rows) + len(deletes) + len(marks) // 4, 1)
 

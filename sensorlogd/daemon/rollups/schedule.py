@@ -14,7 +14,7 @@ FIRST_WITHIN_S = 5.0
 
 
 class Schedule:
-    """For the main thread, but ``wanted`` may be set by any. Moments are monotonic seconds.
+    """When a run is due; for the main thread, but ``wanted`` may be set by any. Moments are monotonic seconds.
 
     ``interval_s``: how often buckets are closed. ``committed``: how many readings have been stored. ``wanted``: a run is due at
     once. ``block_us``: the most that a run closes.

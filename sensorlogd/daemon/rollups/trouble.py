@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trouble:
-    """``last_error``: empty if nothing has. ``emit``: records an event."""
+    """What has failed since a run last succeeded. ``last_error``: empty if nothing has. ``emit``: records an event."""
 
     def __init__(self, emit: Emit, backoff: Backoff) -> None:
         self.last_error = ""

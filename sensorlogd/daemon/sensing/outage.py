@@ -14,7 +14,7 @@ _VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 
 class Outage:
-    """From the first failure or silence to the next reading. Used by the sensor's thread only."""
+    """An outage of a sensor, from the first failure or silence to the next reading. Used by the sensor's thread only."""
 
     def __init__(self) -> None:
         self.since_us = 0  # monotonic; 0 = no trouble

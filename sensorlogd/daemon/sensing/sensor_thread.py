@@ -99,8 +99,8 @@ class _Silent(DriverError):
 
 
 class SensorThread:
-    """``make_driver(context)`` gives a fresh driver for every attempt. ``clock_synced``: may times be believed now?
-    ``time_limits``: what of the device's own times is believed; None: all.
+    """Reads one sensor, on a thread of its own. ``make_driver(context)`` gives a fresh driver for every attempt.
+    ``clock_synced``: may times be believed now? ``time_limits``: what of the device's own times is believed; None: all.
 
     ``emit(kind, sensor, detail)`` must not block; it is called for connected, stale, lost, returned, finished, and for what the
     driver itself reports.
@@ -185,7 +185,7 @@ class SensorThread:
 
     def status(self) -> SensorThreadStatus:
         """What the sensor is doing now. A driver that does not return is stale, whatever it did before."""
-        hung = self._hung()
+        hung = self._overdue_call()
         with self._lock:
             state, since_us, error = self._state, self._since_us, self._last_error
             if hung is not None:
@@ -195,7 +195,7 @@ class SensorThread:
 
     def watch(self) -> None:
         """Called now and then on another thread: reports, once, a driver that does not return."""
-        hung = self._hung()
+        hung = self._overdue_call()
         if hung is not None and not self._hang_reported:
             self._hang_reported = True
             self._report(EventKind.STALE, hung[0])
@@ -212,7 +212,7 @@ class SensorThread:
             if example:
                 self._examples[counter] = example[:200]
 
-    def _hung(self) -> tuple[str, int] | None:
+    def _overdue_call(self) -> tuple[str, int] | None:
         """(what to say, for how many microseconds), if the driver should have returned long ago."""
         inside = self._inside
         if inside is None:
@@ -237,26 +237,27 @@ class SensorThread:
     # ---- the sensor thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """The life of the thread: session after session, with a pause between two, until it is stopped."""
         try:
             while not self._stop.is_set():
                 if self._state is not SensorThreadState.STALE:
-                    self._move(SensorThreadState.STARTING)
+                    self._change_state(SensorThreadState.STARTING)
                 try:
-                    self._session()
+                    self._run_session()
                 except EndOfData:
-                    self._move(SensorThreadState.FINISHED)
+                    self._change_state(SensorThreadState.FINISHED)
                     self._report(EventKind.FINISHED, "the source has ended")
                     self._stop.wait()
                 except _Silent:
                     self._stop.wait(self.backoff.next_s())
                 except BaseException as error:  # whatever a driver raises, SystemExit included, costs this sensor only
-                    self._failed(error)
-                    self._move(SensorThreadState.BACKING_OFF)
+                    self._note_failure(error)
+                    self._change_state(SensorThreadState.BACKING_OFF)
                     self._stop.wait(self.backoff.next_s())
         finally:
-            self._move(SensorThreadState.STOPPED)
+            self._change_state(SensorThreadState.STOPPED)
 
-    def _move(self, to: SensorThreadState) -> None:
+    def _change_state(self, to: SensorThreadState) -> None:
         """Every change of state. ``_MOVES`` says which there are."""
         before = self._state
         if to is before:
@@ -266,8 +267,8 @@ class SensorThread:
             self._state, self._since_us = to, self.clock.now_us()
         logger.debug("%s: %s -> %s (%s)", self.name, before.value, to.value, self._last_error or "no error")
 
-    def _session(self) -> None:
-        """From open to close. Returns when stopped, raises when the device is lost."""
+    def _run_session(self) -> None:
+        """Read with one driver, from open to close. Returns when stopped, raises when the device is lost."""
         self.count("attempts", 1, "")
         self._session_us = self.clock.monotonic_us()
         self._session_samples = 0
@@ -280,74 +281,77 @@ class SensorThread:
             lambda kind, detail: self._report(kind_of(kind), detail),
             self.tap.offer,
         )
-        driver = self._inside_of("make", lambda: self.make_driver(context))
+        driver = self._call_driver("make", lambda: self.make_driver(context))
         self._source_waits = driver.waits
         try:
-            self._inside_of("open", driver.open)
+            self._call_driver("open", driver.open)
             self._heard_us = self.clock.monotonic_us()
             self._read_until_stopped(driver)
         finally:
-            self._give_back()
+            self._put_held_back()
             try:
-                self._inside_of("close", driver.close)
+                self._call_driver("close", driver.close)
             except BaseException:  # a fault of the driver, after the fact
                 logger.exception("%s: the driver failed in close()", self.name)
 
     def _read_until_stopped(self, driver: Driver) -> None:
+        """Read, and hand over what was read. Raises what the driver raises; _Silent if the port is to be opened again."""
         empty = 0
         while not self._stop.is_set():
             began_us = self.clock.monotonic_us()
             self._inside = ("read", began_us)
             got = driver.read(READ_TIMEOUT_S)
-            self._returned()
+            self._note_return()
             batch = got if isinstance(got, Batch) else Batch.of(got, self.clock.now_us()) if got else None
             if batch is not None and batch.times_us:
                 empty = 0
-                self._hand_over(batch)
+                self._treat_and_put(batch)
                 continue
             empty = empty + 1 if self.clock.monotonic_us() - began_us < EMPTY_US else 0
             if empty >= EMPTY_IN_A_ROW:
                 self._stop.wait(EMPTY_PAUSE_S)
-            self._silent()
+            self._note_silence()
 
-    def _inside_of(self, call: str, run: Callable[[], T]) -> T:
+    def _call_driver(self, call: str, run: Callable[[], T]) -> T:
         self._inside = (call, self.clock.monotonic_us())
         try:
             return run()
         finally:
-            self._returned()
+            self._note_return()
 
-    def _returned(self) -> None:
+    def _note_return(self) -> None:
         self._inside = None
         if self._hang_reported:
             self._hang_reported = False
             self._report(EventKind.RETURNED, "the driver has returned")
 
-    def _hand_over(self, batch: Batch) -> None:
+    def _treat_and_put(self, batch: Batch) -> None:
+        """Judge the times and treat the values of a batch, and put into the inbox what is to be stored. A batch without any
+        configured channel counts as silence."""
         mapped = self.treatment.mapped
         synced = self.clock_synced()
         parts = self.judge.judge(batch, self.clock.now_us(), clock_set=synced)
         blocks = [self.treatment.process(part, clock_synced=synced) for part in parts]
         if self.treatment.mapped == mapped:
-            self._silent()  # something came, but nothing of what is configured
+            self._note_silence()  # something came, but nothing of what is configured
             return
         self._heard_us = self.clock.monotonic_us()
         self._session_samples += len(batch.times_us)
         with self._lock:
             self._last_reading_us = self.clock.now_us()
         if self._state is not SensorThreadState.READING:
-            self._arrived()
+            self._note_arrival()
         for block in blocks:
-            self._store(block)
+            self._put_or_count(block)
 
-    def _store(self, block: Block | None) -> None:
+    def _put_or_count(self, block: Block | None) -> None:
         if block is not None and not self._put(block):
             self.count("refused_at_stop", block.rows, "")
             logger.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
 
-    def _give_back(self) -> None:
+    def _put_held_back(self) -> None:
         """Hand over the reading that the spike test holds back until the next one, because none will come soon."""
-        self._store(self.treatment.flush())
+        self._put_or_count(self.treatment.flush())
 
     def _put(self, block: Block) -> bool:
         """False: refused, because the daemon is stopping."""
@@ -358,9 +362,9 @@ class SensorThread:
                 return self.inbox.put(block, 0.0, drop=False)
         return True
 
-    def _arrived(self) -> None:
+    def _note_arrival(self) -> None:
         """The first reading of a session, or after silence."""
-        self._move(SensorThreadState.READING)
+        self._change_state(SensorThreadState.READING)
         with self._lock:
             self._last_error = None
         if not self._outage.since_us:
@@ -373,15 +377,15 @@ class SensorThread:
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
         self._report(EventKind.CONNECTED, after + (f", {attempts} attempts" if attempts else ""))
 
-    def _silent(self) -> None:
+    def _note_silence(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""
         quiet_us = self.clock.monotonic_us() - self._heard_us
         if quiet_us > self.heartbeat_us and self._state is not SensorThreadState.STALE:
             reason = f"no reading for {format_duration(self.heartbeat_us)}"
             with self._lock:
                 self._last_error = reason
-            self._move(SensorThreadState.STALE)
-            self._give_back()
+            self._change_state(SensorThreadState.STALE)
+            self._put_held_back()
             if self._outage.is_new(reason, self._heard_us):
                 self._report(EventKind.STALE, self._with_examples(reason))
         if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
@@ -394,11 +398,12 @@ class SensorThread:
             shown = "; ".join(f"{self._counters[name]} {name}, e.g. {example}" for name, example in self._examples.items())
         return f"{reason}; {shown}" if shown else reason
 
-    def _failed(self, error: BaseException) -> None:
+    def _note_failure(self, error: BaseException) -> None:
+        """Note why a session failed. A new cause is recorded as an event; after a good session the next attempts come quickly."""
         now_us = self.clock.monotonic_us()
         if self._session_samples >= STEADY_SAMPLES or (self._session_samples and now_us - self._session_us >= STEADY_US):
             self.backoff.reset()
-        reason = _in_words(error)
+        reason = _describe(error)
         with self._lock:
             self._last_error = reason
         new = self._outage.is_new(reason, now_us)
@@ -408,7 +413,7 @@ class SensorThread:
             self._report(EventKind.LOST, reason, None if isinstance(error, (DriverError, OSError)) else error)
 
 
-def _in_words(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     """One line: what a driver raised and, where it is the driver's own fault, where."""
     try:
         text = " ".join(str(error).split())[:300]

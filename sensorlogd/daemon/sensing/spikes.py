@@ -23,7 +23,8 @@ class Held(NamedTuple):
 
 
 class Spikes:
-    """For one channel. ``size``: off by more than this from both neighbours, which differ by no more than this.
+    """The spike test of one channel, which holds back the newest reading. ``size``: off by more than this from both neighbours,
+    which differ by no more than this.
 
     Neighbours further away in time than ``reach_us`` say nothing, nor do readings without a value.
     """
@@ -44,7 +45,7 @@ class Spikes:
                 self._before = None
                 continue
             if self.held is not None:
-                passed.append(self._judged(self.held, reading))
+                passed.append(self._judge(self.held, reading))
             self.held = reading
         return passed
 
@@ -56,7 +57,8 @@ class Spikes:
         self._before = held
         return [held]
 
-    def _judged(self, held: Held, after: Held) -> Held:
+    def _judge(self, held: Held, after: Held) -> Held:
+        """The reading that was held back, marked if it is a spike. If it is none it is the neighbour of those that follow."""
         before = self._before
         if before is not None and self._near(before, held) and self._near(held, after):
             size = self.size

@@ -14,7 +14,7 @@ SILENT_AFTER_REPORT_US = 3_600_000_000  # an hour: a finding that goes on, or co
 
 
 class TimeJudge:
-    """For one sensor, used by its thread only.
+    """Judges the times of one sensor's readings; used by its thread only.
 
     A reading whose time cannot be believed is stored under the time of arrival, marked ``bad_time`` and counted; a receiver's
     weeks that rolled over are put right and counted as ``week_rollover``. Either is reported as an event, and
@@ -34,15 +34,17 @@ class TimeJudge:
         judged: list[Batch] = []
         for part in batch.parts():
             if part.bad_time:
-                self._bad(part, now_us, "the device's clock shows a time that does not exist")
+                self._report_bad_time(part, now_us, "the device's clock shows a time that does not exist")
                 judged.append(part)
-            elif part.times_us and self.limits is not None and (part.device_time or not _is_now(part, now_us)):
-                judged += self._device(part, self.limits, now_us, clock_set=clock_set)
+            elif part.times_us and self.limits is not None and (part.device_time or not _is_within_a_day(part, now_us)):
+                judged += self._judge_each(part, self.limits, now_us, clock_set=clock_set)
             else:
                 judged.append(part)
         return judged
 
-    def _device(self, part: Batch, limits: TimeLimits, now_us: int, *, clock_set: bool) -> list[Batch]:
+    def _judge_each(self, part: Batch, limits: TimeLimits, now_us: int, *, clock_set: bool) -> list[Batch]:
+        """Judge each time of a batch, and split it by what its times are then: its own, or that of arrival where they cannot
+        be believed."""
         try:
             if limits.all_believed(part.times_us, now_us, clock_set=clock_set):
                 return [part]
@@ -60,7 +62,7 @@ class TimeJudge:
                     stamps.append(Stamp.IMPOSSIBLE)
                     times.append(now_us)
                     continue
-                self._once(
+                self._emit_unless_repeated(
                     EventKind.WEEK_ROLLOVER, f"the receiver says {format_time(ts)}: its weeks have rolled over; put right", now_us
                 )
                 self.count("week_rollover", 1, format_time(ts))
@@ -75,21 +77,22 @@ class TimeJudge:
                     if looks_rolled_over(example, now_us)
                     else ""
                 )
-                self._bad(batch, now_us, f"the device says {format_time(example)}{hint}")
+                self._report_bad_time(batch, now_us, f"the device says {format_time(example)}{hint}")
         return found
 
-    def _bad(self, part: Batch, now_us: int, why: str) -> None:
+    def _report_bad_time(self, part: Batch, now_us: int, why: str) -> None:
         self.count("bad_time", len(part.times_us), why)
-        self._once(EventKind.BAD_TIME, f"{why}; its readings are stored under the time of arrival", now_us)
+        self._emit_unless_repeated(EventKind.BAD_TIME, f"{why}; its readings are stored under the time of arrival", now_us)
 
-    def _once(self, kind: EventKind, detail: str, now_us: int) -> None:
+    def _emit_unless_repeated(self, kind: EventKind, detail: str, now_us: int) -> None:
+        """Emit an event, unless the last finding of its kind was within the hour before."""
         last_us = self._reported_us.get(kind)
         self._reported_us[kind] = now_us
         if last_us is None or not 0 <= now_us - last_us <= SILENT_AFTER_REPORT_US:
             self.emit(kind, detail)
 
 
-def _is_now(part: Batch, now_us: int) -> bool:
+def _is_within_a_day(part: Batch, now_us: int) -> bool:
     """Whether all times are within a day of now, as those stamped on arrival are; also True for times that are no numbers."""
     try:
         return abs(min(part.times_us) - now_us) <= DAY_US and abs(max(part.times_us) - now_us) <= DAY_US

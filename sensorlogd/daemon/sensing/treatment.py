@@ -1,8 +1,8 @@
 """Per-sample treatment between driver and inbox: scale, quality tests, deadband.
 
-Batches are treated by column. Each question is first put to the whole column, by built-ins that loop in C ("is the
-largest value below the limit?"); only a column with something to flag is walked sample by sample (``ChannelTreatment._slow``,
-which is the definition). Any way of cutting the same samples into batches gives the same readings.
+Batches are treated by column. Each question is first put to the whole column, by built-ins that loop in C ("is the largest value
+below the limit?"); only a column with something to flag is walked sample by sample (``ChannelTreatment._treat_each``, which is
+the definition). Any way of cutting the same samples into batches gives the same readings.
 
 The quality tests are QARTOD's (IOOS manuals for real-time quality control):
 
@@ -92,7 +92,7 @@ class ChannelTreatment:
         try:
             if floats is None and kinds <= _NUMBERS and max(raw) <= EXACT and min(raw) >= -EXACT:
                 floats = list(map(float, raw))
-            if floats is not None and math.isfinite(sum(floats)) and (self.curve is None or self._known(floats)):
+            if floats is not None and math.isfinite(sum(floats)) and (self.curve is None or self._curve_knows(floats)):
                 if self.curve is not None:
                     floats = list(map(self.curve.value, floats))
                 if self.scaled:
@@ -102,20 +102,20 @@ class ChannelTreatment:
                         floats = [value / by + offset for value in floats]
                     else:
                         floats = [value * scale + offset for value in floats]
-                quality = self._fast(times, floats, *steps)
+                quality = self._common_quality(times, floats, *steps)
                 if quality is not None:
                     return cast(Values, floats), quality
         except OverflowError:
             pass  # an integer beyond all floats: one of the samples is a fault, the slow way finds out which
-        return self._slow(times, raw)
+        return self._treat_each(times, raw)
 
-    def _known(self, device_values: list[float]) -> bool:
-        """Whether the curve knows them all."""
+    def _curve_knows(self, device_values: list[float]) -> bool:
+        """Whether all of them are within the curve."""
         return self.curve is not None and self.curve.knows(min(device_values)) and self.curve.knows(max(device_values))
 
     def value_of(self, device_value: Any) -> float:
         """What is stored for it; not finite where it is no value."""
-        number = _number(device_value)
+        number = _as_float(device_value)
         if self.curve is not None and math.isfinite(number):
             number = self.curve.value(number)
         return (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
@@ -138,14 +138,14 @@ class ChannelTreatment:
                 flag = combine(self.passed, SPIKE)
                 if not self.low <= held.value <= self.high:
                     flag = combine(flag, GROSS_RANGE)
-                flag = combine(flag, self._doubts(held.raw))
+                flag = combine(flag, self._own_flags(held.raw))
             else:
                 value, flag = next(of_others)
             treated.append(value)
             flags.append(flag | held.mark)
         return treated, flags
 
-    def _doubts(self, device_value: Any) -> int:
+    def _own_flags(self, device_value: Any) -> int:
         """The flags that a value gets by itself, before it is compared with others."""
         quality = self.passed
         if type(device_value) is Rounded or (type(device_value) is int and int(float(device_value)) != device_value):
@@ -154,7 +154,7 @@ class ChannelTreatment:
             quality = combine(quality, CALIBRATION)
         return quality
 
-    def _fast(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
+    def _common_quality(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
         """The one quality of all values, or None if some need a closer look. State moves on only if it is not None."""
         low, high = min(values), max(values)
         if not (self.low <= low and high <= self.high and math.isfinite(low) and math.isfinite(high)):
@@ -162,7 +162,7 @@ class ChannelTreatment:
         if shortest_us < 0:
             return None  # times go back: only a device clock does that
         before = self.last if self.last is None or self.last[0] != times[0] else self.before
-        if self.per_us is not None and not self._slow_enough(before, times, values, low, high, shortest_us, longest_us):
+        if self.per_us is not None and not self._changes_slowly(before, times, values, low, high, shortest_us, longest_us):
             return None
         quality = self.passed
         if self.stuck_us is not None:
@@ -178,15 +178,15 @@ class ChannelTreatment:
             else:
                 if times[-1] - since >= self.stuck_us and self._holds_still(since, times, values):
                     return None
-                self.run = (times[_start_of_end(values)], values[-1])
+                self.run = (times[_start_of_last_run(values)], values[-1])
         if self.per_us is not None:
             if longest_us:
-                index = _start_of_end(times) - 1
+                index = _start_of_last_run(times) - 1
                 before = (times[index], values[index])
             self.before, self.last = before, (times[-1], values[-1])
         return quality
 
-    def _slow_enough(
+    def _changes_slowly(
         self,
         before: tuple[int, float] | None,
         times: list[int],
@@ -219,7 +219,7 @@ class ChannelTreatment:
         edges = [since, *changes, times[-1]]
         return bool(max(map(sub, islice(edges, 1, None), edges)) >= self.stuck_us)
 
-    def _slow(self, times: list[int], raw: list[Any]) -> tuple[Values, list[int]]:
+    def _treat_each(self, times: list[int], raw: list[Any]) -> tuple[Values, list[int]]:
         """The definition: every sample by itself, in order."""
         values: Values = []
         qualities: list[int] = []
@@ -227,7 +227,7 @@ class ChannelTreatment:
         for ts, device_value in zip(times, raw, strict=True):
             sure = (
                 type(device_value) is float and not curved
-            )  # nearly always; ``value_of`` and ``_doubts`` say the same at more cost
+            )  # nearly always; ``value_of`` and ``_own_flags`` say the same at more cost
             if sure:
                 number = (device_value / divisor if divisor is not None else device_value * scale) + offset
             else:
@@ -237,11 +237,12 @@ class ChannelTreatment:
                 qualities.append(MISSING)
                 continue
             values.append(number)
-            quality = self._judge(ts, number)
-            qualities.append(quality if sure else combine(quality, self._doubts(device_value)))
+            quality = self._judge_value(ts, number)
+            qualities.append(quality if sure else combine(quality, self._own_flags(device_value)))
         return values, qualities
 
-    def _judge(self, ts: int, value: float) -> int:
+    def _judge_value(self, ts: int, value: float) -> int:
+        """The flags of a value, compared with the readings before it; from now on it is one of those."""
         quality = self.passed
         if not self.low <= value <= self.high:
             quality = combine(quality, GROSS_RANGE)
@@ -282,12 +283,14 @@ class _Deadband:
         for index, (ts, value, flags) in enumerate(zip(times, values, qualities, strict=True)):
             pace_us = 0 if self.seen_us is None else max(ts - self.seen_us, 0)
             self.seen_us = ts
-            if self.stored is None or self._differs(self.stored, ts, value, flags, pace_us):
+            if self.stored is None or self._is_worth_storing(self.stored, ts, value, flags, pace_us):
                 self.stored = (ts, value, flags)
                 kept.append(index)
         return kept
 
-    def _differs(self, stored: tuple[int, float | None, int], ts: int, value: float | None, flags: int, pace_us: int) -> bool:
+    def _is_worth_storing(
+        self, stored: tuple[int, float | None, int], ts: int, value: float | None, flags: int, pace_us: int
+    ) -> bool:
         stored_ts, stored_value, stored_flags = stored
         if flags != stored_flags or ts < stored_ts or ts + 2 * pace_us - stored_ts > self.heartbeat_us:
             return True
@@ -327,10 +330,10 @@ class Treatment:
         if not batch.times_us:
             return None
         self._device_time = batch.device_time
-        taken, columns = self._checked(batch)
+        taken, columns = self._check(batch)
         if not taken:
             return None
-        times = taken if batch.device_time else self._unique(taken)
+        times = taken if batch.device_time else self._unique_times(taken)
         mark = 0 if clock_synced or batch.device_time else CLOCK_UNSYNCED
         mark |= BAD_TIME if batch.bad_time else 0
         rows = _Rows(taken, times)
@@ -350,12 +353,12 @@ class Treatment:
                 raw = list(compress(raw, present))
             for channel in channels:
                 self.mapped += len(raw)
-                column = self._column(channel, mine, raw, mark)
+                column = self._treat_column(channel, mine, raw, mark)
                 if column is not None:
                     stored.append(column)
         return Block(self.sensor, stored, batch.device_time) if stored else None
 
-    def _checked(self, batch: Batch) -> tuple[list[int], dict[str, list[float | None]]]:
+    def _check(self, batch: Batch) -> tuple[list[int], dict[str, list[float | None]]]:
         """Times and columns that keep the contract, without the samples whose time cannot be."""
         times, columns = batch.times_us, batch.values
         for field, raw in columns.items():
@@ -376,29 +379,29 @@ class Treatment:
             column
             for channels in self._by_source.values()
             for channel in channels
-            if channel.spikes is not None and (column := self._held_column(channel, channel.spikes.flush())) is not None
+            if channel.spikes is not None and (column := self._treat_held_column(channel, channel.spikes.flush())) is not None
         ]
         return Block(self.sensor, columns, self._device_time) if columns else None
 
-    def _column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
+    def _treat_column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
         if channel.spikes is not None:
             arrived = [
                 Held(taken, ts, value, mark, channel.value_of(value))
                 for taken, ts, value in zip(rows.taken, rows.times, raw, strict=True)
             ]
-            return self._held_column(channel, channel.spikes.take(arrived))
+            return self._treat_held_column(channel, channel.spikes.take(arrived))
         values, quality = channel.treat(rows.taken, raw, rows.steps)
         if mark:
             quality = quality | mark if isinstance(quality, int) else [flags | mark for flags in quality]
-        return self._kept(channel, rows.times, values, quality)
+        return self._thin_out(channel, rows.times, values, quality)
 
-    def _held_column(self, channel: ChannelTreatment, passed: list[Held]) -> Column | None:
+    def _treat_held_column(self, channel: ChannelTreatment, passed: list[Held]) -> Column | None:
         if not passed:
             return None
         values, qualities = channel.treat_held(passed)
-        return self._kept(channel, [held.ts for held in passed], values, qualities)
+        return self._thin_out(channel, [held.ts for held in passed], values, qualities)
 
-    def _kept(self, channel: ChannelTreatment, times: list[int], values: Values, quality: int | list[int]) -> Column | None:
+    def _thin_out(self, channel: ChannelTreatment, times: list[int], values: Values, quality: int | list[int]) -> Column | None:
         """The readings that the deadband lets pass."""
         if channel.deadband is not None:
             kept = channel.deadband.keep(times, values, quality)
@@ -411,7 +414,7 @@ class Treatment:
                     quality = [quality[index] for index in kept]
         return Column(channel.name, times, values, quality)
 
-    def _unique(self, times: list[int]) -> list[int]:
+    def _unique_times(self, times: list[int]) -> list[int]:
         """Host-stamped times of one sensor never repeat: a taken microsecond gives the next free one."""
         newest = self._newest_us
         free = newest is None or times[0] > newest or times[0] <= newest - STEP_BACK_US
@@ -448,7 +451,7 @@ def steps_of(times: list[int]) -> tuple[int, int]:
     return min(differences), max(differences)
 
 
-def _start_of_end(items: list[Any]) -> int:
+def _start_of_last_run(items: list[Any]) -> int:
     """Index of the first of the equal items at the end."""
     index = len(items) - 1
     while index and items[index - 1] == items[-1]:
@@ -456,7 +459,7 @@ def _start_of_end(items: list[Any]) -> int:
     return index
 
 
-def _number(value: Any) -> float:
+def _as_float(value: Any) -> float:
     """A driver's value as a float; NaN if it is none (text, say), or too large to be one."""
     if isinstance(value, (str, bytes, bytearray)):
         return math.nan

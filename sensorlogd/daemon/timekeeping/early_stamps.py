@@ -74,11 +74,11 @@ class EarlyStamps:
                 columns.append(column)
                 continue
             changed = True
-            columns.append(Column(column.channel, times, column.values, _marked(column, times)))
+            columns.append(Column(column.channel, times, column.values, _quality_marked(column, times)))
         return Block(block.sensor, columns, block.device_time) if changed else block
 
 
-def _marked(column: Column, times: list[int]) -> int | list[int]:
+def _quality_marked(column: Column, times: list[int]) -> int | list[int]:
     """The quality of the column, with the flag clock_unsynced where a time was shifted."""
     moved = [new != old for new, old in zip(times, column.times_us, strict=True)]
     quality = column.quality

@@ -31,8 +31,8 @@ def elapsed_us(believed_boot: str, boot: str, steady_us: int, begun_us: int) -> 
     ``steady_us``: the steady clock now, ``begun_us``: when this process began, which is all that is sure where nothing is
     stored (by an older release), where the kernel does not tell, and in a machine that was put back to an earlier state.
     """
-    then, _, at = believed_boot.partition(" ")
+    then, _, steady_text = believed_boot.partition(" ")
     since_us = begun_us
-    if then and boot and at.isdecimal():
-        since_us = int(at) if then == boot else 0
+    if then and boot and steady_text.isdecimal():
+        since_us = int(steady_text) if then == boot else 0
     return steady_us - (since_us if since_us <= steady_us else begun_us)

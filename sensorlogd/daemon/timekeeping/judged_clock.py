@@ -32,7 +32,8 @@ _boottime_ns: Nanoseconds = functools.partial(time.clock_gettime_ns, time.CLOCK_
 
 
 class JudgedClock(Clock):
-    """``ask``: whether the clock is synchronised, None where nobody tells. ``boot``: which boot of the machine this is."""
+    """The wall clock, judged before it is used. ``ask``: whether the clock is synchronised, None where nobody tells. ``boot``:
+    which boot of the machine this is."""
 
     def __init__(
         self,
@@ -54,7 +55,7 @@ class JudgedClock(Clock):
         self._ask_at_ns = 0
         self._changes: deque[ClockStep | ClockJudged] = deque(maxlen=_MOST_CHANGES)
         self._early = EarlyStamps()
-        wall, steady = self._sample()
+        wall, steady = self._read_both_clocks()
         self._begun_us = steady // 1000
         # What now_us goes by: the wall clock minus the steady one when last judged; and, only while stamps are not the
         # wall clock's, what to add to the steady clock instead.
@@ -117,7 +118,7 @@ class JudgedClock(Clock):
                 "state": self._word,
                 "since_us": self._since_us,
                 "offset_s": None if self._gap_us is None else self._gap_us / 1e6,
-                "sentence": self._in_words(),
+                "sentence": self._sentence(),
                 "synchronised": self._synchronised_by_kernel,
             }
 
@@ -175,7 +176,7 @@ class JudgedClock(Clock):
 
     # ---- with the lock held ----------------------------------------------------------------------------------------
 
-    def _sample(self) -> tuple[int, int]:
+    def _read_both_clocks(self) -> tuple[int, int]:
         """Wall clock and steady clock of one moment, though the thread may be held up between asking the two."""
         best, least = (0, 0), None
         for _ in range(_TRIES):
@@ -187,7 +188,8 @@ class JudgedClock(Clock):
         return best
 
     def _judge(self, *, ask: bool = False) -> Belief:
-        wall, steady = self._sample()
+        """Read both clocks, judge the wall clock anew, and publish the verdict. ``ask``: also ask whether it is synchronised."""
+        wall, steady = self._read_both_clocks()
         difference = wall - steady
         step = difference - self._view[0]
         stepped = abs(step) >= _STEP_NS
@@ -222,7 +224,7 @@ class JudgedClock(Clock):
         self._view = (difference_ns, self._offset_ns if belief.state is ClockState.BEHIND else None)
         if word != self._word:
             self._word, self._since_us = word, belief.stamp_us
-            self._changes.append(ClockJudged(belief.state, word, self._in_words()))
+            self._changes.append(ClockJudged(belief.state, word, self._sentence()))
 
-    def _in_words(self) -> str:
+    def _sentence(self) -> str:
         return clock_words.sentence(self._belief, self._gap_us, self._synchronised_by_kernel, self._trusted)

@@ -25,20 +25,22 @@ def look(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[F
         return
     host, port = split_listen(config.web.listen)
     where, address = "web.listen", config.web.listen
-    absent = _absent(host)
+    absent = _why_absent(host)
     if absent is not None:
         yield Finding(where, f"{address}: {absent}", "127.0.0.1 is this machine alone, 0.0.0.0 every address it has (with auth:)")
         return
-    if uid != 0 and 0 < port < _first_free_for_all():
+    if uid != 0 and 0 < port < _first_unprivileged_port():
         yield Finding(
-            where, f"{address}: only root may listen on ports below {_first_free_for_all()}", "take one above, e.g. 8321"
+            where, f"{address}: only root may listen on ports below {_first_unprivileged_port()}", "take one above, e.g. 8321"
         )
     inode = listening(host, port)
     if inode is None:
         return
     pid = owner(inode)
     if pid is None or not _is_own_process(pid, own_pids):
-        who = "another program (of another user: sudo ss -tlnp tells which)" if pid is None else f"{_name(pid)} (pid {pid})"
+        who = (
+            "another program (of another user: sudo ss -tlnp tells which)" if pid is None else f"{_program_name(pid)} (pid {pid})"
+        )
         yield Finding(
             where,
             f"{address} is used by {who}",
@@ -46,7 +48,7 @@ def look(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[F
         )
 
 
-def _absent(host: str) -> str | None:
+def _why_absent(host: str) -> str | None:
     """Why this machine does not have the address. Found out without listening on it."""
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -63,7 +65,7 @@ def _absent(host: str) -> str | None:
     return f"no network interface of this machine has the address {host}"
 
 
-def _first_free_for_all() -> int:
+def _first_unprivileged_port() -> int:
     try:
         return int(_UNPRIVILEGED.read_text())
     except (OSError, ValueError):
@@ -75,32 +77,32 @@ def listening(host: str, port: int) -> int | None:
     if not port:
         return None
     with contextlib.suppress(OSError):
-        mine = {_address(str(found[4][0])) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        mine = {_parse_address(str(found[4][0])) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
         for table in _TABLES:
             for line in table.read_text().splitlines()[1:]:
                 words = line.split()
                 text, _, number = words[1].partition(":")
                 if words[3] != _LISTENS or int(number, 16) != port:
                     continue
-                theirs = _address(_unpacked(text))
+                theirs = _parse_address(_unpack_address(text))
                 if theirs.is_unspecified or theirs in mine or any(address.is_unspecified for address in mine):
                     return int(words[9])
     return None
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     found = ipaddress.ip_address(text.partition("%")[0])
     return getattr(found, "ipv4_mapped", None) or found
 
 
-def _unpacked(text: str) -> str:
+def _unpack_address(text: str) -> str:
     """An address of /proc/net: words of 32 bits, each in the order of the machine."""
     raw = bytes.fromhex(text)
-    swapped = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4)) if _little() else raw
+    swapped = b"".join(raw[start : start + 4][::-1] for start in range(0, len(raw), 4)) if _is_little_endian() else raw
     return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, swapped)
 
 
-def _little() -> bool:
+def _is_little_endian() -> bool:
     import sys
 
     return sys.byteorder == "little"
@@ -129,7 +131,7 @@ def _is_own_process(pid: int, own_pids: Collection[int]) -> bool:
     return False
 
 
-def _name(pid: int) -> str:
+def _program_name(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:

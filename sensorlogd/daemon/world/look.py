@@ -25,20 +25,20 @@ def look(config: Config, *, user: User | None = None, now_us: int | None = None,
     Where a daemon has the database already, it has shown that it may write there; its ports and its address are its own.
     """
     now = time.time_ns() // 1000 if now_us is None else now_us
-    running = _daemon(config)
-    user = user or _user(config)
+    running = _pid_of_daemon(config)
+    user = user or _user_of_service(config)
     own_pids = {os.getpid(), running}
     found = [] if running else list(places.folders(config, user))
     found += places.space(config, now)
     found += addresses.look(config, user.uid, own_pids)
-    found += _clock(now)
+    found += _look_at_clock(now)
     found += ports.look(config, user, own_pids=own_pids)
     found += sources.look(config, user, names=names)
-    found += _profiles(config)
+    found += _look_at_profiles(config)
     return found
 
 
-def _daemon(config: Config) -> int:
+def _pid_of_daemon(config: Config) -> int:
     """The pid of the process that has the database open; 0 if none can be seen."""
     try:
         held = holder(config.database_path())
@@ -47,7 +47,7 @@ def _daemon(config: Config) -> int:
     return 0 if held is None else held.pid
 
 
-def _user(config: Config) -> User:
+def _user_of_service(config: Config) -> User:
     """This user; for root the one that the data folder belongs to, which is the user of the service."""
     me = User.current()
     if me.uid == 0:
@@ -55,7 +55,7 @@ def _user(config: Config) -> User:
     return me
 
 
-def _clock(now_us: int) -> Iterator[Finding]:
+def _look_at_clock(now_us: int) -> Iterator[Finding]:
     if now_us < _NOT_BEFORE_US:
         on = datetime.fromtimestamp(now_us / 1e6, UTC)
         yield Finding(
@@ -69,7 +69,7 @@ def _clock(now_us: int) -> Iterator[Finding]:
         )
 
 
-def _profiles(config: Config) -> Iterator[Finding]:
+def _look_at_profiles(config: Config) -> Iterator[Finding]:
     """Profiles of the user that stand before one of the package."""
     known: dict[str, profiles.Profile] | None = None
     for name, sensor in config.sensors.items():

@@ -25,26 +25,26 @@ def folders(config: Config, user: User) -> Iterator[Finding]:
     elsewhere = folder("storage.url", database.parent, user, of=database) if database.parent != data else None
     if elsewhere is not None or found is not None:
         yield from filter(None, [elsewhere])
-    elif (file := _file(database, user)) is not None:
+    elif (file := _look_at_file(database, user)) is not None:
         yield file
 
 
 def folder(where: str, path: Path, user: User, of: Path | None = None) -> Finding | None:
     """Why ``user`` cannot keep files in a folder (or make it, if it is not there); None if nothing is in the way."""
     meant = of or path
-    at = nearest(path)
+    place = nearest(path)
     try:
-        if not at.is_dir():
-            return Finding(where, f"{meant}: {at} is a file, not a folder", "name another folder, or move that file away")
-        if user.may(at, WRITE | ENTER) and (at != path or user.may(at, READ)):
+        if not place.is_dir():
+            return Finding(where, f"{meant}: {place} is a file, not a folder", "name another folder, or move that file away")
+        if user.may(place, WRITE | ENTER) and (place != path or user.may(place, READ)):
             return None
-        read_only = bool(os.statvfs(at).f_flag & os.ST_RDONLY)
+        read_only = bool(os.statvfs(place).f_flag & os.ST_RDONLY)
     except OSError as error:
-        return Finding(where, f"{meant}: cannot be looked at: {error.strerror}", _as_owner(at, user))
+        return Finding(where, f"{meant}: cannot be looked at: {error.strerror}", _cure_for_owner(place, user))
     if read_only:
-        return Finding(where, f"{meant}: {at} is on a disk that is mounted read-only", "name a folder on another disk")
-    what = "cannot be written" if at == path else f"cannot be made: {at} cannot be written"
-    return Finding(where, f"{meant}: {what} by the user {user.name}", _as_owner(at, user))
+        return Finding(where, f"{meant}: {place} is on a disk that is mounted read-only", "name a folder on another disk")
+    what = "cannot be written" if place == path else f"cannot be made: {place} cannot be written"
+    return Finding(where, f"{meant}: {what} by the user {user.name}", _cure_for_owner(place, user))
 
 
 def nearest(path: Path) -> Path:
@@ -55,9 +55,10 @@ def nearest(path: Path) -> Path:
     return Path("/")
 
 
-def _as_owner(at: Path, user: User) -> str:
+def _cure_for_owner(place: Path, user: User) -> str:
+    """What to do about a file or folder that ``user`` may not use."""
     try:
-        owner = user_name(at.stat().st_uid)
+        owner = user_name(place.stat().st_uid)
     except OSError:
         owner = ""
     if owner and owner not in (user.name, "root"):
@@ -65,7 +66,8 @@ def _as_owner(at: Path, user: User) -> str:
     return f"name another folder, or give it to the user: sudo install -d -o {user.name} FOLDER"
 
 
-def _file(database: Path, user: User) -> Finding | None:
+def _look_at_file(database: Path, user: User) -> Finding | None:
+    """Why ``user`` cannot use the file of the database; None if nothing is in the way, or it is not there yet."""
     try:
         if not database.exists():
             return None
@@ -74,16 +76,18 @@ def _file(database: Path, user: User) -> Finding | None:
         if user.may(database, READ | WRITE):
             return None
     except OSError as error:
-        return Finding("storage.url", f"{database}: cannot be looked at: {error.strerror}", _as_owner(database.parent, user))
-    return Finding("storage.url", f"{database}: cannot be written by the user {user.name}", _as_owner(database, user))
+        return Finding(
+            "storage.url", f"{database}: cannot be looked at: {error.strerror}", _cure_for_owner(database.parent, user)
+        )
+    return Finding("storage.url", f"{database}: cannot be written by the user {user.name}", _cure_for_owner(database, user))
 
 
 def space(config: Config, now_us: int) -> Iterator[Finding]:
     """Room for the database: now, and for the next months."""
     where = config.database_path().parent
-    at = nearest(where)
+    place = nearest(where)
     try:
-        file_system = os.statvfs(at)
+        file_system = os.statvfs(place)
     except OSError:
         return
     free, least = file_system.f_bavail * file_system.f_frsize, config.storage.min_free
@@ -108,4 +112,6 @@ def space(config: Config, now_us: int) -> Iterator[Finding]:
             "keep less (retention: readings: 30d, or a longer interval:), or name a larger disk",
         )
     if file_system.f_files and not file_system.f_favail:
-        yield Finding("storage", f"{at}: the disk has room, but no file can be made any more (no inodes)", "remove files there")
+        yield Finding(
+            "storage", f"{place}: the disk has room, but no file can be made any more (no inodes)", "remove files there"
+        )

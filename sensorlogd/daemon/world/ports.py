@@ -32,7 +32,7 @@ def look(
         if not sensor.enabled or not isinstance(port, str) or "://" in port:
             continue
         where = f"sensors.{name}"
-        found = _port(f"{where}.port", port, user, own_pids, present or _present)
+        found = _look_at_port(f"{where}.port", port, user, own_pids, present or _present)
         if found is not None:
             yield found
         speed = getattr(sensor, "baudrate", None)
@@ -49,35 +49,38 @@ def _present() -> list[str]:
     return [port.stable for port in ports.connected()]
 
 
-def _port(where: str, port: str, user: User, own_pids: Collection[int], present: Callable[[], list[str]]) -> Finding | None:
+def _look_at_port(
+    where: str, port: str, user: User, own_pids: Collection[int], present: Callable[[], list[str]]
+) -> Finding | None:
+    """Why ``user`` cannot use a port, or who else has it open; None if nothing is in the way."""
     if _WINDOWS.fullmatch(port):
         return Finding(
             where,
             f"{port} is a port of Windows; on this machine ports are files under /dev",
-            _which(present(), "name the port of the device"),
+            _suggest_ports(present(), "name the port of the device"),
         )
     try:
         mode = os.stat(port)
     except FileNotFoundError:
         if "/" not in port and Path("/dev", port).exists():
             return Finding(where, f"{port}: no such port here", f"write the whole name: /dev/{port}")
-        return Finding(where, f"{port}: no such port: it is not there, or not plugged in", _which(present()))
+        return Finding(where, f"{port}: no such port: it is not there, or not plugged in", _suggest_ports(present()))
     except OSError as error:
         return Finding(where, f"{port}: cannot be looked at: {error.strerror}", "name a port that 'sensorlogd ports' lists")
     if not stat.S_ISCHR(mode.st_mode) or os.major(mode.st_rdev) == _MEMORY:
-        return Finding(where, f"{port} is no serial port", _which(present(), "name the port of the device"))
+        return Finding(where, f"{port} is no serial port", _suggest_ports(present(), "name the port of the device"))
     if not user.may(Path(port), READ | WRITE):
-        return _forbidden(where, port, user)
-    return _held(where, port, own_pids)
+        return _forbidden_finding(where, port, user)
+    return _held_finding(where, port, own_pids)
 
 
-def _which(present: list[str], otherwise: str = "plug the device in") -> str:
+def _suggest_ports(present: list[str], otherwise: str = "plug the device in") -> str:
     if not present:
         return f"{otherwise} ('sensorlogd ports' lists what is there; now there is none)"
     return f"{otherwise}, or one that is there: {', '.join(present[:4])}{' ...' if len(present) > 4 else ''}"
 
 
-def _forbidden(where: str, port: str, user: User) -> Finding:
+def _forbidden_finding(where: str, port: str, user: User) -> Finding:
     problem = f"{port}: the user {user.name} may not read and write it"
     group = ports.group_that_opens(port)
     if group is None:
@@ -86,7 +89,7 @@ def _forbidden(where: str, port: str, user: User) -> Finding:
     return Finding(where, problem, f"it belongs to the group {group}: sudo usermod -aG {group} {user.name}{again}")
 
 
-def _held(where: str, port: str, own_pids: Collection[int]) -> Finding | None:
+def _held_finding(where: str, port: str, own_pids: Collection[int]) -> Finding | None:
     holder = ports.holder(port)
     number = re.search(r"pid (\d+)", holder)
     if number is None or int(number[1]) in own_pids:

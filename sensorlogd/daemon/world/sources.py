@@ -31,22 +31,22 @@ def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]
         where, options = f"sensors.{name}", cast(Any, sensor)  # of a driver that is told by its name: none is imported for this
         port = getattr(sensor, "port", None)
         if isinstance(port, str) and "://" in port:
-            yield from _url(f"{where}.port", port, names=names)
+            yield from _look_at_url(f"{where}.port", port, names=names)
         if sensor.driver == "command":
-            yield from _program(f"{where}.command", options.command, user, options.directory)
+            yield from _look_at_program(f"{where}.command", options.command, user, options.directory)
             if options.directory is not None:
-                yield from _there(f"{where}.directory", Path(options.directory), user, ENTER)
+                yield from _look_at_path(f"{where}.directory", Path(options.directory), user, ENTER)
         elif sensor.driver == "sysfs":
             for file in options.files:
-                yield from _of_kernel(f"{where}.files.{file}", options.file(file).path)
+                yield from _look_at_kernel_file(f"{where}.files.{file}", options.file(file).path)
         elif sensor.driver == "replay":
-            yield from _there(f"{where}.file", Path(options.file), user, READ)
+            yield from _look_at_path(f"{where}.file", Path(options.file), user, READ)
     for name, target in config.notify.items():
         if target.command:
-            yield from _program(f"notify.{name}.command", target.command, user, None)
+            yield from _look_at_program(f"notify.{name}.command", target.command, user, None)
 
 
-def _url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
+def _look_at_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
     like = "write e.g. socket://192.168.1.20:4001 or rfc2217://192.168.1.20:4001"
     try:
         url = urlsplit(port)
@@ -62,11 +62,11 @@ def _url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
         yield Finding(where, f"{port} names no machine", like)
     elif not number:
         yield Finding(where, f"{port} names no port of that machine, behind a colon", like)
-    elif names and (problem := _unknown(host)) is not None:
+    elif names and (problem := _why_unknown(host)) is not None:
         yield Finding(where, f"the machine {host!r} is not known here ({problem})", "see how it is written, or write its address")
 
 
-def _unknown(host: str) -> str | None:
+def _why_unknown(host: str) -> str | None:
     """Why no machine has that name; None if one has, or if no name server answers."""
     problem: list[str] = []
 
@@ -85,14 +85,14 @@ def _unknown(host: str) -> str | None:
     return problem[0] if problem else None
 
 
-def _program(where: str, words: Sequence[str], user: User, directory: str | None) -> Iterator[Finding]:
+def _look_at_program(where: str, words: Sequence[str], user: User, directory: str | None) -> Iterator[Finding]:
     program = words[0]
     if "/" not in program:
         if shutil.which(program) is None:
             yield Finding(where, f"{program}: there is no such program on the PATH", "install it, or write its whole name: /...")
         return
     path = Path(directory or ".", program)
-    found = list(_there(where, path, user, READ, "program"))
+    found = list(_look_at_path(where, path, user, READ, "program"))
     if found:
         yield from found
     elif path.is_dir():
@@ -101,7 +101,7 @@ def _program(where: str, words: Sequence[str], user: User, directory: str | None
         yield Finding(where, f"{program} is no program that can be run", f"chmod +x {program}, or name what runs it before it")
 
 
-def _there(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
+def _look_at_path(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
     """A file, or with ENTER a folder, that is there and may be used."""
     what = "folder" if wanted == ENTER else what
     try:
@@ -117,7 +117,7 @@ def _there(where: str, path: Path, user: User, wanted: int, what: str = "file") 
         yield Finding(where, f"{path}: cannot be looked at: {error.strerror}", f"its owner and mode decide: ls -ld {path}")
 
 
-def _of_kernel(where: str, path: str) -> Iterator[Finding]:
+def _look_at_kernel_file(where: str, path: str) -> Iterator[Finding]:
     from sensorlogd.drivers.sysfs.rules import folders
 
     kind, _, rest = path.partition(":")

@@ -52,13 +52,13 @@ def last_words(db: OpenDatabase, report: Report, *, clean: bool, now_us: int, ma
             decimals.learn(conn, decimals.of_newest(db.newest))
         status.save_sensors(conn, report.sensors, db.catalog.sensor_ids, now_us)
         if report.daemon:  # a verb that works without the daemon says nothing of it
-            status.save_daemon(conn, report.daemon | _the_end(report.daemon, clean))
+            status.save_daemon(conn, report.daemon | _last_facts(report.daemon, clean))
         for key, value in marks.items():
             meta.put(conn, key, value)
     db.close_cleanly()
 
 
-def _the_end(facts: Mapping[str, Any], clean: bool) -> dict[str, Any]:
+def _last_facts(facts: Mapping[str, Any], clean: bool) -> dict[str, Any]:
     """The facts that differ in the last status. If the database took no more writes, they say so."""
     if not clean:
         reason = str(facts.get("state_reason") or "the database took no more readings")

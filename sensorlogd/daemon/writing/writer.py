@@ -71,8 +71,9 @@ class WriterSettings:
 
 
 class Writer:
-    """See the module. ``opening``: how the database is opened. ``report``: what the status tables are to say; called on the
-    writer thread. ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due. ``note_lost``: told how many readings could be stored nowhere."""
+    """The writer thread and what it owns. ``opening``: how the database is opened. ``report``: what the status tables are to say;
+    called on the writer thread. ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due.
+    ``note_lost``: told how many readings could be stored nowhere."""
 
     def __init__(
         self,
@@ -97,7 +98,7 @@ class Writer:
         self._watcher: Watcher = watcher or Nobody()
         self._computing = computing or Computing(Formulas(), self.emit)
         self._notices = Notices(clock.now_us, self._watcher.note)
-        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._follow)
+        self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
         self._totals = Totals()
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
         self._stopping = threading.Event()
@@ -233,14 +234,14 @@ class Writer:
     def abandon(self) -> None:
         """The thread does not come back from the disk: spill what it holds, from outside. The process must end after this."""
         self._jobs.close("the writer hangs")
-        self._give_up()
+        self._spill_the_rest()
         self._pending.give_up("the writer hangs")
 
     # ---- the writer thread -----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while self._trouble.refusal is None and not self._over():
+            while self._trouble.refusal is None and not self._is_over():
                 self._totals.beat(time.monotonic())
                 self._turn()
         except Exception:
@@ -250,10 +251,12 @@ class Writer:
             self._close()
 
     def _turn(self) -> None:
+        """One round of the loop: open the database if need be, take what has come, commit what is due, run jobs, look after
+        the database."""
         trouble = self._trouble
         if self._held.db is None and trouble.may_try():
             trouble.attempt(Task("opening", self._open))
-        self._pending.take(self._patience())
+        self._pending.take(self._wait_s())
         self._show_watcher()
         if self._held.db is None or not trouble.may_try():
             return
@@ -265,7 +268,7 @@ class Writer:
         if trouble.is_well() and now >= self._care.paused_until and not self._stopping.is_set():
             trouble.attempt(self._care)
 
-    def _follow(self, block: Block) -> Sequence[Block]:
+    def _compute_from(self, block: Block) -> Sequence[Block]:
         """What is computed from what the inbox gave."""
         if isinstance(block, NewSpecs):
             return () if block.formulas is None else self._computing.use(block.formulas)
@@ -277,7 +280,7 @@ class Writer:
         else:
             self._watcher.look([*self._pending.blocks, *self.inbox.held()], well=False)
 
-    def _patience(self) -> float:
+    def _wait_s(self) -> float:
         """How long to wait for readings, in seconds; while the database is in trouble, for the next try."""
         now = time.monotonic()
         trouble, stopping = self._trouble, self._stopping.is_set()
@@ -294,7 +297,7 @@ class Writer:
             due = min(due, self._pending.due_at)
         return min(max(due - now, 0.0), 1.0)
 
-    def _over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether the loop ends: stop was requested, and nothing is left to store or the time is up."""
         if not self._stopping.is_set():
             return False
@@ -305,6 +308,7 @@ class Writer:
         return not left and self._trouble.is_well()
 
     def _open(self) -> None:
+        """Open the database, and pass on what was found at the opening. Raises what ``Opening.open`` raises."""
         db, notes = self.opening.open(first=not self.ready.is_set())
         self._held.db = db
         self._watcher.opened(db)
@@ -322,7 +326,7 @@ class Writer:
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
-    def _give_up(self) -> bool:
+    def _spill_the_rest(self) -> bool:
         """Spill what is left. True if nothing was."""
         self._pending.blocks += self.inbox.get_all(1 << 62, 0.0)  # requests to flush are among them, and learn of the end here
         return ending.give_up(self._pending.blocks, self._notices.events, self._settings.path, self.now_us(), self._count_lost)
@@ -341,9 +345,11 @@ class Writer:
             self.ready.set()
 
     def _say_last_words(self) -> None:
+        """Spill what could not be stored, refuse all that waits, and close the database with a last status. Raises nothing of
+        the database's."""
         self._work.close()
         self._jobs.close("the writer stopped")
-        complete = self._trouble.refusal is not None or self._give_up()
+        complete = self._trouble.refusal is not None or self._spill_the_rest()
         self._pending.give_up("the writer stopped")
         if self._held.db is not None:
             try:

@@ -228,7 +228,7 @@ class Rig:
         """To the end, as the thread would; ``close`` is what ``_run`` does last."""
         self.inbox.close()
         self.writer.stop(within_s)
-        while self.writer.refusal() is None and not self.writer._over():
+        while self.writer.refusal() is None and not self.writer._is_over():
             self.turn()
         self.writer._close()
 

@@ -197,7 +197,7 @@ def test_nothing_spins_while_something_waits(rig: Rig, script: Script, monkeypat
     def patience() -> float:
         waited: list[float] = []
         monkeypatch.setattr(rig.inbox, "wait", waited.append)
-        asked = rig.writer._patience()
+        asked = rig.writer._wait_s()
         return max([asked, *waited])
 
     rig.turn_until(lambda: patience() > 0, "rest", 10.0)

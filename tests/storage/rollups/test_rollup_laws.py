@@ -73,7 +73,7 @@ class Direct(process._Sender):
     def settle(self) -> None:
         self._unanswered = 0
 
-    def _message(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
+    def _send_rows(self, rows: Any, deletes: Any, marks: Any, advances: Any) -> None:
         self.between()
         conn = self.machine.conn
         conn.execute("BEGIN IMMEDIATE")
@@ -242,7 +242,7 @@ class Machine(RuleBasedStateMachine):
             self.move(1)
 
         try:
-            process._work(Direct(self, between), str(self.path), stored, target, self.zone)
+            process._do_run(Direct(self, between), str(self.path), stored, target, self.zone)
             between()
         except Crash:
             return

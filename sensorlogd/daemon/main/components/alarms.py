@@ -25,11 +25,11 @@ class Alarms:
 
     def __init__(self, config: Config, clock: JudgedClock, emit: Emit, wake: Callable[[], None]) -> None:
         self._sender = Sender(Settings(clock.now_us, emit, wake))
-        self.keeper = Keeper(_plan(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
+        self.keeper = Keeper(_plan_of(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
 
     def use(self, config: Config) -> None:
         """The alarms and targets of this configuration; the writer's thread takes them at its next look."""
-        self.keeper.use(_plan(config))
+        self.keeper.use(_plan_of(config))
 
     def facts(self) -> dict[str, Any]:
         """For ``status``."""
@@ -45,5 +45,5 @@ class Alarms:
         self._sender.stop(STOP_WITHIN_S)
 
 
-def _plan(config: Config) -> Plan:
+def _plan_of(config: Config) -> Plan:
     return plan(config, socket.gethostname())

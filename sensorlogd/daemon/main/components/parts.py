@@ -27,7 +27,7 @@ class Parts:
         """Call ``start`` now, and again later as long as it raises OSError or RuntimeError (no descriptor, no memory, no
         thread)."""
         self._starts[name] = start
-        self._try(name)
+        self._try_to_start(name)
 
     def forget(self, name: str) -> None:
         """Do not try to start ``name`` any more."""
@@ -37,10 +37,12 @@ class Parts:
     def tick(self) -> None:
         """Try again to start the parts that are due."""
         now = self._monotonic()
-        for name in [name for name, at in self._again.items() if now >= at]:
-            self._try(name)
+        for name in [name for name, due_at in self._again.items() if now >= due_at]:
+            self._try_to_start(name)
 
-    def _try(self, name: str) -> None:
+    def _try_to_start(self, name: str) -> None:
+        """Start a part, or note why it does not start and when it is tried again. Each new reason is an event, and a late
+        success."""
         try:
             self._starts[name]()
         except (OSError, RuntimeError) as error:

@@ -16,12 +16,11 @@ STOP_WITHIN_S = 4.0
 
 
 class SensorThreads:
-    """Owns a thread for each sensor that is read (``SensorThread``), and those that hang in their driver although they were stopped;
-    and the computed sensors, which have none (``ComputedSensor``).
+    """Owns a thread for each sensor that is read (``SensorThread``), and those that hang in their driver although they were
+    stopped; and the computed sensors, which have none (``ComputedSensor``).
 
-    ``running``: by the sensor's name; changed on the main thread, read by any. ``make``: a sensor thread that is not started; it may
-    raise anything. ``parts``: tries again what cannot start.
-    """
+    ``running``: by the sensor's name; changed on the main thread, read by any. ``make``: a sensor thread that is not started; it
+    may raise anything. ``parts``: tries again what cannot start."""
 
     def __init__(self, make: Callable[[str, SensorOptions, Config], Sensor], parts: Parts) -> None:
         self.running: dict[str, Sensor] = {}
@@ -56,7 +55,7 @@ class SensorThreads:
 
     def remove(self, leaving: Mapping[str, Sensor]) -> None:
         """Stop these sensors and forget them."""
-        for name, thread, returned in _ended(leaving, float("inf")):
+        for name, thread, returned in _stop_all(leaving, float("inf")):
             if not returned:
                 self._left_behind.append(thread)
             del self.running[name]
@@ -67,11 +66,12 @@ class SensorThreads:
             self._parts.forget(f"sensor {name}")
 
     def stop(self, deadline: float) -> None:
-        """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most; then only 0.05 s for each that is left."""
-        self._left_behind += [thread for _, thread, returned in _ended(self.running, deadline) if not returned]
+        """Stop all sensors. Waits until ``deadline`` (monotonic), STOP_WITHIN_S at most; then only 0.05 s for each that is
+        left."""
+        self._left_behind += [thread for _, thread, returned in _stop_all(self.running, deadline) if not returned]
 
 
-def _ended(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator[tuple[str, Sensor, bool]]:
+def _stop_all(sensor_threads: Mapping[str, Sensor], deadline: float) -> Iterator[tuple[str, Sensor, bool]]:
     """Ask all to stop, then wait for one after the other. Yields (name, sensor, whether its thread has returned in time)."""
     for thread in sensor_threads.values():
         thread.stop()

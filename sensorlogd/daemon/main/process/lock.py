@@ -25,7 +25,7 @@ LOST_AT = 4_000  # behind the longest path of a control socket, and in the first
 
 
 class _Lock:
-    """A context manager. Raises LockHeld, or OSError when the file cannot be made.
+    """A lock file, and a context manager that holds it. Raises LockHeld, or OSError when the file cannot be made.
 
     The lock goes with the process, however it ends; a file left behind means nothing. Children do not inherit it.
     """
@@ -36,46 +36,47 @@ class _Lock:
         self._control = control
         self._descriptor = -1
 
-    def _file(self) -> Path:
+    def _path(self) -> Path:
         raise NotImplementedError
 
     def acquire(self) -> None:
-        path = self._file()
+        """Take the lock, and write who holds it. Raises LockHeld, OSError."""
+        path = self._path()
         give_up = time.monotonic() + PATIENCE_S
-        descriptor = self._try(path)
+        descriptor = self._try_to_lock(path)
         while descriptor < 0:
             if time.monotonic() > give_up:
                 raise LockHeld(self._guarded, 0, self._instead)
             time.sleep(RETRY_S)
-            descriptor = self._try(path)
+            descriptor = self._try_to_lock(path)
         self._descriptor = descriptor
         with contextlib.suppress(OSError):  # a full disk: the number is for people, the lock is the flock
-            self._write(descriptor)
+            self._write_holder(descriptor)
 
     def hold(self) -> bool:
         """See to it that the lock is on the file that has the name now: removed with its folder, the locked one guards nothing,
         and another process may have locked a new one. Whether it was another. Raises LockHeld, OSError; then all is as before.
         """
         former = self._descriptor
-        if former < 0 or _is(former, self._file()):
+        if former < 0 or _is_file_of(former, self._path()):
             return False
         self.acquire()
         os.close(former)
         return True
 
-    def _write(self, descriptor: int) -> None:
+    def _write_holder(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, render(Holder(os.getpid(), self._control)), 0)
 
-    def _wipe(self, descriptor: int) -> None:
+    def _wipe_holder(self, descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
 
-    def _try(self, path: Path) -> int:
+    def _try_to_lock(self, path: Path) -> int:
         """A descriptor that holds the lock; -1 if a program is looking at the file this moment. Raises LockHeld."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             if _flocked(descriptor, fcntl.LOCK_EX):
-                if _is(descriptor, path):
+                if _is_file_of(descriptor, path):
                     kept, descriptor = descriptor, -1
                     return kept
             elif not _flocked(descriptor, fcntl.LOCK_SH):
@@ -89,7 +90,7 @@ class _Lock:
         """The file stays: removing it would let two processes lock two files of one name. Idempotent."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):
-                self._wipe(self._descriptor)
+                self._wipe_holder(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -107,7 +108,7 @@ class DataDirLock(_Lock):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, "give this one a data_dir of its own")
 
-    def _file(self) -> Path:
+    def _path(self) -> Path:
         return self._guarded / NAME
 
 
@@ -154,14 +155,14 @@ class DatabaseLock(_Lock):
         if believed:
             self.believed = dict(believed)
             with contextlib.suppress(OSError):
-                os.pwrite(self._descriptor, self._time(), LOST_AT + 25 + len(_OPENED))
+                os.pwrite(self._descriptor, self._time_line(), LOST_AT + 25 + len(_OPENED))
 
-    def _time(self) -> bytes:
+    def _time_line(self) -> bytes:
         if not self.believed:
             return b""
         return f"time {self.believed['believed_us']} {self.believed['believed_boot']}".encode().ljust(_TIME_BYTES, b"\n")
 
-    def _file(self) -> Path:
+    def _path(self) -> Path:
         return lock_path(self._guarded)
 
     def hold(self) -> bool:
@@ -174,24 +175,24 @@ class DatabaseLock(_Lock):
             self._note_all(self._descriptor)
         return True
 
-    def _write(self, descriptor: int) -> None:
+    def _write_holder(self, descriptor: int) -> None:
         found = os.pread(descriptor, 25 + len(_OPENED) + _TIME_BYTES, LOST_AT)
         if found.startswith(b"lost ") and found[5:25].isdigit():
             self.lost = int(found[5:25])
         self.was_opened = found[25:].startswith(_OPENED)
-        self.believed = _believed(found[25 + len(_OPENED) :])
+        self.believed = _parse_time(found[25 + len(_OPENED) :])
         self._note_all(descriptor)
 
     def _note_all(self, descriptor: int) -> None:
         content = render(Holder(os.getpid(), self._control))
-        tail = b"lost %020d" % self.lost + (_OPENED + self._time() if self.was_opened else b"")
+        tail = b"lost %020d" % self.lost + (_OPENED + self._time_line() if self.was_opened else b"")
         os.pwrite(descriptor, content.ljust(LOST_AT, b"\n") + tail, 0)
 
-    def _wipe(self, descriptor: int) -> None:
+    def _wipe_holder(self, descriptor: int) -> None:
         os.pwrite(descriptor, b"\n" * LOST_AT, 0)
 
 
-def _believed(text: bytes) -> dict[str, str]:
+def _parse_time(text: bytes) -> dict[str, str]:
     word, _, rest = text.decode("ascii", "replace").rstrip("\n").partition(" ")
     believed_us, _, boot = rest.partition(" ")
     sensible = word == "time" and believed_us.isdecimal() and len(believed_us) <= 16  # microseconds, until 2286
@@ -206,7 +207,7 @@ def _flocked(descriptor: int, how: int) -> bool:
     return True
 
 
-def _is(descriptor: int, path: Path) -> bool:
+def _is_file_of(descriptor: int, path: Path) -> bool:
     """Whether the file of that name is still the one that was opened; else the lock would guard nothing."""
     try:
         named = os.stat(path)

@@ -60,6 +60,8 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def _is_news(self, record: logging.LogRecord, now: float) -> bool:
+        """Whether to print a message now. Within REPEAT_S of its like it is counted as held back; what is for debugging is
+        always printed."""
         if record.levelno < logging.INFO:
             return True
         key = (record.name, record.getMessage())

@@ -31,14 +31,14 @@ class Notifier:
         return self.watchdog_us / 1e6
 
     def ready(self, status: str) -> None:
-        self._send("READY=1", f"STATUS={_line(status)}")
+        self._send("READY=1", f"STATUS={_status_line(status)}")
 
     def reloading(self) -> None:
         """systemd 253 and later want the moment with it; older ones ignore that line."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def status(self, text: str) -> None:
-        self._send(f"STATUS={_line(text)}")
+        self._send(f"STATUS={_status_line(text)}")
 
     def watchdog(self) -> None:
         self._send("WATCHDOG=1")
@@ -78,5 +78,5 @@ class Watchdog:
             self._feed_at = now + self.every_s / 2
 
 
-def _line(text: str) -> str:
+def _status_line(text: str) -> str:
     return text.replace("\n", " ")[:500]

@@ -32,7 +32,8 @@ class ReloadRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """From one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be stopped."""
+    """What leads from one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be
+    stopped."""
 
     config: Config
     fresh: Mapping[str, Sensor]
@@ -62,7 +63,7 @@ def prepare(
     fresh: dict[str, Sensor] = {}
     doing = "the configuration"
     try:
-        kept = {name for name in new.sensors if name in sensor_threads and _same(old, new, name, sensor_threads[name])}
+        kept = {name for name in new.sensors if name in sensor_threads and _is_unchanged(old, new, name, sensor_threads[name])}
         for name, sensor in new.sensors.items():
             if name not in kept and sensor.enabled:
                 doing = f"{sensor.written_below}.{name}"
@@ -86,8 +87,8 @@ def _look_at_descriptors() -> None:
         raise OSError(errno.EMFILE, f"only {left} of {limit} descriptors would be left (LimitNOFILE of the service, ulimit -n)")
 
 
-def _same(old: Config, new: Config, name: str, thread: Sensor) -> bool:
-    """Neither its keys nor, where its driver is a file, the code that reads it has changed."""
+def _is_unchanged(old: Config, new: Config, name: str, thread: Sensor) -> bool:
+    """Whether neither its keys nor, where its driver is a file, the code that reads it has changed."""
     if old.sensors.get(name) != new.sensors[name]:
         return False
     return thread.driver is None or thread.driver == driver_of(new.sensors[name], new)  # a computed one has none

@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 
 class Reload:
-    """For the main thread. ``load``: reads the file, or raises an error whose ``errors`` tell all mistakes. ``summary``: how
-    the daemon is, in one line."""
+    """Takes over what has changed in the configuration file. For the main thread. ``load``: reads the file, or raises an error
+    whose ``errors`` tell all mistakes. ``summary``: how the daemon is, in one line."""
 
     def __init__(
         self,
@@ -58,23 +58,24 @@ class Reload:
             change = prepare(self._running.config, self.load, self._sensors.running, self._sensors.make)
         except ReloadRefused as refused:
             came_of_it = refused.problems
-            self._refuse(refused.problems)
+            self._report_refusal(refused.problems)
         else:
-            self._use(change)
+            self._make_change(change)
             came_of_it = change
         finally:
             self._notifier.ready(self._summary())
             for outcome in waiting:
                 outcome.set_result(came_of_it)
 
-    def _refuse(self, problems: list[str]) -> None:
+    def _report_refusal(self, problems: list[str]) -> None:
         for problem in problems:
             logger.error("reload: %s", problem)
             self._writer.emit(EventKind.CONFIG_REJECTED, None, problem)
         logger.error("reload: rejected with %d errors; everything goes on as before", len(problems))
         self._running.refuse(problems)
 
-    def _use(self, change: Change) -> None:
+    def _make_change(self, change: Change) -> None:
+        """Stop what leaves, hand the new configuration to every part, and start what is new."""
         for part in change.restart_needed:
             message = f"changes under '{part}:' take effect at the next restart"
             logger.warning("reload: %s", message)

@@ -6,7 +6,7 @@ from sensorlogd.config.models import Config
 
 
 class Running:
-    """Changed on the main thread, read by any.
+    """The configuration in use; changed on the main thread, read by any.
 
     ``problems``: why the file was not taken, a line each: at the start (then ``from_last_good``), or by a reload.
     """

@@ -25,7 +25,8 @@ LONGEST_PAUSE_S = 60.0
 
 
 class Care(Task):
-    """Owned by the writer thread. ``rolls_up``: called when roll-ups are due. ``note_time``: puts down the time believed."""
+    """The task of looking after the database between commits. Owned by the writer thread. ``rolls_up``: called when roll-ups are
+    due. ``note_time``: puts down the time believed."""
 
     def __init__(
         self,
@@ -37,7 +38,7 @@ class Care(Task):
         rolls_up: Callable[[], None],
         note_time: Callable[[], None],
     ) -> None:
-        super().__init__("upkeep", self._slice, aside=True, own_faults=True)
+        super().__init__("upkeep", self._do_slice, aside=True, own_faults=True)
         self.paused_until = 0.0  # monotonic
         self.hindrance = ""  # why the database refuses it, again and again; any thread may look
         self._held = held
@@ -55,7 +56,9 @@ class Care(Task):
         aside = 0.0 if upkeep.busy or self._work.busy else min(upkeep.due, self._work.due)
         return max(aside, self.paused_until)
 
-    def _slice(self) -> None:
+    def _do_slice(self) -> None:
+        """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a look at
+        the log, the note of the time, a look for damage. Raises sqlite3.Error."""
         db = self._held.opened()
         db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
         if not db.upkeep.busy or self._work.busy:

@@ -94,8 +94,8 @@ class Jobs:
 
 
 def run_job(job: Job[T], db: OpenDatabase) -> T:
-    """Run a job and return its value. Raises Superseded, sqlite3.Error, and whatever the job raises; what a job with a transaction
-    has changed is rolled back then."""
+    """Run a job and return its value. Raises Superseded, sqlite3.Error, and whatever the job raises; what a job with a
+    transaction has changed is rolled back then."""
     if job.token is not None and job.token != db.token:
         raise Superseded(job.name)
     if not job.transaction:

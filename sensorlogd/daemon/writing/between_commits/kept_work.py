@@ -33,13 +33,14 @@ class FetchFailed(Exception):
 
 
 class KeptWork:
-    """``busy``: another slice may be done at once. ``due``: monotonic time of the next look when not busy."""
+    """The kept work of the open database, and whose turn it is. ``busy``: another slice may be done at once. ``due``: monotonic
+    time of the next look when not busy."""
 
     def __init__(self, workers: Sequence[Worker], space: Space) -> None:
         self._workers = {worker.kind: worker for worker in workers}
         self._space = space
         self._waiting: list[Work] = []
-        self._turn = 0
+        self._next = 0
         self._token = 0
         self._look = True
         self._faults: dict[int, int] = {}
@@ -66,20 +67,20 @@ class KeptWork:
         if not self.busy and now < self.due:
             return
         try:
-            self._slice(db, now, now_us)
+            self._choose_and_do(db, now, now_us)
         except BaseException:
             self._look = True  # read again from the table how far the work has got, instead of relying on memory
             raise
 
-    def _slice(self, db: OpenDatabase, now: float, now_us: int) -> None:
+    def _choose_and_do(self, db: OpenDatabase, now: float, now_us: int) -> None:
         if self._look or self._token != db.token:
-            self._read(db)
+            self._read_table(db)
         chosen = self._choose(work.runnable(self._waiting))
         self.busy = chosen is not None
         if chosen is None:
             self.due = now + (WAIT_FOR_ROOM_S if self._waiting else 3600.0)
             return
-        self._one(db, chosen, now_us)
+        self._do_slice(db, chosen, now_us)
 
     def close(self) -> None:
         """Let go of files. Raises nothing."""
@@ -87,7 +88,7 @@ class KeptWork:
             with contextlib.suppress(sqlite3.Error, OSError):
                 worker.close()
 
-    def _read(self, db: OpenDatabase) -> None:
+    def _read_table(self, db: OpenDatabase) -> None:
         if self._token != db.token:
             self.close()
             self._faults.clear()
@@ -99,7 +100,7 @@ class KeptWork:
         grows = None
         hindrance = ""
         for offset in range(len(runnable)):
-            piece = runnable[(self._turn + offset) % len(runnable)]
+            piece = runnable[(self._next + offset) % len(runnable)]
             worker = self._workers.get(piece.kind)
             if worker is None:
                 continue  # of a newer release
@@ -108,13 +109,15 @@ class KeptWork:
                 if not grows:
                     hindrance = self._space.too_little()
                     continue
-            self._turn = (self._turn + offset + 1) % max(len(runnable), 1)
+            self._next = (self._next + offset + 1) % max(len(runnable), 1)
             self.hindrance = ""
             return piece
         self.hindrance = hindrance
         return None
 
-    def _one(self, db: OpenDatabase, chosen: Work, now_us: int) -> None:
+    def _do_slice(self, db: OpenDatabase, chosen: Work, now_us: int) -> None:
+        """Fetch and store one slice of the chosen work, in a transaction. A fault of its worker is counted. Raises
+        sqlite3.Error."""
         worker = self._workers[chosen.kind]
         try:
             fetched = self._fetch(worker, chosen)
@@ -133,14 +136,14 @@ class KeptWork:
         except Exception as error:  # a fault in a worker must neither stop the writer nor repeat for ever
             if isinstance(error, sqlite3.Error) and classify(error) not in _OF_THE_WORK:
                 raise
-            self._fault(db, chosen, error, now_us)
+            self._count_fault(db, chosen, error, now_us)
             return
         self._faults.pop(chosen.id, None)
         db.newest = newest
         self.rolls_up = self.rolls_up or done.rolls_up
         if not done.more:
             logger.info("work %d (%s): %s", chosen.id, chosen.kind, done.outcome or "done")
-        self._waiting = [found for piece in self._waiting if (found := self._after(db, piece, chosen)) is not None]
+        self._waiting = [found for piece in self._waiting if (found := self._as_it_stands(db, piece, chosen)) is not None]
 
     @staticmethod
     def _fetch(worker: Worker, chosen: Work) -> Any:
@@ -150,13 +153,14 @@ class KeptWork:
         except sqlite3.Error as error:
             raise FetchFailed(str(error)) from error
 
-    def _after(self, db: OpenDatabase, piece: Work, chosen: Work) -> Work | None:
+    def _as_it_stands(self, db: OpenDatabase, piece: Work, chosen: Work) -> Work | None:
         if piece.id != chosen.id:
             return piece
         found = work.find(db.conn, piece.id)
         return found if found is not None and found.state is work.State.WAITING else None
 
-    def _fault(self, db: OpenDatabase, chosen: Work, error: Exception, now_us: int) -> None:
+    def _count_fault(self, db: OpenDatabase, chosen: Work, error: Exception, now_us: int) -> None:
+        """Wait before the next try. After FAULTS_UNTIL_FAILED faults in a row the work is given up, and an event says so."""
         self._look = True
         faults = self._faults[chosen.id] = self._faults.get(chosen.id, 0) + 1
         logger.exception("work %d (%s) failed (%d of %d tries)", chosen.id, chosen.kind, faults, FAULTS_UNTIL_FAILED)

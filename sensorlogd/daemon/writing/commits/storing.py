@@ -30,8 +30,8 @@ SPECS_TRIES = 3
 
 
 class Storing:
-    """Owned by the writer thread. ``report``: what the status tables are to say. ``ordered``: called when new sensors may have
-    ordered work. ``latest_back_us``: how far back the newest values are written again."""
+    """Commits what is pending. Owned by the writer thread. ``report``: what the status tables are to say. ``ordered``: called
+    when new sensors may have ordered work. ``latest_back_us``: how far back the newest values are written again."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Storing:
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at
         self._note_dropped()
-        report = self._report_if(with_status)
+        report = self._make_report(with_status)
         commit = Commit(
             self._pending.first(),
             self._waiting_events(),
@@ -107,7 +107,7 @@ class Storing:
             if with_status:
                 self._notices.status_changed()
             raise
-        self._committed(db, commit, result, began)
+        self._note_commit(db, commit, result, began)
 
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events; one that raises again is counted as
@@ -145,7 +145,8 @@ class Storing:
     def _waiting_events(self) -> list[Event]:
         return self._notices.events.waiting(self._clock.now_us(), self._clock.correction_us)
 
-    def _committed(self, db: OpenDatabase, commit: Commit, result: Appended, began: float) -> None:
+    def _note_commit(self, db: OpenDatabase, commit: Commit, result: Appended, began: float) -> None:
+        """Note everywhere what a commit has stored. If new sensors come next, take them over; otherwise all is well again."""
         self._watcher.recorded(commit.blocks, kept=commit.watched)
         self._pending.committed(len(commit.blocks))
         self._notices.events.stored(len(commit.events))
@@ -176,7 +177,7 @@ class Storing:
         self._ordered()
         self._trouble.recovered()
 
-    def _report_if(self, due: bool) -> Report | None:
+    def _make_report(self, due: bool) -> Report | None:
         """What the status tables are to say. A fault in it costs the status, never the readings."""
         try:
             return self.report() if due else None
@@ -202,6 +203,8 @@ class Storing:
             self._totals.count("dropped", {sensor: n})
 
     def _store_alone(self, db: OpenDatabase, blocks: Sequence[Block], events: Sequence[Event]) -> None:
+        """Commit a block, or an event, by itself. If the fault lies in it, it is set aside and its readings are counted as
+        poisoned."""
         began = time.monotonic()
         commit = Commit(blocks, events, True, None, {})
         try:
@@ -216,7 +219,7 @@ class Storing:
             rows = sum(block.rows for block in blocks)
             result = Appended(rows=rows, poisoned={block.sensor: block.rows for block in blocks})
             commit.wrote_latest, commit.newest = False, db.newest
-        self._committed(db, commit, result, began)
+        self._note_commit(db, commit, result, began)
 
 
 class _Store(Task):

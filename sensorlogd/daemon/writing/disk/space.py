@@ -13,7 +13,7 @@ RESERVE = 8_000_000  # bytes that work which lets the file grow leaves free abov
 
 
 class Space:
-    """Of the disk that holds ``database``. ``min_free`` 0: never too little."""
+    """The room on the disk that holds ``database``. ``min_free`` 0: never too little."""
 
     def __init__(self, database: Path, min_free: int) -> None:
         self.folder = Path(os.path.realpath(database)).parent  # where SQLite writes, whatever link leads there

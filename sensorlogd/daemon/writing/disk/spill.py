@@ -54,9 +54,9 @@ def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_
     """Write a spill for ``database``. Returns the path of its file. Raises OSError; then nothing unfinished is left, but the file
     is there if only the sync of its folder has failed."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(max(now_us, 0) / 1e6))
-    target = _free(database, f"{stamp}-{os.getpid()}")
+    target = _free_path(database, f"{stamp}-{os.getpid()}")
     lines = [json.dumps({"spill": target.name, "made_us": now_us})]
-    lines += [json.dumps(_of_block(block), default=repr) for block in blocks if block.rows]
+    lines += [json.dumps(_encode_block(block), default=repr) for block in blocks if block.rows]
     lines += [json.dumps({"event": list(event)}) for event in events]
     content = "\n".join(lines).encode("utf-8", "backslashreplace") + b"\n"
     content += f"crc32 {zlib.crc32(content):08x}\n".encode()
@@ -68,14 +68,14 @@ def write(database: Path, blocks: Iterable[Block], events: Iterable[Event], now_
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(target)
-        _sync(target.parent)
+        _sync_folder(target.parent)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
     return target
 
 
-def _free(database: Path, stamp: str) -> Path:
+def _free_path(database: Path, stamp: str) -> Path:
     number = 0
     while True:
         target = database.with_name(f"{database.name}.spill-{stamp}" + (f"-{number}" if number else ""))
@@ -84,10 +84,12 @@ def _free(database: Path, stamp: str) -> Path:
         number += 1
 
 
-def _of_block(block: Block) -> dict[str, object]:
+def _encode_block(block: Block) -> dict[str, object]:
     # Columns that were sampled together share the list of times, and do so again when they are read.
     times = [list(times_us) for times_us in {id(column.times_us): column.times_us for column in block.columns}.values()]
-    index = {id(column.times_us): at for at, column in enumerate({id(c.times_us): c for c in block.columns}.values())}
+    index = {
+        identity: position for position, identity in enumerate(dict.fromkeys(id(column.times_us) for column in block.columns))
+    }
     columns = [
         {"channel": column.channel, "times": index[id(column.times_us)], "values": column.values, "quality": column.quality}
         for column in block.columns
@@ -111,19 +113,19 @@ def read(path: Path) -> Spill:
         raise SpillDamaged(f"{path}: its checksum is wrong")
     try:
         first, *rest = [json.loads(line) for line in body.splitlines()]
-        blocks = [_block(line) for line in rest if "sensor" in line]
-        events = [_event(*line["event"]) for line in rest if "event" in line]
+        blocks = [_decode_block(line) for line in rest if "sensor" in line]
+        events = [_decode_event(*line["event"]) for line in rest if "event" in line]
         return Spill(str(first["spill"]), blocks, events)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise SpillDamaged(f"{path}: {error}") from error
 
 
-def _event(ts_us: int, kind: str, sensor: str | None, detail: str) -> Event:
+def _decode_event(ts_us: int, kind: str, sensor: str | None, detail: str) -> Event:
     return Event(ts_us, kind_of(kind), sensor, detail)
 
 
-def _block(line: Mapping[str, object]) -> Block:
-    times: list[list[int]] = line["times"]  # type: ignore[assignment]  # as written by _of_block; anything else raises
+def _decode_block(line: Mapping[str, object]) -> Block:
+    times: list[list[int]] = line["times"]  # type: ignore[assignment]  # as written by _encode_block; anything else raises
     columns = [
         Column(column["channel"], times[column["times"]], column["values"], column["quality"])
         for column in line["columns"]  # type: ignore[attr-defined]
@@ -144,7 +146,7 @@ def take_up(db: OpenDatabase, path: Path, ids: Mapping[tuple[str, str], int]) ->
             stored_events.record(conn, *event)
         meta.put(conn, MARK + spill.identity, str(result.stored))
     path.unlink()
-    _sync(path.parent)
+    _sync_folder(path.parent)
     return spill, result
 
 
@@ -158,7 +160,8 @@ def forget_stored(db: OpenDatabase) -> None:
 
 
 def put_aside(path: Path) -> Path:
-    """Rename a damaged spill, so that it is kept for people and not read again. Returns its path: the old one if renaming fails."""
+    """Rename a damaged spill, so that it is kept for people and not read again. Returns its path: the old one if renaming
+    fails."""
     try:
         return path.rename(path.with_name(path.name + ".damaged"))
     except OSError:
@@ -172,7 +175,7 @@ def clear_unfinished(database: Path) -> None:
             part.unlink()
 
 
-def _sync(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -15,7 +15,7 @@ REPORT_FROM_FRAMES = 2 * CHECKPOINT_FRAMES  # longer than at any checkpoint that
 
 
 class WalGrowth:
-    """Owned by the writer thread; ``facts`` may be asked by any."""
+    """Watches how long the write-ahead log is. Owned by the writer thread; ``facts`` may be asked by any."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
@@ -34,7 +34,7 @@ class WalGrowth:
             return
         self._look_at = now + LOOK_EVERY_S
         held = db.wal_is_held and db.wal.frames() >= REPORT_FROM_FRAMES
-        who = _who(db) if held else ""
+        who = _name_holders(db) if held else ""
         size = db.wal.file_bytes()
         self._facts = {"wal_bytes": size, "wal_held_by": who}
         if held and not self._reported:
@@ -49,6 +49,6 @@ class WalGrowth:
         self._reported = held
 
 
-def _who(db: OpenDatabase) -> str:
+def _name_holders(db: OpenDatabase) -> str:
     found = [f"pid {pid} ({command})" for pid, command in holders(db.path)]
     return ", ".join(found) or "a program of another user"

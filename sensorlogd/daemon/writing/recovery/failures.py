@@ -93,19 +93,19 @@ def decide(error: Exception, now: Failing) -> Verdict:
         # While running the owner may put ours back: hold on. At a start nothing may be touched.
         return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, Damaged | FileCut | FileOverwritten | database.DatabaseCorrupt):
-        return _damaged(text, delay, now)
+        return _decide_damage(text, delay, now)
     if isinstance(error, database.DatabaseUnavailable | LockHeld | OSError):
         return Verdict(Outcome.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, sqlite3.Error):
-        return _sqlite(error, delay, now)
+        return _decide_sqlite(error, delay, now)
     return Verdict(Outcome.HAND_BACK, delay, text)
 
 
-def _sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
+def _decide_sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
     failure = database.classify(error)
     reason = f"{failure.value}: {error}"
     if failure in (Failure.CORRUPT, Failure.NOTADB):
-        return _damaged(str(error), delay, now)
+        return _decide_damage(str(error), delay, now)
     if failure is Failure.CONSTRAINT:
         return Verdict(Outcome.HAND_BACK, delay, str(error))
     if failure is Failure.BUSY:
@@ -116,11 +116,11 @@ def _sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
     if failure is Failure.OTHER and (now.a_job or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)):
         return Verdict(Outcome.HAND_BACK, delay, str(error))
     if failure is Failure.OTHER and now.count >= STRANGE_LIMIT:
-        return _damaged(str(error), delay, now)
+        return _decide_damage(str(error), delay, now)
     return Verdict(Outcome.REOPEN if now.count % REOPEN_EVERY == 0 else Outcome.HOLD, delay, reason)
 
 
-def _damaged(reason: str, delay: float, now: Failing) -> Verdict:
+def _decide_damage(reason: str, delay: float, now: Failing) -> Verdict:
     if now.sets_aside:
         return Verdict(Outcome.SET_ASIDE, 0.0, reason, EventKind.CORRUPT)
     return Verdict(

@@ -67,10 +67,10 @@ class Remembered(Protocol):
 
 
 class Opening:
-    """Of the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
+    """Opens the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: told at the first what time was believed last.
-    """
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: told at the first what time
+    was believed last."""
 
     def __init__(
         self,
@@ -98,13 +98,14 @@ class Opening:
         self.specs, self._plan = specs, plan
 
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. Raises LockHeld, Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open then."""
+        """``first``: of this process. Raises LockHeld, Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open
+        then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
-        self._look()
+        self._refuse_unsound()
         db = open_file(self.path, self._make_upkeep, self._anchored_us)
         try:
-            self._settle_in(db, first, self._notes)
+            self._bring_up_to_date(db, first, self._notes)
             self.note_time()
             notes, self._notes = self._notes, Notes()
             return db, notes
@@ -112,7 +113,7 @@ class Opening:
             db.let_go()
             raise
 
-    def _look(self) -> None:
+    def _refuse_unsound(self) -> None:
         found = epoch.look(self.path)
         if found is Found.EMPTIED:
             raise Damaged(f"{self.path} is empty, but beside it lies a write-ahead log with data")
@@ -134,16 +135,18 @@ class Opening:
         """The time believed now, where it outlives the database."""
         self._remembered.note_time(self._clock.stored())
 
-    def _settle_in(self, db: OpenDatabase, first: bool, notes: Notes) -> None:
+    def _bring_up_to_date(self, db: OpenDatabase, first: bool, notes: Notes) -> None:
+        """Make a database that was just opened know the sensors, the spills, the salvage to be done and what was lost;
+        ``notes`` get what happened. Raises sqlite3.Error."""
         if self._plan is not None:
             db.upkeep.retention.plan(self._plan)
         if first and self.clean_start:
             self._report_unclean_end(db, notes)
         if db.is_new:
             gone = "; the one that was here is gone" if first and self._remembered.was_opened else ""
-            notes.after.append(self._event(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
+            notes.after.append(self._event_now(EventKind.DATABASE_CREATED, f"{self.path} was begun{gone}"))
         self._remembered.note_opened()
-        former = {} if not spill.found(self.path) else _known(db)
+        former = {} if not spill.found(self.path) else _stored_ids(db)
         self._take_up_spills(db, former, notes, all_known=True)
         if self.specs is not None:
             for kind, sensor, detail in use_specs(db, self.specs, self._now_us()):
@@ -152,9 +155,9 @@ class Opening:
         self._take_up_spills(db, former, notes, all_known=False)
         spill.forget_stored(db)
         self._order_salvage(db)
-        self._count_lost(db, notes)
+        self._take_over_lost(db, notes)
 
-    def _event(self, kind: EventKind, detail: str) -> Event:
+    def _event_now(self, kind: EventKind, detail: str) -> Event:
         return Event(self._now_us(), kind, None, detail)
 
     def _report_unclean_end(self, db: OpenDatabase, notes: Notes) -> None:
@@ -165,22 +168,23 @@ class Opening:
         self.clean_start = False
         pid, heartbeat_us = end
         detail = f"the run before (pid {pid}) ended without a clean stop after {format_time(heartbeat_us)}"
-        notes.before.append(self._event(EventKind.UNCLEAN_END, detail + "; what it committed is here"))
+        notes.before.append(self._event_now(EventKind.UNCLEAN_END, detail + "; what it committed is here"))
         logger.warning("database: %s", detail)
 
     def _take_up_spills(self, db: OpenDatabase, former: dict[tuple[str, str], int], notes: Notes, *, all_known: bool) -> None:
-        """``all_known``: only those whose names the database knows already; for the others it must learn the new ones first."""
+        """Store what waits in spills. ``all_known``: only those whose names the database knows already; for the others it must
+        learn the new ones first."""
         spill.clear_unfinished(self.path)
         for path in spill.found(self.path):
             try:
                 spilled = spill.read(path)
-                if all_known and not _names(spilled) <= set(former):
+                if all_known and not _channels_of(spilled) <= set(former):
                     continue
                 ids = self._ids_for(db, spilled, former)
                 taken = spill.take_up(db, path, ids)
             except spill.SpillDamaged as error:
                 notes.after.append(
-                    self._event(EventKind.SPILL_DAMAGED, f"{error}; what is in it is kept as {spill.put_aside(path).name}")
+                    self._event_now(EventKind.SPILL_DAMAGED, f"{error}; what is in it is kept as {spill.put_aside(path).name}")
                 )
                 logger.error("writer: %s; it is kept", error)
                 continue
@@ -188,7 +192,7 @@ class Opening:
                 if all_known:
                     continue
                 notes.after.append(
-                    self._event(EventKind.SPILL_UNREADABLE, f"{path.name} waits: {error}; the next start tries it again")
+                    self._event_now(EventKind.SPILL_UNREADABLE, f"{path.name} waits: {error}; the next start tries it again")
                 )
                 logger.error("writer: %s waits for the next start: %s", path, error)
                 continue
@@ -196,7 +200,7 @@ class Opening:
                 continue
             _, result = taken
             notes.after.append(
-                self._event(
+                self._event_now(
                     EventKind.SPILL_TAKEN_UP, f"{result.stored} of {spilled.readings} readings of {path.name} are stored now"
                 )
             )
@@ -207,7 +211,7 @@ class Opening:
     def _ids_for(self, db: OpenDatabase, spilled: spill.Spill, former: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         """Series for all that is in a spill: those of its time first, then those of now, then new ones that are retired."""
         ids = dict(db.catalog.ids) | former
-        missing = _names(spilled) - set(ids)
+        missing = _channels_of(spilled) - set(ids)
         if missing:
             with db.transaction() as conn:
                 for sensor, channel in sorted(missing):
@@ -215,7 +219,7 @@ class Opening:
         return ids
 
     def _order_salvage(self, db: OpenDatabase) -> None:
-        """Of what was set aside and is not back, whatever became of the database that had it ordered before."""
+        """Order the salvage of what was set aside and is not back, whatever became of the database that had it ordered before."""
         if not incidents.unfinished_salvage(self.path):
             return
         with db.transaction() as conn:
@@ -223,7 +227,8 @@ class Opening:
         if ordered is not None:
             db.upkeep.expect_the_past(db.conn, db.frontier, self._clock.safe_us())
 
-    def _count_lost(self, db: OpenDatabase, notes: Notes) -> None:
+    def _take_over_lost(self, db: OpenDatabase, notes: Notes) -> None:
+        """Add the readings that earlier runs could store nowhere to those given up for good."""
         lost = self._remembered.lost
         notes.given_up = meta.get_int(db.conn, GIVEN_UP)
         if lost:
@@ -232,7 +237,7 @@ class Opening:
                 meta.put(conn, GIVEN_UP, str(notes.given_up))
             self._remembered.forget_lost()
             notes.after.append(
-                self._event(
+                self._event_now(
                     EventKind.DROPPED, f"{lost} readings of the run before could be stored nowhere: the disk took none at its end"
                 )
             )
@@ -240,7 +245,8 @@ class Opening:
     # ---- what is not sound -----------------------------------------------------------------------------------------
 
     def set_aside(self, db: OpenDatabase | None, reason: str, only_side_files: bool) -> Path:
-        """Move what lies at the path into an incident; its folder. ``db`` is let go of afterwards by the caller. Raises OSError."""
+        """Move what lies at the path into an incident; its folder. ``db`` is let go of afterwards by the caller. Raises
+        OSError."""
         incident = incidents.set_aside(self.path, self._now_us(), reason, only_side_files=only_side_files)
         if db is not None:
             db.let_go()
@@ -262,11 +268,12 @@ class Opening:
             return rescuing.give_up(db, self._now_us(), error, removed=removed)
 
 
-def _names(spilled: spill.Spill) -> set[tuple[str, str]]:
+def _channels_of(spilled: spill.Spill) -> set[tuple[str, str]]:
     return {(block.sensor, column.channel) for block in spilled.blocks for column in block.columns}
 
 
-def _known(db: OpenDatabase) -> dict[tuple[str, str], int]:
+def _stored_ids(db: OpenDatabase) -> dict[tuple[str, str], int]:
+    """(sensor, channel) -> series id, of all series; none if they cannot be read."""
     try:
         return catalogued.all_ids(db.conn)
     except sqlite3.Error:

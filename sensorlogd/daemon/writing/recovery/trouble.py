@@ -112,7 +112,7 @@ class Trouble:
                 sets_aside=self._sets_aside,
                 a_job=task.own_faults,
             )
-            self._deal_with(task, error, failures.decide(error, self.failing))
+            self._carry_out(task, error, failures.decide(error, self.failing))
 
     def recovered(self) -> None:
         """A commit has succeeded: the trouble is over."""
@@ -120,7 +120,7 @@ class Trouble:
             lasted = time.monotonic() - self._since
             logger.warning("database: accepts writes again after %.1f s", lasted)
             self._notices.emit(EventKind.RECOVERED, None, f"the database accepts writes again after {lasted:.1f} s")
-        self._forget()
+        self._forget_failures()
         self.move(WriterState.WRITING, "")
 
     def move(self, state: WriterState, reason: str) -> None:
@@ -140,7 +140,7 @@ class Trouble:
         except (NoRescue, OSError) as error:
             if not self._stopping.is_set():
                 self.retry_at = time.monotonic() + 1.0
-                self._block(
+                self._report_blocked(
                     "a rescue", replace(verdict, event=EventKind.DATABASE_UNAVAILABLE, reason=f"{verdict.reason}; {error}")
                 )
                 return
@@ -148,13 +148,14 @@ class Trouble:
         logger.error("database: %s; %s", verdict.reason, outcome)
         self._notices.emit(verdict.event, None, f"{verdict.reason}; {outcome}")
         self._held.let_go()
-        self._forget()
+        self._forget_failures()
 
-    def _forget(self) -> None:
+    def _forget_failures(self) -> None:
         self.failing = Failing(count=0)
         self.retry_at = 0.0
 
-    def _deal_with(self, task: Task, error: Exception, verdict: Verdict) -> None:
+    def _carry_out(self, task: Task, error: Exception, verdict: Verdict) -> None:
+        """Do what the verdict on an error of a task says."""
         outcome = verdict.outcome
         if outcome is Outcome.HAND_BACK:
             self.failing = Failing(count=0)
@@ -175,16 +176,16 @@ class Trouble:
             self.move(WriterState.REFUSED, verdict.reason)
             self.ready.set()
         elif outcome is Outcome.SET_ASIDE:
-            cause = self._cause(error)
+            cause = self._find_cause(error)
             self._set_aside(cause, verdict.reason if cause is error else f"{cause} ({verdict.reason})")
         elif outcome is Outcome.RESCUE:
             self.rescue(verdict)
         else:
-            self._block(task.name, verdict)
+            self._report_blocked(task.name, verdict)
             if outcome is Outcome.REOPEN:
                 self._reopen()
 
-    def _block(self, what: str, verdict: Verdict) -> None:
+    def _report_blocked(self, what: str, verdict: Verdict) -> None:
         begins = self._totals.state is not WriterState.BLOCKED
         if begins:
             self._reasons.clear()
@@ -196,7 +197,8 @@ class Trouble:
         self.move(WriterState.BLOCKED, verdict.reason)
 
     def _reopen(self) -> None:
-        """But not if the file has been taken away meanwhile: with what is open all of it would go."""
+        """Close the database, to be opened anew. If the file was taken away meanwhile it is rescued: all that is left of it is
+        open."""
         try:
             if self._held.db is not None:
                 self._held.db.look_at_file()
@@ -207,9 +209,9 @@ class Trouble:
             logger.debug("database: opened anew, and: %s", error)
         self._held.let_go()
 
-    def _cause(self, error: Exception) -> Exception:
-        """A reason that explains the damage, if something was done to the file: the access that met the damage first may not
-        know."""
+    def _find_cause(self, error: Exception) -> Exception:
+        """The error that explains the damage, if something was done to the file; else ``error``: the access that met the damage
+        first may not know."""
         try:
             if self._held.db is not None:
                 self._held.db.look_at_file()
@@ -236,5 +238,5 @@ class Trouble:
         else:
             logger.critical("database: %s: moved aside to %s; a fresh one is started", reason, folder)
             self._notices.emit(EventKind.CORRUPT, None, f"{reason}; moved aside to {folder}; a fresh one is started")
-        self._forget()
+        self._forget_failures()
         self._times.all_due()
