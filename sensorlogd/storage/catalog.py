@@ -88,7 +88,7 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
 
 
 def _rename_sensors(conn: sqlite3.Connection, specs: Sequence[SensorSpec], catalog: Catalog) -> None:
-    """Before anything is looked up by name: a new sensor may carry the old name of a renamed one."""
+    """Rename sensors, before anything is looked up by name: a new sensor may carry the old name of a renamed one."""
     renames = {spec.name: spec.was for spec in specs if spec.was is not None}
     for new, old in _renames_in_order(renames, {name for (name,) in conn.execute("SELECT name FROM sensor")}):
         conn.execute("UPDATE sensor SET name = ? WHERE name = ?", (new, old))

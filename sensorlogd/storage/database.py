@@ -227,7 +227,7 @@ def connect_writer(path: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> sqli
 
 
 def connect_snapshots(path: Path) -> sqlite3.Connection:
-    """For a process that only reads, and says itself when a transaction begins. Raises sqlite3.Error, OSError."""
+    """A connection for a process that only reads, and says itself when a transaction begins. Raises sqlite3.Error, OSError."""
     if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
         raise OSError(f"{path} is empty")
     conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
@@ -247,7 +247,7 @@ def zone_if_alone(path: Path) -> str | None:
 
 
 def use_wal(conn: sqlite3.Connection) -> None:
-    """From now on commits go into a write-ahead log. Raises sqlite3.Error."""
+    """Switch to WAL mode: from now on commits go into a write-ahead log. Raises sqlite3.Error."""
     conn.execute("PRAGMA journal_mode = WAL").fetchone()
     conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # now the -shm shows that it is open
 

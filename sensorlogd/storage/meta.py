@@ -28,9 +28,10 @@ _MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """``edge_us``: older buckets are rolled up, or marked. ``moved_until_us``: older readings are in ``history``.
-    ``moving_until_us``: the end of the block that is being copied there; 0: none. ``latest_written_us``: readings that were
-    stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups; None: there are none yet. 0: not yet."""
+    """How far the daemon has got with the log. ``edge_us``: older buckets are rolled up, or marked. ``moved_until_us``: older
+    readings are in ``history``. ``moving_until_us``: the end of the block that is being copied there; 0: none.
+    ``latest_written_us``: readings that were stamped before are in ``latest``. ``day_zone``: of the days of stored roll-ups;
+    None: there are none yet. 0: not yet."""
 
     edge_us: int
     moved_until_us: int

@@ -35,7 +35,7 @@ class Formulas:
 
 
 class Computing:
-    """Owned by the writer thread. ``emit`` must not block."""
+    """Computes the readings of computed sensors. Owned by the writer thread. ``emit`` must not block."""
 
     def __init__(self, formulas: Formulas, emit: Emit) -> None:
         self.formulas = formulas

@@ -25,7 +25,8 @@ MOST_ROWS = 100_000  # of all series together that are looked through
 
 @dataclass(slots=True)
 class Warmed:
-    """``made``: what was still to be computed. ``behind``: channels whose newest reading is further back than was looked."""
+    """What came of filling an engine with the past. ``made``: what was still to be computed. ``behind``: channels whose newest
+    reading is further back than was looked."""
 
     made: list[tuple[Key, Column]] = field(default_factory=list)
     behind: list[Key] = field(default_factory=list)

@@ -41,8 +41,8 @@ class OperationError(ValueError):
 
 
 class Operations:
-    """``do`` does what is requested, from any thread but the writer's. An answer's ``more`` says that the same request goes
-    on."""
+    """What the daemon does to the database on request. ``do`` does what is requested, from any thread but the writer's. An
+    answer's ``more`` says that the same request goes on."""
 
     def __init__(self, writer: Writer, aggregation: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
         """``more``: what others do, by the kind of request."""

@@ -13,7 +13,8 @@ from sensorlogd.daemon.control.answers import needed
 
 
 class PanelRequests:
-    """``handlers``: on the thread of the control socket that acts, one after the other."""
+    """The requests that save and delete named views. ``handlers``: on the thread of the control socket that acts, one after the
+    other."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / panels.FILE

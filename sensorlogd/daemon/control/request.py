@@ -12,8 +12,8 @@ A = TypeVar("A")
 
 
 class Request(Generic[A]):
-    """``name``: how it is called on the wire. ``answer``: the class of its answer; that of a Request[Json] stays as it
-    travels."""
+    """What a client asks of the daemon. ``name``: how it is called on the wire. ``answer``: the class of its answer; that of a
+    Request[Json] stays as it travels."""
 
     __slots__ = ()
     name: ClassVar[str]

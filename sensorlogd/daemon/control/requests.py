@@ -282,7 +282,7 @@ REQUESTS: dict[str, type[Request[Any]]] = {
 
 
 def encode(request: Request[Any]) -> Json:
-    """As it travels."""
+    """The request as it travels."""
     return {"do": request.name} | request.encoded()
 
 
@@ -296,7 +296,7 @@ def decode(said: Mapping[str, Any]) -> Request[Any]:
 
 
 def _known_fields(kind: type[Any], said: Mapping[str, Any]) -> Json:
-    """Without what a newer release says besides."""
+    """The fields of the request, without what a newer release says besides."""
     return {field.name: said[field.name] for field in fields(kind) if field.name in said}
 
 

@@ -291,7 +291,7 @@ class Speaker:
             self._write_answer(client)
 
     def _write_answer(self, client: _Client) -> None:
-        """As much as fits; the client is dropped once it has all."""
+        """Send as much of the answer as fits; the client is dropped once it has all."""
         try:
             client.answer = client.answer[client.socket.send(client.answer) :]
         except BlockingIOError:

@@ -213,7 +213,7 @@ class Supervisor:
         return ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers(), **views.handlers()})
 
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
-        """For those that are made before the writer; once all is built."""
+        """Record an event, for parts that are made before the writer; called once all is built."""
         self.writer.emit(kind, sensor, detail)
 
     def _report(self) -> Report:
@@ -230,7 +230,7 @@ class Supervisor:
     # ---- starting --------------------------------------------------------------------------------------------------
 
     def _run_built(self) -> int:
-        """From the start of the writer to the end of all parts. Returns the exit status, as ``run`` does."""
+        """Start all parts, run them until the end, and stop them. Returns the exit status, as ``run`` does."""
         self._report_start()
         self.writer.start()
         try:
@@ -269,7 +269,8 @@ class Supervisor:
     # ---- the loop --------------------------------------------------------------------------------------------------
 
     def _loop(self) -> None:
-        """Until told to stop, or the database is refused. Raises RuntimeError if the writer ended by itself."""
+        """Serve all parts until told to stop, or until the database is refused. Raises RuntimeError if the writer ended by
+        itself."""
         watchdog = Watchdog(self.notifier, self._makes_progress)
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         look_at = 0.0

@@ -28,7 +28,7 @@ class Process(Protocol):
 
 
 class Child:
-    """``channel``: to it and from it."""
+    """A child process. ``channel``: to it and from it."""
 
     def __init__(self, process: Process, channel: Channel) -> None:
         self.channel = channel

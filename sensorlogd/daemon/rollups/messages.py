@@ -128,7 +128,7 @@ class Channel:
         self._out = bytearray()
 
     def fileno(self) -> int:
-        """For poll and the like. Raises OSError after ``close``."""
+        """The descriptor, for poll and the like. Raises OSError after ``close``."""
         return self._connection.fileno()
 
     @property

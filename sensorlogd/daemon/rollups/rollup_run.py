@@ -61,8 +61,9 @@ class Edge:
 
 @dataclass(slots=True)
 class RollUpRun:
-    """``over``: nothing of it is stored any more, whatever still waits for the writer. ``token``: of the opening of the
-    database that took the edge; None until one has. ``done``: what the process said when it had computed everything."""
+    """One pass through the edge protocol. ``over``: nothing of it is stored any more, whatever still waits for the writer.
+    ``token``: of the opening of the database that took the edge; None until one has. ``done``: what the process said when it had
+    computed everything."""
 
     now_us: Callable[[], int]  # called when the writer runs the step: before the database is open, the time is not known reliably
     zone: str

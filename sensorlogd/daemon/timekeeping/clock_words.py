@@ -44,8 +44,8 @@ def word(belief: Belief) -> str:
 
 
 def sentence(belief: Belief, offset_us: int | None, synchronised: bool | None, trusted: bool) -> str:
-    """For people: the verdict, what the daemon does meanwhile, and what ends that state. ``offset_us``: wall clock minus the time
-    expected; None if no time was."""
+    """Sentences for people: the verdict, what the daemon does meanwhile, and what ends that state. ``offset_us``: wall clock
+    minus the time expected; None if no time was."""
     by = format_age(abs(offset_us or 0))
     match belief.state, belief.in_doubt:
         case ClockState.BEHIND, _:

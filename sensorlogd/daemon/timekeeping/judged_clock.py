@@ -111,8 +111,8 @@ class JudgedClock(Clock):
         return self._marked
 
     def facts(self) -> dict[str, Any]:
-        """For ``status``. ``state``: believed, behind, ahead, unsynchronised. ``offset_s``: wall clock minus the time
-        expected when it was last judged; None: nothing was expected."""
+        """What ``status`` shows of the clock. ``state``: believed, behind, ahead, unsynchronised. ``offset_s``: wall clock minus
+        the time expected when it was last judged; None: nothing was expected."""
         with self._lock:
             return {
                 "state": self._word,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``path``: where in the configuration, e.g. ``sensors.scale.port``; ``problem``: what was found; ``cure``: what to do."""
+    """Something of this machine that does not fit the configuration. ``path``: where in the configuration, e.g.
+    ``sensors.scale.port``; ``problem``: what was found; ``cure``: what to do."""
 
     path: str
     problem: str

@@ -13,7 +13,7 @@ READ, WRITE, ENTER = os.R_OK, os.W_OK, os.X_OK
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """``me``: this process's own user, of whom the kernel can be asked."""
+    """The user that is to run the daemon. ``me``: this process's own user, of whom the kernel can be asked."""
 
     name: str
     uid: int

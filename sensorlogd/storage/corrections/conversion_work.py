@@ -52,7 +52,8 @@ _ROLL_UPS = (
 
 
 class ConvertWorker:
-    """``slice_s``: about how long a slice takes, without its commit. ``rows``: how many at once, until measured."""
+    """The worker that moves a series into another unit. ``slice_s``: about how long a slice takes, without its commit. ``rows``:
+    how many at once, until measured."""
 
     kind = CONVERT
     grows = True

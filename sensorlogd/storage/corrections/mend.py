@@ -36,7 +36,8 @@ class MendError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """``quality``: the flag that readings get; None: they keep theirs. Values become curve(value) * scale + offset."""
+    """What a mend does to readings. ``quality``: the flag that readings get; None: they keep theirs. Values become curve(value) *
+    scale + offset."""
 
     quality: int | None = None
     scale: float = 1.0

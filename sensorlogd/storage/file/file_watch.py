@@ -143,7 +143,7 @@ class FileWatch:
             raise FileMoves(f"{self.path} is being written by another program")
 
     def close(self) -> None:
-        """After the connections. Idempotent."""
+        """Close the descriptor; to be called after the connections are closed. Idempotent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

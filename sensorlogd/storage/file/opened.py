@@ -34,7 +34,8 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
 
 @dataclass(slots=True)
 class OpenDatabase:
-    """``newest``: series -> the newest arrival that the table ``latest`` does not have yet. ``is_new``: there was no log here."""
+    """One opened file and all that is known of it. ``newest``: series -> the newest arrival that the table ``latest`` does not
+    have yet. ``is_new``: there was no log here."""
 
     path: Path
     conn: sqlite3.Connection
@@ -149,7 +150,7 @@ class OpenDatabase:
         self._drop_file()
 
     def _drop_file(self) -> None:
-        """After the connections: see ``file_watch``."""
+        """Let go of the file, after the connections are closed: see ``file_watch``."""
         self.wal.close()
         if self._file is not None:
             self._file.close()

@@ -75,7 +75,8 @@ def size_of(path: Path) -> int:
 
 
 def _look_at_file(path: Path) -> None:
-    """Before SQLite sees it: beside an empty file SQLite deletes the WAL, and with it all that is left."""
+    """Raises LogUnavailable for what SQLite must not see: beside an empty file it deletes the WAL, and with it all that is
+    left."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):

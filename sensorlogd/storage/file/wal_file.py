@@ -29,7 +29,8 @@ _MASK = 0xFFFFFFFF
 
 
 class Frame(NamedTuple):
-    """``commit_size``: pages of the database after the commit that this frame ends; 0: it does not end one."""
+    """One page as a write-ahead log holds it. ``commit_size``: pages of the database after the commit that this frame ends; 0: it
+    does not end one."""
 
     page_number: int
     commit_size: int

@@ -34,7 +34,8 @@ class Busy(UpsertError):
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """``mend``: what this import has kept so far (``UpsertCounts.mend``). ``note``: what is imported, for people."""
+    """An import that replaces what is stored. ``mend``: what this import has kept so far (``UpsertCounts.mend``). ``note``: what
+    is imported, for people."""
 
     mend: int | None = None
     note: str = ""

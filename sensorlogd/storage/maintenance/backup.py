@@ -35,7 +35,7 @@ class BackupError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """``readings``: how many are in it, counted in the copy. ``last_us``: the newest."""
+    """A backup that was made. ``readings``: how many are in it, counted in the copy. ``last_us``: the newest."""
 
     path: Path
     bytes: int

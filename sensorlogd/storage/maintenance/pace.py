@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Pace:
-    """``rows`` (or pages, or microseconds of data) grows and shrinks within ``least`` and ``most`` so that they take about
-    ``slice_s`` seconds. One measurement changes it by no more than ``slower`` and ``faster``: the next may say otherwise."""
+    """How much one slice of work takes on. ``rows`` (or pages, or microseconds of data) grows and shrinks within ``least`` and
+    ``most`` so that they take about ``slice_s`` seconds. One measurement changes it by no more than ``slower`` and ``faster``:
+    the next may say otherwise."""
 
     slice_s: float
     rows: float

@@ -28,7 +28,8 @@ CATCH_UP_S = 0.07
 
 
 class Upkeep:
-    """``busy``: another slice is waiting. ``due``: monotonic time of the next look when not busy."""
+    """Moves, expires and trims what is stored, a slice at a time. ``busy``: another slice is waiting. ``due``: monotonic time of
+    the next look when not busy."""
 
     def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
         self.mover = mover
@@ -75,7 +76,7 @@ class Upkeep:
             self.due = 0.0
 
     def slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
-        """At most one slice (about 40 ms) of whatever is due, in its own transaction.
+        """Do at most one slice (about 40 ms) of whatever is due, in its own transaction.
 
         While more than a few blocks wait to be moved (a flat-out source), several slices a turn, so that the mover keeps
         up and fresh readings stay few; sources that can wait do so meanwhile.

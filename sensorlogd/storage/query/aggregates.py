@@ -66,10 +66,10 @@ Digits = Literal["reading", "value", "finer", "all", "fixed"]
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """``needs``: columns beside BASE. ``unit``: how a converted unit applies (value: scale and offset; difference: scale;
-    none: not at all; never: cannot be converted). ``of_empty``: it says something of a bucket without readings, too.
-    ``digits``: with how many people see it, see ``Digits``. ``ranked``: it needs the readings themselves, by rank, as
-    ``Span.sorted_values``; roll-ups alone never answer it."""
+    """How one aggregate is computed and shown. ``needs``: columns beside BASE. ``unit``: how a converted unit applies (value:
+    scale and offset; difference: scale; none: not at all; never: cannot be converted). ``of_empty``: it says something of a
+    bucket without readings, too. ``digits``: with how many people see it, see ``Digits``. ``ranked``: it needs the readings
+    themselves, by rank, as ``Span.sorted_values``; roll-ups alone never answer it."""
 
     compute: Callable[[Span], Any]
     needs: tuple[str, ...] = ()

@@ -38,7 +38,8 @@ Source = Literal["readings", "rollups", "rollups+readings"]
 
 
 class BucketRow(NamedTuple):
-    """``values``: one per aggregate asked for. ``coverage``: 0 to 1. ``readings``: how many it holds; a filled bucket has 0."""
+    """One bucket of an answer. ``values``: one per aggregate asked for. ``coverage``: 0 to 1. ``readings``: how many it holds; a
+    filled bucket has 0."""
 
     start_us: int
     values: tuple[Any, ...]

@@ -32,7 +32,8 @@ class Late(NamedTuple):
 
 
 class Following:
-    """``late``: what has been found since somebody emptied it. ``floor_us``: what is stamped earlier is not followed."""
+    """Gives each new reading of some series once. ``late``: what has been found since somebody emptied it. ``floor_us``: what is
+    stamped earlier is not followed."""
 
     def __init__(self, series: Sequence[Series], since_us: int) -> None:
         self.series = list(series)

@@ -23,8 +23,8 @@ EVER_US, EVERYTHING = 1 << 61, -(1 << 62)
 
 
 class Gap(NamedTuple):
-    """``since_us``: the last usable reading before it, or where the range begins if there is none. ``until_us``: the first one
-    after it; None: there is none yet."""
+    """A time without usable readings. ``since_us``: the last usable reading before it, or where the range begins if there is
+    none. ``until_us``: the first one after it; None: there is none yet."""
 
     since_us: int
     until_us: int | None

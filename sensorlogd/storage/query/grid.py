@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``count`` times ``unit``: ``us`` (fixed length), ``d`` or ``mo`` (calendar)."""
+    """The length of the buckets: ``count`` times ``unit``: ``us`` (fixed length), ``d`` or ``mo`` (calendar)."""
 
     count: int
     unit: str = "us"

@@ -68,7 +68,8 @@ class Series:
 
 
 class Reading(NamedTuple):
-    """``value`` None: the device said it had none. ``quality``: flag and tests as stored (``quality.describe``)."""
+    """One stored reading. ``value`` None: the device said it had none. ``quality``: flag and tests as stored
+    (``quality.describe``)."""
 
     series: Series
     ts_us: int
@@ -336,7 +337,7 @@ class Log:
 
 
 def conversions(series: Iterable[Series], unit: str) -> dict[int, Conversion | None]:
-    """For ``converted``. Raises ValueError that names the series."""
+    """The conversion of each series, by its id, for ``converted``. Raises ValueError that names the series."""
     return {each.id: conversion(each, unit) for each in series}
 
 

@@ -97,7 +97,7 @@ class Reduction:
         self._before = before
 
     def _look_before(self, begin_us: int) -> None:
-        """At the first chunk, ask for the readings before the range."""
+        """Read what was before the range, at the first chunk."""
         if self._begun:
             return
         self._begun = True
@@ -127,7 +127,8 @@ class Reduction:
         return steps
 
     def _holds_until(self, ts_us: int, next_us: int | None) -> int:
-        """Until when a reading holds. The newest one holds for no time, because it is not known until when it is valid."""
+        """The time until which a reading holds. The newest one holds for no time, because it is not known until when it is
+        valid."""
         return ts_us if next_us is None else min(next_us, ts_us + self.heartbeat_us)
 
     def _add_steps(self, columns: dict[str, Sequence[Any]]) -> None:

@@ -39,7 +39,7 @@ def bucket_values(row: BucketRow, names: Sequence[str], form: Callable[[Any], An
 
 
 def bucket_row(series: Series, row: BucketRow, names: Sequence[str], form: Callable[[Any], Any] = cell) -> dict[str, Any]:
-    """Without its time, which each output writes in its own way."""
+    """The row without its time, which each output writes in its own way."""
     return {"sensor": series.sensor, "channel": series.channel} | bucket_values(row, names, form)
 
 

@@ -28,7 +28,8 @@ Edges = Sequence[tuple[int, int]]
 
 
 class Segments:
-    """``fields``: the columns of a segment, BASE first. ``used``: tiers (0 = readings) that have answered so far."""
+    """The segments of one series, from roll-ups and readings. ``fields``: the columns of a segment, BASE first. ``used``: tiers
+    (0 = readings) that have answered so far."""
 
     def __init__(self, snapshot: Snapshot, series: int, fields: Sequence[str]) -> None:
         assert tuple(fields[: len(BASE)]) == BASE

@@ -13,7 +13,7 @@ RUN = 65_536
 
 
 class SortedRuns:
-    """``add`` values in any order, then index it by rank."""
+    """Many values by rank: ``add`` values in any order, then index it by rank."""
 
     def __init__(self) -> None:
         self._runs: list[array[float]] = []

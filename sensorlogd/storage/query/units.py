@@ -57,7 +57,7 @@ def _registry() -> Any:
 
 
 def conversion(stored: str, wanted: str) -> Conversion | None:
-    """From a series' unit to another one; None if they are the same. Raises UnitError."""
+    """The conversion from a series' unit to another one; None if they are the same. Raises UnitError."""
     if micro(stored) == micro(wanted):
         return None
     if not stored:
@@ -77,10 +77,10 @@ def conversion(stored: str, wanted: str) -> Conversion | None:
 
 
 def round_off(number: float) -> float:
-    """Without the noise of the library's own multiplications (1.7999999999999998 is 1.8)."""
+    """The number without the noise of the library's own multiplications (1.7999999999999998 is 1.8)."""
     return float(f"{number:.14g}")
 
 
 def _pint_name(unit: str) -> str:
-    """As the library writes it."""
+    """The unit as the library writes it."""
     return {"%": "percent", "1/min": "1/minute", "degF": "degF", "°F": "degF", "°C": "degC"}.get(unit, micro(unit))

@@ -195,6 +195,6 @@ def _source_of_readings(series: int, moved_until_us: int | None) -> Source:
 
 
 def pointer_of(progress: Mapping[str, Any]) -> Pointer:
-    """As it stands in ``progress``; the beginning if there is none."""
+    """The pointer that stands in ``progress``; the beginning if there is none."""
     stored = progress.get("pointer")
     return Pointer(*stored) if isinstance(stored, list) and len(stored) == 4 else Pointer()

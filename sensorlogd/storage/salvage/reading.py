@@ -109,7 +109,7 @@ class Damaged:
         return batch
 
     def first(self, query: str, low: int, high: int) -> Sequence[Row] | None:
-        """At most one row, the first from ``low`` on; None if it cannot be read."""
+        """The first row from ``low`` on, up to and with ``high``, or no row; None if that cannot be read."""
         rows, is_damaged = self._read_rows(query, low, high, 1)
         return None if is_damaged else rows
 

@@ -144,7 +144,8 @@ class Carry(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """``rows``: how many readings were moved, all of them from ``since_us`` on. ``until_us``: how far it has got."""
+    """What a move from one series to another has done. ``rows``: how many readings were moved, all of them from ``since_us`` on.
+    ``until_us``: how far it has got."""
 
     rows: int
     since_us: int

@@ -40,7 +40,7 @@ class Readings:
 
     @classmethod
     def of(cls, conn: sqlite3.Connection) -> Readings:
-        """As of now; the caller sees to it that it stays so while it asks."""
+        """The readings as of now; the caller sees to it that they stay so while it asks."""
         return cls(conn, meta.marks(conn).moved_until_us)
 
     def spans(self, since_us: int, until_us: int) -> tuple[Span | None, Span | None]:
@@ -52,7 +52,7 @@ class Readings:
     # ---- one series ------------------------------------------------------------------------------------------------
 
     def chunks(self, series: int, since_us: int, until_us: int, rows: int) -> Iterator[list[Reading]]:
-        """In order of time, at most ``rows`` at once."""
+        """Readings in order of time, at most ``rows`` at once."""
         settled, fresh = self.spans(since_us, until_us)
         if settled is not None:
             yield from _chunks(self.conn.execute(_SETTLED, (series, *settled)), rows)

@@ -15,7 +15,7 @@ _ROWS = 10_000  # at once
 
 
 def reach(conn: sqlite3.Connection, rows: int) -> int | None:
-    """From when on so many readings are fresh; None: there are fewer."""
+    """The time from which on so many readings are fresh; None: there are fewer."""
     row = conn.execute("SELECT ts FROM recent ORDER BY ts DESC, series_id DESC LIMIT 1 OFFSET ?", (rows,)).fetchone()
     return None if row is None else row[0]
 

@@ -32,7 +32,7 @@ class Alarms:
         self.keeper.use(_plan_of(config))
 
     def facts(self) -> dict[str, Any]:
-        """For ``status``."""
+        """What ``status`` shows of the alarms."""
         return self.keeper.facts()
 
     def hold(self) -> None:

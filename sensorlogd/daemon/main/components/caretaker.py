@@ -24,7 +24,7 @@ class Caretaker:
         self._care = Care(path, clock.safe_us, self._commits, writer.emit)
 
     def use(self, config: Config) -> None:
-        """From now on, as this configuration says."""
+        """Make backups and signs of life as this configuration says, from now on."""
         backup, heartbeat = config.backup or BackupOptions(), config.heartbeat or HeartbeatOptions()
         self._parts.start("backups and the sign of life", lambda: self._care.use(backup, heartbeat))
 

@@ -54,7 +54,7 @@ class Pages:
             self._web.stop(STOP_WITHIN_S)
 
     def facts(self) -> dict[str, Any]:
-        """For ``status``."""
+        """What ``status`` shows of the web process."""
         web = self._web
         return {
             "web_state": "off" if web is None else web.state.value,

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 class Notifier:
-    """``address``: a path, or ``@name`` for an abstract socket; None = nobody listens."""
+    """Tells systemd how the daemon is. ``address``: a path, or ``@name`` for an abstract socket; None = nobody listens."""
 
     def __init__(self, address: str | None, watchdog_us: int = 0) -> None:
         self.address = address
@@ -20,7 +20,7 @@ class Notifier:
 
     @classmethod
     def from_environment(cls) -> Notifier:
-        """As systemd set it: NOTIFY_SOCKET, WATCHDOG_USEC (for WATCHDOG_PID, if that is set)."""
+        """The notifier that systemd asks for: NOTIFY_SOCKET, WATCHDOG_USEC (for WATCHDOG_PID, if that is set)."""
         pid = os.environ.get("WATCHDOG_PID")
         text = os.environ.get("WATCHDOG_USEC", "")
         watchdog = int(text) if text.isdigit() and pid in (None, "", str(os.getpid())) else 0

@@ -42,7 +42,7 @@ class Change:
     restart_needed: tuple[str, ...]
 
     def message(self) -> str:
-        """In one line."""
+        """What changes, in one line."""
         removed = sorted(set(self.leaving) - set(self.fresh))
         return f"started {', '.join(self.fresh) or 'none'}; removed {', '.join(removed) or 'none'}; kept {self.kept}"
 

@@ -20,7 +20,7 @@ class LastGood:
         self._target = data_dir / NAME
 
     def keep(self, config: Config) -> None:
-        """In place of the one before. Atomic; that it cannot be written is logged and no more."""
+        """Write ``config`` in place of the one before. Atomic; that it cannot be written is logged and no more."""
         temporary = self._target.with_suffix(".new")
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -34,8 +34,8 @@ class WriterStopped(RuntimeError):
 
 @dataclass(slots=True)
 class Job(Generic[T]):
-    """``token``: the opening it is for; None: whichever is open. ``begun``: it has been tried, and may be tried again.
-    ``tries``: how often the database refused it."""
+    """A function that the writer runs for another thread. ``token``: the opening it is for; None: whichever is open. ``begun``:
+    it has been tried, and may be tried again. ``tries``: how often the database refused it."""
 
     name: str
     run: Callable[[OpenDatabase], T]
@@ -105,7 +105,8 @@ def run_job(job: Job[T], db: OpenDatabase) -> T:
 
 
 class JobRunner:
-    """Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have ordered kept work."""
+    """Runs the queued jobs. Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have
+    ordered kept work."""
 
     def __init__(self, jobs: Jobs, held: Held, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before

@@ -62,7 +62,7 @@ class KeptWork:
         ]
 
     def slice(self, db: OpenDatabase, now_us: int) -> None:
-        """At most one slice, in its own transaction. Raises sqlite3.Error; then nothing was changed, or it cannot be known."""
+        """Do at most one slice, in its own transaction. Raises sqlite3.Error; then nothing was changed, or it cannot be known."""
         now = time.monotonic()
         if not self.busy and now < self.due:
             return

@@ -17,7 +17,7 @@ from sensorlogd.storage.file.opened import OpenDatabase
 
 
 class Watcher(Protocol):
-    """``urgent``: it has something that should not wait for the next commit."""
+    """An observer of everything that the writer stores. ``urgent``: it has something that should not wait for the next commit."""
 
     @property
     def urgent(self) -> bool: ...

@@ -13,7 +13,7 @@ MOST = 10_000
 
 
 class Event(NamedTuple):
-    """``ts_us``: when it happened."""
+    """Something that happened, on its way to the database. ``ts_us``: when it happened."""
 
     ts_us: int
     kind: Kind
@@ -22,8 +22,8 @@ class Event(NamedTuple):
 
 
 class EventQueue:
-    """When the queue is full the newest events are dropped, because the first ones show the cause; how many is recorded as an
-    event, too."""
+    """The events that wait for a commit. When the queue is full the newest events are dropped, because the first ones show the
+    cause; how many is recorded as an event, too."""
 
     def __init__(self, most: int = MOST, note: Callable[[Event], None] = lambda event: None) -> None:
         """``note``: called with each event, on the thread that adds it."""

@@ -20,7 +20,8 @@ RESERVE = 16  # of limit, for those
 
 
 class Inbox:
-    """``limit``: readings held at most (one hand-over larger than that is still taken whole).
+    """The readings that wait for the writer. ``limit``: readings held at most (one hand-over larger than that is still taken
+    whole).
 
     ``put`` is for any thread; ``get_all``, ``wait`` and ``drain_dropped`` are the writer's.
     """

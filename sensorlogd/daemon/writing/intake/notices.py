@@ -11,7 +11,7 @@ from sensorlogd.event_kinds import Kind
 
 
 class Notices:
-    """Any thread may report; only the writer calls ``take_status``."""
+    """What other threads report to the writer. Any thread may report; only the writer calls ``take_status``."""
 
     def __init__(self, now_us: Callable[[], int], note: Callable[[Event], None]) -> None:
         """``note``: called with each event, on the thread that reports it."""

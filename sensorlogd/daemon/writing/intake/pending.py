@@ -36,7 +36,8 @@ class NewSpecs(Block):
 
 
 class Pending:
-    """Owned by the writer thread. ``limit``: a commit is due after so many readings, or after ``interval_s``.
+    """The batch that the next commits store. Owned by the writer thread. ``limit``: a commit is due after so many readings, or
+    after ``interval_s``.
 
     ``corrected``: a block with the stamps that it should have got, now that more is known of the clock. ``follow``: what is
     computed from a block, and is stored with it."""

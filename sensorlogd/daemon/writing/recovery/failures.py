@@ -51,7 +51,8 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``delay_s``: until the next try. ``reason``: for people. ``event``: under which kind the owner is told."""
+    """What is decided about an error. ``delay_s``: until the next try. ``reason``: for people. ``event``: under which kind the
+    owner is told."""
 
     outcome: Outcome
     delay_s: float

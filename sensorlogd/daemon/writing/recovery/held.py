@@ -7,14 +7,15 @@ from sensorlogd.storage.file.opened import OpenDatabase
 
 
 class Held:
-    """Owned by the writer thread. ``db``: None while nothing is open. ``work``: has files of its own open, for that database."""
+    """What the writer holds open. Owned by the writer thread. ``db``: None while nothing is open. ``work``: has files of its own
+    open, for that database."""
 
     def __init__(self, work: KeptWork) -> None:
         self.db: OpenDatabase | None = None
         self._work = work
 
     def opened(self) -> OpenDatabase:
-        """For what is done only while something is open."""
+        """The open database, for what is done only while there is one."""
         assert self.db is not None
         return self.db
 

@@ -94,7 +94,8 @@ class Opening:
         self._min_free = min_free
 
     def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> None:
-        """From the next opening on. Both together: a plan names sensors, and must not meet those of another configuration."""
+        """Use these from the next opening on. Both together: a plan names sensors, and must not meet those of another
+        configuration."""
         self.specs, self._plan = specs, plan
 
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:

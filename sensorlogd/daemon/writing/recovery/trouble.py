@@ -55,7 +55,7 @@ class Task:
 
 
 class Trouble:
-    """Owned by the writer thread; any thread may read ``refusal`` and wait for ``ready``.
+    """Runs tasks and deals with their errors. Owned by the writer thread; any thread may read ``refusal`` and wait for ``ready``.
 
     ``ready``: set once the database is open, or refused. ``sets_aside``: whether a damaged file may be moved aside."""
 
