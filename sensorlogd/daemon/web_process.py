@@ -150,10 +150,13 @@ class WebProcess:
         self.state = WebState.STARTING
 
     def _take_line(self, line: bytes) -> None:
-        """Take a line that the process said: where it serves, or why it does not. What is no JSON is passed over."""
+        """Take a line that the process said: where it serves, or why it does not. What is no JSON object is passed over: a
+        library may print there."""
         try:
             fact = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(fact, dict):
             return
         if "url" in fact:
             self.url = str(fact["url"])

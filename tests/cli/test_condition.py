@@ -68,7 +68,7 @@ def test_a_living_daemon_says_itself_how_it_is(log: Path, capsys: pytest.Capture
     assert code == 1
     found = whole["daemon"]
     assert (found["state_now"], found["state"], found["state_reason"], found["answered"]) == ("blocked", *BLOCKED.values(), True)
-    assert found["explanation"] == f"pid {PID} cannot write since 7s ago: the disk is full"
+    assert found["explanation"] == f"pid {PID} cannot write, for 7s now: the disk is full"
     assert whole["sensors"][0]["state"] == "reading"  # a blocked daemon reads its sensors on
 
 

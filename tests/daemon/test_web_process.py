@@ -141,6 +141,14 @@ def test_one_that_hangs_is_replaced(make: Make, monkeypatch: pytest.MonkeyPatch)
     assert process.events[0] == ("web_down", "has hung for 0 s")
 
 
+def test_what_else_is_printed_there_is_passed_over(make: Make) -> None:
+    """By a library, for example: JSON that is no object, or nested without end."""
+    process = make("print('5\\nnull\\n\"url\"\\n[{}]\\n' + '[' * 100_000, flush=True)\n" + SERVES + ASKED)
+    _serving(process)
+    assert process.url == "http://here/"
+    assert process.events == []
+
+
 def test_one_that_says_that_it_runs_is_left_alone(make: Make) -> None:
     """Whatever else it does; the time begins anew with each word."""
     process = make(BEATS)

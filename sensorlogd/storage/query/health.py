@@ -102,7 +102,7 @@ def _state_of_living(facts: dict[str, Any], now: int, held: Holder, answered: bo
 def _blocked_since(facts: dict[str, Any], now: int) -> str:
     """Words on when writing ended, with a blank in front; empty if that is not known."""
     if facts.get("blocked_since_us"):
-        return f" since {times.format_age(now - int(facts['blocked_since_us']))} ago"
+        return f", for {times.format_age(now - int(facts['blocked_since_us']))} now"
     if facts.get("last_commit_us"):
         return f" (last commit {times.format_age(now - int(facts['last_commit_us']))} ago)"
     return ""

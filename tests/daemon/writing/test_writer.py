@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.writing.commits.commit import Commit, Report
+from sensorlogd.daemon.writing.commits.storing import Storing
+from sensorlogd.daemon.writing.commits.watched import Nobody
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.event_kinds import OtherKind
@@ -128,6 +130,58 @@ def test_one_bad_hand_over_costs_itself_only(rig: Rig, path: Path) -> None:
     assert values(path) == put
     assert rig.writer.stats().per_sensor["a"]["poisoned"] == 1
     assert "poisoned" in rig.kinds()
+
+
+class Faulty(Nobody):
+    """An observer that breaks its promise to raise nothing."""
+
+    def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+        raise KeyError("recorded")
+
+
+def test_a_fault_after_a_commit_costs_no_block_behind_it(make: Callable[..., Rig], path: Path) -> None:
+    """All of it is stored and counted once, however often the fault comes."""
+    rig = make(watcher=lambda clock: Faulty())
+    rig.turn(3)
+    put: list[float] = []
+    for _ in range(4):
+        put += rig.put(2)
+        put += rig.put(3, "b")
+    rig.turn(60, 0.5)
+    assert values(path) == put
+    counted = rig.writer.stats().per_sensor
+    assert (counted["a"]["readings"], counted["b"]["readings"]) == (8, 12)
+    assert "poisoned" not in rig.kinds()
+
+
+def test_a_block_that_is_given_up_is_counted(make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When even storing block by block fails before anything is stored."""
+    rig = make()
+    rig.turn(3)
+    rig.put(2)
+    put = rig.put(3, "b")
+    whole = Storing._store_alone
+
+    def fail_for_a(self: Storing, db: Any, blocks: Sequence[Block], events: Any) -> None:
+        if blocks and blocks[0].sensor == "a":
+            raise KeyError("a")
+        whole(self, db, blocks, events)
+
+    monkeypatch.setattr(Storing, "_store_alone", fail_for_a)
+    monkeypatch.setattr(Commit, "run", _fails_for_many(Commit.run))
+    rig.turn(60, 0.5)
+    assert values(path) == put
+    assert rig.writer.stats().per_sensor["a"]["poisoned"] == 2
+    assert "poisoned" in rig.kinds()
+
+
+def _fails_for_many(run: Callable[..., Any]) -> Callable[..., Any]:
+    def fails(self: Commit, *arguments: Any) -> Any:
+        if len(self.blocks) > 1 or any(block.sensor == "a" for block in self.blocks):
+            raise KeyError("many")
+        return run(self, *arguments)
+
+    return fails
 
 
 def test_out_of_memory_poisons_nothing(rig: Rig, script: Script, path: Path) -> None:

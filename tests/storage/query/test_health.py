@@ -38,7 +38,7 @@ BLOCKED = {"state": "blocked", "state_reason": "the disk is full"}
          "pid 7, for 1min; it does not answer just now, by its note of 1min ago"),
         (FACTS | BLOCKED, DAEMON, True, "blocked", "pid 7 cannot write (last commit 8s ago): the disk is full"),
         (FACTS | BLOCKED | {"blocked_since_us": NOW - 7 * S}, DAEMON, True, "blocked",
-         "pid 7 cannot write since 7s ago: the disk is full"),
+         "pid 7 cannot write, for 7s now: the disk is full"),
         (FACTS | BLOCKED | OLD, DAEMON, None, "blocked",
          "pid 7 cannot write (last commit 8s ago): the disk is full, by its note of 1min ago"),
         (FACTS | BLOCKED | OLD, DAEMON, False, "hung", "pid 7 does not answer and has not written its status for 1min; see its log"),

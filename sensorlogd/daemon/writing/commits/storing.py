@@ -120,9 +120,20 @@ class Storing:
             if self._held.db is db:
                 self._store_alone(db, (), [event])
 
-    def isolate_failed(self) -> None:
-        """Storing block by block has failed, too: give up the first block, to save the others."""
+    def pending_blocks(self) -> int:
+        """How many blocks are not stored yet."""
+        return len(self._pending.blocks)
+
+    def isolate_failed(self, error: Exception, before: int) -> None:
+        """Storing block by block has failed, too. If none of the ``before`` blocks is stored by now, the first one is set aside and
+        its readings are counted as poisoned, to save the others."""
+        blocks = self._pending.first()[:1]
+        if self.pending_blocks() < before or not blocks:
+            return
         self._pending.committed(1)
+        for block in blocks:
+            self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} readings: {error!r}")
+            self._totals.count("poisoned", {block.sensor: block.rows})
 
     def isolate_batch(self) -> None:
         """See ``isolate``."""
@@ -147,8 +158,7 @@ class Storing:
 
     def _note_commit(self, db: OpenDatabase, commit: Commit, result: Appended, began: float) -> None:
         """Note everywhere what a commit has stored. If new sensors come next, take them over; otherwise all is well again."""
-        self._watcher.recorded(commit.blocks, kept=commit.watched)
-        self._pending.committed(len(commit.blocks))
+        self._pending.committed(len(commit.blocks))  # first: whatever fails below, this is stored
         self._notices.events.stored(len(commit.events))
         db.newest = {} if commit.wrote_latest else commit.newest
         db.upkeep.stored(result.stored)
@@ -157,6 +167,7 @@ class Storing:
             self._dropped = {}
         self._times.committed(commit, began)
         self._totals.committed(result, time.monotonic() - began, self._clock.now_us())
+        self._watcher.recorded(commit.blocks, kept=commit.watched)
         if result.poison_example:
             logger.warning("writer: a reading could not be stored: %s", result.poison_example)
         new = self._pending.next_specs()
@@ -236,9 +247,10 @@ class _Isolate(Task):
     def __init__(self, storing: Storing) -> None:
         super().__init__("block by block", storing.isolate)
         self._storing = storing
+        self._before = storing.pending_blocks()
 
     def failed(self, error: Exception) -> bool:
-        self._storing.isolate_failed()
+        self._storing.isolate_failed(error, self._before)
         return super().failed(error)
 
 
