@@ -41,7 +41,8 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last bytes that came, for people."""
+    """What came of one question. ``answer``: what ``Awaited.feed`` gave; ``at_us``: when it was complete; ``heard``: the last
+    bytes that came, for people."""
 
     fate: Fate
     answer: Any = None
@@ -110,8 +111,9 @@ class Asker:
         return outcome
 
     def _ask_or_hang_up(self, question: Question, wait_s: float) -> Outcome:
-        """With ``hang_up_is_silence``, after which a new connection is there. Raises DriverError where that cannot be had, or nothing
-        was answered in too many; and where the connection had given an answer before, so that it tells nothing of this question."""
+        """Ask; with ``hang_up_is_silence`` a connection that is closed instead of an answer is opened anew, and closed twice it
+        is silence. Raises DriverError where it cannot be opened, or nothing was answered in too many; and where the connection
+        had given an answer before, so that its end tells nothing of this question."""
         port = self.port
         for _ in range(2):
             try:
@@ -127,8 +129,8 @@ class Asker:
         return Outcome(Fate.SILENT)
 
     def reconnecting(self, do: Callable[[], T]) -> T:
-        """In a new connection, if the old one was closed after it had given an answer, as some devices do each time. On a shared one
-        that may be another sensor's answer, so that it takes some more."""
+        """Do it, and do it again in a new connection if the old one was closed after it had given an answer, as some devices do
+        each time. On a shared one that may be another sensor's answer, so that it takes some more."""
         port, closed = self.port, ""
         for _ in range(REOPENINGS):
             try:
@@ -144,13 +146,14 @@ class Asker:
 
     @contextlib.contextmanager
     def turn(self, question: Question, wait_s: float, hold_s: float) -> Iterator[bool]:
-        """The line for several questions; the first is given. False: not within ``wait_s``, or a stop was asked for."""
+        """Take the line for several questions, of which the first is given. False: not within ``wait_s``, or a stop was asked
+        for."""
         end = time.monotonic() + wait_s
         while True:
             # Before the wait for an earlier answer: else whoever wakes up first after it has the line, perhaps the same one each time.
             self.port.queue_up(lambda: not self.waiting_s(question))
             left = max(end - time.monotonic(), 0.0)
-            if not self._may(question, left):
+            if not self._wait_for_owed_answers(question, left):
                 yield False
                 return
             with self.port.transaction(max(end - time.monotonic(), 0.0), hold_s) as has_turn:
@@ -163,15 +166,16 @@ class Asker:
             return self.ask_now(question) if has_turn else Outcome(Fate.NOT_YET)
 
     def ask_now(self, question: Question) -> Outcome:
-        """In a turn of ours."""
+        """Ask in a turn that the caller has already, again where the answer comes damaged. Raises DriverError when the device is
+        lost."""
         outcome = Outcome(Fate.NOT_YET)
         for attempt in range(1 + question.retries):
             if question.pause_s and self.context.wait(question.pause_s):
                 return Outcome(Fate.STOPPED)
-            self._came_unasked(question, self.port.discard_input(), self.context.now_us())
+            self._pass_on_unasked(question, self.port.discard_input(), self.context.now_us())
             if self.waiting_s(question, again=attempt > 0) or not (question.ready is None or question.ready()):
                 break
-            outcome = self._once(question)
+            outcome = self._ask_once(question)
             if outcome.fate is not Fate.DAMAGED:
                 break
             self.context.count("bad_frames", 1, f"{question.key}; heard {outcome.heard.hex(' ')}")
@@ -184,37 +188,42 @@ class Asker:
         _, awaited = question.make()
         return self.port.line.wait_s(awaited, question.key, question.separation, again=again)
 
-    def _may(self, question: Question, wait_s: float) -> bool:
-        """Listen until nothing is owed that could be taken for this one's answer; the line is nobody's meanwhile."""
+    def _wait_for_owed_answers(self, question: Question, wait_s: float) -> bool:
+        """Listen until nothing is owed that could be taken for this one's answer; the line is nobody's meanwhile. False: not
+        within ``wait_s``, or a stop was asked for."""
         end = time.monotonic() + wait_s
         while (left := self.waiting_s(question)) > 0:
             arrived = self.port.read(min(left, max(end - time.monotonic(), 0.0)))
             if arrived is None:
                 return False
-            self._came_unasked(question, arrived[1], arrived[0])
+            self._pass_on_unasked(question, arrived[1], arrived[0])
             if time.monotonic() >= end and self.waiting_s(question):
                 return False
         return True
 
-    def _came_unasked(self, question: Question, data: bytes, now_us: int) -> None:
-        """The line has heard it already; most have no use for it."""
+    def _pass_on_unasked(self, question: Question, data: bytes, now_us: int) -> None:
+        """Give to the question what came before it was sent. The line has heard it already; most have no use for it."""
         self.bytes_seen += len(data)
         if data and question.unasked is not None:
             question.unasked(data, now_us)
 
     # ---- one time ------------------------------------------------------------------------------------------------------
 
-    def _once(self, question: Question) -> Outcome:
+    def _ask_once(self, question: Question) -> Outcome:
+        """Ask without retries. The line knows the question from before it is sent until nobody listens for its answer any
+        more."""
         line, outcome = self.port.line, Outcome(Fate.NOT_YET)
         sent, awaited = question.make()
         opened = line.begin(awaited.fresh(), question.key, self.context.count, question.turnaround_s, question.separation)
         try:
-            outcome = self._sent(question, opened, sent, awaited)
+            outcome = self._send_and_listen(question, opened, sent, awaited)
         finally:
             line.end(opened, damaged=outcome.fate is Fate.DAMAGED)
         return outcome
 
-    def _sent(self, question: Question, opened: Open, sent: bytes, awaited: Awaited) -> Outcome:
+    def _send_and_listen(self, question: Question, opened: Open, sent: bytes, awaited: Awaited) -> Outcome:
+        """Send the question, and listen until its answer is complete, until the time is over, or until a stop. Raises
+        DriverError."""
         line = self.port.line
         if question.begins is not None:
             question.begins()
@@ -244,9 +253,11 @@ class Asker:
                 until = min(until, time.monotonic() + DAMAGED_S)
             elif question.gap_s and data and awaited.begun():
                 until = min(max(until, time.monotonic() + question.gap_s), began + question.turnaround_s + LONGEST_ANSWER_S)
-        return self._without_answer(question, opened, awaited, echo, heard)
+        return self._outcome_at_time_out(question, opened, awaited, echo, heard)
 
-    def _without_answer(self, question: Question, opened: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
+    def _outcome_at_time_out(self, question: Question, opened: Open, awaited: Awaited, echo: _Echoes, heard: bytes) -> Outcome:
+        """The outcome when the time is over: what was held back as an echo, or what ``quiet`` makes of what has come, may still
+        be the answer."""
         held = echo.give_up()
         now_us = self.context.now_us()
         answer = awaited.feed(held, now_us) if held else None
@@ -260,6 +271,7 @@ class Asker:
         return Outcome(Fate.DAMAGED if damaged else Fate.SILENT, None, now_us, heard)
 
     def _count_strays(self, question: Question, awaited: Awaited, echo: _Echoes, heard: bytes) -> None:
+        """Count the echo, and whole answers of others that passed meanwhile."""
         if question.echo == "known" and heard:
             self.port.line.echoed(question.key, echo.seen)
             if echo.seen:
@@ -268,7 +280,7 @@ class Asker:
             self.context.count("foreign_answers", awaited.foreign, f"{heard.hex(' ')} while {question.key} was asked")
 
     def _listen_on(self, question: Question, opened: Open, awaited: Awaited, answer: Any, turns: contextlib.ExitStack) -> Fate:
-        """Until the unit has said everything. What it says is given to ``more``, or counted."""
+        """Listen until the unit has said everything. What it says is given to ``more``, or counted."""
         line = self.port.line
         if question.more is None and self._differs(question, opened, awaited, b"", answer):
             return Fate.AMBIGUOUS
@@ -294,8 +306,8 @@ class Asker:
         return Fate.ANSWERED
 
     def _read_on(self, opened: Open, left_s: float, turns: contextlib.ExitStack) -> tuple[int, bytes] | None:
-        """As the port's, and once in a new connection, where the old one is closed behind the answer, which stands. None: a stop was
-        asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
+        """Read as the port does, and once in a new connection where the old one is closed behind the answer, which stands. None:
+        a stop was asked for, or nothing more can be learned; what is wrong with the port, the next question meets again."""
         port, line = self.port, self.port.line
         try:
             return port.read(left_s)

@@ -8,7 +8,8 @@ OWN_CAP_S = 10.0  # a unit that has its line for itself costs nobody anything, a
 
 
 class Backoff:
-    """One unit's, or one block's. ``misses``: how often in a row it has not answered. Times are of a monotonic clock, in seconds."""
+    """How often one unit, or one block of its registers, may be asked. ``misses``: how often in a row it has not answered. Times
+    are of a monotonic clock, in seconds."""
 
     def __init__(self, interval_s: float, cap_s: float) -> None:
         self.interval_s = interval_s
@@ -17,11 +18,11 @@ class Backoff:
         self._not_before = 0.0
 
     def answered(self) -> None:
-        """It is asked as often as ever."""
+        """Note an answer: it is asked as often as ever."""
         self.misses, self._not_before = 0, 0.0
 
     def missed(self, now: float) -> None:
-        """The wait doubles with every miss beyond PATIENT."""
+        """Note that no answer came: the wait doubles with every miss beyond PATIENT."""
         self.misses += 1
         self._not_before = now + self.wait_s()
 

@@ -24,11 +24,11 @@ class Echo:
         if self.seen:
             return self._behind(data)
         self._held = (self._held + data)[-LONGEST_BYTES:]
-        at = self._held.find(self._mark)
-        if at < 0:
+        start = self._held.find(self._mark)
+        if start < 0:
             return b""
         self.seen, self._skipping_end = True, True
-        rest, self._held = self._held[at + len(self._mark) :], b""
+        rest, self._held = self._held[start + len(self._mark) :], b""
         return self._behind(rest)
 
     def _behind(self, data: bytes) -> bytes:

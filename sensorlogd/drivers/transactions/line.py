@@ -116,8 +116,8 @@ class Line:
     # ---- opening -----------------------------------------------------------------------------------------------------
 
     def opened(self, quiet_s: float) -> int:
-        """The port was opened; which opening that is. What was asked before, by whomever, may be answered within ``quiet_s``; but where
-        the last unit was heard out often enough, what it says and what it owes is known."""
+        """Note that the port was opened; returns which opening that is. What was asked before, by whomever, may be answered
+        within ``quiet_s``; but where the last unit was heard out often enough, what it says and what it owes is known."""
         with self._lock:
             self._generation += 1
             now = self.clock()
@@ -125,26 +125,26 @@ class Line:
             if former is not None and former.answered:
                 self._quiet_until = max(self._quiet_until, former.held_until)
             elif former is not None:
-                former.debt = self._owed(former, now + self._quiet_s(former.turnaround_s, self._habit(former.key)))
-            if self._last is None or not self._known(self._last):
+                former.debt = self._add_debt(former, now + self._quiet_s(former.turnaround_s, self._habit(former.key)))
+            if self._last is None or not self._is_learned(self._last):
                 self._quiet_until = max(self._quiet_until, now + quiet_s)
             return self._generation
 
-    def _known(self, opened: Open) -> bool:
+    def _is_learned(self, opened: Open) -> bool:
         """Whether the unit was heard out often enough, or whatever comes is its own."""
         return opened.separation == "own" or self._habit(opened.key).heard_out >= LEARNING
 
     def goes_on(self, opened: Open, generation: int, left_s: float) -> bool:
-        """The connection was closed behind its answer, and the unit may still talk for so long: nobody asks meanwhile. Whether that was
-        the first one to be closed so, and it is worth while to listen in a new one."""
+        """Note that the connection was closed behind its answer, and that the unit may still talk for so long: nobody asks
+        meanwhile. Returns whether something was answered in that opening, so that it is worth while to listen in a new one."""
         with self._lock:
             self._quiet_until = max(self._quiet_until, self.clock() + left_s)
             return generation in self._answered_in
 
     def goes_on_in(self, opened: Open, generation: int) -> None:
-        """It is listened to in that opening."""
+        """Note that the question's unit is listened to in that opening."""
         with self._lock:
-            self._lives(generation)
+            self._note_answer_in(generation)
             if self._open is None:
                 self._open = opened
 
@@ -160,8 +160,8 @@ class Line:
             return self._number
 
     def recall(self, key: str, make: Callable[[], T]) -> T:
-        """What was learned about a unit under that key, as long as anybody stays on the line; a sensor that went stale is made anew
-        and must not begin anew with a unit that is dead. The first time it is made."""
+        """What was learned about a unit under that key; made the first time. It is kept as long as anybody stays on the line,
+        because a sensor that went stale is made anew and must not begin anew with a unit that is dead."""
         with self._lock:
             found = self._learned.get(key)
             if found is None:
@@ -188,16 +188,17 @@ class Line:
             return max(until - now, 0.0)
 
     def begin(self, awaited: Awaited, key: str, count: Count, turnaround_s: float, separation: Separation) -> Open:
-        """A question is about to be sent."""
+        """Open a question that is about to be sent."""
         with self._lock:
             self._quiet_most = None
             self._open = Open(awaited, key, count, turnaround_s, separation, self.clock())
             return self._open
 
     def answered(self, opened: Open, generation: int = 0) -> None:
-        """The question was, in that opening; it stays open until ``end``, because more may belong to its answer."""
+        """Note that the question was answered, in that opening; it stays open until ``end``, because more may belong to its
+        answer."""
         with self._lock:
-            self._lives(generation or self._generation)
+            self._note_answer_in(generation or self._generation)
             opened.answered = True
             if opened.debt is not None and opened.debt in self._debts:
                 self._debts.remove(opened.debt)
@@ -205,7 +206,8 @@ class Line:
             habit.times_s.append(self.clock() - opened.asked_at)
             habit.clean_misses = 0
 
-    def _lives(self, generation: int) -> None:
+    def _note_answer_in(self, generation: int) -> None:
+        """Something was answered in that opening, so that opening it again is worth while."""
         if generation not in self._answered_in:
             self._answered_in.append(generation)
 
@@ -219,11 +221,12 @@ class Line:
     def hold_s(self, opened: Open, learning_s: float) -> float:
         """How long to listen on after an answer: the whole ``learning_s`` until it is known what the unit does."""
         with self._lock:
-            seconds = self._hold_s(self._habit(opened.key), learning_s)
+            seconds = self._seconds_to_hold(self._habit(opened.key), learning_s)
             opened.held_until = self.clock() + seconds
             return seconds
 
-    def _hold_s(self, habit: Habit, learning_s: float) -> float:
+    def _seconds_to_hold(self, habit: Habit, learning_s: float) -> float:
+        """How many seconds to listen on, by what is learned of the question."""
         if habit.heard_out < LEARNING:
             return learning_s
         if not habit.trail_s:
@@ -250,14 +253,14 @@ class Line:
             return self._habit(key).echoes
 
     def echoed(self, key: str, seen: bool) -> None:
-        """It came back, or something else came."""
+        """Note whether the question came back, or something else came instead."""
         with self._lock:
             habit = self._habit(key)
             habit.echo_misses = 0 if seen else habit.echo_misses + 1
             habit.echoes = seen or (habit.echoes and habit.echo_misses < ECHO_MISSES)
 
     def end(self, opened: Open, *, damaged: bool = False) -> None:
-        """Nobody listens for the question's answer any more. If there was none, it is owed from now on."""
+        """Close the question: nobody listens for its answer any more. If there was none, it is owed from now on."""
         with self._lock:
             if self._open is opened:
                 self._open = None
@@ -273,9 +276,10 @@ class Line:
                 habit = self._habit(opened.key)
                 until = now + self._quiet_s(opened.turnaround_s, habit)
                 habit.clean_misses += 1
-            self._owed(opened, until)
+            self._add_debt(opened, until)
 
-    def _owed(self, opened: Open, until: float) -> Debt:
+    def _add_debt(self, opened: Open, until: float) -> Debt:
+        """Note that an answer is owed; nothing like it is asked before ``until``."""
         debt = Debt(opened.awaited, opened.key, opened.count, opened.turnaround_s, opened.asked_at, until, opened.separation)
         self._debts.append(debt)
         return debt
@@ -284,10 +288,11 @@ class Line:
         return self._habits.setdefault(key, Habit())
 
     def _slowest_s(self) -> float:
-        """Of the answers that are remembered, on the whole line."""
+        """The slowest of the answers that are remembered, on the whole line, in seconds."""
         return max((time_s for habit in self._habits.values() for time_s in habit.times_s), default=0.0)
 
     def _quiet_s(self, turnaround_s: float, habit: Habit) -> float:
+        """How many seconds the answer to a question that was not answered is waited for; see the module."""
         turnarounds = 1.0 if habit.clean_misses >= CLEAN_MISSES else QUIET_TURNAROUNDS
         return min(max(turnarounds * turnaround_s, SLOWER * self._slowest_s()), MOST_TURNAROUNDS * turnaround_s)
 
@@ -297,20 +302,21 @@ class Line:
         """Everything that arrives passes here, whoever reads it. True if it changes what the others wait for."""
         with self._lock:
             now = self.clock()
-            self._forget(now)
+            self._forget_old_debts(now)
             current = self._open
             # Whose answer it is while something like it is asked, is for the one who asks to judge.
             owed = [debt for debt in self._debts if current is None or not debt.awaited.like(current.awaited)]
             come = [debt for debt in owed if debt.awaited.feed(data, now_us) is not None]
-            if come:
-                self._paid(next((debt for debt in come if debt.until > now), come[-1]), now)
+            if come:  # the oldest that is waited for; where none is, the youngest
+                self._clear_debt(next((debt for debt in come if debt.until > now), come[-1]), now)
             elif current is None:
-                self._unasked(data, now_us, now)
+                self._note_unasked(data, now_us, now)
             return bool(come)
 
-    def _paid(self, debt: Debt, now: float) -> None:
-        """The oldest that is waited for; where none is, the youngest. What is older will not come any more."""
-        self._lives(self._generation)
+    def _clear_debt(self, debt: Debt, now: float) -> None:
+        """An owed answer has come: count it, and drop the debt with all like it that are older, whose answers will not come any
+        more."""
+        self._note_answer_in(self._generation)
         late_s = now - debt.asked_at
         debt.count("late_answers", 1, f"{debt.key} after {late_s:.2f} s; turnaround is {debt.turnaround_s:g} s")
         habit = self._habit(debt.key)
@@ -324,7 +330,7 @@ class Line:
         if debt.separation == "time":  # a second part of it may follow
             self._be_quiet(now, self._quiet_s(debt.turnaround_s, Habit(clean_misses=CLEAN_MISSES)), debt.turnaround_s)
 
-    def _unasked(self, data: bytes, now_us: int, now: float) -> None:
+    def _note_unasked(self, data: bytes, now_us: int, now: float) -> None:
         """Something came that nobody asked for: a repeated answer, a second line, or a device that talks by itself."""
         last = self._last
         if last is None or last.separation == "own":
@@ -344,7 +350,7 @@ class Line:
             self._quiet_most = now + MOST_TURNAROUNDS * turnaround_s
         self._quiet_until = max(self._quiet_until, min(now + seconds, self._quiet_most))
 
-    def _forget(self, now: float) -> None:
+    def _forget_old_debts(self, now: float) -> None:
         while self._debts and self._debts[0].asked_at < now - FORGOTTEN_S and self._debts[0].until <= now:
             self._debts.popleft()
 
