@@ -26,10 +26,12 @@ def ask(line: Line) -> Iterator[tuple[str, Candidate | None]]:
         if batch is not None and batch.times_us:
             known = Candidate(0.97, name, "it answers the question of this profile", f"profile: {name}", heard)
         yield name, known
-    yield from _modbus(line)
+    yield from _ask_modbus_units(line)
 
 
-def _modbus(line: Line) -> Iterator[tuple[str, Candidate | None]]:
+def _ask_modbus_units(line: Line) -> Iterator[tuple[str, Candidate | None]]:
+    """Ask UNITS one after the other at each of MODBUS_SETTINGS, until one has answered, be it with an exception. Raises
+    DriverError."""
     from sensorlogd.drivers.modbus.sniffer import Sniffer
     from sensorlogd.drivers.serial.checksums import CHECKSUMS
 

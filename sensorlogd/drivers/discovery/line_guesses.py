@@ -48,7 +48,8 @@ class Guess:
 
 @dataclass(frozen=True, slots=True)
 class _Lines:
-    """``texts``: the complete lines that are not empty. ``ends``: the keys for line end and encoding."""
+    """The lines that were heard. ``texts``: the complete ones that are not empty. ``ends``: the keys for line end and
+    encoding."""
 
     texts: list[str]
     encoding: str
@@ -80,10 +81,10 @@ def guess(data: bytes) -> Guess | None:
     """The first guess that reads its own lines; None if there is none."""
     if not is_text(data):
         return None
-    lines = _lines(data)
+    lines = _split_lines(data)
     if len(lines.texts) < 2:
         return None
-    for made in (_json, _pairs, _records, _columns, _numbers):
+    for made in (_guess_json, _guess_pairs, _guess_records, _guess_columns, _guess_numbers):
         for seen in made(lines):
             keys = seen.keys + lines.ends
             read = read_back(keys, lines.bytes())
@@ -108,42 +109,44 @@ def read_back(keys: str, data: bytes) -> dict[str, list[float]]:
     }
 
 
-def _lines(data: bytes) -> _Lines:
+def _split_lines(data: bytes) -> _Lines:
+    """The complete lines of the data, without a first one that looks cut."""
     text, encoding = data.decode("utf-8", "replace"), "utf-8"
     if "\ufffd" in text and any(byte in data for byte in _LATIN):
         text, encoding = data.decode("latin-1"), "latin-1"
     ends = '\nterminator: "\\r"' if "\r" in text and "\n" not in text else ""
     pieces = text.replace("\r", "\n").split("\n")
     whole = [piece for piece in pieces[:-1] if piece.strip()]
-    if whole and pieces[0] == whole[0] and _cut(whole):
+    if whole and pieces[0] == whole[0] and _first_is_cut(whole):
         whole = whole[1:]
     return _Lines(whole, encoding, ends + ("\nencoding: latin-1" if encoding == "latin-1" else ""))
 
 
-def _cut(lines: list[str]) -> bool:
+def _first_is_cut(lines: list[str]) -> bool:
     """Whether the first line may be the rest of a line that began before listening did. If there are few lines, it must look cut."""
     shape = [re.sub(r"[\d.+-]+", "0", line) for line in lines[:2]]
     return len(lines) > 3 or len(shape) < 2 or shape[0] != shape[1]
 
 
-def _key(name: str) -> str:
+def _yaml_string(name: str) -> str:
     """The text in a form that YAML reads as a string."""
     return name if _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS else json.dumps(name)
 
 
-def _named(sources: list[str]) -> str:
-    """``channels:`` in one line. A source whose name is not allowed for a channel gets another name."""
+def _channel_entries(sources: list[str]) -> str:
+    """The entries of ``channels:`` in one line. A source whose name is not allowed for a channel gets another name."""
     entries: dict[str, str] = {}
     for source in sources[:MOST_CHANNELS]:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", source)[:64]
         entries.setdefault(name, "{}" if name == source else f"{{source: {json.dumps(source)}}}")
-    return ", ".join(f"{_key(name)}: {entry}" for name, entry in entries.items())
+    return ", ".join(f"{_yaml_string(name)}: {entry}" for name, entry in entries.items())
 
 
 # ---- the kinds ---------------------------------------------------------------------------------------------------------
 
 
-def _json(lines: _Lines) -> Iterator[Guess]:
+def _guess_json(lines: _Lines) -> Iterator[Guess]:
+    """One JSON object in each line, or in nearly all of them; its numbers are the channels."""
     fields: Counter[str] = Counter()
     good = 0
     for line in lines.texts:
@@ -153,23 +156,24 @@ def _json(lines: _Lines) -> Iterator[Guess]:
             continue
         if isinstance(data, dict):
             good += 1
-            fields.update(_leaves(data))
+            fields.update(_number_paths(data))
     if good >= 0.8 * len(lines.texts) and fields:
         evidence = f"{good} of {len(lines.texts)} lines are JSON objects"
-        keys = f"driver: serial\nformat: {{type: json}}\nchannels: {{{_named(list(fields))}}}"
+        keys = f"driver: serial\nformat: {{type: json}}\nchannels: {{{_channel_entries(list(fields))}}}"
         yield Guess(0.9 * good / len(lines.texts), "JSON lines", evidence, keys)
 
 
-def _leaves(data: dict[str, Any], path: str = "", depth: int = 4) -> Iterator[str]:
+def _number_paths(data: dict[str, Any], path: str = "", depth: int = 4) -> Iterator[str]:
+    """The paths (``a.b``) of the numbers and truth values in a JSON object, no deeper than ``depth`` objects inside it."""
     for key, value in data.items():
         here = f"{path}.{key}" if path else str(key)
         if isinstance(value, (int, float)):
             yield here
         elif isinstance(value, dict) and depth:
-            yield from _leaves(value, here, depth - 1)
+            yield from _number_paths(value, here, depth - 1)
 
 
-def _pairs(lines: _Lines) -> Iterator[Guess]:
+def _guess_pairs(lines: _Lines) -> Iterator[Guess]:
     """Keys with values: split at a separator if that reads all of them, otherwise found with a pattern."""
     pairs_by_line = [pairs for line in lines.texts if (pairs := _PAIR.findall(line))]
     if len(pairs_by_line) < 0.8 * len(lines.texts):
@@ -190,17 +194,20 @@ def _pairs(lines: _Lines) -> Iterator[Guess]:
 
 
 def _pair_formats(keys: list[str], equals: str, *, comma: bool) -> Iterator[str]:
+    """Formats that may read lines of these keys, the simple ones first: each separator, then patterns in the order of the keys
+    and in any order."""
     extra, number = (", decimal_comma: true", _SHOWN_NUMBER.replace(r"\.", ",")) if comma else ("", _SHOWN_NUMBER)
+    channels = f"channels: {{{_channel_entries(keys)}}}"
     for separator in (";", ",", "whitespace", "|", "&"):
         if not (comma and separator == ","):
-            yield f'format: {{type: keyvalue, separator: "{separator}", equals: "{equals}"{extra}}}\nchannels: {{{_named(keys)}}}'
+            yield f'format: {{type: keyvalue, separator: "{separator}", equals: "{equals}"{extra}}}\n{channels}'
     groups = {key: re.sub(r"\W", "_", key) for key in keys}
     found = [rf"\b{re.escape(key)}\s*{equals}\s*(?P<{group}>{number})" for key, group in groups.items()]
     for joined in (".*?".join(found), "|".join(found)):
         yield f"format: {{type: regex, pattern: '{joined}'{extra}}}"
 
 
-def _records(lines: _Lines) -> Iterator[Guess]:
+def _guess_records(lines: _Lines) -> Iterator[Guess]:
     """One quantity in each line, its name first. Several such lines are no columns."""
     for equals in ("\t", " ", ",", ";", "|"):
         pairs = [line.strip().partition(equals)[::2] for line in lines.texts]
@@ -215,13 +222,14 @@ def _records(lines: _Lines) -> Iterator[Guess]:
         if any(other in line for line in lines.texts):
             continue
         shown = equals.replace("\t", "\\t")
-        form = f'format: {{type: keyvalue, separator: "{other}", equals: "{shown}"}}\nchannels: {{{_named(keys)}}}'
+        form = f'format: {{type: keyvalue, separator: "{other}", equals: "{shown}"}}\nchannels: {{{_channel_entries(keys)}}}'
         evidence = f"{len(lines.texts)} lines, each a name and a number: {', '.join(keys[:6])}"
         yield Guess(0.75, "lines of key and value", evidence, f"driver: serial\n{form}")
         return
 
 
-def _columns(lines: _Lines) -> Iterator[Guess]:
+def _guess_columns(lines: _Lines) -> Iterator[Guess]:
+    """Columns of numbers, by each separator and with either decimal sign, best first; ``null`` for columns of something else."""
     ranked: list[tuple[float, str, bool, int, list[bool]]] = []
     for separator in (",", ";", "\t", "|", "whitespace"):
         rows = [line.split(None if separator == "whitespace" else separator) for line in lines.texts]
@@ -230,14 +238,14 @@ def _columns(lines: _Lines) -> Iterator[Guess]:
             continue
         usual = [row for row in rows if len(row) == width]
         for comma in (False, True) if separator != "," else (False,):
-            numeric = [_is_numeric([row[at] for row in usual], comma=comma) for at in range(width)]
+            numeric = [_is_numeric([row[column] for row in usual], comma=comma) for column in range(width)]
             share = count / len(rows) * (sum(numeric) / width)
             if any(numeric):
                 ranked.append((share, separator, comma, width, numeric))
     for share, separator, comma, width, numeric in sorted(ranked, key=lambda rank: -rank[0]):
         if share < 0.4:
             return
-        names = ", ".join(f"value{at}" if is_number else "null" for at, is_number in enumerate(numeric, 1))
+        names = ", ".join(f"value{column}" if is_number else "null" for column, is_number in enumerate(numeric, 1))
         extra = "" if separator == "," else f', separator: "{separator}"'.replace("\t", "\\t")
         extra += ", decimal_comma: true" if comma else ""
         yield Guess(
@@ -255,14 +263,14 @@ def _is_numeric(cells: list[str], *, comma: bool) -> bool:
     return any(good) and all(is_good or cell.strip().lower() in NO_VALUE for is_good, cell in zip(good, cells, strict=True))
 
 
-def _numbers(lines: _Lines) -> Iterator[Guess]:
+def _guess_numbers(lines: _Lines) -> Iterator[Guess]:
     """Numbers among words: those at the same places in each line, or else the first number of each line."""
     counts = Counter(len(_FREE_NUMBER.findall(line)) for line in lines.texts)
     count, often = counts.most_common(1)[0]
     evidence = f"{len(lines.texts)} lines, e.g. {lines.texts[-1][:60]!r}"
     if 0 < count <= MOST_CHANNELS and often >= 0.8 * len(lines.texts):
         usual = next(line for line in lines.texts if len(_FREE_NUMBER.findall(line)) == count)
-        keys = _by_places(_FREE_NUMBER.split(usual)[:-1], _FREE_NUMBER.findall(usual))
+        keys = _keys_by_places(_FREE_NUMBER.split(usual)[:-1], _FREE_NUMBER.findall(usual))
         read = read_back(keys + lines.ends, lines.bytes())
         if all(len(values) >= 0.8 * len(lines.texts) for values in read.values()):
             yield Guess(0.55, "lines of text", evidence, keys)
@@ -272,25 +280,27 @@ def _numbers(lines: _Lines) -> Iterator[Guess]:
         yield Guess(0.35, "lines of text", evidence, keys)
 
 
-def _by_places(between: list[str], found: list[str]) -> str:
-    """A pattern for lines in which the texts ``between`` stand before and between the numbers."""
+def _keys_by_places(between: list[str], found: list[str]) -> str:
+    """The keys for lines in which the texts ``between`` stand before and between the numbers."""
     pattern, special = "", []
-    for at, (text, number) in enumerate(zip(between, found, strict=True), 1):
+    for index, (text, number) in enumerate(zip(between, found, strict=True), 1):
         apart = _SIGN_APART.fullmatch(text)
         is_hex = number[:2].lower() == "0x"
-        pattern += _literal(apart[1] if apart else text)
-        pattern += (rf"(?P<sign{at}>[+-])\s+" if apart else "") + f"(?P<value{at}>{_SHOWN_HEX if is_hex else _SHOWN_NUMBER})"
+        pattern += _pattern_of_text(apart[1] if apart else text)
+        pattern += rf"(?P<sign{index}>[+-])\s+" if apart else ""
+        pattern += f"(?P<value{index}>{_SHOWN_HEX if is_hex else _SHOWN_NUMBER})"
         if is_hex:
-            special.append(f"value{at}: {{hex: true}}")
+            special.append(f"value{index}: {{hex: true}}")
         elif apart:
-            special.append(f'value{at}: {{negative_if: [sign{at}, "-"]}}')
+            special.append(f'value{index}: {{negative_if: [sign{index}, "-"]}}')
     pattern = pattern.replace("'", "''")
     numbers = f", numbers: {{{', '.join(special)}}}" if special else ""
     keys = f"driver: serial\nformat: {{type: regex, pattern: '^{pattern}'{numbers}}}  # name each number by its group"
     if "(?P<sign" in pattern:  # signs are no channels
-        keys += f"\nchannels: {{{', '.join(f'value{at}: {{}}' for at in range(1, len(found) + 1))}}}"
+        keys += f"\nchannels: {{{', '.join(f'value{index}: {{}}' for index in range(1, len(found) + 1))}}}"
     return keys
 
 
-def _literal(text: str) -> str:
+def _pattern_of_text(text: str) -> str:
+    """A pattern for this text, in which any blanks stand for any others."""
     return r"\s+".join(map(re.escape, re.split(r"\s+", text)))

@@ -25,7 +25,8 @@ LONGEST_BYTES = 64_000
 
 
 class Line:
-    """``one_setting``: there is no speed to choose. ``is_pty``: speeds can be set, but have no effect."""
+    """A port that is listened to, as a context manager. ``one_setting``: there is no speed to choose. ``is_pty``: speeds can be
+    set, but have no effect."""
 
     def __init__(self, port: str) -> None:
         self.port = port
@@ -36,7 +37,7 @@ class Line:
         self._wake = (-1, -1)
 
     def __enter__(self) -> Line:
-        """Raises DriverError."""
+        """Open the port. Raises DriverError, also where another program has it open."""
         if self.one_setting:
             self._open_url()
             return self
@@ -47,7 +48,7 @@ class Line:
             os.close(self._fd)
             raise DriverError(f"{self.port}: not a serial port", "name a tty, e.g. one that 'sensorlogd ports' lists") from None
         except OSError as error:
-            raise _explained(self.port, error) from None
+            raise _driver_error(self.port, error) from None
         who = holder(self.port)
         if who:
             os.close(self._fd)
@@ -101,7 +102,7 @@ class Line:
 
     def listen(self, seconds: float) -> tuple[bytes, int]:
         """The bytes that arrive within the time, and how many characters were damaged. Raises DriverError."""
-        marked = self._heard(seconds)
+        marked = self._read_for(seconds)
         return (marked, 0) if self.one_setting else unmarked(marked)
 
     def ask(self, question: bytes, seconds: float) -> bytes:
@@ -112,14 +113,17 @@ class Line:
             os.write(self._fd, question)
         return self.listen(seconds)[0]
 
-    def _heard(self, seconds: float) -> bytes:
+    def _read_for(self, seconds: float) -> bytes:
+        """All that arrives within so many seconds, up to about LONGEST_BYTES, with the marks of the kernel. Raises
+        DriverError."""
         end = time.monotonic() + seconds
         data = bytearray()
         while (left := end - time.monotonic()) > 0 and len(data) < LONGEST_BYTES:
-            data += self._some(left)
+            data += self._read_once(left)
         return bytes(data)
 
-    def _some(self, left: float) -> bytes:
+    def _read_once(self, left: float) -> bytes:
+        """What arrives next, with the marks of the kernel; b"" if nothing does within ``left`` seconds. Raises DriverError."""
         if self._transport is not None:
             arrived = self._transport.read(left)
             return arrived[1] if arrived is not None else b""
@@ -132,7 +136,7 @@ class Line:
         except BlockingIOError:
             return b""
         except OSError as error:
-            raise _explained(self.port, error) from None
+            raise _driver_error(self.port, error) from None
         if not data:
             raise DriverError(f"{self.port}: the device has gone")
         return data
@@ -143,22 +147,22 @@ def unmarked(marked: bytes) -> tuple[bytes, int]:
     if b"\xff" not in marked:
         return marked, 0
     data = bytearray()
-    errors = at = 0
-    while at < len(marked):
-        if marked[at] != 0xFF:
-            data.append(marked[at])
-            at += 1
-        elif marked[at + 1 : at + 2] == b"\xff":
+    errors = position = 0
+    while position < len(marked):
+        if marked[position] != 0xFF:
+            data.append(marked[position])
+            position += 1
+        elif marked[position + 1 : position + 2] == b"\xff":
             data.append(0xFF)
-            at += 2
+            position += 2
         else:
-            data += marked[at + 2 : at + 3]
+            data += marked[position + 2 : position + 3]
             errors += 1
-            at += 3
+            position += 3
     return bytes(data), errors
 
 
-def _explained(port: str, error: OSError) -> DriverError:
+def _driver_error(port: str, error: OSError) -> DriverError:
     if error.errno == errno.ENOENT or not Path(port).exists():
         return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")
     if error.errno in (errno.EACCES, errno.EPERM):

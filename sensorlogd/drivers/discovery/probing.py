@@ -40,7 +40,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``confidence``: 0 to 1. ``keys``: the configuration of a sensor without port and line settings."""
+    """What a port may speak. ``confidence``: 0 to 1. ``keys``: the configuration of a sensor without port and line settings."""
 
     confidence: float
     title: str
@@ -51,14 +51,15 @@ class Candidate:
     def yaml(self, port: str, *, with_speed: bool = True) -> str:
         """A configuration to paste. ``with_speed``: the baud rate that was heard is a real one."""
         line = [f"port: {port}"]
-        if with_speed and self.heard.baudrate != self._said("baudrate", 9600):
+        if with_speed and self.heard.baudrate != self._profile_option("baudrate", 9600):
             line.append(f"baudrate: {self.heard.baudrate}")
         if self.heard.bytesize != 8 and "bytesize:" not in self.keys and not self.keys.startswith("profile:"):
             line += [f"bytesize: {self.heard.bytesize}", f"parity: {self.heard.parity}"]
         body = "\n".join(f"    {text}" for text in [*self.keys.splitlines()[:1], *line, *self.keys.splitlines()[1:]])
         return f"sensors:\n  device:\n{body}\n"
 
-    def _said(self, key: str, default: int) -> int:
+    def _profile_option(self, key: str, default: int) -> int:
+        """What the profile in ``keys`` says of an option; ``default`` if there is no profile."""
         match = re.match(r"profile: (\S+)", self.keys)
         options = profile_options().get(match[1]) if match else None
         return int(getattr(options, key, default)) if options is not None else default
@@ -74,7 +75,7 @@ def judge(heard: Heard) -> list[Candidate]:
         views.insert(0, stripped)
     found: list[Candidate] = []
     for view in views:
-        found += [*_by_profiles(view), *_nmea(view), *_modbus(view), *_lines(view)]
+        found += [*_profile_candidates(view), *_nmea_candidates(view), *_modbus_candidates(view), *_line_candidates(view)]
     penalty = 1.0 - min(heard.errors / max(len(heard.data), 1) * 5, 0.9)
     ranked = [
         Candidate(round(candidate.confidence * penalty, 2), candidate.title, candidate.evidence, candidate.keys, candidate.heard)
@@ -103,12 +104,12 @@ def _without_parity(heard: Heard) -> Heard | None:
     if wrong > len(data) // 50:
         return None
     stripped = bytes(byte & 0x7F for byte in data)
-    if _printable(stripped) < LOOKS_LIKE_TEXT:
+    if _printable_share(stripped) < LOOKS_LIKE_TEXT:
         return None
     return Heard(heard.baudrate, stripped, heard.errors, "odd" if odd[1] > odd[0] else "even", 7)
 
 
-def _printable(data: bytes) -> float:
+def _printable_share(data: bytes) -> float:
     return sum(32 <= byte < 127 or byte in b"\t\r\n\x02\x03" for byte in data) / max(len(data), 1)
 
 
@@ -132,7 +133,9 @@ def profile_options() -> dict[str, SerialOptions]:
     return _loaded
 
 
-def _by_profiles(heard: Heard) -> list[Candidate]:
+def _profile_candidates(heard: Heard) -> list[Candidate]:
+    """Every profile whose decoder reads something of the data. With a checksum few frames are enough; without, most lines must
+    fit."""
     candidates = []
     for name, options in profile_options().items():
         counts: Counter[str] = Counter()
@@ -184,7 +187,8 @@ def _has_checksum(options: SerialOptions) -> bool:
     return isinstance(form, (BlockFormat, ObisFormat)) or options.checksum is not None
 
 
-def _nmea(heard: Heard) -> list[Candidate]:
+def _nmea_candidates(heard: Heard) -> list[Candidate]:
+    """NMEA 0183 or UBX, if there is a message with the right checksum."""
     from sensorlogd.drivers.nmea.stream import Messages
 
     counts: Counter[str] = Counter()
@@ -211,7 +215,7 @@ def _nmea_fields(data: bytes) -> list[str]:
     return [name for name in KNOWN if batch is not None and name in batch.values]
 
 
-def _modbus(heard: Heard) -> list[Candidate]:
+def _modbus_candidates(heard: Heard) -> list[Candidate]:
     """Traffic between a master and its units: questions and answers whose CRC is right."""
     try:
         from sensorlogd.drivers.modbus.sniffer import Sniffer
@@ -238,7 +242,7 @@ def _modbus(heard: Heard) -> list[Candidate]:
 # ---- lines -------------------------------------------------------------------------------------------------------------
 
 
-def _lines(heard: Heard) -> list[Candidate]:
+def _line_candidates(heard: Heard) -> list[Candidate]:
     found = line_guesses.guess(heard.data)
     return [] if found is None else [Candidate(found.confidence, found.title, found.evidence, found.keys, heard)]
 
