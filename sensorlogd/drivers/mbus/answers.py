@@ -9,14 +9,14 @@ ANY_ADDRESS = 254
 _ADDRESS = 5  # its place in a long frame
 
 
-def _nobody(name: str, n: int, example: str) -> None:
+def _count_nothing(name: str, n: int, example: str) -> None:
     pass
 
 
 class Acknowledged:
     """The single character E5, which does not say who sent it."""
 
-    def __init__(self, count: Count = _nobody) -> None:
+    def __init__(self, count: Count = _count_nothing) -> None:
         self.damaged = False
         self.foreign = 0
         self._frames = LongFrames(count)
@@ -39,15 +39,15 @@ class Acknowledged:
 class Telegram:
     """A long frame of one meter. ``before``: its previous telegram, because some meters send one twice."""
 
-    def __init__(self, address: int, count: Count = _nobody, before: bytes = b"") -> None:
+    def __init__(self, address: int, count: Count = _count_nothing, before: bytes = b"") -> None:
         self.address = address
         self.before = before
         self.damaged = False
         self.foreign = 0
         self._count = count
-        self._frames = LongFrames(self._counted)
+        self._frames = LongFrames(self._count_and_note_damage)
 
-    def _counted(self, name: str, n: int, example: str) -> None:
+    def _count_and_note_damage(self, name: str, n: int, example: str) -> None:
         self.damaged = self.damaged or name in ("bad_checksum", "bad_length")
         self._count(name, n, example)
 

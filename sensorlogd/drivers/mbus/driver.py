@@ -45,7 +45,7 @@ class MbusOptions(PortOptions):
     )
 
     @model_validator(mode="after")
-    def _asks(self) -> MbusOptions:
+    def _has_interval(self) -> MbusOptions:
         if not self.interval:
             raise ValueError("interval: a meter is asked; say how often, e.g. 1min")
         return self
@@ -64,7 +64,7 @@ class MbusDriver(Driver):
         self._interval_s = (options.interval or 1) / 1e6
         self.port = port_for(options, context, asks=True, quiet_s=min(self._turnaround_s, START_QUIET_S))
         self.asker = Asker(self.port, context)
-        self.meter = self._ignorant()
+        self.meter = self._new_backoff()
         self.wanted = {channel.source or name for name, channel in options.channels.items()}
         self._due = 0.0
         self._round: Round | None = None
@@ -75,12 +75,12 @@ class MbusDriver(Driver):
         """How many bytes have arrived; ``try`` shows it when there is no reading."""
         return self.asker.bytes_seen
 
-    def _ignorant(self) -> Backoff:
+    def _new_backoff(self) -> Backoff:
         return Backoff(self._interval_s, SHARED_CAP_S if self.options.shared else OWN_CAP_S)
 
     def open(self) -> None:
         self.port.open()
-        self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._ignorant)
+        self.meter = self.port.line.recall(f"{self.context.sensor} {self.options.address} {self._interval_s}", self._new_backoff)
         self._due = time.monotonic()
         self._round = None
 
@@ -88,9 +88,9 @@ class MbusDriver(Driver):
         end = time.monotonic() + timeout_s
         if self._round is None and not self._begin_round(timeout_s):
             return []
-        while self.asker.reconnecting(lambda: self._go_on(max(end - time.monotonic(), 0.0))):
+        while self.asker.reconnecting(lambda: self._continue_round(max(end - time.monotonic(), 0.0))):
             continue
-        return self._sample()
+        return self._finished_sample()
 
     def _begin_round(self, timeout_s: float) -> bool:
         """Wait until a round is due. False: not yet."""
@@ -100,36 +100,37 @@ class MbusDriver(Driver):
         if wait_s > 0 and (self.context.wait(min(wait_s, timeout_s)) or wait_s > timeout_s):
             return False
         if not self.meter.due(time.monotonic()):
-            self._plan()
+            self._plan_next_round()
             detail = f"{self.meter.misses} rounds without an answer; asked every {self.meter.wait_s():g} s"
             self.context.count("backed_off", 1, detail)
             return False
         self._round = Round()
         return True
 
-    def _plan(self) -> None:
+    def _plan_next_round(self) -> None:
         """Set when the next round is due. Rounds whose time has passed are left out."""
         self._due += (max((time.monotonic() - self._due) // self._interval_s, 0) + 1) * self._interval_s
 
-    def _go_on(self, wait_s: float) -> bool:
-        """In one turn, as far as it leads. True: the round is to go on in another one, at once, because this one was cut short behind
-        an answer: the connection was closed, as some servers do each time. Raises DriverError where nothing was answered."""
+    def _continue_round(self, wait_s: float) -> bool:
+        """Ask in one turn, as far as it leads. True: the round is to go on in another one, at once, because this one was cut
+        short behind an answer: the connection was closed, as some servers do each time. Raises DriverError where nothing was
+        answered."""
         from sensorlogd.drivers.mbus.round import MAX_FRAMES
 
         round_ = self._round
         assert round_ is not None
-        first = self._question(round_)
+        first = self._next_question(round_)
         answered = False
         with self.asker.turn(first, wait_s, (MAX_FRAMES + 1) * first.hold_s()) as has_turn:
             while has_turn and round_.control is not None:
                 try:
                     generation = self.port.generation
-                    outcome = self.asker.ask_now(self._question(round_))
+                    outcome = self.asker.ask_now(self._next_question(round_))
                     if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
                         break
-                    self._judge(round_, outcome)
+                    self._handle_outcome(round_, outcome)
                     answered = outcome.fate is Fate.ANSWERED
-                    closed = self._closed(generation)
+                    closed = self._was_closed(generation)
                 except DriverError:
                     if not answered or not self.port.is_connection:
                         raise
@@ -141,7 +142,7 @@ class MbusDriver(Driver):
             round_.end()
         return False
 
-    def _closed(self, generation: int) -> bool:
+    def _was_closed(self, generation: int) -> bool:
         """Whether the connection was closed behind the answer. Where it always is, a question must not be on its way into it meanwhile:
         nobody could tell whether it will be answered. Raises DriverError when it is closed now."""
         if self.port.generation != generation:
@@ -155,7 +156,8 @@ class MbusDriver(Driver):
         """Whether the round's telegrams lie too far apart in time for one sample."""
         return time.monotonic() > round_.answered_at + QUIET_TURNAROUNDS * self._turnaround_s + PAUSE_S
 
-    def _question(self, round_: Round) -> Question:
+    def _next_question(self, round_: Round) -> Question:
+        """The reset of the link, or once the meter has answered that, the request for its next records."""
         from sensorlogd.drivers.mbus.answers import Acknowledged, Telegram
         from sensorlogd.drivers.mbus.frames import short_frame
 
@@ -171,13 +173,13 @@ class MbusDriver(Driver):
             gap_s=40 * 11 / self.options.baudrate + 0.1,  # it has begun: the rest follows without a pause
         )
 
-    def _judge(self, round_: Round, outcome: Outcome) -> None:
+    def _handle_outcome(self, round_: Round, outcome: Outcome) -> None:
         """Handle the outcome of one question."""
         from sensorlogd.drivers.mbus.frames import records
 
         now = time.monotonic()
         if not round_.begun:
-            self._plan()
+            self._plan_next_round()
         if outcome.fate is not Fate.ANSWERED:
             what = "REQ_UD2" if round_.begun else "SND_NKE"
             self.context.count("unanswered", 1, f"address {self.options.address}, {what}")
@@ -189,7 +191,7 @@ class MbusDriver(Driver):
             self.meter.answered()
             round_.take_answer(outcome.answer, records(outcome.answer, self.context.count), outcome.at_us, now)
 
-    def _sample(self) -> Sequence[Sample]:
+    def _finished_sample(self) -> Sequence[Sample]:
         """The sample of a finished round."""
         round_ = self._round
         if round_ is None or round_.control is not None:

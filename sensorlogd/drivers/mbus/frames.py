@@ -66,49 +66,52 @@ class LongFrames:
         owed = min(self._owed, len(data))
         self._owed -= owed
         self._base += owed
-        self._noted(data[:owed])
+        self._note_skipped(data[:owed])
         self._buffer += data[owed:]
-        buffer, at = self._buffer, 0
+        buffer, position = self._buffer, 0
         try:
-            while at < len(buffer):
-                start = buffer.find(LONG, at)
-                self._skip(at, len(buffer) if start < 0 else start)
-                at = len(buffer) if start < 0 else start
-                if len(buffer) - at < 4:
+            while position < len(buffer):
+                start = buffer.find(LONG, position)
+                self._skip(position, len(buffer) if start < 0 else start)
+                position = len(buffer) if start < 0 else start
+                if len(buffer) - position < 4:
                     return
-                length = buffer[at + 1]
-                if buffer[at + 3] != LONG or buffer[at + 2] != length or length < 3:
-                    if buffer[at + 3] == LONG:
-                        self._tally.add("bad_length", 1, bytes(buffer[at : at + 8]))
-                    at = self._none(at, 0)
+                length = buffer[position + 1]
+                if buffer[position + 3] != LONG or buffer[position + 2] != length or length < 3:
+                    if buffer[position + 3] == LONG:
+                        self._tally.add("bad_length", 1, bytes(buffer[position : position + 8]))
+                    position = self._give_up(position, 0)
                     continue
-                if len(buffer) - at < length + 6:
+                if len(buffer) - position < length + 6:
                     return
-                frame = bytes(buffer[at : at + length + 6])
+                frame = bytes(buffer[position : position + length + 6])
                 if sum(frame[4:-2]) & 0xFF != frame[-2] or frame[-1] != END:
                     self._tally.add("bad_checksum", 1, frame[:16])
-                    at = self._none(at, length)
+                    position = self._give_up(position, length)
                     continue
-                at += len(frame)
+                position += len(frame)
                 yield frame
         finally:
-            self._owed += max(at - len(buffer), 0)
-            self._base += min(at, len(buffer))
-            del buffer[:at]
+            self._owed += max(position - len(buffer), 0)
+            self._base += min(position, len(buffer))
+            del buffer[:position]
             if self._skipped:
                 self._tally.add("skipped_bytes", self._skipped, self._noise)
                 self._skipped, self._noise = 0, b""
             self._tally.pass_on()
 
-    def _none(self, at: int, cost: int) -> int:
-        stop = at + self._effort.failed(self._base + at, cost)
-        self._skip(at, min(stop, len(self._buffer)))
+    def _give_up(self, start: int, cost: int) -> int:
+        """There is no frame at ``start``, after ``cost`` bytes of it were examined: skip it. Returns the place in the buffer
+        where to go on, which may be behind its end."""
+        stop = start + self._effort.failed(self._base + start, cost)
+        self._skip(start, min(stop, len(self._buffer)))
         return stop
 
     def _skip(self, start: int, stop: int) -> None:
-        self._noted(bytes(self._buffer[start:stop]))
+        self._note_skipped(bytes(self._buffer[start:stop]))
 
-    def _noted(self, skipped: bytes) -> None:
+    def _note_skipped(self, skipped: bytes) -> None:
+        """An acknowledgement may stand anywhere between frames; everything else is noise."""
         self.acknowledged = self.acknowledged or ACK in skipped
         noise = len(skipped) - skipped.count(ACK)
         if noise:
@@ -134,8 +137,8 @@ def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str
     for record in found:
         try:
             interpreted = record.interpreted
-            value = _number(interpreted.get("value"))
-            name = _name(interpreted, record)
+            value = _finite_number(interpreted.get("value"))
+            name = _field_name(interpreted, record)
         except Exception as error:  # as above, one record
             count("bad_records", 1, f"{type(error).__name__}: {error}"[:80])
             continue
@@ -149,7 +152,8 @@ def records(frame: bytes, count: Count) -> tuple[dict[str, float], dict[str, str
     return values, units, more
 
 
-def _number(value: object) -> float | None:
+def _finite_number(value: object) -> float | None:
+    """The value with 12 significant digits; None if it is no finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         return None
     number = float(value)
@@ -158,7 +162,8 @@ def _number(value: object) -> float | None:
     return float(f"{number:.12g}")  # the library multiplies in binary: 54.321 comes as 54.32099999999999795
 
 
-def _name(interpreted: Any, record: Any) -> str:
+def _field_name(interpreted: Any, record: Any) -> str:
+    """The name of the field as in ``records``, without a letter; empty for a record without a kind."""
     kind = str(interpreted.get("type", "")).rpartition(".")[2].lower()
     if not kind or kind == "none":
         return ""

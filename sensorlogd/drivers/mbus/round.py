@@ -14,8 +14,8 @@ MAX_FRAMES = 16
 
 @dataclass(slots=True)
 class Round:
-    """``control``: the control field of the next question; None when the round is over. ``answered_at``: on the monotonic clock.
-    ``taken_at_us``: time of the first telegram."""
+    """One round of questions, and what it has found so far. ``control``: the control field of the next question; None when the
+    round is over. ``answered_at``: on the monotonic clock. ``taken_at_us``: time of the first telegram."""
 
     control: int | None = SND_NKE
     before: bytes = b""
