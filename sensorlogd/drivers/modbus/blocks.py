@@ -48,9 +48,9 @@ class Blocks:
         self._limits = (max_gap, max_registers)
         self._times = (interval_s, cap_s)
         self._first = 0
-        self.all = self._made(registers, None)
+        self.all = self._make_blocks(registers, None)
 
-    def _made(self, registers: Mapping[str, Register], parent: Block | None) -> list[Block]:
+    def _make_blocks(self, registers: Mapping[str, Register], parent: Block | None) -> list[Block]:
         return [Block(question, Backoff(*self._times), parent) for question in questions(registers, *self._limits)]
 
     def round(self, now: float) -> list[Block]:
@@ -67,7 +67,7 @@ class Blocks:
         names = block.question.names
         parts = []
         for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-            parts += self._made({name: self._registers[name] for name in half}, block)
+            parts += self._make_blocks({name: self._registers[name] for name in half}, block)
         self._replace([block], parts)
         return parts
 
@@ -88,7 +88,7 @@ class Blocks:
             self._replace(parts, [parent])
 
     def _replace(self, old: list[Block], new: list[Block]) -> None:
-        at = self.all.index(old[0])
+        index = self.all.index(old[0])
         self.all = [block for block in self.all if block not in old]
-        self.all[at:at] = new
+        self.all[index:index] = new
         self._first %= len(self.all)

@@ -38,8 +38,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``values``: the registers, or the bits as 0 and 1, as many as were requested. ``exception``: the code of an exception, else
-    0."""
+    """What a unit has answered. ``values``: the registers, or the bits as 0 and 1, as many as were requested. ``exception``: the
+    code of an exception, else 0."""
 
     values: Sequence[int]
     exception: int = 0
@@ -66,14 +66,14 @@ class Awaited:
         self.damaged = False
         self._buffer = b""
         self._seen = b""
-        self._find = {"rtu": self._in_rtu, "ascii": self._in_ascii, "tcp": self._in_tcp}[request.framing]
+        self._find = {"rtu": self._find_in_rtu, "ascii": self._find_in_ascii, "tcp": self._find_in_tcp}[request.framing]
 
     def feed(self, data: bytes, now_us: int = 0) -> Answer | None:
         """The answer, once it is complete. Never raises."""
         self._buffer += data
         self._seen = (self._seen + data)[-_LONGEST:]
         for end, pdu in self._find():
-            answer = self._answer(pdu)
+            answer = self._parse_pdu(pdu)
             if answer is not None:
                 self._buffer = self._buffer[end:]
                 return answer
@@ -83,7 +83,7 @@ class Awaited:
         """Whether what arrived last could be the beginning of the answer."""
         request = self.request
         if request.framing == "rtu":
-            return self._rtu_head() in self._buffer
+            return self._rtu_beginning() in self._buffer
         return request.framing == "ascii" and b":%02X" % request.unit in self._buffer.upper()
 
     def like(self, other: AwaitedAnswer) -> bool:
@@ -107,12 +107,13 @@ class Awaited:
         if request.framing == "tcp":
             return 0
         passed = list(_rtu_answers(self._seen) if request.framing == "rtu" else _ascii_answers(self._seen))
-        return sum(frame[0] != request.unit or self._answer(frame[1:]) is None for frame in passed)
+        return sum(frame[0] != request.unit or self._parse_pdu(frame[1:]) is None for frame in passed)
 
-    def _rtu_head(self) -> bytes:
+    def _rtu_beginning(self) -> bytes:
         return bytes((self.request.unit, self.request.function, self.request.data_bytes()))
 
-    def _answer(self, pdu: bytes) -> Answer | None:
+    def _parse_pdu(self, pdu: bytes) -> Answer | None:
+        """The answer in a PDU; None if it is none to this question."""
         request = self.request
         if len(pdu) == 2 and pdu[0] == request.function | 0x80:
             return Answer((), pdu[1])
@@ -121,11 +122,11 @@ class Awaited:
             return None
         return Answer(values(pdu)[: request.count])
 
-    def _in_rtu(self) -> Iterator[tuple[int, bytes]]:
-        """The answer in RTU bytes. RTU has no start mark, so an answer may begin wherever unit and function match; its length is
-        known."""
+    def _find_in_rtu(self) -> Iterator[tuple[int, bytes]]:
+        """(place behind the frame, PDU) of each possible answer in RTU bytes. RTU has no start mark, so an answer may begin
+        wherever unit and function match; its length is known."""
         buffer = self._buffer
-        head, failed = self._rtu_head(), bytes((self.request.unit, self.request.function | 0x80))
+        head, failed = self._rtu_beginning(), bytes((self.request.unit, self.request.function | 0x80))
         undecided = max(len(buffer) - 2, 0)
         for start in range(len(buffer) - 2):
             good = buffer.startswith(head, start)
@@ -140,7 +141,8 @@ class Awaited:
                 self.damaged = True
         self._buffer = buffer[undecided:]
 
-    def _in_ascii(self) -> Iterator[tuple[int, bytes]]:
+    def _find_in_ascii(self) -> Iterator[tuple[int, bytes]]:
+        """(place behind the frame, PDU) of each possible answer in the ASCII framing."""
         for frame in _ASCII.finditer(self._buffer):
             content = bytes.fromhex(frame[1].decode())
             if content[0] != self.request.unit:
@@ -151,8 +153,9 @@ class Awaited:
                 self.damaged = True
         self._buffer = self._buffer[self._buffer.rfind(b"\n") + 1 :][-_LONGEST:]
 
-    def _in_tcp(self) -> Iterator[tuple[int, bytes]]:
-        """The answer in TCP bytes: number of the question, unit, and a length that fits. Some devices answer with unit 0 or 255."""
+    def _find_in_tcp(self) -> Iterator[tuple[int, bytes]]:
+        """(place behind the frame, PDU) of each possible answer in TCP bytes: number of the question, unit, and a length that
+        fits. Some devices answer with unit 0 or 255."""
         start = -1
         while (start := self._buffer.find(self.request.transaction.to_bytes(2, "big") + b"\0\0", start + 1)) >= 0:
             length = int.from_bytes(self._buffer[start + 4 : start + _HEADER], "big")
@@ -165,15 +168,15 @@ class Awaited:
 
 def _rtu_answers(data: bytes) -> Iterator[bytes]:
     """Unit and PDU of every answer to a read, and of every exception to one, whose CRC is right."""
-    at = 0
-    while at < len(data) - 4:
-        function, size = data[at + 1], data[at + 2]
-        end = at + 3 + (0 if function & 0x80 else size)
-        if function & 0x7F in READ_FUNCTIONS and end + 2 <= len(data) and crc(data[at:end]) == data[end : end + 2]:
-            yield data[at:end]
-            at = end + 2
+    start = 0
+    while start < len(data) - 4:
+        function, size = data[start + 1], data[start + 2]
+        end = start + 3 + (0 if function & 0x80 else size)
+        if function & 0x7F in READ_FUNCTIONS and end + 2 <= len(data) and crc(data[start:end]) == data[end : end + 2]:
+            yield data[start:end]
+            start = end + 2
         else:
-            at += 1
+            start += 1
 
 
 def _ascii_answers(data: bytes) -> Iterator[bytes]:

@@ -14,7 +14,7 @@ READ_BOTH = 23  # write some registers and read others
 MOST_BITS, MOST_REGISTERS = 2000, 125
 
 
-def _table() -> tuple[int, ...]:
+def _crc_table() -> tuple[int, ...]:
     entries = []
     for byte in range(256):
         for _ in range(8):
@@ -23,7 +23,7 @@ def _table() -> tuple[int, ...]:
     return tuple(entries)
 
 
-_CRC = _table()
+_CRC = _crc_table()
 
 
 def crc(data: bytes) -> bytes:
@@ -114,7 +114,7 @@ _FIFO, _IDENTIFICATION = 24, 43
 def question_length(window: bytes) -> int:
     """The length of the RTU question at the beginning of ``window``; 0 if there are too few bytes yet, or the function is
     unknown."""
-    return _length(_QUESTIONS, window)
+    return _length_by_table(_QUESTIONS, window)
 
 
 def answer_length(window: bytes) -> int:
@@ -125,10 +125,12 @@ def answer_length(window: bytes) -> int:
         return int.from_bytes(window[2:4], "big") + 6 if len(window) >= 4 else 0
     if window[1] == _IDENTIFICATION:
         return _identification_length(window)
-    return _length(_ANSWERS, window)
+    return _length_by_table(_ANSWERS, window)
 
 
-def _length(lengths: dict[int, int | tuple[int, int]], window: bytes) -> int:
+def _length_by_table(lengths: dict[int, int | tuple[int, int]], window: bytes) -> int:
+    """The length of the frame at the beginning of ``window``; 0 if its function is not in the table, or the byte that counts has
+    not come."""
     found = lengths.get(window[1], 0)
     if isinstance(found, int):
         return found
@@ -140,12 +142,12 @@ def _identification_length(window: bytes) -> int:
     """Objects of (number, length, text), as many as byte 7 says."""
     if len(window) < 8:
         return 0
-    at = 8
+    end = 8
     for _ in range(window[7]):
-        if len(window) < at + 2:
+        if len(window) < end + 2:
             return 0
-        at += 2 + window[at + 1]
-    return at + 2
+        end += 2 + window[end + 1]
+    return end + 2
 
 
 def is_question(frame: bytes) -> bool:

@@ -21,8 +21,9 @@ SILENCE_S = 0.1  # a frame has no gaps beyond 1.5 characters; this leaves room f
 
 
 class Pairing:
-    """Whether what comes can still be the answer to the question that was heard last. When a question was missed, the answer to it
-    comes later than any to the one before would: more than SLOWER times the slowest of the last answers, or the turnaround.
+    """Judges whether what comes can still be the answer to the question that was heard last. When a question was missed, the
+    answer to it comes later than any to the one before would: more than SLOWER times the slowest of the last answers, or the
+    turnaround.
 
     Where units have become slower indeed, FORGOTTEN answers in a row without a good one among them make it learn anew.
     """
@@ -56,13 +57,14 @@ class Pairing:
         return True
 
     def _allowed_s(self) -> float:
+        """How many seconds after its question an answer may come."""
         if len(self._times) < LEARNED:
             return self._turnaround_s
         return min(self._turnaround_s, max(SLOWER * max(self._times), LEAST_S))
 
 
 class Listener:
-    """Its ``read`` is that of a driver."""
+    """Listens to the questions and answers of somebody else. Its ``read`` is that of a driver."""
 
     def __init__(
         self, options: ModbusOptions, context: DriverContext, port: Port, clock: Callable[[], float] = time.monotonic
@@ -79,7 +81,7 @@ class Listener:
         self._pairing = Pairing(options.turnaround / 1e6)
 
     def opened(self) -> None:
-        """Forget what was heard before."""
+        """Nothing is to be forgotten here: a driver is made anew for each opening."""
 
     def read(self, timeout_s: float) -> Sequence[Sample]:
         """A sample for each answer of our unit that holds a channel."""
@@ -89,14 +91,16 @@ class Listener:
         now_us, data = arrived
         samples = []
         if now_us - self._heard_us > SILENCE_S * 1e6:  # also where the clock stepped, which costs at most one frame
-            samples += self._samples(b"", self._heard_us, end=True)
+            samples += self._samples_in(b"", self._heard_us, end=True)
         if data:
             self.bytes_seen += len(data)
             self._heard_us = now_us
-            samples += self._samples(data, now_us)
+            samples += self._samples_in(data, now_us)
         return samples
 
-    def _samples(self, data: bytes, now_us: int, *, end: bool = False) -> list[Sample]:
+    def _samples_in(self, data: bytes, now_us: int, *, end: bool = False) -> list[Sample]:
+        """A sample for each answer of our unit that the data completes and that holds a channel. ``end``: the line is silent, so
+        an incomplete frame will not go on."""
         samples = []
         now = self._clock()
         if data and self._pairing.too_late(now):
@@ -109,13 +113,14 @@ class Listener:
             if question is None:
                 self.context.count("unpaired_answers", 1, f"unit {answer.unit}, function {answer.function}")
             elif question.unit == self.options.unit:
-                samples.append(Sample(now_us, self._heard(question, answer)))
+                samples.append(Sample(now_us, self._answered_values(question, answer)))
         if self._sniffer.skipped > self._skipped:
             self.context.count("skipped_bytes", self._sniffer.skipped - self._skipped, "")
             self._skipped = self._sniffer.skipped
         return [sample for sample in samples if sample.values]
 
-    def _heard(self, question: Asked, answer: Answered) -> dict[str, float]:
+    def _answered_values(self, question: Asked, answer: Answered) -> dict[str, float]:
+        """The channels in an answer of our unit; {} for an exception, which is counted, and for functions that do not read."""
         if answer.exception:
             name = EXCEPTIONS.get(answer.exception, answer.exception)
             self.context.count(f"exception_{name}", 1, f"unit {question.unit}, function {question.function}, {question.address}")

@@ -39,7 +39,7 @@ _TOO_MUCH_ASKED = (2, 3, 4)
 
 
 class Master:
-    """Its ``read`` is that of a driver."""
+    """Asks one unit for its registers, round after round. Its ``read`` is that of a driver."""
 
     def __init__(self, options: ModbusOptions, context: DriverContext, port: Port) -> None:
         self.options = options
@@ -47,7 +47,7 @@ class Master:
         self.asker = Asker(port, context)
         self.registers = options.registers()
         self._interval_s = (options.interval or 1) / 1e6
-        self.unit, self.blocks = self._ignorant()
+        self.unit, self.blocks = self._new_knowledge()
         self._due = time.monotonic()
         self._todo: list[Block] = []
         self._silent: list[Block] = []
@@ -55,7 +55,7 @@ class Master:
         self._sample: dict[str, float] = {}
         self._sampled_us: int | None = None
 
-    def _ignorant(self) -> tuple[Backoff, Blocks]:
+    def _new_knowledge(self) -> tuple[Backoff, Blocks]:
         """The knowledge about a unit before the first question."""
         options, interval_s = self.options, self._interval_s
         blocks = Blocks(self.registers, options.max_gap, options.max_registers, interval_s=interval_s, cap_s=SHARED_CAP_S)
@@ -64,7 +64,7 @@ class Master:
     def opened(self) -> None:
         """The port was opened. What was learned about the unit before is still known."""
         key = f"{self.context.sensor} {self.options.model_dump_json()}"
-        self.unit, self.blocks = self.asker.port.line.recall(key, self._ignorant)
+        self.unit, self.blocks = self.asker.port.line.recall(key, self._new_knowledge)
 
     @property
     def bytes_seen(self) -> int:
@@ -108,21 +108,21 @@ class Master:
         """Ask the next question of the round. False: not yet, because the line is not free, an answer may still come, or a stop
         was requested."""
         block = self._todo[0]
-        outcome = self.asker.ask(self._question(block), wait_s)
+        outcome = self.asker.ask(self._question_for(block), wait_s)
         if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
             return False
         self._todo.pop(0)
         if outcome.fate is Fate.SILENT:
-            self._unanswered(block, outcome)
+            self._note_silence(block, outcome)
         elif outcome.fate in (Fate.DAMAGED, Fate.AMBIGUOUS):
             self._spoke = True
         elif outcome.answer.exception:
-            self._refused(block, outcome.answer.exception)
+            self._note_refusal(block, outcome.answer.exception)
         else:
-            self._take(block, outcome)
+            self._take_values(block, outcome)
         return True
 
-    def _question(self, block: Block) -> Question:
+    def _question_for(self, block: Block) -> Question:
         options, question = self.options, block.question
         numbered = options.framing == "tcp"
 
@@ -144,27 +144,28 @@ class Master:
             hang_up_is_silence=numbered,
         )
 
-    def _shown(self, block: Block, outcome: Outcome) -> str:
+    def _describe(self, block: Block, outcome: Outcome) -> str:
         heard = f"; heard {outcome.heard.hex(' ')}" if outcome.heard else ""
         return f"unit {self.options.unit}, {block.question}{heard}"
 
-    def _take(self, block: Block, outcome: Outcome) -> None:
-        self._alive()
+    def _take_values(self, block: Block, outcome: Outcome) -> None:
+        """Put the values of an answered block into the sample, which has the time of its first answer."""
+        self._note_sign_of_life()
         self.blocks.answered(block)
         wanted = {name: self.registers[name] for name in block.question.names}
         if not self._sample:
             self._sampled_us = outcome.at_us
         self._sample |= readings(wanted, block.question.address, outcome.answer.values, self.context.count)
 
-    def _alive(self) -> None:
+    def _note_sign_of_life(self) -> None:
         self._spoke = True
         self.unit.answered()
 
     # ---- no answer, or none that helps ------------------------------------------------------------------------------------
 
-    def _unanswered(self, block: Block, outcome: Outcome) -> None:
+    def _note_silence(self, block: Block, outcome: Outcome) -> None:
         """Note the silence. Only the end of the round shows whether the unit is silent or just this block."""
-        self.context.count("unanswered", 1, self._shown(block, outcome))
+        self.context.count("unanswered", 1, self._describe(block, outcome))
         self._silent.append(block)
         if not self._spoke and len(self._silent) >= SILENT_AT_FIRST:
             self._todo = []
@@ -187,10 +188,11 @@ class Master:
             if not block.single:
                 self.blocks.cut(block)
             else:
-                self._blame(block, EventKind.SILENT_REGISTERS, "is never answered; the rest of the unit is")
+                self._report_block(block, EventKind.SILENT_REGISTERS, "is never answered; the rest of the unit is")
 
-    def _refused(self, block: Block, code: int) -> None:
-        """The unit has answered with an exception, so it is not silent."""
+    def _note_refusal(self, block: Block, code: int) -> None:
+        """Handle an exception. The unit has answered, so it is not silent; only a gateway that cannot reach it says nothing of
+        it."""
         name = EXCEPTIONS.get(code, code)
         self.context.count(f"exception_{name}", 1, f"unit {self.options.unit}, {block.question}")
         if code in _UNREACHABLE:
@@ -198,7 +200,7 @@ class Master:
             self.unit.missed(time.monotonic())
             self._spoke = True  # the gateway has; this was not silence
             return
-        self._alive()
+        self._note_sign_of_life()
         if code in _BUSY:
             return
         if code in _TOO_MUCH_ASKED and not block.single:
@@ -207,9 +209,9 @@ class Master:
             return
         block.backoff.missed(time.monotonic())
         if block.backoff.misses >= SILENT_TWICE:
-            self._blame(block, EventKind.REFUSED_REGISTERS, f"is refused ({name})")
+            self._report_block(block, EventKind.REFUSED_REGISTERS, f"is refused ({name})")
 
-    def _blame(self, block: Block, kind: EventKind, what: str) -> None:
+    def _report_block(self, block: Block, kind: EventKind, what: str) -> None:
         """Report a block that fails, once, until it is answered again."""
         if block.reported:
             return

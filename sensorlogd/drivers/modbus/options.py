@@ -108,12 +108,13 @@ class ModbusOptions(PortOptions):
             raise ValueError("listen_only: only RTU can be overheard")
         for name, channel in self.channels.items():
             try:
-                self._register(channel)
+                self._resolve_register(channel)
             except ValueError as error:
                 raise ValueError(f"channels.{name}: {error}") from None
         return self
 
-    def _register(self, channel: ModbusChannel) -> Register:
+    def _resolve_register(self, channel: ModbusChannel) -> Register:
+        """The place and coding of a channel's number; what the channel leaves out is the sensor's. Raises ValueError."""
         if channel.register_number is not None:
             function, address = _NUMBERED[channel.register_number[0]], int(channel.register_number[1:]) - 1
         else:
@@ -130,7 +131,7 @@ class ModbusOptions(PortOptions):
 
     def registers(self) -> dict[str, Register]:
         """The place and coding of each channel's number."""
-        return {name: self._register(channel) for name, channel in self.channels.items()}
+        return {name: self._resolve_register(channel) for name, channel in self.channels.items()}
 
     def pause_s(self) -> float:
         """The silence before a question, in seconds: t3.5 of the standard (serial line V1.02, 2.5.1.1), which is 1.75 ms above

@@ -53,12 +53,14 @@ class Register:
 
     def value(self, words: Sequence[int]) -> float:
         """The number in ``words`` (16 bits each, or one bit); NaN for "no value". Raises ValueError for a wrong BCD digit."""
-        raw: float = words[0] if self.single_bit else self._raw(words)
+        raw: float = words[0] if self.single_bit else self._raw_number(words)
         if not math.isfinite(raw) or raw in self.missing:
             return math.nan
         return whole(raw) if type(raw) is int else raw
 
-    def _raw(self, words: Sequence[int]) -> float:
+    def _raw_number(self, words: Sequence[int]) -> float:
+        """The number as its type and ``bits`` have it; NaN for a BCD number that is none and means "no value". Raises ValueError
+        for a wrong BCD digit."""
         ordered = words if self.word_order == "big" else reversed(words)
         data = b"".join(word.to_bytes(2, "big" if self.byte_order == "big" else "little") for word in ordered)
         if self.type in _FLOATS:
