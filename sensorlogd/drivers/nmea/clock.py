@@ -20,7 +20,8 @@ _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00
 
 
 class DeviceClock:
-    """Is given every message in the order of arrival. ``now_us``: when it arrived, by the host's clock."""
+    """The device's clock, which is given every message in the order of arrival. ``now_us``: when it arrived, by the host's
+    clock."""
 
     def __init__(self) -> None:
         self.epoch_us: int | None = None
@@ -33,14 +34,14 @@ class DeviceClock:
         self._second_sentences: dict[str, Cells] = {}
 
     def sentence(self, kind: str, cells: Cells, fields: Fields | None, now_us: int) -> None:
-        """``fields``: the numbers in the sentence; None if the device calls it void."""
+        """Take the time from a sentence. ``fields``: the numbers in it; None if the device calls it void."""
         if kind == "RMC":
             self._void = fields is None
         if fields is None or self._void:
             if kind == "RMC":
                 self.epoch_us = None
             return
-        of_day = _of_day_us(cells.text(_TIME_AT[kind])) if kind in _TIME_AT else None
+        of_day = _time_of_day_us(cells.text(_TIME_AT[kind])) if kind in _TIME_AT else None
         if of_day is None:
             return
         if kind == "RMC":
@@ -53,9 +54,9 @@ class DeviceClock:
         else:
             return
         if midnight is not None:
-            self._begin(self._apart(midnight + of_day, cells, now_us), now_us)
+            self._begin_instant(self._instant_us(midnight + of_day, cells, now_us), now_us)
 
-    def _apart(self, second_us: int, cells: Cells, now_us: int) -> int:
+    def _instant_us(self, second_us: int, cells: Cells, now_us: int) -> int:
         """The instant of a sentence that says whole seconds only.
 
         Where another one of the same kind tells the same second and something else, a fix more often than once a second has
@@ -74,15 +75,16 @@ class DeviceClock:
     def frame(self, utc_us: int | None, week_ms: int, now_us: int) -> None:
         """The same for a UBX frame. ``utc_us``: the time in the frame, if it holds one."""
         if utc_us is not None:
-            self._begin(utc_us, now_us)
+            self._begin_instant(utc_us, now_us)
             self._week_ms = week_ms
         elif self.epoch_us is not None and self._week_ms is not None:
             later_ms = (week_ms - self._week_ms + WEEK_MS // 2) % WEEK_MS - WEEK_MS // 2
             if later_ms:
-                self._begin(self.epoch_us + later_ms * 1000, now_us)
+                self._begin_instant(self.epoch_us + later_ms * 1000, now_us)
                 self._week_ms = week_ms
 
-    def _begin(self, epoch_us: int, now_us: int) -> None:
+    def _begin_instant(self, epoch_us: int, now_us: int) -> None:
+        """Another instant than the present one begins at ``now_us`` of the host's clock."""
         if epoch_us != self.epoch_us:
             self._given.clear()
             self._arrived_us = now_us
@@ -99,7 +101,7 @@ class DeviceClock:
         return None if self.epoch_us is None else self.epoch_us + max(now_us - self._arrived_us, 0)
 
 
-def _of_day_us(text: str) -> int | None:
+def _time_of_day_us(text: str) -> int | None:
     """Microseconds of the day from ``hhmmss``, with or without a fraction. Second 60 is the first of the next minute."""
     whole, _, fraction = text.partition(".")
     if not (len(whole) == 6 and (whole + fraction).isdecimal()):
@@ -111,6 +113,7 @@ def _of_day_us(text: str) -> int | None:
 
 
 def _midnight_us(day: str, month: str, year: str) -> int | None:
+    """The beginning of a day in microseconds since 1970; None if there is no such day. Years of two digits are 1980 to 2079."""
     if not (day + month + year).isdecimal():
         return None
     number = int(year)

@@ -15,9 +15,9 @@ Row = tuple[int, Fields]
 class NmeaDecoder:
     """One sample for each sentence or frame that holds a wanted field. Everything that is left out is counted.
 
-    ``bad_sentences``: nonsense under a right checksum; ``bad_fields``: in a place that matters little. ``void_sentences``: the device has no fix or no valid value.
-    ``other_sentences``: nothing in them is logged. With the device's time, ``undated``: it has not told the time yet;
-    ``repeated_fields``: another sentence gave the same for the same instant.
+    ``bad_sentences``: nonsense under a right checksum; ``bad_fields``: in a place that matters little. ``void_sentences``: the
+    device has no fix or no valid value. ``other_sentences``: nothing in them is logged. With the device's time,
+    ``undated``: it has not told the time yet; ``repeated_fields``: another sentence gave the same for the same instant.
     """
 
     def __init__(self, options: NmeaDecoding, count: Count, *, midway: bool = False) -> None:
@@ -48,8 +48,9 @@ class NmeaDecoder:
         )
 
     def _row(self, message: str | bytes, now_us: int) -> Row | None:
+        """The time and the wanted fields of a message; None where it holds none or cannot be dated, which is counted."""
         try:
-            found = self._sentence(message, now_us) if isinstance(message, str) else self._frame(message, now_us)
+            found = self._decode_sentence(message, now_us) if isinstance(message, str) else self._decode_frame(message, now_us)
         except Nonsense as nonsense:
             self.count("bad_sentences", 1, f"{_shown(message)}: {nonsense}")
             return None
@@ -64,9 +65,11 @@ class NmeaDecoder:
         if not fields:
             self.count("other_sentences", 1, _shown(message))
             return None
-        return (now_us, fields) if self._clock is None else self._stamped(self._clock, of_fix, tag_us, fields, now_us)
+        return (now_us, fields) if self._clock is None else self._dated_row(self._clock, of_fix, tag_us, fields, now_us)
 
-    def _sentence(self, text: str, now_us: int) -> tuple[bool, int | None, Fields] | None:
+    def _decode_sentence(self, text: str, now_us: int) -> tuple[bool, int | None, Fields] | None:
+        """(whether it belongs to the fix, the time of its tag block, its fields); None for a sentence that is not chosen or not
+        known. Raises Nonsense, Void."""
         cells = sentences.Cells(text.split(","))
         talker, kind = sentences.kind_of(cells)
         chosen = (not self._talkers or talker in self._talkers) and (not self._kinds or kind in self._kinds)
@@ -76,27 +79,30 @@ class NmeaDecoder:
                 return None
             fields = sentences.of_sentence(kind, cells)
             if fields:
-                fields = possible(fields, self._left_out)
+                fields = possible(fields, self._count_bad_field)
         finally:
             if self._clock is not None:  # which knows the time from sentences that are not chosen, too
                 self._clock.sentence(kind, cells, fields, now_us)
         return None if fields is None or not chosen else (kind in OF_THE_FIX, self.messages.tag_time_us, fields)
 
-    def _frame(self, frame: bytes, now_us: int) -> tuple[bool, int | None, Fields] | None:
+    def _decode_frame(self, frame: bytes, now_us: int) -> tuple[bool, int | None, Fields] | None:
+        """The same for a UBX frame, which has no tag block. Raises Nonsense, Void."""
         if self._kinds and ubx.kind_of(frame) not in self._kinds and self._clock is None:
             return None
         found = ubx.of_frame(frame)
         if found is None:
             return None
-        fields, utc_us = possible(found[0], self._left_out), found[1]
+        fields, utc_us = possible(found[0], self._count_bad_field), found[1]
         if self._clock is not None:
             self._clock.frame(utc_us, ubx.time_of_week_ms(frame), now_us)
         return None if self._kinds and ubx.kind_of(frame) not in self._kinds else (True, None, fields)
 
-    def _left_out(self, why: str) -> None:
+    def _count_bad_field(self, why: str) -> None:
         self.count("bad_fields", 1, why)
 
-    def _stamped(self, clock: DeviceClock, of_fix: bool, tag_us: int | None, fields: Fields, now_us: int) -> Row | None:
+    def _dated_row(self, clock: DeviceClock, of_fix: bool, tag_us: int | None, fields: Fields, now_us: int) -> Row | None:
+        """The row under the device's time; None, and counted, if that is not known or all fields were given for this instant
+        before."""
         at_us = clock.epoch_us
         if not of_fix:
             at_us = clock.between_us(now_us) if tag_us is None else tag_us

@@ -31,7 +31,7 @@ class Known:
     minor: bool = False
 
 
-def _angle() -> Known:
+def _angle_field() -> Known:
     return Known("°", "angle", 0, 360)
 
 
@@ -41,7 +41,7 @@ KNOWN = {
     "altitude": Known("m", low=-12_000, high=1e8),
     "geoid_separation": Known("m", low=-200, high=200, minor=True),
     "speed": Known("kn", low=0, high=20_000),
-    "course": _angle(),
+    "course": _angle_field(),
     "climb": Known("m/s", low=-20_000, high=20_000),
     "satellites": Known(low=0, high=200),
     "satellites_in_view": Known(low=0, high=200),
@@ -58,8 +58,8 @@ KNOWN = {
     "horizontal_accuracy": Known("m", low=0, minor=True),
     "vertical_accuracy": Known("m", low=0, minor=True),
     "magnetic_variation": Known("°", low=-180, high=180, minor=True),
-    "heading": _angle(),
-    "heading_magnetic": _angle(),
+    "heading": _angle_field(),
+    "heading_magnetic": _angle_field(),
     "rate_of_turn": Known("°/min", low=-100_000, high=100_000),
     "rudder": Known("°", low=-360, high=360),
     "depth": Known("m", low=0, high=12_000),
@@ -71,13 +71,13 @@ KNOWN = {
     "distance": Known("nmi", "counter", 0),
     "distance_trip": Known("nmi", "counter", 0),
     "current_speed": Known("kn", low=0, high=100),
-    "current_direction": _angle(),
+    "current_direction": _angle_field(),
     "wind_speed": Known("m/s", low=0, high=200),
-    "wind_angle": _angle(),
+    "wind_angle": _angle_field(),
     "wind_speed_true": Known("m/s", low=0, high=200),
-    "wind_angle_true": _angle(),
-    "wind_direction": _angle(),
-    "wind_direction_magnetic": _angle(),
+    "wind_angle_true": _angle_field(),
+    "wind_direction": _angle_field(),
+    "wind_direction_magnetic": _angle_field(),
     "air_temperature": Known("°C", low=-100, high=100),
     "humidity": Known("%", low=0, high=100),
     "dew_point": Known("°C", low=-100, high=100, minor=True),
@@ -93,7 +93,7 @@ DEFAULT = ("latitude", "longitude", "altitude", "speed", "course", "satellites",
 def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
     """The fields with possible values. ``leave_out`` is called for minor fields with impossible values. Raises Nonsense for any
     other such field."""
-    impossible = [name for name, value in fields.items() if not _can_be(name, value)]
+    impossible = [name for name, value in fields.items() if not _is_possible(name, value)]
     for name in impossible:
         if name not in KNOWN or not KNOWN[name].minor:
             raise Nonsense(f"{name} cannot be {fields[name]:g}")
@@ -101,6 +101,6 @@ def possible(fields: Fields, leave_out: Callable[[str], None]) -> Fields:
     return {name: value for name, value in fields.items() if name not in impossible} if impossible else fields
 
 
-def _can_be(name: str, value: float) -> bool:
+def _is_possible(name: str, value: float) -> bool:
     known = KNOWN.get(name)
     return math.isfinite(value) and (known is None or known.low <= value <= known.high)

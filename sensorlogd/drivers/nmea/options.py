@@ -26,7 +26,7 @@ class NmeaDecoding(SensorOptions):
     )
 
     @model_validator(mode="after")
-    def _known(self) -> NmeaDecoding:
+    def _known_sources(self) -> NmeaDecoding:
         for name, channel in self.channels.items():
             source = channel.source or name
             if source not in KNOWN and not source.startswith("xdr_"):

@@ -74,11 +74,11 @@ class Cells(list[str]):
             raise Void
 
 
-def _some(**fields: float | None) -> Fields:
+def _drop_empty(**fields: float | None) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _first(*values: float | None) -> float | None:
+def _first_given(*values: float | None) -> float | None:
     return next((value for value in values if value is not None), None)
 
 
@@ -87,19 +87,19 @@ def _first(*values: float | None) -> float | None:
 
 def _gga(cells: Cells) -> Fields:
     cells.at_least(9)
-    out = _some(fix=cells.number(6), satellites=cells.number(7))
+    out = _drop_empty(fix=cells.number(6), satellites=cells.number(7))
     if out.get("fix"):
         out |= cells.position(2)
-        out |= _some(hdop=cells.number(8), altitude=cells.number(9), geoid_separation=cells.number(11))
+        out |= _drop_empty(hdop=cells.number(8), altitude=cells.number(9), geoid_separation=cells.number(11))
     return out
 
 
 def _gns(cells: Cells) -> Fields:
     cells.at_least(9)
-    out = _some(satellites=cells.number(7))
+    out = _drop_empty(satellites=cells.number(7))
     if cells.text(6).strip("N"):
         out |= cells.position(2)
-        out |= _some(hdop=cells.number(8), altitude=cells.number(9), geoid_separation=cells.number(10))
+        out |= _drop_empty(hdop=cells.number(8), altitude=cells.number(9), geoid_separation=cells.number(10))
     return out
 
 
@@ -107,7 +107,7 @@ def _rmc(cells: Cells) -> Fields:
     cells.at_least(9)
     if cells.text(2) != "A" or cells.text(12) == "N":
         raise Void
-    return cells.position(3) | _some(
+    return cells.position(3) | _drop_empty(
         speed=cells.number(7), course=cells.number(8), magnetic_variation=cells.signed(10, "E", "W")
     )  # fmt: skip
 
@@ -122,8 +122,8 @@ def _vtg(cells: Cells) -> Fields:
     if cells.text(9) == "N":
         raise Void
     if cells.text(2) in ("T", "") and (cells.text(6) == "N" or cells.text(8) == "K"):
-        return _some(course=cells.number(1), speed=_first(cells.number(5), cells.number(7, 1 / 1.852)))
-    return _some(course=cells.number(1), speed=_first(cells.number(3), cells.number(4, 1 / 1.852)))  # without letters
+        return _drop_empty(course=cells.number(1), speed=_first_given(cells.number(5), cells.number(7, 1 / 1.852)))
+    return _drop_empty(course=cells.number(1), speed=_first_given(cells.number(3), cells.number(4, 1 / 1.852)))  # without letters
 
 
 def _gsa(cells: Cells) -> Fields:
@@ -131,7 +131,7 @@ def _gsa(cells: Cells) -> Fields:
     mode = cells.number(2)
     if mode is not None and mode < 2:
         return {"fix_mode": mode}
-    return _some(fix_mode=mode, pdop=cells.number(15), hdop=cells.number(16), vdop=cells.number(17))
+    return _drop_empty(fix_mode=mode, pdop=cells.number(15), hdop=cells.number(16), vdop=cells.number(17))
 
 
 _IN_VIEW = {
@@ -145,14 +145,14 @@ def _gsv(cells: Cells) -> Fields:
     name = _IN_VIEW.get(cells[0][:2])
     if cells.text(2) != "1":
         return {}
-    return _some(**{f"{name}_in_view" if name else "satellites_in_view": cells.number(3)})
+    return _drop_empty(**{f"{name}_in_view" if name else "satellites_in_view": cells.number(3)})
 
 
 def _gst(cells: Cells) -> Fields:
     """Standard deviations. The horizontal one is computed from those of latitude and longitude."""
     cells.at_least(8)
     north, east = cells.number(6), cells.number(7)
-    return _some(
+    return _drop_empty(
         horizontal_accuracy=None if north is None or east is None else hypot(north, east), vertical_accuracy=cells.number(8)
     )
 
@@ -162,7 +162,7 @@ def _pubx00(cells: Cells) -> Fields:
     cells.at_least(18)
     if cells.text(8) in ("NF", "", "TT"):
         raise Void
-    return cells.position(3) | _some(
+    return cells.position(3) | _drop_empty(
         horizontal_accuracy=cells.number(9), vertical_accuracy=cells.number(10), speed=cells.number(11, 1 / 1.852),
         course=cells.number(12), climb=None if (down := cells.number(13)) is None else -down, hdop=cells.number(15),
         vdop=cells.number(16), satellites=cells.number(18),
@@ -171,19 +171,19 @@ def _pubx00(cells: Cells) -> Fields:
 
 def _pgrme(cells: Cells) -> Fields:
     """Garmin "Estimated Position Error"."""
-    return _some(horizontal_accuracy=cells.number(1), vertical_accuracy=cells.number(3))
+    return _drop_empty(horizontal_accuracy=cells.number(1), vertical_accuracy=cells.number(3))
 
 
 def _pgrmz(cells: Cells) -> Fields:
     """Garmin "Altitude", in feet."""
-    return _some(altitude=cells.number(1, FOOT_M if cells.text(2).lower() == "f" else 1.0))
+    return _drop_empty(altitude=cells.number(1, FOOT_M if cells.text(2).lower() == "f" else 1.0))
 
 
 def _pashr(cells: Cells) -> Fields:
     """Attitude of inertial systems: heading, roll, pitch, heave."""
     if cells.text(3) != "T":
         return {}  # another sentence of that name
-    return _some(heading=cells.number(2), roll=cells.number(4), pitch=cells.number(5), heave=cells.number(6))
+    return _drop_empty(heading=cells.number(2), roll=cells.number(4), pitch=cells.number(5), heave=cells.number(6))
 
 
 # ---- heading, water, depth -----------------------------------------------------------------------------------------------
@@ -194,34 +194,36 @@ def _hdg(cells: Cells) -> Fields:
     heading, deviation = cells.number(1), cells.signed(2, "E", "W")
     if heading is not None and deviation is not None:
         heading = (heading + deviation) % 360
-    return _some(heading_magnetic=heading, magnetic_variation=cells.signed(4, "E", "W"))
+    return _drop_empty(heading_magnetic=heading, magnetic_variation=cells.signed(4, "E", "W"))
 
 
 def _ths(cells: Cells) -> Fields:
     if cells.text(2) == "V":
         raise Void
-    return _some(heading=cells.number(1))
+    return _drop_empty(heading=cells.number(1))
 
 
 def _rot(cells: Cells) -> Fields:
     cells.valid(2)
-    return _some(rate_of_turn=cells.number(1))
+    return _drop_empty(rate_of_turn=cells.number(1))
 
 
 def _rsa(cells: Cells) -> Fields:
     cells.valid(2)
-    return _some(rudder=cells.number(1))
+    return _drop_empty(rudder=cells.number(1))
 
 
 def _rpm(cells: Cells) -> Fields:
     cells.valid(5)
-    return _some(rpm=cells.number(3))
+    return _drop_empty(rpm=cells.number(3))
 
 
-def _depth(name: str) -> Callable[[Cells], Fields]:
+def _decode_depth(name: str) -> Callable[[Cells], Fields]:
+    """A decoder of a depth under that name."""
+
     def decode(cells: Cells) -> Fields:
         """In metres, else feet, else fathoms."""
-        return _some(**{name: _first(cells.number(3), cells.number(1, FOOT_M), cells.number(5, FATHOM_M))})
+        return _drop_empty(**{name: _first_given(cells.number(3), cells.number(1, FOOT_M), cells.number(5, FATHOM_M))})
 
     return decode
 
@@ -230,20 +232,20 @@ def _mtw(cells: Cells) -> Fields:
     value = cells.number(1)
     if value is not None and cells.text(2) == "F":
         value = (value - 32) / 1.8
-    return _some(water_temperature=value)
+    return _drop_empty(water_temperature=value)
 
 
 def _vhw(cells: Cells) -> Fields:
-    return _some(
+    return _drop_empty(
         heading=cells.number(1),
         heading_magnetic=cells.number(3),
-        water_speed=_first(cells.number(5), cells.number(7, 1 / 1.852)),
+        water_speed=_first_given(cells.number(5), cells.number(7, 1 / 1.852)),
     )
 
 
 def _vbw(cells: Cells) -> Fields:
     cells.valid(3)
-    return _some(water_speed=cells.number(1))
+    return _drop_empty(water_speed=cells.number(1))
 
 
 # ---- wind, weather -------------------------------------------------------------------------------------------------------
@@ -256,31 +258,33 @@ def _mwv(cells: Cells) -> Fields:
     suffix = {"R": "", "T": "_true"}.get(cells.text(2))
     if factor is None or suffix is None:
         raise Nonsense(f"reference {cells.text(2)!r} or unit {cells.text(4)!r} is none of R T and K M N S")
-    return _some(**{f"wind_angle{suffix}": cells.number(1), f"wind_speed{suffix}": cells.number(3, factor)})
+    return _drop_empty(**{f"wind_angle{suffix}": cells.number(1), f"wind_speed{suffix}": cells.number(3, factor)})
 
 
 def _mwd(cells: Cells) -> Fields:
-    return _some(
+    return _drop_empty(
         wind_direction=cells.number(1),
         wind_direction_magnetic=cells.number(3),
-        wind_speed_true=_first(cells.number(7), cells.number(5, KNOT_MS)),
+        wind_speed_true=_first_given(cells.number(7), cells.number(5, KNOT_MS)),
     )
 
 
-def _vwr(suffix: str) -> Callable[[Cells], Fields]:
+def _decode_relative_wind(suffix: str) -> Callable[[Cells], Fields]:
+    """A decoder of wind relative to the bow; ``suffix`` of the names of its fields."""
+
     def decode(cells: Cells) -> Fields:
         """Angle to the bow 0 to 180, L or R; speeds in knots, m/s and km/h."""
         angle = cells.number(1)
         if angle is not None and cells.text(2) == "L":
             angle = (360 - angle) % 360
-        speed = _first(cells.number(5), cells.number(3, KNOT_MS), cells.number(7, 1 / 3.6))
-        return _some(**{f"wind_angle{suffix}": angle, f"wind_speed{suffix}": speed})
+        speed = _first_given(cells.number(5), cells.number(3, KNOT_MS), cells.number(7, 1 / 3.6))
+        return _drop_empty(**{f"wind_angle{suffix}": angle, f"wind_speed{suffix}": speed})
 
     return decode
 
 
-def _pressure(bar: float | None, inches_hg: float | None) -> float | None:
-    """hPa."""
+def _pressure_hpa(bar: float | None, inches_hg: float | None) -> float | None:
+    """The pressure from bar, else from inches of mercury."""
     if bar is not None:
         return bar * 1000
     return None if inches_hg is None else inches_hg * INCH_HG_HPA
@@ -288,11 +292,11 @@ def _pressure(bar: float | None, inches_hg: float | None) -> float | None:
 
 def _mda(cells: Cells) -> Fields:
     """Barometer in inches of mercury and bar, temperatures, humidity, dew point, wind direction and speed."""
-    return _some(
-        pressure=_pressure(cells.number(3), cells.number(1)), air_temperature=cells.number(5),
+    return _drop_empty(
+        pressure=_pressure_hpa(cells.number(3), cells.number(1)), air_temperature=cells.number(5),
         water_temperature=cells.number(7), humidity=cells.number(9), dew_point=cells.number(11),
         wind_direction=cells.number(13), wind_direction_magnetic=cells.number(15),
-        wind_speed_true=_first(cells.number(19), cells.number(17, KNOT_MS)),
+        wind_speed_true=_first_given(cells.number(19), cells.number(17, KNOT_MS)),
     )  # fmt: skip
 
 
@@ -341,9 +345,9 @@ def _own_channel(kind: str, unit: str, name: str, value: float, *, is_weather: b
     return None
 
 
-def _plain(**places: int) -> Callable[[Cells], Fields]:
-    """Fields at fixed places."""
-    return lambda cells: _some(**{name: cells.number(index) for name, index in places.items()})
+def _decode_places(**places: int) -> Callable[[Cells], Fields]:
+    """A decoder of fields at fixed places."""
+    return lambda cells: _drop_empty(**{name: cells.number(index) for name, index in places.items()})
 
 
 _DECODERS: dict[str, Callable[[Cells], Fields]] = {
@@ -356,29 +360,29 @@ _DECODERS: dict[str, Callable[[Cells], Fields]] = {
     "GSV": _gsv,
     "GST": _gst,
     "ZDA": lambda _: {},  # its time is the clock's business
-    "HDT": _plain(heading=1),
+    "HDT": _decode_places(heading=1),
     "THS": _ths,
-    "HDM": _plain(heading_magnetic=1),
+    "HDM": _decode_places(heading_magnetic=1),
     "HDG": _hdg,
     "ROT": _rot,
     "RSA": _rsa,
-    "DPT": _plain(depth=1, transducer_offset=2),
-    "DBT": _depth("depth"),
-    "DBS": _depth("depth_below_surface"),
-    "DBK": _depth("depth_below_keel"),
+    "DPT": _decode_places(depth=1, transducer_offset=2),
+    "DBT": _decode_depth("depth"),
+    "DBS": _decode_depth("depth_below_surface"),
+    "DBK": _decode_depth("depth_below_keel"),
     "MTW": _mtw,
     "VHW": _vhw,
     "VBW": _vbw,
-    "VLW": _plain(distance=1, distance_trip=3),
-    "VDR": _plain(current_direction=1, current_speed=5),
+    "VLW": _decode_places(distance=1, distance_trip=3),
+    "VDR": _decode_places(current_direction=1, current_speed=5),
     "MWV": _mwv,
     "MWD": _mwd,
-    "VWR": _vwr(""),
-    "VWT": _vwr("_true"),
-    "MTA": _plain(air_temperature=1),
-    "MMB": lambda cells: _some(pressure=_pressure(cells.number(3), cells.number(1))),
+    "VWR": _decode_relative_wind(""),
+    "VWT": _decode_relative_wind("_true"),
+    "MTA": _decode_places(air_temperature=1),
+    "MMB": lambda cells: _drop_empty(pressure=_pressure_hpa(cells.number(3), cells.number(1))),
     "MDA": _mda,
-    "MHU": _plain(humidity=1),
+    "MHU": _decode_places(humidity=1),
     "XDR": _xdr,
     "RPM": _rpm,
     "PUBX,00": _pubx00,

@@ -47,7 +47,8 @@ CLAIM = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Messages:
-    """``feed`` gives, in order, sentences as ``str`` (without ``$``/``!`` and checksum) and UBX frames as ``bytes``.
+    """Finds the messages in a stream of bytes. ``feed`` gives, in order, sentences as ``str`` (without ``$``/``!`` and checksum)
+    and UBX frames as ``bytes``.
 
     ``tag_time_us``: of the sentence just given, from its tag block. Counts ``bad_checksum``, ``no_checksum``, ``cut_short``
     (a message that another one, no character of a sentence, or silence breaks off), ``too_long``, ``bad_length`` (a frame that
@@ -81,35 +82,36 @@ class Messages:
         self._owed, self._midway = 0, False
 
     def _scan(self, give_up: bool) -> Iterator[str | bytes]:
-        buffer, at, is_counted = self._buffer, 0, False
-        while at < len(buffer):
-            start = _START.search(buffer, at)
-            begin = len(buffer) if start is None else start.start()
-            if noise := _noise(buffer, at, begin):
+        """The messages that are whole. ``give_up``: an incomplete one will not go on, and is skipped from its first byte on."""
+        buffer, position, is_counted = self._buffer, 0, False
+        while position < len(buffer):
+            begins = _START.search(buffer, position)
+            start = len(buffer) if begins is None else begins.start()
+            if noise := _noise_bytes(buffer, position, start):
                 self._skipped += noise
                 self._next_tag_us = None
-            at = begin
-            if start is None:
+            position = start
+            if begins is None:
                 break
-            used, message = _KINDS.get(buffer[at], Messages._sentence)(self, at)
+            used, message = _KINDS.get(buffer[position], Messages._take_sentence)(self, position)
             if not used:
                 if not give_up:
                     break  # the rest of it has not come yet
-                if not is_counted and len(buffer) - at > 1:
+                if not is_counted and len(buffer) - position > 1:
                     is_counted = True
-                    self._tally.add("cut_short", 1, b"", _shown(buffer, at, at + 70))
+                    self._tally.add("cut_short", 1, b"", _shown(buffer, position, position + 70))
                 used = 1
                 self._skipped += 1
-            at += used
+            position += used
             self._inside = 2, 0
             if message is not None:
                 self.tag_time_us, self._next_tag_us = self._next_tag_us, None
                 self._count_skipped()
                 self._midway = False
                 yield message
-        self._owed += max(at - len(buffer), 0)
-        self._base += min(at, len(buffer))
-        del buffer[:at]
+        self._owed += max(position - len(buffer), 0)
+        self._base += min(position, len(buffer))
+        del buffer[:position]
         self._count_skipped()
         self._tally.pass_on()
 
@@ -121,113 +123,118 @@ class Messages:
             self._tally.add("skipped_bytes", self._skipped)
             self._skipped = 0
 
-    def _false(self, at: int, used: int, cost: int = 0) -> int:
-        """There is no message at ``at``: skip ``used`` bytes, or more if there are too many false beginnings."""
-        step = self._effort.failed(self._base + at, cost)
+    def _skip_false_start(self, start: int, used: int, cost: int = 0) -> int:
+        """There is no message at ``start``: skip ``used`` bytes, or more if there are too many false beginnings."""
+        step = self._effort.failed(self._base + start, cost)
         if step <= used or step == 1:
             return used
         self._skipped += step - used
         return step
 
-    # Each of these: (bytes used up, the message if there is one); (0, None) while it may still become one.
+    # Each of these looks at what begins at ``start``: (bytes used up, the message if there is one); (0, None) while it may still
+    # become one.
 
-    def _sentence(self, at: int) -> tuple[int, str | None]:
+    def _take_sentence(self, start: int) -> tuple[int, str | None]:
+        """A sentence is whole at its checksum, or at its line end where no checksum is required."""
         buffer = self._buffer
-        match = _SENTENCE.match(buffer, at)
+        match = _SENTENCE.match(buffer, start)
         if match is None:
-            inside = _INSIDE.match(buffer, at + 1)
-            end = inside.end() if inside is not None else at + 1
+            inside = _INSIDE.match(buffer, start + 1)
+            end = inside.end() if inside is not None else start + 1
             unfinished = end == len(buffer)
-            tail = _UNDECIDED.search(buffer, max(at + 1, end - 2)) if unfinished else None
-            if (end if tail is None else tail.start()) - at > MAX_SENTENCE + 1:
-                return self._overlong(at)
+            tail = _UNDECIDED.search(buffer, max(start + 1, end - 2)) if unfinished else None
+            if (end if tail is None else tail.start()) - start > MAX_SENTENCE + 1:
+                return self._skip_overlong(start)
             if unfinished:
                 return 0, None
-            return self._not_one(at, end, "cut_short", "")
+            return self._skip_false_sentence(start, end, "cut_short", "")
         body, given = match.group(1), match.group(2)
         if len(body) > MAX_SENTENCE:
-            return self._overlong(at)
+            return self._skip_overlong(start)
         if given is None:
             if self.checksum_required or not _ADDRESS.match(body):
-                return self._not_one(at, match.end(), "no_checksum", "")
+                return self._skip_false_sentence(start, match.end(), "no_checksum", "")
         elif int(given, 16) != (right := _xor(body)):
-            return self._not_one(at, match.end(), "bad_checksum", f", expected {right:02X}")
-        return match.end() - at, body.decode("latin-1")
+            return self._skip_false_sentence(start, match.end(), "bad_checksum", f", expected {right:02X}")
+        return match.end() - start, body.decode("latin-1")
 
-    def _overlong(self, at: int) -> tuple[int, None]:
-        self._tally.add("too_long", 1, b"", _shown(self._buffer, at, at + 40))
+    def _skip_overlong(self, start: int) -> tuple[int, None]:
+        """Count what looks like a sentence and is longer than one may be, and skip so much of it."""
+        self._tally.add("too_long", 1, b"", _shown(self._buffer, start, start + 40))
         return MAX_SENTENCE + 1, None
 
-    def _not_one(self, at: int, end: int, counter: str, why: str) -> tuple[int, None]:
+    def _skip_false_sentence(self, start: int, end: int, counter: str, why: str) -> tuple[int, None]:
         """Skip what looked like the beginning of a sentence and is none. A sentence that begins with ! may be inside it."""
         buffer = self._buffer
-        for hidden in _ENCAPSULATED.finditer(buffer, at + 1, end):
+        for hidden in _ENCAPSULATED.finditer(buffer, start + 1, end):
             end = hidden.start()  # the last one: whatever is before it was broken off, too
-        if _ADDRESS.match(buffer, at + 1, end):
-            self._tally.add(counter, 1, b"", _shown(buffer, at, min(end, at + 70)) + why)
+        if _ADDRESS.match(buffer, start + 1, end):
+            self._tally.add(counter, 1, b"", _shown(buffer, start, min(end, start + 70)) + why)
         else:
-            self._skipped += _noise(buffer, at, end)
+            self._skipped += _noise_bytes(buffer, start, end)
         self._next_tag_us = None
-        return self._false(at, end - at), None
+        return self._skip_false_start(start, end - start), None
 
-    def _tag(self, at: int) -> tuple[int, None]:
+    def _take_tag_block(self, start: int) -> tuple[int, None]:
+        """Keep the time of a tag block for the sentence behind it."""
         buffer = self._buffer
-        match = _TAG.match(buffer, at)
+        match = _TAG.match(buffer, start)
         if match is None:
-            if _TAG_BEGUN.match(buffer, at):
+            if _TAG_BEGUN.match(buffer, start):
                 return 0, None
         elif int(match.group(2), 16) == _xor(match.group(1)):
             if tag_time := _TAG_TIME.search(match.group(1)):
                 number = int(tag_time.group(1))
                 self._next_tag_us = number * (1_000 if number > 100_000_000_000 else 1_000_000)
-            return match.end() - at, None
+            return match.end() - start, None
         else:
-            self._tally.add("bad_checksum", 1, b"", _shown(buffer, at, match.end()))
-            return match.end() - at, None
+            self._tally.add("bad_checksum", 1, b"", _shown(buffer, start, match.end()))
+            return match.end() - start, None
         self._skipped += 1
-        return self._false(at, 1), None
+        return self._skip_false_start(start, 1), None
 
-    def _ubx(self, at: int) -> tuple[int, bytes | None]:
+    def _take_ubx(self, start: int) -> tuple[int, bytes | None]:
+        """A UBX frame is whole when its length and its Fletcher sum agree."""
         buffer = self._buffer
-        if len(buffer) - at < 6:
+        if len(buffer) - start < 6:
             return 0, None
-        length = int.from_bytes(buffer[at + 4 : at + 6], "little")
+        length = int.from_bytes(buffer[start + 4 : start + 6], "little")
         if length > MAX_UBX:
-            self._tally.add("bad_length", 1, bytes(buffer[at : at + 16]), f"{length} bytes")
+            self._tally.add("bad_length", 1, bytes(buffer[start : start + 16]), f"{length} bytes")
             self._skipped += 2
-            return self._false(at, 2), None
-        if self._overtaken(at, length + 8):
+            return self._skip_false_start(start, 2), None
+        if self._hides_whole_messages(start, length + 8):
             return 2, None
-        if len(buffer) - at < length + 8:
+        if len(buffer) - start < length + 8:
             return 0, None
-        frame = bytes(buffer[at : at + length + 8])
+        frame = bytes(buffer[start : start + length + 8])
         if _fletcher(frame[2:-2]) != int.from_bytes(frame[-2:], "big"):
             self._tally.add("bad_checksum", 1, frame[:16])
-            return self._false(at, 2, length), None
+            return self._skip_false_start(start, 2, length), None
         return length + 8, frame
 
-    def _overtaken(self, at: int, length: int) -> bool:
-        """Whether there are whole messages inside the long binary frame at ``at``, so that its length must be wrong."""
+    def _hides_whole_messages(self, start: int, length: int) -> bool:
+        """Whether there are whole messages inside the long binary frame at ``start``, so that its length must be wrong."""
         if length <= CLAIM:
             return False
         buffer = self._buffer
-        stop = min(len(buffer), at + length)
+        stop = min(len(buffer), start + length)
         place, seen = self._inside
-        while seen < WITNESSES and not self._effort.tired(self._base + at):
-            witness = _WITNESS.search(buffer, at + place, stop)
+        while seen < WITNESSES and not self._effort.tired(self._base + start):
+            witness = _WITNESS.search(buffer, start + place, stop)
             if witness is None:
-                place = max(place, stop - at - 240)  # a witness is shorter
+                place = max(place, stop - start - 240)  # a witness is shorter
                 break
-            place = witness.start() - at
+            place = witness.start() - start
             begin, first = witness.start(), buffer[witness.start()]
             size, good = 0, False
             if first == 0xB5:
-                if begin + 6 > min(len(buffer), at + length):
-                    if len(buffer) < at + length:
+                if begin + 6 > min(len(buffer), start + length):
+                    if len(buffer) < start + length:
                         break
                 else:
                     size = int.from_bytes(buffer[begin + 4 : begin + 6], "little") + 8
-                if begin + size > at + length:
+                if begin + size > start + length:
                     size = 0
                 elif begin + size > len(buffer):
                     break
@@ -242,43 +249,44 @@ class Messages:
                 seen += 1
                 place += size
             else:
-                self._effort.failed(self._base + at, size)
+                self._effort.failed(self._base + start, size)
                 place += 1
         self._inside = place, seen
         if seen < WITNESSES:
             return False
-        self._tally.add("bad_length", 1, bytes(buffer[at : at + 16]), "whole messages are inside it")
+        self._tally.add("bad_length", 1, bytes(buffer[start : start + 16]), "whole messages are inside it")
         return True
 
-    def _rtcm(self, at: int) -> tuple[int, None]:
+    def _take_rtcm(self, start: int) -> tuple[int, None]:
+        """Pass over an RTCM frame with the right checksum, which is counted and never given."""
         buffer = self._buffer
-        if len(buffer) - at < 5:
+        if len(buffer) - start < 5:
             return 0, None
-        length = int.from_bytes(buffer[at + 1 : at + 3], "big")
-        number = int.from_bytes(buffer[at + 3 : at + 5], "big") >> 4
+        length = int.from_bytes(buffer[start + 1 : start + 3], "big")
+        number = int.from_bytes(buffer[start + 3 : start + 5], "big") >> 4
         if length < 2 or not (number == 63 or 1000 <= number < 1400 or number >= 4000):  # other numbers are not given out
             self._skipped += 1
-            return self._false(at, 1), None
-        if self._overtaken(at, length + 6):
+            return self._skip_false_start(start, 1), None
+        if self._hides_whole_messages(start, length + 6):
             return 1, None
-        if len(buffer) - at < length + 6:
+        if len(buffer) - start < length + 6:
             return 0, None
-        if _crc24q(buffer[at : at + length + 6]):
-            self._tally.add("bad_checksum", 1, bytes(buffer[at : at + 16]))
-            return self._false(at, 1, length), None
+        if _crc24q(buffer[start : start + length + 6]):
+            self._tally.add("bad_checksum", 1, bytes(buffer[start : start + 16]))
+            return self._skip_false_start(start, 1, length), None
         self._tally.add("rtcm_frames", 1, b"", f"type {number}")
         return length + 6, None
 
 
 _KINDS: dict[int, Callable[[Messages, int], tuple[int, str | bytes | None]]] = {
-    0xB5: Messages._ubx,
-    0xD3: Messages._rtcm,
-    0x5C: Messages._tag,
+    0xB5: Messages._take_ubx,
+    0xD3: Messages._take_rtcm,
+    0x5C: Messages._take_tag_block,
 }
 
 
 @cache
-def _table() -> array[int]:
+def _crc24q_table() -> array[int]:
     """The table of CRC-24Q (RTCM 10403.3 section 4.2, polynomial 0x1864CFB) for two bytes at once: 65,536 entries."""
     table = array("I", [0])
     for bit in range(16):
@@ -292,7 +300,7 @@ def _table() -> array[int]:
 def _crc24q(data: bytearray) -> int:
     """0 for a frame with its checksum. A table is used because each false beginning in noise costs one CRC; libraries took 16
     times longer."""
-    crc, table = 0, _table()
+    crc, table = 0, _crc24q_table()
     even = b"\0" * (len(data) % 2) + data  # zeros in front change nothing
     for pair in struct.unpack(f">{len(even) // 2}H", even):
         crc = (crc << 16 & 0xFFFFFF) ^ table[crc >> 8 ^ pair]
@@ -303,6 +311,6 @@ def _shown(buffer: bytearray, start: int, end: int) -> str:
     return repr(bytes(buffer[start:end]).rstrip())[2:-1]
 
 
-def _noise(buffer: bytearray, start: int, end: int) -> int:
+def _noise_bytes(buffer: bytearray, start: int, end: int) -> int:
     """How many bytes between messages are neither line ends nor blanks."""
     return len(buffer[start:end].translate(None, b"\r\n\0 ")) if end > start else 0

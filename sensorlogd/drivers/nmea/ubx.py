@@ -51,11 +51,13 @@ def of_frame(frame: bytes) -> tuple[Fields, int | None] | None:
 
 def time_of_week_ms(frame: bytes) -> int:
     """The GPS time of the week of a frame that ``of_frame`` knows."""
-    at = 10 if frame[3] == HPPOSLLH else 6
-    return int.from_bytes(frame[at : at + 4], "little")
+    offset = 10 if frame[3] == HPPOSLLH else 6
+    return int.from_bytes(frame[offset : offset + 4], "little")
 
 
 def _utc_us(payload: bytes, number: int) -> int | None:
+    """The UTC in a frame, in microseconds since 1970 and whole milliseconds; None if it holds none, or the receiver does not know
+    it. Raises Nonsense for a date that does not exist."""
     if number == PVT:  # from the year on: date, time, what of them is valid, accuracy, the rest of the second
         year, month, day, hour, minute, second, valid, nano = struct.unpack_from("<H6B4xi", payload, 4)
         is_known = valid & 0x03 == 0x03
@@ -113,10 +115,10 @@ def _fields(payload: bytes, number: int) -> Fields:
     return {name: float(value) for name, value in out.items()}
 
 
-def _position(payload: bytes, at: int) -> dict[str, float]:
+def _position(payload: bytes, offset: int) -> dict[str, float]:
     """Longitude, latitude (1e-7 degrees), height over the ellipsoid and the sea, and two accuracies (mm)."""
-    longitude, latitude, _, sea, across, up = struct.unpack_from("<iiiiII", payload, at)
-    return _judged(latitude / 1e7, longitude / 1e7, sea / MM, across / MM, up / MM)
+    longitude, latitude, _, sea, across, up = struct.unpack_from("<iiiiII", payload, offset)
+    return _believed_position(latitude / 1e7, longitude / 1e7, sea / MM, across / MM, up / MM)
 
 
 def _precise_position(payload: bytes) -> dict[str, float]:
@@ -124,13 +126,14 @@ def _precise_position(payload: bytes) -> dict[str, float]:
     longitude, latitude, _, sea, more_longitude, more_latitude, _, more_sea, across, up = struct.unpack_from(
         "<iiiibbbbII", payload, 8
     )
-    return _judged(
+    return _believed_position(
         (latitude * 100 + more_latitude) / 1e9, (longitude * 100 + more_longitude) / 1e9,
         (sea * 10 + more_sea) / (10 * MM), across / (10 * MM), up / (10 * MM),
     )  # fmt: skip
 
 
-def _judged(latitude: float, longitude: float, altitude: float, across_m: float, up_m: float) -> dict[str, float]:
+def _believed_position(latitude: float, longitude: float, altitude: float, across_m: float, up_m: float) -> dict[str, float]:
+    """The fields of a position. Raises Void for the accuracy of a receiver without a fix."""
     if across_m > UNKNOWN_M:
         raise Void
     return {
