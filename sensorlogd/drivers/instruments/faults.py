@@ -61,13 +61,14 @@ def parse(text: str) -> Fault:
         if key.strip() not in texts:
             raise ValueError(f"fault {name} has no {key.strip()!r}; it has {', '.join(texts)}")
         texts[key.strip()] = value.strip()
-    numbers = {key: _number(name, key, value) for key, value in texts.items()}
+    numbers = {key: _parse_number(name, key, value) for key, value in texts.items()}
     if not 0 <= numbers.get("p", 0) <= 1:
         raise ValueError(f"fault {name}: {texts['p']} is no probability; write a number from 0 to 1")
     return Fault(name, numbers)
 
 
-def _number(name: str, key: str, text: str) -> float:
+def _parse_number(name: str, key: str, text: str) -> float:
+    """A duration in seconds, or any other number. Raises ValueError."""
     try:
         return parse_duration(text) / 1e6 if key in ("for", "pause") else float(text)
     except ValueError as error:
@@ -112,6 +113,8 @@ class Faults:
         return plan
 
     def _apply(self, fault: Fault, plan: Plan, damage: Callable[[bytes], bytes] | None, tail: int) -> None:
+        """Write into the plan what the fault does to the present frame. Counted is what it does to this one; a slow line and a
+        drifting clock are not."""
         numbers, rng = fault.numbers, self._rng
         hit = rng.random() < numbers["p"] if "p" in numbers and fault.name != "bit-errors" else False
         match fault.name:
@@ -134,7 +137,7 @@ class Faults:
                 # Ends in a line end, so that the frame behind it begins where a reader may find it.
                 plan.data = bytes(rng.randrange(128, 256) for _ in range(rng.randint(1, 40))) + b"\r\n" + plan.data
             case "bit-errors" if plan.data is not None:
-                flipped = self._flip(plan.data, numbers["p"], tail)
+                flipped = self._flip_bits(plan.data, numbers["p"], tail)
                 if flipped == plan.data:
                     return
                 plan.data, plan.intact = flipped, False
@@ -142,12 +145,13 @@ class Faults:
                 return
         self.made[fault.name] += 1
 
-    def _flip(self, data: bytes, p: float, tail: int) -> bytes:
+    def _flip_bits(self, data: bytes, p: float, tail: int) -> bytes:
+        """The data with each of its bits flipped with probability ``p``, but for the last ``tail`` bytes."""
         rng = self._rng
         bits = bytearray(data)
-        for at in range(8 * (len(bits) - tail)):
+        for bit in range(8 * (len(bits) - tail)):
             if rng.random() < p:
-                bits[at // 8] ^= 1 << at % 8
+                bits[bit // 8] ^= 1 << bit % 8
         return bytes(bits)
 
     def noise(self, size: int) -> bytes:

@@ -19,8 +19,8 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """``build`` makes what the instrument sends by itself. ``answer`` makes its answer to a question; None: the question was not
-    for it.
+    """An instrument of which only the bytes are real. ``build`` makes what it sends by itself. ``answer`` makes its answer to a
+    question; None: the question was not for it.
 
     build(values, time in µs UTC) -> bytes; answer(request, values) -> bytes | None.
     ``config``: the keys of a sensor that reads it, with {port} in place of the port.

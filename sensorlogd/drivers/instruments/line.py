@@ -13,8 +13,8 @@ SETTLE_S = 0.3  # after somebody has opened the port: programs set it up and thr
 
 
 class Line:
-    """``link``: a symlink that always leads to the present port, removed when it is unplugged. ``wait(s)``: sleep; True
-    means stop. ``plugged(name)`` is called whenever the port has appeared."""
+    """The pty of one pretend instrument. ``link``: a symlink that always leads to the present port, removed when it is unplugged.
+    ``wait(s)``: sleep; True means stop. ``plugged(name)`` is called whenever the port has appeared."""
 
     def __init__(self, link: Path | None, wait: Callable[[float], bool], plugged: Callable[[str], None]) -> None:
         self.link = link
@@ -53,7 +53,7 @@ class Line:
         heard = not self._poll(0, 0) & select.POLLHUP
         if heard and not self._heard:
             self.wait(SETTLE_S)
-            self._drain()
+            self._discard_input()
         self._heard = heard
         return heard
 
@@ -65,13 +65,14 @@ class Line:
         return b""
 
     def write(self, data: bytes, pause_s: float = 0.0) -> bool:
-        """False if not everything was written, because nobody listens any more or a stop was requested."""
-        at = 0
-        while at < len(data):
+        """Write all of ``data``, with a pause after each byte if there is one. False if not everything was written, because
+        nobody listens any more or a stop was requested."""
+        written = 0
+        while written < len(data):
             if self._poll(0, 0) & select.POLLHUP:
                 return False
             try:
-                at += os.write(self._fd, data[at : at + 1] if pause_s else data[at:])
+                written += os.write(self._fd, data[written : written + 1] if pause_s else data[written:])
             except BlockingIOError:
                 if not self._poll(select.POLLOUT, 0.2) & select.POLLOUT and self.wait(0):
                     return False
@@ -92,11 +93,12 @@ class Line:
             self._poll(select.POLLOUT, 0.05)
         return sent
 
-    def _drain(self) -> None:
+    def _discard_input(self) -> None:
         while self.read(0):
             pass
 
     def _poll(self, events: int, timeout_s: float) -> int:
+        """The events of ``poll`` that are there now or within so many seconds; 0 if none is."""
         poll = select.poll()
         poll.register(self._fd, events)
         return dict(poll.poll(timeout_s * 1000)).get(self._fd, 0)

@@ -10,12 +10,12 @@ _PARTICLES = ("pm1_cf1", "pm25_cf1", "pm10_cf1", "pm1", "pm25", "pm10")
 _COUNTS = ("n0_3", "n0_5", "n1_0", "n2_5", "n5_0", "n10_0")  # a tenth of a litre holds a hundred times a cm³
 CHANNELS = {
     **{
-        name: Channel("µg/m³", 1, {"random_walk": {"start": 5 + 3 * at, "step": 1, "low": 0, "high": 500}})
-        for at, name in enumerate(_PARTICLES)
+        name: Channel("µg/m³", 1, {"random_walk": {"start": 5 + 3 * index, "step": 1, "low": 0, "high": 500}})
+        for index, name in enumerate(_PARTICLES)
     },
     **{
-        name: Channel("1/cm³", 0.01, {"random_walk": {"start": 12 / (at + 1), "step": 0.1, "low": 0, "high": 600}})
-        for at, name in enumerate(_COUNTS)
+        name: Channel("1/cm³", 0.01, {"random_walk": {"start": 12 / (index + 1), "step": 0.1, "low": 0, "high": 600}})
+        for index, name in enumerate(_COUNTS)
     },
 }
 

@@ -23,7 +23,7 @@ def _answer_weight(request: bytes, values: Values) -> bytes | None:
     return f"S S {values['weight']:10.2f} g\r\n".encode("ascii")
 
 
-def _flip_last(data: bytes) -> bytes:
+def _flip_last_bit(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
@@ -36,7 +36,7 @@ MHZ19B = Instrument(
     },
     "profile: winsen-mhz19b\nport: {port}\ninterval: 1s\n",
     answer=_answer_co2,
-    damage=_flip_last,
+    damage=_flip_last_bit,
 )
 SICS = Instrument(
     "sics",

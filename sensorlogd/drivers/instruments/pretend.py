@@ -26,7 +26,8 @@ class Counts:
 
 @dataclass(slots=True)
 class Pretend:
-    """``truth(time_us, values)`` is told of every frame that went out as the device meant it. ``fixed``: channels with one value."""
+    """A pretend instrument on its line. ``truth(time_us, values)`` is told of every frame that went out as the device meant it.
+    ``fixed``: channels with one value."""
 
     instrument: Instrument
     line: Line
@@ -56,17 +57,18 @@ class Pretend:
                 if end is not None and now >= end:
                     return
                 if now < due:
-                    self._between(min(due, end or due) - now)
+                    self._wait_or_answer(min(due, end or due) - now)
                     continue
                 due = max(due + self.interval_us / 1e6, now - 1.0)
-                self._next()
+                self._draw_values()
                 if self.instrument.build is not None:
-                    self._send(started)
+                    self._send_reading(started)
         finally:
             self.line.wait(LINGER_S)
             self.line.unplug()
 
-    def _between(self, for_s: float) -> None:
+    def _wait_or_answer(self, for_s: float) -> None:
+        """Wait until the next values are due; an instrument that is asked answers at most one question meanwhile."""
         if self.instrument.answer is None:
             self.line.wait(for_s)
             return
@@ -80,25 +82,27 @@ class Pretend:
             request += more
         answer = self.instrument.answer(request, self._values)
         if answer is not None:
-            self._out(answer, time.time_ns() // 1000)
+            self._send_with_faults(answer, time.time_ns() // 1000)
 
-    def _next(self) -> Values:
+    def _draw_values(self) -> Values:
+        """Draw the next values, at the resolution of the protocol."""
         raw = {name: source.values(1)[0] or 0.0 for name, source in self._sources.items()}
         self._values = self.instrument.rounded({**raw, **self.fixed})
         return self._values
 
-    def _send(self, started: float) -> None:
+    def _send_reading(self, started: float) -> None:
         assert self.instrument.build is not None
         if not self.line.is_heard():
             self.counts.unheard += 1
             return
         now_us = time.time_ns() // 1000
         drift = self.faults.drifted(round((time.monotonic() - started) * 1e6))
-        self._out(self.instrument.build(self._values, now_us + drift), now_us)
+        self._send_with_faults(self.instrument.build(self._values, now_us + drift), now_us)
 
-    def _out(self, frame: bytes, now_us: int) -> None:
+    def _send_with_faults(self, frame: bytes, now_us: int) -> None:
+        """Send one frame, unless a fault keeps it back, and count what became of it. ``now_us``: when its values were true."""
         plan = self.faults.plan(frame, self.instrument.damage, self.instrument.tail)
-        self._trouble(plan)
+        self._interrupt(plan)
         if plan.data is None or not self.line.is_heard():
             self.counts.damaged += plan.data is None
             self.counts.unheard += plan.data is not None
@@ -111,7 +115,8 @@ class Pretend:
         else:
             self.counts.damaged += 1
 
-    def _trouble(self, plan: Plan) -> None:
+    def _interrupt(self, plan: Plan) -> None:
+        """Be silent, babble, or be unplugged and plugged in again, as planned before the frame."""
         if plan.silent_s:
             self.line.wait(plan.silent_s)
         if plan.babble_s:
@@ -121,9 +126,9 @@ class Pretend:
             self.line.unplug()
             self.line.wait(plan.away_s)
             self.line.plug()
-            self._until_heard()
+            self._wait_until_heard()
 
-    def _until_heard(self) -> None:
+    def _wait_until_heard(self) -> None:
         """Wait until a program has the port open, because frames sent to nobody would be lost. A program that reconnects gets the
         time for it."""
         while not self.line.is_heard() and not self.line.wait(0.05):
