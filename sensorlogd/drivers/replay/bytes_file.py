@@ -17,7 +17,7 @@ FIRST_LINE_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``at_us``: since 1970 if ``absolute``, else from an unknown origin."""
+    """Bytes that are played at once. ``at_us``: when they came, since 1970 if ``absolute``, else from an unknown origin."""
 
     at_us: int
     data: bytes
@@ -29,12 +29,12 @@ def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
     with path.open("rb") as file:
         first = file.readline(FIRST_LINE_BYTES)
     if looks_like_one(first.decode("utf-8", "replace")):
-        yield from _recorded(path, count)
+        yield from _recorded_pieces(path, count)
     else:
-        yield from _raw(path, options)
+        yield from _raw_pieces(path, options)
 
 
-def _recorded(path: Path, count: Count) -> Generator[Piece]:
+def _recorded_pieces(path: Path, count: Count) -> Generator[Piece]:
     """The pieces of a recording. Its first entry says whether the times have a date."""
     start_us: int | None = None
     dated: bool | None = None
@@ -59,7 +59,8 @@ def _recorded(path: Path, count: Count) -> Generator[Piece]:
                 yield Piece((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
 
 
-def _raw(path: Path, options: PortOptions) -> Generator[Piece]:
+def _raw_pieces(path: Path, options: PortOptions) -> Generator[Piece]:
+    """The bytes of the file in pieces of CHUNK_S, with the times at which the line would have brought them."""
     bits = 1 + options.bytesize + (options.parity != "none") + options.stopbits
     size = max(round(options.baudrate / bits * CHUNK_S), 1)
     per_byte_us = 1e6 * bits / options.baudrate

@@ -46,6 +46,8 @@ class ReplayDriver(Driver):
             )
 
     def _begin_lap(self) -> None:
+        """Open the file anew and read its first item; time counts from now. Raises DriverError for a file that cannot be
+        understood."""
         self.close()
         path, count = Path(self.options.file), self.context.count
         if isinstance(self.options, ReplayOptions):
@@ -58,12 +60,13 @@ class ReplayDriver(Driver):
             self._gap_us = (self.options.gap or GAP_US) if by_silence else math.inf
         self._lap_began = time.monotonic()
         self._number = 0
-        self._next = self._take()
+        self._next = self._read_item()
         self._first_us = self._last_us = 0 if self._next is None else self._offset_us(self._next)
         self._stamped_us, self._same = -1, 0
         self._heard_us = self._first_us
 
-    def _take(self) -> Piece | Row | None:
+    def _read_item(self) -> Piece | Row | None:
+        """The next item of the file; None at its end. Raises DriverError for a file that cannot be understood."""
         assert self._items is not None
         try:
             return next(self._items, None)
@@ -72,7 +75,7 @@ class ReplayDriver(Driver):
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         if self._next is None:
-            self._end_of_file()
+            self._begin_again()
         assert self._next is not None
         wait = self._due(self._next) - time.monotonic()
         if wait > 0 and (self.context.wait(min(wait, max(timeout_s, 0))) or wait > timeout_s):
@@ -87,14 +90,14 @@ class ReplayDriver(Driver):
                 batches.append(batch)
             self._number += 1
             self._last_us = self._offset_us(item)
-            self._next = self._take()
+            self._next = self._read_item()
             if self._next is None and self._decoder is not None and not math.isinf(self._gap_us):
                 at_us = self._original_us(item)
-                silence = self._as_recorded(self._decoder.idle(self.context.now_us() if at_us is None else at_us), at_us)
+                silence = self._stamp_as_recorded(self._decoder.idle(self.context.now_us() if at_us is None else at_us), at_us)
                 batches += [silence] if silence is not None else []
-        return _joined(batches) if batches else []
+        return _join(batches) if batches else []
 
-    def _end_of_file(self) -> None:
+    def _begin_again(self) -> None:
         """Begin again from the start, or raise EndOfData."""
         if isinstance(self._decoder, LineDecoder) and self._decoder.lines.pending:
             self.context.count("unfinished_lines", 1, "")
@@ -132,6 +135,7 @@ class ReplayDriver(Driver):
         return item.at_us
 
     def _play(self, item: Piece | Row) -> Batch | None:
+        """The samples that an item gives now, those that the silence before it has ended included; None if it gives none."""
         original_us = self._original_us(item)
         at_us = self.context.now_us() if original_us is None else original_us
         if isinstance(item, Row):
@@ -142,10 +146,11 @@ class ReplayDriver(Driver):
         self._heard_us = item.at_us
         batch = self._decoder.feed(item.data, at_us)
         if silence is not None:
-            batch = silence if batch is None else _joined([silence, batch])
-        return self._as_recorded(batch, original_us)
+            batch = silence if batch is None else _join([silence, batch])
+        return self._stamp_as_recorded(batch, original_us)
 
-    def _as_recorded(self, batch: Batch | None, original_us: int | None) -> Batch | None:
+    def _stamp_as_recorded(self, batch: Batch | None, original_us: int | None) -> Batch | None:
+        """Put the batch under the time at which it was recorded, if that is known; times that the device gave itself stay."""
         if batch is None or original_us is None or (batch.device_time and batch.stamps is None):
             return batch
         at_us = original_us
@@ -168,7 +173,7 @@ class ReplayDriver(Driver):
         self._items, self._next, self._decoder = None, None, None
 
 
-def _joined(batches: list[Batch]) -> Batch:
+def _join(batches: list[Batch]) -> Batch:
     """One batch of all rows in order. All batches of a file have times of the same kind."""
     if len(batches) == 1:
         return batches[0]

@@ -15,7 +15,7 @@ from sensorlogd.drivers.serial.options import LineChannel, SerialOptions, TimeOp
 from sensorlogd.stamping.judging import TimeLimits
 
 
-def _pace(value: Any) -> Any:
+def _parse_pace(value: Any) -> Any:
     """How many times faster than in real time; infinite for ``fast``."""
     if value == "real":
         return 1.0
@@ -30,7 +30,9 @@ def _pace(value: Any) -> Any:
     return factor
 
 
-Pace = Annotated[float, BeforeValidator(_pace), WithJsonSchema({"type": ["string", "number"], "examples": ["real", "fast", 10]})]
+Pace = Annotated[
+    float, BeforeValidator(_parse_pace), WithJsonSchema({"type": ["string", "number"], "examples": ["real", "fast", 10]})
+]
 
 
 class ReplayKeys(SensorOptions):
@@ -97,7 +99,7 @@ class ReplayOptions(ReplayKeys):
         return ReplayOptions
 
     @model_validator(mode="after")
-    def _timed(self) -> Self:
+    def _interval_above_zero(self) -> Self:
         if self.interval is not None and not self.interval:
             raise ValueError("interval: between rows of a file without times; must be more than 0")
         return self

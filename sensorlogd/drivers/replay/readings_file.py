@@ -29,7 +29,7 @@ class BadRow(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``at_us``: None where the file has no times."""
+    """One row of the file. ``at_us``: its time, None where the file has no times."""
 
     at_us: int | None
     values: dict[str, float]
@@ -47,7 +47,7 @@ def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
             try:
                 if isinstance(cells, str):
                     raise BadRow(cells)
-                row = _row(cells, read_time, options.sensor, wanted)
+                row = _parse_row(cells, read_time, options.sensor, wanted)
             except (BadRow, BadLine) as bad:
                 count("bad_rows", 1, f"line {number}: {bad}"[:150])
                 continue
@@ -78,6 +78,7 @@ def _csv_rows(lines: Iterable[str], separator: str, path: Path) -> Iterator[tupl
 
 
 def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    """The number of each line that is not empty, with its values as texts, or with what is wrong with it."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -91,21 +92,22 @@ def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, Mapping[str, str] | 
         yield number, {name: "" if value is None else str(value) for name, value in found.items()}
 
 
-def _row(
+def _parse_row(
     cells: Mapping[str, str], read_time: Callable[[Mapping[str, str]], int | None], sensor: str | None, wanted: set[str]
 ) -> Row | None:
+    """The wanted values of a row, in the long form or with a column a channel; None if it has none. Raises BadRow, BadLine."""
     if "channel" in cells and "value" in cells:
         name = cells["channel"] if sensor is not None else ".".join(filter(None, (cells.get("sensor"), cells["channel"])))
         if (sensor is not None and cells.get("sensor") != sensor) or name not in wanted:
             return None
-        value = _number(cells["value"])
+        value = _parse_number(cells["value"])
         values = {name: math.nan if value is None else value}
     else:
-        values = {name: value for name in wanted if name in cells and (value := _number(cells[name])) is not None}
+        values = {name: value for name in wanted if name in cells and (value := _parse_number(cells[name])) is not None}
     return Row(read_time(cells), values) if values else None
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     """The number in a cell: None if it is empty, NaN for a text that means 'no value'. Raises BadRow."""
     text = text.strip()
     if not text:
@@ -119,6 +121,8 @@ def _number(text: str) -> float | None:
 
 
 def _time_reader(options: ReplayOptions) -> Callable[[Mapping[str, str]], int | None]:
+    """A function that reads the time of a row (µs since 1970): as ``time:`` says, else from the first of TIME_COLUMNS; None if
+    there is none. It raises BadRow, BadLine."""
     if options.time is not None:
         device = DeviceTime(options.time)
 
