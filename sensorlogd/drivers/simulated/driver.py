@@ -24,7 +24,7 @@ class SimulatedChannel(ChannelOptions):
 
 
 class SimulatedOptions(SensorOptions):
-    """interval 0s: as fast as possible. batch: samples per hand-over."""
+    """Keys of ``driver: simulated``."""
 
     interval: DurationUs = Field(1_000_000, ge=0, le=86_400_000_000, description="time between samples; 0s: as fast as possible")
     batch: int = Field(1, ge=1, le=100_000, description="samples per hand-over")

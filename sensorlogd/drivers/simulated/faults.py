@@ -22,7 +22,7 @@ class Episode(Section):
     length: DurationUs = Field(0, ge=0, description="how long it lasts; 0s is one sample")
 
     @model_validator(mode="after")
-    def _begins(self) -> Episode:
+    def _p_or_every(self) -> Episode:
         if bool(self.p) == (self.every is not None):
             raise ValueError("needs either p: (a probability) or every: (a duration)")
         return self
@@ -42,7 +42,7 @@ class Drift(Section):
 
 
 class FaultOptions(Section):
-    """Each is optional."""
+    """What goes wrong in a channel; each is optional."""
 
     spike: Spike | None = None
     stuck: Episode | None = Field(None, description="the last value again and again")
@@ -52,12 +52,12 @@ class FaultOptions(Section):
 
 
 class Faults:
-    """Of one channel."""
+    """The faults of one channel, sample by sample."""
 
     def __init__(self, options: FaultOptions, seed: str, interval_us: int) -> None:
         self.options = options
         self.interval_us = interval_us or 1_000
-        self._at = 0
+        self._index = 0
         self._last: float | None = None
         self._episodes = {
             name: _Running(episode, random.Random(f"{seed}/{name}"), self.interval_us)
@@ -67,11 +67,12 @@ class Faults:
 
     def applied(self, values: list[float | None]) -> list[float | None]:
         """The values with what goes wrong; None where there is a gap."""
-        return [self._one(value) for value in values]
+        return [self._next_value(value) for value in values]
 
-    def _one(self, value: float | None) -> float | None:
-        at_us = self._at * self.interval_us
-        self._at += 1
+    def _next_value(self, value: float | None) -> float | None:
+        """What becomes of the next sample's value: None in a gap, NaN for a reading without a value."""
+        at_us = self._index * self.interval_us
+        self._index += 1
         on = {name: episode.step(at_us) for name, episode in self._episodes.items()}
         drift = self.options.drift
         if value is not None and drift is not None and at_us >= drift.after:

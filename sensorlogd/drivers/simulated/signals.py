@@ -112,7 +112,7 @@ class SignalChoice(Section):
         return data
 
     @model_validator(mode="after")
-    def _one(self) -> SignalChoice:
+    def _exactly_one(self) -> SignalChoice:
         given = sorted(self.model_fields_set)
         if len(given) != 1:
             known = ", ".join(type(self).model_fields)
@@ -138,13 +138,13 @@ class Source(ABC):
 
     def values(self, n: int) -> list[float | None]:
         """The next ``n`` values."""
-        found = self._next(self.at, n)
+        found = self._values_from(self.at, n)
         self.at += n
         return found
 
     @abstractmethod
-    def _next(self, at: int, n: int) -> list[float | None]:
-        """Values number ``at`` to ``at + n - 1``."""
+    def _values_from(self, first: int, n: int) -> list[float | None]:
+        """Values number ``first`` to ``first + n - 1``."""
 
     def _noisy(self, values: list[float | None], stddev: float) -> list[float | None]:
         if not stddev:
@@ -154,7 +154,7 @@ class Source(ABC):
 
 
 class _Constant(Source):
-    def _next(self, at: int, n: int) -> list[float | None]:
+    def _values_from(self, first: int, n: int) -> list[float | None]:
         return [self.options.value] * n
 
 
@@ -174,16 +174,17 @@ class _Periodic(Source):
         return int(self.options.period)
 
     def _value(self, t_us: int) -> float:
+        """The value at ``t_us`` microseconds within the period."""
         raise LookupError
 
-    def _next(self, at: int, n: int) -> list[float | None]:
+    def _values_from(self, first: int, n: int) -> list[float | None]:
         table = self.table
         if not table:
             interval, period, value = self.interval_us, self._period_us(), self._value
-            return [value(k * interval % period) for k in range(at, at + n)]
+            return [value(k * interval % period) for k in range(first, first + n)]
         length = len(table)
-        first = at % length
-        found = table[first : first + n]
+        begin = first % length
+        found = table[begin : begin + n]
         while len(found) < n:
             found += table[: n - len(found)]
         return found
@@ -194,8 +195,8 @@ class _Sine(_Periodic):
         o = self.options
         return float(o.offset + o.amplitude * math.sin(2 * math.pi * (t_us / o.period + o.phase)))
 
-    def _next(self, at: int, n: int) -> list[float | None]:
-        return self._noisy(super()._next(at, n), self.options.noise)
+    def _values_from(self, first: int, n: int) -> list[float | None]:
+        return self._noisy(super()._values_from(first, n), self.options.noise)
 
 
 class _Square(_Periodic):
@@ -219,8 +220,8 @@ class _Diurnal(_Periodic):
         day = (self.start_us + t_us) % 86_400_000_000 / 86_400_000_000
         return float(o.offset - o.amplitude * math.cos(2 * math.pi * (day - 0.125)))
 
-    def _next(self, at: int, n: int) -> list[float | None]:
-        return self._noisy(super()._next(at, n), self.options.noise)
+    def _values_from(self, first: int, n: int) -> list[float | None]:
+        return self._noisy(super()._values_from(first, n), self.options.noise)
 
 
 class _RandomWalk(Source):
@@ -228,7 +229,7 @@ class _RandomWalk(Source):
         super().__init__(*arguments)
         self.value = self.options.start
 
-    def _next(self, at: int, n: int) -> list[float | None]:
+    def _values_from(self, first: int, n: int) -> list[float | None]:
         o, value, gauss = self.options, self.value, self.rng.gauss
         found: list[float | None] = []
         for _ in range(n):
@@ -239,17 +240,17 @@ class _RandomWalk(Source):
 
 
 class _Noise(Source):
-    def _next(self, at: int, n: int) -> list[float | None]:
+    def _values_from(self, first: int, n: int) -> list[float | None]:
         gauss, mean, stddev = self.rng.gauss, self.options.mean, self.options.stddev
         return [gauss(mean, stddev) for _ in range(n)]
 
 
 class _Counter(Source):
-    def _next(self, at: int, n: int) -> list[float | None]:
+    def _values_from(self, first: int, n: int) -> list[float | None]:
         o = self.options
         if o.wrap is None:
-            return [o.start + k * o.step for k in range(at, at + n)]
-        return [math.fmod(o.start + k * o.step, o.wrap) for k in range(at, at + n)]
+            return [o.start + k * o.step for k in range(first, first + n)]
+        return [math.fmod(o.start + k * o.step, o.wrap) for k in range(first, first + n)]
 
 
 _SOURCES: dict[str, type[Source]] = {
