@@ -31,10 +31,10 @@ class BadFrame(ValueError):
 
 def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
     """A function that reads one field. It raises BadFrame for content that the options do not allow."""
-    raw = _raw(name, options, options.byte_order or byte_order)
+    raw = _raw_reader(name, options, options.byte_order or byte_order)
     missing = options.no_value()
-    lost = [_condition(condition) for condition in _several(options.missing_if)]
-    factors = [_lookup(name, lookup) for lookup in _several(options.scale_by)]
+    lost = [_condition(condition) for condition in _as_tuple(options.missing_if)]
+    factors = [_lookup(name, lookup) for lookup in _as_tuple(options.scale_by)]
     negative = _condition(options.negative_if) if options.negative_if else None
     table, scale, offset = options.map, options.scale, options.offset
     by = divisor(scale)
@@ -64,7 +64,7 @@ def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
 def variants(options: Iterable[Variant], byte_order: str) -> list[tuple[Callable[[Frame], bool], dict[str, Read]]]:
     """For each variant: whether a frame is of that kind, and the readers of its fields."""
     return [
-        (_all([_condition(condition) for condition in _several(variant.when)]), readers(variant.fields, byte_order))
+        (_all_fulfilled([_condition(condition) for condition in _as_tuple(variant.when)]), readers(variant.fields, byte_order))
         for variant in options
     ]
 
@@ -74,16 +74,17 @@ def readers(fields: Mapping[str, FieldOptions], byte_order: str) -> dict[str, Re
     return {name: reader(name, options, byte_order) for name, options in fields.items()}
 
 
-def _several(entry: Any) -> tuple[Any, ...]:
+def _as_tuple(entry: Any) -> tuple[Any, ...]:
     return () if entry is None else entry if isinstance(entry, tuple) else (entry,)
 
 
-def _all(conditions: list[Callable[[Frame], bool]]) -> Callable[[Frame], bool]:
+def _all_fulfilled(conditions: list[Callable[[Frame], bool]]) -> Callable[[Frame], bool]:
     return lambda frame: all(condition(frame) for condition in conditions)
 
 
 def _condition(options: Condition) -> Callable[[Frame], bool]:
-    at, mask = options.at, options.mask
+    """A function that tells whether a frame fulfils the condition; one that does not reach so far does not."""
+    index, mask = options.at, options.mask
     wanted = None
     if options.any_of is not None:
         wanted = frozenset(options.any_of)
@@ -91,37 +92,41 @@ def _condition(options: Condition) -> Callable[[Frame], bool]:
         wanted = frozenset((options.equals,))
 
     def fulfilled(frame: Frame) -> bool:
-        if not -len(frame) <= at < len(frame):
+        if not -len(frame) <= index < len(frame):
             return False
-        found = frame[at] & mask
+        found = frame[index] & mask
         return found != 0 if wanted is None else found in wanted
 
     return fulfilled
 
 
 def _lookup(name: str, options: Lookup) -> Callable[[Frame, float], float]:
-    at, mask = options.at, options.mask
+    """A function that scales a value by the factor that a byte of the frame selects. It raises BadFrame for a byte that is not in
+    the table, or not in the frame."""
+    index, mask = options.at, options.mask
     table = {raw: (factor, divisor(factor)) for raw, factor in options.table.items()}
 
     def scaled(frame: Frame, value: float) -> float:
-        if not -len(frame) <= at < len(frame):
-            raise BadFrame(f"{name}: the frame has no byte {at}")
-        found = frame[at] & mask
+        if not -len(frame) <= index < len(frame):
+            raise BadFrame(f"{name}: the frame has no byte {index}")
+        found = frame[index] & mask
         if found not in table:
-            raise BadFrame(f"{name}: {found:#x} in byte {at} is not in its table")
+            raise BadFrame(f"{name}: {found:#x} in byte {index} is not in its table")
         factor, by = table[found]
         return value * factor if by is None else value / by
 
     return scaled
 
 
-def _raw(name: str, options: FieldOptions, byte_order: str) -> Read:
-    at, size, kind = options.at, options.size(), options.type
+def _raw_reader(name: str, options: FieldOptions, byte_order: str) -> Read:
+    """A function that reads the number of a field before any scale. It raises BadFrame for bytes that are no number of the
+    field's type and do not mean "no value"."""
+    index, size, kind = options.at, options.size(), options.type
     if kind == "lcd7":
         size *= 2
 
     def cut(frame: Frame) -> bytes | None:
-        start = at if at >= 0 else len(frame) + at
+        start = index if index >= 0 else len(frame) + index
         return frame[start : start + size] if start >= 0 and start + size <= len(frame) else None
 
     convert = _converter(name, options, byte_order)
@@ -140,6 +145,7 @@ def _raw(name: str, options: FieldOptions, byte_order: str) -> Read:
 
 
 def _converter(name: str, options: FieldOptions, byte_order: str) -> Callable[[bytes], float]:
+    """A function that makes a number of the bytes of one field. It raises BadFrame where they are none."""
     kind = options.type
     if (kind, byte_order) in _FLOATS:
         unpack = struct.Struct(_FLOATS[kind, byte_order]).unpack
@@ -180,6 +186,7 @@ def _digits(piece: bytes) -> float:
 
 
 def _ascii(piece: bytes) -> float:
+    """A decimal number in text; NaN for blanks. Raises ValueError."""
     if not piece.strip():
         return math.nan
     if not NUMBER.fullmatch(piece):
@@ -188,6 +195,7 @@ def _ascii(piece: bytes) -> float:
 
 
 def _hex(piece: bytes) -> float:
+    """A hexadecimal number in text; NaN for blanks. Raises ValueError."""
     text = piece.strip()
     if not text:
         return math.nan

@@ -100,7 +100,7 @@ class FieldOptions(Section):
     map: Mapping[Int, Finite] | None = Field(None, description="raw number -> value; a frame with any other is bad")
 
     @model_validator(mode="after")
-    def _complete(self) -> FieldOptions:
+    def _known_type(self) -> FieldOptions:
         if self.type not in _TYPES and self.type not in ("bcd", "digits", "ascii", "hex", "lcd7"):
             raise ValueError(f"type: unknown {self.type!r}; known: {', '.join(_TYPES)}, bcd, digits, ascii, hex, lcd7")
         if self.type not in _TYPES and self.length is None:
@@ -148,7 +148,7 @@ class FrameChecksum(Section):
     byte_order: ByteOrder | None = None
 
     @model_validator(mode="after")
-    def _known(self) -> FrameChecksum:
+    def _known_checksum(self) -> FrameChecksum:
         if self.type == "sum_modulo":
             if self.modulo is None:
                 raise ValueError("type: sum_modulo needs modulo:")
@@ -245,7 +245,7 @@ class BlockFormat(Section):
     max_block: Int = Field(4096, ge=64, le=65536)
 
     @model_validator(mode="after")
-    def _bounded(self) -> BlockFormat:
+    def _ended(self) -> BlockFormat:
         if (self.last is None) == (self.begin is None):
             raise ValueError("type: block needs either last: (key of the checksum's line) or begin: and end:")
         if self.begin is not None and not self.end:

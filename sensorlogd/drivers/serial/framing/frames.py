@@ -17,14 +17,14 @@ Count = Callable[[str, int, str], None]
 
 
 class FrameDecoder:
-    """``feed`` gives the samples of the frames that ``data`` completes; ``wanted``: the fields to read."""
+    """Decodes binary frames. ``feed`` gives the samples of the frames that ``data`` completes; ``wanted``: the fields to read."""
 
     def __init__(self, options: FrameFormat, wanted: set[str], count: Count, *, midway: bool = False) -> None:
         self.count = count
         self.options = options
         self.frames = Frames(options, count, midway=midway)
-        self._fields = _only(readers(options.fields, options.byte_order), wanted)
-        self._variants = [(fits, _only(fields, wanted)) for fits, fields in variants(options.variants, options.byte_order)]
+        self._fields = _only_wanted(readers(options.fields, options.byte_order), wanted)
+        self._variants = [(fits, _only_wanted(fields, wanted)) for fits, fields in variants(options.variants, options.byte_order)]
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
         """None if no frame is complete."""
@@ -42,6 +42,8 @@ class FrameDecoder:
         return Batch([now_us] * len(rows), {name: [row.get(name) for row in rows] for name in names})
 
     def _row(self, frame: bytes) -> dict[str, float] | None:
+        """The wanted fields of a frame, as far as it reaches; None, and counted, for a bad one and for one of which nothing is
+        known."""
         wanted = self._fields
         if self._variants:
             for fits, fields in self._variants:
@@ -62,7 +64,7 @@ class FrameDecoder:
             return None
 
 
-def _only(fields: dict[str, Read], wanted: set[str]) -> dict[str, Read]:
+def _only_wanted(fields: dict[str, Read], wanted: set[str]) -> dict[str, Read]:
     return {name: read for name, read in fields.items() if name in wanted}
 
 

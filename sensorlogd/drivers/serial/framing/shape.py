@@ -6,7 +6,7 @@ from sensorlogd.drivers.serial.framing.frame_options import FrameFormat, LengthF
 
 
 class Shape:
-    """``whole`` and ``flaw`` judge the bytes of one frame."""
+    """What a format says of the bytes of a frame. ``flaw`` judges one."""
 
     def __init__(self, options: FrameFormat) -> None:
         self.options = options
@@ -30,8 +30,8 @@ class Shape:
         """The length of the whole frame at ``start``, from its length field."""
         field = self.field
         assert field is not None
-        at = start + field.at
-        return int.from_bytes(data[at : at + field.size()], self._order) * field.times + field.plus
+        begin = start + field.at
+        return int.from_bytes(data[begin : begin + field.size()], self._order) * field.times + field.plus
 
     def flaw(self, frame: bytes) -> str | None:
         """What is wrong with the frame: None if nothing is, "" if it needs no words."""
@@ -44,11 +44,11 @@ class Shape:
         options = self.options.checksum
         assert options is not None
         width = self.check.width
-        at = options.at if options.at is not None else -self.footer_bytes - width
-        at = at if at >= 0 else len(frame) + at
-        stop = at if options.stop is None else options.stop if options.stop >= 0 else len(frame) + options.stop
-        if at < 0 or at + width > len(frame) or stop < options.start:
+        start = options.at if options.at is not None else -self.footer_bytes - width
+        start = start if start >= 0 else len(frame) + start
+        stop = start if options.stop is None else options.stop if options.stop >= 0 else len(frame) + options.stop
+        if start < 0 or start + width > len(frame) or stop < options.start:
             return "has no room for its checksum"
-        given = int.from_bytes(frame[at : at + width], options.byte_order or self.options.byte_order)
+        given = int.from_bytes(frame[start : start + width], options.byte_order or self.options.byte_order)
         expected = self.check.compute(frame[options.start : stop])
         return None if given == expected else f"checksum {given:#x}, expected {expected:#x}"

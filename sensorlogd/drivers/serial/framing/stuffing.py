@@ -12,7 +12,7 @@ from sensorlogd.drivers.serial.framing.shape import Shape
 MAX_STUFFED = 2 * MAX_FRAME
 
 
-def _inside(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, counter: str = "bad_frames") -> bytes | None:
+def _good_frame(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, counter: str = "bad_frames") -> bytes | None:
     """``frame`` if it is a good one; otherwise it is counted. ``piece``: the bytes it was made of."""
     why = "byte stuffing"
     if frame is not None:
@@ -39,7 +39,7 @@ class Delimited:
         self.shape = shape
         self.tally = tally
         self._end = b"\xc0" if slip else b"\x7e"
-        self._without = _without_slip if slip else _without_ppp
+        self._unstuff = _unstuff_slip if slip else _unstuff_ppp
         self._rest = bytearray()
         self._too_long = False
         self._first = True  # it may be the tail of a frame that began before we listened
@@ -49,11 +49,11 @@ class Delimited:
         rest = self._rest
         if rest and data.find(self._end) < 0:
             rest += data
-            self._bounded()
+            self._drop_overlong()
             return
         pieces = bytes(rest + data).split(self._end)
         rest[:] = pieces.pop()
-        self._bounded_after(pieces)
+        self._drop_end_of_overlong(pieces)
         for piece in pieces:
             first, self._first = self._first, False
             if not piece:
@@ -62,19 +62,20 @@ class Delimited:
                 self.tally.add("too_long", 1, piece[:24])
             elif first and self._distrusts:
                 self.tally.add("first_partial", 1, piece[:24])
-            elif frame := _inside(
-                self.shape, self.tally, piece[:24], self._without(piece), "first_partial" if first else "bad_frames"
+            elif frame := _good_frame(
+                self.shape, self.tally, piece[:24], self._unstuff(piece), "first_partial" if first else "bad_frames"
             ):
                 yield frame
-        self._bounded()
+        self._drop_overlong()
 
-    def _bounded_after(self, pieces: list[bytes]) -> None:
-        """The end of what was discarded."""
+    def _drop_end_of_overlong(self, pieces: list[bytes]) -> None:
+        """Throw away the first piece if it is the end of a frame that was too long."""
         if pieces and self._too_long:
             self._too_long = False
             pieces[0] = b""
 
-    def _bounded(self) -> None:
+    def _drop_overlong(self) -> None:
+        """Throw away a frame that has become too long, and what follows up to its end. It is counted once."""
         if self._too_long:
             self._rest.clear()
         elif len(self._rest) > MAX_STUFFED:
@@ -105,37 +106,37 @@ class Dle:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._buffer += data
-        buffer, at = self._buffer, 0
+        buffer, position = self._buffer, 0
         while True:
-            start = buffer.find(b"\x10\x02", at)
+            start = buffer.find(b"\x10\x02", position)
             if start < 0:
-                keep = 1 if buffer.endswith(b"\x10") and len(buffer) > at else 0
-                self._skip(at, len(buffer) - keep)
-                at = len(buffer) - keep
+                keep = 1 if buffer.endswith(b"\x10") and len(buffer) > position else 0
+                self._count_skipped(position, len(buffer) - keep)
+                position = len(buffer) - keep
                 break
-            self._skip(at, start)
-            at = start
+            self._count_skipped(position, start)
+            position = start
             end_match = _DLE_END.match(buffer, start + 2, start + 2 * MAX_STUFFED)
             if end_match is None or end_match.end() - start > MAX_STUFFED:
                 if end_match is None and len(buffer) - start <= MAX_STUFFED:
                     break
                 self.tally.add("too_long", 1, bytes(buffer[start : start + 24]))
-                at = start + MAX_STUFFED
+                position = start + MAX_STUFFED
                 continue
             self._first = False
             following = end_match[1]
             if following == b"\x03":
-                at = end_match.end()
+                position = end_match.end()
                 frame = bytes(buffer[start + 2 : end_match.start(1) - 1]).replace(b"\x10\x10", b"\x10")
-                if _inside(self.shape, self.tally, bytes(buffer[start : start + 24]), frame):
+                if _good_frame(self.shape, self.tally, bytes(buffer[start : start + 24]), frame):
                     yield frame
                 continue
             # A new start inside: the old frame was cut short, the new one is not to be lost with it.
             self.tally.add("cut_short" if following == b"\x02" else "bad_frames", 1, bytes(buffer[start : start + 24]))
-            at = end_match.start(1) - 1 if following == b"\x02" else end_match.end()
-        del buffer[:at]
+            position = end_match.start(1) - 1 if following == b"\x02" else end_match.end()
+        del buffer[:position]
 
-    def _skip(self, start: int, stop: int) -> None:
+    def _count_skipped(self, start: int, stop: int) -> None:
         if stop > start:
             noise = bytes(self._buffer[start : min(stop, start + 16)])
             if self._first:
@@ -147,13 +148,13 @@ class Dle:
         if self._buffer.startswith(b"\x10\x02"):
             self.tally.add("cut_short", 1, bytes(self._buffer[:24]))
         else:
-            self._skip(0, len(self._buffer))
+            self._count_skipped(0, len(self._buffer))
         self._buffer.clear()
         self._first = False
         return iter(())
 
 
-def _without_slip(piece: bytes) -> bytes | None:
+def _unstuff_slip(piece: bytes) -> bytes | None:
     """The data with DB DC replaced by C0 and DB DD by DB (RFC 1055); None if another byte follows DB."""
     parts = piece.split(b"\xdb")
     out = [parts[0]]
@@ -167,7 +168,7 @@ def _without_slip(piece: bytes) -> bytes | None:
     return b"".join(out)
 
 
-def _without_ppp(piece: bytes) -> bytes | None:
+def _unstuff_ppp(piece: bytes) -> bytes | None:
     """The data with 7D and a byte replaced by that byte exclusive-or 20 (RFC 1662)."""
     parts = piece.split(b"\x7d")
     out = [parts[0]]

@@ -20,7 +20,8 @@ CLAIM = 128  # bytes; a lie below that costs less than finding it out
 
 
 class Unescaped:
-    """See ``frames.Splitter``. ``midway``: bytes before the first header belong to a frame that began before the port was opened."""
+    """Finds frames without byte stuffing; see ``frames.Splitter``. ``midway``: bytes before the first header belong to a frame
+    that began before the port was opened."""
 
     def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
         self.shape = shape
@@ -55,33 +56,34 @@ class Unescaped:
         self._owed = 0
 
     def _scan(self, *, ended: bool) -> Iterator[bytes]:
+        """The good frames in the buffer, which is used up to where more bytes are needed. ``ended``: no more will come."""
         buffer, begin, is_counted = self._buffer, 0, False
         while begin < len(buffer):
             start = self._next_start(begin)
             if start > begin:
-                self._skip(begin, start)
+                self._note_skipped(begin, start)
                 begin = start
             length = self._length(start)
             if length is None or start + length > len(buffer):
-                if length and self._overtaken(start, length):
-                    begin += self._none(start, 0, "bad_length", "whole frames are inside it")
+                if length and self._hides_whole_frames(start, length):
+                    begin += self._give_up(start, 0, "bad_length", "whole frames are inside it")
                     continue
                 if not ended or start >= len(buffer):
                     break
-                begin += self._none(start, 0, "" if is_counted else self._unfinished(start))
+                begin += self._give_up(start, 0, "" if is_counted else self._counter_of_unfinished(start))
                 is_counted = True
             elif not length:
-                begin += self._none(start, 0, step=MAX_FRAME if self._headless else 0)
+                begin += self._give_up(start, 0, step=MAX_FRAME if self._headless else 0)
                 self._midway = self._midway or self._headless  # what is left of it is no frame, either
-            elif self._overtaken(start, length):
-                begin += self._none(start, 0, "bad_length", "whole frames are inside it")
-            elif inner := self._restarted(start, length):
-                begin += self._none(start, 0, "cut_short", "another begins before its end", step=inner)
+            elif self._hides_whole_frames(start, length):
+                begin += self._give_up(start, 0, "bad_length", "whole frames are inside it")
+            elif inner := self._inner_header(start, length):
+                begin += self._give_up(start, 0, "cut_short", "another begins before its end", step=inner)
             else:
                 frame = bytes(buffer[start : start + length])
                 flaw = self.shape.flaw(frame)
                 if flaw is not None:
-                    begin += self._none(start, length, "bad_frames" if flaw else "", flaw)
+                    begin += self._give_up(start, length, "bad_frames" if flaw else "", flaw)
                     continue
                 begin += length
                 self._inside = 1, 0, 0
@@ -96,22 +98,22 @@ class Unescaped:
         del buffer[:begin]
         self._count_skipped(self._midway)
 
-    def _unfinished(self, start: int) -> str:
+    def _counter_of_unfinished(self, start: int) -> str:
         """How an incomplete frame is counted when the line falls silent."""
         if self.shape.header is None:
             return "first_partial" if self._midway else "cut_short"
         return "cut_short" if len(self._buffer) - start >= self.shape.header_bytes else ""
 
-    def _none(self, start: int, cost: int, counter: str = "", why: str = "", step: int = 0) -> int:
-        """There is no frame at ``start``: how many bytes to skip."""
+    def _give_up(self, start: int, cost: int, counter: str = "", why: str = "", step: int = 0) -> int:
+        """There is no frame at ``start``, after ``cost`` bytes of it were examined: count why. Returns how many bytes to skip."""
         if counter:
             self.tally.add(counter, 1, bytes(self._buffer[start : start + 24]), why)
         step = step or self._effort.failed(self._base + start, cost)
-        self._skip(start, start + step)
+        self._note_skipped(start, start + step)
         self._inside = 1, 0, 0
         return step
 
-    def _skip(self, start: int, stop: int) -> None:
+    def _note_skipped(self, start: int, stop: int) -> None:
         self._noise = self._noise or bytes(self._buffer[start : min(stop, start + 16)])
         self._skipped += stop - start
 
@@ -161,9 +163,10 @@ class Unescaped:
                 return length
             self.tally.add("bad_length", 1, bytes(buffer[start : start + 24]), f"{length} bytes")
             return 0
-        return self._to_footer(start)
+        return self._length_to_footer(start)
 
-    def _to_footer(self, start: int) -> int | None:
+    def _length_to_footer(self, start: int) -> int | None:
+        """The same for frames whose length only the footer tells."""
         shape, buffer = self.shape, self._buffer
         assert shape.footer is not None
         last = start + MAX_FRAME
@@ -177,7 +180,7 @@ class Unescaped:
         self.tally.add("too_long", 1, bytes(buffer[start : start + 24]), "no footer")
         return 0
 
-    def _restarted(self, start: int, length: int) -> int:
+    def _inner_header(self, start: int, length: int) -> int:
         """How far behind ``start`` the last header before the footer is, for frames whose length only the footer tells."""
         if not self._ends_at_footer or self.shape.header is None or self.shape.check is not None:
             return 0
@@ -188,33 +191,33 @@ class Unescaped:
             inner = found.start() - start
         return inner
 
-    def _overtaken(self, start: int, length: int) -> bool:
+    def _hides_whole_frames(self, start: int, length: int) -> bool:
         """Whether the long frame at ``start`` hides whole frames that follow each other, so that its length must be wrong."""
         shape, buffer = self.shape, self._buffer
         if length <= CLAIM or shape.field is None or shape.header is None:
             return False
         stop = min(len(buffer), start + length)
-        at, seen, due = self._inside
+        offset, seen, due = self._inside
         while seen < WITNESSES and not self._effort.tired(self._base + start):
-            found = shape.header.search(buffer, start + at, stop)
+            found = shape.header.search(buffer, start + offset, stop)
             if found is None:
-                at = max(at, stop - start - shape.header_bytes + 1)
+                offset = max(offset, stop - start - shape.header_bytes + 1)
                 break
-            at = found.start() - start
-            field_end = at + shape.field.at + shape.field.size()
+            offset = found.start() - start
+            field_end = offset + shape.field.at + shape.field.size()
             if field_end <= length and start + field_end > len(buffer):
                 break
-            inner = shape.length_in_field(buffer, start + at) if field_end <= length else 0
-            fits = shape.least <= inner <= length - at
-            if fits and start + at + inner > len(buffer):
+            inner = shape.length_in_field(buffer, start + offset) if field_end <= length else 0
+            fits = shape.least <= inner <= length - offset
+            if fits and start + offset + inner > len(buffer):
                 break
-            if fits and shape.flaw(bytes(buffer[start + at : start + at + inner])) is None:
-                seen = seen + 1 if not shape.unproven or at == due else 1
-                at = due = at + inner
+            if fits and shape.flaw(bytes(buffer[start + offset : start + offset + inner])) is None:
+                seen = seen + 1 if not shape.unproven or offset == due else 1
+                offset = due = offset + inner
             else:
                 self._effort.failed(self._base + start, inner if fits else 0)
-                at += 1
-        self._inside = at, seen, due
+                offset += 1
+        self._inside = offset, seen, due
         return seen >= WITNESSES
 
 
