@@ -23,7 +23,7 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 
 class BlockDecoder:
-    """``feed`` gives the samples of the blocks that ``data`` completes.
+    """Decodes blocks of lines of key and value. ``feed`` gives the samples of the blocks that ``data`` completes.
 
     ``wanted``: the keys that are logged; None = all that are numbers. ``maps``: key -> text -> number, of the channels.
     """
@@ -49,21 +49,21 @@ class BlockDecoder:
         self._midway = midway
         self._too_long = False  # what is kept is the end of a block that is too long
         self._openers: set[bytes] = set()
-        equals = _bytes(options.equals)
+        equals = _latin1(options.equals)
         self._equals = equals
         if options.last is not None:
-            self._last = b"\r\n" + _bytes(options.last) + equals
-            behind = re.escape(_bytes(options.last) + equals)
+            self._last = b"\r\n" + _latin1(options.last) + equals
+            behind = re.escape(_latin1(options.last) + equals)
             self._aside = linear_bytes(options.aside) if options.aside else None
             self._is_sum = re.compile(behind + rb"\Z", re.DOTALL)
         else:
-            self._begin, self._end = _bytes(options.begin or ""), _bytes(options.end or "")
+            self._begin, self._end = _latin1(options.begin or ""), _latin1(options.end or "")
 
     def feed(self, data: bytes, now_us: int) -> Batch | None:
         """None if no block is complete."""
         self._buffer += data
-        found = self._summed() if self.options.last is not None else self._enclosed()
-        rows = [row for pairs in found if (row := self._numbers(pairs))]
+        found = self._summed_blocks() if self.options.last is not None else self._enclosed_blocks()
+        rows = [row for pairs in found if (row := self._wanted_numbers(pairs))]
         self._tally.pass_on()
         if not rows:
             return None
@@ -83,33 +83,34 @@ class BlockDecoder:
 
     # ---- a block whose bytes add to zero ---------------------------------------------------------------------------
 
-    def _without_aside(self) -> None:
-        """Take out the records that may come at any moment; the sum's own byte is none of them."""
+    def _remove_aside(self) -> None:
+        """Take out of the buffer the records that may come at any moment; the sum's own byte is none of them."""
         assert self._aside is not None
         buffer = bytes(self._buffer)
-        kept, at, look, removed = list[bytes](), 0, 0, 0
+        kept, position, look, removed = list[bytes](), 0, 0, 0
         while (found := self._aside.search(buffer, look)) is not None:
             if found.end() == found.start() or self._is_sum.search(
                 buffer, max(found.start() - len(self._last), 0), found.start()
             ):
                 look = found.start() + 1
                 continue
-            kept.append(buffer[at : found.start()])
-            at = look = found.end()
+            kept.append(buffer[position : found.start()])
+            position = look = found.end()
             removed += 1
         if removed:
             self._tally.add("aside", removed)
-            self._buffer = bytearray(b"".join(kept) + buffer[at:])
+            self._buffer = bytearray(b"".join(kept) + buffer[position:])
 
-    def _summed(self) -> list[dict[bytes, bytes]]:
+    def _summed_blocks(self) -> list[dict[bytes, bytes]]:
+        """Key -> value of each good block that the buffer holds; these and the bad ones are taken out of it."""
         if self._aside is not None:
-            self._without_aside()
+            self._remove_aside()
         buffer, last, blocks, begin = self._buffer, self._last, list[dict[bytes, bytes]](), 0
-        while (at := buffer.find(last, max(begin, self._searched))) >= 0 and len(buffer) > at + len(last):
-            stop = at + len(last) + 1
+        while (position := buffer.find(last, max(begin, self._searched))) >= 0 and len(buffer) > position + len(last):
+            stop = position + len(last) + 1
             block = bytes(buffer[begin:stop])
             begin, self._searched = stop, stop
-            if (pairs := self._block(block)) is not None:
+            if (pairs := self._parse_summed(block)) is not None:
                 blocks.append(pairs)
         del buffer[:begin]
         if len(buffer) > self.options.max_block + len(last):
@@ -120,7 +121,9 @@ class BlockDecoder:
         self._searched = 0 if self._aside is not None else max(len(buffer) - len(last), 0)
         return blocks
 
-    def _block(self, block: bytes) -> dict[bytes, bytes] | None:
+    def _parse_summed(self, block: bytes) -> dict[bytes, bytes] | None:
+        """Key -> value of one block; None, and counted, if its sum is wrong, it is too long, or it began before the port was
+        opened."""
         first, self._first = self._first, False
         too_long, self._too_long = self._too_long, False
         if too_long:
@@ -154,16 +157,17 @@ class BlockDecoder:
 
     # ---- groups between STX and ETX --------------------------------------------------------------------------------
 
-    def _enclosed(self) -> list[dict[bytes, bytes]]:
-        buffer, blocks, at = self._buffer, list[dict[bytes, bytes]](), 0
+    def _enclosed_blocks(self) -> list[dict[bytes, bytes]]:
+        """Key -> value of each block that the buffer holds, which is taken out of it."""
+        buffer, blocks, position = self._buffer, list[dict[bytes, bytes]](), 0
         opens, closes, longest = self._begin, self._end, self.options.max_block
         while True:
-            start = buffer.find(opens, at)
-            self._skip(at, start if start >= 0 else len(buffer) - len(opens) + 1)
+            start = buffer.find(opens, position)
+            self._count_skipped(position, start if start >= 0 else len(buffer) - len(opens) + 1)
             if start < 0:
-                at = max(len(buffer) - len(opens) + 1, at)
+                position = max(len(buffer) - len(opens) + 1, position)
                 break
-            at = start
+            position = start
             last = start + len(opens) + longest + len(closes)
             stop = buffer.find(closes, max(start + len(opens), self._searched), last)
             if stop < 0 and len(buffer) < last:
@@ -172,22 +176,22 @@ class BlockDecoder:
             if stop < 0:  # its end was lost: the last one that begins inside may be good
                 self._tally.add("too_long", 1, b"", repr(bytes(buffer[start : start + 40]))[1:])
                 inner = buffer.rfind(opens, start + 1, last)
-                at, self._searched = (inner if inner >= 0 else last), 0
+                position, self._searched = (inner if inner >= 0 else last), 0
                 continue
             inside = bytes(buffer[start + len(opens) : stop])
-            at, self._searched = stop + len(closes), 0
+            position, self._searched = stop + len(closes), 0
             cut = inside.rfind(opens)
             if cut >= 0:  # the end of the block before was lost
                 self._tally.add("bad_blocks", 1, b"", repr(inside[:40]))
                 inside = inside[cut + len(opens) :]
             self._first = False
-            blocks.append(self._groups(inside))
-        del buffer[:at]
-        self._searched = max(self._searched - at, 0)
+            blocks.append(self._parse_groups(inside))
+        del buffer[:position]
+        self._searched = max(self._searched - position, 0)
         return blocks
 
-    def _skip(self, start: int, stop: int) -> None:
-        """Bytes between blocks."""
+    def _count_skipped(self, start: int, stop: int) -> None:
+        """Count bytes between blocks."""
         if stop <= start:
             return
         noise = repr(bytes(self._buffer[start : min(stop, start + 24)]))
@@ -196,14 +200,15 @@ class BlockDecoder:
             self._first = False
         self._tally.add("skipped_bytes", stop - start, b"", noise)
 
-    def _groups(self, inside: bytes) -> dict[bytes, bytes]:
+    def _parse_groups(self, inside: bytes) -> dict[bytes, bytes]:
+        """Key -> value of the lines of a block whose own checksum is right, if lines have one. The others are counted."""
         pairs = {}
         for line in inside.replace(b"\r", b"\n").split(b"\n"):
             if not line:
                 continue
             content: bytes | None = line
             if self.options.line_sum is not None:
-                content = self._summed_line(line)
+                content = self._checked_content(line)
             if content is None:
                 self._tally.add("bad_lines", 1, b"", repr(line[:60]))
                 continue
@@ -212,7 +217,8 @@ class BlockDecoder:
                 pairs[key] = value.rsplit(self._equals, 1)[-1]  # a time may stand between key and value
         return pairs
 
-    def _summed_line(self, line: bytes) -> bytes | None:
+    def _checked_content(self, line: bytes) -> bytes | None:
+        """A line without its checksum; None if that is wrong."""
         rule = self.options.line_sum
         assert rule is not None
         if len(line) < 4:
@@ -228,14 +234,15 @@ class BlockDecoder:
 
     # ---- values ----------------------------------------------------------------------------------------------------
 
-    def _numbers(self, pairs: Mapping[bytes, bytes]) -> dict[str, float]:
+    def _wanted_numbers(self, pairs: Mapping[bytes, bytes]) -> dict[str, float]:
+        """Field -> number of a block. Keys that are not logged, and logged ones without a number, are counted."""
         row: dict[str, float] = {}
         for key, value in pairs.items():
             name, text = key.decode("latin-1").strip(), value.decode("latin-1").strip()
             if self.wanted is not None and name not in self.wanted:
                 self.count("unmapped", 1, f"{name}={text}"[:80])
                 continue
-            number = self._number(micro(text), self.maps.get(name))
+            number = self._parse_number(micro(text), self.maps.get(name))
             if number is None:
                 if self.wanted is not None:
                     self.count("bad_values", 1, f"{name}={text}"[:80])
@@ -243,7 +250,8 @@ class BlockDecoder:
             row[name] = number
         return row
 
-    def _number(self, text: str, mapped: Mapping[str, float] | None) -> float | None:
+    def _parse_number(self, text: str, mapped: Mapping[str, float] | None) -> float | None:
+        """The number that a text stands for, NaN for "no value", None for a text that is neither."""
         if mapped is not None and text in mapped:
             return mapped[text]
         if text in self.options.words:
@@ -261,5 +269,5 @@ class BlockDecoder:
         return math.nan if bits in self.missing.bits or bits in self.missing.numbers else whole(bits)
 
 
-def _bytes(text: str) -> bytes:
+def _latin1(text: str) -> bytes:
     return text.encode("latin-1", "replace")

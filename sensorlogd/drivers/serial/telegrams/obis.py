@@ -32,8 +32,8 @@ _BLOCK_END = re.compile(rb"!\r?\n\x03(.)", re.DOTALL)
 
 
 class ObisDecoder:
-    """``feed`` gives the samples of the telegrams that ``data`` completes. ``wanted``: fields that are logged, None = all;
-    ``units``: those that their channels have."""
+    """Decodes smart-meter telegrams. ``feed`` gives the samples of the telegrams that ``data`` completes. ``wanted``: fields that
+    are logged, None = all; ``units``: those that their channels have."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ObisDecoder:
         self.options = options
         self.count = count
         self._tally = Tally(count)
-        self.fields = Fields(wanted, units or {}, options.zone, self._noted)
+        self.fields = Fields(wanted, units or {}, options.zone, self._count_example)
         self._buffer = bytearray()
         self._searched = 0  # of the buffer, known to hold no end
         self._has_crc = False
@@ -58,7 +58,7 @@ class ObisDecoder:
         """None if no telegram is complete."""
         self._buffer += data
         rows: list[tuple[int | None, dict[str, float]]] = []  # when a meter behind the meter was read, else None
-        while (telegram := self._next()) is not None:
+        while (telegram := self._next_telegram()) is not None:
             by_time: dict[int | None, dict[str, float]] = {}
             for name, (value, read_us) in self.fields.of(telegram.decode("latin-1")).items():
                 by_time.setdefault(read_us, {})[name] = value
@@ -79,17 +79,17 @@ class ObisDecoder:
         if self._buffer.startswith(b"/"):
             self._tally.add("cut_short", 1, b"", repr(bytes(self._buffer[:30]))[1:])
             self._drop(len(self._buffer))
-        self._skip(len(self._buffer))
+        self._skip_noise(len(self._buffer))
         self._midway = False
         self._tally.pass_on()
         return None
 
-    def _next(self) -> bytes | None:
+    def _next_telegram(self) -> bytes | None:
         """The next telegram with a right CRC, or without one where that is allowed; of one with a block only what its check covers."""
         buffer, longest = self._buffer, self.options.max_telegram
         while True:
             start = buffer.find(b"/")
-            self._skip(start if start >= 0 else len(buffer))
+            self._skip_noise(start if start >= 0 else len(buffer))
             if start < 0:
                 return None
             self._midway = False
@@ -99,63 +99,63 @@ class ObisDecoder:
                     self._searched = max(len(buffer) - 12, 1)
                     return None
                 self._searched = max(longest - 12, 1)
-                self._too_long()
+                self._skip_overlong()
                 continue
             telegram, crc = bytes(buffer[: end.start() + 1]), end[1]
-            inner = self._inner(telegram)
+            inner = self._inner_start(telegram)
             if inner:
                 # The end of the telegram before was lost, this one is not to be lost with it.
-                self._bad(telegram, "has no end")
+                self._count_bad(telegram, "has no end")
                 self._drop(inner)
                 continue
             if _BLOCK in telegram:
-                checked = self._block(telegram)
+                checked = self._take_block(telegram)
                 if checked is None:
                     return None
                 if checked:
                     return telegram[telegram.find(_BLOCK) :]
                 continue
             if crc is not None and int(crc, 16) != self._crc(telegram):
-                self._bad(telegram, f"CRC {crc.decode()}, expected {self._crc(telegram):04X}")
-                self._drop(self._hidden(telegram, self._crc, int(crc, 16)) or end.end())
+                self._count_bad(telegram, f"CRC {crc.decode()}, expected {self._crc(telegram):04X}")
+                self._drop(self._hidden_start(telegram, self._crc, int(crc, 16)) or end.end())
                 continue
             self._drop(end.end())
             self._has_crc = self._has_crc or crc is not None
             # A flipped bit turns a ")" into a "!": of a meter that sends a CRC, a telegram without one is damaged.
             if crc is None and (self.options.crc == "required" or self._has_crc or _SINCE_CRC.search(telegram)):
-                self._bad(telegram, "has no CRC")
+                self._count_bad(telegram, "has no CRC")
                 continue
             return telegram
 
-    def _inner(self, telegram: bytes) -> int:
-        """Where the last line of ``telegram`` begins that begins another one."""
+    def _inner_start(self, telegram: bytes) -> int:
+        """Where the last line of ``telegram`` begins that begins another one; 0 if none does."""
         return max(telegram.rfind(b"\n/"), telegram.rfind(b"!/")) + 1
 
-    def _hidden(self, telegram: bytes, check: Callable[[bytes], int | None], found: int) -> int:
+    def _hidden_start(self, telegram: bytes, check: Callable[[bytes], int | None], found: int) -> int:
         """Where a telegram begins inside whose check is the one that was ``found``; 0 if none does."""
         starts = [found.start() for found in _START.finditer(telegram, 1)]
         return next((start for start in reversed(starts[-LOOKS:]) if check(telegram[start:]) == found), 0)
 
-    def _block(self, telegram: bytes) -> bool | None:
+    def _take_block(self, telegram: bytes) -> bool | None:
         """Whether the block of ``telegram`` is whole; telegram and check are used up. None: its check has not come."""
         tail = _BLOCK_END.match(self._buffer, len(telegram) - 1)
         if tail is None:
             if len(self._buffer) - len(telegram) < len(b"\r\n\x03x"):
                 return None
-            self._bad(telegram, "has no block check")
+            self._count_bad(telegram, "has no block check")
             self._drop(len(telegram))
             return False
         ending = tail[0][1:-1]
         expected, found = _block_check(telegram + ending), tail[1][0] & 0x7F  # seven bits, and a parity
         if found != expected:
-            self._bad(telegram, f"block check {found:02X}, expected {expected:02X}")
-            self._drop(self._hidden(telegram, lambda inside: _block_check(inside + ending), found) or tail.end())
+            self._count_bad(telegram, f"block check {found:02X}, expected {expected:02X}")
+            self._drop(self._hidden_start(telegram, lambda inside: _block_check(inside + ending), found) or tail.end())
             return False
         self._drop(tail.end())
         self._has_crc = True
         return True
 
-    def _too_long(self) -> None:
+    def _skip_overlong(self) -> None:
         """The end does not come: go on at the next beginning inside, if there is one."""
         longest = self.options.max_telegram
         self._tally.add("too_long", 1, bytes(self._buffer[:24]))
@@ -164,17 +164,17 @@ class ObisDecoder:
         self._drop(begin)
         self._searched = max(searched - begin, 1) if found else 0
 
-    def _bad(self, telegram: bytes, why: str) -> None:
-        self._noted("bad_telegrams", 1, f"{telegram[:30]!r}: {why}")
+    def _count_bad(self, telegram: bytes, why: str) -> None:
+        self._count_example("bad_telegrams", 1, f"{telegram[:30]!r}: {why}")
 
-    def _noted(self, name: str, n: int, example: str) -> None:
+    def _count_example(self, name: str, n: int, example: str) -> None:
         self._tally.add(name, n, b"", example)
 
     def _drop(self, count: int) -> None:
         del self._buffer[:count]
         self._searched = 0
 
-    def _skip(self, count: int) -> None:
+    def _skip_noise(self, count: int) -> None:
         if count:
             lost = bytes(self._buffer[:count])
             if noise := len(lost.translate(None, b" \t\r\n")):
@@ -186,6 +186,6 @@ class ObisDecoder:
 
 
 def _block_check(telegram: bytes) -> int | None:
-    """Of all behind the STX, where a block begins."""
+    """The block check of all behind the STX that begins a block; None if none begins."""
     start = telegram.find(_BLOCK)
     return None if start < 0 else reduce(xor, telegram[start + len(_BLOCK) :], 0) & 0x7F

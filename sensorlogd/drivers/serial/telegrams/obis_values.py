@@ -47,10 +47,10 @@ class Item:
 
 def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str, str]]:
     """The values of a telegram; and (prefix, kind) of each M-Bus channel. What fits no object is counted as ``unread_items``."""
-    at = text.find("\n") + 1  # behind the identification
-    for match in _OBJECT.finditer(text, at):
-        _left_over(text[at : match.start()], count)
-        at = match.end()
+    position = text.find("\n") + 1  # behind the identification
+    for match in _OBJECT.finditer(text, position):
+        _count_left_over(text[position : match.start()], count)
+        position = match.end()
         medium, channel, code, cells = match.groups()
         contents = _CELLS.findall(cells)
         prefix = f"{medium}-{channel}" if medium is not None else ""
@@ -59,22 +59,22 @@ def items(text: str, zone: ZoneInfo, count: Count) -> Iterator[Item | tuple[str,
             if kind:
                 yield prefix, kind
             continue
-        value, unit = _value(contents)
+        value, unit = _value_and_unit(contents)
         if value is None:
             yield Item(prefix, code, math.nan, contents[-1][:40] if "".join(contents) else "", None)
             continue
         read = _read_us(contents[0], zone) if code.startswith("24.") and len(contents) > 1 else None
         yield Item(prefix, code, value, unit, read)
-    _left_over(text[at:].rstrip().removesuffix("!"), count)
+    _count_left_over(text[position:].rstrip().removesuffix("!"), count)
 
 
-def _left_over(between: str, count: Count) -> None:
+def _count_left_over(between: str, count: Count) -> None:
     lost = between.strip("\r\n\x02\x03 ")
     if lost:
         count("unread_items", 1, lost[:60])
 
 
-def _value(contents: list[str]) -> tuple[float | None, str]:
+def _value_and_unit(contents: list[str]) -> tuple[float | None, str]:
     """The value among the cells of one object, and its unit. (None, ""): there is none."""
     if len(contents) >= 6 and contents[-2] in ("m3", "kWh", "GJ", "MJ"):
         match = _VALUE.fullmatch(contents[-1].strip())  # DSMR 2 and 3: unit and value in two cells
@@ -117,13 +117,13 @@ def factor(unit: str, wanted: str) -> float | None:
     unit, wanted = _SAME.get(unit, unit), _SAME.get(wanted, wanted)
     if not unit or not wanted or unit == wanted:
         return 1.0
-    given, wanted_parts = _parts(unit), _parts(wanted)
+    given, wanted_parts = _unit_parts(unit), _unit_parts(wanted)
     if given is None or wanted_parts is None:
         return None if wanted_parts is not None and unit in _SAME.values() else 1.0
     return given[1] / wanted_parts[1] if given[0] == wanted_parts[0] else None
 
 
-def _parts(unit: str) -> tuple[str, float] | None:
+def _unit_parts(unit: str) -> tuple[str, float] | None:
     """(base unit, factor to it)."""
     if unit.lower() in _BASE:
         return _BASE[unit.lower()], 1.0
@@ -136,7 +136,8 @@ Found = dict[str, tuple[float, int | None]]  # field -> value, and when it was r
 
 
 class Fields:
-    """``units``: of the fields whose values are stored as they come. ``wanted``: fields that are logged, None = all."""
+    """Makes the fields of a telegram. ``units``: of the fields whose values are stored as they come. ``wanted``: fields that are
+    logged, None = all."""
 
     def __init__(self, wanted: set[str] | None, units: Mapping[str, str], zone: str, count: Count) -> None:
         self.wanted = wanted
@@ -153,7 +154,7 @@ class Fields:
                 values.append(entry)
             else:
                 kinds[entry[0]] = entry[1]
-        former = _former(values, kinds)
+        former = _exchanged(values, kinds)
         found: Found = {}
         for item in values:
             names = [item.code] if item.prefix not in former else []
@@ -163,10 +164,12 @@ class Fields:
             if item.unit and item.prefix in kinds and item.prefix not in former and item.code.startswith("24."):
                 names.append(kinds[item.prefix])
             for name in names:
-                self._take(found, name, item)
+                self._store(found, name, item)
         return found
 
-    def _take(self, found: Found, name: str, item: Item) -> None:
+    def _store(self, found: Found, name: str, item: Item) -> None:
+        """Put a value into ``found`` under that name, in the unit of its channel; of several the first. What is not logged, no
+        number, or in a unit that does not fit is counted."""
         if name in found:
             return
         if self.wanted is not None and name not in self.wanted:
@@ -186,7 +189,7 @@ class Fields:
         found[name] = (item.value / (1 / by) if by < 1 else item.value * by, item.read_us)
 
 
-def _former(values: list[Item], kinds: Mapping[str, str]) -> set[str]:
+def _exchanged(values: list[Item], kinds: Mapping[str, str]) -> set[str]:
     """Channels of meters that were exchanged: last read over a day before another one of their kind."""
     read = {
         item.prefix: item.read_us
