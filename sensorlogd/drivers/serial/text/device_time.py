@@ -19,8 +19,8 @@ _LATEST_US = 253_402_300_799_000_000
 
 
 class DeviceTime:
-    """For one source, in the order of its lines. A text that is no time makes the line bad, but for a 60th second, which some
-    loggers write for the next minute."""
+    """Reads the stamps of one source, in the order of its lines. A text that is no time makes the line bad, but for a 60th
+    second, which some loggers write for the next minute."""
 
     def __init__(self, options: TimeOptions) -> None:
         self.fields = options.field.split("+")
@@ -37,8 +37,8 @@ class DeviceTime:
             raise BadLine(f"has no time field {error.args[0]!r}") from None
         try:
             if self.format in _FACTORS:
-                return _of_epoch(text, _FACTORS[self.format])
-            at = self._read(text, now_us)
+                return _epoch_us(text, _FACTORS[self.format])
+            at = self._parse(text, now_us)
         except (ValueError, OverflowError):
             raise BadLine(f"{text[:40]!r} is not a time of the form {self.format}") from None
         try:
@@ -50,16 +50,17 @@ class DeviceTime:
         """The time of a reading that shares its stamp with others; see ``stamping.repeats``."""
         return self._repeats.stamp(stamp_us, values, now_us)
 
-    def _read(self, text: str, now_us: int) -> datetime:
+    def _parse(self, text: str, now_us: int) -> datetime:
+        """The time in a text; second 60 is the first of the next minute. Raises ValueError."""
         try:
-            return self._strict(text, now_us)
+            return self._parse_strictly(text, now_us)
         except ValueError:
             if ":60" not in text:
                 raise
             head, _, tail = text.rpartition(":60")
-            return self._strict(f"{head}:59{tail}", now_us) + timedelta(seconds=1)
+            return self._parse_strictly(f"{head}:59{tail}", now_us) + timedelta(seconds=1)
 
-    def _strict(self, text: str, now_us: int) -> datetime:
+    def _parse_strictly(self, text: str, now_us: int) -> datetime:
         if self.format == "iso":
             return datetime.fromisoformat(text)
         if self._completed is not None:
@@ -69,8 +70,9 @@ class DeviceTime:
         return datetime.strptime(text, self.format)  # noqa: DTZ007  # the caller gives it the configured zone
 
 
-def _of_epoch(text: str, factor: int) -> int:
-    """Without the rounding of doubles where the number is a plain one."""
+def _epoch_us(text: str, factor: int) -> int:
+    """Microseconds since 1970, without the rounding of doubles where the number is a plain one. ``factor``: microseconds in its
+    unit. Raises ValueError for what is no number, or after the year 9999."""
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
         digits = len(str(factor)) - 1

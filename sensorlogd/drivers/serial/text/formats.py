@@ -74,7 +74,7 @@ class LineParser:
             try:
                 if known is not None:
                     raise BadLine(known)
-                parsed = self._line(line, now_us)
+                parsed = self._parse_line(line, now_us)
             except BadLine as bad:
                 if first:  # usually the tail of one that began before
                     self.count("first_partial", 1, f"{_shown(line)}: {bad}")
@@ -82,10 +82,10 @@ class LineParser:
                 bad_lines, last_bad = bad_lines + 1, (line, str(bad))
                 short = known is None and len(line) <= 8 and self._identities is None
                 if short and (self._quiet or isinstance(bad, NoFields)):
-                    self._remember(line, str(bad))
+                    self._remember_bad(line, str(bad))
                 continue
             if parsed is not None:
-                ts, stamp = self._stamped(*parsed, now_us)
+                ts, stamp = self._time_and_stamp(*parsed, now_us)
                 times.append(ts)
                 stamps.append(stamp)
                 rows.append(parsed[1])
@@ -102,24 +102,45 @@ class LineParser:
             stamps=bytes(stamps) if mixed else None,
         )
 
-    def _remember(self, line: bytes, why: str) -> None:
-        """In a flood of short lines most were there before, and saying what is wrong with them costs the most."""
+    def _remember_bad(self, line: bytes, why: str) -> None:
+        """Keep what is wrong with a short line: in a flood of them most were there before, and saying it costs the most."""
         if len(self._known_bad) >= 1000:
             self._known_bad.clear()
         self._known_bad[line] = why
 
-    def _stamped(self, ts: int | None, values: dict[str, float], now_us: int) -> tuple[int, Stamp]:
-        """``ts`` None: the device shows a time that does not exist."""
+    def _time_and_stamp(self, ts: int | None, values: dict[str, float], now_us: int) -> tuple[int, Stamp]:
+        """The time of a reading and whose it is. ``ts`` None: the device shows a time that does not exist."""
         if self._time is None:
             return now_us, Stamp.ARRIVAL
         if ts is None:
             return now_us, Stamp.IMPOSSIBLE
         return self._time.apart(ts, tuple(values.items()), now_us), Stamp.DEVICE
 
-    def _line(self, line: bytes, now_us: int) -> tuple[int | None, dict[str, float]] | None:
+    def _parse_line(self, line: bytes, now_us: int) -> tuple[int | None, dict[str, float]] | None:
         """Time and values of one line; None for a line to skip. Raises BadLine."""
         if self._check is not None:
             line = self._check.strip(line)
+        text = self._own_text(line)
+        if text is None:
+            return None
+        fields = self._fields(text)
+        ts: int | None = now_us
+        if self._time is not None:
+            try:
+                ts = self._time.of(fields, now_us)
+            except NoSuchTime:
+                ts = None
+        values = self._values(fields)
+        if not values:
+            if self.format.type in ("keyvalue", "json"):
+                self.count("other_lines", 1, _shown(line))  # a gateway tells of other devices, too
+                return None
+            raise BadLine("holds none of the channels")
+        return ts, values
+
+    def _own_text(self, line: bytes) -> str | None:
+        """The text of a line without its prefix; None, and counted, for a comment and for a line of another device. Raises
+        BadLine."""
         try:
             text = line.decode(self.encoding)
         except UnicodeDecodeError as error:
@@ -144,13 +165,11 @@ class LineParser:
             if not text.startswith(form.prefix):
                 raise BadLine(f"does not begin with {form.prefix!r}")
             text = text[len(form.prefix) :]
-        fields = self._fields(text)
-        ts: int | None = now_us
-        if self._time is not None:
-            try:
-                ts = self._time.of(fields, now_us)
-            except NoSuchTime:
-                ts = None
+        return text
+
+    def _values(self, fields: Fields) -> dict[str, float]:
+        """The numbers of the fields that are logged; others of a line that names its fields are counted. Raises BadLine."""
+        form = self.format
         values: dict[str, float] = {}
         for name, field in fields.items():
             if name in self._time_fields:
@@ -164,12 +183,7 @@ class LineParser:
                     self.count("bad_fields", 1, f"{name}={field}: {bad}"[:80])
             elif form.type in ("keyvalue", "json"):
                 self.count("unmapped", 1, f"{name}={field}"[:80])
-        if not values:
-            if form.type in ("keyvalue", "json"):
-                self.count("other_lines", 1, _shown(line))  # a gateway tells of other devices, too
-                return None
-            raise BadLine("holds none of the channels")
-        return ts, values
+        return values
 
     # ---- many CSV lines at once ------------------------------------------------------------------------------------
 
@@ -216,7 +230,7 @@ def _shown(line: bytes) -> str:
 
 
 class _Identities:
-    """``identity`` and ``device``: lines of different devices never make one series.
+    """Tells by ``identity`` and ``device`` whether a line is taken: lines of different devices never make one series.
 
     Where nobody says which device is meant, all is well as long as one is heard; once there are two, none is taken any more.
     """
@@ -252,6 +266,7 @@ class _Identities:
 
 
 class _Check:
+    """Checks and takes off the checksum of a line."""
     def __init__(self, options: ChecksumOptions) -> None:
         self.compute = CHECKSUMS[options.type].text
         self.start = options.start.encode("latin-1")
@@ -263,7 +278,7 @@ class _Check:
         begin = line.find(self.start) if self.start else 0
         if begin < 0:
             raise BadLine(f"has no {self.start!r}")
-        covered, found, given = line[begin + len(self.start) :].rpartition(self.before) if self.before else self._fixed(line)
+        covered, found, given = line[begin + len(self.start) :].rpartition(self.before) if self.before else self._split_last(line)
         if not found and self.before:
             if self.required:
                 raise BadLine("has no checksum")
@@ -273,14 +288,15 @@ class _Check:
             raise BadLine(f"checksum {given.strip()[:8]!r}, expected {expected}")
         return line[begin : begin + len(self.start)] + covered
 
-    def _fixed(self, line: bytes) -> tuple[bytes, bytes, bytes]:
-        """No separator: the checksum is the last characters."""
+    def _split_last(self, line: bytes) -> tuple[bytes, bytes, bytes]:
+        """(covered bytes, no empty text, checksum) of a line without a separator: the checksum is its last characters."""
         body = line.rstrip()
         digits = len(self.compute(b""))
         return body[:-digits], b"x", body[-digits:]
 
 
-def _csv(form: LineFormat) -> Callable[[str], Fields]:
+def _csv_splitter(form: LineFormat) -> Callable[[str], Fields]:
+    """A function that gives the text of each named field. It raises NoFields."""
     separator = None if form.separator == "whitespace" else form.separator
     names = form.fields
     width = len(names)
@@ -294,7 +310,9 @@ def _csv(form: LineFormat) -> Callable[[str], Fields]:
     return fields
 
 
-def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
+def _keyvalue_splitter(form: LineFormat) -> Callable[[str], Fields]:
+    """A function that gives the text of each key. It raises NoFields for a line without any pair, BadLine for too many of one
+    key."""
     separator = None if form.separator == "whitespace" else form.separator
 
     def fields(text: str) -> Fields:
@@ -303,7 +321,7 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
             key, equals, value = pair.partition(form.equals)
             if equals:
                 name = key.strip()
-                texts[name if name not in texts else _again(name, texts)] = value
+                texts[name if name not in texts else _name_of_repeat(name, texts)] = value
         if not texts:
             raise NoFields(f"holds no key{form.equals}value")
         return texts
@@ -311,7 +329,7 @@ def _keyvalue(form: LineFormat) -> Callable[[str], Fields]:
     return fields
 
 
-def _again(name: str, taken: Mapping[str, str]) -> str:
+def _name_of_repeat(name: str, taken: Mapping[str, str]) -> str:
     """Of a name that a line has more than once: the second is ``T_b``, the third ``T_c``. Raises BadLine beyond z."""
     found = next((other for letter in "bcdefghijklmnopqrstuvwxyz" if (other := f"{name}_{letter}") not in taken), None)
     if found is None:
@@ -319,7 +337,8 @@ def _again(name: str, taken: Mapping[str, str]) -> str:
     return found
 
 
-def _json(_: LineFormat) -> Callable[[str], Fields]:
+def _json_splitter(_: LineFormat) -> Callable[[str], Fields]:
+    """A function that gives the text of each value by its path in the object (``a.b``, ``a.0``). It raises NoFields."""
     def fields(text: str) -> Fields:
         if "{" not in text:
             raise NoFields("is JSON, but no object" if text[:1] == "[" else "is not JSON: there is no {")
@@ -346,7 +365,8 @@ def _json(_: LineFormat) -> Callable[[str], Fields]:
     return fields
 
 
-def _regex(form: LineFormat) -> Callable[[str], Fields]:
+def _regex_splitter(form: LineFormat) -> Callable[[str], Fields]:
+    """A function that gives the text of each named group that matched. It raises NoFields."""
     search = expression(form.pattern or "").search
 
     def fields(text: str) -> Fields:
@@ -362,8 +382,8 @@ def _regex(form: LineFormat) -> Callable[[str], Fields]:
 
 
 _FIELDS: dict[str, Callable[[LineFormat], Callable[[str], Fields]]] = {
-    "csv": _csv,
-    "keyvalue": _keyvalue,
-    "json": _json,
-    "regex": _regex,
+    "csv": _csv_splitter,
+    "keyvalue": _keyvalue_splitter,
+    "json": _json_splitter,
+    "regex": _regex_splitter,
 }

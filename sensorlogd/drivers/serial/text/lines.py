@@ -11,9 +11,9 @@ _RETURNS = re.compile(rb"[\r\n]+")
 
 
 class LineSplitter:
-    """``feed`` gives the complete lines, without terminators and without empty ones.
+    """Cuts a stream of bytes into lines. ``feed`` gives the complete ones, without terminators and without empty ones.
 
-    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time behind it. For b"\\n" and b"\\r"
+    ``terminator``: bytes that end a line, b"any" for CR or LF, b"silence" for the quiet time behind it. For b"\n" and b"\r"
     the other one, before or behind, is dropped. ``midway``: the first line may be the tail of one that began before we listened.
 
     Counts ``too_long`` (over ``max_line``, discarded up to its end, once a line), ``cut_short`` (ended by silence instead of its
@@ -38,7 +38,7 @@ class LineSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that ``data`` completes."""
         if self.by_silence:
-            self._keep(data)
+            self._keep_for_silence(data)
             return []
         if self.any_end:
             data = data.replace(b"\r", b"\n")
@@ -46,7 +46,7 @@ class LineSplitter:
         if rest:
             rest += data
             if rest.find(self.end, self._searched) < 0:
-                self._unfinished()
+                self._judge_unfinished()
                 return []
             data = bytes(rest)
             rest.clear()
@@ -56,10 +56,10 @@ class LineSplitter:
         lines: list[bytes] = []
         if pieces:
             if self._midway or self._discarding or self._has_judged_end:
-                lines = self._ended(pieces.pop(0))
-            lines += self._complete(pieces)
+                lines = self._end_of_known_line(pieces.pop(0))
+            lines += self._complete_lines(pieces)
         if rest:
-            self._unfinished()
+            self._judge_unfinished()
         return lines
 
     def quiet(self) -> list[bytes]:
@@ -76,12 +76,12 @@ class LineSplitter:
         elif not self.by_silence:
             self.count("cut_short", 1, _shown(rest))
         elif len(line) > self.max_line:
-            self._too_long(line)
+            self._count_too_long(line)
         else:
             return [line]
         return []
 
-    def _complete(self, pieces: list[bytes]) -> list[bytes]:
+    def _complete_lines(self, pieces: list[bytes]) -> list[bytes]:
         """Those of ``pieces`` that are lines. Thousands at a time: what few need is looked for in all of them at once."""
         joined = b"".join(pieces)
         short = len(joined) <= self.max_line  # and so is each of them
@@ -90,7 +90,7 @@ class LineSplitter:
             if short or len(max(pieces, key=len)) <= self.max_line + 1:
                 pieces = [piece.strip(strip) for piece in pieces]
             else:
-                pieces = [self._stripped(piece) for piece in pieces]
+                pieces = [self._strip_end(piece) for piece in pieces]
             joined = b"".join(pieces) if self._judges_ends else b""
         lines = [piece for piece in pieces if piece]
         if self._judges_ends and (b"\r" in joined or b"\n" in joined):
@@ -100,34 +100,35 @@ class LineSplitter:
         if not short and lines and len(max(lines, key=len)) > self.max_line:
             for line in lines:
                 if len(line) > self.max_line:
-                    self._too_long(line)
+                    self._count_too_long(line)
             lines = [line for line in lines if len(line) <= self.max_line]
         return lines
 
-    def _ended(self, piece: bytes) -> list[bytes]:
+    def _end_of_known_line(self, piece: bytes) -> list[bytes]:
         """The end of a line of which something is known: it is the first, is thrown away, or its line ends were told."""
         midway, discarding, has_judged = self._midway, self._discarding, self._has_judged_end
         self._midway = self._discarding = self._has_judged_end = False
-        line = self._stripped(piece)
+        line = self._strip_end(piece)
         if discarding or not line:
             return []
         if self._judges_ends and not has_judged:
             self._judge_ends(line)
         if len(line) > self.max_line:
-            self._too_long(line)
+            self._count_too_long(line)
         elif midway:
             self.count("first_partial", 1, _shown(line))
         else:
             return [line]
         return []
 
-    def _stripped(self, piece: bytes) -> bytes:
+    def _strip_end(self, piece: bytes) -> bytes:
+        """A line without the other character of its line end, before or behind."""
         if not self._strip or self._strip not in piece or len(piece) > self.max_line + 1:
             return piece  # too long: what is not complete is thrown away from the same length on
         return piece.strip(self._strip)
 
-    def _unfinished(self) -> None:
-        """Look at the line that is not complete yet."""
+    def _judge_unfinished(self) -> None:
+        """Look at the line that is not complete yet: its line ends, and whether it is too long already."""
         rest, keep = self._rest, len(self.end) - 1
         too_long = len(rest) > self.max_line + len(self.end)
         if self._judges_ends and not self._has_judged_end and not self._discarding and (b"\r" in rest or b"\n" in rest):
@@ -135,7 +136,7 @@ class LineSplitter:
             # One that is too long is not stripped, as where it comes complete: its beginning decides, however it was cut.
             self._has_judged_end = self._judge_ends(rest if too_long else line.rstrip(b"\r\n"))
         if too_long and not self._discarding:
-            self._too_long(rest)
+            self._count_too_long(rest)
             self._discarding = True
         if self._discarding:
             del rest[: len(rest) - keep]
@@ -152,15 +153,16 @@ class LineSplitter:
         self.count("wrong_terminator", 1, f"{_shown(line)}: the lines seem to end otherwise; try terminator: '{write}'")
         return True
 
-    def _keep(self, data: bytes) -> None:
+    def _keep_for_silence(self, data: bytes) -> None:
+        """Keep the bytes until silence ends their line; once it is too long nothing more of it is kept."""
         self._rest += data
         if len(self._rest) > self.max_line + 2:
             if not self._discarding:
-                self._too_long(self._rest)
+                self._count_too_long(self._rest)
             self._discarding = True
             self._rest.clear()
 
-    def _too_long(self, line: bytes | bytearray) -> None:
+    def _count_too_long(self, line: bytes | bytearray) -> None:
         self.count("too_long", 1, _shown(line))
 
     @property

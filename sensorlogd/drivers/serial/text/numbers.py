@@ -28,7 +28,7 @@ class BadLine(ValueError):
 
 
 class Numbers:
-    """``maps``: field -> text -> number, of the channels."""
+    """Makes numbers of the texts of fields. ``maps``: field -> text -> number, of the channels."""
 
     def __init__(self, form: LineFormat, maps: Mapping[str, Mapping[str, float]]) -> None:
         self.missing = Texts(form.missing, form.missing_only, decimal_comma=form.decimal_comma)
@@ -39,19 +39,20 @@ class Numbers:
         self._is_simple = not (self._words or self.decimal_comma or self.missing.spelled)  # then a number is nothing else
 
     def read(self, name: str, text: str, fields: Fields) -> float:
-        """NaN: no value. Raises BadLine for a text that is no number."""
+        """The number in the text of a field; NaN: no value. Raises BadLine for a text that is no number."""
         text = text.strip()
         if self._is_simple and name not in self._maps and name not in self._special and _number(text):
             value = float(text)  # nearly always
             if -EXACT < value < EXACT and value not in self.missing.numbers:
                 return value
-        known = self._known(name, text)
+        known = self._word_or_missing(name, text)
         if known is not None:
             return known
         options = self._special.get(name)
-        return self._plain(text) if options is None else self._of_options(name, options, text, fields)
+        return self._decimal(text) if options is None else self._special_number(name, options, text, fields)
 
-    def _known(self, name: str, text: str) -> float | None:
+    def _word_or_missing(self, name: str, text: str) -> float | None:
+        """The number that a word stands for, NaN for a text that means "no value", None for any other text."""
         mapped = self._maps.get(name)
         if mapped is not None and text in mapped:
             return mapped[text]
@@ -59,7 +60,9 @@ class Numbers:
             return self._words[text]
         return math.nan if text.lower() in self.missing.texts else None
 
-    def _plain(self, text: str) -> float:
+    def _decimal(self, text: str) -> float:
+        """The decimal number in a text; NaN for a number that means "no value", and beyond what a double holds. Raises
+        BadLine."""
         written = text
         if self.decimal_comma:
             written = point(text)
@@ -72,14 +75,15 @@ class Numbers:
             return whole(integer(written))
         return value
 
-    def _of_options(self, name: str, options: NumberOptions, text: str, fields: Fields) -> float:
+    def _special_number(self, name: str, options: NumberOptions, text: str, fields: Fields) -> float:
+        """The number of a field that has options of its own; NaN: no value. Raises BadLine."""
         factor = 1.0
         if options.unit is not None:
             text, factor = _without_unit(text, options.units())
-            known = self._known(name, text)
+            known = self._word_or_missing(name, text)
             if known is not None:
                 return known
-        number = self._hex(options, text) if options.hex else self._plain(text)
+        number = self._hexadecimal(options, text) if options.hex else self._decimal(text)
         if math.isnan(number):
             return number
         if options.degrees_minutes:
@@ -92,10 +96,11 @@ class Numbers:
             if number in self.missing.numbers:
                 return math.nan
         if factor != 1.0:
-            number = _times(number, factor)
-        return number if options.scale == 1.0 and not options.offset else _times(number, options.scale) + options.offset
+            number = _multiply(number, factor)
+        return number if options.scale == 1.0 and not options.offset else _multiply(number, options.scale) + options.offset
 
-    def _hex(self, options: NumberOptions, text: str) -> float:
+    def _hexadecimal(self, options: NumberOptions, text: str) -> float:
+        """The hexadecimal number in a text, with its sign; NaN: no value. Raises BadLine."""
         if not _HEX.fullmatch(text):
             raise BadLine(f"{text[:40]!r} is not hexadecimal")
         number = int(text, 16)
@@ -108,7 +113,8 @@ class Numbers:
         return math.nan if number in self.missing.numbers else whole(number)
 
 
-def _times(number: float, factor: float) -> float:
+def _multiply(number: float, factor: float) -> float:
+    """Divides where the factor is the inverse of a whole number, because that is exact."""
     by = divisor(factor)
     return number * factor if by is None else number / by
 
