@@ -33,7 +33,7 @@ def degree(pattern: str) -> int | None:
     automaton = _Automaton(tree.state.flags)
     looks: list[Any] = []
     whole = automaton.sequence(_until_decided(list(tree)), looks)
-    if not _anchored(tree, tree.state.flags):
+    if not _is_anchored(tree, tree.state.flags):
         whole = automaton.join(automaton.star(automaton.single(ALL)), whole)
     worst = automaton.degree()
     worst = None if worst is None else max(worst, 1)
@@ -48,15 +48,16 @@ def degree(pattern: str) -> int | None:
     return worst
 
 
-def _anchored(tree: Any, flags: int) -> bool:
+def _is_anchored(tree: Any, flags: int) -> bool:
+    """Whether the expression can only match from the beginning of the text on."""
     if not len(tree) or flags & re.MULTILINE:
         return False
     op, argument = tree[0]
     if op is c.AT:
         return argument in (c.AT_BEGINNING, c.AT_BEGINNING_STRING)
     if op is c.SUBPATTERN:
-        return _anchored(argument[3], flags)
-    return op is c.BRANCH and all(_anchored(branch, flags) for branch in argument[1])
+        return _is_anchored(argument[3], flags)
+    return op is c.BRANCH and all(_is_anchored(branch, flags) for branch in argument[1])
 
 
 def _until_decided(items: list[Any]) -> list[Any]:
@@ -87,10 +88,14 @@ _Part = tuple[int, Counter[int], Counter[int]]
 
 
 def _times(positions: Counter[int], n: int) -> Counter[int]:
+    """The positions, each so many times as often; more than nine times counts as nine."""
     return positions if n == 1 else Counter({position: min(m * n, 9) for position, m in positions.items()} if n else ())
 
 
 class _Automaton:
+    """The automaton of an expression (Glushkov): its positions, what each reads, and which can follow. ``exponential``: seen
+    while it was built."""
+
     def __init__(self, flags: int) -> None:
         self.flags = flags
         self.sets: list[int] = []  # by position: the characters that it reads
@@ -100,6 +105,7 @@ class _Automaton:
     # ---- from the expression -----------------------------------------------------------------------------------------
 
     def single(self, characters: int) -> _Part:
+        """A new position that reads one of these characters. Raises TooComplex."""
         if len(self.sets) >= MAX_POSITIONS:
             raise TooComplex("too long")
         self.sets.append(characters)
@@ -124,10 +130,11 @@ class _Automaton:
     def sequence(self, items: Iterable[Any], looks: list[Any]) -> _Part:
         whole: _Part = (1, Counter(), Counter())
         for op, argument in items:
-            whole = self.join(whole, self._item(op, argument, looks))
+            whole = self.join(whole, self._part_of(op, argument, looks))
         return whole
 
-    def _item(self, op: Any, argument: Any, looks: list[Any]) -> _Part:
+    def _part_of(self, op: Any, argument: Any, looks: list[Any]) -> _Part:
+        """What one item of the parser's tree adds. The bodies of look-arounds are put into ``looks``. Raises TooComplex."""
         if op is c.AT:
             return 1, Counter(), Counter()
         if op is c.SUBPATTERN:
@@ -143,7 +150,7 @@ class _Automaton:
             )
         if op in (c.MAX_REPEAT, c.MIN_REPEAT, c.POSSESSIVE_REPEAT):
             least, most, body = argument
-            return self._repeat(least, most, body, looks)
+            return self._part_of_repeat(least, most, body, looks)
         if op in (c.ASSERT, c.ASSERT_NOT):
             looks.append(argument[1])
             return 1, Counter(), Counter()
@@ -151,7 +158,9 @@ class _Automaton:
             raise TooComplex("a reference to a group")
         return self.single(characters(op, argument, self.flags))
 
-    def _repeat(self, least: int, most: Any, body: Any, looks: list[Any]) -> _Part:
+    def _part_of_repeat(self, least: int, most: Any, body: Any, looks: list[Any]) -> _Part:
+        """What a repeat adds: its body as often as it must be there, and then a loop or further copies that may be there. Raises
+        TooComplex."""
         whole: _Part = (1, Counter(), Counter())
         for _ in range(least):
             whole = self.join(whole, self.sequence(body, looks))
@@ -174,10 +183,11 @@ class _Automaton:
     # ---- what it means -----------------------------------------------------------------------------------------------
 
     def degree(self) -> int | None:
+        """How many loops that can read the same text follow each other at most; None for exponential. Raises TooComplex."""
         loops = self._loops()
-        if self.exponential or any(self._ambiguous(loop) for loop in loops):
+        if self.exponential or any(self._is_ambiguous(loop) for loop in loops):
             return None
-        alphabets = [self._union(loop) for loop in loops]
+        alphabets = [self._characters_of(loop) for loop in loops]
 
         @cache
         def longest(index: int) -> int:
@@ -191,14 +201,14 @@ class _Automaton:
 
         return max((longest(index) for index in range(len(loops))), default=0)
 
-    def _union(self, loop: set[int]) -> int:
+    def _characters_of(self, loop: set[int]) -> int:
         whole = 0
         for position in loop:
             whole |= self.sets[position]
         return whole
 
     def _reaches(self, one: set[int], other: set[int], characters: int) -> bool:
-        """Whether one loop can be reached from the other through such characters alone."""
+        """Whether the other loop can be reached from the first one through such characters alone."""
         seen, todo = set(one), list(one)
         while todo:
             for following in self.follow[todo.pop()]:
@@ -247,7 +257,7 @@ class _Automaton:
                             loops.append(loop)
         return loops
 
-    def _ambiguous(self, loop: set[int]) -> bool:
+    def _is_ambiguous(self, loop: set[int]) -> bool:
         """Whether one text leads from a position back to it in two ways."""
         if any(n > 1 and following in loop for position in loop for following, n in self.follow[position].items()):
             return True
@@ -260,14 +270,15 @@ class _Automaton:
         def steps(pair: tuple[int, int]) -> set[tuple[int, int]]:
             return {(a, b) for a in inside[pair[0]] for b in inside[pair[1]] if self.sets[a] & self.sets[b]}
 
-        apart = _closure({pair for position in loop for pair in steps((position, position)) if pair[0] != pair[1]}, steps)
+        apart = _reachable({pair for position in loop for pair in steps((position, position)) if pair[0] != pair[1]}, steps)
         if not apart:
             return False
         # Two ways that part must meet again; as the loop is one component, where they meet leads back to where they parted.
         return any(a == b for a, b in apart)
 
 
-def _closure(pairs: set[tuple[int, int]], steps: Callable[[tuple[int, int]], set[tuple[int, int]]]) -> set[tuple[int, int]]:
+def _reachable(pairs: set[tuple[int, int]], steps: Callable[[tuple[int, int]], set[tuple[int, int]]]) -> set[tuple[int, int]]:
+    """All pairs that can be reached from ``pairs``, which are among them; ``pairs`` itself is extended."""
     todo = list(pairs)
     while todo:
         for new in steps(todo.pop()):

@@ -20,13 +20,14 @@ _CLASSES = {
 
 
 @cache
-def _category(name: str) -> int:
+def _characters_of_class(name: str) -> int:
     text, others = _CLASSES[name]
     matches = re.compile(text).match
     return sum(1 << code for code in range(256) if matches(chr(code))) | others
 
 
-def _one(code: int, flags: int) -> int:
+def _character(code: int, flags: int) -> int:
+    """The set of one character, and of its other case where case is ignored."""
     codes = {code}
     if flags & re.IGNORECASE:
         codes |= {ord(form) for form in (chr(code).lower(), chr(code).upper()) if len(form) == 1}
@@ -44,16 +45,16 @@ def characters(op: Any, argument: Any, flags: int) -> int:
     if op is c.ANY:
         return ALL if flags & re.DOTALL else ALL & ~(1 << 10)
     if op is c.LITERAL:
-        return _one(argument, flags)
+        return _character(argument, flags)
     if op is c.NOT_LITERAL:
-        return ALL & ~(_one(argument, 0) & ~_OTHERS)
+        return ALL & ~(_character(argument, 0) & ~_OTHERS)
     if op is c.CATEGORY:
-        return _category(str(argument))
+        return _characters_of_class(str(argument))
     if op is c.RANGE:
         low, high = argument
         found = 0
         for code in range(low, min(high, 255) + 1):
-            found |= _one(code, flags)
+            found |= _character(code, flags)
         return found | (_OTHERS if high > 255 else 0)
     if op is c.IN:
         found, negated = 0, False

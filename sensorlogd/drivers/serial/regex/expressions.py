@@ -26,8 +26,8 @@ class LineTooLong(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """``search(text)`` returns a match or None; raises LineTooLong. ``limit``: the greatest length in characters, None for no
-    limit."""
+    """A compiled expression. ``search(text)`` returns a match or None; raises LineTooLong. ``limit``: the greatest length in
+    characters, None for no limit."""
 
     search: Callable[[str], Any]
     groups: tuple[str, ...]
