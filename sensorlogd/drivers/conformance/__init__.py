@@ -6,8 +6,8 @@
         check_driver(Acme, {"driver": "acme", "port": port.path}, feed=port.say_something, missing={"driver": "acme", "port": "/dev/none"})
 
 It makes, opens, reads, stops and closes the driver as the daemon does, and raises NotConforming at the first scenario in which
-rules of ``contract.py`` are broken, with all of them and how that was seen. Every scenario gets a driver of its own and runs in a thread of its own,
-so that a driver which never returns is a finding and not the end of the test.
+rules of ``contract.py`` are broken, with all of them and how that was seen. Every scenario gets a driver of its own and runs in a
+thread of its own, so that a driver which never returns is a finding and not the end of the test.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ATTEMPTS = 2  # of what a busy machine may spoil: once in time is enough
 
 
 class NotConforming(AssertionError):
-    """``findings``: a line for each rule that was broken."""
+    """A driver breaks rules of the contract. ``findings``: a line for each of them."""
 
     def __init__(self, driver: str, findings: Sequence[str]) -> None:
         super().__init__(f"{driver} does not keep to the driver contract:\n  " + "\n  ".join(findings))
@@ -84,14 +84,15 @@ def _wait_for_rows(subject: Subject, driver: Driver, host: Lent, rows: int) -> N
             raise Broken(f"{found} of {rows} samples came in {subject.deadline_s:g} s; counted meanwhile: {host.counts}")
 
 
-def _run(subject: Subject, scenario: Scenario) -> list[str]:
+def _run_scenario(subject: Subject, scenario: Scenario) -> list[str]:
+    """The findings of one scenario, which has the subject's deadline and a little more."""
     return run(scenario, subject.deadline_s + 3 * STOP_S, 2 * STOP_S)
 
 
 # ---- the rules -----------------------------------------------------------------------------------------------------------
 
 
-def _options(subject: Subject) -> list[str]:
+def _check_options(subject: Subject) -> list[str]:
     """The options are a model that extends SensorOptions; it takes good options, and refuses unknown ones."""
     model = getattr(subject.driver, "Options", None)
     if not (isinstance(model, type) and issubclass(model, SensorOptions)):
@@ -114,7 +115,7 @@ def _options(subject: Subject) -> list[str]:
     return findings
 
 
-def _making(subject: Subject) -> list[str]:
+def _check_making(subject: Subject) -> list[str]:
     """``__init__`` touches no device, and a driver that was never opened can be closed."""
 
     def scenario(host: Lent) -> None:
@@ -124,10 +125,10 @@ def _making(subject: Subject) -> list[str]:
         host.call = "close() without open()"
         driver.close()
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
-def _reading(subject: Subject) -> list[str]:
+def _check_reading(subject: Subject) -> list[str]:
     """Samples of the right form come. Then everything is released, and a second close does no harm."""
 
     def scenario(host: Lent) -> None:
@@ -136,10 +137,10 @@ def _reading(subject: Subject) -> list[str]:
         host.call = "close() a second time"
         driver.close()
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
-def _interval(subject: Subject) -> list[str]:
+def _check_interval(subject: Subject) -> list[str]:
     """A sensor without ``interval:`` is either refused, or read."""
     bare = replace(subject, options={key: value for key, value in subject.options.items() if key != "interval"})
     try:
@@ -158,10 +159,10 @@ def _interval(subject: Subject) -> list[str]:
                 except Broken as error:
                     raise Broken(f"without interval: {error}; give it a default in Options, or refuse to be without") from error
 
-    return [] if bare.options == subject.options else _run(subject, scenario)
+    return [] if bare.options == subject.options else _run_scenario(subject, scenario)
 
 
-def _timeouts(subject: Subject) -> list[str]:
+def _check_timeouts(subject: Subject) -> list[str]:
     """``read`` returns in time, with or without data; what it returns is checked, too."""
 
     def scenario(host: Lent) -> None:
@@ -179,10 +180,10 @@ def _timeouts(subject: Subject) -> list[str]:
                     if attempt == ATTEMPTS - 1:
                         raise Broken(f"read({timeout_s:g}) took {took:.1f} s")
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
-def _stopping(subject: Subject) -> list[str]:
+def _check_stopping(subject: Subject) -> list[str]:
     """A driver that waits for its device returns at once when a stop is requested."""
     findings: list[str] = []
     for _ in range(ATTEMPTS):
@@ -210,7 +211,7 @@ def _stopping(subject: Subject) -> list[str]:
                 finally:
                     timer.join()
 
-        findings = _run(subject, scenario)
+        findings = _run_scenario(subject, scenario)
         if findings:
             return findings
         if max(took) <= STOP_S:
@@ -218,7 +219,7 @@ def _stopping(subject: Subject) -> list[str]:
     return [f"read() returns {max(took):.1f} s after the stop; it must wait for wake_fd, too (or with context.wait)"]
 
 
-def _missing(subject: Subject) -> list[str]:
+def _check_missing(subject: Subject) -> list[str]:
     """A missing device is an error with a message, from ``open`` or from the first ``read``. After that the driver can be closed."""
     missing = subject.missing
     if missing is None:
@@ -247,10 +248,10 @@ def _missing(subject: Subject) -> list[str]:
             driver.close()
             host.call = call
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
-def _spoiling(subject: Subject) -> list[str]:
+def _check_counting(subject: Subject) -> list[str]:
     """Bytes or samples that the driver discards are counted."""
     spoil = subject.spoil
     if spoil is None:
@@ -268,10 +269,10 @@ def _spoiling(subject: Subject) -> list[str]:
                 subject.feed()
                 judge(read(driver, host, 0.1), subject.fields(), host)
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
-def _losing(subject: Subject) -> list[str]:
+def _check_losing(subject: Subject) -> list[str]:
     """A device that disappears makes ``read`` raise DriverError or OSError."""
     lose = subject.lose
     if lose is None:
@@ -291,17 +292,17 @@ def _losing(subject: Subject) -> list[str]:
                     raise Broken("a lost device raises EndOfData, after which the daemon never tries again") from None
             raise Broken("a lost device is no error: read() goes on as if it were silent")
 
-    return _run(subject, scenario)
+    return _run_scenario(subject, scenario)
 
 
 CHECKS: tuple[Callable[[Subject], list[str]], ...] = (
-    _options,
-    _making,
-    _reading,
-    _interval,
-    _timeouts,
-    _stopping,
-    _missing,
-    _spoiling,
-    _losing,
+    _check_options,
+    _check_making,
+    _check_reading,
+    _check_interval,
+    _check_timeouts,
+    _check_stopping,
+    _check_missing,
+    _check_counting,
+    _check_losing,
 )

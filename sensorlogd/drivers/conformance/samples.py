@@ -46,16 +46,18 @@ def judge(got: object, known: set[str], host: Lent) -> int:
 
 
 def _judge_times(times: Sequence[object], device_time: bool, host: Lent) -> None:
-    for at in times:
-        if isinstance(at, bool) or not isinstance(at, int):
-            host.findings.append(f"read(): the time {at!r} is no int; times are microseconds since 1970")
+    """The first time that is in another unit or no int becomes a finding."""
+    for time_us in times:
+        if isinstance(time_us, bool) or not isinstance(time_us, int):
+            host.findings.append(f"read(): the time {time_us!r} is no int; times are microseconds since 1970")
             return
-        if not (0 if device_time else EARLIEST_US) <= at <= LATEST_US:
-            host.findings.append(f"read(): the time {at} is not in microseconds since 1970")
+        if not (0 if device_time else EARLIEST_US) <= time_us <= LATEST_US:
+            host.findings.append(f"read(): the time {time_us} is not in microseconds since 1970")
             return
 
 
 def _judge_values(name: object, column: Sequence[object], host: Lent) -> None:
+    """The first value of the channel that is no float, or infinite, becomes a finding."""
     if not isinstance(name, str):
         host.findings.append(f"read(): the channel {name!r} is no text")
     for value in column:

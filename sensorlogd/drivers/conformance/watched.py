@@ -48,7 +48,7 @@ class Lent:
         self.stop.set()
 
     def close(self) -> None:
-        """Once."""
+        """Close the descriptors; a second call does nothing. That the driver has read from ``wake_fd`` becomes a finding."""
         with self._lock:
             ends, self._ends = self._ends, ()
         if not ends:
@@ -121,6 +121,7 @@ def belongings() -> tuple[set[Any], dict[str, str], set[str]]:
 
 
 def left_behind(before: tuple[set[Any], dict[str, str], set[str]]) -> list[str]:
+    """What there is that was not there ``before`` (see ``belongings``), as findings; it may take LEAK_GRACE_S to go."""
     end = time.monotonic() + LEAK_GRACE_S
     while True:
         gc.collect()

@@ -24,7 +24,8 @@ class Asked:
 
 
 class Dialect(Protocol):
-    """
+    """A protocol that units of the bus speak.
+
     take     the questions in ``data``, and what is left of it
     answer   the parts of an answer, in order (the second only comes from units that speak in two); [] for no answer. ``rounds``
              must be called once for each value
@@ -73,19 +74,19 @@ class Lines:
         return self.prompt + sent
 
 
-def _flipped(data: bytes, chance: random.Random) -> bytes:
-    """One bit is wrong, or the end is missing."""
+def _flip_or_cut(data: bytes, chance: random.Random) -> bytes:
+    """The data with one wrong bit, or without its end."""
     if chance.random() < 0.5:
         return data[: chance.randint(1, len(data) - 1)]
-    at = chance.randrange(len(data))
-    return data[:at] + bytes((data[at] ^ 1 << chance.randrange(8),)) + data[at + 1 :]
+    index = chance.randrange(len(data))
+    return data[:index] + bytes((data[index] ^ 1 << chance.randrange(8),)) + data[index + 1 :]
 
 
-def _registers(question: Asked, rounds: Rounds) -> bytes | None:
+def _answer_pdu(question: Asked, rounds: Rounds) -> bytes | None:
     """The PDU: a value of 32 bits at every even address. None: a register that silences the unit is among them."""
     function, address, count = struct.unpack(">BHH", question.detail[-5:])
     addresses = range(address, address + count, 2)
-    values = [spoken(question.unit, at, rounds(question.unit, at)) for at in addresses]
+    values = [spoken(question.unit, register, rounds(question.unit, register)) for register in addresses]
     if SILENT_REGISTER in addresses:
         return None
     if REFUSED_REGISTER in addresses:
@@ -107,14 +108,14 @@ class ModbusRtu:
         return found, data
 
     def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(question, rounds)
+        pdu = _answer_pdu(question, rounds)
         if pdu is None:
             return []
         frame = bytes((question.unit,)) + pdu
         return [frame + crc(frame)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
-        return _flipped(answer, chance)
+        return _flip_or_cut(answer, chance)
 
     def chatter(self, chance: random.Random) -> bytes:
         return chance.randbytes(chance.randint(1, 4))
@@ -132,7 +133,7 @@ class ModbusAscii(ModbusRtu):
         return [Asked(frame[0], frame[1:6]) for frame in frames], rest
 
     def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(question, rounds)
+        pdu = _answer_pdu(question, rounds)
         if pdu is None:
             return []
         frame = bytes((question.unit,)) + pdu
@@ -153,21 +154,21 @@ class ModbusTcp:
         return found, data
 
     def answer(self, question: Asked, rounds: Rounds) -> list[bytes]:
-        pdu = _registers(question, rounds)
-        return [] if pdu is None else [_tcp(question.detail[:2], question.unit, pdu)]
+        pdu = _answer_pdu(question, rounds)
+        return [] if pdu is None else [_tcp_frame(question.detail[:2], question.unit, pdu)]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
         return b""
 
     def chatter(self, chance: random.Random) -> bytes:
         """An answer to a question that nobody has asked."""
-        return _tcp(chance.randrange(60_000, 65_000).to_bytes(2, "big"), 1, bytes((3, 4)) + chance.randbytes(4))
+        return _tcp_frame(chance.randrange(60_000, 65_000).to_bytes(2, "big"), 1, bytes((3, 4)) + chance.randbytes(4))
 
     def echo(self, sent: bytes) -> bytes:
         return b""
 
 
-def _tcp(number: bytes, unit: int, pdu: bytes) -> bytes:
+def _tcp_frame(number: bytes, unit: int, pdu: bytes) -> bytes:
     return number + struct.pack(">HHB", 0, len(pdu) + 1, unit) + pdu
 
 
@@ -195,7 +196,7 @@ class Mbus:
         return [bytes((0x68, len(content), len(content), 0x68)) + content + bytes((sum(content) & 0xFF, 0x16))]
 
     def damage(self, answer: bytes, chance: random.Random) -> bytes:
-        return _flipped(answer, chance) if len(answer) > 1 else b"\x55"
+        return _flip_or_cut(answer, chance) if len(answer) > 1 else b"\x55"
 
     def chatter(self, chance: random.Random) -> bytes:
         return chance.choice((b"\xe5", b"\x00", b"\x68\x68", b"\xff\xff"))

@@ -70,7 +70,7 @@ def run_bus(bus: Bus, *, seed: int, questions: int, deadline_s: float = 3600.0) 
     stop = threading.Event()
     threads = [
         threading.Thread(
-            target=_sense, args=(bus, name, wire.port, hosts[name], ledger, stop), name=f"sensor-{name}", daemon=True
+            target=_run_sensor, args=(bus, name, wire.port, hosts[name], ledger, stop), name=f"sensor-{name}", daemon=True
         )
         for name in bus.sensors
     ]
@@ -98,6 +98,7 @@ class _Units:
     """All units on the bus."""
 
     def __init__(self, bus: Bus, seed: int, ledger: Ledger) -> None:
+        """Draw the manners of the units from the seed."""
         self.bus = bus
         self.ledger = ledger
         self.wire: Wire
@@ -114,9 +115,10 @@ class _Units:
         found, self._rest = self.bus.dialect.take(self._rest + data)
         for question in found:
             self.ledger.questions += 1
-            self._plan(question, earliest, now)
+            self._plan_answer(question, earliest, now)
 
-    def _plan(self, question: Asked, earliest: float, now: float) -> None:
+    def _plan_answer(self, question: Asked, earliest: float, now: float) -> None:
+        """Put on the wire what the unit says to one question, and when. A question to nobody is not answered."""
         unit = self.units.get(question.unit)
         if unit is None:
             return
@@ -125,18 +127,18 @@ class _Units:
         parts = dialect.answer(question, self.ledger.round_of)
         latest = earliest + LATEST * turnaround_s
         if act.after is not None and parts:
-            at = now + act.after * turnaround_s
+            answer_at = now + act.after * turnaround_s
             said = dialect.damage(parts[0], self.chance) if act.damaged else parts[0]
             again = (act.again_after * turnaround_s, parts[-1]) if act.again_after is not None else NOTHING
             if said:
-                self.wire.say(at, latest, said, again)
+                self.wire.say(answer_at, latest, said, again)
             if self.bus.closes:
-                self.wire.hang_up(at + 0.001)
+                self.wire.hang_up(answer_at + 0.001)
         if act.chatter_after is not None:
             self.wire.say(now + act.chatter_after * turnaround_s, latest, dialect.chatter(self.chance))
 
 
-def _sense(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: threading.Event) -> None:
+def _run_sensor(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: threading.Event) -> None:
     """Run one sensor as the daemon does: after an error the driver is made again."""
     options = bus.driver.Options.variant(bus.sensors[name]).model_validate({**bus.sensors[name], "port": port})
     while not stop.is_set():
@@ -144,7 +146,7 @@ def _sense(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: thr
         try:
             driver.open()
             while not stop.is_set():
-                _store(name, driver.read(READ_S), ledger)
+                _note_values(name, driver.read(READ_S), ledger)
         except (DriverError, OSError) as error:
             ledger.errors[f"{name}: {error}".replace(port, "the port")] += 1
             stop.wait(AGAIN_S)
@@ -152,7 +154,7 @@ def _sense(bus: Bus, name: str, port: str, host: Lent, ledger: Ledger, stop: thr
             driver.close()
 
 
-def _store(name: str, got: Batch | Sequence[Sample], ledger: Ledger) -> None:
+def _note_values(name: str, got: Batch | Sequence[Sample], ledger: Ledger) -> None:
     if isinstance(got, Batch):
         for field_name, column in got.values.items():
             for value in column:

@@ -29,7 +29,7 @@ def serial(seed: int, turnaround_ms: int) -> Bus:
 
     echoes = seed % 3 == 0
     sensors = {
-        f"u{unit}": _common("serial", turnaround_ms, turnaround=False)
+        f"u{unit}": _common_keys("serial", turnaround_ms, turnaround=False)
         | {
             "ignore_echo": echoes,
             "format": {"type": "csv", "fields": ["v"]},
@@ -45,16 +45,17 @@ def serial(seed: int, turnaround_ms: int) -> Bus:
     )
 
 
-def _modbus(seed: int, turnaround_ms: int, framing: str, dialect: Dialect, *, tcp: bool, closes: bool) -> Bus:
+def _modbus_bus(seed: int, turnaround_ms: int, framing: str, dialect: Dialect, *, tcp: bool, closes: bool) -> Bus:
+    """Five units, one with a silent register and one with a refused one, and two sensors of the first."""
     from sensorlogd.drivers.modbus import ModbusDriver
 
     addresses = {unit: [0, 10] for unit in UNITS}
     addresses[2] += [20, SILENT_REGISTER, SILENT_REGISTER + 2]
     addresses[3] += [REFUSED_REGISTER - 2, REFUSED_REGISTER, REFUSED_REGISTER + 2]
     echoes = not tcp and seed % 3 == 0
-    common = _common("modbus", turnaround_ms) | {"framing": framing, "type": "u32", "ignore_echo": echoes}
-    sensors = {f"u{unit}": common | _registers(unit, addresses[unit]) for unit in UNITS}
-    sensors["u1_too"] = common | _registers(1, [30, 40])  # another sensor of the same unit
+    common = _common_keys("modbus", turnaround_ms) | {"framing": framing, "type": "u32", "ignore_echo": echoes}
+    sensors = {f"u{unit}": common | _register_keys(unit, addresses[unit]) for unit in UNITS}
+    sensors["u1_too"] = common | _register_keys(1, [30, 40])  # another sensor of the same unit
     expected = {
         (name, channel): {(int(keys["unit"]), int(channel[1:]))} for name, keys in sensors.items() for channel in keys["channels"]
     }
@@ -67,17 +68,17 @@ def _modbus(seed: int, turnaround_ms: int, framing: str, dialect: Dialect, *, tc
 def modbus_rtu(seed: int, turnaround_ms: int) -> Bus:
     """Units with several registers, two sensors of one unit, a register that is never answered and one that is refused; now and then
     behind a network serial server, which may close the connection after each answer."""
-    return _modbus(seed, turnaround_ms, "rtu", ModbusRtu(), tcp=seed % 4 == 1, closes=seed % 8 == 5)
+    return _modbus_bus(seed, turnaround_ms, "rtu", ModbusRtu(), tcp=seed % 4 == 1, closes=seed % 8 == 5)
 
 
 def modbus_ascii(seed: int, turnaround_ms: int) -> Bus:
     """The same units in the ASCII framing."""
-    return _modbus(seed, turnaround_ms, "ascii", ModbusAscii(), tcp=seed % 4 == 1, closes=seed % 8 == 5)
+    return _modbus_bus(seed, turnaround_ms, "ascii", ModbusAscii(), tcp=seed % 4 == 1, closes=seed % 8 == 5)
 
 
 def modbus_tcp(seed: int, turnaround_ms: int) -> Bus:
     """The same units behind a TCP gateway."""
-    return _modbus(seed, turnaround_ms, "tcp", ModbusTcp(), tcp=True, closes=seed % 3 == 0)
+    return _modbus_bus(seed, turnaround_ms, "tcp", ModbusTcp(), tcp=True, closes=seed % 3 == 0)
 
 
 def mbus(seed: int, turnaround_ms: int) -> Bus:
@@ -86,7 +87,7 @@ def mbus(seed: int, turnaround_ms: int) -> Bus:
 
     channels = {"first": {"source": "energy_wh"}, "second": {"source": "energy_wh_1"}}
     sensors = {
-        f"u{unit}": _common("mbus", turnaround_ms)
+        f"u{unit}": _common_keys("mbus", turnaround_ms)
         | {"address": unit, "baudrate": 38400, "interval": "100ms", "channels": channels}
         for unit in UNITS
     }
@@ -99,12 +100,12 @@ def mbus(seed: int, turnaround_ms: int) -> Bus:
     )  # fmt: skip
 
 
-def _common(driver: str, turnaround_ms: int, *, turnaround: bool = True) -> dict[str, Any]:
+def _common_keys(driver: str, turnaround_ms: int, *, turnaround: bool = True) -> dict[str, Any]:
     keys: dict[str, Any] = {"driver": driver, "shared": True, "interval": "5ms"}
     return keys | ({"turnaround": f"{turnaround_ms}ms"} if turnaround else {})
 
 
-def _registers(unit: int, addresses: list[int]) -> dict[str, Any]:
+def _register_keys(unit: int, addresses: list[int]) -> dict[str, Any]:
     return {"unit": unit, "channels": {f"r{address}": {"address": address} for address in addresses}}
 
 

@@ -25,7 +25,8 @@ Hears = Callable[[bytes, float, float], None]
 
 
 class Wire:
-    """A context manager. ``port``: what a sensor opens. ``say`` may only be called from within ``hears``."""
+    """A line between sensors and units, as a context manager. ``port``: what a sensor opens. ``say`` may only be called from
+    within ``hears``."""
 
     port: str
 
@@ -34,7 +35,7 @@ class Wire:
         self._due: list[tuple[float, int, float, bytes, tuple[float, bytes]]] = []
         self._order = itertools.count()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+        self._thread = threading.Thread(target=self._run_line, name="bus", daemon=True)
         self.left_out = 0
 
     def say(self, at: float, latest: float, data: bytes, then: tuple[float, bytes] = NOTHING) -> None:
@@ -55,11 +56,12 @@ class Wire:
         self._thread.join(60)
         self._close()
 
-    def _run(self) -> None:
+    def _run_line(self) -> None:
+        """Hear questions, and deliver what is due, until the line is closed."""
         looked = time.monotonic()
         while not self._stop.is_set():
             before, looked = looked, time.monotonic()
-            if self._ready():
+            if self._wait_for_input():
                 data = self._read()
                 if data:
                     self._hears(data, before, time.monotonic())
@@ -74,12 +76,13 @@ class Wire:
                         at = time.monotonic() + then[0]
                         self.say(at, at + LATER_S, then[1])
                 else:
-                    self._drop()
+                    self._drop_connection()
 
     def _wait_s(self) -> float:
         return min(max(self._due[0][0] - time.monotonic(), 0.0), LOOK_S) if self._due else LOOK_S
 
-    def _ready(self) -> bool:
+    def _wait_for_input(self) -> bool:
+        """Whether there is something to read, after waiting no longer than until something is due."""
         raise NotImplementedError
 
     def _read(self) -> bytes:
@@ -88,7 +91,7 @@ class Wire:
     def _write(self, data: bytes) -> None:
         raise NotImplementedError
 
-    def _drop(self) -> None:
+    def _drop_connection(self) -> None:
         """A pty cannot hang up."""
 
     def _close(self) -> None:
@@ -106,7 +109,7 @@ class PtyWire(Wire):
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
 
-    def _ready(self) -> bool:
+    def _wait_for_input(self) -> bool:
         return bool(select.select([self._master], [], [], self._wait_s())[0])
 
     def _read(self) -> bytes:
@@ -135,11 +138,12 @@ class TcpWire(Wire):
         self._line: socket.socket | None = None
         self.port = f"socket://127.0.0.1:{self._listening.getsockname()[1]}"
 
-    def _ready(self) -> bool:
+    def _wait_for_input(self) -> bool:
+        """The same; a new connection replaces the one before."""
         ends = [self._listening] + ([self._line] if self._line is not None else [])
         ready = select.select(ends, [], [], self._wait_s())[0]
         if self._listening in ready:
-            self._drop()
+            self._drop_connection()
             self._line, _ = self._listening.accept()
             self._line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._forgets:
@@ -153,7 +157,7 @@ class TcpWire(Wire):
         except OSError:
             data = b""
         if not data:
-            self._drop()
+            self._drop_connection()
         return data
 
     def _write(self, data: bytes) -> None:
@@ -161,11 +165,11 @@ class TcpWire(Wire):
             with contextlib.suppress(OSError):
                 self._line.sendall(data)
 
-    def _drop(self) -> None:
+    def _drop_connection(self) -> None:
         if self._line is not None:
             self._line.close()
             self._line = None
 
     def _close(self) -> None:
-        self._drop()
+        self._drop_connection()
         self._listening.close()
