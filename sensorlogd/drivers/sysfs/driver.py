@@ -96,13 +96,13 @@ class SysfsDriver(Driver):
 
     def open(self) -> None:
         self._due = time.monotonic()
-        missing = [f"{name} ({self.options.file(name).path})" for name in self._wanted if not self._find(name)]
+        missing = [f"{name} ({self.options.file(name).path})" for name in self._wanted if not self._locate(name)]
         if not self._found:
             raise DriverError(f"none of the files is there: {', '.join(missing)}", "'sensorlogd sources' lists what there is")
         for name in missing:
             self.context.count("missing_files", 1, name)
 
-    def _find(self, name: str) -> bool:
+    def _locate(self, name: str) -> bool:
         """Look where a file is now. Raises DriverError for several."""
         entry = self.options.file(name)
         kind, _, rest = entry.path.partition(":")
@@ -133,7 +133,7 @@ class SysfsDriver(Driver):
         for name in self._wanted:
             if self.context.wait(0):
                 return []  # a 1-Wire thermometer takes 0.75 s
-            if name not in self._found and not self._find(name):
+            if name not in self._found and not self._locate(name):
                 continue
             path, scale = self._found[name]
             try:

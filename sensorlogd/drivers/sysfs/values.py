@@ -20,37 +20,39 @@ def read_value(path: Path, scale: float) -> float:
 
     Raises OSError, or ValueError for content that is no number, or none to be believed.
     """
-    text = _text(path)
+    text = _read_text(path)
     if path.name == "w1_slave":
-        text = _w1(text)
+        text = _w1_temperature(text)
     if path.name in ("w1_slave", "temperature") and text == _W1_POWER_ON:
         raise ValueError("85 °C is what a thermometer says that has just been powered")
-    number = _number(text)
+    number = _parse_number(text)
     scales, offsets = iio_parts(path)
     for offset in offsets:
         if offset.exists():
-            number += _number(_text(offset))
+            number += _parse_number(_read_text(offset))
             break
     for factor in scales:
         if factor.exists():
-            number *= _number(_text(factor))
+            number *= _parse_number(_read_text(factor))
             break
     by = divisor(scale)
     return number * scale if by is None else number / by
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(READ_BYTES).decode("ascii", "replace").strip()
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not a number")
     return float(text)
 
 
-def _w1(text: str) -> str:
+def _w1_temperature(text: str) -> str:
+    """The text of the temperature, in thousandths of a degree, in a ``w1_slave`` file. Raises ValueError if the sensor was not
+    read well."""
     match = _W1.search(text)
     if match is None or match[2] != "YES":
         raise ValueError("the 1-Wire CRC is wrong")
@@ -69,7 +71,7 @@ def sources(root: Path = Path("/sys")) -> list[dict[str, str]]:
         found = sorted(root.glob(pattern))
         chips = [chip(folder) for folder in found]
         for folder, name in zip(found, chips, strict=True):
-            for file in _files(folder, names):
+            for file in _preferred_files(folder, names):
                 within = file.relative_to(folder)
                 stable = f"{kind}:{name}/{within}" if chips.count(name) == 1 and "/" not in name else str(file)
                 rule = rule_for(str(file))
@@ -78,19 +80,20 @@ def sources(root: Path = Path("/sys")) -> list[dict[str, str]]:
                 except (OSError, ValueError) as error:
                     shown = f"- ({getattr(error, 'strerror', None) or error})"
                 unit = rule.unit if rule else ""
-                rows.append({"path": stable, "value": shown, "unit": unit, "label": _label(file), "file": str(file)})
+                rows.append({"path": stable, "value": shown, "unit": unit, "label": _chip_label(file), "file": str(file)})
     return rows
 
 
-def _files(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """Of a thermometer that has both files the simpler one; of an IIO channel that has both the processed one."""
+def _preferred_files(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """The files to list: of a thermometer that has both the simpler one; of an IIO channel that has both the processed one."""
     found = sorted({file for name in names for file in folder.glob(name)})
     if "w1_slave" in names:
         return found[:1]
     return [file for file in found if not (file.name.endswith("_raw") and file.with_name(file.name[:-3] + "input") in found)]
 
 
-def _label(file: Path) -> str:
+def _chip_label(file: Path) -> str:
+    """What the chip calls the quantity in the file; empty if it does not say."""
     for end in ("_input", "_average", "_raw"):
         if file.name.endswith(end):
             try:
