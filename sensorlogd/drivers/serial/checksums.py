@@ -38,7 +38,8 @@ def _stepped(polynomial: int, width: int, value: int) -> int:
 
 
 @cache
-def _table(polynomial: int, width: int) -> array[int]:
+def _crc_table(polynomial: int, width: int) -> array[int]:
+    """What each number of ``width`` bits adds to a mirrored CRC."""
     code = "B" if width == 8 else "H"
     bits = [_stepped(polynomial, width, 1 << bit) for bit in range(width)]
     table = array(code, [0])
@@ -51,7 +52,7 @@ def _mirrored16(polynomial: int, start: int) -> Callable[[bytes], int]:
     """A CRC of 16 bits, least significant bit first; ``polynomial`` mirrored, too."""
 
     def compute(data: bytes) -> int:
-        table, crc, pairs = _table(polynomial, 16), start, len(data) // 2
+        table, crc, pairs = _crc_table(polynomial, 16), start, len(data) // 2
         for pair in struct.unpack_from(f"<{pairs}H", data):
             crc = table[crc ^ pair]
         return _stepped(polynomial, 8, crc ^ data[-1]) if len(data) % 2 else crc
@@ -61,7 +62,7 @@ def _mirrored16(polynomial: int, start: int) -> Callable[[bytes], int]:
 
 def _crc8(polynomial: int, data: bytes) -> int:
     """Least significant bit first, from 0."""
-    table, crc = _table(polynomial, 8), 0
+    table, crc = _crc_table(polynomial, 8), 0
     for byte in data:
         crc = table[crc ^ byte]
     return crc

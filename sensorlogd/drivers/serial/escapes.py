@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator
 _ESCAPES = {r"\r": "\r", r"\n": "\n", r"\t": "\t", r"\0": "\0", r"\\": "\\"}
 
 
-def _escapes(value: Any) -> Any:
+def _unescape(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return re.sub(r"\\x([0-9a-fA-F]{2})|\\[rnt0\\]", lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES[m[0]], value)
@@ -30,6 +30,6 @@ def _is_regex_of_bytes(value: str) -> str:
     return value
 
 
-Escaped = Annotated[str, BeforeValidator(_escapes)]
+Escaped = Annotated[str, BeforeValidator(_unescape)]
 Regex = Annotated[str, AfterValidator(_is_regex)]
 RegexOfBytes = Annotated[str, AfterValidator(_is_regex_of_bytes)]

@@ -19,13 +19,13 @@ from sensorlogd.stamping import patterns
 from sensorlogd.stamping.judging import TimeLimits
 
 
-def _pattern(value: str) -> str:
+def _with_groups(value: str) -> str:
     if not expression(value).groups:
         raise ValueError("has no named group; write (?P<channel>...) for each value to log")
     return value
 
 
-def _encoding(value: str) -> str:
+def _known_encoding(value: str) -> str:
     import codecs
 
     try:
@@ -36,16 +36,16 @@ def _encoding(value: str) -> str:
     return value
 
 
-def _micro(data: Any) -> Any:
+def _with_one_micro(data: Any) -> Any:
     """The data with one and the same micro sign in all its texts."""
     if isinstance(data, str):
         return micro(data)
     if isinstance(data, Mapping):
-        return {_micro(key): _micro(value) for key, value in data.items()}
-    return [_micro(value) for value in data] if isinstance(data, (list, tuple)) else data
+        return {_with_one_micro(key): _with_one_micro(value) for key, value in data.items()}
+    return [_with_one_micro(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Pattern = Annotated[str, AfterValidator(_with_groups)]
 
 
 class TimeOptions(Section):
@@ -104,7 +104,7 @@ class ChecksumOptions(Section):
     required: bool = Field(True, description="false: lines without a checksum are taken too")
 
     @model_validator(mode="after")
-    def _known(self) -> ChecksumOptions:
+    def _known_checksum(self) -> ChecksumOptions:
         if self.type not in CHECKSUMS:
             raise ValueError(f"type: unknown checksum {self.type!r}; known: {', '.join(sorted(CHECKSUMS))}")
         return self
@@ -180,10 +180,10 @@ class LineFormat(Section):
     @classmethod
     def _one_micro(cls, data: Any) -> Any:
         """Lines are read with one micro sign, so the texts they are compared with have the same."""
-        return _micro(data)
+        return _with_one_micro(data)
 
     @model_validator(mode="after")
-    def _complete(self) -> LineFormat:
+    def _consistent(self) -> LineFormat:
         if self.device is not None and self.identity is None:
             raise ValueError("device: needs identity:, a regular expression for what tells devices apart")
         if self.type == "regex" and self.pattern is None:
@@ -210,7 +210,7 @@ class PollOptions(Section):
     turnaround: DurationUs = Field(1_000_000, ge=1_000, le=60_000_000, description="how long the answer may take")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _command_or_hex(self) -> Self:
         if bool(self.command) == bool(self.hex):
             raise ValueError("poll: needs either command: (text) or hex: (bytes)")
         return self
@@ -220,7 +220,7 @@ class PollOptions(Section):
         return bytes.fromhex(self.hex) if self.hex else self.command.encode("latin-1", "replace")
 
 
-def _kind(value: Any) -> str:
+def _format_model(value: Any) -> str:
     """The name of the format's model, which errors use for the branch, too."""
     kind = value.get("type") if isinstance(value, Mapping) else getattr(value, "type", None)
     return {"frame": "FrameFormat", "block": "BlockFormat", "obis": "ObisFormat"}.get(str(kind), "LineFormat")
@@ -231,7 +231,7 @@ Format = Annotated[
     | Annotated[FrameFormat, Tag("FrameFormat")]
     | Annotated[BlockFormat, Tag("BlockFormat")]
     | Annotated[ObisFormat, Tag("ObisFormat")],
-    Discriminator(_kind),
+    Discriminator(_format_model),
 ]
 
 
@@ -295,7 +295,7 @@ class PortOptions(SensorOptions):
 class LineOptions(SensorOptions):
     """Keys of every driver that reads lines, from a port or from a program."""
 
-    encoding: Annotated[str, AfterValidator(_encoding)] = Field("utf-8", description="of a line's text")
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = Field("utf-8", description="of a line's text")
     terminator: Escaped = Field(
         "\n",
         min_length=1,

@@ -27,7 +27,7 @@ LONGEST_HALF = 5.0  # pauses, from the first piece of a line to a question in sp
 
 
 class Poller:
-    """Its ``read`` is that of a driver."""
+    """Asks one device, again and again. Its ``read`` is that of a driver."""
 
     def __init__(self, options: SerialOptions, context: DriverContext, port: Port, decoder: Decoder) -> None:
         assert options.poll is not None
@@ -38,31 +38,31 @@ class Poller:
         self.asker = Asker(port, context)
         self.own = not options.shared
         self._interval_s = (options.interval or 1) / 1e6
-        self.device = self._ignorant()
+        self.device = self._new_backoff()
         self.gaps = GapClock(port, gap_s(options))  # between two questions
         self._due = time.monotonic()
         self._asking = False
         self._fed_at = 0.0
         self._half_until = self._half_most = 0.0  # a line has begun; until then it may go on
         self._got: list[Batch] = []
-        self._terminator = _terminator(options)
-        self._question = self._made()
+        self._terminator = _last_byte(options)
+        self._question = self._make_question()
 
     @property
     def bytes_seen(self) -> int:
         """How many bytes have arrived; ``try`` shows it."""
         return self.asker.bytes_seen
 
-    def _ignorant(self) -> Backoff:
+    def _new_backoff(self) -> Backoff:
         return Backoff(self._interval_s, OWN_CAP_S if self.own else SHARED_CAP_S)
 
     def opened(self) -> None:
         """The port was opened. What was learned about the device before is still known."""
         self._due = time.monotonic()
         key = f"{self.context.sensor} {self._question.key} {self._interval_s}"
-        self.device = self.port.line.recall(key, self._ignorant)
+        self.device = self.port.line.recall(key, self._new_backoff)
 
-    def _made(self) -> Question:
+    def _make_question(self) -> Question:
         poll, options = self.options.poll, self.options
         assert poll is not None
         command = poll.payload()
@@ -71,27 +71,27 @@ class Poller:
         turnaround_s = poll.turnaround / 1e6
         return Question(
             key=f"{command[:40]!r}",
-            make=lambda: (command, PolledAnswer(self._fed, prefix, terminator)),
+            make=lambda: (command, PolledAnswer(self._decode_answer, prefix, terminator)),
             turnaround_s=turnaround_s,
             separation="own" if self.own else "time",
             echo="known" if options.ignore_echo else "",
             learning_s=0.0 if self.own else min(turnaround_s, LEARNING_S),
             gap_s=(max(GAP_S, self.gaps.gap_s) if self.own else GAP_S) if terminator else 0.0,
             quiet_s=self.gaps.gap_s,
-            quiet=self._quiet,
+            quiet=self._judge_silence,
             ready=lambda: not self.own or time.monotonic() >= self._half_until,
-            begins=self._begins,
-            unasked=self._more if self.own else None,
-            more=self._more,
+            begins=self._forget_unfinished,
+            unasked=self._take_more if self.own else None,
+            more=self._take_more,
         )
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
         """What the device has answered or sent unasked."""
-        if not self._got and self._listened(timeout_s) and (self._asking or self._begin()):
-            self._ask(timeout_s)
+        if not self._got and self._listen_until_due(timeout_s) and (self._asking or self._begin_question()):
+            self._ask_device(timeout_s)
         return self._got.pop(0) if self._got else []
 
-    def _listened(self, timeout_s: float) -> bool:
+    def _listen_until_due(self, timeout_s: float) -> bool:
         """Listen until it is time to ask. False: not yet."""
         end = time.monotonic() + timeout_s
         while (left := self._wait_s()) > 0:
@@ -102,9 +102,9 @@ class Poller:
             if data:
                 self.asker.bytes_seen += len(data)
                 if self.own:  # on a shared port: what came behind our last answer, and may be anybody's
-                    self._more(data, now_us)
+                    self._take_more(data, now_us)
                 return False
-            if quiet and (batch := self._ended(now_us)) is not None:
+            if quiet and (batch := self._end_answer(now_us)) is not None:
                 self._got.append(batch)
                 return False
             if time.monotonic() >= end:
@@ -118,8 +118,9 @@ class Poller:
         wait_s = 0.0 if self._asking else self._due - now
         return max(wait_s, self.asker.waiting_s(self._question), self._half_until - now) if self.own else wait_s
 
-    def _begin(self) -> bool:
-        """It is time to ask. False: the device has long been silent, and is left out this time."""
+    def _begin_question(self) -> bool:
+        """Begin to ask, and set when the next question is due. False: the device has long been silent, and is left out this
+        time."""
         now = time.monotonic()
         self._due += (max((now - self._due) // self._interval_s, 0) + 1) * self._interval_s
         if not self.device.due(now):
@@ -129,7 +130,8 @@ class Poller:
         self._asking = True
         return True
 
-    def _ask(self, timeout_s: float) -> None:
+    def _ask_device(self, timeout_s: float) -> None:
+        """Ask for at most so long. An answer becomes the next reading; silence is counted, and the device asked less often."""
         outcome = self.asker.ask(self._question, timeout_s)
         if outcome.fate is Fate.NOT_YET:
             return
@@ -142,28 +144,31 @@ class Poller:
             self.context.count("unanswered", 1, f"heard {outcome.heard!r}" if outcome.heard else "")
             self.device.missed(time.monotonic())
 
-    def _begins(self) -> None:
-        """A question begins: the rest of an earlier answer neither goes on in the new one, nor is it complete, because no silence
-        has ended it."""
-        if self._ended(self.context.now_us()) is not None:
+    def _forget_unfinished(self) -> None:
+        """A question begins: give up the rest of an earlier answer, which neither goes on in the new one, nor is complete,
+        because no silence has ended it."""
+        if self._end_answer(self.context.now_us()) is not None:
             self.context.count("cut_short", 1, "the next question was due")
 
-    def _quiet(self, now_us: int) -> Batch | None:
-        """Nothing has come for a while, or the time is over. On a port of its own an answer that has begun may go on after that."""
+    def _judge_silence(self, now_us: int) -> Batch | None:
+        """The reading that silence completes: nothing has come for a while, or the time is over. On a port of its own an answer
+        that has begun may go on after that."""
         goes_on = time.monotonic() - self._fed_at < self.gaps.gap_s and not self.options.ends_by_silence()
-        return None if self.own and goes_on else self._ended(now_us)
+        return None if self.own and goes_on else self._end_answer(now_us)
 
-    def _ended(self, now_us: int) -> Batch | None:
-        """Nothing more will come of the answer that has begun."""
+    def _end_answer(self, now_us: int) -> Batch | None:
+        """The reading that is complete when nothing more comes of the answer that has begun; None if none is."""
         self._half_until = self._half_most = 0.0
         return self.decoder.idle(now_us)
 
-    def _more(self, data: bytes, now_us: int) -> None:
-        """What the device sends after its answer is its own, too; on a port of its own also what it sends unasked or late."""
-        if (batch := self._fed(data, now_us)) is not None:
+    def _take_more(self, data: bytes, now_us: int) -> None:
+        """Keep a reading that was not asked for: what the device sends after its answer is its own, too; on a port of its own
+        also what it sends unasked or late."""
+        if (batch := self._decode_answer(data, now_us)) is not None:
             self._got.append(batch)
 
-    def _fed(self, data: bytes, now_us: int) -> Batch | None:
+    def _decode_answer(self, data: bytes, now_us: int) -> Batch | None:
+        """Decode what has come, and note whether it ends in the middle of a line, which may go on for a while."""
         batch = self.decoder.feed(data, now_us)
         self._fed_at = now = time.monotonic()
         whole = data.endswith(self._terminator) if self._terminator else batch is not None
@@ -175,7 +180,7 @@ class Poller:
         return batch
 
 
-def _terminator(options: SerialOptions) -> bytes:
+def _last_byte(options: SerialOptions) -> bytes:
     """The last byte of a line; empty for formats that are no lines, and if either of two characters or silence ends a line."""
     if not isinstance(options.format, LineFormat) or options.terminator in ("any", "silence"):
         return b""
@@ -210,10 +215,12 @@ class PolledAnswer:
 
     def fresh(self) -> PolledAnswer:
         """The answer to a question that nobody waits for any more: any bytes, or a line with the prefix. It is not decoded."""
-        return PolledAnswer(_Owed(self.prefix).feed, self.prefix, self.terminator)
+        return PolledAnswer(_OwedAnswer(self.prefix).feed, self.prefix, self.terminator)
 
 
-class _Owed:
+class _OwedAnswer:
+    """The answer to a question that nobody waits for any more, known by its prefix alone."""
+
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
         self._heard = b""

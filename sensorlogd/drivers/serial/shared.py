@@ -70,10 +70,11 @@ class _Hub:
         self.transport = Transport(options, self._context)
 
     def _count(self, name: str, n: int, example: str) -> None:
-        for end in self._everybody():
+        """What is wrong on the port is counted for every sensor on it."""
+        for end in self._all_ends():
             end.context.count(name, n, example)
 
-    def _everybody(self) -> list[SharedPort]:
+    def _all_ends(self) -> list[SharedPort]:
         with self.lock:
             return list(self.ends)
 
@@ -93,9 +94,9 @@ class _Hub:
         with self.lock:
             self.opened = True
         # daemon: a device that hangs in a system call must not keep the process from ending
-        self._thread = threading.Thread(target=self._run, name=f"port-{self.options.port}", daemon=True)
+        self._thread = threading.Thread(target=self._read_port, name=f"port-{self.options.port}", daemon=True)
         self._thread.start()
-        for end in self._everybody():
+        for end in self._all_ends():
             end.wake()
 
     def fits(self, options: PortOptions) -> bool:
@@ -124,7 +125,7 @@ class _Hub:
                 del _hubs[self.key]
         with self.lock:
             self.error = self.error or error
-        for end in self._everybody():
+        for end in self._all_ends():
             end.wake()
 
     def stop(self) -> None:
@@ -138,6 +139,7 @@ class _Hub:
             thread.join(CLOSING_S)
 
     def _close(self) -> None:
+        """Close the port, and what wakes the hub's thread."""
         with self.writing, self.handling:
             self.transport.close()
         with self.lock:  # nobody may write to the number of a descriptor that was closed
@@ -148,7 +150,8 @@ class _Hub:
 
     # ---- the hub's thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _read_port(self) -> None:
+        """Deliver what arrives until the hub is stopped or the port fails; then close the port."""
         try:
             while not self._stop.is_set():
                 if not self.transport.has_descriptor:
@@ -267,6 +270,7 @@ class SharedPort:
             self._on_line.leave()
 
     def open(self) -> None:
+        """Join the port, and open it if nobody has. Returns at a stop, too. Raises DriverError."""
         self._on_line.join()
         self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         key = identity(self.options.port)
@@ -345,7 +349,7 @@ class SharedPort:
                 return None
 
     def _wait(self, seconds: float) -> bool:
-        """Until woken or the time is over; True if a stop was asked for."""
+        """Wait until woken or the time is over; True if a stop was asked for."""
         poll = select.poll()
         poll.register(self._event, select.POLLIN)
         poll.register(self.context.wake_fd, select.POLLIN)
@@ -400,14 +404,15 @@ class SharedPort:
         """See ``Port``."""
         hub = self._hub
         assert hub is not None
-        has_turn = self._turn(hub, wait_s, hold_s)
+        has_turn = self._wait_for_turn(hub, wait_s, hold_s)
         try:
             yield has_turn
         finally:
             if has_turn:
                 hub.end_turn(self)
 
-    def _turn(self, hub: _Hub, wait_s: float, hold_s: float) -> bool:
+    def _wait_for_turn(self, hub: _Hub, wait_s: float, hold_s: float) -> bool:
+        """Whether the line became this sensor's within so long. Raises DriverError when the port has failed."""
         end = time.monotonic() + wait_s
         while (others_s := hub.try_turn(self, hold_s)) is not None:
             self._raise_if_failed(hub)

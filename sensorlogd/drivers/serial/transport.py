@@ -55,12 +55,12 @@ class Transport:
         """Raises DriverError with the cause and what to do about it."""
         options = self.options
         try:
-            self._port = self._made()
+            self._port = self._make_port()
             self._port.open()
             if options.rs485 is not None:
                 self._switch_by_rts(options.rs485)
         except TROUBLE as error:
-            raise self._explained(error) from error
+            raise self._driver_error(error) from error
         self._fd = self._descriptor()
         if self._fd is not None:
             if self._exclusive:
@@ -69,14 +69,14 @@ class Transport:
             try:
                 os.set_blocking(self._fd, False)
             except OSError as error:  # the other end has closed the connection at once
-                raise self._explained(error) from error
+                raise self._driver_error(error) from error
             if not options.hangup:
-                self._stay_up(self._fd)
+                self._keep_dtr_raised(self._fd)
         if options.settle:
-            self._settle(options.settle / 1e6)
+            self._discard_while_settling(options.settle / 1e6)
 
-    def _made(self) -> Any:
-        """What pySerial reads the port with, not opened."""
+    def _make_port(self) -> Any:
+        """The object of pySerial for the port, not opened."""
         options = self.options
         # A pty moves bytes, not bits: it has neither parity nor size, and refuses (EINVAL) to be asked for them a second time.
         pty = os.path.realpath(options.port).startswith("/dev/pts/")
@@ -104,14 +104,15 @@ class Transport:
             port.rts = options.rts
         return port
 
-    def _stay_up(self, fd: int) -> None:
-        """No HUPCL: closing leaves DTR raised, so that the next opening raises nothing."""
+    def _keep_dtr_raised(self, fd: int) -> None:
+        """Switch HUPCL off: closing leaves DTR raised, so that the next opening raises nothing."""
         with contextlib.suppress(termios.error):  # a socket has no such line
             attributes = termios.tcgetattr(fd)
             attributes[2] &= ~termios.HUPCL
             termios.tcsetattr(fd, termios.TCSANOW, attributes)
 
     def _switch_by_rts(self, rs485: Rs485Options) -> None:
+        """Set the kernel's RS-485 mode. Raises DriverError where its driver has none."""
         settings = serial.rs485.RS485Settings(
             rts_level_for_tx=rs485.rts_on_send,
             rts_level_for_rx=not rs485.rts_on_send,
@@ -136,8 +137,8 @@ class Transport:
         except (OSError, AttributeError, TypeError, ValueError):
             return None
 
-    def _settle(self, seconds: float) -> None:
-        """An Arduino that resets on opening first sends its boot loader's noise."""
+    def _discard_while_settling(self, seconds: float) -> None:
+        """Read for so long and keep nothing: an Arduino that resets on opening first sends its boot loader's noise."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self.read(left) is None:
@@ -151,7 +152,7 @@ class Transport:
         try:
             arrived = self._read_without_descriptor(timeout_s) if self._fd is None else self._read_descriptor(self._fd, timeout_s)
         except TROUBLE as error:
-            raise self._explained(error) from error
+            raise self._driver_error(error) from error
         if arrived is not None and arrived[1]:
             self.context.tap(*arrived, "rx")
         return arrived
@@ -176,6 +177,7 @@ class Transport:
         return self._fd is not None
 
     def _read_descriptor(self, fd: int, timeout_s: float) -> tuple[int, bytes] | None:
+        """As ``read``, by poll and os.read."""
         if self._poll is None:
             self._poll = select.poll()
             self._poll.register(fd, select.POLLIN | select.POLLERR | select.POLLHUP)
@@ -188,13 +190,13 @@ class Transport:
             return now, b""
         if not self._busy:
             time.sleep(COALESCE_S)
-        data = self._read_some()
+        data = self._read_now()
         if not data:
             raise DriverError(f"{self.options.port}: the device has gone")
         self._busy = len(data) >= FULL_READ
         return now, data
 
-    def _read_some(self) -> bytes:
+    def _read_now(self) -> bytes:
         assert self._fd is not None
         try:
             return os.read(self._fd, READ_BYTES)
@@ -202,6 +204,7 @@ class Transport:
             return b""
 
     def _read_without_descriptor(self, timeout_s: float) -> tuple[int, bytes] | None:
+        """As ``read``, by pySerial, which is left every 0.2 s to see whether a stop was asked for."""
         end = time.monotonic() + timeout_s
         while True:
             if self.context.wait(0):
@@ -227,7 +230,7 @@ class Transport:
                     thrown += bytes(self._port.read(waiting))
                 return thrown
         except TROUBLE as error:
-            raise self._explained(error) from error
+            raise self._driver_error(error) from error
         while len(thrown) < DISCARD_BYTES and (arrived := self.read(0.0)) and arrived[1]:
             thrown += arrived[1]
         return thrown
@@ -242,7 +245,7 @@ class Transport:
             self._port.flush()
             self.context.tap(self.context.now_us(), data, "tx")
         except TROUBLE as error:
-            raise self._explained(error) from error
+            raise self._driver_error(error) from error
 
     def _write_descriptor(self, fd: int, data: bytes) -> None:
         """Not through pySerial, which waits with select() and so fails from descriptor 1024 on."""
@@ -275,7 +278,8 @@ class Transport:
 
     # ---- errors for people -----------------------------------------------------------------------------------------
 
-    def _explained(self, error: Exception) -> DriverError:
+    def _driver_error(self, error: Exception) -> DriverError:
+        """The error with what was found and what to do about it, in words for people."""
         if isinstance(error, DriverError):
             return error
         port = self.options.port
