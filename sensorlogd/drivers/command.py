@@ -33,7 +33,7 @@ LAST_MOMENT_S = 1.0  # between the end of a program's output and its own
 KEPT_ERRORS = 2000  # bytes of what it said last on its standard error
 
 
-def _words(value: Any) -> Any:
+def _split_words(value: Any) -> Any:
     return shlex.split(value) if isinstance(value, str) else value
 
 
@@ -48,7 +48,7 @@ def _beside_the_configuration(words: tuple[str, ...], info: ValidationInfo) -> t
 class CommandOptions(LineOptions):
     """Keys of ``driver: command``."""
 
-    command: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_beside_the_configuration)] = Field(
+    command: Annotated[tuple[str, ...], BeforeValidator(_split_words), AfterValidator(_beside_the_configuration)] = Field(
         min_length=1, description="program and arguments; not passed to a shell"
     )
     directory: FilePath | None = Field(None, description="where the program runs")
@@ -60,6 +60,7 @@ class _Run:
     """One run of the program: its output, its standard error, and its end. Owns three descriptors until ``end``."""
 
     def __init__(self, options: CommandOptions) -> None:
+        """Start the program. Raises OSError."""
         self.mark = descendants.new_mark()
         self.process = subprocess.Popen(
             options.command,
@@ -140,11 +141,12 @@ class CommandDriver(Driver):
         self._due = time.monotonic()
         program = self.options.command[0]
         if not self.options.interval:
-            self._start()
+            self._start_program()
         elif shutil.which(program, path=self.options.environment.get("PATH")) is None:
             raise DriverError(f"{program}: no such program", "write its full path; it must be executable")
 
-    def _start(self) -> _Run:
+    def _start_program(self) -> _Run:
+        """Start a run, with a decoder of its own. Raises DriverError."""
         program = self.options.command[0]
         try:
             self._run = _Run(self.options)
@@ -169,7 +171,7 @@ class CommandDriver(Driver):
                 return []
             assert interval is not None
             self._due += (max((time.monotonic() - self._due) // (interval / 1e6), 0) + 1) * interval / 1e6
-            run, timeout_s = self._start(), max(timeout_s - max(wait, 0), 0)
+            run, timeout_s = self._start_program(), max(timeout_s - max(wait, 0), 0)
         if interval:
             timeout_s = min(timeout_s, run.stop_at - time.monotonic())
         run.poll.register(self.context.wake_fd, select.POLLIN)
@@ -186,13 +188,13 @@ class CommandDriver(Driver):
                 self.bytes_seen += len(data)
                 batch = self.decoder.feed(data, now_us)
             elif data is None or run.over in ready:
-                batch = self._finish(run, now_us)
+                batch = self._finish_run(run, now_us)
         if self._run is not None and interval and time.monotonic() >= run.stop_at:
             self.close()
-            self.context.count("timeouts", 1, f"{shlex.join(self.options.command)[:80]}{_said(run)}")
+            self.context.count("timeouts", 1, f"{shlex.join(self.options.command)[:80]}{_last_words(run)}")
         return batch if batch is not None else []
 
-    def _finish(self, run: _Run, now_us: int) -> Batch | None:
+    def _finish_run(self, run: _Run, now_us: int) -> Batch | None:
         """The output has ended. With ``interval:`` that is expected; without, it is an error. What was read before is kept."""
         itself = run.ends_by_itself(self.context.wake_fd)
         run.listen()
@@ -201,7 +203,7 @@ class CommandDriver(Driver):
         program = self.options.command[0]
         batch = None
         if not itself and not self.options.interval:
-            self._ended = DriverError(f"{program}: closed its output and went on{_said(run)}", "it must stay in the foreground")
+            self._ended = DriverError(f"{program}: closed its output and went on{_last_words(run)}", "it must stay in the foreground")
             return None
         if isinstance(self.decoder, LineDecoder) and self.decoder.lines.pending:
             if code == 0:  # a last line needs no line end
@@ -209,11 +211,11 @@ class CommandDriver(Driver):
             else:
                 self.context.count("unfinished_lines", 1, "")
         if code == 0 and not self.options.interval:
-            self._ended = DriverError(f"{program}: ended{_said(run)}", "give interval: to run it again and again")
+            self._ended = DriverError(f"{program}: ended{_last_words(run)}", "give interval: to run it again and again")
         elif code and not self.options.interval:
-            self._ended = DriverError(f"{program}: ended with {_status(code)}{_said(run)}")
+            self._ended = DriverError(f"{program}: ended with {_exit_words(code)}{_last_words(run)}")
         elif code:
-            self.context.count("failed_runs", 1, f"{_status(code)}{_said(run)}")
+            self.context.count("failed_runs", 1, f"{_exit_words(code)}{_last_words(run)}")
         return batch
 
     def close(self) -> None:
@@ -222,7 +224,7 @@ class CommandDriver(Driver):
             run.end()
 
 
-def _status(code: int) -> str:
+def _exit_words(code: int) -> str:
     if code >= 0:
         return f"exit status {code}"
     try:
@@ -231,7 +233,7 @@ def _status(code: int) -> str:
         return f"signal {-code}"
 
 
-def _said(run: _Run) -> str:
-    """The last line of the program's standard error."""
+def _last_words(run: _Run) -> str:
+    """The last line of the program's standard error, as the end of a message; empty if it wrote none."""
     lines = run.errors.decode("utf-8", "replace").strip().splitlines()
     return f"; it said: {lines[-1].strip()[:200]}" if lines else ""

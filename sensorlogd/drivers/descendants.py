@@ -42,24 +42,28 @@ def end(first: int, mark: str, grace_s: float) -> None:
     """
     terminated = belonging(first, mark)
     _signal(terminated, signal.SIGTERM)
-    left = _still_there(terminated, time.monotonic() + grace_s)
+    left = _wait_for_end(terminated, time.monotonic() + grace_s)
     for _ in range(ROUNDS):
         left |= belonging(first, mark)
         if not left:
             return
         _signal(left, signal.SIGKILL)
-        left = _still_there(left, time.monotonic() + 0.2)
+        left = _wait_for_end(left, time.monotonic() + 0.2)
 
 
 def belonging(first: int, mark: str) -> frozenset[_Process]:
     """The living processes of a run, ``first`` among them while it lives. Empty if ``first`` has been reaped."""
-    every = {process.pid: process for process in map(_look, _pids()) if process is not None}
-    root = every.get(first) or _look(first, dead_too=True)
+    every = {process.pid: process for process in map(_read_process, _pids()) if process is not None}
+    root = every.get(first) or _read_process(first, dead_too=True)
     if root is None:
         return frozenset()
     word = f"{MARK}={mark}".encode()
     later = [process for process in every.values() if process.started >= root.started]
-    found = {process.pid for process in later if process.pid == first or process.session == first or _carries(process.pid, word)}
+    found = {
+        process.pid
+        for process in later
+        if process.pid == first or process.session == first or _has_in_environment(process.pid, word)
+    }
     children: dict[int, list[int]] = {}
     for process in later:
         children.setdefault(process.parent, []).append(process.pid)
@@ -74,7 +78,7 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _look(pid: int, *, dead_too: bool = False) -> _Process | None:
+def _read_process(pid: int, *, dead_too: bool = False) -> _Process | None:
     """The process with this number; None if it has ended, also if it is a zombie."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -86,7 +90,7 @@ def _look(pid: int, *, dead_too: bool = False) -> _Process | None:
     return _Process(pid, int(fields[1]), int(fields[3]), int(fields[19]))
 
 
-def _carries(pid: int, word: bytes) -> bool:
+def _has_in_environment(pid: int, word: bytes) -> bool:
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return word in file.read().split(b"\0")
@@ -100,15 +104,15 @@ def _signal(processes: frozenset[_Process], number: int) -> None:
         with contextlib.suppress(OSError):  # ended, or another user's by now (setuid)
             handle = os.pidfd_open(process.pid)
             try:
-                if _now(frozenset((process,))):
+                if _still_living(frozenset((process,))):
                     signal.pidfd_send_signal(handle, number)
             finally:
                 os.close(handle)
 
 
-def _still_there(processes: frozenset[_Process], until: float) -> frozenset[_Process]:
+def _wait_for_end(processes: frozenset[_Process], until: float) -> frozenset[_Process]:
     """The processes that still live at ``until``; returns earlier if none does."""
-    left = _now(processes)
+    left = _still_living(processes)
     while left and (wait := until - time.monotonic()) > 0:
         with contextlib.suppress(OSError):  # ended in between
             handle = os.pidfd_open(next(iter(left)).pid)
@@ -118,10 +122,11 @@ def _still_there(processes: frozenset[_Process], until: float) -> frozenset[_Pro
                 poll.poll(wait * 1000)
             finally:
                 os.close(handle)
-        left = _now(left)
+        left = _still_living(left)
     return left
 
 
-def _now(processes: frozenset[_Process]) -> frozenset[_Process]:
-    looked = ((process, _look(process.pid)) for process in processes)
+def _still_living(processes: frozenset[_Process]) -> frozenset[_Process]:
+    """Those of the processes that have not ended; another process with the number of one is none of them."""
+    looked = ((process, _read_process(process.pid)) for process in processes)
     return frozenset(process for process, now in looked if now is not None and now.started == process.started)

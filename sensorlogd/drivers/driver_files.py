@@ -25,7 +25,7 @@ _beside: dict[Path, dict[str, Path]] = {}  # file -> name of a module that it im
 
 def load(file: Path) -> ModuleType:
     """The module of the file as it is now; the same object as before if the file has not changed. Raises DriverUnavailable."""
-    text = _read(file)
+    text = _read_trusted(file)
     known = _forms.setdefault(file, {})
     module = known.pop(_digest(file, text), None)
     if module is None:
@@ -56,7 +56,7 @@ def _run_anew(file: Path, text: bytes) -> ModuleType:
     importlib.invalidate_caches()
     sys.dont_write_bytecode = True  # cached byte code takes a change within one second for none
     try:
-        module = _run(file, text, _digest(file, text))
+        module = _execute(file, text, _digest(file, text))
     except DriverUnavailable:
         sys.modules.update(former)
         raise
@@ -79,7 +79,8 @@ def _is_beside(path: Path, file: Path) -> bool:
     return path.suffix == ".py" and path != file and path.parent == file.parent
 
 
-def _read(file: Path) -> bytes:
+def _read_trusted(file: Path) -> bytes:
+    """The text of the file. Raises DriverUnavailable, also where others than its owner may write it."""
     try:
         with file.open("rb") as opened:
             if os.fstat(opened.fileno()).st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -89,7 +90,7 @@ def _read(file: Path) -> bytes:
         raise DriverUnavailable(f"driver file {file}: {error.strerror}") from error
 
 
-def _run(file: Path, text: bytes, digest: str) -> ModuleType:
+def _execute(file: Path, text: bytes, digest: str) -> ModuleType:
     """Run the source directly. The import system would use its cached byte code when a file changes within one second."""
     spec = importlib.util.spec_from_file_location(f"sensorlogd_driver_{file.stem}_{digest[:16]}", file)
     if spec is None:

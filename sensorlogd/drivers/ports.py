@@ -15,7 +15,8 @@ _LINKS = (Path("/dev/serial/by-id"), Path("/dev/serial/by-path"))
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """``stable``: the name to put into a configuration. ``shared``: another adapter has the same by-id name."""
+    """A serial port of this machine. ``stable``: the name to put into a configuration. ``shared``: another adapter has the same
+    by-id name."""
 
     device: str
     stable: str
@@ -43,9 +44,9 @@ def stable_name(device: str, links: tuple[Path, ...] = _LINKS) -> tuple[str, boo
     by-path name (which socket it is in) is the stable one then.
     """
     target = os.path.realpath(device)
-    by_id = _names(links[0], target)
-    by_path = _names(links[1], target)
-    serial_numberless = bool(by_id) and _ambiguous(by_id[0])
+    by_id = _links_to(links[0], target)
+    by_path = _links_to(links[1], target)
+    serial_numberless = bool(by_id) and _is_ambiguous(by_id[0])
     if by_id and not serial_numberless:
         return by_id[0], False
     if by_path:
@@ -53,25 +54,25 @@ def stable_name(device: str, links: tuple[Path, ...] = _LINKS) -> tuple[str, boo
     return (by_id[0], serial_numberless) if by_id else (device, False)
 
 
-def _names(folder: Path, target: str) -> list[str]:
+def _links_to(folder: Path, target: str) -> list[str]:
     try:
         return sorted(str(link) for link in folder.iterdir() if os.path.realpath(link) == target)
     except OSError:
         return []
 
 
-def _ambiguous(link: str) -> bool:
+def _is_ambiguous(link: str) -> bool:
     """Whether several USB devices would get this by-id name: same vendor and product, no serial number in it."""
     device = Path(os.path.realpath(link)).name
-    mine = _usb(device)
+    mine = _usb_identity(device)
     if mine is None:
         return False
-    others = [_usb(other.name) for other in Path("/sys/class/tty").glob("tty[UA]*") if other.name != device]
+    others = [_usb_identity(other.name) for other in Path("/sys/class/tty").glob("tty[UA]*") if other.name != device]
     return not mine[2] and any(other is not None and other[:2] == mine[:2] for other in others)
 
 
-def _usb(name: str) -> tuple[str, str, str] | None:
-    """(vendor, product, serial number) of a USB tty."""
+def _usb_identity(name: str) -> tuple[str, str, str] | None:
+    """(vendor, product, serial number) of a USB tty; None for any other."""
     try:
         node = Path(f"/sys/class/tty/{name}/device").resolve()
     except OSError:

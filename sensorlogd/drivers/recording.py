@@ -31,7 +31,7 @@ class BadRecording(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``at_s``: ``t`` as it stands in the file."""
+    """Bytes that passed at one moment. ``at_s``: ``t`` as it stands in the file."""
 
     at_s: float
     data: bytes
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``start_us``: microseconds since 1970 at which t is 0."""
+    """The first line of a recording. ``start_us``: microseconds since 1970 at which t is 0."""
 
     start_us: int | None
     more: Mapping[str, Any]
@@ -57,14 +57,15 @@ def parse_line(line: str) -> Entry | Header | None:
     if not isinstance(found, dict):
         raise BadRecording("is JSON, but no object")
     if "recording" in found:
-        return _header(found)
+        return _parse_header(found)
     at_s = found.get("t")
     if isinstance(at_s, bool) or not isinstance(at_s, (int, float)) or not abs(at_s) <= 1e12:  # NaN is not, either
         raise BadRecording(f"has no time: t is {str(at_s)[:30]!r}, should be a number of seconds")
-    return Entry(float(at_s), _bytes(found), str(found.get("dir", "rx")))
+    return Entry(float(at_s), _parse_bytes(found), str(found.get("dir", "rx")))
 
 
-def _header(found: Mapping[str, Any]) -> Header:
+def _parse_header(found: Mapping[str, Any]) -> Header:
+    """The header in a JSON object. Raises BadRecording for a start that is no time."""
     start = found.get("start")
     if start is None:
         return Header(None, found)
@@ -76,7 +77,8 @@ def _header(found: Mapping[str, Any]) -> Header:
     return Header((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds, found)
 
 
-def _bytes(found: Mapping[str, Any]) -> bytes:
+def _parse_bytes(found: Mapping[str, Any]) -> bytes:
+    """The bytes of an entry, however they are written. Raises BadRecording."""
     given = [key for key in ("data", "hex", "base64") if isinstance(found.get(key), str)]
     if len(given) != 1:
         raise BadRecording("holds no bytes: exactly one of data, hex, base64 must be there, as text")
@@ -133,12 +135,12 @@ class RecordingWriter:
         self.start_us = start_us
         start = datetime.fromtimestamp(start_us // 1_000_000, UTC).replace(microsecond=start_us % 1_000_000)
         head = {"recording": 1, "start": f"{start:%Y-%m-%dT%H:%M:%S.%f}Z", **(about or {})}
-        self._line(json.dumps(head, ensure_ascii=False))
+        self._write_line(json.dumps(head, ensure_ascii=False))
 
     def write(self, at_us: int, data: bytes, direction: str = "rx") -> None:
         """``at_us``: microseconds since 1970."""
-        self._line(format_entry(Entry((at_us - self.start_us) / 1e6, data, direction)))
+        self._write_line(format_entry(Entry((at_us - self.start_us) / 1e6, data, direction)))
 
-    def _line(self, text: str) -> None:
+    def _write_line(self, text: str) -> None:
         self.file.write(text + "\n")
         self.file.flush()

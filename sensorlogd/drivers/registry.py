@@ -40,11 +40,11 @@ NEEDED = {"mbus": ("meterbus", "mbus")}
 
 def names() -> list[str]:
     """Every driver that can be named without a path, sorted."""
-    return sorted({*BUILT_IN, *_registered()})
+    return sorted({*BUILT_IN, *_entry_points()})
 
 
 @cache
-def _registered() -> dict[str, EntryPoint]:
+def _entry_points() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
@@ -56,10 +56,10 @@ def driver_class(name: str, folder: Path, options: SensorOptions | None = None) 
     """
     if name in BUILT_IN:
         module, _, attribute = BUILT_IN[name].partition(":")
-        return _checked(name, getattr(importlib.import_module(module), attribute))
+        return _check_class(name, getattr(importlib.import_module(module), attribute))
     if ".py:" in name:
-        return (_validated_with(name, folder, type(options)) if options is not None else None) or _from_file(name, folder)
-    entry = _registered().get(name)
+        return (_class_with_options(name, folder, type(options)) if options is not None else None) or _class_in_file(name, folder)
+    entry = _entry_points().get(name)
     if entry is None:
         raise ValueError(
             f"unknown driver {name!r}{closest(name, names())}; known: {', '.join(names())}, or a file as /path/driver.py:Class"
@@ -68,7 +68,7 @@ def driver_class(name: str, folder: Path, options: SensorOptions | None = None) 
         found = entry.load()
     except Exception as error:  # third-party code: whatever it raises concerns its own sensors only
         raise DriverUnavailable(f"driver {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}") from error
-    return _checked(name, found)
+    return _check_class(name, found)
 
 
 def options_for(name: str, folder: Path) -> type[SensorOptions]:
@@ -82,16 +82,16 @@ def options_for(name: str, folder: Path) -> type[SensorOptions]:
     return driver_class(name, folder).Options
 
 
-def _from_file(name: str, folder: Path) -> type[Driver]:
+def _class_in_file(name: str, folder: Path) -> type[Driver]:
     text, _, attribute = name.rpartition(":")
     file = light.resolve(text, folder)
     found = getattr(driver_files.load(file), attribute, None)
     if found is None:
         raise DriverUnavailable(f"driver file {file} has no class {attribute!r}")
-    return _checked(name, found)
+    return _check_class(name, found)
 
 
-def _validated_with(name: str, folder: Path, options: type[SensorOptions]) -> type[Driver] | None:
+def _class_with_options(name: str, folder: Path, options: type[SensorOptions]) -> type[Driver] | None:
     """The class of that name that these options belong to, among all versions of the file that were loaded; the newest first."""
     text, _, attribute = name.rpartition(":")
     for module in driver_files.forms(light.resolve(text, folder)):
@@ -101,7 +101,8 @@ def _validated_with(name: str, folder: Path, options: type[SensorOptions]) -> ty
     return None
 
 
-def _checked(name: str, found: object) -> type[Driver]:
+def _check_class(name: str, found: object) -> type[Driver]:
+    """``found``, if it is the class of a driver. Raises DriverUnavailable."""
     if not (isinstance(found, type) and issubclass(found, Driver)):
         raise DriverUnavailable(f"driver {name!r} is not a subclass of sensorlogd.drivers.contract.Driver")
     options = getattr(found, "Options", None)

@@ -22,12 +22,12 @@ NO_VALUE = ("nan", "na", "n/a", "null", "none", "", "---", "inf", "+inf", "-inf"
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
-def _text(value: Any) -> Any:
+def _as_text(value: Any) -> Any:
     """The sentinel as a text: ``-999`` may be written without quotes."""
     return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-def _number(value: Any) -> Any:
+def _as_number(value: Any) -> Any:
     """The sentinel as a number: ``0x8000``, ``-32768``, ``-9999.9``."""
     if not isinstance(value, str):
         return value
@@ -42,8 +42,8 @@ def _number(value: Any) -> Any:
 
 
 _SCHEMA = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}], "examples": ["-999", "0x8000"]})
-Text = Annotated[str, BeforeValidator(_text), _SCHEMA]
-Number = Annotated[int | float, BeforeValidator(_number), _SCHEMA]
+Text = Annotated[str, BeforeValidator(_as_text), _SCHEMA]
+Number = Annotated[int | float, BeforeValidator(_as_number), _SCHEMA]
 
 
 def integer(digits: str) -> int:
@@ -54,7 +54,8 @@ def integer(digits: str) -> int:
 
 
 class Texts:
-    """``texts``: lower case, stripped. ``numbers``: those that are numbers. ``bits``: those that are written as 0x...
+    """The sentinels of a field that is text. ``texts``: lower case, stripped. ``numbers``: those that are numbers. ``bits``:
+    those that are written as 0x...
 
     ``0000`` is a text only: to take every 0 for "no value" somebody has to write ``0``. ``spelled``: there is one like that.
     """
@@ -62,14 +63,14 @@ class Texts:
     def __init__(self, more: Iterable[str], only: Iterable[str] | None, *, decimal_comma: bool = False) -> None:
         given = [text.strip().lower() for text in chosen(more, only)]
         self.texts = frozenset(given if only is not None else (*given, *NO_VALUE))
-        spelled = {text: _spelled(text, decimal_comma=decimal_comma) for text in given}
+        spelled = {text: _spell_number(text, decimal_comma=decimal_comma) for text in given}
         numbers = {text: float(number) for text, number in spelled.items() if NUMBER.fullmatch(number)}
         self.numbers = frozenset(n for text, n in numbers.items() if math.isfinite(n) and (n or text == "0"))
         self.spelled = any(number not in self.numbers for number in numbers.values())
         self.bits = frozenset(int(text, 16) for text in given if re.fullmatch(r"0x[0-9a-f]+", text))
 
 
-def _spelled(text: str, *, decimal_comma: bool) -> str:
+def _spell_number(text: str, *, decimal_comma: bool) -> str:
     """The number as Python reads it: YAML numbers such as ``missing: [-999.5]`` have a decimal point, whatever the device writes."""
     written = point(text) if decimal_comma else text
     return written if NUMBER.fullmatch(written) else text
@@ -87,13 +88,15 @@ def raw_numbers(kind: str, given: Iterable[int | float], *, width: int | None = 
     """
     found: set[int | float] = set()
     for sentinel in given:
-        found |= _of(kind, sentinel, width)
+        found |= _raw_meanings(kind, sentinel, width)
     return frozenset(found)
 
 
-def _of(kind: str, given: int | float, width: int | None) -> set[int | float]:
+def _raw_meanings(kind: str, given: int | float, width: int | None) -> set[int | float]:
+    """The raw numbers that one sentinel means: for an integer type the one with the same bits, for a float what the type holds,
+    else itself. Raises ValueError if it does not fit."""
     if kind in ("f32", "f64"):
-        return _of_float(">f" if kind == "f32" else ">d", given)
+        return _float_meanings(">f" if kind == "f32" else ">d", given)
     if not (kind[0] in "ui" and kind[1:].isdigit()):
         return {given}
     if given != int(given):
@@ -108,7 +111,7 @@ def _of(kind: str, given: int | float, width: int | None) -> set[int | float]:
     return {number}
 
 
-def _of_float(code: str, given: int | float) -> set[int | float]:
+def _float_meanings(code: str, given: int | float) -> set[int | float]:
     """The number as the type holds it. A whole number may also mean the bits: 0xFF7FFFFF for f32."""
     found: set[int | float] = set()
     with contextlib.suppress(OverflowError):

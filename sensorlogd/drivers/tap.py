@@ -17,7 +17,7 @@ Passed = tuple[int, str, bytes]  # time in µs UTC, "rx" or "tx", the bytes
 
 
 class Tap:
-    """One port's."""
+    """The ring of one port."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,13 +45,13 @@ class Tap:
             self._until = time.monotonic() + LOOKING_S
             if place is None:
                 return self._passed, 0, []
-            at = self._passed - self._held
-            missed = max(at - place, 0)
+            position = self._passed - self._held
+            missed = max(position - place, 0)
             new = []
             for entry in self._ring:
-                if at >= place:
+                if position >= place:
                     new.append(entry)
-                at += len(entry[2])
+                position += len(entry[2])
             return self._passed, missed, new
 
     def held(self) -> int:
