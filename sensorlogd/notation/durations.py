@@ -48,14 +48,14 @@ def parse_duration(text: str) -> int:
             position += 1
     if not stripped or position < len(stripped):
         raise ValueError(
-            f"{text!r} is not a duration; write a number and a unit: us, ms, s, min, h, d, w, mo, y (e.g. {_meant(stripped)})"
+            f"{text!r} is not a duration; write a number and a unit: us, ms, s, min, h, d, w, mo, y (e.g. {_example(stripped)})"
         )
     if total > _MAX_US:
         raise ValueError(f"{text!r} is longer than 200 years")
     return round(total)
 
 
-def _meant(text: str) -> str:
+def _example(text: str) -> str:
     """An example that is near to what was written."""
     found = re.fullmatch(r"[-+]?\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\.?", text, re.ASCII)
     if found is None:

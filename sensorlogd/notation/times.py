@@ -26,9 +26,9 @@ def parse_time(text: str, now_us: int, zone: str = "UTC") -> int:
     """Microseconds UTC of a point in time. Raises ValueError naming what is allowed."""
     stripped = text.strip()
     try:
-        found = _absolute(stripped, zone)
+        found = _parse_absolute(stripped, zone)
         if found is None:
-            found = _relative(stripped.lower(), now_us, zone)
+            found = _parse_relative(stripped.lower(), now_us, zone)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"{text!r} is not a time: {error}; write e.g. {ALLOWED}") from None
     if found is None:
@@ -36,34 +36,38 @@ def parse_time(text: str, now_us: int, zone: str = "UTC") -> int:
     return found
 
 
-def _absolute(text: str, zone: str) -> int | None:
+def _parse_absolute(text: str, zone: str) -> int | None:
+    """Microseconds UTC of a date or an epoch; None for a text that is neither. Raises ValueError for a date that does not
+    exist."""
     if re.fullmatch(r"-?\d{9,17}", text, re.ASCII):
         digits = len(text.lstrip("-"))
         return int(text) * (1_000_000 if digits <= 11 else 1_000 if digits <= 14 else 1)
     partial = _PARTIAL.fullmatch(text)
     if partial:
-        return _us(datetime(int(partial[1]), int(partial[2] or 1), 1, tzinfo=ZoneInfo(zone)))
+        return _utc_us(datetime(int(partial[1]), int(partial[2] or 1), 1, tzinfo=ZoneInfo(zone)))
     if not re.match(r"\d{4}-\d{1,2}-\d{1,2}", text):
         return None
     if re.fullmatch(r".*[T ]\d{1,2}", text):
         text += ":00"
     at = datetime.fromisoformat(text)
-    return _us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+    return _utc_us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
 
 
-def _relative(text: str, now_us: int, zone: str) -> int | None:
+def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
+    """Microseconds UTC of a time relative to now; None for any other text. Raises ValueError for a unit that does not exist."""
     match = _RELATIVE.fullmatch(text)
     if match is None or not text:
         return None
-    at = now_us
+    at_us = now_us
     if match[1] in ("today", "yesterday"):
-        at = _start_of("d", at, zone, back=1 if match[1] == "yesterday" else 0)
+        at_us = _start_of("d", at_us, zone, back=1 if match[1] == "yesterday" else 0)
     for sign, duration in re.findall(r"([+-])\s*([0-9.]+\s*[a-z]+)", match[2]):
-        at += parse_duration(duration) * (1 if sign == "+" else -1)
-    return _start_of(match[3], at, zone) if match[3] else at
+        at_us += parse_duration(duration) * (1 if sign == "+" else -1)
+    return _start_of(match[3], at_us, zone) if match[3] else at_us
 
 
 def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
+    """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone. ``back``: so many days earlier."""
     local = _EPOCH + timedelta(microseconds=us)
     local = local.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0)
     if unit != "min":
@@ -76,10 +80,10 @@ def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
         local = local.replace(day=1)
     elif unit == "y":
         local = local.replace(month=1, day=1)
-    return _us(local.replace(fold=0))
+    return _utc_us(local.replace(fold=0))
 
 
-def _us(at: datetime) -> int:
+def _utc_us(at: datetime) -> int:
     since = at.astimezone(UTC) - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -95,7 +99,7 @@ def zone(name: str) -> str:
 
 def of_datetime(at: datetime, zone: str = "UTC") -> int:
     """Microseconds UTC of a datetime; one without an offset is in ``zone``."""
-    return _us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
+    return _utc_us(at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone)))
 
 
 def format_time(us: int, zone: str = "UTC") -> str:
