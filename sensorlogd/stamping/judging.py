@@ -17,8 +17,8 @@ ROLL_OVER_US = 1024 * 7 * DAY_US  # GPS counts weeks with ten bits
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """The times that are believed: from ``earliest_us`` to ``ahead_us`` beyond the host's clock. ``gnss``: the week counter of a
-    receiver may have rolled over."""
+    """The limits between which times are believed: from ``earliest_us`` to ``ahead_us`` beyond the host's clock. ``gnss``: the
+    week counter of a receiver may have rolled over."""
 
     earliest_us: int = BUILT_US - TEN_YEARS_US
     ahead_us: int = DAY_US
@@ -29,6 +29,7 @@ class TimeLimits:
         return now_us + self.ahead_us if clock_set else max(now_us + self.ahead_us, BUILT_US + NO_CLOCK_AHEAD_US)
 
     def all_believed(self, times_us: Sequence[int], now_us: int, *, clock_set: bool) -> bool:
+        """Whether all of the times, of which there is at least one, are believed."""
         return min(times_us) >= self.earliest_us and max(times_us) <= self.latest_us(now_us, clock_set=clock_set)
 
     def mended(self, ts_us: int, now_us: int, *, clock_set: bool) -> int | None:

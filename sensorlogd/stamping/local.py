@@ -38,11 +38,12 @@ class Local:
 
     def utc_us(self, at: datetime, arrived_us: int | None = None) -> int:
         """``at`` in microseconds since 1970; an offset that ``at`` has itself is used. Raises NoSuchTime, OverflowError."""
-        found = utc_us(at) if at.tzinfo is not None else self._of_zone(at, arrived_us)
+        found = utc_us(at) if at.tzinfo is not None else self._zoned_us(at, arrived_us)
         self._last_us, self._arrived_us = found, arrived_us
         return found
 
-    def _of_zone(self, at: datetime, arrived_us: int | None) -> int:
+    def _zoned_us(self, at: datetime, arrived_us: int | None) -> int:
+        """A time without offset in microseconds since 1970. Raises NoSuchTime, OverflowError."""
         early = at.replace(tzinfo=self.zone, fold=0)
         late = early.replace(fold=1)
         if early.utcoffset() == late.utcoffset():
@@ -52,9 +53,10 @@ class Local:
         first, second = utc_us(early), utc_us(late)
         if self.fold != BY_ORDER:
             return first if self.fold == FIRST else second
-        return self._by_order(first, second, arrived_us)
+        return self._choose_by_order(first, second, arrived_us)
 
-    def _by_order(self, first: int, second: int, arrived_us: int | None) -> int:
+    def _choose_by_order(self, first: int, second: int, arrived_us: int | None) -> int:
+        """Which of the two times that are written alike is meant; see the class."""
         last, width = self._last_us, second - first
         if last is None:
             is_second = arrived_us is not None and abs(arrived_us - second) < min(abs(arrived_us - first), width)

@@ -62,12 +62,12 @@ class Completed:
                 at = datetime.strptime(f"{given} {text}", f"{form} {self.form}")  # noqa: DTZ007  # the caller knows the zone
             except ValueError:
                 continue  # the 29th of February is not in every year
-            if best is None or abs(_plain(at) - near) < abs(_plain(best) - near):
+            if best is None or abs(_without_zone(at) - near) < abs(_without_zone(best) - near):
                 best = at
         if best is None:
             raise ValueError(f"{text!r} is not a time like {self.form!r}")
         return best
 
 
-def _plain(at: datetime) -> datetime:
+def _without_zone(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at
