@@ -123,7 +123,7 @@ class _Run:
 
 
 class CommandDriver(Driver):
-    """See the module."""
+    """Runs a program and reads its lines; see the module."""
 
     Options = CommandOptions
     summary = "a program's output, line by line"
@@ -203,7 +203,9 @@ class CommandDriver(Driver):
         program = self.options.command[0]
         batch = None
         if not itself and not self.options.interval:
-            self._ended = DriverError(f"{program}: closed its output and went on{_last_words(run)}", "it must stay in the foreground")
+            self._ended = DriverError(
+                f"{program}: closed its output and went on{_last_words(run)}", "it must stay in the foreground"
+            )
             return None
         if isinstance(self.decoder, LineDecoder) and self.decoder.lines.pending:
             if code == 0:  # a last line needs no line end

@@ -12,7 +12,7 @@ Count = Callable[[str, int, str], None]
 
 
 class Decoder(Protocol):
-    """Bytes to samples; see ``drivers.serial.decoders``."""
+    """Makes samples of bytes; see ``drivers.serial.decoders``."""
 
     def feed(self, data: bytes, now_us: int) -> Batch | None: ...
 

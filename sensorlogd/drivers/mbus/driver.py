@@ -52,7 +52,7 @@ class MbusOptions(PortOptions):
 
 
 class MbusDriver(Driver):
-    """See the module."""
+    """Asks one meter for its records, round after round; see the module."""
 
     Options = MbusOptions
     summary = "M-Bus meters (heat, water, gas, electricity)"

@@ -18,7 +18,7 @@ from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 
 class ModbusDriver(Driver):
-    """See the module."""
+    """Asks one unit, or listens to somebody else asking it; see the module."""
 
     Options = ModbusOptions
     summary = "Modbus RTU, ASCII and TCP: registers as channels; many units may share a port"

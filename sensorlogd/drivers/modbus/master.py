@@ -108,7 +108,7 @@ class Master:
         """Ask the next question of the round. False: not yet, because the line is not free, an answer may still come, or a stop
         was requested."""
         block = self._todo[0]
-        outcome = self.asker.ask(self._question_for(block), wait_s)
+        outcome = self.asker.ask(self._make_question(block), wait_s)
         if outcome.fate in (Fate.NOT_YET, Fate.STOPPED):
             return False
         self._todo.pop(0)
@@ -122,7 +122,7 @@ class Master:
             self._take_values(block, outcome)
         return True
 
-    def _question_for(self, block: Block) -> Question:
+    def _make_question(self, block: Block) -> Question:
         options, question = self.options, block.question
         numbered = options.framing == "tcp"
 

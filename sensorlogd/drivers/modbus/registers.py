@@ -93,7 +93,7 @@ def readings(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``count`` registers (or bits) of ``function`` from ``address`` on, for the channels ``names``."""
+    """One question: ``count`` registers (or bits) of ``function`` from ``address`` on, for the channels ``names``."""
 
     function: str
     address: int

@@ -52,18 +52,18 @@ class NmeaDecoder:
         try:
             found = self._decode_sentence(message, now_us) if isinstance(message, str) else self._decode_frame(message, now_us)
         except Nonsense as nonsense:
-            self.count("bad_sentences", 1, f"{_shown(message)}: {nonsense}")
+            self.count("bad_sentences", 1, f"{_excerpt(message)}: {nonsense}")
             return None
         except Void:
-            self.count("void_sentences", 1, _shown(message))
+            self.count("void_sentences", 1, _excerpt(message))
             return None
         if found is None:
-            self.count("other_sentences", 1, _shown(message))
+            self.count("other_sentences", 1, _excerpt(message))
             return None
         of_fix, tag_us, fields = found
         fields = {name: value for name, value in fields.items() if name in self.wanted}
         if not fields:
-            self.count("other_sentences", 1, _shown(message))
+            self.count("other_sentences", 1, _excerpt(message))
             return None
         return (now_us, fields) if self._clock is None else self._dated_row(self._clock, of_fix, tag_us, fields, now_us)
 
@@ -116,5 +116,5 @@ class NmeaDecoder:
         return (at_us, fields) if fields else None
 
 
-def _shown(message: str | bytes) -> str:
+def _excerpt(message: str | bytes) -> str:
     return message[:70] if isinstance(message, str) else message[:16].hex(" ")

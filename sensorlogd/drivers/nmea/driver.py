@@ -12,7 +12,7 @@ from sensorlogd.drivers.serial.shared import port_for
 
 
 class NmeaDriver(Driver):
-    """See the module."""
+    """Reads one receiver or instrument; see the module."""
 
     Options = NmeaOptions
     summary = "GNSS receivers and marine instruments: NMEA 0183 and u-blox UBX"

@@ -99,7 +99,7 @@ class Messages:
                     break  # the rest of it has not come yet
                 if not is_counted and len(buffer) - position > 1:
                     is_counted = True
-                    self._tally.add("cut_short", 1, b"", _shown(buffer, position, position + 70))
+                    self._tally.add("cut_short", 1, b"", _excerpt(buffer, position, position + 70))
                 used = 1
                 self._skipped += 1
             position += used
@@ -160,7 +160,7 @@ class Messages:
 
     def _skip_overlong(self, start: int) -> tuple[int, None]:
         """Count what looks like a sentence and is longer than one may be, and skip so much of it."""
-        self._tally.add("too_long", 1, b"", _shown(self._buffer, start, start + 40))
+        self._tally.add("too_long", 1, b"", _excerpt(self._buffer, start, start + 40))
         return MAX_SENTENCE + 1, None
 
     def _skip_false_sentence(self, start: int, end: int, counter: str, why: str) -> tuple[int, None]:
@@ -169,7 +169,7 @@ class Messages:
         for hidden in _ENCAPSULATED.finditer(buffer, start + 1, end):
             end = hidden.start()  # the last one: whatever is before it was broken off, too
         if _ADDRESS.match(buffer, start + 1, end):
-            self._tally.add(counter, 1, b"", _shown(buffer, start, min(end, start + 70)) + why)
+            self._tally.add(counter, 1, b"", _excerpt(buffer, start, min(end, start + 70)) + why)
         else:
             self._skipped += _noise_bytes(buffer, start, end)
         self._next_tag_us = None
@@ -188,7 +188,7 @@ class Messages:
                 self._next_tag_us = number * (1_000 if number > 100_000_000_000 else 1_000_000)
             return match.end() - start, None
         else:
-            self._tally.add("bad_checksum", 1, b"", _shown(buffer, start, match.end()))
+            self._tally.add("bad_checksum", 1, b"", _excerpt(buffer, start, match.end()))
             return match.end() - start, None
         self._skipped += 1
         return self._skip_false_start(start, 1), None
@@ -307,7 +307,7 @@ def _crc24q(data: bytearray) -> int:
     return crc
 
 
-def _shown(buffer: bytearray, start: int, end: int) -> str:
+def _excerpt(buffer: bytearray, start: int, end: int) -> str:
     return repr(bytes(buffer[start:end]).rstrip())[2:-1]
 
 

@@ -21,7 +21,8 @@ LAP_PAUSE_US = 1_000_000  # before a file of one entry begins again
 
 
 class ReplayDriver(Driver):
-    """See the module. Every item of the file is due when as much time has passed as lies between it and the first item."""
+    """Plays one file; see the module. Every item of it is due when as much time has passed as lies between it and the first
+    item."""
 
     Options = ReplayOptions
     summary = "recorded bytes or readings, at any pace"

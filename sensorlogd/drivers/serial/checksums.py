@@ -19,7 +19,7 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # each by
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """``compute`` returns a number of ``width`` bytes for the covered bytes."""
+    """One algorithm. ``compute`` returns a number of ``width`` bytes for the covered bytes."""
 
     width: int
     compute: Callable[[bytes], int]

@@ -18,8 +18,8 @@ Count = Callable[[str, int, str], None]
 
 
 class Decoder(Protocol):
-    """``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However the bytes are cut, the
-    samples are the same.
+    """Makes samples of bytes. ``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However
+    the bytes are cut, the samples are the same.
 
     ``idle``: nothing came for longer than a unit could pause (``serial.gaps``), or the next bytes answer a new question. What is
     unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.

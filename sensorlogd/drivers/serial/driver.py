@@ -15,7 +15,7 @@ from sensorlogd.drivers.transactions.line import START_QUIET_S
 
 
 class SerialDriver(Driver):
-    """See the module."""
+    """Reads one port, or asks the device on it; see the module."""
 
     Options = SerialOptions
     summary = "lines, binary frames, blocks and telegrams over a serial port or network serial server"

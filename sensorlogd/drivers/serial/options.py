@@ -203,7 +203,7 @@ class LineFormat(Section):
 
 
 class PollOptions(Section):
-    """For a device that answers only when it is sent a command."""
+    """What is sent to a device that answers only when it is sent a command."""
 
     command: Escaped = Field("", description="what to send, as text, e.g. 'MEAS?\\r\\n'")
     hex: HexBytes = Field("", description="what to send, as bytes: FF 01 86 00 00 00 00 00 79")

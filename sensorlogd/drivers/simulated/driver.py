@@ -48,7 +48,8 @@ class SimulatedOptions(SensorOptions):
 
 
 class SimulatedDriver(Driver):
-    """See the module. Times are the device's (``device_time``) when ``start`` is given."""
+    """Gives the values of its signals at their pace; see the module. Times are the device's (``device_time``) when ``start`` is
+    given."""
 
     Options = SimulatedOptions
     summary = "signals for trying and testing"

@@ -81,7 +81,7 @@ class SysfsOptions(SensorOptions):
 
 
 class SysfsDriver(Driver):
-    """See the module."""
+    """Reads its files every interval; see the module."""
 
     Options = SysfsOptions
     summary = "what the kernel measures: hwmon, IIO, 1-Wire, thermal zones, power supplies"

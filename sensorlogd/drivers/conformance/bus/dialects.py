@@ -46,8 +46,8 @@ class Dialect(Protocol):
 
 
 class Lines:
-    """``U3?`` is answered with a number in a line; the second part of an answer is another line. No line says which unit it comes
-    from.
+    """Lines without an address. ``U3?`` is answered with a number in a line; the second part of an answer is another line. No
+    line says which unit it comes from.
 
     ``prompt``: stands before the echo.
     """

@@ -40,6 +40,7 @@ def reader(name: str, options: FieldOptions, byte_order: str) -> Read:
     by = divisor(scale)
 
     def read(frame: Frame) -> float | None:
+        """The value of the field; NaN for "no value", None where the frame does not reach so far."""
         found = raw(frame)
         if found is None:
             return None

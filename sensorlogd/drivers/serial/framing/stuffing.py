@@ -33,7 +33,8 @@ def _good_frame(shape: Shape, tally: Tally, piece: bytes, frame: bytes | None, c
 
 
 class Delimited:
-    """SLIP and PPP: a byte that occurs nowhere else ends a frame, and may begin it. See ``frames.Splitter``."""
+    """Finds the frames of SLIP and PPP: a byte that occurs nowhere else ends a frame, and may begin it. See
+    ``frames.Splitter``."""
 
     def __init__(self, shape: Shape, tally: Tally, *, slip: bool, midway: bool) -> None:
         self.shape = shape
@@ -96,7 +97,8 @@ _DLE_END = re.compile(rb"(?:[^\x10]++|\x10\x10)*+\x10([^\x10])", re.DOTALL)
 
 
 class Dle:
-    """DLE STX begins, DLE ETX ends, DLE DLE is a DLE of the data; any other DLE breaks the frame off. See ``frames.Splitter``."""
+    """Finds frames between DLE STX and DLE ETX; DLE DLE is a DLE of the data, and any other DLE breaks the frame off. See
+    ``frames.Splitter``."""
 
     def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
         self.shape = shape

@@ -222,7 +222,7 @@ class Unescaped:
 
 
 class BySilence:
-    """A frame is everything from a header until the line falls silent."""
+    """Finds frames that silence ends: a frame is everything from a header until then. See ``frames.Splitter``."""
 
     def __init__(self, shape: Shape, tally: Tally, *, midway: bool) -> None:
         self.shape = shape

@@ -77,7 +77,7 @@ class LineParser:
                 parsed = self._parse_line(line, now_us)
             except BadLine as bad:
                 if first:  # usually the tail of one that began before
-                    self.count("first_partial", 1, f"{_shown(line)}: {bad}")
+                    self.count("first_partial", 1, f"{_excerpt(line)}: {bad}")
                     continue
                 bad_lines, last_bad = bad_lines + 1, (line, str(bad))
                 short = known is None and len(line) <= 8 and self._identities is None
@@ -90,7 +90,7 @@ class LineParser:
                 stamps.append(stamp)
                 rows.append(parsed[1])
         if bad_lines:
-            self.count("bad_lines", bad_lines, f"{_shown(last_bad[0])}: {last_bad[1]}")
+            self.count("bad_lines", bad_lines, f"{_excerpt(last_bad[0])}: {last_bad[1]}")
         if not rows:
             return None
         names = dict.fromkeys(name for row in rows for name in row)
@@ -133,7 +133,7 @@ class LineParser:
         values = self._values(fields)
         if not values:
             if self.format.type in ("keyvalue", "json"):
-                self.count("other_lines", 1, _shown(line))  # a gateway tells of other devices, too
+                self.count("other_lines", 1, _excerpt(line))  # a gateway tells of other devices, too
                 return None
             raise BadLine("holds none of the channels")
         return ts, values
@@ -156,7 +156,7 @@ class LineParser:
         except LineTooLong as error:
             raise BadLine(str(error)) from None
         if others:
-            self.count("other_lines", 1, _shown(line))
+            self.count("other_lines", 1, _excerpt(line))
             return None
         if whose is not None:
             self.count(*whose)
@@ -202,6 +202,7 @@ class LineParser:
         plain = re.compile(rb"[0-9+\-.eE \r" + re.escape(separator) + rb"]*").fullmatch
 
         def fast(lines: list[bytes], now_us: int) -> Batch | None:
+            """The samples of all lines; None if one of them must be read the exact way."""
             joined = separator.join(lines)
             if not plain(joined):
                 return None
@@ -225,7 +226,7 @@ class LineParser:
         return fast
 
 
-def _shown(line: bytes) -> str:
+def _excerpt(line: bytes) -> str:
     return repr(line[:60])[1:] + ("..." if len(line) > 60 else "")
 
 
@@ -267,6 +268,7 @@ class _Identities:
 
 class _Check:
     """Checks and takes off the checksum of a line."""
+
     def __init__(self, options: ChecksumOptions) -> None:
         self.compute = CHECKSUMS[options.type].text
         self.start = options.start.encode("latin-1")
@@ -339,6 +341,7 @@ def _name_of_repeat(name: str, taken: Mapping[str, str]) -> str:
 
 def _json_splitter(_: LineFormat) -> Callable[[str], Fields]:
     """A function that gives the text of each value by its path in the object (``a.b``, ``a.0``). It raises NoFields."""
+
     def fields(text: str) -> Fields:
         if "{" not in text:
             raise NoFields("is JSON, but no object" if text[:1] == "[" else "is not JSON: there is no {")

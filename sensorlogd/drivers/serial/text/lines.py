@@ -72,9 +72,9 @@ class LineSplitter:
         if discarding or not line:
             return []
         if midway:
-            self.count("first_partial", 1, _shown(line))
+            self.count("first_partial", 1, _excerpt(line))
         elif not self.by_silence:
-            self.count("cut_short", 1, _shown(rest))
+            self.count("cut_short", 1, _excerpt(rest))
         elif len(line) > self.max_line:
             self._count_too_long(line)
         else:
@@ -116,7 +116,7 @@ class LineSplitter:
         if len(line) > self.max_line:
             self._count_too_long(line)
         elif midway:
-            self.count("first_partial", 1, _shown(line))
+            self.count("first_partial", 1, _excerpt(line))
         else:
             return [line]
         return []
@@ -150,7 +150,7 @@ class LineSplitter:
         if len(found) < WRONG_ENDS:
             return False
         write = found[0].decode().replace("\r", "\\r").replace("\n", "\\n")
-        self.count("wrong_terminator", 1, f"{_shown(line)}: the lines seem to end otherwise; try terminator: '{write}'")
+        self.count("wrong_terminator", 1, f"{_excerpt(line)}: the lines seem to end otherwise; try terminator: '{write}'")
         return True
 
     def _keep_for_silence(self, data: bytes) -> None:
@@ -163,7 +163,7 @@ class LineSplitter:
             self._rest.clear()
 
     def _count_too_long(self, line: bytes | bytearray) -> None:
-        self.count("too_long", 1, _shown(line))
+        self.count("too_long", 1, _excerpt(line))
 
     @property
     def pending(self) -> int:
@@ -171,5 +171,5 @@ class LineSplitter:
         return len(self._rest)
 
 
-def _shown(line: bytes | bytearray) -> str:
+def _excerpt(line: bytes | bytearray) -> str:
     return repr(bytes(line[:_SHOWN]))[1:] + ("..." if len(line) > _SHOWN else "")
