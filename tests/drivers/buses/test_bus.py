@@ -100,7 +100,7 @@ def test_a_seed_decides_what_a_unit_does() -> None:
     import random
 
     for manner in Manner:
-        one, two = (Unit(manner, random.Random(1)) for _ in range(2))
-        acts = [one.act() for _ in range(200)]
-        assert acts == [two.act() for _ in range(200)]
+        first, second = (Unit(manner, random.Random(1)) for _ in range(2))
+        acts = [first.act() for _ in range(200)]
+        assert acts == [second.act() for _ in range(200)]
         assert manner is Manner.HONEST or any(act.name != "honest" for act in acts)

@@ -116,11 +116,11 @@ class Asking:
 def make() -> Iterator[Any]:
     made: list[Asking] = []
 
-    def one(*, again: bool) -> Asking:
+    def make_asking(*, again: bool) -> Asking:
         made.append(Asking(again=again))
         return made[-1]
 
-    yield one
+    yield make_asking
     for asking in made:
         asking.lent.close()
 
