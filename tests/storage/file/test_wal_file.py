@@ -109,10 +109,10 @@ def test_the_committed_frames_are_those_that_sqlite_takes(tmp_path: Path, acts: 
     if turn:
         turned(wal_of(path))
     ours = applied(path)
-    one = wal_file.page_one(wal_of(path))
+    first_page = wal_file.page_one(wal_of(path))
     theirs = by_sqlite(path)
     assert ours == theirs
-    assert one is None or one == theirs[:size]
+    assert first_page is None or first_page == theirs[:size]
 
 
 @given(ACTS, st.data())
