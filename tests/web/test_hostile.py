@@ -96,8 +96,8 @@ def test_hostile_questions_harm_nobody(tmp_path: Path) -> None:
             finally:
                 over.set()
             onlooker.result()
-        assert [(name, one.status_code, one.text[:200]) for name, one in answers if not is_fair(one)] == []
-        assert any(one.status_code == 503 and "was not found within 1 s" in one.text for _, one in answers)
+        assert [(name, answer.status_code, answer.text[:200]) for name, answer in answers if not is_fair(answer)] == []
+        assert any(answer.status_code == 503 and "was not found within 1 s" in answer.text for _, answer in answers)
         assert len(waited) > 3
         assert max(waited) < 10.0, "small questions wait for no large one"
         assert_undisturbed(daemon, address, pid)
