@@ -51,5 +51,5 @@ def test_it_knows_one_direction() -> None:
             continue
         later = ORDER[ORDER.index(room) + 1 :]
         named = re.findall(r'from "(?:\.\./)+(\w+)/([\w/]+)"', path.read_text())
-        wrong += [(path.name, *one) for one in named if one[0] in later and one != ("load", "types")]
+        wrong += [(path.name, *imported) for imported in named if imported[0] in later and imported != ("load", "types")]
     assert wrong == []
