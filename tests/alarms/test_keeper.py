@@ -457,12 +457,16 @@ def test_without_alarms_nothing_is_written(make: Callable[..., Logger], path: Pa
 
 def test_a_pending_state_does_not_hurry_the_commit(make: Callable[..., Logger], path: Path) -> None:
     """An SD card is not worn out by a value at its line; what people are told of is stored at once."""
-    logger = make({"a": {"series": "a.x", "when": "> 30", "for": "1min", "notify": "me"}})
+    told_at_once = {"series": "a.x", "when": "> 90", "notify": "me"}
+    logger = make({"a": {"series": "a.x", "when": "> 30", "for": "1min", "notify": "me"}, "b": told_at_once})
     logger.rig.writer._pending.interval_s = 30.0
     logger.run(20)
     commits = logger.rig.writer.stats().commits
     logger.run(31, 20, 31, 20, 31)
     assert logger.rig.writer.stats().commits == commits
+    logger.run(95)
+    assert logger.rig.writer.stats().commits > commits
+    assert changes(path) == ["raised"]
 
 
 def test_nothing_of_a_secret_is_stored_or_told(tmp_path: Path) -> None:

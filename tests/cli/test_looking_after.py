@@ -373,8 +373,10 @@ def test_a_file_that_somebody_else_has_open_is_left_alone(rolled: Path) -> None:
     """Another program's lock, or a daemon under another data directory: told, nothing done."""
     conn = database.connect_writer(rolled)
     try:
+        before = list(conn.iterdump())
         done = run("db", "rebuild-rollups", "--db", str(rolled), check=1)
         assert "another program has it open" in done.stderr
+        assert list(conn.iterdump()) == before
     finally:
         conn.close()
 

@@ -72,7 +72,8 @@ def test_noise_is_nothing(seed: int, size: int) -> None:
 @given(st.binary(max_size=400))
 def test_nothing_escapes_the_judge(data: bytes) -> None:
     """Whatever the bytes."""
-    judge(Heard(9600, data, len(data) // 3))
+    guesses = judge(Heard(9600, data, len(data) // 3))
+    assert all(0 <= guess.confidence <= 1 for guess in guesses)
 
 
 @pytest.mark.parametrize(

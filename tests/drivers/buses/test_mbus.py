@@ -102,8 +102,10 @@ def test_a_frame_behind_noise_is_found_in_any_cutting(noise: bytes, seed: int) -
 @given(st.binary(max_size=250))
 def test_no_content_of_a_frame_raises(body: bytes) -> None:
     """A right checksum over anything."""
-    records(long_frame(1, body[:230]), lambda *_: None)
-    list(LongFrames(lambda *_: None).feed(body))
+    frame = long_frame(1, body[:230])
+    values, units, _ = records(frame, lambda *_: None)
+    assert units.keys() <= values.keys()
+    assert list(LongFrames(lambda *_: None).feed(frame)) == [frame]
 
 
 def test_records_have_names_one_can_guess() -> None:

@@ -88,7 +88,9 @@ def test_what_is_no_entry_says_why(line: str, why: str) -> None:
 def test_nothing_but_bad_recording_is_raised(line: str) -> None:
     """Any text."""
     with contextlib.suppress(BadRecording):
-        parse_line(line)
+        found = parse_line(line)
+        if isinstance(found, Entry):
+            assert parse_line(format_entry(found)) == found
 
 
 def test_every_recorded_instrument_is_read_and_written_again_the_same() -> None:

@@ -116,7 +116,10 @@ def test_a_wal_of_another_format_is_left_out(crashed: Path, fresh: Path) -> None
     raw = bytearray(wal.read_bytes())
     raw[4:8] = (3_008_000).to_bytes(4, "big")
     wal.write_bytes(raw)
+    alone = Path(shutil.copy(crashed, crashed.with_name("alone.db")))
+    in_main = read_back(alone) if alone.stat().st_size else 0
     salvage(crashed, fresh)
+    assert read_back(crashed) == in_main
     assert rig.outcome(crashed).state is work.State.DONE
 
 

@@ -74,10 +74,13 @@ def test_what_is_written_is_read(blocks: list[Block], given_events: list[Event])
         assert [[a.times_us is b.times_us for b in read_block.columns] for a in read_block.columns] == sharing
 
 
-def test_values_that_are_no_numbers_are_not_lost(tmp_path: Path) -> None:
+def test_values_that_are_no_numbers_are_not_lost(make: Callable[..., Rig], path: Path) -> None:
     """A driver's mistake is counted by the next start, as it would have been by this one; and is no reason to write nothing."""
     block = Block("a", [Column("x", [T0, T0 + 1], [b"1", object()], 0)])  # type: ignore[list-item]  # wrong on purpose
-    assert spill.read(spill.write(tmp_path / "log.db", [block], [], T0)).readings == 2
+    assert spill.read(spill.write(path, [block], [], T0)).readings == 2
+    rig = make(block_rows=10**6)
+    rig.turn(5)
+    assert rig.writer.stats().per_sensor["a"]["poisoned"] == 2
 
 
 @given(data=st.data())
@@ -273,6 +276,11 @@ def test_readings_of_sensors_that_nobody_knows_are_kept(make: Callable[..., Rig]
     rig = make(block_rows=10**6)
     rig.turn(5)
     assert values_by_series(path) == {("gone", "x"): [1.0]}
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        retired = (
+            "SELECT channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us NOT NULL AND name = 'gone'"
+        )
+        assert conn.execute(retired).fetchall() == [("x",)]
 
 
 def test_a_damaged_spill_is_kept_and_told_and_the_others_are_taken_up(make: Callable[..., Rig], path: Path) -> None:

@@ -106,8 +106,9 @@ def test_a_closed_inbox_does_not_keep_the_writer_spinning() -> None:
     with ThreadPoolExecutor(1) as pool:
         slept = pool.submit(inbox.get_all, 10, LONG)
         until(lambda: bool(inbox._filled._waiters), "the writer to sleep")  # type: ignore[attr-defined]  # as above
+        assert not slept.done()
         inbox.wake()
-        slept.result(DEADLINE)
+        assert slept.result(DEADLINE) == []
 
 
 def test_a_reader_waits_for_room_and_gets_it() -> None:
