@@ -94,28 +94,20 @@ def test_a_change_is_sent_within_a_second_of_its_commit(tmp_path: Path, receiver
         "s": {
             "driver": "simulated",
             "interval": "1s",
-            "channels": {"x": {"signal": SQUARE["square"] and {"square": {"period": "8s", "low": 0, "high": 30}}}},
+            "channels": {"x": {"signal": {"square": {"period": "8s", "low": 0, "high": 30}}}},
         }
     }
     config = configuration(
         tmp_path, receiver.url, storage={"min_free": "0B"}, sensors=steady, notify={"hook": {"webhook": receiver.url}}
     )
-    seen: list[float] = []
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
-        while len(seen) < 2:
-            known = len(receiver.alarms)
-            until(partial(receiver.has_more_than, known), "the next message")
-            seen.append(time.time())
+        for _ in range(2):
+            until(partial(receiver.has_more_than, len(receiver.alarms)), "the next message")
         assert daemon.stop() == 0
-    made = [us / 1e6 for (us,) in query(tmp_path, "SELECT made_us FROM notification ORDER BY id")]
-    delays = [
-        ended / 1e6 - at
-        for (ended,), at in zip(
-            query(tmp_path, "SELECT ended_us FROM notification WHERE state = 'sent' ORDER BY id"), made, strict=False
-        )
-    ]
-    assert min(delays) < 2.0, delays
+    sent = query(tmp_path, "SELECT made_us, ended_us FROM notification WHERE state = 'sent'")
+    delays_s = [(ended_us - made_us) / 1e6 for made_us, ended_us in sent]
+    assert min(delays_s) < 2.0, delays_s  # the quickest: a busy machine may hold up any
 
 
 def test_a_lock_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Receiver) -> None:

@@ -100,6 +100,7 @@ VALUES = st.one_of(
         st.text(max_size=50),
         st.text(st.sampled_from('{}":,tdaexh01.'), max_size=50),
         st.dictionaries(KEYS, VALUES).map(json.dumps),
+        st.builds(lambda key, value: json.dumps({"t": 1.5, key: value}), KEYS, VALUES),
     )
 )
 def test_nothing_but_bad_recording_is_raised(line: str) -> None:
