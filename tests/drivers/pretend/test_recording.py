@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.drivers.recording import (
@@ -95,12 +95,16 @@ VALUES = st.one_of(
 )
 
 
+@settings(max_examples=400)
 @given(
     st.one_of(
         st.text(max_size=50),
         st.text(st.sampled_from('{}":,tdaexh01.'), max_size=50),
         st.dictionaries(KEYS, VALUES).map(json.dumps),
-        st.builds(lambda key, value: json.dumps({"t": 1.5, key: value}), KEYS, VALUES),
+        VALUES.map(json.dumps),
+        st.builds(
+            lambda key, text: json.dumps({"t": 1.5, key: text}), st.sampled_from(["data", "hex", "base64"]), st.text(max_size=5)
+        ),
     )
 )
 def test_nothing_but_bad_recording_is_raised(line: str) -> None:
