@@ -96,8 +96,8 @@ def main() -> None:
     for name in (given.decoder,) if given.decoder else DECODERS:
         figures = sorted((speed(name, data, given.seconds), flood) for flood, data in streams.items())
         below += sum(figure < FLOOR_MB_S for figure, _ in figures)
-        told = [f"{flood} {figure:.1f}" for figure, flood in figures[1 : None if given.decoder else 4]]
-        print(f"{name:20} {figures[0][0]:10.1f}  {figures[0][1]}; then {', '.join(told)}", flush=True)
+        next_slowest = [f"{flood} {figure:.1f}" for figure, flood in figures[1 : None if given.decoder else 4]]
+        print(f"{name:20} {figures[0][0]:10.1f}  {figures[0][1]}; then {', '.join(next_slowest)}", flush=True)
     print(f"{below} of {len(streams) * len(DECODERS)} below {FLOOR_MB_S:g} MB/s")
     sys.exit(below > 0)
 

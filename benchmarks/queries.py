@@ -98,28 +98,28 @@ def ask(path: Path, days: int) -> None:
     """The questions."""
     begin, end = T0 * 1_000_000, (T0 + days * DAY_S) * 1_000_000
     with Log.open(path) as log:
-        (one,) = log.series(["bench.value"])
+        (series,) = log.series(["bench.value"])
 
         def rows(wanted: Ask) -> list[Any]:
-            return [row for _, answer in log.buckets([one], wanted) for row in answer.rows]
+            return [row for _, answer in log.buckets([series], wanted) for row in answer.rows]
 
         took, answer = timed(lambda: rows(Ask(begin, end, None, 1000)), 15)
         print(f"{days} days in at most 1000 points, mean min max coverage: {took:8.2f} ms  {len(answer)} points")
         month = min(days, 30) * DAY_S * 1_000_000
         took, answer = timed(lambda: rows(Ask(end - month, end, Step.parse("1h"))), 15)
         sql = "SELECT ts / 3600000000 * 3600000000, avg(value) FROM history WHERE series_id = ? AND ts >= ? AND ts < ? GROUP BY 1"
-        raw, plain = timed(lambda: log.conn.execute(sql, (one.id, end - month, end)).fetchall(), 3)
+        raw, plain = timed(lambda: log.conn.execute(sql, (series.id, end - month, end)).fetchall(), 3)
         assert len(plain) == len(answer)
         assert all(math.isclose(mean, row.values[0], rel_tol=1e-9) for (_, mean), row in zip(plain, answer, strict=True))
         print(f"hourly means of a month: {took:8.2f} ms; GROUP BY over the readings {raw:.0f} ms: {raw / took:.0f} times faster")
         day = end - DAY_S * 1_000_000
-        took, count = timed(lambda: sum(1 for _ in log.readings([one], day, end)), 9)
+        took, count = timed(lambda: sum(1 for _ in log.readings([series], day, end)), 9)
         print(f"one day at full resolution, readings one by one: {took:8.2f} ms  {count:,} readings")
-        took, count = timed(lambda: sum(len(chunk) for chunk in log.columns(one, day, end)), 9)
+        took, count = timed(lambda: sum(len(chunk) for chunk in log.columns(series, day, end)), 9)
         print(f"one day at full resolution, by column: {took:8.2f} ms  {count:,} readings")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         began = time.perf_counter()
-        count = sum(1 for _ in log.readings([one], begin, end))
+        count = sum(1 for _ in log.readings([series], begin, end))
         print(f"every reading of the file, streamed: {time.perf_counter() - began:.1f} s  {count:,} readings;", end=" ")
         print(f"memory grew by {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024:.1f} MB to", end=" ")
         print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -73,22 +73,22 @@ def main() -> None:
     far = [Far(answer_ms / 1000, stop) for _ in range(lines)]
     values = [[0] * sensors for _ in far]
     threads = [
-        threading.Thread(target=_sense, args=(one.path, number, stop, values[at]), daemon=True)
-        for at, one in enumerate(far)
+        threading.Thread(target=_sense, args=(far_end.path, number, stop, values[at]), daemon=True)
+        for at, far_end in enumerate(far)
         for number in range(sensors)
     ]
-    for one in far:
-        one.thread.start()
+    for far_end in far:
+        far_end.thread.start()
     began, cpu = time.monotonic(), time.process_time()
     for thread in threads:
         thread.start()
     time.sleep(seconds)
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     stop.set()
-    for thread in (*threads, *(one.thread for one in far)):
+    for thread in (*threads, *(far_end.thread for far_end in far)):
         thread.join(10)
-    gaps = sorted(gap * 1000 for one in far for gap in one.gaps)
-    answers = sum(one.answers for one in far)
+    gaps = sorted(gap * 1000 for far_end in far for gap in far_end.gaps)
+    answers = sum(far_end.answers for far_end in far)
     each = [count for line in values for count in line]
     print(
         f"{lines} lines, {sensors} sensors each, answers after {answer_ms} ms: {answers / took:.0f} answers/s, {cpu / took:.0%} of a core"

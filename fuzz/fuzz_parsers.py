@@ -20,7 +20,7 @@ for _name in NAMES:  # what is loaded late is loaded now
     parser(_name)(b"")
 
 
-def one(data: bytes) -> None:
+def try_input(data: bytes) -> None:
     """One input."""
     if len(data) < 3:
         return
@@ -30,5 +30,5 @@ def one(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    atheris.Setup([sys.argv[0], "-rss_limit_mb=1500", "-timeout=20", *sys.argv[1:]], one)
+    atheris.Setup([sys.argv[0], "-rss_limit_mb=1500", "-timeout=20", *sys.argv[1:]], try_input)
     atheris.Fuzz()

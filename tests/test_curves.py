@@ -51,12 +51,12 @@ def test_tables_that_are_none(points: list[list[float]], message: str) -> None:
 
 def test_what_is_stored() -> None:
     """The curve comes before scale and offset; beyond the table it goes on, and is suspect."""
-    told: list[str] = []
+    counted: list[str] = []
     options = {
         "t": ChannelOptions.model_validate({"table": [[0, 0], [100, 50]], "scale": 2, "offset": 1}),
         "p": ChannelOptions.model_validate({"polynomial": [1, 0, 0.5]}),
     }
-    block = Treatment("s", options, 10**7, lambda *_: told.append("x")).process(
+    block = Treatment("s", options, 10**7, lambda counter, *_: counted.append(counter)).process(
         Batch([1, 2, 3], {"t": [10.0, 100.0, 200.0], "p": [0.0, 2.0, 4.0]})
     )
     assert block is not None
@@ -65,6 +65,7 @@ def test_what_is_stored() -> None:
     assert isinstance(columns["t"].quality, list)
     assert [describe(quality) for quality in columns["t"].quality] == ["not_evaluated", "not_evaluated", "suspect:calibration"]
     assert columns["p"].values == [1.0, 3.0, 9.0]
+    assert counted == [], "every value is stored"
 
 
 def test_whole_numbers_that_no_double_holds_are_flagged() -> None:
@@ -73,7 +74,7 @@ def test_whole_numbers_that_no_double_holds_are_flagged() -> None:
     assert block is not None
     quality = block.columns[0].quality
     assert isinstance(quality, list)
-    assert [describe(one) for one in quality] == ["suspect:rounded", "not_evaluated", "not_evaluated"]
+    assert [describe(code) for code in quality] == ["suspect:rounded", "not_evaluated", "not_evaluated"]
 
 
 @pytest.mark.parametrize(

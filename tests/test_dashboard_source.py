@@ -26,6 +26,7 @@ def test_the_types_of_the_api_are_up_to_date() -> None:
 def test_numbers_read_the_same_here_and_there() -> None:
     """The cases that the dashboard's own tests try."""
     cases = json.loads((DASHBOARD / "tests" / "numbers.json").read_text())
+    assert min(map(len, cases.values())) > 2
     for value, decimals, wanted in cases["text"]:
         assert numbers.text(value, decimals=decimals) == wanted
     for value, decimals, wanted in cases["computed"]:
@@ -51,5 +52,5 @@ def test_it_knows_one_direction() -> None:
             continue
         later = ORDER[ORDER.index(room) + 1 :]
         named = re.findall(r'from "(?:\.\./)+(\w+)/([\w/]+)"', path.read_text())
-        wrong += [(path.name, *one) for one in named if one[0] in later and one != ("load", "types")]
+        wrong += [(path.name, *imported) for imported in named if imported[0] in later and imported != ("load", "types")]
     assert wrong == []

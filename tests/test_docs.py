@@ -126,10 +126,10 @@ def test_the_example_in_python_gives_what_is_shown(tmp_path: Path, monkeypatch: 
     subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=tmp_path, capture_output=True, check=True)
     (lines,) = _blocks(page, "pycon")
     example = doctest.DocTestParser().get_doctest(lines, {}, page.name, str(page), 0)
-    told: list[str] = []
+    output: list[str] = []
     runner = doctest.DocTestRunner(verbose=False)
-    runner.run(example, out=told.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(told)
+    runner.run(example, out=output.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(output)
     assert len(example.examples) > 10
 
 
@@ -298,6 +298,7 @@ def test_the_promise_names_tests_that_exist() -> None:
 def test_nothing_speaks_of_the_machine_it_was_made_on() -> None:
     """No absolute path of a checkout in what is delivered."""
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert "README.md" in files
     here = "/" + "work/"
     for name in files:
         path = ROOT / name

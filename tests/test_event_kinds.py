@@ -27,11 +27,11 @@ def bare(source: str) -> Iterator[tuple[int, str]]:
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         at = KIND_AT.get(name)
-        given = [one.value for one in node.keywords if one.arg == "kind"]
+        given = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
         if at is not None and len(node.args) > at:
             given.append(node.args[at])
         if at is not None:
-            yield from ((one.lineno, ast.unparse(one)) for one in given if isinstance(one, ast.Constant | ast.JoinedStr))
+            yield from ((kind.lineno, ast.unparse(kind)) for kind in given if isinstance(kind, ast.Constant | ast.JoinedStr))
 
 
 def test_no_event_is_recorded_with_a_bare_string() -> None:

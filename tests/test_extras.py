@@ -16,10 +16,10 @@ TOLD = [("mbus", "pymeterbus"), ("units", "pint"), ("frame", "pandas"), ("plot",
 @pytest.mark.parametrize(("extra", "package"), TOLD)
 def test_the_packages_are_named_not_the_project(extra: str, package: str) -> None:
     """The project is on no index: 'sensorlogd[...]' could not be found there."""
-    told = extras.advice(extra)
-    assert package in told.lower()
-    assert "sensorlogd[" not in told
-    assert sys.executable in told
+    advice = extras.advice(extra)
+    assert package in advice.lower()
+    assert "sensorlogd[" not in advice
+    assert sys.executable in advice
 
 
 def test_versions_are_those_of_the_metadata() -> None:

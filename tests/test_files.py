@@ -64,9 +64,9 @@ def test_links_are_followed(tmp_path: Path, there: bool) -> None:
 def test_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(OSError, match="symbolic links") as told:
+    with pytest.raises(OSError, match="symbolic links") as caught:
         put(tmp_path / "a")
-    assert str(told.value.filename) == str(tmp_path / "a")
+    assert str(caught.value.filename) == str(tmp_path / "a")
 
 
 def test_a_pipe_is_written(tmp_path: Path) -> None:
@@ -86,11 +86,11 @@ def test_a_pipe_whose_reader_leaves_is_named(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: os.close(os.open(pipe, os.O_RDONLY)))
     reader.start()
-    with pytest.raises(ConnectionError, match="its reader left") as told:
+    with pytest.raises(ConnectionError, match="its reader left") as caught:
         put(pipe, b"x" * 2_000_000)
     reader.join(30)
-    assert told.value.filename == str(pipe)
-    assert not isinstance(told.value, BrokenPipeError)
+    assert caught.value.filename == str(pipe)
+    assert not isinstance(caught.value, BrokenPipeError)
 
 
 def test_a_socket_is_written(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_socket_is_written(tmp_path: Path) -> None:
 def test_a_device_is_written_as_it_is() -> None:
     put(Path("/dev/null"))
     assert Path("/dev/null").is_char_device()
-    with pytest.raises(OSError, match="No space left") as told:
+    with pytest.raises(OSError, match="No space left") as caught:
         put(Path("/dev/full"))
-    assert told.value.filename == "/dev/full"
+    assert caught.value.filename == "/dev/full"
 
 
 def test_standard_output_by_its_name(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_standard_output_by_its_name(tmp_path: Path) -> None:
 def test_a_folder_and_no_folder(tmp_path: Path) -> None:
     """The name that was given is the one that is told, not that of the file beside it."""
     for target, error in ((tmp_path, IsADirectoryError), (tmp_path / "no" / "a", FileNotFoundError)):
-        with pytest.raises(error) as told:
+        with pytest.raises(error) as caught:
             put(target)
-        assert told.value.filename == str(target)
+        assert caught.value.filename == str(target)
 
 
 LINES = {

@@ -24,17 +24,17 @@ def test_what_is_saved_under_any_name_is_found_again(path: Path, names: list[str
     wanted = set()
     for name in names:
         try:
-            one = panels.panel(name, "#/chart?s=a", 5)
+            panel = panels.panel(name, "#/chart?s=a", 5)
         except panels.PanelsError:
             continue
-        panels.save(path, one)
-        wanted.add(one.name)
+        panels.save(path, panel)
+        wanted.add(panel.name)
     found = panels.read(path)
-    assert [one.name for one in found] == sorted(wanted)
-    assert all(one.name.isprintable() for one in found)
+    assert [panel.name for panel in found] == sorted(wanted)
+    assert all(panel.name.isprintable() for panel in found)
     assert {entry.name for entry in path.parent.iterdir()} <= {panels.FILE}
-    for one in found:
-        panels.delete(path, one.name)
+    for panel in found:
+        panels.delete(path, panel.name)
     assert panels.read(path) == []
 
 

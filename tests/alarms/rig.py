@@ -84,5 +84,5 @@ class Bench:
     def said(self) -> list[tuple[float, str]]:
         return [((change.ts_us - NOW_US - self.wall) / S, change.kind) for change in self.judge.changes]
 
-    def told(self) -> list[tuple[str, tuple[str, ...]]]:
-        return [(told.kind, told.targets) for told in self.judge.announced]
+    def announced(self) -> list[tuple[str, tuple[str, ...]]]:
+        return [(announcement.kind, announcement.targets) for announcement in self.judge.announced]

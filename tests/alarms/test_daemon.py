@@ -62,12 +62,12 @@ def test_from_a_reading_to_the_message_and_back(tmp_path: Path, receiver: Receiv
         until(lambda: "hot" in verb(config, "alarms", "list").stdout, "it to be listed")
         assert verb(config, "alarms", "mute", "hot", "--for", "1h", "--note", "cleaning").returncode == 0
         until(lambda: "shelved" in verb(config, "alarms", "list").stdout, "it to be muted")
-        told = len(receiver.alarms)
+        received = len(receiver.alarms)
         status = verb(config, "status")
         assert "1 shelved: hot of s.x (warning)" in status.stdout
         assert verb(config, "alarms", "test", "hook").returncode == 0
         assert receiver.kinds()[-1] == "test"
-        assert len(receiver.alarms) <= told + 2
+        assert len(receiver.alarms) <= received + 2
         assert verb(config, "alarms", "mute", "hot", "--end").returncode == 0
         until(lambda: "acknowledged: hot/s.x" in verb(config, "alarms", "ack", "hot", "--note", "seen").stderr, "to acknowledge")
         unknown = verb(config, "alarms", "ack", "hut")
@@ -83,7 +83,7 @@ def test_from_a_reading_to_the_message_and_back(tmp_path: Path, receiver: Receiv
     history = verb(config, "alarms", "history", "--format", "json").stdout
     [(noted,)] = query(tmp_path, "SELECT detail FROM alarm_change WHERE kind = 'shelved'")
     assert "cleaning" in noted
-    assert {"raised", "returned", "shelved", "unshelved", "acknowledged"} <= {one["kind"] for one in json.loads(history)}
+    assert {"raised", "returned", "shelved", "unshelved", "acknowledged"} <= {change["kind"] for change in json.loads(history)}
     tried = json.loads(verb(config, "alarms", "try", "--since", "-1h", "--format", "json").stdout)
     assert tried[0]["raised"] == len(query(tmp_path, "SELECT 1 FROM alarm_change WHERE kind = 'raised'"))
 
@@ -94,28 +94,20 @@ def test_a_change_is_sent_within_a_second_of_its_commit(tmp_path: Path, receiver
         "s": {
             "driver": "simulated",
             "interval": "1s",
-            "channels": {"x": {"signal": SQUARE["square"] and {"square": {"period": "8s", "low": 0, "high": 30}}}},
+            "channels": {"x": {"signal": {"square": {"period": "8s", "low": 0, "high": 30}}}},
         }
     }
     config = configuration(
         tmp_path, receiver.url, storage={"min_free": "0B"}, sensors=steady, notify={"hook": {"webhook": receiver.url}}
     )
-    seen: list[float] = []
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
-        while len(seen) < 2:
-            known = len(receiver.alarms)
-            until(partial(receiver.has_more_than, known), "the next message")
-            seen.append(time.time())
+        for _ in range(2):
+            until(partial(receiver.has_more_than, len(receiver.alarms)), "the next message")
         assert daemon.stop() == 0
-    made = [us / 1e6 for (us,) in query(tmp_path, "SELECT made_us FROM notification ORDER BY id")]
-    delays = [
-        ended / 1e6 - at
-        for (ended,), at in zip(
-            query(tmp_path, "SELECT ended_us FROM notification WHERE state = 'sent' ORDER BY id"), made, strict=False
-        )
-    ]
-    assert min(delays) < 2.0, delays
+    sent = query(tmp_path, "SELECT made_us, ended_us FROM notification WHERE state = 'sent'")
+    delays_s = [(ended_us - made_us) / 1e6 for made_us, ended_us in sent]
+    assert min(delays_s) < 2.0, delays_s  # the quickest: a busy machine may hold up any
 
 
 def test_a_lock_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Receiver) -> None:
@@ -127,7 +119,7 @@ def test_a_lock_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Rec
         daemon.wait_ready()
         daemon.commit()
         with locked(tmp_path / "data" / "sensorlogd.db"):
-            until(lambda: [one for one in receiver.alarms if one["alarm"] == "db"], "to be told of the lock")
+            until(lambda: [alarm for alarm in receiver.alarms if alarm["alarm"] == "db"], "to be told of the lock")
             hot = len(receiver.alarms)
             until(lambda: len(receiver.alarms) > hot + 2, "to be told of values, too")
             stored = query(tmp_path, "SELECT count(*) FROM notification")[0][0]
@@ -135,7 +127,10 @@ def test_a_lock_is_told_at_once_and_recorded_later(tmp_path: Path, receiver: Rec
             assert daemon.ask("status")["daemon"]["state"] == "blocked"
             assert daemon.ask("alarm_ack", alarms=["db"])["acknowledged"] == ["db/"]
         until(lambda: daemon.ask("status")["daemon"]["state"] == "writing", "state writing")
-        until(lambda: [one for one in receiver.alarms if one["alarm"] == "db" and one["kind"] == "resolved"], "the end of it")
+        until(
+            lambda: [alarm for alarm in receiver.alarms if alarm["alarm"] == "db" and alarm["kind"] == "resolved"],
+            "the end of it",
+        )
         daemon.commit()
         assert daemon.stop() == 0
     assert_all_told_once(tmp_path, receiver)
@@ -165,7 +160,7 @@ def test_a_full_disk_is_told_at_once_and_recorded_later(tmp_path: Path, receiver
         daemon.wait_ready()
         daemon.commit()
         machine.set(faults=[("pwrite", "ENOSPC", 1000)])
-        until(lambda: [one for one in receiver.alarms if one["alarm"] == "full"], "to be told of the disk")
+        until(lambda: [alarm for alarm in receiver.alarms if alarm["alarm"] == "full"], "to be told of the disk")
         known = len(receiver.alarms)
         until(lambda: len(receiver.alarms) > known + 2, "to be told of values, too")
         machine.heal()
@@ -179,10 +174,10 @@ def assert_all_told_once(folder: Path, receiver: Receiver, kills: int = 0) -> No
     """What is stored as sent was received; nothing was received that is not stored; changes alternate."""
     stored = dict(query(folder, "SELECT identity, state FROM notification"))
     counts = receiver.counts()
-    assert {one for one, state in stored.items() if state == "sent"} <= set(counts)
+    assert {identity for identity, state in stored.items() if state == "sent"} <= set(counts)
     if not kills:
         assert set(counts) <= set(stored)
-    doubled = {one: n for one, n in counts.items() if n > 1}
+    doubled = {identity: n for identity, n in counts.items() if n > 1}
     assert sum(doubled.values()) - len(doubled) <= kills, doubled
     kinds = [kind for (kind,) in query(folder, "SELECT kind FROM alarm_change WHERE name = 'hot' ORDER BY id")]
     assert all(a != b for a, b in itertools.pairwise(kinds)), kinds
@@ -207,9 +202,11 @@ def killed(folder: Path, receiver: Receiver, kills: int, seed: int) -> None:
         until(lambda: not query(folder, "SELECT 1 FROM notification WHERE state = 'waiting' LIMIT 1"), "all to be sent")
         daemon.stop()
     assert_all_told_once(folder, receiver, kills)
-    told = set(receiver.counts())
+    received = set(receiver.counts())
     lost = [
-        one for one, state in query(folder, "SELECT identity, state FROM notification") if state != "waiting" and one not in told
+        identity
+        for identity, state in query(folder, "SELECT identity, state FROM notification")
+        if state != "waiting" and identity not in received
     ]
     assert lost == []
 
@@ -242,7 +239,7 @@ def test_a_slow_target_delays_neither_logging_nor_the_end(tmp_path: Path, receiv
         assert daemon.stop() == 0
         assert time.monotonic() - began < 10
     receiver.gate.set()
-    waiting = {one for (one,) in query(tmp_path, "SELECT identity FROM notification WHERE state = 'waiting'")}
+    waiting = {identity for (identity,) in query(tmp_path, "SELECT identity FROM notification WHERE state = 'waiting'")}
     assert waiting
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
@@ -293,7 +290,7 @@ def test_forty_sensors_behind_one_dead_hub_are_one_message(tmp_path: Path, recei
             assert len(message["alarms"]) == 40
             assert "p7.x has sent nothing for 3s" in message["text"]
             assert daemon.stop() == 0
-        assert len([one for one in receiver.messages[before:] if one["alarms"][0]["kind"] == "raised"]) == 1
+        assert len([sent for sent in receiver.messages[before:] if sent["alarms"][0]["kind"] == "raised"]) == 1
     finally:
         for port in ports.values():
             port.close()

@@ -93,7 +93,7 @@ def test_a_value_beyond_the_line_raises_and_ends_it() -> None:
     assert made.judge.acknowledge(made.alarm(), NOW_US, "seen")
     assert made.state == "normal"
     assert made.said() == [(2, "raised"), (3, "returned"), (0, "acknowledged")]
-    assert made.told() == [("raised", ("me",)), ("resolved", ("me",))]
+    assert made.announced() == [("raised", ("me",)), ("resolved", ("me",))]
 
 
 def test_clear_keeps_it_from_flapping() -> None:
@@ -219,11 +219,11 @@ def test_stuck_and_flag() -> None:
 def test_missing_goes_by_the_heartbeat_or_by_what_it_says() -> None:
     """Nothing for so long; any reading ends it."""
     made, longer = bench("missing"), bench("missing 1min")
-    for one in (made, longer):
-        one.read(5, 1)
+    for each_bench in (made, longer):
+        each_bench.read(5, 1)
         for at in range(6, 80):
-            one.pass_(at)
-        one.read(80, 1)
+            each_bench.pass_(at)
+        each_bench.read(80, 1)
     assert made.said() == [(15, "raised"), (80, "returned")]
     assert longer.said() == [(65, "raised"), (80, "returned")]
 
@@ -241,10 +241,10 @@ def test_a_hub_that_is_plugged_in_again_in_time_is_told_to_nobody() -> None:
     bench.pass_(35.9)
     all_send(36)
     bench.pass_(75.9)
-    assert bench.told() == []
+    assert bench.announced() == []
     bench.pass_(76.1)
     all_send(80)
-    assert [kind for kind, _ in bench.told()] == ["raised"] * 40 + ["resolved"] * 40
+    assert [kind for kind, _ in bench.announced()] == ["raised"] * 40 + ["resolved"] * 40
 
 
 def test_a_sensor_that_never_sends_is_missing() -> None:
@@ -281,10 +281,10 @@ def test_a_clock_that_is_set_neither_raises_nor_clears(when: str, step_s: int, a
 def test_a_late_reading_shows_that_the_sensor_lives_and_raises_nothing() -> None:
     """What it says is over."""
     made, silent = bench("> 30"), bench("missing")
-    for one in (made, silent):
-        one.read(100, 20)
-        one.read(109, 99, ts_s=50)
-        one.pass_(115)
+    for each_bench in (made, silent):
+        each_bench.read(100, 20)
+        each_bench.read(109, 99, ts_s=50)
+        each_bench.pass_(115)
     assert made.said() == silent.said() == []
 
 
@@ -306,14 +306,14 @@ def test_it_is_repeated_until_somebody_acknowledges() -> None:
     made.read(0, 31)
     for at in range(0, 4 * 3600, 60):
         made.pass_(at)
-    assert [kind for kind, _ in made.told()] == ["raised", "repeated", "repeated", "repeated"]
+    assert [kind for kind, _ in made.announced()] == ["raised", "repeated", "repeated", "repeated"]
     made.judge.acknowledge(made.alarm(), NOW_US, "")
     for at in range(4 * 3600, 9 * 3600, 60):
         made.pass_(at)
-    assert len(made.told()) == 4
+    assert len(made.announced()) == 4
     made.read(40_000, 20)
     assert made.state == "normal"
-    assert made.told()[4:] == [("resolved", ("me",))]
+    assert made.announced()[4:] == [("resolved", ("me",))]
 
 
 def test_nobody_acknowledges_so_somebody_else_is_told() -> None:
@@ -324,7 +324,7 @@ def test_nobody_acknowledges_so_somebody_else_is_told() -> None:
     made.pass_(1800)
     made.pass_(9000)
     made.read(9001, 20)
-    assert made.told() == [("raised", ("me",)), ("escalated", ("boss",)), ("resolved", ("me", "boss"))]
+    assert made.announced() == [("raised", ("me",)), ("escalated", ("boss",)), ("resolved", ("me", "boss"))]
 
 
 def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
@@ -335,10 +335,10 @@ def test_muted_nobody_hears_and_at_its_end_everybody() -> None:
     made.read(20, 20)
     made.read(30, 31)
     assert made.state == "shelved"
-    assert made.told() == []
+    assert made.announced() == []
     made.pass_(101)
     assert made.state == "unacknowledged"
-    assert made.told() == [("raised", ("me",))]
+    assert made.announced() == [("raised", ("me",))]
 
 
 # ---- events, reloads ---------------------------------------------------------------------------------------------------

@@ -46,10 +46,8 @@ class Logger:
 
     def __init__(self, path: Path, script: Script, fake: Time, alarms: dict[str, Any], **how: Any) -> None:
         self.sender = Caught()
-        self.told: list[tuple[str, str]] = []
 
         def tell(kind: str, sensor: str | None, detail: str) -> None:
-            self.told.append((kind, detail))
             self.rig.writer.emit(OtherKind(kind), sensor, detail)
 
         def keeper(clock: JudgedClock) -> Keeper:
@@ -76,12 +74,12 @@ class Logger:
 def make(fresh: Path, script: Script, fake: Time, path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Logger]]:
     made: list[Logger] = []
 
-    def one(alarms: dict[str, Any] = HOT, **how: Any) -> Logger:
+    def make_logger(alarms: dict[str, Any] = HOT, **how: Any) -> Logger:
         made.append(Logger(path, script, fake, alarms, **how))
         return made[-1]
 
     with scripted(monkeypatch, fresh, script, fake):
-        yield one
+        yield make_logger
         for logger in made:
             logger.rig.kill()
 
@@ -158,7 +156,7 @@ def test_whatever_statement_fails_the_changes_are_those_of_the_readings(
     of_a = [kind for (kind,) in rows(path, "SELECT kind FROM alarm_change WHERE name = 'a' ORDER BY ts, id")]
     assert of_a == ["raised", "returned", "raised", "returned", "raised"]
     assert len(rows(path, "SELECT 1 FROM alarm_change WHERE name = 'b'")) == 1
-    assert set(logger.sender.given) == {one for (one,) in rows(path, "SELECT identity FROM notification")}
+    assert set(logger.sender.given) == {identity for (identity,) in rows(path, "SELECT identity FROM notification")}
     if name not in ("constraint", "ours"):
         assert values(path) == [20.0, 20.0, 20.0, 31.0, 31.0, 31.0]
 
@@ -459,12 +457,16 @@ def test_without_alarms_nothing_is_written(make: Callable[..., Logger], path: Pa
 
 def test_a_pending_state_does_not_hurry_the_commit(make: Callable[..., Logger], path: Path) -> None:
     """An SD card is not worn out by a value at its line; what people are told of is stored at once."""
-    logger = make({"a": {"series": "a.x", "when": "> 30", "for": "1min", "notify": "me"}})
+    told_at_once = {"series": "a.x", "when": "> 90", "notify": "me"}
+    logger = make({"a": {"series": "a.x", "when": "> 30", "for": "1min", "notify": "me"}, "b": told_at_once})
     logger.rig.writer._pending.interval_s = 30.0
     logger.run(20)
     commits = logger.rig.writer.stats().commits
     logger.run(31, 20, 31, 20, 31)
     assert logger.rig.writer.stats().commits == commits
+    logger.run(95)
+    assert logger.rig.writer.stats().commits > commits
+    assert changes(path) == ["raised"]
 
 
 def test_nothing_of_a_secret_is_stored_or_told(tmp_path: Path) -> None:

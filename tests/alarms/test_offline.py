@@ -47,7 +47,7 @@ def run_until(config: Path, folder: Path, condition: Any, what: str) -> None:
 
 def states(config: Path) -> dict[str, str]:
     listed = json.loads(verb(config, "alarms", "list", "--all", "--format", "json").stdout)
-    return {one["alarm"]: one["state"] for one in listed}
+    return {alarm["alarm"]: alarm["state"] for alarm in listed}
 
 
 def test_acknowledged_while_no_daemon_runs(tmp_path: Path, receiver: Receiver) -> None:

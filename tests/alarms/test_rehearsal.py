@@ -42,18 +42,19 @@ def test_a_rehearsal_finds_what_was(log: Path) -> None:
     """As often, and for as long."""
     bench = Bench(ALARMS)
     for second in range(2001):
-        bench.batch(second, [one for one in READINGS if one[0] == second])
+        bench.batch(second, [reading for reading in READINGS if reading[0] == second])
     with Log.open(log) as opened:
-        found = {one.name: one for one in rehearse(opened, plan_of(ALARMS), NOW_US, NOW_US + 2000 * S)}
-    for name, one in found.items():
+        found = {rehearsed.name: rehearsed for rehearsed in rehearse(opened, plan_of(ALARMS), NOW_US, NOW_US + 2000 * S)}
+    assert found.keys() == ALARMS.keys()
+    for name, outcome in found.items():
         mine = [change for change in bench.judge.changes if change.alarm.name == name]
         raised = [change.ts_us for change in mine if change.kind == "raised"]
         ended = [change.ts_us for change in mine if change.kind == "returned"]
-        assert one.raised == len(raised), name
-        assert one.raised > 0, name
-        assert one.last_us == raised[-1]
+        assert outcome.raised == len(raised), name
+        assert outcome.raised > 0, name
+        assert outcome.last_us == raised[-1]
         ends = [*ended, NOW_US + 2000 * S][: len(raised)]
-        assert one.in_alarm_us == sum(ends) - sum(raised), name
+        assert outcome.in_alarm_us == sum(ends) - sum(raised), name
 
 
 def test_of_what_is_not_stored_nothing_is_said(log: Path) -> None:

@@ -53,7 +53,9 @@ def test_raised_alarms_over_reloads(tmp_path: Path, receiver: Receiver) -> None:
         configuration(tmp_path, receiver.url, sensors=signals(s=30, late=40), alarms=second)
         reload(daemon)
         wanted = {"moves/s.x", "latter/s.x", "stays/late.x", "moves/late.x", "latter/late.x"}
-        until(lambda: {f"{one['alarm']}/{one['sensor']}.x" for one in receiver.alarms[4:]} >= wanted, "the others to be told")
+        until(
+            lambda: {f"{alarm['alarm']}/{alarm['sensor']}.x" for alarm in receiver.alarms[4:]} >= wanted, "the others to be told"
+        )
         known = len(receiver.alarms)
         reload(daemon)  # the same again
         daemon.commit()
@@ -89,10 +91,10 @@ def test_a_target_that_is_removed_with_what_waits_for_it(tmp_path: Path, receive
             whole["alarms"]["hot"]["notify"] = "other"
             configuration(tmp_path, "", **whole, notify={"other": hooks["other"]})
             reload(daemon)
-            until(lambda: [one for one in other.alarms if one["alarm"] == "lost"], "to be told of it")
+            until(lambda: [alarm for alarm in other.alarms if alarm["alarm"] == "lost"], "to be told of it")
             daemon.commit()
             assert daemon.stop() == 0
-        (lost,) = (one for one in other.alarms if one["alarm"] == "lost")
+        (lost,) = (alarm for alarm in other.alarms if alarm["alarm"] == "lost")
     assert lost["detail"] == "notify_given_up: hook: 1 notifications were not delivered: there is no such target any more"
     states = dict(query(tmp_path, "SELECT target, state FROM notification"))
     assert states["hook"] == "given up"

@@ -244,8 +244,8 @@ def test_what_waits_for_a_target_that_is_removed_is_given_up(receiver: Receiver)
         made.sender.put([notice("b"), notice("c", "you")])
         until(lambda: made.ended(SENT), "the other one")
         assert sorted(made.ended(GIVEN_UP)) == ["a", "b"]
-        told = "me: 1 notifications were not delivered: there is no such target any more"
-        assert made.events == [("notify_given_up", told), ("notify_given_up", told)]
+        detail = "me: 1 notifications were not delivered: there is no such target any more"
+        assert made.events == [("notify_given_up", detail), ("notify_given_up", detail)]
 
 
 @pytest.mark.parametrize(("patience", "messages"), [(True, 4), (5.0, 4), (20.0, 1), (0.0, 21), (None, 21)])
@@ -278,8 +278,8 @@ def test_silence_is_waited_for_by_a_third_of_the_heartbeat(heartbeat_s: int, pat
     """Which is an interval, unless it is written otherwise."""
     (definition,) = plan_of({"a": {"series": "s.x", "when": "missing", "notify": "me"}}).definitions
     alarm = Alarm(definition, "s.x", replace(definition.series[0], heartbeat_us=heartbeat_s * 1_000_000))
-    told = Announcement(alarm, "raised", ("me",), NOON_US, NOON_US, State.UNACKNOWLEDGED, None, "")
-    (row,) = notices.of(told, {"me": options()}, "UTC")
+    announcement = Announcement(alarm, "raised", ("me",), NOON_US, NOON_US, State.UNACKNOWLEDGED, None, "")
+    (row,) = notices.of(announcement, {"me": options()}, "UTC")
     assert row.body["patient"] == patience_s
 
 

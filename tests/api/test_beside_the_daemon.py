@@ -32,7 +32,7 @@ def test_a_log_is_followed_and_asked_while_the_daemon_writes(tmp_path: Path) -> 
         for reading in tail:
             found.append((reading.ts_us, reading.series.channel))
             if len(found) % 50 == 0:
-                newest = {one.series.channel: one for one in log.latest("lab.*")}
+                newest = {reading.series.channel: reading for reading in log.latest("lab.*")}
                 assert newest["a"].value is not None
                 assert sum(row["count"] for row in log.query("lab", reading.ts_us, reading.ts_us + 1, every="1s")) == 2
             if len(found) == READINGS:

@@ -25,7 +25,7 @@ def test_readings_are_every_one_in_order(path: Path) -> None:
         ]  # fmt: skip
         failed = [r for r in log.readings("lab.t", T0, T0 + 7200 * S) if r.quality & 15 == 4]
         assert [r.value for r in failed] == [1.0]
-        assert [one.name for one in log.series()] == ["lab.n", "lab.t"]
+        assert [series.name for series in log.series()] == ["lab.n", "lab.t"]
 
 
 def test_times_are_given_in_any_of_their_forms(path: Path) -> None:

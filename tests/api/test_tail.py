@@ -113,8 +113,8 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
                         writer.roll_up(T0 + second // 60 * MINUTE_US)
                     case ("look", whole, second):
                         found = looked(following, log, T0 + second * S, whole=whole)
-                        given_ += [(one.series.channel, one.ts_us) for one in found]
-            told = {
+                        given_ += [(reading.series.channel, reading.ts_us) for reading in found]
+            late_minutes = {
                 (late.series.channel, minute)
                 for late in following.late
                 for minute in range(late.since_us, late.until_us, MINUTE_US)
@@ -124,7 +124,7 @@ def test_whatever_comes_in_whatever_order_is_given_once_or_told(
     assert len(given_) == len(set(given_))
     wanted = {(channel, ts) for channel, ts in stored if ts >= T0 + since * S}
     assert set(given_) <= wanted
-    assert {(channel, ts - ts % MINUTE_US) for channel, ts in wanted - set(given_)} <= told
+    assert {(channel, ts - ts % MINUTE_US) for channel, ts in wanted - set(given_)} <= late_minutes
 
 
 def test_what_is_too_late_is_told_and_nothing_is_remembered_for_ever(log_path: Path, writer: Writer) -> None:
@@ -137,7 +137,7 @@ def test_what_is_too_late_is_told_and_nothing_is_remembered_for_ever(log_path: P
         assert following.floor_us == EDGE - BEHIND_EDGE_US
         assert sum(map(len, following._seen.values())) == 120
         writer.store("n", EDGE - BEHIND_EDGE_US - S, EDGE - S)
-        assert [one.ts_us for one in looked(following, log, EDGE, whole=True)] == [EDGE - S]
+        assert [reading.ts_us for reading in looked(following, log, EDGE, whole=True)] == [EDGE - S]
         (late,) = following.late
         assert (late.series.name, late.since_us) == ("lab.n", EDGE - BEHIND_EDGE_US - MINUTE_US)
         following.late.clear()
@@ -190,7 +190,7 @@ def test_tail_ends_at_its_time_with_all_that_was_there(log_path: Path, writer: W
     hour_ago = now_us() - 3600 * S
     with sensorlogd.open(log_path) as log:
         writer.store("t", hour_ago, hour_ago + 1, hour_ago + 2)
-        assert [one.ts_us - hour_ago for one in log.tail("lab.t", hour_ago + 1, duration="10ms")] == [1, 2]
+        assert [reading.ts_us - hour_ago for reading in log.tail("lab.t", hour_ago + 1, duration="10ms")] == [1, 2]
         assert list(log.tail("lab.t", duration=timedelta(milliseconds=1))) == []
         set_ = threading.Event()
         set_.set()

@@ -75,7 +75,7 @@ def looks_well(tab: Tab) -> None:
     found = tab.page.evaluate(
         "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
     )
-    assert [(one["id"], [node["html"][:160] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+    assert [(violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]) for violation in found["violations"]] == []
 
 
 def test_head_overview_list_and_chart_tell_of_an_alarm(freezer: Site, open_freezer: Open) -> None:

@@ -96,7 +96,7 @@ def test_every_page_fits_and_axe_finds_nothing(open_building: Open, name: str, h
     found = tab.page.evaluate(
         "axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })"
     )
-    assert [(one["id"], [node["html"][:160] for node in one["nodes"]][:3]) for one in found["violations"]] == []
+    assert [(violation["id"], [node["html"][:160] for node in violation["nodes"]][:3]) for violation in found["violations"]] == []
 
 
 def test_words_are_not_broken_in_the_middle(open_building: Open) -> None:

@@ -123,11 +123,11 @@ def test_zooming_loads_finer_steps_and_the_address_restores_them(site: Site, ope
     assert "since=" in address
     tab.page.mouse.move(0, 0)
     until(lambda: "steps of" in tab.page.locator(".span").text_content(), "the range in words")
-    told = tab.page.locator(".span").text_content()
+    span = tab.page.locator(".span").text_content()
     other = open_page(address.removeprefix(site.url))
     has_points(other)
     until(lambda: step(other) == fine, "the same step")
-    assert other.page.locator(".span").text_content() == told
+    assert other.page.locator(".span").text_content() == span
     tab.page.go_back()
     until(lambda: step(tab) == coarse, "the view before")
 

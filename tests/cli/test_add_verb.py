@@ -314,8 +314,8 @@ def test_removed_and_back_again(folder: Path) -> None:
             assert (status, "removed yard" in out, "yard.yaml.removed" in out) == (0, True, True), error
             assert {sensor["sensor"] for sensor in daemon.ask("status")["sensors"]} == {"lab"}
             (command,) = re.findall(r"sensorlogd (query '.*?')", out)
-            status, told, error = run(folder, *command.replace("'", "").split())
-            assert (status, told.count("yard,value1") > 0) == (0, True), error
+            status, readings, error = run(folder, *command.replace("'", "").split())
+            assert (status, readings.count("yard,value1") > 0) == (0, True), error
             status, out, error = run(folder, "add", str(port), "--yes", "--name", "yard", "--for", "300ms")
             assert (status, "an earlier yard" in error) == (0, True), error
             status, _, error = run(folder, "remove", "lab", "--yes")

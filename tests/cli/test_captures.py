@@ -74,8 +74,8 @@ def captured(page: str, command: str) -> str:
 def becomes(look: Callable[[], str], wanted: str) -> None:
     """The daemon is starting, sensors are heard one after another: until it looks so, or patience ends."""
     until = time.monotonic() + PATIENCE_S
-    while shape(told := look()) != shape(wanted):
-        assert time.monotonic() < until, (shape(told), shape(wanted))
+    while shape(shown := look()) != shape(wanted):
+        assert time.monotonic() < until, (shape(shown), shape(wanted))
         time.sleep(0.3)
 
 
@@ -123,13 +123,13 @@ def test_the_page_shows_the_live_screen(demo: Path) -> None:
         stdin=follower, stdout=follower, stderr=subprocess.DEVNULL, env=clean | {"TERM": "dumb"},
     )  # fmt: skip
     os.close(follower)
-    told = ""
+    output = ""
 
     def look() -> str:
-        nonlocal told
+        nonlocal output
         while select.select([leader], [], [], 0)[0]:
-            told += os.read(leader, 65536).decode().replace("\r\n", "\n")
-        screens = re.split(r"^(?=\d{4}-\d\d-\d\dT)", told, flags=re.MULTILINE)
+            output += os.read(leader, 65536).decode().replace("\r\n", "\n")
+        screens = re.split(r"^(?=\d{4}-\d\d-\d\dT)", output, flags=re.MULTILINE)
         return screens[-2].rstrip("\n") if len(screens) > 2 else ""
 
     try:

@@ -54,7 +54,7 @@ def daemon(path: Path, answer: dict[str, Any] | None) -> Iterator[None]:
                 yield
 
 
-def told(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+def status_as_json(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     code = verb("status", "--db", str(path), "--format", "json")
     return code, json.loads(capsys.readouterr().out)
 
@@ -64,7 +64,7 @@ def test_a_living_daemon_says_itself_how_it_is(log: Path, capsys: pytest.Capture
     note(log)
     answer = {"daemon": {"pid": PID, "blocked_since_us": time.time_ns() // 1000 - 7 * S, **BLOCKED}, "sensors": []}
     with daemon(log, answer):
-        code, whole = told(log, capsys)
+        code, whole = status_as_json(log, capsys)
     assert code == 1
     found = whole["daemon"]
     assert (found["state_now"], found["state"], found["state_reason"], found["answered"]) == ("blocked", *BLOCKED.values(), True)
@@ -76,7 +76,7 @@ def test_sensors_are_as_the_daemon_says_they_are(log: Path, capsys: pytest.Captu
     note(log)
     sensor = {"sensor": "lab", "state": "backing_off", "last_error": "unplugged", "counters": {"readings": 7, "reconnects": 2}}
     with daemon(log, {"daemon": {"pid": PID, "state": "writing"}, "sensors": [sensor, {"sensor": "unheard of"}]}):
-        code, whole = told(log, capsys)
+        code, whole = status_as_json(log, capsys)
     assert code == 4
     [row] = whole["sensors"]
     assert (row["state"], row["error"], row["readings"], row["reconnects"]) == ("backing_off", "unplugged", 7, 2)
@@ -88,7 +88,7 @@ def test_a_daemon_that_is_gone_is_not_running_however_fresh_its_note(log: Path, 
     with daemon(log, {"daemon": {}, "sensors": []}):
         pass
     Path(f"{log}.lock").write_text(f"{PID}\n{control_socket.socket_path(log.parent)}\n")
-    code, whole = told(log, capsys)
+    code, whole = status_as_json(log, capsys)
     assert (code, whole["daemon"]["state_now"], whole["sensors"][0]["state"]) == (1, "crashed", "not running")
 
 
@@ -148,7 +148,7 @@ def test_a_database_that_cannot_be_read_leaves_the_daemon_to_be_asked(
     """Damaged under a living daemon: how that is, is told all the same; exit 1."""
     log.write_bytes(b"\xa5" * 4096)
     with daemon(log, {"daemon": {"pid": PID, "started_us": time.time_ns() // 1000, "given_up": 5, **BLOCKED}, "sensors": []}):
-        code, whole = told(log, capsys)
+        code, whole = status_as_json(log, capsys)
         assert (code, whole["daemon"]["state_now"]) == (1, "blocked")
         assert "is a damaged database" in whole["error"]
         assert verb("status", "--db", str(log)) == 1

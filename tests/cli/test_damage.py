@@ -147,13 +147,13 @@ def test_what_reads_does_its_work_or_says_why_not(
     answer = capsys.readouterr().out
     (tmp_path / "copy.db").unlink(missing_ok=True)
     status = tried(whole, tmp_path, damage_of(table), READING[name])
-    told = capsys.readouterr()
+    output = capsys.readouterr()
     if status == 1 and (sound != 1 or name == "check"):
-        assert "database" in told.err
+        assert "database" in output.err
         return
     assert status == sound
     if name in ("query", "buckets", "export", "latest", "events"):
-        assert told.out == answer
+        assert output.out == answer
 
 
 @pytest.mark.parametrize(("name", "table"), [("rebuild", "recent"), ("import", "history")])

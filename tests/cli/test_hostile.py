@@ -100,7 +100,7 @@ def is_plain(error: str) -> bool:
     return not any(word in error for word in ("Traceback", "Exception ignored", "Errno", 'File "'))
 
 
-def told(ended: dict[str, tuple[int, str, str]]) -> list[str]:
+def jargon_in(ended: dict[str, tuple[int, str, str]]) -> list[str]:
     """Those that were not plain, with the end of what they said."""
     return [f"{name}: exit {code}: {error[-300:]}" for name, (code, _, error) in ended.items() if not is_plain(error)]
 
@@ -125,7 +125,7 @@ def test_a_full_device_is_named_and_fails(folder: Path) -> None:
             {name: line for name, line in ALL.items() if name not in ("simulate", "probe", "listen", "add", "remove")},
             stdout=full,
         )
-    assert not told(ended)
+    assert not jargon_in(ended)
     for name, (code, _, error) in ended.items():
         assert code != 0, name if name not in ("tail", "web") else error
         assert "no space left" in error or "No space left" in error or code in (2, 3, 4, 78), (name, code, error)
@@ -162,7 +162,7 @@ ENCODINGS = {
 def test_encodings_and_surroundings(folder: Path, name: str) -> None:
     """All characters find their way out, or one that stands for them does; the status is as anywhere else."""
     ended = each(folder, ALL, env=ENCODINGS[name])
-    assert not told(ended)
+    assert not jargon_in(ended)
     assert ended["latest"][0] in (0, 4)  # 4: a busy machine took longer than the heartbeat
     assert ended["export"][0] == 0
 
@@ -238,7 +238,7 @@ def test_a_configuration_that_is_none(folder: Path, what: str) -> None:
     elif what == "behind a file":
         named = folder / "in.csv" / "there.yaml"
     ended = each(folder, CONFIGURED, env={"SENSORLOGD_CONFIG": str(named)})
-    assert not told(ended)
+    assert not jargon_in(ended)
     for name, (code, _, error) in ended.items():
         assert code != 0, name
         if what in ("missing", "a folder", "behind a file"):
@@ -279,7 +279,7 @@ def test_a_configuration_that_may_not_be_read(folder: Path, nobody: tuple[str, .
     finally:
         closed.chmod(0o700)
         named.chmod(0o600)
-    assert not told(ended)
+    assert not jargon_in(ended)
     for name, (code, _, error) in ended.items():
         assert code != 0, name
         assert "mine.yaml" in error, (name, error)
@@ -297,7 +297,7 @@ def test_a_folder_that_may_not_be_written(folder: Path, nobody: tuple[str, ...])
         ended = each(folder, lines, nobody)
     finally:
         folder.chmod(0o755)
-    assert not told(ended)
+    assert not jargon_in(ended)
     for name in ("import", "compact", "write", "backup", "init", "run"):
         assert ended[name][0] != 0, name
 
@@ -323,7 +323,7 @@ def test_a_database_that_is_none(folder: Path, what: str) -> None:
     lines = {name: [*line, "--db", str(named)] for name, line in READING.items() if name != "web"}
     lines |= {"serve": ["web", "--db", str(named), "--listen", "127.0.0.1:0"], "compact": ["db", "compact", "--db", str(named)]}
     ended = each(folder, lines)
-    assert not told(ended)
+    assert not jargon_in(ended)
     for name, (code, _, error) in ended.items():
         assert code != 0, name
         assert error, name
@@ -339,7 +339,7 @@ def test_a_folder_where_a_file_is_meant(folder: Path) -> None:
         "backup": ["backup", "d/d/d"], "run": ["run", "-c", "d"], "check": ["check", "d"], "simulate": ["simulate", "nmea", "--truth", "d"],
     }  # fmt: skip
     ended = each(folder, lines)
-    assert not told(ended)
+    assert not jargon_in(ended)
     assert all(code != 0 for code, _, _ in ended.values())
 
 

@@ -227,7 +227,7 @@ def test_a_backup_into_a_pipe(rolled: Path, tmp_path: Path) -> None:
 
 def test_flag_and_take_back(rolled: Path) -> None:
     """See first; then the hour's readings are out of the mean and counted; then everything is as it was."""
-    stored, told = values(rolled), hourly(rolled)
+    stored, hours = values(rolled), hourly(rolled)
     span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
     done = run("flag", "s.x", "fail", *span, "--dry-run")
     assert "s.x: 60 readings (60 good)" in done.stdout
@@ -237,24 +237,24 @@ def test_flag_and_take_back(rolled: Path) -> None:
     run("flag", "s.x", "fail", *span, "--yes", "--note", "in the sun")
     rows = hourly(rolled)
     assert next(row for row in rows if row[0] == "2026-03-01T05:00:00Z")[3:6] == ["", "0", "60"]
-    assert [row for row in rows if row[0] != "2026-03-01T05:00:00Z"] == [row for row in told if row[0] != "2026-03-01T05:00:00Z"]
+    assert [row for row in rows if row[0] != "2026-03-01T05:00:00Z"] == [row for row in hours if row[0] != "2026-03-01T05:00:00Z"]
     assert "in the sun" in run("flag", "--list", "--db", str(rolled)).stdout
     assert "temperature" not in run("events", "--db", str(rolled)).stdout
     assert "mend 1, flagged fail: in the sun" in run("events", "--db", str(rolled)).stdout
     run("flag", "--undo", "1", "--db", str(rolled))
     assert values(rolled) == stored
-    assert hourly(rolled) == told
+    assert hourly(rolled) == hours
     assert "taken back already" in run("flag", "--undo", "1", "--db", str(rolled), check=2).stderr
 
 
 def test_recalibrate(rolled: Path) -> None:
     """Values, roll-ups and the preview agree; nonsense is refused with a word."""
-    told = hourly(rolled)
+    hours = hourly(rolled)
     span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
     done = run("recalibrate", "s.x", "--scale", "2", "--offset", "-1", *span, "--dry-run")
     assert "from 300 ... 359 °C to 599 ... 717 °C" in done.stdout
     run("recalibrate", "s.x", "--scale", "2", "--offset", "-1", *span, "--yes")
-    changed = [row for row in hourly(rolled) if row not in told]
+    changed = [row for row in hourly(rolled) if row not in hours]
     assert [row[3] for row in changed] == ["658"]
     table = ["--table", "0:0, 1000:100", "--offset", "1"]
     assert "from 599 ... 717 °C to 60.9 ... 72.7 °C" in run("recalibrate", "s.x", *table, *span, "--dry-run").stdout
@@ -292,7 +292,7 @@ def test_mending_through_the_daemon(tmp_path: Path) -> None:
 
 def test_what_an_import_replaced_is_taken_back(rolled: Path) -> None:
     """It is listed with its file, stands on what was mended before, and goes back to the bit."""
-    stored, told = values(rolled), hourly(rolled)
+    stored, hours = values(rolled), hourly(rolled)
     span = ["--since", "2026-03-01T05:00", "--until", "2026-03-01T06:00", "--db", str(rolled)]
     run("recalibrate", "s.x", "--offset", "1", *span, "--yes")
     file = rolled.parent / "better.csv"
@@ -308,7 +308,7 @@ def test_what_an_import_replaced_is_taken_back(rolled: Path) -> None:
     for identity in ("2", "1"):
         run("flag", "--undo", identity, "--db", str(rolled))
     assert values(rolled)[:-1] == stored
-    assert hourly(rolled)[:-1] == told[:-1]  # the last hour has a successor now
+    assert hourly(rolled)[:-1] == hours[:-1]  # the last hour has a successor now
 
 
 @pytest.mark.parametrize("with_daemon", [True, False])
@@ -373,8 +373,10 @@ def test_a_file_that_somebody_else_has_open_is_left_alone(rolled: Path) -> None:
     """Another program's lock, or a daemon under another data directory: told, nothing done."""
     conn = database.connect_writer(rolled)
     try:
+        before = list(conn.iterdump())
         done = run("db", "rebuild-rollups", "--db", str(rolled), check=1)
         assert "another program has it open" in done.stderr
+        assert list(conn.iterdump()) == before
     finally:
         conn.close()
 
@@ -500,17 +502,17 @@ def test_the_demo_has_a_past_and_a_dashboard(tmp_path: Path) -> None:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None
-        told = ""
-        while "dashboard" not in told:
+        output = ""
+        while "dashboard" not in output:
             line = process.stdout.readline()
-            assert line, told
-            told += line
-        address = re.findall(r"http://\S+", told)[0]
+            assert line, output
+            output += line
+        address = re.findall(r"http://\S+", output)[0]
         import httpx
 
         found = httpx.get(f"{address}api/v1/buckets?series=greenhouse.temperature&since=-2d&every=1h", trust_env=False).json()
         assert len(found["series"][0]["rows"]) >= 47
-        assert ("readings of 3 days were made" in told) == (start == 0)
+        assert ("readings of 3 days were made" in output) == (start == 0)
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=60)[0]
         assert process.returncode == 0, rest

@@ -31,7 +31,7 @@ def on_a_terminal(arguments: list[str], columns: int = 80, **environment: str) -
     fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen([*PROGRAM, *arguments], stdout=follower, stderr=subprocess.DEVNULL, env=CLEAN | environment)
     os.close(follower)
-    told = b""
+    output = b""
     while True:
         try:
             piece = os.read(leader, 65536)
@@ -39,10 +39,10 @@ def on_a_terminal(arguments: list[str], columns: int = 80, **environment: str) -
             break
         if not piece:
             break
-        told += piece
+        output += piece
     process.wait(60)
     os.close(leader)
-    return told.decode().replace("\r\n", "\n")
+    return output.decode().replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("verb", ["latest", "status"])
@@ -74,8 +74,8 @@ def test_nothing_is_wider_than_the_terminal(log: Path, arguments: list[str], col
     conn.execute("INSERT INTO event(ts, kind, sensor, detail) VALUES (1, 'lost', 'a-sensor-with-a-long-name', ?)", (detail,))
     conn.commit()
     conn.close()
-    told = on_a_terminal([*arguments, "--db", str(log)], columns, TERM="dumb")
-    assert max(map(cells, told.splitlines())) <= columns
+    output = on_a_terminal([*arguments, "--db", str(log)], columns, TERM="dumb")
+    assert max(map(cells, output.splitlines())) <= columns
 
 
 def test_a_pipe_gets_whole_lines_whatever_the_terminal(log: Path) -> None:
@@ -105,8 +105,8 @@ def test_decimals_are_for_people_and_csv(log: Path) -> None:
     conn.close()
 
     def values(arguments: list[str], column: str) -> list[str]:
-        told = start(log.parent, [*arguments, "--db", str(log), "--format", "csv"])[1]
-        return [row[column] for row in csv.DictReader(io.StringIO(told))]
+        output = start(log.parent, [*arguments, "--db", str(log), "--format", "csv"])[1]
+        return [row[column] for row in csv.DictReader(io.StringIO(output))]
 
     def places(texts: list[str]) -> int:
         assert texts

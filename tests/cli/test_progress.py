@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from sensorlogd.cli import look
 from sensorlogd.cli.progress import BYTES, Progress
+from tests.rig import until
 
 
 class Terminal(io.StringIO):
@@ -97,10 +97,7 @@ def test_work_that_cannot_call_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
     terminal = Terminal()
     monkeypatch.setenv("COLUMNS", "80")
     with Progress("writing anew", 100, measure=lambda: 50, stream=terminal):
-        until = time.monotonic() + 30
-        while "50 %" not in terminal.getvalue() and time.monotonic() < until:
-            time.sleep(0.01)
-    assert "50 %" in terminal.getvalue()
+        until(lambda: "50 %" in terminal.getvalue(), "what was measured")
     assert not [thread for thread in threading.enumerate() if thread.name == "progress"]
 
 

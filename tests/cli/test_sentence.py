@@ -20,7 +20,7 @@ FINE = [row("a"), row("b", "finished"), row("c", "disabled")]
 
 
 @pytest.mark.parametrize(
-    ("state", "facts", "rows", "told", "how"),
+    ("state", "facts", "rows", "said", "how"),
     [
         ("running", {}, FINE, "All is well: all 3 sensors are read and stored.", "good"),
         ("running", {}, [row("a")], "All is well: the one sensor is read and stored.", "good"),
@@ -47,6 +47,6 @@ FINE = [row("a"), row("b", "finished"), row("c", "disabled")]
         ("never started", {}, [row("a", "imported")], "This log was imported: 1 sensor, and no daemon that would add to it.", "good"),
     ],
 )  # fmt: skip
-def test_what_matters_most_is_said(state: str, facts: dict[str, Any], rows: list[dict[str, Any]], told: str, how: str) -> None:
+def test_what_matters_most_is_said(state: str, facts: dict[str, Any], rows: list[dict[str, Any]], said: str, how: str) -> None:
     found = Condition(state, "so it is", True, WRITING | facts, [])
-    assert sentence.of(found, rows) == (told, how)
+    assert sentence.of(found, rows) == (said, how)

@@ -108,9 +108,9 @@ def test_where_a_formula_has_no_value_there_is_none(text: str, a: float) -> None
     ],
 )
 def test_what_is_refused_says_where_what_and_the_cure(text: str, message: str) -> None:
-    with pytest.raises(FormulaError) as told:
+    with pytest.raises(FormulaError) as refusal:
         parse(text, ["t", "rh"])
-    assert message in str(told.value)
+    assert message in str(refusal.value)
 
 
 def test_columns_count_letters() -> None:

@@ -79,7 +79,7 @@ class Model:
         for ts in sorted(fresh):
             if ts in self.made or (self.join == NEWEST and self.follows and key not in self.follows):
                 continue
-            inputs = [self.look(one, ts) for one in (A, B)]
+            inputs = [self.look(input_key, ts) for input_key in (A, B)]
             if self.join == EQUAL and None in inputs:
                 continue
             self.made[ts] = self.together(inputs)
@@ -89,13 +89,13 @@ class Model:
     def look(self, key: Key, ts: int) -> tuple[float | None, int] | None:
         if self.join == EQUAL:
             return self.known[key].get(ts)
-        times = [one for one in self.known[key] if ts - 5 * S <= one <= ts]
+        times = [at for at in self.known[key] if ts - 5 * S <= at <= ts]
         return self.known[key][max(times)] if times else None
 
     def together(self, inputs: list[tuple[float | None, int] | None]) -> tuple[float | None, int]:
         quality, values = GOOD, []
-        for one in inputs:
-            value, flags = one or (None, MISSING | int(Test.INPUT))
+        for reading in inputs:
+            value, flags = reading or (None, MISSING | int(Test.INPUT))
             if flags & FLAG_MASK in (Flag.FAIL, Flag.MISSING):
                 flags |= int(Test.INPUT)
             quality = combine(quality, flags)
@@ -137,8 +137,8 @@ def test_the_cut_into_hand_overs_does_not_matter(steps: list[tuple[Key, int, flo
         else:
             runs.append([(key, now, value, GOOD)])
     whole, single = Rig([channel("integral(a + b)")]), Rig([channel("integral(a + b)")])
-    together = [one for run in runs for one in whole.feed(*run)]
-    alone = [one for run in runs for reading in run for one in single.feed(reading)]
+    together = [result for run in runs for result in whole.feed(*run)]
+    alone = [result for run in runs for reading in run for result in single.feed(reading)]
     assert together == alone
 
 
@@ -187,20 +187,20 @@ def test_computed_of_computed_in_order() -> None:
         second: channel("x + a", second, {"x": first, "a": A}),
         first: channel("a * 2", first, {"a": A}),
     }
-    order = in_order({key: [one.key for one in value.inputs] for key, value in channels.items()})
+    order = in_order({key: [source.key for source in value.inputs] for key, value in channels.items()})
     assert order == [first, second]
     rig = Rig([channels[key] for key in order])
     assert [(key, v) for key, _, v, _ in rig.feed((A, 0, 5.0, GOOD))] == [(first, 10.0), (second, 15.0)]
 
 
 def test_a_cycle_is_told_with_its_path() -> None:
-    with pytest.raises(Cycle) as told:
+    with pytest.raises(Cycle) as caught:
         in_order({("a", "x"): [("b", "y")], ("b", "y"): [("c", "z")], ("c", "z"): [("a", "x"), A]})
-    path = told.value.path
+    path = caught.value.path
     assert path[0] == path[-1]
     assert set(path) == {"a.x", "b.y", "c.z"}
     uses = {"a.x": "b.y", "b.y": "c.z", "c.z": "a.x"}
-    assert all(uses[one] == other for one, other in itertools.pairwise(path))
+    assert all(uses[name] == other for name, other in itertools.pairwise(path))
 
 
 def test_what_stays_the_same_goes_on_when_the_rest_changes() -> None:

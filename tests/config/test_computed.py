@@ -35,9 +35,9 @@ def read(text: str) -> Config:
 
 
 def mistakes(text: str) -> list[str]:
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         read(text)
-    return [str(error) for error in told.value.errors]
+    return [str(error) for error in caught.value.errors]
 
 
 def test_units_and_heartbeats_follow_where_they_are_plain() -> None:
@@ -86,26 +86,28 @@ def test_the_snapshot_loads_to_the_same() -> None:
     ],
 )  # fmt: skip
 def test_mistakes(text: str, expected: str) -> None:
-    told = mistakes(text)
-    assert any(expected in message for message in told), told
-    assert len(told) == 1
+    problems = mistakes(text)
+    assert any(expected in message for message in problems), problems
+    assert len(problems) == 1
 
 
 def test_a_cycle_over_sensors_is_told_with_its_path() -> None:
-    told = mistakes(
+    problems = mistakes(
         "  a: {inputs: {x: b.y, t: house.temp}, channels: {x: {formula: x + t}}}\n"
         "  b: {inputs: {x: c.z}, channels: {y: {formula: x}}}\n"
         "  c: {inputs: {x: a.x}, channels: {z: {formula: x}}}\n"
     )
-    assert len(told) == 1
-    assert any(path in told[0] for path in ("a.x <- b.y <- c.z <- a.x", "b.y <- c.z <- a.x <- b.y", "c.z <- a.x <- b.y <- c.z"))
+    assert len(problems) == 1
+    assert any(
+        path in problems[0] for path in ("a.x <- b.y <- c.z <- a.x", "b.y <- c.z <- a.x <- b.y", "c.z <- a.x <- b.y <- c.z")
+    )
 
 
 def test_what_will_be_regretted_is_warned_of() -> None:
     config = read(AIR + "      dew: {formula: t + x}\n")
-    told = "\n".join(warnings(config, lambda port: (port, False)))
-    assert "computed.air.inputs.f: no formula uses it" in told
-    assert "computed.air.inputs.x: slow.x is not read now" in told
+    text = "\n".join(warnings(config, lambda port: (port, False)))
+    assert "computed.air.inputs.f: no formula uses it" in text
+    assert "computed.air.inputs.x: slow.x is not read now" in text
 
 
 def test_the_schema_knows_it() -> None:
@@ -124,9 +126,9 @@ def test_a_former_name_is_told_of_where_it_is_written(keys: str, problem: str) -
     """Below ``computed:``, with its line."""
     slow = SENSORS.replace("slow: {", "slow: {was: roof, ")
     text = f"{slow}  air:\n    {keys}\n    inputs: {{t: house.temp}}\n    channels: {{x: {{formula: t}}}}\n"
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         load_text(text, Path("c.yaml"), options_for)
-    (mistake,) = map(str, told.value.errors)
+    (mistake,) = map(str, caught.value.errors)
     assert mistake.startswith(problem)
 
 
@@ -141,5 +143,5 @@ def test_a_changed_unit_is_warned_of_where_it_is_written() -> None:
         readings: int = 5
 
     config = read("  air:\n    inputs: {t: house.temp}\n    channels: {x: {formula: t + 1, unit: °C}}\n")
-    told = list(warnings(config, lambda device: (device, False), [Known()]))
-    assert [line.partition(": ")[0] for line in told] == ["computed.air.channels.x.unit"]
+    warned = list(warnings(config, lambda device: (device, False), [Known()]))
+    assert [line.partition(": ")[0] for line in warned] == ["computed.air.channels.x.unit"]

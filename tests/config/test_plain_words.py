@@ -41,12 +41,12 @@ def test_the_file_that_mistakes_are_made_in_is_good() -> None:
 def test_a_mistake_is_told_in_plain_words(mistake: Mistake) -> None:
     """Place, what was found, what is allowed, what to write."""
     assert mistake.old in GOOD
-    told = errors(GOOD.replace(mistake.old, mistake.new, 1))
-    assert told[0].startswith(f"home.yaml:{mistake.place}: ")
+    problems = errors(GOOD.replace(mistake.old, mistake.new, 1))
+    assert problems[0].startswith(f"home.yaml:{mistake.place}: ")
     for part in (mistake.found, mistake.allowed, mistake.cure):
         assert part, "the table is incomplete"
-        assert part in told[0]
-    for line in told:
+        assert part in problems[0]
+    for line in problems:
         jargon = OF_LIBRARIES.search(line)
         assert jargon is None, f"{jargon[0] if jargon else ''}: {line}"
 
@@ -105,5 +105,5 @@ def test_units_are_texts(unit: str) -> None:
 def test_units_of_modbus_are_whole_numbers(unit: str) -> None:
     boiler = GOOD[GOOD.index("  boiler:") :]
     bus = f"  boiler: {{driver: modbus, port: /dev/serial/by-id/usb-bus, unit: {unit}, channels: {{flow: {{address: 1}}}}}}\n"
-    told = errors(GOOD.replace(boiler, bus))
-    assert f"sensors.boiler.unit: must be a whole number, found '{unit}'; write digits" in told[0]
+    problems = errors(GOOD.replace(boiler, bus))
+    assert f"sensors.boiler.unit: must be a whole number, found '{unit}'; write digits" in problems[0]

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.config.loader import ConfigErrors, load
+from sensorlogd.config.models import Config
 from sensorlogd.drivers.registry import options_for
 
 
-def _loaded(tmp_path: Path, labels: str, unit: str) -> None:
+def _loaded(tmp_path: Path, label: str, unit: str) -> Config:
     path = tmp_path / "sensorlogd.yaml"
     path.write_text(
         "sensors:\n  lab:\n    driver: simulated\n"
-        f"    labels: {{{labels}: x}}\n    channels:\n      t: {{unit: '{unit}', signal: {{counter: {{step: 1}}}}}}\n"
+        f"    labels: {{{label}: x}}\n    channels:\n      t: {{unit: '{unit}', signal: {{counter: {{step: 1}}}}}}\n"
     )
-    load(path, options_for)
+    return load(path, options_for)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_a_label_that_hides_what_readings_are_told_by_is_refused(tmp_path: Path,
 @pytest.mark.parametrize("name", ["room", "job", "kind", "units"])
 def test_other_labels_are_taken(tmp_path: Path, name: str) -> None:
     """The list is short on purpose."""
-    _loaded(tmp_path, name, "m")
+    assert _loaded(tmp_path, name, "m").sensors["lab"].labels == {name: "x"}
 
 
 @pytest.mark.parametrize("unit", ["=1+1", "+A1", "@SUM(A1)", "-cmd"])
@@ -44,4 +45,4 @@ def test_a_unit_that_is_a_formula_is_refused(tmp_path: Path, unit: str) -> None:
 @pytest.mark.parametrize("unit", ["-", "°C", "%", "1", "m/s", "µm"])
 def test_other_units_are_taken(tmp_path: Path, unit: str) -> None:
     """A dash alone is what some write for none."""
-    _loaded(tmp_path, "room", unit)
+    assert _loaded(tmp_path, "room", unit).sensors["lab"].channel_options()["t"].unit == unit

@@ -164,7 +164,7 @@ class Rig:
     def until_event(self, kind: str, n: int = 1) -> str:
         """The detail of the n-th event of that kind."""
         until(lambda: self.kinds().count(kind) >= n, f"{n} events {kind}, have {self.events}")
-        return [detail for one, detail in self.events if one == kind][n - 1]
+        return [detail for event_kind, detail in self.events if event_kind == kind][n - 1]
 
     def until_reads(self, more: int = 3) -> None:
         """Until the driver has been asked so many times more: what happened before has been dealt with."""

@@ -70,7 +70,7 @@ def configuration(folder: Path, **more: Any) -> Path:
     return path
 
 
-def told(folder: Path) -> list[tuple[str, str]]:
+def events_of(folder: Path) -> list[tuple[str, str]]:
     with reading(folder / "data" / "sensorlogd.db") as conn:
         return conn.execute("SELECT kind, detail FROM event ORDER BY id").fetchall()
 
@@ -89,7 +89,7 @@ def test_a_daemon_makes_backups_and_keeps_few(tmp_path: Path) -> None:
     config = configuration(tmp_path, backup={"to": str(target), "keep": 2})
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
-        until(lambda: [text for kind, text in told(tmp_path) if kind == "backup_made"], "a backup")
+        until(lambda: [text for kind, text in events_of(tmp_path) if kind == "backup_made"], "a backup")
         assert daemon.stop() == 0
     names = sorted(path.name for path in target.iterdir())
     assert names[:2] == ["other-20200101T000000Z.db", "sensorlogd-20210101T000000Z.db"]
@@ -129,12 +129,12 @@ def test_the_sign_of_life_stays_away_while_nothing_is_committed(tmp_path: Path, 
             assert monitor.pings <= blocked + 1
         until(lambda: monitor.pings > blocked + 2, "signs of life again")
         monitor.status = 500
-        until(lambda: any(kind == "heartbeat_failing" for kind, _ in told(tmp_path)), "an event")
+        until(lambda: any(kind == "heartbeat_failing" for kind, _ in events_of(tmp_path)), "an event")
         monitor.status = 200
-        until(lambda: any(kind == "heartbeat_recovered" for kind, _ in told(tmp_path)), "another one")
+        until(lambda: any(kind == "heartbeat_recovered" for kind, _ in events_of(tmp_path)), "another one")
         assert daemon.stop() == 0
         assert "s3cret" not in daemon.log.read_text()
-    assert "s3cret" not in str(told(tmp_path))
+    assert "s3cret" not in str(events_of(tmp_path))
 
 
 def test_backups_are_due_by_their_names(tmp_path: Path) -> None:

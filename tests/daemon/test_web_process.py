@@ -44,7 +44,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """A web process that runs that program in place of ours."""
     made: list[Pages] = []
 
-    def one(program: str) -> Pages:
+    def make_pages(program: str) -> Pages:
         script = tmp_path / "program"
         script.write_text(f"#!{sys.executable}\n{program}")
         script.chmod(0o755)
@@ -52,7 +52,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         made.append(Pages(Settings(tmp_path / "log.db")))
         return made[-1]
 
-    yield one
+    yield make_pages
     for process in made:
         until(process.gone, "its end")
 

@@ -147,13 +147,13 @@ ESCAPES = {
 def sleeping(mark: str) -> list[int]:
     """Living ``sleep``s for so long, whoever started them."""
     found = []
-    for one in Path("/proc").glob("[0-9]*/cmdline"):
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            words = one.read_bytes().split(b"\0")
+            words = cmdline.read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[0].endswith(b"sleep") and words[1:2] == [mark.encode()] and alive(int(one.parent.name)):
-            found.append(int(one.parent.name))
+        if words[0].endswith(b"sleep") and words[1:2] == [mark.encode()] and alive(int(cmdline.parent.name)):
+            found.append(int(cmdline.parent.name))
     return found
 
 

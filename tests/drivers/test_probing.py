@@ -65,14 +65,15 @@ def test_a_parity_bit_is_seen_through() -> None:
 def test_noise_is_nothing(seed: int, size: int) -> None:
     """Random bytes, and text read at the wrong speed, give no confident answer."""
     noise = random.Random(seed).randbytes(size)
-    assert all(one.confidence < 0.5 for one in judge(Heard(9600, noise)))
+    assert all(guess.confidence < 0.5 for guess in judge(Heard(9600, noise)))
 
 
 @settings(max_examples=100)
 @given(st.binary(max_size=400))
 def test_nothing_escapes_the_judge(data: bytes) -> None:
     """Whatever the bytes."""
-    judge(Heard(9600, data, len(data) // 3))
+    guesses = judge(Heard(9600, data, len(data) // 3))
+    assert all(0 <= guess.confidence <= 1 for guess in guesses)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def decoded(yaml: str, data: bytes) -> set[float]:
     assert decoder is not None
     batch = decoder.feed(data, 0)
     assert batch is not None
-    by_channel = {name: batch.values.get(one.source or name, ()) for name, one in loaded.channel_options().items()}
+    by_channel = {name: batch.values.get(channel.source or name, ()) for name, channel in loaded.channel_options().items()}
     found = {
         name: {value for value in values if value is not None and math.isfinite(value)} for name, values in by_channel.items()
     }
@@ -222,7 +223,7 @@ def test_the_better_setting_wins() -> None:
     """Of the same guess at several speeds the one without errors is kept."""
     stream = b"1,2,3\r\n" * 20
     ranked = best([*judge(Heard(9600, stream, 60)), *judge(Heard(19200, stream))])
-    assert [one.heard.baudrate for one in ranked] == [19200]
+    assert [guess.heard.baudrate for guess in ranked] == [19200]
 
 
 def test_the_kernels_marks_are_taken_off() -> None:

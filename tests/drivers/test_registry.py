@@ -103,7 +103,7 @@ def test_a_module_beside_the_file_is_a_part_of_it(tmp_path: Path, monkeypatch: p
     assert [driver_class(name, tmp_path) for name in names] == first
     helper.write_text("VALUE = 2.0\n")
     second = [driver_class(name, tmp_path) for name in names]
-    read = [[sample.values for sample in one.read(None, 0)] for one in (*first, *second)]  # type: ignore[arg-type, union-attr]  # as above
+    read = [[sample.values for sample in driver.read(None, 0)] for driver in (*first, *second)]  # type: ignore[arg-type, union-attr]  # as above
     assert read[0] == read[1] != read[2] == read[3]
     helper.write_text("broken(")
     for name in names:

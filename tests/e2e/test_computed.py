@@ -68,7 +68,7 @@ def test_kills_a_reload_and_computing_anew(tmp_path: Path) -> None:
         done = subprocess.run(verb, capture_output=True, text=True, timeout=120, check=True, cwd=Path(__file__).parents[2])
         assert "energy.power = power(u, i, 0.5)" in done.stdout
         assert "others than they were" in done.stdout
-        sensors = {one["sensor"]: one for one in daemon.ask("status")["sensors"]}
+        sensors = {sensor["sensor"]: sensor for sensor in daemon.ask("status")["sensors"]}
         assert sensors["energy"]["state"] == "reading"
         until(lambda: len(rows(database, "energy", "work")) > seen + 20, "readings")
         assert daemon.stop() == 0

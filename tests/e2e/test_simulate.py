@@ -86,8 +86,8 @@ def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
     }  # fmt: skip
     database = tmp_path / "data" / "sensorlogd.db"
     running = {name: simulated(tmp_path, name, "--interval", "50ms", "--count", "30") for name in sensors}
-    for name, one in running.items():
-        sensors[name] = {**sensors[name], "port": str(one.__enter__()), "heartbeat": "1h"}
+    for name, simulation in running.items():
+        sensors[name] = {**sensors[name], "port": str(simulation.__enter__()), "heartbeat": "1h"}
     try:
         with Daemon(configuration(tmp_path, sensors), tmp_path / "data") as daemon:
             daemon.wait_ready()
@@ -101,8 +101,8 @@ def test_every_protocol_is_logged_to_the_last_digit(tmp_path: Path) -> None:
                     until(partial(holds, database, name, channel, values), f"{name}.{channel} to be what was sent")
             assert daemon.stop() == 0
     finally:
-        for one in running.values():
-            one.__exit__(None, None, None)
+        for simulation in running.values():
+            simulation.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("protocol", ["pms", "vedirect", "p1"])

@@ -30,8 +30,8 @@ def test_check_and_the_daemon_tell_the_same(tmp_path: Path) -> None:
     with Daemon(config, data) as daemon:
         daemon.wait_ready()
         found = until(lambda: daemon.ask("status")["daemon"]["findings"], "the look at this machine")
-        assert any(one.startswith(FINDING) for one in found)
-        assert not any(one.startswith(("daemon.", "web.")) for one in found), "its own folder and address are no findings"
+        assert any(finding.startswith(FINDING) for finding in found)
+        assert not any(finding.startswith(("daemon.", "web.")) for finding in found), "its own folder and address are no findings"
         assert f"warning: {FINDING}" in check(), "beside the daemon, too"
         assert daemon.stop() == 0
     assert daemon.log.read_text().count(FINDING) == 1

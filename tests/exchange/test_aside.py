@@ -43,11 +43,11 @@ def test_every_kind_of_bad_line() -> None:
     ]
     good = [b"2026-02-%02d,%d" % (n, n) for n in range(1, 15)]
     data = b"t,x\n" + b"".join(good[2 * n] + b"\n" + line + b"\n" + good[2 * n + 1] + b"\n" for n, line in enumerate(bad))
-    values, kept, told = read(data)
+    values, kept, examples = read(data)
     assert values == list(range(1, 15))
     assert sorted(kept.encode("utf-8", "surrogateescape").splitlines()) == sorted(bad)
-    assert told[0] == "f.csv:3: 1 cells, the first line has 2"
-    assert len(told) == aside.TOLD
+    assert examples[0] == "f.csv:3: 1 cells, the first line has 2"
+    assert len(examples) == aside.TOLD
 
 
 @given(

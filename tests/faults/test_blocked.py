@@ -73,10 +73,10 @@ def test_a_daemon_that_cannot_write_ends_in_time_and_the_next_start_has_what_it_
         daemon.commit()
         with locked(path):
             until(lambda: daemon.ask("status")["daemon"]["state"] == "blocked", "state blocked")
-            told = status_of(config)
-            assert told["state"] == told["state_now"] == "blocked"
-            assert "locked" in str(told["state_reason"])
-            assert int(str(told["blocked_since_us"])) > 0
+            status = status_of(config)
+            assert status["state"] == status["state_now"] == "blocked"
+            assert "locked" in str(status["state_reason"])
+            assert int(str(status["blocked_since_us"])) > 0
             assert stopped_in(daemon) < STOP_WITHIN_S
         assert len(list(path.parent.glob("sensorlogd.db.spill-*"))) == 1
         before = values(path)

@@ -125,7 +125,7 @@ def test_compacting_keeps_what_marks_the_file(holed: Path, tmp_path: Path) -> No
         assert [conn.execute(f"PRAGMA {name}").fetchone() for name in pragmas] == before
         assert conn.execute("SELECT value FROM meta WHERE key = 'x'").fetchone() == ("in the WAL",)
         assert conn.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-    assert [one.name for one in tmp_path.iterdir()] == ["log.db"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.db"]
 
 
 def test_without_room_for_a_second_copy_nothing_is_begun(holed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

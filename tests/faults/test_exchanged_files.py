@@ -276,7 +276,7 @@ def test_a_file_that_is_cut_under_the_daemon_is_damage(tmp_path: Path, to: str) 
         until(lambda: len(counted(path)) > 50, "readings")
         os.truncate(path, 0 if to == "nothing" else path.stat().st_size // 4096 * 2048)
         # Not looked into before it is set aside: SQLite deletes the WAL beside an empty file, whoever opens it.
-        until(lambda: [one for one in incidents.all_incidents(path) if one.is_whole], "the incident")
+        until(lambda: [incident for incident in incidents.all_incidents(path) if incident.is_whole], "the incident")
         until(lambda: {"corrupt", "salvaged"} <= set(events_or_none(path)), "the incident and its salvage")
         before = len(values(path))
         until(lambda: len(values(path)) > before, "readings to go on")
@@ -323,7 +323,7 @@ def test_damage_that_only_the_aggregator_reads_is_dealt_with(tmp_path: Path) -> 
     spoil(path, "stale")
     with Daemon(config, tmp_path / "data") as daemon:
         daemon.wait_ready()
-        until(lambda: [one for one in incidents.all_incidents(path) if one.is_whole], "the incident")
+        until(lambda: [incident for incident in incidents.all_incidents(path) if incident.is_whole], "the incident")
         until(lambda: "salvaged" in events_or_none(path), "the salvage")
         daemon.commit()
         assert daemon.stop() == 0

@@ -127,7 +127,7 @@ def test_what_the_release_before_left_half_done_can_be_ended(former: Path, tmp_p
         first = conn.execute(
             "SELECT DISTINCT quality FROM readings WHERE channel = 'a' AND ts < ?", (T0 + 100_000_000,)
         ).fetchall()
-        states = {one.id: one.done_us is not None for one in mend.all_mends(conn)}
+        states = {mended.id: mended.done_us is not None for mended in mend.all_mends(conn)}
         waiting = conn.execute("SELECT count(*) FROM work WHERE state = 'waiting'").fetchone()[0]
     assert waiting in (0, 1, 2)
     if not waiting:

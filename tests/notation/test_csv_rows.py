@@ -13,7 +13,7 @@ from sensorlogd.notation import csv_rows
 
 def test_cells() -> None:
     """Nothing is nothing, whole numbers have no fraction, a mapping is JSON."""
-    assert [csv_rows.cell(one) for one in (None, 20.0, 0.1, 7, "a,b", {"on": 2})] == ["", "20", "0.1", 7, "a,b", '{"on": 2}']
+    assert [csv_rows.cell(value) for value in (None, 20.0, 0.1, 7, "a,b", {"on": 2})] == ["", "20", "0.1", 7, "a,b", '{"on": 2}']
     assert csv_rows.cell(0.125, 1) == "0.1"
 
 

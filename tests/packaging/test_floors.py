@@ -13,9 +13,9 @@ def test_lowest_is_what_the_project_allows() -> None:
     """Every dependency of the base, with its floor."""
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     floors = {}
-    for one in wanted:
-        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+),<\d+", one)
-        assert parts is not None, one
+    for requirement in wanted:
+        parts = re.fullmatch(r"([\w.-]+)>=([\d.]+),<\d+", requirement)
+        assert parts is not None, requirement
         floors[parts[1]] = parts[2]
     lines = (ROOT / "packages/lowest.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if not line.startswith("#"))

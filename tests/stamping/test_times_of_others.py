@@ -79,8 +79,8 @@ def test_the_missing_hour_does_not_exist() -> None:
 def test_keep_gives_each_its_own_microsecond_and_the_same_the_same() -> None:
     """So a device that says its newest line again and again makes no readings, and a buffer read twice is one."""
     repeats = Repeats("keep")
-    told = [(10, "a"), (10, "b"), (10, "b"), (10, "a"), (11, "a"), (11, "c")]
-    assert [repeats.stamp(ts * S, what, 0) - ts * S for ts, what in told] == [0, 1, 1, 0, 0, 1]
+    readings = [(10, "a"), (10, "b"), (10, "b"), (10, "a"), (11, "a"), (11, "c")]
+    assert [repeats.stamp(ts * S, what, 0) - ts * S for ts, what in readings] == [0, 1, 1, 0, 0, 1]
 
 
 @given(st.lists(st.integers(0, 3 * S), min_size=1, max_size=50))
@@ -154,9 +154,9 @@ def test_a_host_that_never_had_the_time_judges_the_far_future_only() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_weeks_that_rolled_over_are_put_right(times: int) -> None:
     """Of a receiver, if that makes it now by a host's clock that is right."""
-    told = NOW - times * ROLL_OVER_US - 3 * S
-    assert TimeLimits(gnss=True).mended(told, NOW, clock_set=True) == NOW - 3 * S
-    assert TimeLimits().mended(told, NOW, clock_set=True) is None
-    assert TimeLimits(gnss=True).mended(told, NOW, clock_set=False) is None
-    assert TimeLimits(gnss=True).mended(told - 2 * DAY_US, NOW, clock_set=True) is None
-    assert looks_rolled_over(told, NOW), format_time(told)
+    ts = NOW - times * ROLL_OVER_US - 3 * S
+    assert TimeLimits(gnss=True).mended(ts, NOW, clock_set=True) == NOW - 3 * S
+    assert TimeLimits().mended(ts, NOW, clock_set=True) is None
+    assert TimeLimits(gnss=True).mended(ts, NOW, clock_set=False) is None
+    assert TimeLimits(gnss=True).mended(ts - 2 * DAY_US, NOW, clock_set=True) is None
+    assert looks_rolled_over(ts, NOW), format_time(ts)

@@ -62,4 +62,7 @@ def test_any_range_tells_what_the_whole_tells_of_it(
 
 
 def is_in(found: list[Period], name: str, moment: int) -> bool:
-    return any(one.name == name and one.since_us <= moment and (one.until_us is None or moment < one.until_us) for one in found)
+    return any(
+        period.name == name and period.since_us <= moment and (period.until_us is None or moment < period.until_us)
+        for period in found
+    )

@@ -169,12 +169,17 @@ def test_every_calibration_is_remembered_from_when_it_held(conn: sqlite3.Connect
 def test_a_curve_is_remembered_as_scale_and_offset_are(conn: sqlite3.Connection) -> None:
     """As text, from when it held; and taken along by a conversion of the unit."""
     curve = curves.table([[0, 0], [100, 98.5]])
-    for now, one in [(1, None), (2, curve), (3, curve), (4, curves.polynomial([0, 1.5])), (5, None)]:
-        sync(conn, [named("s", None, SeriesSpec("x", unit="°C", curve=one))], NOW + now)
-    found = conn.execute('SELECT valid_from - ?, scale, "offset", curve FROM calibration ORDER BY valid_from', (NOW,)).fetchall()
-    assert found == [
+    select = 'SELECT valid_from - ?, scale, "offset", curve FROM calibration WHERE series_id = ? ORDER BY valid_from'
+    for now, given_curve in [(1, None), (2, curve), (3, curve), (4, curves.polynomial([0, 1.5])), (5, None)]:
+        (old,) = sync(conn, [named("s", None, SeriesSpec("x", unit="°C", curve=given_curve))], NOW + now).ids.values()
+    remembered = [
         (2, 1.0, 0.0, '{"table":[[0.0,0.0],[100.0,98.5]]}'), (4, 1.0, 0.0, '{"polynomial":[0.0,1.5]}'), (5, 1.0, 0.0, None),
     ]  # fmt: skip
+    assert conn.execute(select, (NOW, old)).fetchall() == remembered
+    store(conn, old, 20.0)
+    (new,) = sync(conn, [named("s", None, SeriesSpec("x", unit="°F", unit_change="convert"))], NOW + 6).ids.values()
+    assert new != old
+    assert conn.execute(select, (NOW, new)).fetchall() == remembered
 
 
 def test_two_micro_signs_are_one_unit(conn: sqlite3.Connection) -> None:

@@ -78,6 +78,8 @@ def test_a_folder_called_alembic_in_the_current_one_does_no_harm(tmp_path: Path,
     (tmp_path / "sqlalchemy" / "__init__.py").write_text("raise SystemExit('the wrong sqlalchemy')")
     monkeypatch.chdir(tmp_path)
     ensure_schema(tmp_path / "log.db")
+    with closing(sqlite3.connect(tmp_path / "log.db")) as conn:
+        assert conn.execute("SELECT version_num FROM alembic_version").fetchall() == [(database.REVISION,)]
 
 
 def test_a_fresh_database_is_what_the_migrations_make(tmp_path: Path, path: Path) -> None:
@@ -216,10 +218,13 @@ def test_what_cannot_be_opened_says_what_to_do(path: Path, prepare: Callable[[Pa
 
 def test_a_locked_database_is_unavailable_not_damaged(path: Path) -> None:
     """Somebody else's lock passes; nothing may be moved aside because of it."""
+    before = path.read_bytes()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(database.DatabaseUnavailable, match="another program holds it"):
             ensure_schema(path)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert path.read_bytes() == before
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:

@@ -26,14 +26,14 @@ def one_slice(
     runnable = work.runnable(work.waiting(conn))
     if not runnable:
         return None
-    one = runnable[pick % len(runnable)]
-    worker = by_kind[one.kind]
-    fetched = worker.fetch(one)
+    piece = runnable[pick % len(runnable)]
+    worker = by_kind[piece.kind]
+    fetched = worker.fetch(piece)
     conn.execute("BEGIN IMMEDIATE")
-    done = worker.store(conn, frontier, one, fetched, now_us)
-    work.settle(conn, one, done, now_us)
+    done = worker.store(conn, frontier, piece, fetched, now_us)
+    work.settle(conn, piece, done, now_us)
     conn.execute("ROLLBACK" if crash else "COMMIT")
-    return one, done
+    return piece, done
 
 
 def run(

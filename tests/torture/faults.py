@@ -43,7 +43,7 @@ class Faults(Rig):
 
     def _status_while_down(self) -> None:
         if self.process is None:
-            self._status("not running", lambda told: told.get("state_now") != "running")
+            self._status("not running", lambda answer: answer.get("state_now") != "running")
 
     def do_term(self, down_s: float) -> None:
         self._end_and_start("term", down_s)
@@ -111,7 +111,7 @@ class Faults(Rig):
             ):
                 return  # on a busy machine it came to lock the file only now
             if life is not None and life is self.life and life.ready and self._wrong_now() == "lock":
-                self._status("blocked", lambda told: told.get("state") == "blocked")
+                self._status("blocked", lambda answer: answer.get("state") == "blocked")
 
         if for_s > 9.0:
             self._at(self.now() + 8.0, status)

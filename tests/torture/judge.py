@@ -34,7 +34,7 @@ class Violation(NamedTuple):
 
 def judge(ledger: Ledger, log: Log) -> list[Violation]:
     """All that was promised and not kept; [] is what everybody wants."""
-    found = [Violation(*one) for one in ledger.observed]
+    found = [Violation(*observation) for observation in ledger.observed]
     for part in (_lives, _verbs, _resuming, _kept, _doubled, _refused, _gaps, _tails, _mended, _sound):
         found += part(ledger, log)
     return found
@@ -91,7 +91,7 @@ def _resuming(ledger: Ledger, log: Log) -> Iterator[Violation]:
     bound_s = RESUME_WITHIN_S + SLACK_S + int(interval[1]) * commit_s[interval[2]]
     end_s = max((life.end_s or 0.0 for life in ledger.lives), default=0.0)
     wrong = [(cause.begin_s, end_s if cause.end_s is None else cause.end_s, cause.kind) for cause in ledger.causes]
-    wrong = [one for one in wrong if one[2] not in HARMLESS] + [(end.at_s, end.at_s, end.kind) for end in ledger.ends]
+    wrong = [span for span in wrong if span[2] not in HARMLESS] + [(end.at_s, end.at_s, end.kind) for end in ledger.ends]
     points = sorted([*wrong, *((at_s, at_s, "a reading") for at_s in ledger.grown), (end_s, end_s, "the end")])
     until_s, last = 0.0, "the beginning"
     for begin, over, kind in points:
@@ -116,8 +116,8 @@ def _is_expired(ledger: Ledger, log: Log, name: str, ts: int) -> bool:
 
 
 def _is_told(ledger: Ledger, log: Log) -> bool:
-    told = [event for event in ledger.told | log.events if event.kind in ("salvaged", "salvage_failed")]
-    return bool(log.incidents) and any(LOSS.search(event.detail) for event in told)
+    salvages = [event for event in ledger.events | log.events if event.kind in ("salvaged", "salvage_failed")]
+    return bool(log.incidents) and any(LOSS.search(event.detail) for event in salvages)
 
 
 def _kept(ledger: Ledger, log: Log) -> Iterator[Violation]:
@@ -127,7 +127,7 @@ def _kept(ledger: Ledger, log: Log) -> Iterator[Violation]:
     nameless = log.nameless()
     for (name, ts), (value, file) in ledger.seen.items():
         stored = log.readings.get((name, ts), [])
-        if stored and name not in CHANGED and all(one.value != value for one in stored):
+        if stored and name not in CHANGED and all(reading.value != value for reading in stored):
             changed.append((name, ts))
         elif (
             not stored and not _is_expired(ledger, log, name, ts) and (name, ts) not in log.aside and (ts, value) not in nameless
@@ -155,7 +155,7 @@ def _kept(ledger: Ledger, log: Log) -> Iterator[Violation]:
 def _chain(ledger: Ledger, file: int) -> list[End]:
     """The end of a file, and those that followed before the daemon had told of it."""
     ends = [end for end in ledger.ends if end.file >= file]
-    return ends[:1] + [end for n, end in enumerate(ends[1:], 1) if all(one.unsettled for one in ends[1 : n + 1])]
+    return ends[:1] + [end for n, end in enumerate(ends[1:], 1) if all(earlier.unsettled for earlier in ends[1 : n + 1])]
 
 
 def _took_away(ledger: Ledger, ends: list[End]) -> bool:
@@ -181,14 +181,18 @@ def _is_disturbed(ledger: Ledger, gone: End) -> bool:
 
 def _stored_of(log: Log, name: str) -> list[tuple[float, int, str]]:
     """(value, time, sensor) of a counter, incidents included."""
-    stored = [(one.value, ts, one.sensor) for (sensor, ts), found in log.readings.items() if sensor == name for one in found]
+    stored = [
+        (reading.value, ts, reading.sensor) for (sensor, ts), found in log.readings.items() if sensor == name for reading in found
+    ]
     aside = [(value, ts, name) for (sensor, ts), values in log.aside.items() if sensor == name for value in values]
     return [(value, ts, sensor) for value, ts, sensor in stored + aside if value is not None]
 
 
 def _doubled(ledger: Ledger, log: Log) -> Iterator[Violation]:
     """A value of a counter is given once, so it is stored once."""
-    counts = Counter((name, one.value) for (name, _), found in log.readings.items() if name.startswith("m") for one in found)
+    counts = Counter(
+        (name, reading.value) for (name, _), found in log.readings.items() if name.startswith("m") for reading in found
+    )
     twice = [each for each, n in counts.items() if n > 1]
     if twice:
         yield Violation("doubled", f"{len(twice)} readings are stored twice, e.g. {twice[0]}")
@@ -196,7 +200,7 @@ def _doubled(ledger: Ledger, log: Log) -> Iterator[Violation]:
 
 def _refused(ledger: Ledger, log: Log) -> Iterator[Violation]:
     """No reading of a live sensor is ever refused: each has a place, a time that nobody else has, and a value that can be stored."""
-    for event in sorted(ledger.told | log.events, key=lambda event: event.ts):
+    for event in sorted(ledger.events | log.events, key=lambda event: event.ts):
         if event.kind in REFUSED and (event.sensor or "").startswith("m"):
             yield Violation("refused", f"{event.kind} {event.sensor}: {event.detail}")
 
@@ -204,7 +208,7 @@ def _refused(ledger: Ledger, log: Log) -> Iterator[Violation]:
 def _gaps(ledger: Ledger, log: Log) -> Iterator[Violation]:
     """What a sensor thread has given is stored from its first reading to the last that is there, whatever ended it."""
     dropped: Counter[str] = Counter()
-    for event in ledger.told | log.events:
+    for event in ledger.events | log.events:
         if event.kind == "dropped" and (number := re.match(r"([\d,]+)", event.detail)):
             dropped[origin(event.sensor or "")] += int(number[1].replace(",", ""))
     for segment in ledger.segments:
@@ -274,17 +278,20 @@ def _mended(ledger: Ledger, log: Log) -> Iterator[Violation]:
     """All mends are taken back: values and flags are the first ones, to the bit. Replaced values are of one of the files."""
     if not any(end.in_place for end in ledger.ends):
         wrong = [
-            (ts, one.value, one.quality)
+            (ts, reading.value, reading.quality)
             for ts, value in ledger.originals.items()
-            for one in log.readings.get(("old", ts), [])
-            if (one.value, one.quality) != (value, NOT_EVALUATED)
+            for reading in log.readings.get(("old", ts), [])
+            if (reading.value, reading.quality) != (value, NOT_EVALUATED)
         ]
         if wrong:
             yield Violation(
                 "mend", f"{len(wrong)} readings are not what they were before all mends were taken back, e.g. {wrong[0]}"
             )
     versions = {
-        round((one.value or 0.0) % 1 * 1024) for (name, _), found in log.readings.items() if name == "rep" for one in found
+        round((reading.value or 0.0) % 1 * 1024)
+        for (name, _), found in log.readings.items()
+        if name == "rep"
+        for reading in found
     }
     if not versions <= set(range(1, ledger.replaced_versions + 1)):
         yield Violation("replace", f"values of no file: versions {versions} of {ledger.replaced_versions}")

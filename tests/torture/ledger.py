@@ -103,14 +103,14 @@ class Verb:
 @dataclass(slots=True)
 class Ledger:
     """All that the judge needs to know. ``seen``: (sensor, time) -> (value, file) of readings that were seen committed.
-    ``grown``: when new readings were seen. ``told``: events that were seen at any time. ``observed``: (kind, what) of promises that were seen broken at once."""
+    ``grown``: when new readings were seen. ``events``: those that were seen at any time. ``observed``: (kind, what) of promises that were seen broken at once."""
 
     plan: Plan
     began_us: int = 0
     seen: dict[tuple[str, int], tuple[float | None, int]] = field(default_factory=dict)
     grown: list[float] = field(default_factory=list)
     unreadable: list[float] = field(default_factory=list)
-    told: set[Event] = field(default_factory=set)
+    events: set[Event] = field(default_factory=set)
     ends: list[End] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     lives: list[Life] = field(default_factory=list)
@@ -186,18 +186,18 @@ class Watcher:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 self.ledger.unreadable.append(now_s)
             return
-        self.ledger.told.update(events)
+        self.ledger.events.update(events)
         live = {(origin(sensor), value) for sensor, _, value in rows if sensor.startswith("m") and value is not None}
         if live - self._ever:
             self.ledger.grown.append(now_s)
             self._ever |= live
         if self._unsettled is not None:
             damaged, known, start_is_enough, lives = self._unsettled
-            told = any(counts.get(kind, 0) > known.get(kind, 0) for kind in TOLD)
+            is_told = any(counts.get(kind, 0) > known.get(kind, 0) for kind in TOLD)
             # A log of the old file that lies beside the new one shows the starts of the old one: only those since count.
             pids = {f"pid {life.pid}" for life in self.ledger.lives[lives:]}
             started = any(event.kind == "started" and event.detail.rpartition(", ")[2] in pids for event in events)
-            if identity == damaged or not (told or (start_is_enough and started)):
+            if identity == damaged or not (is_told or (start_is_enough and started)):
                 return
             self._unsettled = None
         self.ledger.see(rows, self.file)

@@ -38,7 +38,9 @@ class Log:
 
     def nameless(self) -> set[tuple[int, float | None]]:
         """Salvaged readings whose names were lost."""
-        return {(ts, one.value) for (name, ts), found in self.readings.items() if name.startswith("salvaged") for one in found}
+        return {
+            (ts, reading.value) for (name, ts), found in self.readings.items() if name.startswith("salvaged") for reading in found
+        }
 
 
 def read(data: Path) -> Log:

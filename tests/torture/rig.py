@@ -259,11 +259,11 @@ class Rig:
         def judge(verb: Verb) -> None:
             now = (len(self.ledger.lives), len(self.ledger.causes), [cause.end_s for cause in self.ledger.causes])
             try:
-                told = json.loads(verb.out.read_bytes())["daemon"]
+                status = json.loads(verb.out.read_bytes())["daemon"]
             except (ValueError, KeyError):
                 return  # its exit status and its words are judged as those of any verb
-            if now == before and not holds(told):
-                said = {key: told.get(key) for key in ("state_now", "state", "state_reason")}
+            if now == before and not holds(status):
+                said = {key: status.get(key) for key in ("state_now", "state", "state_reason")}
                 self.observe("status", f"status says {said}, and it is {wanted}")
 
         self._verb("status", "--format", "json", then=judge)

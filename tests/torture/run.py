@@ -80,10 +80,12 @@ class Run(Faults):
         self._do_verb("db", "check")
         if (self.data / "damaged").exists():
             self._do_verb("db", "incidents")
-        self._status("running and writing", lambda told: (told.get("state_now"), told.get("state")) == ("running", "writing"))
+        self._status(
+            "running and writing", lambda status: (status.get("state_now"), status.get("state")) == ("running", "writing")
+        )
         self._until(lambda: not self._verbs, VERB_WITHIN_S + 5, "")
         self._term()
-        self._status("stopped", lambda told: told.get("state_now") == "stopped")
+        self._status("stopped", lambda status: status.get("state_now") == "stopped")
         self._do_verb("db", "check")
         self._until(lambda: not self._verbs, VERB_WITHIN_S, "")
 

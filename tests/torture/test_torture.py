@@ -23,9 +23,9 @@ def test_the_daemon_keeps_its_promises_under_torture(seed: int, tmp_path: Path) 
     """Whatever the plan of this seed does: nothing that was seen committed is lost in silence, and all comes to rest."""
     needs.tool("gcc", "gcc libc6-dev")
     found = verdict(seed, SECONDS, tmp_path / "run")
-    told = "\n".join(f"{each.kind}: {each.what}" for each in found)
+    listing = "\n".join(f"{each.kind}: {each.what}" for each in found)
     assert not found, (
-        f"\n{told}\n\n{plan(seed, SECONDS)}\nagain: python -m tests.torture --seeds {seed} --seconds {SECONDS:g} --keep"
+        f"\n{listing}\n\n{plan(seed, SECONDS)}\nagain: python -m tests.torture --seeds {seed} --seconds {SECONDS:g} --keep"
     )
 
 
@@ -124,7 +124,7 @@ def test_what_damage_took_is_told(ledger: Ledger, log: Log) -> None:
     log.readings = {}
     assert kinds(ledger, log) == {"lost, not told"}
     log.incidents = ["20260101T000000Z"]
-    ledger.told = {Event(1, "salvaged", None, "0 readings are back, 10 are lost")}
+    ledger.events = {Event(1, "salvaged", None, "0 readings are back, 10 are lost")}
     assert kinds(ledger, log) == set()
     ledger.see((("old", n, 1.0) for n in range(ledger.began_us - 1_000, ledger.began_us)), 0)
     assert kinds(ledger, log) == {"lost more than was damaged"}

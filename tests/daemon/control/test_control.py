@@ -243,13 +243,13 @@ def test_who_was_not_yet_seen_is_told_that_it_ends(tmp_path: Path) -> None:
     server = speaker.Speaker(control_socket.socket_path(tmp_path), {}, frozenset())
     with contextlib.ExitStack() as clients:
         knocked = [clients.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(5)]
-        for one in knocked:
-            one.settimeout(30)
-            one.connect(str(control_socket.socket_path(tmp_path)))
-            one.sendall(ACT)
+        for client in knocked:
+            client.settimeout(30)
+            client.connect(str(control_socket.socket_path(tmp_path)))
+            client.sendall(ACT)
         server.stop(time.monotonic() + 0.5)
         server.run()
-        assert [_answer(one)["error"] for one in knocked] == ["the daemon is ending"] * 5
+        assert [_answer(client)["error"] for client in knocked] == ["the daemon is ending"] * 5
 
 
 def test_stop_lets_the_act_end_that_ends_in_time(acting: Acting) -> None:

@@ -30,8 +30,8 @@ WANTED = st.builds(Wanted, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAYBE | I
 def upserts(draw: st.DrawFn) -> requests.Upsert:
     n = draw(st.integers(0, 20))
 
-    def column(one: st.SearchStrategy[Any]) -> list[Any]:
-        return draw(st.lists(one, min_size=n, max_size=n))
+    def column(cells: st.SearchStrategy[Any]) -> list[Any]:
+        return draw(st.lists(cells, min_size=n, max_size=n))
 
     replace = draw(MAYBE | st.builds(Replace, MAYBE | INTS, TEXTS))
     return requests.Upsert(draw(INTS), column(INTS), column(MAYBE | FLOATS), column(INTS), replace)
@@ -118,7 +118,7 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
             },
         ),
     ],
-    ids=lambda one: one.name if isinstance(one, Request) else "",
+    ids=lambda case: case.name if isinstance(case, Request) else "",
 )  # fmt: skip
 def test_what_travels(request_: Request[Any], travels: dict[str, Any]) -> None:
     """As releases before this one say and understand it."""

@@ -144,13 +144,13 @@ def test_looking_does_not_keep_a_daemon_from_starting(tmp_path: Path) -> None:
     tried = threading.Event()
     begin = lock_module._flocked
 
-    def told(which: int, how: int) -> bool:
+    def watched_flock(which: int, how: int) -> bool:
         if how == fcntl.LOCK_SH:
             tried.set()
         return begin(which, how)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lock_module, "_flocked", told)
+        patch.setattr(lock_module, "_flocked", watched_flock)
 
         def let_go() -> None:
             tried.wait(10)

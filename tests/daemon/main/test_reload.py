@@ -40,14 +40,14 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """A supervisor with its parts made and nothing but readers started; ended after the test."""
     made: list[Supervisor] = []
 
-    def one(extra: str = "", **intervals: str) -> Supervisor:
+    def make_supervisor(extra: str = "", **intervals: str) -> Supervisor:
         supervisor = Supervisor(config(tmp_path, extra, **intervals), lambda: config(tmp_path, extra, **intervals), pages=False)
         made.append(supervisor)
         supervisor.build(DatabaseLock(tmp_path / "log.db", None))
         supervisor.sensors.start_all(supervisor.running.config)
         return supervisor
 
-    yield one
+    yield make_supervisor
     for supervisor in made:
         for sensor_thread in supervisor.sensors.running.values():
             sensor_thread.stop()
@@ -64,7 +64,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def told(supervisor: Supervisor) -> list[str]:
+def event_kinds(supervisor: Supervisor) -> list[str]:
     return [event.kind for event in supervisor.writer._notices.events.waiting(0)]
 
 
@@ -201,12 +201,12 @@ def test_a_sensor_whose_thread_cannot_start_costs_itself_only(
         reload(supervisor, config(tmp_path, a="2s", b="1s", c="1s"))
         assert sorted(supervisor.sensors.running) == ["a", "c"]
         assert supervisor.parts.missing == {"sensor b": "can't start new thread"}
-    assert "part_failed" in told(supervisor)
+    assert "part_failed" in event_kinds(supervisor)
     supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)  # it is due
     supervisor.parts.tick()
     assert sorted(supervisor.sensors.running) == ["a", "b", "c"]
     assert sensor_threads() == ["sensor-a", "sensor-b", "sensor-c"]
-    assert told(supervisor).count("part_started") == 1
+    assert event_kinds(supervisor).count("part_started") == 1
 
 
 @pytest.mark.parametrize("after", [{"a": "1s", "b": "1s"}, {"a": "1s", "b": "5s"}, {"a": "1s"}])
@@ -243,7 +243,7 @@ def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp
     supervisor.reload.run([])
     assert (supervisor.running.config, supervisor.sensors.running) == before[:2]
     assert supervisor.running.problems == ["line 3: what"]
-    assert "config_rejected" in told(supervisor)
+    assert "config_rejected" in event_kinds(supervisor)
     assert not (tmp_path / "last-good.yaml").exists()
 
 

@@ -67,7 +67,7 @@ def test_what_is_enabled_is_started_and_watched(tmp_path: Path) -> None:
     sensors.start_all(config(tmp_path))
     sensors.watch()
     assert list(sensors.running) == ["a", "b"]
-    assert {name: one.did for name, one in made.items()} == {"a": ["start", "watch"], "b": ["start", "watch"]}
+    assert {name: sensor.did for name, sensor in made.items()} == {"a": ["start", "watch"], "b": ["start", "watch"]}
 
 
 def test_all_are_told_to_stop_before_one_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

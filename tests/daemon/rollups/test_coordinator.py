@@ -727,10 +727,10 @@ def test_rows_that_are_too_long_for_one_message_go_in_several(monkeypatch: pytes
     sender = process._Sender(line)  # type: ignore[arg-type]  # has what a ChildEnd is used for here
     long = [(1, 60, n, f"{n}" * 50) for n in range(40)]
     sender._send_rows(long, [(1, 60, 99)], [(1, 0, 1)], [])
-    sent = [one for one in line.sent if isinstance(one, Rows)]
+    sent = [message for message in line.sent if isinstance(message, Rows)]
     assert len(sent) == 3
-    assert [row for one in sent for row in one.rows] == long
-    assert [list(one.marks) for one in sent] == [[]] * (len(sent) - 1) + [[(1, 0, 1)]]
-    assert [list(one.deletes) for one in sent] == [[]] * (len(sent) - 1) + [[(1, 60, 99)]]
+    assert [row for message in sent for row in message.rows] == long
+    assert [list(message.marks) for message in sent] == [[]] * (len(sent) - 1) + [[(1, 0, 1)]]
+    assert [list(message.deletes) for message in sent] == [[]] * (len(sent) - 1) + [[(1, 60, 99)]]
     with pytest.raises(messages.TooLarge):
         sender._send_rows([(1, 60, 0, "x" * 3000)], [], [], [])

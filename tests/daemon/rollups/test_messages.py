@@ -74,9 +74,9 @@ def ends() -> Iterator[Ends]:
 @given(st.lists(some_message, max_size=6), st.data())
 def test_messages_arrive_whole_and_in_order_wherever_they_are_cut(said: list[Message], data: st.DataObject) -> None:
     """Nothing is handed out before its last byte came, and nothing after that is needed."""
-    stream = b"".join(messages.encode(one) for one in said)
+    stream = b"".join(messages.encode(message) for message in said)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12), label="cuts"))
-    sizes = [len(messages.encode(one)) for one in said]
+    sizes = [len(messages.encode(message)) for message in said]
     with Ends() as ends:
         heard: list[Message] = []
         for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
@@ -92,14 +92,14 @@ def test_messages_arrive_whole_and_in_order_wherever_they_are_cut(said: list[Mes
 @given(st.lists(some_message, min_size=1, max_size=4), st.data())
 def test_what_came_before_an_end_is_handed_out(said: list[Message], data: st.DataObject) -> None:
     """An end is told once the complete messages are; whether one was cut is in its reason."""
-    stream = b"".join(messages.encode(one) for one in said)
+    stream = b"".join(messages.encode(message) for message in said)
     cut = data.draw(st.integers(0, len(stream)), label="cut")
     with Ends() as ends:
         ends.put(stream[:cut])
         ends.theirs.close()
         heard = ends.channel.receive()
         assert heard == said[: len(heard)]
-        whole = sum(len(messages.encode(one)) for one in heard)
+        whole = sum(len(messages.encode(message)) for message in heard)
         assert ends.channel.ended == ("closed its end in the middle of a message" if cut > whole else "closed its end")
         assert ends.channel.receive() == []
 
@@ -171,9 +171,9 @@ def test_who_never_stops_talking_gets_a_turn_not_the_day(ends: Ends, monkeypatch
     """One receive takes a bounded amount."""
     monkeypatch.setattr(messages, "_MOST_AT_ONCE", 1000)
     monkeypatch.setattr(messages, "_READ", 100)
-    one = messages.encode(Stored(1.0))
-    ends.put(one * 100)
-    assert ends.channel.receive() == [Stored(1.0)] * (1000 // len(one))
+    encoded = messages.encode(Stored(1.0))
+    ends.put(encoded * 100)
+    assert ends.channel.receive() == [Stored(1.0)] * (1000 // len(encoded))
 
 
 class Parent:

@@ -101,20 +101,20 @@ def test_a_run_that_closed_all_there_was_says_nothing_of_the_size() -> None:
 
 
 def trouble() -> tuple[Trouble, list[str]]:
-    told: list[str] = []
+    details: list[str] = []
     backoff = Backoff(random.Random(1), first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0)
-    return Trouble(lambda kind, sensor, detail: told.append(detail), backoff), told
+    return Trouble(lambda kind, sensor, detail: details.append(detail), backoff), details
 
 
 def test_each_reason_is_told_once_until_a_run_succeeds() -> None:
-    it, told = trouble()
+    it, details = trouble()
     for reason in ("full", "full", "gone", "full"):
         it.report(reason)
-    assert told == ["full", "gone", "full"]
+    assert details == ["full", "gone", "full"]
     it.over()
     assert it.last_error == ""
     it.report("full")
-    assert told == ["full", "gone", "full", "full"]
+    assert details == ["full", "gone", "full", "full"]
 
 
 def test_pauses_grow_until_a_run_succeeds() -> None:

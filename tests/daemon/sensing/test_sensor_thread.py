@@ -171,8 +171,8 @@ def test_numbers_make_no_new_cause_and_there_is_an_end_to_causes() -> None:
     assert outage.is_new("no answer from 0x7f12ab after 3 s", 5)
     assert not outage.is_new("no answer from 0x7e99 after 12 s", 6)
     assert outage.since_us == 5
-    told = [outage.is_new(f"cause {'x' * n}", 7) for n in range(50)]
-    assert sum(told) == CAUSES - 1
+    news = [outage.is_new(f"cause {'x' * n}", 7) for n in range(50)]
+    assert sum(news) == CAUSES - 1
 
 
 def test_a_sensor_that_comes_and_goes_does_not_fill_the_event_table() -> None:

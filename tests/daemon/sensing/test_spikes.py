@@ -18,13 +18,13 @@ Row = tuple[int, float | None, str]
 
 def stored(options: dict[str, Any], values: list[float], cuts: set[int] | None = None, step_us: int = S) -> list[Row]:
     """What is stored of ``values``, cut into batches, and flushed."""
-    one = treatment(x=options)
+    treater = treatment(x=options)
     found = []
     for a, b in _pieces(len(values), cuts or set()):
         batch = Batch([START + n * step_us for n in range(a, b)], {"x": list(values[a:b])}, device_time=True)
-        found += readings(one.process(batch))
-    found += readings(one.flush())
-    assert one.flush() is None
+        found += readings(treater.process(batch))
+    found += readings(treater.flush())
+    assert treater.flush() is None
     return [(ts, value, describe(quality)) for ts, value, quality in found]
 
 

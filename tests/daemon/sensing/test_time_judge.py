@@ -70,12 +70,12 @@ def test_samples_with_a_time_of_their_own_are_judged_too() -> None:
 
 
 def test_a_receiver_is_put_right_and_another_device_gets_a_hint() -> None:
-    told = Batch([NOW - ROLL_OVER_US], {"x": [1.0]}, device_time=True)
+    batch = Batch([NOW - ROLL_OVER_US], {"x": [1.0]}, device_time=True)
     host = Host(TimeLimits(gnss=True))
-    assert host.stored(told) == [(NOW, 1.0, "not_evaluated", True)]
+    assert host.stored(batch) == [(NOW, 1.0, "not_evaluated", True)]
     assert (host.counts, [kind for kind, _ in host.events]) == ({"week_rollover": 1}, ["week_rollover"])
     host = Host()
-    assert host.stored(told)[0][2] == "not_evaluated:bad_time"
+    assert host.stored(batch)[0][2] == "not_evaluated:bad_time"
     assert "weeks have rolled over" in host.events[0][1]
 
 

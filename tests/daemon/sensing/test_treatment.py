@@ -51,11 +51,11 @@ def readings(block: Block | None, channel: str = "x") -> list[tuple[int, float |
 
 def flags(options: dict[str, Any], values: Sequence[Any], *, step_us: int = S, split: bool = False) -> list[str]:
     """Words for the quality of ``values`` taken ``step_us`` apart, in one batch or each in its own."""
-    one = treatment(x=options)
+    treater = treatment(x=options)
     times = [START + n * step_us for n in range(len(values))]
     if not split:
-        return [describe(q) for _, _, q in readings(one.process(Batch(times, {"x": list(values)})))]
-    blocks = [one.process(Batch([ts], {"x": [value]})) for ts, value in zip(times, values, strict=True)]
+        return [describe(q) for _, _, q in readings(treater.process(Batch(times, {"x": list(values)})))]
+    blocks = [treater.process(Batch([ts], {"x": [value]})) for ts, value in zip(times, values, strict=True)]
     return [describe(q) for block in blocks for _, _, q in readings(block)]
 
 
@@ -134,9 +134,9 @@ def test_integers_become_numbers_of_the_database() -> None:
 
 def test_lines_that_arrive_together_are_compared_with_what_came_before() -> None:
     """Ten lines in one read are one microsecond apart in the log, but that is not how fast the value changed."""
-    one = treatment(x={"max_rate": "1/s"})
-    one.process(Batch([START], {"x": [20.0]}))
-    burst = one.process(Batch([START + 10 * S] * 4, {"x": [21.0, 25.0, 29.0, 31.0]}))
+    treater = treatment(x={"max_rate": "1/s"})
+    treater.process(Batch([START], {"x": [20.0]}))
+    burst = treater.process(Batch([START + 10 * S] * 4, {"x": [21.0, 25.0, 29.0, 31.0]}))
     assert [ts - START for ts, _, _ in readings(burst)] == [10 * S, 10 * S + 1, 10 * S + 2, 10 * S + 3]
     assert [describe(q) for _, _, q in readings(burst)] == ["good", "good", "good", "suspect:rate_of_change"]
 
@@ -159,19 +159,19 @@ def test_an_unsynchronised_clock_is_marked_on_host_times_only() -> None:
 def test_a_field_can_feed_several_channels() -> None:
     """``source`` names the device's field; a field of no channel is counted, not stored."""
     counts = Counts()
-    one = treatment(counts, celsius={"source": "T"}, fahrenheit={"source": "T", "scale": 1.8, "offset": 32})
-    block = one.process(Batch([START], {"T": [100.0], "celsius": [5.0]}))
+    treater = treatment(counts, celsius={"source": "T"}, fahrenheit={"source": "T", "scale": 1.8, "offset": 32})
+    block = treater.process(Batch([START], {"T": [100.0], "celsius": [5.0]}))
     assert readings(block, "celsius") == [(START, 100.0, 2)]
     assert readings(block, "fahrenheit") == [(START, 212.0, 2)]
     assert counts == {"unmapped": 1}
     assert "'celsius'" in counts.examples["unmapped"]
-    assert one.mapped == 2
+    assert treater.mapped == 2
 
 
 def test_columns_sampled_together_share_their_times() -> None:
     """The writer interleaves such columns without looking at every time."""
-    one = treatment(a={}, b={}, c={}, d={}, e={})
-    block = one.process(
+    treater = treatment(a={}, b={}, c={}, d={}, e={})
+    block = treater.process(
         Batch([1, 2, 3], {"a": [1.0] * 3, "b": [2.0] * 3, "c": [None, 1.0, 2.0], "d": [None, 1.0, 2.0], "e": [None] * 3})
     )
     assert block is not None
@@ -200,40 +200,40 @@ def test_a_batch_that_breaks_the_contract_is_refused_by_name() -> None:
 
 def test_a_time_that_is_no_date_is_counted() -> None:
     counts = Counts()
-    one = treatment(counts, x={})
-    block = one.process(Batch([START, LAST_US + 1, -(2**70)], {"x": [1.0, 2.0, 3.0]}, device_time=True))
+    treater = treatment(counts, x={})
+    block = treater.process(Batch([START, LAST_US + 1, -(2**70)], {"x": [1.0, 2.0, 3.0]}, device_time=True))
     assert readings(block) == [(START, 1.0, 2)]
     assert counts == {"bad_time": 2}
-    assert one.process(Batch([2**64], {"x": [1.0]}, device_time=True)) is None
+    assert treater.process(Batch([2**64], {"x": [1.0]}, device_time=True)) is None
 
 
 # ---- times ---------------------------------------------------------------------------------------------------------
 
 
-def times_of(one: Treatment, times: list[int], *, device_time: bool = False) -> list[int]:
-    block = one.process(Batch(times, {"x": [1.0] * len(times)}, device_time))
+def times_of(treater: Treatment, times: list[int], *, device_time: bool = False) -> list[int]:
+    block = treater.process(Batch(times, {"x": [1.0] * len(times)}, device_time))
     return [ts for ts, _, _ in readings(block)]
 
 
 def test_a_taken_microsecond_gives_the_next_free_one() -> None:
-    one = treatment(x={})
-    assert times_of(one, [10, 10, 10, 11]) == [10, 11, 12, 13]
-    assert times_of(one, [12]) == [14]
-    assert times_of(one, [20, 21]) == [20, 21]
-    assert times_of(one, [5 - S // 2]) == [22], "a clock that is slewed back a little"
+    treater = treatment(x={})
+    assert times_of(treater, [10, 10, 10, 11]) == [10, 11, 12, 13]
+    assert times_of(treater, [12]) == [14]
+    assert times_of(treater, [20, 21]) == [20, 21]
+    assert times_of(treater, [5 - S // 2]) == [22], "a clock that is slewed back a little"
 
 
 def test_after_a_step_back_times_follow_the_clock() -> None:
-    one = treatment(x={})
-    assert times_of(one, [100 * S]) == [100 * S]
-    assert times_of(one, [90 * S, 90 * S, 91 * S]) == [90 * S, 90 * S + 1, 91 * S]
+    treater = treatment(x={})
+    assert times_of(treater, [100 * S]) == [100 * S]
+    assert times_of(treater, [90 * S, 90 * S, 91 * S]) == [90 * S, 90 * S + 1, 91 * S]
 
 
 def test_device_times_are_not_touched() -> None:
     """A device may repeat an hour; what that means is decided where it is stored."""
-    one = treatment(x={})
-    assert times_of(one, [10, 10, 9, 12], device_time=True) == [10, 10, 9, 12]
-    assert times_of(one, [10], device_time=True) == [10]
+    treater = treatment(x={})
+    assert times_of(treater, [10, 10, 9, 12], device_time=True) == [10, 10, 9, 12]
+    assert times_of(treater, [10], device_time=True) == [10]
 
 
 # ---- deadband ------------------------------------------------------------------------------------------------------
@@ -242,11 +242,11 @@ def test_device_times_are_not_touched() -> None:
 def kept(values: list[float | None], step_us: int = S, **options: Any) -> list[int]:
     """Indices of the readings that were stored."""
     counts = Counts()
-    one = treatment(counts, x=options)
+    treater = treatment(counts, x=options)
     times = [START + n * step_us for n in range(len(values))]
-    stored = [(ts - START) // step_us for ts, _, _ in readings(one.process(Batch(times, {"x": values})))]
+    stored = [(ts - START) // step_us for ts, _, _ in readings(treater.process(Batch(times, {"x": values})))]
     assert counts.get("suppressed", 0) == len(values) - len(stored)
-    assert one.mapped == len(values)
+    assert treater.mapped == len(values)
     return stored
 
 
@@ -275,15 +275,15 @@ def test_a_changed_flag_always_passes() -> None:
 
 
 def test_each_channel_has_its_own_deadband() -> None:
-    one = treatment(x={"deadband": 1}, y={})
-    block = one.process(Batch([START, START + 1], {"x": [1.0, 1.0], "y": [1.0, 1.0]}))
+    treater = treatment(x={"deadband": 1}, y={})
+    block = treater.process(Batch([START, START + 1], {"x": [1.0, 1.0], "y": [1.0, 1.0]}))
     assert [len(readings(block, name)) for name in "xy"] == [1, 2]
 
 
 def test_all_suppressed_is_nothing_to_store() -> None:
-    one = treatment(x={"deadband": 1})
-    assert one.process(Batch([START], {"x": [1.0]})) is not None
-    assert one.process(Batch([START + 1], {"x": [1.0]})) is None
+    treater = treatment(x={"deadband": 1})
+    assert treater.process(Batch([START], {"x": [1.0]})) is not None
+    assert treater.process(Batch([START + 1], {"x": [1.0]})) is None
 
 
 # ---- fast equals slow ----------------------------------------------------------------------------------------------
@@ -408,9 +408,9 @@ def test_any_split_gives_what_the_definition_gives(
     edges = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
     for pieces in (edges, [0, len(raw)], list(range(len(raw) + 1))):
         counts = Counts()
-        one = Treatment("sensor", {"x": options}, HEARTBEAT, counts)
+        treater = Treatment("sensor", {"x": options}, HEARTBEAT, counts)
         got: list[tuple[int, float | None, int]] = []
         for a, b in pairwise(pieces):
-            got += readings(one.process(Batch(times[a:b], {"x": raw[a:b]}, device_time)))
+            got += readings(treater.process(Batch(times[a:b], {"x": raw[a:b]}, device_time)))
         assert got == want
         assert len(got) + counts.get("suppressed", 0) == sum(value is not None for value in raw)

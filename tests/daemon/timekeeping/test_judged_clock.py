@@ -28,7 +28,7 @@ class Machine:
     def __init__(self, wall_us: int = T0) -> None:
         self.wall_us = wall_us
         self.steady_us = 50 * S
-        self.told: bool | None = False
+        self.synchronised: bool | None = False
         self.boot = "one"
         self.asked = 0
 
@@ -40,7 +40,7 @@ class Machine:
 
     def ask(self) -> bool | None:
         self.asked += 1
-        return self.told
+        return self.synchronised
 
     def advance(self, us: int) -> None:
         self.wall_us += us
@@ -108,7 +108,7 @@ def test_a_board_that_boots_in_the_past_stamps_what_is_expected_until_it_is_set_
     assert "60d behind" in judged.sentence
     assert "sensorlogd clock --believe" in judged.sentence
     machine.wall_us = T0 + 100 * S
-    machine.told = True
+    machine.synchronised = True
     assert clock.now_us() == T0 + 100 * S
     step, judged = clock.look()
     assert isinstance(step, ClockStep)
@@ -189,7 +189,7 @@ def test_a_clock_that_is_fought_over_is_told_of_in_bounds() -> None:
 
 def test_a_synchronised_clock_is_followed_back() -> None:
     machine = Machine()
-    machine.told = True
+    machine.synchronised = True
     clock = anchored(machine)
     machine.wall_us -= 3600 * S
     assert clock.now_us() == clock.safe_us() == T0 - 3600 * S
@@ -199,9 +199,9 @@ def test_a_synchronised_clock_is_followed_back() -> None:
 def test_setting_a_synchronised_clock_by_hand_asks_the_kernel_again() -> None:
     """Which is not synchronised any more from then on; without asking, the word of ten seconds ago would hold."""
     machine = Machine()
-    machine.told = True
+    machine.synchronised = True
     clock = anchored(machine)
-    machine.told = False
+    machine.synchronised = False
     machine.wall_us -= 3600 * S
     assert clock.now_us() == T0
     assert clock.state is BEHIND
@@ -217,10 +217,10 @@ def test_jitter_below_a_second_is_believed_but_safe_time_does_not_go_back() -> N
     assert clock.now_us() == T0, "small steps do not add up to a large one"
 
 
-@pytest.mark.parametrize(("told", "marked"), [(None, False), (True, False), (False, True)])
-def test_marks_follow_the_kernel_where_the_clock_is_believed(told: bool | None, marked: bool) -> None:
+@pytest.mark.parametrize(("synchronised", "marked"), [(None, False), (True, False), (False, True)])
+def test_marks_follow_the_kernel_where_the_clock_is_believed(synchronised: bool | None, marked: bool) -> None:
     machine = Machine()
-    machine.told = told
+    machine.synchronised = synchronised
     clock = anchored(machine)
     assert clock.flags_unsynced is marked
     assert clock.synchronised is not marked
@@ -234,7 +234,7 @@ def test_the_kernel_is_asked_every_look_until_it_is_synchronised_then_now_and_th
         machine.advance(S)
         clock.look()
     assert machine.asked == before + 5
-    machine.told = True
+    machine.synchronised = True
     for _ in range(25):
         machine.advance(S)
         clock.look()
@@ -275,7 +275,7 @@ def test_a_thread_that_was_held_up_between_the_two_clocks_sees_no_step() -> None
 
 def test_a_fresh_log_stamps_with_the_clock_there_is_and_says_that_it_cannot_be_right() -> None:
     machine = Machine(0)
-    machine.told = None
+    machine.synchronised = None
     clock = anchored(machine, None)
     assert clock.now_us() == 0
     assert clock.flags_unsynced
@@ -387,7 +387,7 @@ def test_early_readings_are_shifted_by_what_each_was_wrong_by() -> None:
     machine.wall_us += T0 - 2 * DAY
     second = clock.now_us()
     machine.advance(S)
-    machine.told = True
+    machine.synchronised = True
     machine.wall_us += 2 * DAY
     third = clock.now_us()
     clock.anchor(T0 - DAY)
@@ -426,7 +426,7 @@ def test_a_clock_that_is_believed_in_the_past_after_all_is_not_corrected_twice()
     clock = machine.clock()
     machine.advance(10 * S)
     clock.anchor(T0)
-    machine.told = True
+    machine.synchronised = True
     machine.wall_us -= 5 * S
     stamp = clock.now_us()
     assert stamp == T0 - 60 * DAY + 5 * S
@@ -470,13 +470,13 @@ def test_the_first_readings_of_many_threads_after_a_step_do_not_show_it() -> Non
 class ClockStory(RuleBasedStateMachine):
     """Any sequence of steps, time servers that come and go, owners, restarts: what must hold of safe time holds."""
 
-    @initialize(told=st.sampled_from([None, False, True]))
-    def begin(self, told: bool | None) -> None:
+    @initialize(synchronised=st.sampled_from([None, False, True]))
+    def begin(self, synchronised: bool | None) -> None:
         self.machine = Machine()
-        self.machine.told = told
+        self.machine.synchronised = synchronised
         self.clock = anchored(self.machine)
         self.safe = self.clock.safe_us()
-        self.vouched = bool(told)  # somebody who knows has spoken since ``safe`` was taken
+        self.vouched = bool(synchronised)  # somebody who knows has spoken since ``safe`` was taken
         self.passed = 0
 
     @rule(seconds=st.sampled_from([0, 1, 9, 3600, 86_400 * 3]), look=st.booleans())
@@ -495,10 +495,10 @@ class ClockStory(RuleBasedStateMachine):
     def set_clock(self, us: int) -> None:
         self.machine.wall_us += us
 
-    @rule(told=st.sampled_from([None, False, True]))
-    def tell(self, told: bool | None) -> None:
-        self.machine.told = told
-        if told:
+    @rule(synchronised=st.sampled_from([None, False, True]))
+    def tell(self, synchronised: bool | None) -> None:
+        self.machine.synchronised = synchronised
+        if synchronised:
             self.vouched = True
 
     @rule()
@@ -529,18 +529,20 @@ class ClockStory(RuleBasedStateMachine):
         if not hasattr(self, "clock"):
             return
         safe, before = self.clock.safe_us(), self.safe
-        vouched = self.vouched or bool(self.machine.told) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
+        vouched = (
+            self.vouched or bool(self.machine.synchronised) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
+        )
         if not vouched:
             assert safe >= before + self.passed, "it goes on at least as fast as time passes"
             assert safe - before - self.passed <= AHEAD_US or safe == RELEASED_US, "and does not leap"
             assert self.clock.now_us() >= safe - BEHIND_US
         self.safe, self.passed = safe, 0
-        self.vouched = bool(self.machine.told) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
+        self.vouched = bool(self.machine.synchronised) or bool(self.clock._synchronised_by_kernel) or self.clock._trusted
 
     def teardown(self) -> None:
         """After any nonsense a right clock is believed again, at once, and without anybody's help."""
         if hasattr(self, "clock"):
-            self.machine.told = False
+            self.machine.synchronised = False
             self.clock.look()
             self.machine.wall_us = self.clock.safe_us() + DAY // 2
             self.clock.look()

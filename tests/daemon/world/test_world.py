@@ -54,7 +54,7 @@ def tty() -> Iterator[str]:
 
 
 def found_of_ports(folder: Path, text: str, user: User = ME, there: tuple[str, ...] = ("/dev/serial/by-id/usb-a",)) -> list[str]:
-    return [str(one) for one in ports.look(config(folder, text), user, present=lambda: list(there))]
+    return [str(finding) for finding in ports.look(config(folder, text), user, present=lambda: list(there))]
 
 
 # ---- ports -------------------------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_speeds_that_are_used(tmp_path: Path, tty: str, speed: int) -> None:
 
 
 def found_of_places(of: Config, user: User = ME) -> list[str]:
-    return [str(one) for one in places.folders(of, user)]
+    return [str(finding) for finding in places.folders(of, user)]
 
 
 def test_folders_that_are_there_or_can_be_made(tmp_path: Path) -> None:
@@ -214,8 +214,8 @@ def test_a_database_that_cannot_be_written_or_is_none(tmp_path: Path) -> None:
 )
 def test_what_another_user_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, uid: int, gid: int, may: bool) -> None:
     """The first of owner, group and others that fits decides, as the kernel does it."""
-    told = SimpleNamespace(st_uid=uid, st_gid=gid, st_mode=stat.S_IFDIR | mode)
-    monkeypatch.setattr(Path, "stat", lambda _: told)
+    folder_stat = SimpleNamespace(st_uid=uid, st_gid=gid, st_mode=stat.S_IFDIR | mode)
+    monkeypatch.setattr(Path, "stat", lambda _: folder_stat)
     answer = NOBODY.may(tmp_path, READ | WRITE | ENTER)
     monkeypatch.undo()
     assert answer is may
@@ -227,7 +227,7 @@ def test_what_another_user_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def has(free: int, files: int = 1000, free_files: int = 10) -> None:
-        told = SimpleNamespace(
+        figures = SimpleNamespace(
             f_bavail=free // 1000,
             f_bfree=free // 1000,
             f_blocks=10**12,
@@ -236,7 +236,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             f_favail=free_files,
             f_flag=0,
         )
-        monkeypatch.setattr(os, "statvfs", lambda _: told)
+        monkeypatch.setattr(os, "statvfs", lambda _: figures)
 
     return has
 
@@ -247,7 +247,7 @@ BUSY = "sensors: {a: {driver: simulated, interval: 10ms, channels: {x: {signal: 
 def test_space_that_ends_soon(tmp_path: Path, disk: Callable[..., None]) -> None:
     """The day is told, and what to do; a retention that keeps less is an answer already."""
     disk(1_500_000_000)
-    (found,) = [str(one) for one in places.space(config(tmp_path, BUSY), NOW_US)]
+    (found,) = [str(finding) for finding in places.space(config(tmp_path, BUSY), NOW_US)]
     assert "1.5 GB are free" in found
     assert "which is used up about 2027-0" in found
     assert "retention: readings: 30d" in found
@@ -270,7 +270,7 @@ def test_space_below_the_least(tmp_path: Path, disk: Callable[..., None], when_f
 def test_a_disk_without_inodes(tmp_path: Path, disk: Callable[..., None]) -> None:
     """Room is not all that a file needs; file systems that count none say 0."""
     disk(10**15, files=1000, free_files=0)
-    assert "no inodes" in next(str(one) for one in places.space(config(tmp_path), NOW_US))
+    assert "no inodes" in next(str(finding) for finding in places.space(config(tmp_path), NOW_US))
     disk(10**15, files=0, free_files=0)
     assert list(places.space(config(tmp_path), NOW_US)) == []
 
@@ -331,13 +331,13 @@ def test_a_clock_that_has_lost_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     of = config(tmp_path)
 
     def clock(now_us: int) -> list[str]:
-        return [one.problem for one in world_package.look(of, now_us=now_us) if one.path == "clock"]
+        return [finding.problem for finding in world_package.look(of, now_us=now_us) if finding.path == "clock"]
 
     monkeypatch.setattr(sync_sources, "synchronised", lambda: False)
     assert "1970-01-01" in clock(0)[0]
     assert "no time server" in clock(NOW_US)[0]
-    for told in (True, None):
-        monkeypatch.setattr(sync_sources, "synchronised", lambda told=told: told)
+    for answer in (True, None):
+        monkeypatch.setattr(sync_sources, "synchronised", lambda answer=answer: answer)
         assert clock(NOW_US) == []
 
 
@@ -351,7 +351,7 @@ def test_a_profile_that_hides_one_of_the_package(tmp_path: Path) -> None:
         "title: mine\nsource: me\nsensor: {driver: simulated, channels: {x: {signal: constant}}}\n"
     )
     found = world_package.look(config(tmp_path, f"sensors: {{a: {{profile: {name}}}}}"), now_us=NOW_US)
-    assert any(one.path == "sensors.a.profile" and "not from the package" in one.problem for one in found)
+    assert any(finding.path == "sensors.a.profile" and "not from the package" in finding.problem for finding in found)
 
 
 # ---- programs, files, addresses of sensors -----------------------------------------------------------------------------

@@ -33,12 +33,12 @@ def make(path: Path, fresh: Path, script: Script, fake: Time, monkeypatch: pytes
     """Makes a rig on ``path``; all are let go of at the end."""
     made: list[Rig] = []
 
-    def one(at: Path = path, **how: Any) -> Rig:
+    def make_rig(at: Path = path, **how: Any) -> Rig:
         made.append(Rig(at, script=script, fake=fake, **how))
         return made[-1]
 
     with scripted(monkeypatch, fresh, script, fake):
-        yield one
+        yield make_rig
         for rig in made:
             rig.kill()
 

@@ -65,7 +65,7 @@ class Computer:
     make: Callable[..., Rig]
     computed: str = ENERGY
     rig: Rig = field(init=False)
-    told: list[tuple[str, str | None, str]] = field(default_factory=list)
+    events: list[tuple[str, str | None, str]] = field(default_factory=list)
     second: int = 0
     how: dict[str, Any] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class Computer:
     def again(self, **how: Any) -> None:
         config = config_of(self.computed)
         self.sensors = self.made(config)
-        self.computing = Computing(formulas(config, self.sensors), lambda *event: self.told.append(event))
+        self.computing = Computing(formulas(config, self.sensors), lambda *event: self.events.append(event))
         worker = RecomputeWorker(self.computing, lambda: self.rig.clock.now_us(), rows=60)
         workers = [worker, MendWorker(), UndoWorker()]
         self.rig = self.make(specs=sensor_specs(config), computing=self.computing, workers=workers, **self.how, **how)
@@ -85,7 +85,7 @@ class Computer:
         found = {}
         for name, options in config.sensors.items():
             if isinstance(options, ComputedOptions):
-                found[name] = ComputedSensor(name, options, clock, lambda *event: self.told.append(event))
+                found[name] = ComputedSensor(name, options, clock, lambda *event: self.events.append(event))
                 found[name].start()
         return found
 
@@ -159,7 +159,7 @@ def test_each_statement_may_fail_and_nothing_is_lost_or_doubled(make: Callable[.
         script.heal()
         computer.settle()
         computer.check()
-    assert not computer.told
+    assert not computer.events
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -203,7 +203,7 @@ def test_what_a_device_sends_again_after_a_restart_is_not_computed_twice(compute
     computer.rig.kill()
     computer.again()
     seconds = range(10)
-    computer.put(n=10, at=0, u=[float(one % 7 + 1) for one in seconds], i=[float(one % 5) for one in seconds])
+    computer.put(n=10, at=0, u=[float(second % 7 + 1) for second in seconds], i=[float(second % 5) for second in seconds])
     computer.settle()
     computer.check()
     with contextlib.closing(sqlite3.connect(computer.rig.path)) as conn:
@@ -233,7 +233,7 @@ def test_a_fault_of_ours_costs_the_computed_readings_only(computer: Computer, mo
     computer.settle()
     assert len(computer.read("m.u")) == 12
     assert sorted(computer.read("e.power")) == [10, 11]
-    assert [kind for kind, *_ in computer.told] == ["computed_failed"] * 3
+    assert [kind for kind, *_ in computer.events] == ["computed_failed"] * 3
 
 
 def test_quality_treatment_and_deadband_are_those_of_any_channel(make: Callable[..., Rig]) -> None:
@@ -307,7 +307,7 @@ def test_a_reload_goes_on_with_what_stays(computer: Computer) -> None:
 
 
 def order(computer: Computer, sensor: str = "e", since: int = 0) -> int:
-    texts = {one.key[1]: one.formula.text for one in computer.computing.formulas.channels if one.key[0] == sensor}
+    texts = {channel.key[1]: channel.formula.text for channel in computer.computing.formulas.channels if channel.key[0] == sensor}
     now = computer.rig.clock.now_us()
     future = computer.rig.writer.submit("recompute", lambda db: recomputing.order(db.conn, sensor, T0 + since * S, texts, now))
     computer.rig.turn_until(future.done, "the order")
@@ -316,15 +316,15 @@ def order(computer: Computer, sensor: str = "e", since: int = 0) -> int:
 
 def ended(computer: Computer, identity: int) -> work.Work | None:
     with contextlib.closing(sqlite3.connect(computer.rig.path)) as conn:
-        one = work.find(conn, identity)
-    return one if one is not None and one.state is not work.State.WAITING else None
+        piece = work.find(conn, identity)
+    return piece if piece is not None and piece.state is not work.State.WAITING else None
 
 
 def finish(computer: Computer, identity: int) -> work.Work:
     computer.rig.turn_until(lambda: ended(computer, identity), "the end of the work", 120.0)
-    one = ended(computer, identity)
-    assert one is not None
-    return one
+    piece = ended(computer, identity)
+    assert piece is not None
+    return piece
 
 
 def spoil(computer: Computer, sql: str = "UPDATE {} SET value = value + 1000") -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.writing import ending
+from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import EventKind, OtherKind
@@ -207,10 +208,15 @@ def test_a_thread_that_does_not_come_back_is_left_with_its_readings_spilled(path
             future.result(0)
 
 
-def test_last_words_that_fail_harm_nothing(rig: Rig, script: Script, path: Path) -> None:
+def test_last_words_that_fail_harm_nothing(make: Callable[..., Rig], script: Script, path: Path) -> None:
     """The status could not be written at the end: what was committed is there, and the next start sees an unclean end."""
+    rig = make(report=lambda: Report((), {"state": "running", "clean_shutdown": False}))
     put = rig.put(3)
     rig.turn_until(rig.is_idle, "rest")
     script.fail_on("INSERT INTO daemon_status", lambda: sqlite_error(sqlite3.SQLITE_IOERR))
     rig.stop()
     assert values(path) == put
+    script.heal()
+    again = make()
+    again.turn(5)
+    assert again.kinds().count("unclean_end") == 1

@@ -60,11 +60,11 @@ class Counting:
     kind = "counting"
     grows = False
 
-    def fetch(self, one: Work) -> None:
+    def fetch(self, piece: Work) -> None:
         return None
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, one: Work, fetched: Any, now_us: int) -> Slice:
-        at = int(one.progress.get("at", 0)) + 1
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, piece: Work, fetched: Any, now_us: int) -> Slice:
+        at = int(piece.progress.get("at", 0)) + 1
         meta.put(conn, "counted", str(meta.get_int(conn, "counted") + 1))
         return Slice({"at": at}, 1, more=at < SLICES, outcome="counted")
 
@@ -114,7 +114,7 @@ class Run:
             rig.turn(4, 0.7)
 
     def is_over(self) -> bool:
-        if self.rig.writer._work._look or any(one["kind"] == "counting" for one in self.rig.writer.kept_work()):
+        if self.rig.writer._work._look or any(piece["kind"] == "counting" for piece in self.rig.writer.kept_work()):
             return False
         return self.rig.is_idle() and all(future.done() for future in self.flushes + self.jobs)
 
@@ -220,7 +220,7 @@ def _assert_jobs(run: Run, *, done: bool) -> None:
     conn.close()
     succeeded = [future for future in run.jobs if future.exception(0) is None]
     assert len(ordered) <= 1 or done
-    assert all(one.state is work.State.DONE for one in ordered)
+    assert all(piece.state is work.State.DONE for piece in ordered)
     assert counted == SLICES * len(ordered)
     if not done:
         assert jobs == max((future.result(0) for future in succeeded if future is not run.jobs[1]), default=0)

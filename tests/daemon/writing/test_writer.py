@@ -258,12 +258,15 @@ def test_nothing_spins_while_something_waits(rig: Rig, script: Script, monkeypat
     script.fail_on("BEGIN", ioerr)
     rig.writer.submit("a job", lambda db: None)
     rig.put(3)
+    looks = 0
     for _ in range(50):
         rig.turn(1, 0.01)
         if rig.time.now < max(
             rig.writer._trouble.retry_at, rig.writer._runner.paused_until if rig.writer._trouble.is_well() else 0.0
         ):
+            looks += 1
             assert patience() > 0
+    assert looks > 20
     script.heal()
 
 

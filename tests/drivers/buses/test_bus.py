@@ -40,7 +40,8 @@ def test_no_value_at_the_wrong_sensor(kind: str, seed: int) -> None:
 def test_two_thousand_questions(kind: str) -> None:
     """The same for longer; each bus has manners of its own. ``make bus`` asks ten thousand."""
     for seed in range(10):
-        check_bus(KINDS[kind](seed, SOAK_TURNAROUND_MS), seed=seed, questions=200)
+        ledger = check_bus(KINDS[kind](seed, SOAK_TURNAROUND_MS), seed=seed, questions=200)
+        assert ledger.questions >= 200
 
 
 def test_the_bus_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +101,7 @@ def test_a_seed_decides_what_a_unit_does() -> None:
     import random
 
     for manner in Manner:
-        one, two = (Unit(manner, random.Random(1)) for _ in range(2))
-        acts = [one.act() for _ in range(200)]
-        assert acts == [two.act() for _ in range(200)]
+        first, second = (Unit(manner, random.Random(1)) for _ in range(2))
+        acts = [first.act() for _ in range(200)]
+        assert acts == [second.act() for _ in range(200)]
         assert manner is Manner.HONEST or any(act.name != "honest" for act in acts)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,12 +13,13 @@ import pytest
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.serial.shared import Port
 from sensorlogd.drivers.transactions import Asker, Awaited, Fate, Line, Outcome, Question
+from sensorlogd.drivers.transactions import asking as asking_module
 from sensorlogd.drivers.transactions.line import LEARNING, START_QUIET_S
 from tests.drivers.buses.test_transactions import TURN_S, A, B, Bench
 from tests.drivers.lending import Lent
 
 LEARNING_S = 0.08
-TURNAROUND_S = 20.0  # for a busy machine; no question here waits for it
+TURNAROUND_S = 20.0  # no question here waits for it
 
 
 class Anything:
@@ -47,7 +48,8 @@ class ClosingServer:
 
     def __init__(self, *, again: bool) -> None:
         self.again = again
-        self.line = Line()
+        self.now_s = 0.0
+        self.line = Line(clock=lambda: self.now_s)
         self.generation = self.line.opened(0.0)
         self.openings = 1
         self.waited_s = 0.0
@@ -69,7 +71,7 @@ class ClosingServer:
             return 0, data
         self._raise_if_closed()
         self.waited_s += timeout_s
-        time.sleep(timeout_s)
+        self.now_s += timeout_s
         return 0, b""
 
     def discard_input(self) -> bytes:
@@ -113,14 +115,16 @@ class Asking:
 
 
 @pytest.fixture
-def make() -> Iterator[Any]:
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Time passes at its port alone, while that is waited for."""
     made: list[Asking] = []
 
-    def one(*, again: bool) -> Asking:
+    def make_asking(*, again: bool) -> Asking:
         made.append(Asking(again=again))
+        monkeypatch.setattr(asking_module, "time", SimpleNamespace(monotonic=lambda: made[-1].port.now_s))
         return made[-1]
 
-    yield one
+    yield make_asking
     for asking in made:
         asking.lent.close()
 

@@ -169,8 +169,8 @@ def test_noise_before_the_answer_does_no_harm(cable: Cable, units: Units) -> Non
     assert set(unit.lent.counts) == {"unasked_bytes"}
 
 
-@pytest.mark.parametrize(("framing", "told"), [("rtu", False), ("rtu", True), ("ascii", True)])
-def test_an_echo_is_skipped(framing: str, told: bool, cable: Cable) -> None:
+@pytest.mark.parametrize(("framing", "ignores_echo"), [("rtu", False), ("rtu", True), ("ascii", True)])
+def test_an_echo_is_skipped(framing: str, ignores_echo: bool, cable: Cable) -> None:
     """RTU needs not be told that the adapter hears itself; ASCII does."""
 
     def echo(data: bytes) -> bytes:
@@ -178,9 +178,9 @@ def test_an_echo_is_skipped(framing: str, told: bool, cable: Cable) -> None:
         return data
 
     cable.down = echo
-    with Units([UNIT], framing, cable.far), Unit(cable.port.path, framing=framing, ignore_echo=told) as unit:
+    with Units([UNIT], framing, cable.far), Unit(cable.port.path, framing=framing, ignore_echo=ignores_echo) as unit:
         assert unit.sample() == {"voltage": 230.5, "current": 1.25}
-    with Unit(cable.port.path, framing=framing, ignore_echo=told, turnaround="20ms") as unit:
+    with Unit(cable.port.path, framing=framing, ignore_echo=ignores_echo, turnaround="20ms") as unit:
         unit.counted("unanswered", 2)
     assert "bad_frames" not in unit.lent.counts
 

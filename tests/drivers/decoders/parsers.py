@@ -58,7 +58,7 @@ def parser(name: str) -> Feed:
         from sensorlogd.drivers.modbus.codec import Awaited, request
 
         waiting = [Awaited(request(framing, 1, "input", 0, 4, 7)) for framing in ("rtu", "ascii", "tcp")]
-        return lambda data: [one.feed(data) for one in waiting]
+        return lambda data: [awaited.feed(data) for awaited in waiting]
     if name == "mbus":
         from sensorlogd.drivers.mbus.frames import LongFrames, records
 

@@ -67,11 +67,11 @@ def held(thing: Any, depth: int = 6) -> int:
     if depth == 0:
         return 0
     if isinstance(thing, (list, tuple, deque)):
-        return sum(held(one, depth - 1) for one in thing)
+        return sum(held(part, depth - 1) for part in thing)
     if isinstance(thing, FunctionType):
         return sum(held(cell.cell_contents, depth - 1) for cell in thing.__closure__ or ())
     if type(thing).__module__.startswith("sensorlogd.") and hasattr(thing, "__dict__"):
-        return sum(held(one, depth - 1) for one in vars(thing).values())
+        return sum(held(part, depth - 1) for part in vars(thing).values())
     return 0
 
 

@@ -148,12 +148,12 @@ def test_ut61e_reads_what_the_file_name_says(file: Path) -> None:
     found = re.search(r"(minus)?(\d+)(?:_(\d+))?(v|mv|a|ma|ua|ohm|hz|nf|uf|mf)?(?:_p(?:max|min)|_hold|_rel)?$", name)
     if found is None:
         return  # continuity_true
-    told = float(f"{found[2]}.{found[3] or 0}") * (UNITS[found[4]] if found[4] else 1) * (-1 if found[1] else 1)
+    named = float(f"{found[2]}.{found[3] or 0}") * (UNITS[found[4]] if found[4] else 1) * (-1 if found[1] else 1)
     step = 10.0 ** -len(found[3] or "") * (UNITS[found[4]] if found[4] else 1)
     if "pmin" in name or "pmax" in name:  # the peak is not what is on the display at that moment
         assert all(abs(value) <= 0.2 for value in values)
     else:
-        assert min(abs(value - told) for value in values) <= max(2 * step, abs(told) * 0.1)
+        assert min(abs(value - named) for value in values) <= max(2 * step, abs(named) * 0.1)
 
 
 def test_kern_scale() -> None:

@@ -93,7 +93,11 @@ def test_missing_of_a_sensor_adds_to_its_profiles() -> None:
         " b: {profile: acme, port: /dev/b, format: {missing_only: ['-3']}}}\n"
     )
     sensors = load_text(text, Path("/x.yaml"), options_for).sensors
-    a, b = (one.format for one in sensors.values() if isinstance(one, SerialOptions) and isinstance(one.format, LineFormat))
+    a, b = (
+        sensor.format
+        for sensor in sensors.values()
+        if isinstance(sensor, SerialOptions) and isinstance(sensor.format, LineFormat)
+    )
     assert (sorted(a.missing), a.missing_only, b.missing, b.missing_only) == (["-1", "-2"], None, (), ("-3",))
 
 

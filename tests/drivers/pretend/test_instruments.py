@@ -89,10 +89,12 @@ def test_sentences_are_read_back(
     batch = NmeaDecoder(config("nmea"), lambda *_: None).feed(instrument.build(values, NOW_US), NOW_US)
     assert batch is not None
     for name, value in values.items():
-        assert next(one for one in batch.values[name] if one is not None) == pytest.approx(value, abs=2e-9), name
+        assert next(reading for reading in batch.values[name] if reading is not None) == pytest.approx(value, abs=2e-9), name
 
 
-@pytest.mark.parametrize("name", [name for name, one in INSTRUMENTS.items() if one.damage is not None and one.build is not None])
+@pytest.mark.parametrize(
+    "name", [name for name, instrument in INSTRUMENTS.items() if instrument.damage is not None and instrument.build is not None]
+)
 def test_a_damaged_frame_gives_no_reading(name: str) -> None:
     """The wrong checksum is wrong: the parser takes nothing from it, and the frame behind it is whole."""
     instrument = INSTRUMENTS[name]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import io
 import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.drivers.recording import (
@@ -84,11 +83,42 @@ def test_what_is_no_entry_says_why(line: str, why: str) -> None:
     assert not looks_like_one(line)
 
 
-@given(st.one_of(st.text(max_size=50), st.text(st.sampled_from('{}":,tdaexh01.'), max_size=50)))
+KEYS = st.sampled_from(["t", "data", "hex", "base64", "dir", "recording", "start"])
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.just("00ff"),
+    st.lists(st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        st.text(max_size=50),
+        st.text(st.sampled_from('{}":,tdaexh01.'), max_size=50),
+        st.dictionaries(KEYS, VALUES).map(json.dumps),
+        VALUES.map(json.dumps),
+        st.builds(
+            lambda key, text: json.dumps({"t": 1.5, key: text}), st.sampled_from(["data", "hex", "base64"]), st.text(max_size=5)
+        ),
+    )
+)
 def test_nothing_but_bad_recording_is_raised(line: str) -> None:
-    """Any text."""
-    with contextlib.suppress(BadRecording):
-        parse_line(line)
+    """Any text, and objects that are nearly entries; what is one is written again the same."""
+    try:
+        found = parse_line(line)
+    except BadRecording as mistake:
+        assert str(mistake)
+        return
+    assert (found is None) == (not line.strip())
+    if isinstance(found, Entry):
+        again = parse_line(format_entry(found))
+        assert isinstance(again, Entry)
+        assert (again.data, again.direction) == (found.data, found.direction)
 
 
 def test_every_recorded_instrument_is_read_and_written_again_the_same() -> None:

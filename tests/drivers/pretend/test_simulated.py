@@ -52,9 +52,9 @@ def take(made: SimulatedDriver, batches: int) -> Batch:
 
 
 @given(st.integers(1, 40), st.integers(1, 40))
-def test_two_runs_agree_however_they_are_cut(one: int, other: int) -> None:
+def test_two_runs_agree_however_they_are_cut(size: int, other: int) -> None:
     """The n-th value depends on seed and options alone, not on the size of batches."""
-    a, b = take(driver(batch=one), other), take(driver(batch=other), one)
+    a, b = take(driver(batch=size), other), take(driver(batch=other), size)
     assert a.times_us == b.times_us
     assert a.values == b.values
 

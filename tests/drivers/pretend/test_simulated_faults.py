@@ -41,9 +41,9 @@ ALL = {
 
 
 @given(st.integers(1, 60), st.integers(1, 60))
-def test_two_runs_agree_however_they_are_cut(one: int, other: int) -> None:
+def test_two_runs_agree_however_they_are_cut(size: int, other: int) -> None:
     """Decided sample by sample."""
-    assert list(map(repr, values(ALL, 240, one))) == list(map(repr, values(ALL, 240, other)))
+    assert list(map(repr, values(ALL, 240, size))) == list(map(repr, values(ALL, 240, other)))
 
 
 def test_a_stuck_value_is_the_last_one_again() -> None:

@@ -68,8 +68,8 @@ def test_any_cutting_of_any_bytes_gives_the_same(data: bytes, seed: int) -> None
 
 
 def _counts_differ_only_in_order(how: SerialOptions, data: bytes, seed: int) -> bool:
-    one, other = decode(how, data, seed), decode(how, data, None)
-    return str(one[0]) == str(other[0])
+    cut_up, whole = decode(how, data, seed), decode(how, data, None)
+    return str(cut_up[0]) == str(whole[0])
 
 
 HOWS = [

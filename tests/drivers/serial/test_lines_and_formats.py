@@ -242,8 +242,8 @@ def test_nothing_escapes_a_parser(lines: list[bytes], form: dict[str, Any]) -> N
     parser = LineParser(options(**form), counts)
     batch = parser.parse(lines, NOW)
     good = 0 if batch is None else len(batch.times_us)
-    told = sum(counts.get(name, 0) for name in ("bad_lines", "first_partial", "comments", "other_lines"))
-    assert good + told == len(lines)
+    counted = sum(counts.get(name, 0) for name in ("bad_lines", "first_partial", "comments", "other_lines"))
+    assert good + counted == len(lines)
     assert all(
         value is None or isinstance(value, float) for column in (batch.values.values() if batch else ()) for value in column
     )

@@ -265,9 +265,9 @@ def test_links_lead_to_the_same_port(line: Port, sensors: Callable[..., Sensor],
     """A stable name and the device's own are one port, opened once."""
     other = tmp_path / "by-id"
     other.symlink_to(line.path)
-    one, two = sensors().listen(), sensors(other).listen()
+    by_device, by_link = sensors().listen(), sensors(other).listen()
     line.send(b"both\n")
-    until(lambda: one.heard == two.heard == b"both\n", "both to hear")
+    until(lambda: by_device.heard == by_link.heard == b"both\n", "both to hear")
     assert descriptors(line) == 1
 
 

@@ -13,13 +13,13 @@ from sensorlogd.drivers.tap import Tap
 def test_two_who_look_at_once_both_see_everything() -> None:
     """What one has seen is still there for the other."""
     port = Tap()
-    one, _, _ = port.since(None)
+    seen, _, _ = port.since(None)
     other, _, _ = port.since(None)
     port.offer(1, b"one")
-    one, missed, passed = port.since(one)
+    seen, missed, passed = port.since(seen)
     assert (missed, [data for _, _, data in passed]) == (0, [b"one"])
     port.offer(2, b"two", "tx")
-    assert port.since(one)[1:] == (0, [(2, "tx", b"two")])
+    assert port.since(seen)[1:] == (0, [(2, "tx", b"two")])
     assert port.since(other)[1:] == (0, [(1, "rx", b"one"), (2, "tx", b"two")])
 
 

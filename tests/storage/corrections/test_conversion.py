@@ -176,8 +176,8 @@ def test_the_new_unit_has_the_name_at_once(conn: sqlite3.Connection, frontier: A
     assert conn.execute("SELECT * FROM recent").fetchall() == [(NOW + 2, new, 212.0, 1)]
     assert conn.execute("SELECT id, channel FROM series").fetchall() == [(new, "x")]
     assert conn.execute("SELECT series_id, scale FROM calibration").fetchall() == [(new, 0.1)]
-    told = ("unit_changed", "s", "x: convert from '°C' to '°F', 3 readings")
-    assert conn.execute("SELECT kind, sensor, detail FROM event").fetchall() == [told]
+    event = ("unit_changed", "s", "x: convert from '°C' to '°F', 3 readings")
+    assert conn.execute("SELECT kind, sensor, detail FROM event").fetchall() == [event]
     assert sync(conn, spec("°F", scale=0.1), NOW + 1).notes == []
 
 
@@ -239,7 +239,7 @@ def test_a_unit_that_changes_again_is_converted_twice(conn: sqlite3.Connection, 
     _, between = begun(conn)
     (last,) = sync(conn, spec("K", scale=0.1), NOW + 1).ids.values()
     assert {name for (name,) in conn.execute("SELECT channel FROM series")} == {"x", "x~converting", "x~converting~1"}
-    assert [one.series for one in work.waiting(conn)] == [last, last]
+    assert [piece.series for piece in work.waiting(conn)] == [last, last]
     working.run(conn, frontier, NOW)
     assert conn.execute("SELECT id, channel, unit FROM series").fetchall() == [(last, "x", "K")]
     values = [value for (value,) in conn.execute("SELECT value FROM history ORDER BY ts")]

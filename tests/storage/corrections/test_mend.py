@@ -94,10 +94,10 @@ class Log(Machine):
         self.transaction(lambda: mend.order_undo(self.conn, identity, UNTIL))
         if ("undo", identity, None) in self.ordered:
             return  # asked again
-        going = {one[1] for one in self.ordered if one[0] == "undo"}
-        later = [one for made, one in self.before.items() if made > identity and made not in going]
-        assert not any(one.keys() & self.before[identity].keys() for one in later), "another change stands upon it"
-        unbegun = [one for one in self.ordered if one[:2] == ("mend", identity)]
+        going = {order[1] for order in self.ordered if order[0] == "undo"}
+        later = [readings for made, readings in self.before.items() if made > identity and made not in going]
+        assert not any(readings.keys() & self.before[identity].keys() for readings in later), "another change stands upon it"
+        unbegun = [order for order in self.ordered if order[:2] == ("mend", identity)]
         if unbegun:  # nothing will be changed; if it was begun, that is taken back
             self.ordered.remove(unbegun[0])
         self.ordered.append(("undo", identity, None))
@@ -127,10 +127,10 @@ class Log(Machine):
     def verify(self) -> None:
         """When nothing is under way: every reading is what the model says."""
         assert {ts: (value, code) for ts, value, code in self.raw(self.series)} == self.model
-        for one in mend.all_mends(self.conn):
-            assert (one.undone_us is None) == (one.id in self.before)
-            if one.undone_us is None:
-                assert one.readings == len(self.before[one.id])
+        for mended in mend.all_mends(self.conn):
+            assert (mended.undone_us is None) == (mended.id in self.before)
+            if mended.undone_us is None:
+                assert mended.readings == len(self.before[mended.id])
         self.check()
 
 
@@ -145,7 +145,7 @@ def play(log: Log, step: Any) -> None:
             try:
                 log.undo(identity)
             except MendError:
-                assert identity != standing[-1] or any(one[:2] == ("undo", identity) for one in log.ordered)
+                assert identity != standing[-1] or any(order[:2] == ("undo", identity) for order in log.ordered)
     elif step[0] == "replace":
         put = {ts: (None if code == 9 else value, code) for ts, value, code in step[1]}
         if log.ordered:
@@ -162,7 +162,7 @@ def play(log: Log, step: Any) -> None:
                 log.before.setdefault(placed.mend, {}).update({ts: before[ts] for ts, _ in some if ts in before})
             log.model.update(some)
     elif step[0] == "arrive" and not log.ordered:
-        log.store([one for one in step[1] if one[0] not in log.model])
+        log.store([reading for reading in step[1] if reading[0] not in log.model])
         log.begin_afresh()
     elif step[0] == "slices":
         log.slices(step[1], crash=step[2])
@@ -189,7 +189,7 @@ def test_what_is_taken_back_is_what_it_was(
         for step in steps:
             play(log, step)
         for identity in sorted(log.before, reverse=True):
-            if not any(one[:2] == ("undo", identity) for one in log.ordered):
+            if not any(order[:2] == ("undo", identity) for order in log.ordered):
                 log.undo(identity)
         while log.ordered:
             log.slices(1)
@@ -260,7 +260,7 @@ def test_a_mend_is_taken_back_before_it_is_finished(log: Log) -> None:
     assert values(log) != before
     _, ordered = mend.order_undo(log.conn, first, UNTIL)
     assert mend.order_undo(log.conn, first, UNTIL) == (first, ordered)
-    [ended] = [one for one in work.everything(log.conn) if one.kind == "mend"]
+    [ended] = [piece for piece in work.everything(log.conn) if piece.kind == "mend"]
     assert (ended.state, ended.outcome) == (State.DONE, "taken back before it was finished")
     assert mend.state_of(log.conn, mend.find(log.conn, first)) == "being taken back"
     working.run(log.conn, log.frontier, UNTIL)

@@ -27,9 +27,9 @@ from tests.storage.file.test_opened import SUFFIXES, add, checkpoint, count, fra
 
 @pytest.fixture
 def db(path: Path) -> Iterator[OpenDatabase]:
-    one = open_it(path)
-    yield one
-    one.let_go()
+    opened = open_it(path)
+    yield opened
+    opened.let_go()
 
 
 def test_a_backup_over_a_killed_database_does_not_get_its_wal(db: OpenDatabase, path: Path, tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def open_it(path: Path) -> OpenDatabase:
 
 @pytest.fixture
 def db(path: Path) -> Iterator[OpenDatabase]:
-    one = open_it(path)
-    yield one
-    one.let_go()
+    database = open_it(path)
+    yield database
+    database.let_go()
 
 
 def add(db: OpenDatabase, rows: int = 1, size: int = 10) -> None:

@@ -85,11 +85,16 @@ def by_sqlite(path: Path) -> bytes:
 
 def turned(wal: Path) -> None:
     """The same WAL as a machine of the other byte order would have written it."""
+    magic, version, *_ = wal_file.HEADER.unpack(wal.read_bytes()[:32])
+    assert version == wal_file.FORMAT == 3_007_000
+    sealed(wal, magic ^ 1, version)
+
+
+def sealed(wal: Path, magic: int, version: int) -> None:
+    """With these in its header, and every checksum right."""
     raw = bytearray(wal.read_bytes())
-    magic, version, size, *rest = wal_file.HEADER.unpack(raw[:32])
-    salts = bytes(raw[16:24])
-    order = "<" if magic & 1 else ">"
-    raw[:4] = (magic ^ 1).to_bytes(4, "big")
+    raw[:8] = magic.to_bytes(4, "big") + version.to_bytes(4, "big")
+    size, salts, order = int.from_bytes(raw[8:12], "big"), bytes(raw[16:24]), ">" if magic & 1 else "<"
     running = wal_file.checksum(bytes(raw[:24]), order)
     raw[24:32] = b"".join(word.to_bytes(4, "big") for word in running)
     at = 32
@@ -97,7 +102,6 @@ def turned(wal: Path) -> None:
         running = wal_file.checksum(bytes(raw[at : at + 8]) + bytes(raw[at + 24 : at + 24 + size]), order, running)
         raw[at + 16 : at + 24] = b"".join(word.to_bytes(4, "big") for word in running)
         at += 24 + size
-    assert (version, len(rest)) == (3_007_000, 5)
     wal.write_bytes(raw)
 
 
@@ -109,10 +113,10 @@ def test_the_committed_frames_are_those_that_sqlite_takes(tmp_path: Path, acts: 
     if turn:
         turned(wal_of(path))
     ours = applied(path)
-    one = wal_file.page_one(wal_of(path))
+    first_page = wal_file.page_one(wal_of(path))
     theirs = by_sqlite(path)
     assert ours == theirs
-    assert one is None or one == theirs[:size]
+    assert first_page is None or first_page == theirs[:size]
 
 
 @given(ACTS, st.data())

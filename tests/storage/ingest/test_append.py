@@ -184,8 +184,8 @@ def test_a_flood_of_equal_stamps_costs_the_same_for_each(conn: sqlite3.Connectio
     ids, frontier = {("s", "x"): 1}, Frontier()
     asked: list[str] = []
     n = 20_000
-    for start in (0, 100):
-        block = Block("s", [Column("x", [1_000_000 + start + at for at in range(n)], [float(start + at) for at in range(n)], 1)])
+    for start, whose in ((0, 0.0), (100, 0.5)):
+        block = Block("s", [Column("x", [1_000_000 + start + at for at in range(n)], [start + at + whose for at in range(n)], 1)])
         conn.set_trace_callback(lambda sql: asked.append(sql[:6]))
         conn.execute("BEGIN")
         append(conn, [block], ids, frontier)
@@ -193,4 +193,6 @@ def test_a_flood_of_equal_stamps_costs_the_same_for_each(conn: sqlite3.Connectio
         conn.set_trace_callback(None)
     stored = conn.execute("SELECT value FROM recent WHERE value >= 0 ORDER BY ts").fetchall()
     assert len(stored) == 2 * n
+    assert [value for (value,) in stored if value % 1 == 0.0] == [float(at) for at in range(n)]
+    assert [value for (value,) in stored if value % 1 == 0.5 and value < n] == [at + 0.5 for at in range(100, n)]
     assert len(asked) < 8 * n

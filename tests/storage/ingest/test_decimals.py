@@ -49,7 +49,7 @@ def test_what_is_no_reading_teaches_nothing_and_noise_is_no_resolution(tmp_path:
 
     def known() -> dict[int, int | None]:
         with Log.open(path) as log:
-            return {one.id: one.seen_decimals for one in log.series()}
+            return {series.id: series.seen_decimals for series in log.series()}
 
     try:
         decimals.learn(machine.conn, decimals.of_newest({gauge: (T0, 0.12345, FAIL), counter: (T0, None, 9)}))
@@ -99,22 +99,22 @@ def test_it_is_learned_from_a_device_and_shown_in_tables_only(tmp_path: Path) ->
     finally:
         port.close()
 
-    def told(*arguments: str) -> str:
+    def output_of(*arguments: str) -> str:
         command = [sys.executable, "-m", "sensorlogd", *arguments, "--since=-1d", "-c", str(config)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     mean, spread = "20.31971", "0.52046"
     question = ("device.t", "--every", "1d", "--agg", "mean,stddev,min,max")
     with Log.open(database) as log:
-        (one,) = log.series()
-    assert (one.decimals, one.seen_decimals) == (None, 3)
-    lines = told("query", *question, "--format", "table").splitlines()
+        (series,) = log.series()
+    assert (series.decimals, series.seen_decimals) == (None, 3)
+    lines = output_of("query", *question, "--format", "table").splitlines()
     shown = [text for line in lines for text in line.split()]
     assert {mean, spread, "20.123", "21.5"} <= set(shown)
-    exact = [row["mean"] for row in json.loads(told("query", *question, "--format", "json"))]
+    exact = [row["mean"] for row in json.loads(output_of("query", *question, "--format", "json"))]
     assert exact != [float(mean)]
     assert f"{exact[0]:.5f}" == mean
-    for text in (told("query", *question, "--format", "csv"), told("export", *question)):
+    for text in (output_of("query", *question, "--format", "csv"), output_of("export", *question)):
         assert [float(row["mean"]) for row in csv.DictReader(io.StringIO(text))] == exact
-    assert "68.2214" in told("query", "device.t", "--unit", "degF", "--format", "table")
+    assert "68.2214" in output_of("query", "device.t", "--unit", "degF", "--format", "table")
     assert numbers.computed(exact[0], 3) == mean

@@ -43,10 +43,13 @@ def test_trimming_no_events_does_nothing(conn: sqlite3.Connection) -> None:
 def test_a_sensors_row_is_replaced_and_strangers_are_left_out(conn: sqlite3.Connection) -> None:
     """One row a sensor; a sensor the catalog does not know yet is written once it does."""
     row = status.SensorRow("s", "reading", 1, None, None, {"readings": 3})
-    status.save_sensors(conn, [row, status.SensorRow("t", "waiting", 1, None, "no such port", {})], {"s": 7}, 10)
+    stranger = status.SensorRow("t", "waiting", 1, None, "no such port", {})
+    status.save_sensors(conn, [row, stranger], {"s": 7}, 10)
     status.save_sensors(conn, [status.SensorRow("s", "stale", 9, 8, "silent", {"readings": 4})], {"s": 7}, 20)
     found = conn.execute("SELECT * FROM sensor_status").fetchall()
     assert [(*row[:5], json.loads(row[5]), row[6]) for row in found] == [(7, "stale", 9, 8, "silent", {"readings": 4}, 20)]
+    status.save_sensors(conn, [stranger], {"s": 7, "t": 8}, 30)
+    assert conn.execute("SELECT * FROM sensor_status").fetchall()[1:] == [(8, "waiting", 1, None, "no such port", "{}", 30)]
 
 
 def test_daemon_facts_are_json_and_written_only_when_they_change(conn: sqlite3.Connection) -> None:
@@ -66,3 +69,4 @@ def test_more_facts_than_one_statement_holds_are_all_stored(conn: sqlite3.Connec
     stored = dict(conn.execute("SELECT key, value FROM daemon_status WHERE key LIKE 'fact%'"))
     assert {key: json.loads(value) for key, value in stored.items()} == facts
     status.save_daemon(conn, {})
+    assert conn.execute("SELECT count(*) FROM daemon_status WHERE key LIKE 'fact%'").fetchone() == (2_345,)

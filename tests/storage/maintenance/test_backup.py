@@ -46,7 +46,7 @@ def test_each_copy_has_an_epoch_of_its_own(source: sqlite3.Connection, tmp_path:
         assert backup.copy(source, path).readings == 20_000
     found = [4711, *map(epoch, copies)]
     assert len(set(found)) == 3
-    assert all(0 < one < 1 << 31 for one in found)
+    assert all(0 < number < 1 << 31 for number in found)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.db", "one.db", "two.db"]
 
 

@@ -91,9 +91,9 @@ def test_several_within_a_second_have_folders_of_their_own(tmp_path: Path) -> No
         contents.append(make(path, f"set {number}"))
         incidents.set_aside(path, T0, f"number {number}")
     found = incidents.all_incidents(path)
-    assert [one.reason for one in found] == [f"number {number}" for number in range(12)]
-    assert [held(one) for one in found] == contents
-    assert [one.name for one in found[:3]] == ["20250615T150640Z", "20250615T150640Z-2", "20250615T150640Z-3"]
+    assert [incident.reason for incident in found] == [f"number {number}" for number in range(12)]
+    assert [held(incident) for incident in found] == contents
+    assert [incident.name for incident in found[:3]] == ["20250615T150640Z", "20250615T150640Z-2", "20250615T150640Z-3"]
 
 
 def test_a_foreign_wal_goes_without_the_main_file(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_what_was_salvaged_is_remembered(tmp_path: Path) -> None:
         make(path, text)
         made.append(incidents.set_aside(path, T0, text))
     incidents.mark_salvaged(made[1])
-    assert [one.name for one in incidents.unfinished_salvage(path)] == [made[0].name, made[2].name]
+    assert [incident.name for incident in incidents.unfinished_salvage(path)] == [made[0].name, made[2].name]
     found = incidents.find(path, made[1].name)
     assert found is not None
     assert found.salvaged
@@ -294,9 +294,9 @@ def test_what_is_asked_is_done_after_what_was_cut_off(tmp_path: Path) -> None:
         cut_at(monkeypatch, 12, after=False)
         with contextlib.suppress(PowerCut):
             incidents.set_aside(path, T0, "foreign", only_side_files=True)
-    assert not any(one.is_whole for one in incidents.all_incidents(path))
+    assert not any(incident.is_whole for incident in incidents.all_incidents(path))
     made = incidents.set_aside(path, T0 + 1, "damaged")
-    assert [(one.reason, list(one.files)) for one in incidents.all_incidents(path)] == [
+    assert [(incident.reason, list(incident.files)) for incident in incidents.all_incidents(path)] == [
         ("foreign", ["log.db-shm", "log.db-wal"]),
         ("damaged", ["log.db"]),
     ]

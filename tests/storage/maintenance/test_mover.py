@@ -44,7 +44,7 @@ def fill(conn: sqlite3.Connection, rows: int, series: int, spacing_us: int = 100
     catalog.sync(conn, [catalog.SensorSpec("s", "simulated", series=names)], T0)
     model = {(n % series + 1, T0 + n // series * spacing_us): random.random() for n in range(rows)}
     conn.execute("BEGIN IMMEDIATE")
-    conn.executemany("INSERT INTO recent VALUES (?,?,?,1)", [(ts, one, value) for (one, ts), value in model.items()])
+    conn.executemany("INSERT INTO recent VALUES (?,?,?,1)", [(ts, series_id, value) for (series_id, ts), value in model.items()])
     conn.execute("COMMIT")
     return dict(model)
 

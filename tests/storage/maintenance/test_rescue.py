@@ -20,12 +20,12 @@ from tests.storage.file.test_opened import NOW, SUFFIXES, add, count, open_it, s
 @pytest.fixture
 def db(path: Path) -> Iterator[OpenDatabase]:
     """With seven events, some in the file and some in the WAL only."""
-    one = open_it(path)
-    add(one, 3)
-    one.checkpoint()
-    add(one, 4)
-    yield one
-    one.let_go()
+    opened = open_it(path)
+    add(opened, 3)
+    opened.checkpoint()
+    add(opened, 4)
+    yield opened
+    opened.let_go()
 
 
 def only_incident(path: Path) -> Incident:
@@ -43,11 +43,11 @@ def kept_count(path: Path) -> int:
 def test_a_removed_file_is_kept_and_wanted_back(db: OpenDatabase, path: Path) -> None:
     """All that was committed, in a file of its own; its WAL does not wait for whatever comes next."""
     path.unlink()
-    told = rescue.rescue(db, NOW, removed=True, min_free=0)
+    sentence = rescue.rescue(db, NOW, removed=True, min_free=0)
     db.let_go()
     assert kept_count(path) == 7
     assert only_incident(path).is_wanted
-    assert "comes back" in told
+    assert "comes back" in sentence
     assert not any(side(path, suffix).exists() for suffix in SUFFIXES)
 
 
@@ -58,13 +58,13 @@ def test_a_backup_put_in_its_place_is_left_as_it_is(db: OpenDatabase, path: Path
     add(db, 2)
     (tmp_path / "backup.db").replace(path)
     before = path.read_bytes()
-    told = rescue.rescue(db, NOW, removed=False, min_free=0)
+    sentence = rescue.rescue(db, NOW, removed=False, min_free=0)
     db.let_go()
     assert path.read_bytes() == before
     assert count(path) == 7
     assert kept_count(path) == 9
     assert not only_incident(path).is_wanted  # who put the backup there meant that one
-    assert "comes back" not in told
+    assert "comes back" not in sentence
 
 
 def test_a_newcomer_that_brought_its_own_wal_keeps_it(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_without_room_the_wal_is_kept_and_moved_away(db: OpenDatabase, path: Pat
     with pytest.raises(rescue.NoRescue, match="bytes are needed") as refused:
         rescue.rescue(db, NOW, removed=removed, min_free=1 << 60)
     assert side(path, "-wal").exists(), "nothing is changed while there is hope"
-    told = rescue.give_up(db, NOW, refused.value, removed=removed)
+    sentence = rescue.give_up(db, NOW, refused.value, removed=removed)
     db.let_go()
-    assert "only its write-ahead log is kept" in told
+    assert "only its write-ahead log is kept" in sentence
     assert not side(path, "-wal").exists()
     assert (only_incident(path).folder / f"{path.name}-wal").read_bytes().startswith(wal[:32])
     assert before is None or path.read_bytes() == before

@@ -28,10 +28,10 @@ def series(conn: sqlite3.Connection) -> list[int]:
     settle(conn, NOW - HOUR)
     hours = range(NOW - 10 * DAY, NOW, HOUR)
     conn.execute("BEGIN")
-    conn.executemany("INSERT INTO history VALUES (?,?,1.0,1)", [(one, ts) for one in ids for ts in hours])
+    conn.executemany("INSERT INTO history VALUES (?,?,1.0,1)", [(series_id, ts) for series_id in ids for ts in hours])
     conn.executemany(
         "INSERT INTO rollup(series_id, resolution, start, n) VALUES (?,?,?,1)",
-        [(one, tier, ts - ts % (tier * 1_000_000)) for one in ids for ts in hours for tier in (60, 3600)],
+        [(series_id, tier, ts - ts % (tier * 1_000_000)) for series_id in ids for ts in hours for tier in (60, 3600)],
     )
     conn.execute("COMMIT")
     return ids
@@ -75,7 +75,7 @@ def test_readings_expire_at_the_edge_of_a_day_and_roll_ups_stay(conn: sqlite3.Co
     """Three days from three in the afternoon reach into the fourth day: that whole day is kept."""
     made = retention(conn)
     run(made, conn)
-    assert [oldest(conn, series=one) for one in series] == [TODAY - 3 * DAY] * 2
+    assert [oldest(conn, series=series_id) for series_id in series] == [TODAY - 3 * DAY] * 2
     assert made.cuts_us == dict.fromkeys(series, TODAY - 3 * DAY)
     assert oldest(conn, "rollup", tier=60) < NOW - 9 * DAY
 
@@ -109,7 +109,7 @@ def test_a_dirty_minute_holds_back_its_series_only(conn: sqlite3.Connection, ser
     """Its roll-ups are not exact yet, and only readings can make them so."""
     conn.execute("INSERT INTO dirty VALUES (?, ?, 1)", (series[1], TODAY - 6 * DAY + 5 * HOUR))
     run(retention(conn), conn)
-    assert [oldest(conn, series=one) for one in series] == [TODAY - 3 * DAY, TODAY - 6 * DAY]
+    assert [oldest(conn, series=series_id) for series_id in series] == [TODAY - 3 * DAY, TODAY - 6 * DAY]
 
 
 def test_the_cut_is_stored_before_anything_is_deleted(
@@ -129,7 +129,7 @@ def test_the_cut_is_stored_before_anything_is_deleted(
         later = retention(again, RetentionPlan())
         assert later.cuts_us == made.cuts_us
         run(later, again)
-        assert [oldest(again, series=one) for one in series] == [TODAY - 3 * DAY] * 2
+        assert [oldest(again, series=series_id) for series_id in series] == [TODAY - 3 * DAY] * 2
     finally:
         again.close()
 
@@ -187,7 +187,7 @@ def test_drop_oldest_never_takes_today(conn: sqlite3.Connection, series: list[in
     made = retention(conn, RetentionPlan())
     for _ in range(100):
         assert not made.drop_oldest(conn)
-    assert [oldest(conn, series=one) for one in series] == [TODAY] * 2
+    assert [oldest(conn, series=series_id) for series_id in series] == [TODAY] * 2
 
 
 def test_drop_oldest_takes_series_with_dirty_minutes_last(conn: sqlite3.Connection, series: list[int]) -> None:
@@ -198,7 +198,7 @@ def test_drop_oldest_takes_series_with_dirty_minutes_last(conn: sqlite3.Connecti
     assert made.cuts_us.get(2, 0) > 0
     for _ in range(100):
         made.drop_oldest(conn)
-    assert [oldest(conn, series=one) for one in series] == [TODAY] * 2
+    assert [oldest(conn, series=series_id) for series_id in series] == [TODAY] * 2
     assert conn.execute("SELECT count(*) FROM dirty").fetchone() == (0,)
 
 

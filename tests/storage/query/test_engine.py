@@ -186,7 +186,7 @@ def test_answers_equal_raw_whatever_happened(
     history: list[Any],
     zone: str,
     step: str,
-    one: int,
+    border: int,
     other: int,
     whole: bool,
 ) -> None:
@@ -204,7 +204,7 @@ def test_answers_equal_raw_whatever_happened(
                     machine.restart()
             else:
                 machine.restart()
-        since, until = min(one, other) + 17, max(one, other) + 4242
+        since, until = min(border, other) + 17, max(border, other) + 4242
         if whole and Step.parse(step).about_us >= 15 * MINUTE_US:
             since, until = T0, T0 + 3 * 24 * HOUR_US
         check(machine, "gauge", step, since, until, OF_KIND[kind])
@@ -219,11 +219,11 @@ def test_answers_equal_raw_whatever_happened(
 def test_every_instant_is_in_one_bucket(step: str, zone: str, second: int) -> None:
     """Buckets tile the line: each begins where the one before ended, wherever one looks from."""
     ts = second * 1_000_000 + 1
-    one = Step.parse(step)
-    start, end = one.bucket(ts, zone)
+    parsed = Step.parse(step)
+    start, end = parsed.bucket(ts, zone)
     assert start <= ts < end
-    assert one.bucket(start, zone) == one.bucket(end - 1, zone) == (start, end)
-    assert one.bucket(end, zone)[0] == end
+    assert parsed.bucket(start, zone) == parsed.bucket(end - 1, zone) == (start, end)
+    assert parsed.bucket(end, zone)[0] == end
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,9 @@ def test_numbers_at_the_edge_of_a_double_are_no_error(tmp_path: Path, fresh: Pat
     for edge in (T0, T0 + 3 * HOUR_US):
         machine.roll_up(edge, [])
         for step in ("10min", "1h", "6h"):
-            for row in ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse(step), None, names)).rows:
+            rows = list(ask(machine, "gauge", Ask(T0, T0 + 5 * HOUR_US, Step.parse(step), None, names)).rows)
+            assert sum(row.readings for row in rows) == 40
+            for row in rows:
                 assert row.values[5] in (-1.7e308, 1.7e308)
                 assert row.readings > 0
     machine.close()

@@ -101,14 +101,14 @@ def test_gaps_are_known_when_the_readings_have_expired(tmp_path: Path, fresh: Pa
         (T0 + 5 * HOUR_US, silent[0] + HOUR_US),
         (T0 + 31 * HOUR_US + 5, T0 + 40 * HOUR_US + 5),
     ]
-    before = [found(machine, *one, 0) for one in ranges]
+    before = [found(machine, *span, 0) for span in ranges]
     retention = Retention("UTC")
     retention.plan(RetentionPlan({0: 24 * HOUR_US}))
     while retention.step(machine.conn, end):
         pass
     assert min(ts for ts, *_ in machine.raw(machine.ids["s", "gauge"])) > silent[1]
-    assert before == [found(machine, *one, 0) for one in ranges]
-    assert [len(one) for one in before] == [1, 1, 1, 0]
+    assert before == [found(machine, *span, 0) for span in ranges]
+    assert [len(gaps) for gaps in before] == [1, 1, 1, 0]
     retention.plan(RetentionPlan(dict.fromkeys((0, *resolutions.FIXED), 24 * HOUR_US)))
     while retention.step(machine.conn, end):
         pass

@@ -245,9 +245,9 @@ def test_more_states_than_are_kept(readings: list[tuple[int, int]], cut: int) ->
     rules = Rules("state", HEARTBEAT)
     whole = of(rows, rules)
     assert whole.states is not None
-    told = json.loads(whole.states)
-    assert len(told) <= 65
-    assert sum(told.values()) == whole.covered_us
+    states = json.loads(whole.states)
+    assert len(states) <= 65
+    assert sum(states.values()) == whole.covered_us
     if 0 < cut < len(rows):
         equal(rollup.merge(of(rows[:cut], rules), of(rows[cut:], rules), rules), whole, 100)
 

@@ -361,12 +361,12 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         channel=st.sampled_from(CHANNELS), step=st.sampled_from(["10min", "1h", "7h", "1d", "2d"]), zone=st.sampled_from(sorted(BEGINS)),
-        one=when, other=when,
+        border=when, other=when,
     )  # fmt: skip
-    def ask(self, channel: str, step: str, zone: str, one: int, other: int) -> None:
+    def ask(self, channel: str, step: str, zone: str, border: int, other: int) -> None:
         """A question in any zone, whatever roll-ups there are: the answer is what the readings give."""
         series, rules = self.ids["s", channel], self.rules_of[channel]
-        since, until = self.t0 + min(one, other) + 17, self.t0 + max(one, other) + 4242
+        since, until = self.t0 + min(border, other) + 17, self.t0 + max(border, other) + 4242
         since = max(since, self.frontier.cuts_us.get(series, since))  # what has expired is not asked for here
         if since >= until:
             return
@@ -433,7 +433,7 @@ class Machine(RuleBasedStateMachine):
                 valid_until = snapshot.valid_until(series, tier)
                 if end > edge or (valid_until is not None and end > valid_until):
                     continue
-                if any(one == series and start <= minute < end for one, minute in dirty):
+                if any(dirty_series == series and start <= minute < end for dirty_series, minute in dirty):
                     continue
                 if tier == resolutions.DAY and start < self.rezoned_us:
                     continue

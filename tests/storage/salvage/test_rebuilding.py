@@ -16,6 +16,7 @@ from sensorlogd.storage.file import wal_file
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.salvage import rebuilding
 from tests.storage import salvage_rig as rig
+from tests.storage.file.test_wal_file import sealed
 
 READINGS = 5_000
 
@@ -113,10 +114,11 @@ def test_what_is_no_database_says_so(tmp_path: Path, fresh: Path, content: bytes
 def test_a_wal_of_another_format_is_left_out(crashed: Path, fresh: Path) -> None:
     """SQLite would not open the two; the main file alone it does."""
     wal = crashed.with_name("log.db-wal")
-    raw = bytearray(wal.read_bytes())
-    raw[4:8] = (3_008_000).to_bytes(4, "big")
-    wal.write_bytes(raw)
+    sealed(wal, int.from_bytes(wal.read_bytes()[:4], "big"), wal_file.FORMAT + 1_000)
+    alone = Path(shutil.copy(crashed, crashed.with_name("alone.db")))
+    in_main = read_back(alone) if alone.stat().st_size else 0
     salvage(crashed, fresh)
+    assert read_back(crashed) == in_main
     assert rig.outcome(crashed).state is work.State.DONE
 
 

@@ -95,10 +95,10 @@ def test_a_salvaged_mend_can_be_taken_back(damaged: Path, full: Path, fresh: Pat
     found = []
     for path in (Path(original), damaged):
         with contextlib.closing(database.connect_writer(path)) as conn:
-            mends = [one for one in mend.all_mends(conn) if one.note != "live"]
-            for one in mends:
+            mends = [mended for mended in mend.all_mends(conn) if mended.note != "live"]
+            for mended in mends:
                 with rig.transaction(conn):
-                    mend.order_undo(conn, one.id, rig.NOW)
+                    mend.order_undo(conn, mended.id, rig.NOW)
                 working.run(conn, rig.frontier_of(conn), rig.NOW)
         found.append(rig.contents(path))
     assert found[0].readings == found[1].readings
@@ -366,13 +366,16 @@ def test_damaged_again_during_salvage_both_come_back_the_newer_first(fresh: Path
     assert not rig.run(path, fresh, slices=3)
     change(path, f"UPDATE history SET value = 7.0 WHERE ts = {T}", f"UPDATE recent SET value = 7.0 WHERE ts = {T}")
     rig.set_aside(path, fresh, [spec()], rig.NOW + 1)
-    assert [one.salvaged for one in incidents.all_incidents(path)] == [False, False]
+    assert [incident.salvaged for incident in incidents.all_incidents(path)] == [False, False]
     assert rig.run(path, fresh)
     assert readings_of(path) == {"s.x": {T: 7.0} | {T + n: 1.0 for n in range(1, 6_000)}}
     assert incidents.unfinished_salvage(path) == []
     with contextlib.closing(sqlite3.connect(path)) as conn:
-        told = [detail for (detail,) in conn.execute("SELECT detail FROM event WHERE kind = 'salvaged' ORDER BY id")]
-    assert [name in detail for name, detail in zip(("20241004T150000Z-1", "20241004T150000Z"), told, strict=True)] == [True, True]
+        details = [detail for (detail,) in conn.execute("SELECT detail FROM event WHERE kind = 'salvaged' ORDER BY id")]
+    assert [name in detail for name, detail in zip(("20241004T150000Z-1", "20241004T150000Z"), details, strict=True)] == [
+        True,
+        True,
+    ]
 
 
 def test_a_file_that_is_locked_is_waited_for(fresh: Path, tmp_path: Path) -> None:
@@ -409,7 +412,7 @@ def test_roll_ups_read_together_with_a_gap_behind_them_are_made_anew(fresh: Path
         assert conn.execute("SELECT count(*) FROM rollup").fetchone() == (0,)
 
 
-def test_patience_ends(fresh: Path, tmp_path: Path) -> None:
+def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that nobody gives back: asked now and then, not all the time, and given up after ten minutes."""
     path = small(fresh, tmp_path / "log.db", {"recent": [(T, 1, 1.0)]})
     now = 0.0
@@ -419,11 +422,15 @@ def test_patience_ends(fresh: Path, tmp_path: Path) -> None:
         rig.set_aside(path, fresh, [spec()])
         made = Salvage(path, monotonic=lambda: now)
         waiting = rig.outcome(path)
+        tries: list[float] = []
+        ask = made._fetch
+        monkeypatch.setattr(made, "_fetch", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
         while (found := made.fetch(waiting)) is work.NOT_YET:
-            now += 1.0
+            now += 0.5
         assert isinstance(found, Failed)
         made.close()
     assert 590 < now < 620
+    assert 0 < len(tries) < 400
 
 
 def test_an_incident_that_was_deleted_ends_its_salvage(fresh: Path, tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def opened(fresh: Path, folder: Path) -> Iterator[sqlite3.Connection]:
     path = Path(shutil.copy(fresh, folder / "log.db"))
     with closing(database.connect_writer(path)) as conn:
         conn.execute("INSERT INTO sensor(id, name, driver, created_us) VALUES (1, 's', 'simulate', 0)")
-        for one in SERIES:
+        for series in SERIES:
             conn.execute(
                 "INSERT INTO series(id, sensor_id, channel, kind, heartbeat_us, created_us) VALUES (?, 1, ?, 'gauge', 1, 0)",
-                (one, f"c{one}"),
+                (series, f"c{series}"),
             )
         yield conn
     path.unlink()
@@ -61,7 +61,9 @@ def filled(conn: sqlite3.Connection, rows: Stored, moved_us: int, until_us: int)
 
 
 def of(rows: Stored, series: int, since_us: int, until_us: int) -> list[tuple[int, float | None, int]]:
-    return sorted((ts, *reading) for (one, ts), reading in rows.items() if one == series and since_us <= ts < until_us)
+    return sorted(
+        (ts, *reading) for (stored_series, ts), reading in rows.items() if stored_series == series and since_us <= ts < until_us
+    )
 
 
 def all_of(readings: Readings, series: int) -> list[tuple[int, float | None, int]]:
@@ -145,7 +147,11 @@ def test_what_is_inserted_or_changed_while_a_block_is_copied_stays(
         expected = late | rows
         assert storing.insert_many(conn, frontier, [(*key, *reading) for key, reading in late.items()]) == len(late.keys() - rows)
         for series in SERIES:
-            there = [(ts, *reading) for (one, ts), reading in sorted(changed.items()) if (one, ts) in expected and one == series]
+            there = [
+                (ts, *reading)
+                for (changed_series, ts), reading in sorted(changed.items())
+                if (changed_series, ts) in expected and changed_series == series
+            ]
             storing.change(conn, frontier, series, there)
             expected |= {(series, ts): (value, quality) for ts, value, quality in there}
         for step in range(3):

@@ -57,7 +57,7 @@ def test_alarms_are_told_everywhere(fresh: Path, tmp_path: Path) -> None:
         assert rows[3]["limit"] is None  # a definition of another release
         assert len(served.get("/api/v1/alarms", state="raised")["alarms"]) == 2
         firing = served.get("/prometheus/api/v1/alerts")["data"]["alerts"]
-        assert [(one["labels"]["sensor"], one["state"]) for one in firing] == [
+        assert [(alert["labels"]["sensor"], alert["state"]) for alert in firing] == [
             ("lab", "firing"),
             ("roof", "firing"),
             ("lab", "pending"),
@@ -68,22 +68,25 @@ def test_alarms_are_told_everywhere(fresh: Path, tmp_path: Path) -> None:
             ("cold", "inactive", 0),
             ("hot", "firing", 3),
         ]
-        told = served.client.get("/metrics").text
-    assert 'ALERTS{alertname="hot",alertstate="firing",channel="t",sensor="lab",severity="critical"} 1.0' in told
-    assert 'sensorlogd_alarms{state="shelved"} 1.0' in told
-    assert 'sensorlogd_notifications_waiting{target="me"} 2.0' in told
-    assert 'sensorlogd_notifications_total{outcome="sent",target="me"} 1.0' in told
+        metrics = served.client.get("/metrics").text
+    assert 'ALERTS{alertname="hot",alertstate="firing",channel="t",sensor="lab",severity="critical"} 1.0' in metrics
+    assert 'sensorlogd_alarms{state="shelved"} 1.0' in metrics
+    assert 'sensorlogd_notifications_waiting{target="me"} 2.0' in metrics
+    assert 'sensorlogd_notifications_total{outcome="sent",target="me"} 1.0' in metrics
 
 
 def test_when_alarms_were_raised_by_range_and_series(fresh: Path, tmp_path: Path) -> None:
     """A chart shades these; one that is not over has no end."""
     with serving(Settings(with_alarms(fresh, tmp_path / "log.db"))) as served:
 
-        def told(**params: str) -> list[tuple[str, float, float | None]]:
+        def periods(**params: str) -> list[tuple[str, float, float | None]]:
             found = served.get("/api/v1/alarm_periods", time="s", since=str(T0), until=str(T0 + 3600 * S), **params)
-            return [(one["series"], one["since"] - T0 / S, one["until"] and one["until"] - T0 / S) for one in found["periods"]]
+            return [
+                (period["series"], period["since"] - T0 / S, period["until"] and period["until"] - T0 / S)
+                for period in found["periods"]
+            ]
 
-        assert told() == [("lab.t", 60, 120), ("roof.t", 90, None)]
-        assert told(series="lab") == [("lab.t", 60, 120)]
-        assert told(series="roof.*") == [("roof.t", 90, None)]
+        assert periods() == [("lab.t", 60, 120), ("roof.t", 90, None)]
+        assert periods(series="lab") == [("lab.t", 60, 120)]
+        assert periods(series="roof.*") == [("roof.t", 90, None)]
         assert served.client.get("/api/v1/alarm_periods", params={"since": "now", "until": "-1h"}).status_code == 400

@@ -39,11 +39,11 @@ def test_rows_are_those_of_the_command_line(served: Served, made: Path) -> None:
     assert readings == cli(made, "query", "lab", "--since", "2026-03-29", "--until", "2026-03-29T02:00")
     assert list(readings[0]) == ["time", "sensor", "channel", "value", "unit", "quality"]
     agg = "mean,p95,increase,count"
-    (one,) = served.get("/api/v1/buckets", series="lab.t", every="15min", agg=agg, **ALL)["series"]
+    (series,) = served.get("/api/v1/buckets", series="lab.t", every="15min", agg=agg, **ALL)["series"]
     verb = ("query", "lab.t", "--since", "2026-03-29", "--until", "2026-03-29T02:00", "--every", "15min", "--agg", agg)
     rows = cli(made, *verb)
-    assert one["rows"] == rows
-    assert list(one["rows"][0]) == list(rows[0])
+    assert series["rows"] == rows
+    assert list(series["rows"][0]) == list(rows[0])
 
 
 def test_readings_as_rows_as_columns_and_streamed_are_the_same(served: Served) -> None:
@@ -55,8 +55,8 @@ def test_readings_as_rows_as_columns_and_streamed_are_the_same(served: Served) -
     assert rows[0] == first
     assert rows[10]["quality"] == "fail"
     assert served.rows("/api/v1/readings", **asked) == rows
-    (one,) = served.get("/api/v1/readings", shape="columns", **asked)["series"]
-    assert [one[key] for key in ("time", "value", "quality")] == [
+    (series,) = served.get("/api/v1/readings", shape="columns", **asked)["series"]
+    assert [series[key] for key in ("time", "value", "quality")] == [
         [row[key] for row in rows] for key in ("time", "value", "quality")
     ]
     text = served.client.get("/api/v1/readings", params=asked | {"format": "csv"}).text
@@ -111,7 +111,7 @@ def test_streamed_buckets_are_the_buckets(served: Served, fill: str, monkeypatch
     """Where a page ends changes nothing, in whatever is filled or carried over from the bucket before."""
     monkeypatch.setattr(api, "PAGE_ROWS", 7)
     asked = {"series": ["lab.t", "lab.n"], "agg": "mean,twmean,increase,last,coverage", "fill": fill, "every": "3min", **ALL}
-    whole = [row for one in served.get("/api/v1/buckets", **asked)["series"] for row in one["rows"]]
+    whole = [row for series in served.get("/api/v1/buckets", **asked)["series"] for row in series["rows"]]
     assert len(whole) > 60
     assert served.rows("/api/v1/buckets", **asked) == whole
 
@@ -138,22 +138,24 @@ def test_an_answer_is_the_engines_in_every_form(
         names = [name for name in ("count", "coverage") if name not in agg]
         truth = [
             [
-                one.sensor,
-                one.channel,
+                each_series.sensor,
+                each_series.channel,
                 row.start_us,
                 *row.values,
                 *[{"count": row.readings, "coverage": row.coverage}[name] for name in names],
             ]
-            for one, answer in log.buckets(log.series(series), ask)
+            for each_series, answer in log.buckets(log.series(series), ask)
             for row in answer.rows
         ]
     keys = ["sensor", "channel", "time", *agg, *names]
-    rows = [row for one in served.get("/api/v1/buckets", **asked)["series"] for row in one["rows"]]
+    rows = [row for each_series in served.get("/api/v1/buckets", **asked)["series"] for row in each_series["rows"]]
     assert [[row[key] for key in keys] for row in rows] == truth
     assert served.rows("/api/v1/buckets", **asked) == rows
     columns = served.get("/api/v1/buckets", shape="columns", **asked)["series"]
     turned = [
-        [one["sensor"], one["channel"], *cells] for one in columns for cells in zip(*[one[key] for key in keys[2:]], strict=True)
+        [each_series["sensor"], each_series["channel"], *cells]
+        for each_series in columns
+        for cells in zip(*[each_series[key] for key in keys[2:]], strict=True)
     ]
     assert turned == truth
 
@@ -175,15 +177,15 @@ def test_units_are_converted_and_named(served: Served) -> None:
     """In readings and in buckets."""
     reading = served.get("/api/v1/readings", series="lab.t", unit="degF", limit=1, **HOUR)["readings"][0]
     assert (round(reading["value"], 6), reading["unit"]) == (68, "degF")
-    (one,) = served.get("/api/v1/buckets", series="lab.t", unit="degF", every="1h", agg="min", **HOUR)["series"]
-    assert (round(one["rows"][0]["min"], 6), one["unit"]) == (68, "degF")
+    (series,) = served.get("/api/v1/buckets", series="lab.t", unit="degF", every="1h", agg="min", **HOUR)["series"]
+    assert (round(series["rows"][0]["min"], 6), series["unit"]) == (68, "degF")
 
 
 def test_sensors_say_what_they_have_and_how_they_are(served: Served) -> None:
     """Without a daemon nothing is well, and nothing pretends to be."""
     lab, roof = served.get("/api/v1/sensors")["sensors"]
     assert [lab["sensor"], lab["health"], lab["last"]] == ["lab", "not running", "2026-03-29T01:59:50Z"]
-    assert [one["series"] for one in lab["channels"]] == ["lab.n", "lab.t"]
+    assert [channel["series"] for channel in lab["channels"]] == ["lab.n", "lab.t"]
     assert lab["channels"][1] | {"retired": None} == {
         "series": "lab.t", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_s": 30, "labels": {"room": "2"}, "decimals": None, "seen_decimals": None, "valid": None, "retired": None,
     }  # fmt: skip

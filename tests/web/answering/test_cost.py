@@ -91,11 +91,11 @@ def test_a_range_of_hours_and_its_opposite_are_the_day(begin: int, end: int, hou
     if begin == end % 24:
         return
     at = datetime(2026, 1, 2, hour, 30, tzinfo=UTC)
-    told = [
+    prices = [
         tariff(Rate("2026-01-01", 0.0, ((a, b, 1.0),))).price(at, lambda name: None)
         for a, b in ((begin, end), (end % 24, begin or 24))
     ]
-    assert sorted(price for price in told if price is not None) == [0.0, 1.0]
+    assert sorted(price for price in prices if price is not None) == [0.0, 1.0]
 
 
 def config(prices: Any) -> Any:
@@ -140,6 +140,6 @@ def test_prices_of_the_configuration_come_to_the_pages() -> None:
 )
 def test_mistakes_in_prices_are_told(change: dict[str, Any], message: str) -> None:
     """Before anything is computed with them."""
-    with pytest.raises(ConfigErrors) as told:
+    with pytest.raises(ConfigErrors) as caught:
         config(GOOD | change)
-    assert message in str(told.value.errors[0])
+    assert message in str(caught.value.errors[0])

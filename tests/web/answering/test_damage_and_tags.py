@@ -49,8 +49,8 @@ def test_a_damaged_page_is_told_in_words(made: Path, tmp_path: Path, table: str,
                     assert answer.json()["error"]["code"] == "log_unavailable"
                     assert answer.json()["error"]["message"]
     assert refused
-    told = [record.getMessage() for record in caplog.records if record.name == "sensorlogd.web.working.kept"]
-    assert len(told) == len(set(told)) > 0
+    messages = [record.getMessage() for record in caplog.records if record.name == "sensorlogd.web.working.kept"]
+    assert len(messages) == len(set(messages)) > 0
 
 
 def _hurt_a_leaf(made: Path, path: Path, table: str) -> None:
@@ -74,16 +74,16 @@ def test_what_a_damaged_page_does_not_hold_is_answered(made: Path, tmp_path: Pat
     span = {"since": "2026-03-29", "until": "2026-03-29T02:00Z", "time": "us"}
     with serving(Settings(made, query_threads=1)) as sound, serving(Settings(path, query_threads=1)) as hurt:
         whole = sound.get("/api/v1/readings", series="lab.t", **span)["readings"]
-        told = hurt.get("/api/v1/readings", series="lab.t", **span)
-        assert told["unreadable"]
-        assert {one["series"] for one in told["unreadable"]} == {"lab.t"}
+        rest = hurt.get("/api/v1/readings", series="lab.t", **span)
+        assert rest["unreadable"]
+        assert {gap["series"] for gap in rest["unreadable"]} == {"lab.t"}
 
         def is_lost(us: int) -> bool:
-            return any(one["since"] <= us < one["until"] for one in told["unreadable"])
+            return any(gap["since"] <= us < gap["until"] for gap in rest["unreadable"])
 
-        assert 0 < len(told["readings"]) < len(whole)
-        assert told["readings"] == [row for row in whole if not is_lost(row["time"])]
-        assert sum(one["until"] - one["since"] for one in told["unreadable"]) < 7200 * S * 0.8
+        assert 0 < len(rest["readings"]) < len(whole)
+        assert rest["readings"] == [row for row in whole if not is_lost(row["time"])]
+        assert sum(gap["until"] - gap["since"] for gap in rest["unreadable"]) < 7200 * S * 0.8
 
         asked = {"series": "lab.t", "every": "10s", "agg": "last", **span}
         buckets = hurt.get("/api/v1/buckets", **asked)
@@ -95,12 +95,12 @@ def test_what_a_damaged_page_does_not_hold_is_answered(made: Path, tmp_path: Pat
 
         stream = hurt.client.get("/api/v1/readings", params={"series": "lab.t", "format": "ndjson", **span})
         assert stream.headers["x-sensorlogd-unreadable"].startswith("* 1774")
-        assert len(stream.text.splitlines()) == len(told["readings"])
+        assert len(stream.text.splitlines()) == len(rest["readings"])
 
         query = {"query": "count_over_time(t[2h])", "time": T0 // S + 7200}
         answer = hurt.get("/prometheus/api/v1/query", **query)
         assert "the file is damaged" in answer["warnings"][0]
-        usable = [row for row in told["readings"] if row["value"] is not None and not row["quality"].startswith("fail")]
+        usable = [row for row in rest["readings"] if row["value"] is not None and not row["quality"].startswith("fail")]
         assert int(answer["data"]["result"][0]["value"][1]) == len([row for row in usable if row["time"] > T0])
 
 
@@ -118,13 +118,13 @@ def test_every_event_can_be_reached(made: Path, tmp_path: Path) -> None:
         before: dict[str, int] = {}
         while True:
             page = served.get("/api/v1/events", limit=77, **before)
-            found = [one["detail"] for one in page["events"]] + found
+            found = [event["detail"] for event in page["events"]] + found
             if page["earlier"] is None:
                 break
             before = {"before": page["earlier"]}
         assert found == [str(n) for n in range(1001)]
         some = served.get("/api/v1/events", kind="kind_1", sensor="l*", since=str(T0 // S + 10), until=str(T0 // S + 100))
-        assert [one["detail"] for one in some["events"]] == [str(n) for n in range(10, 100) if n % 3 == 1 and n % 2]
+        assert [event["detail"] for event in some["events"]] == [str(n) for n in range(10, 100) if n % 3 == 1 and n % 2]
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/docs.css", "/login.css", "/openapi.json", "/api/v1/events"])

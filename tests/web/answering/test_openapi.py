@@ -21,7 +21,7 @@ def test_every_endpoint_and_parameter_is_described(served: Served) -> None:
     found = served.get("/openapi.json")
     assert found["openapi"].startswith("3.1")
     described = {
-        path.rpartition("/")[2]: [one["name"] for one in methods["get"]["parameters"]]
+        path.rpartition("/")[2]: [parameter["name"] for parameter in methods["get"]["parameters"]]
         for path, methods in found["paths"].items()
         if path.startswith("/api/v1/") and "get" in methods
     }

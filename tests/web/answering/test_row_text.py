@@ -36,11 +36,11 @@ def test_by_column_is_row_by_row(
     sensor: str, channel: str, unit: str, readings: list[row_text.Row], form: TimeForm, text: str
 ) -> None:
     """Times of any year and zone, whatever floats there are, names that need quoting."""
-    one = Series(1, sensor, channel, unit, "gauge", 1, {}, None)
+    series = Series(1, sensor, channel, unit, "gauge", 1, {}, None)
     ask = ReadingsAsk(["*"], 0, 1, None, form)
-    writer = row_text._Writer(one, ask, text, row_text._Stamps(form, text))
+    writer = row_text._Writer(series, ask, text, row_text._Stamps(form, text))
     found = "".join(line for _, _, line in writer.lines(readings)).encode()
-    rows = [answers.reading_as_row(Reading(one, *reading), ask) for reading in readings]
+    rows = [answers.reading_as_row(Reading(series, *reading), ask) for reading in readings]
     assert found == (rows_as_csv if text == "csv" else rows_as_ndjson)(rows, READING_COLUMNS)
 
 

@@ -48,11 +48,11 @@ def test_prometheus_scrapes_it(fresh: Path, tmp_path: Path) -> None:
                 except httpx.TransportError:
                     return []
                 found: list[Any] = answer.json()["data"]["result"] if answer.status_code == 200 else []
-                return [{key: text for key, text in one["metric"].items() if key not in ("job", "instance")} | {"is": one["value"][1]}
-                        for one in found]  # fmt: skip
+                return [{key: text for key, text in sample["metric"].items() if key not in ("job", "instance")} | {"is": sample["value"][1]}
+                        for sample in found]  # fmt: skip
 
             until(lambda: ask("sensorlogd_up"), "a scrape")
-            assert [one["is"] for one in ask('up{job="sensorlogd"}')] == ["1"]
+            assert [sample["is"] for sample in ask('up{job="sensorlogd"}')] == ["1"]
             assert ask('sensorlogd_sensor_faults_total{sensor="lab"}') == [
                 {"__name__": "sensorlogd_sensor_faults_total", "sensor": "lab", "kind": "dropped", "is": "3"}
             ]

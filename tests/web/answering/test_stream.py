@@ -125,15 +125,15 @@ def watching(live: Served, last: str | None = None, **params: Any) -> Iterator[V
 
 def test_what_is_committed_is_seen_once_by_everybody(live: Served, log: Log) -> None:
     """First the newest values, then every new reading, in the rows of the API; each viewer those he asked for."""
-    with watching(live) as everything, watching(live, series="lab.n", time="us") as one:
+    with watching(live) as everything, watching(live, series="lab.n", time="us") as viewer:
         assert everything.answer.headers["content-type"].startswith("text/event-stream")
         assert [row["channel"] for row in everything.of("latest")[0]] == ["n", "t"]
         first = log.commit(count=3)
         everything.wait_for(first)
         second = log.commit(channel="n", count=2) + log.commit("roof")
         everything.wait_for(first + second)
-        one.wait_for(second[:2])
-        row = one.of("readings")[0][0]
+        viewer.wait_for(second[:2])
+        row = viewer.of("readings")[0][0]
         assert list(row) == ["time", "sensor", "channel", "value", "unit", "quality"]
         assert isinstance(row["time"], int)
 

@@ -59,7 +59,7 @@ class Storage:
         self.series: dict[Any, Memory] = {}
 
     def select(self, matches: Callable[[Labels], bool]) -> list[Stored]:
-        return [one for one in self.series.values() if matches(one.labels)]
+        return [memory for memory in self.series.values() if matches(memory.labels)]
 
 
 def us(text: str) -> int:
@@ -73,7 +73,7 @@ def us(text: str) -> int:
 
 def labels_of(text: str) -> Labels:
     node: Any = promql_parser.parse(text)  # a selector
-    found = {one.name: one.value for one in node.matchers.matchers}
+    found = {matcher.name: matcher.value for matcher in node.matchers.matchers}
     return found | ({NAME: node.name} if node.name else {})
 
 
@@ -189,15 +189,15 @@ def _eval(number: int, line: str) -> Eval:
     return Eval(number, head[5], us(head[2]), us(head[3]), us(head[4]), fails=head[1] == "fail")
 
 
-def _expect(one: Eval, line: str) -> None:
+def _expect(case: Eval, line: str) -> None:
     if line.startswith("expect"):
         kind = line.split()[1]
-        one.fails = one.fails or kind == "fail"
-        one.ordered = one.ordered or kind == "ordered"
+        case.fails = case.fails or kind == "fail"
+        case.ordered = case.ordered or kind == "ordered"
     elif not line.startswith(("expected_fail", "expect_")):
         if "{{" in line:
-            one.histograms = True
-        one.expected.append(
+            case.histograms = True
+        case.expected.append(
             split(line) if not re.fullmatch(rf"{_NUMBER.pattern}|\"[^\"]*\"", line, re.IGNORECASE) else ("", line)
         )
 
@@ -228,65 +228,65 @@ def run(script: str) -> Tally:
                 except Histogram:
                     histograms.add(name.partition("{")[0])
                     continue
-                one = storage.series.setdefault(key(labels), Memory(labels))
-                one.points.update({n * step: point for n, point in enumerate(found) if point is not None})
+                memory = storage.series.setdefault(key(labels), Memory(labels))
+                memory.points.update({n * step: point for n, point in enumerate(found) if point is not None})
         else:
             _judge(what, storage, histograms, tally)
     return tally
 
 
-def _judge(one: Eval, storage: Storage, histograms: set[str], tally: Tally) -> None:
-    if one.histograms or any(name and re.search(rf"\b{re.escape(name)}\b", one.query) for name in histograms):
+def _judge(case: Eval, storage: Storage, histograms: set[str], tally: Tally) -> None:
+    if case.histograms or any(name and re.search(rf"\b{re.escape(name)}\b", case.query) for name in histograms):
         tally.histograms += 1
         return
     try:
-        expression = engine.parse(one.query)
+        expression = engine.parse(case.query)
     except PromError as error:
-        if one.fails:
+        if case.fails:
             tally.equal += 1
         else:
-            tally.unparsed.append(f"{one.query}: {error}")
+            tally.unparsed.append(f"{case.query}: {error}")
         return
     try:
         if engine.is_range(expression):
             found: Any = Vector([])
-            tally.unparsed.append(f"{one.query}: a range as a result")
+            tally.unparsed.append(f"{case.query}: a range as a result")
             return
-        grid = engine.Grid.of(one.start_us, one.end_us, one.step_us)
+        grid = engine.Grid.of(case.start_us, case.end_us, case.step_us)
         found = engine.evaluate(expression, grid, storage)
     except PromError as error:
         if error.kind == "unsupported":
             tally.refused.append(str(error))
-        elif one.fails:
+        elif case.fails:
             tally.equal += 1
         else:
-            tally.wrong.append((one.line, one.query, f"failed: {error}"))
+            tally.wrong.append((case.line, case.query, f"failed: {error}"))
         return
-    if one.fails:
-        tally.wrong.append((one.line, one.query, "was to fail"))
+    if case.fails:
+        tally.wrong.append((case.line, case.query, "was to fail"))
         return
-    problem = _difference(found, one, grid.steps)
+    problem = _difference(found, case, grid.steps)
     if problem:
-        tally.wrong.append((one.line, one.query, problem))
+        tally.wrong.append((case.line, case.query, problem))
     else:
         tally.equal += 1
 
 
-def _difference(found: Any, one: Eval, steps: int) -> str:
+def _difference(found: Any, case: Eval, steps: int) -> str:
     if isinstance(found, Text):
         return (
             ""
-            if one.expected == [("", f'"{found.value}"')] or one.expected[0][1].strip("'\"`") == found.value
+            if case.expected == [("", f'"{found.value}"')] or case.expected[0][1].strip("'\"`") == found.value
             else f"{found.value!r}"
         )
     if isinstance(found, Scalar):
-        if len(one.expected) == 1 and one.expected[0][0] in ("", "{}"):
-            wanted = points(one.expected[0][1])
+        if len(case.expected) == 1 and case.expected[0][0] in ("", "{}"):
+            wanted = points(case.expected[0][1])
             return "" if same_all(list(found.values), wanted, steps) else f"{found.values[:5]} for {wanted[:5]}"
         return f"a scalar {found.values[:5]}"
     got = [series for series in found.series if any(value is not None for value in series.values)]
-    wanted_series = [(labels_of(name) if name not in ("", "{}") else {}, points(text)) for name, text in one.expected]
-    if one.ordered:
+    wanted_series = [(labels_of(name) if name not in ("", "{}") else {}, points(text)) for name, text in case.expected]
+    if case.ordered:
         names = [key(series.labels) for series in got]
         if names != [key(labels) for labels, _ in wanted_series]:
             return f"the order {[dict(name) for name in names]}"

@@ -138,7 +138,7 @@ def test_what_was_a_fault_once(log: Log, query: str, expected: str | list[tuple[
     else:
         assert isinstance(found, Body)
         result = json.loads(found.content)["data"]["result"]
-        assert [(one["value"][1], one["metric"]) for one in result] == expected
+        assert [(sample["value"][1], sample["metric"]) for sample in result] == expected
 
 
 def test_a_fault_would_be_seen(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,8 +51,8 @@ def test_labels_and_series(served: Served) -> None:
 def test_an_instant_and_a_range(served: Served) -> None:
     """GET and form POST agree; a reading counts for five minutes; one that failed does not; a gap is a gap."""
     at = T0 // S + 95
-    [one] = ask(served, "/query", query="t", time=at)["result"]
-    assert one == {"metric": {"__name__": "t", "room": "2", "sensor": "lab", "unit": "°C"}, "value": [at, "20.9"]}
+    [sample] = ask(served, "/query", query="t", time=at)["result"]
+    assert sample == {"metric": {"__name__": "t", "room": "2", "sensor": "lab", "unit": "°C"}, "value": [at, "20.9"]}
     assert ask(served, "/query", query="t", time=T0 // S + 105)["result"][0]["value"][1] == "20.9"  # the one at 100 s failed
     assert ask(served, "/query", query="t", time=T0 // S + 3000 + 295)["result"] == []
     parameters = {"query": "rate(n[5m])", "start": T0 // S, "end": T0 // S + 7199, "step": "60"}
@@ -230,7 +230,7 @@ def _is_ready(client: httpx.Client) -> bool:
 
 
 def _lines(answer: Any) -> dict[str, list[Any]]:
-    return {json.dumps(one["metric"], sort_keys=True): one["values"] for one in answer["data"]["result"]}
+    return {json.dumps(series["metric"], sort_keys=True): series["values"] for series in answer["data"]["result"]}
 
 
 def _compare(query: str, found: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> None:

@@ -78,7 +78,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
         store.use_day_zone(conn, "UTC", 0)
         for is_late, frontier in ((False, T0), (True, edge)):
             for channel, found in readings.items():
-                some = [one for at, one in enumerate(found) if (at in late[channel]) == is_late]
+                some = [reading for at, reading in enumerate(found) if (at in late[channel]) == is_late]
                 column = Column(channel, [ts for ts, _ in some], [value for _, value in some], 1)
                 append(conn, [Block("lab", [column], device_time=True)], ids, Frontier(edge_us=frontier))
             if not is_late:
@@ -103,7 +103,7 @@ def log(made: Made) -> Iterator[Log]:
 def _expected(name: str, found: Readings, tiles: Tiles, window: int) -> float | None:
     """From the readings of the window on the grid; what is extended is extended to the length that was asked for."""
     a, b = tiles.borders(window)
-    some = [one for one in found if a <= one[0] < b]
+    some = [reading for reading in found if a <= reading[0] < b]
     if not some:
         return None
     value = windows.FUNCTIONS[name]([ts for ts, _ in some], [value for _, value in some], a, b)
@@ -138,13 +138,13 @@ def test_what_roll_ups_answer_is_what_readings_answer(
     tiles = tiles_of([first + at * step * S for at in range(steps)], length * S)
     if tiles is None:
         return
-    [series] = [one for one, labels in LogSource(log).all_labels() if labels["__name__"] == channel]
-    one = rolled.Rolled(LogSource(log).snapshot, series.id, tiles, lambda _: None)
+    [series] = [labelled for labelled, labels in LogSource(log).all_labels() if labels["__name__"] == channel]
+    rolled_up = rolled.Rolled(LogSource(log).snapshot, series.id, tiles, lambda _: None)
     if channel == "g" and name in ("rate", "increase"):
         with pytest.raises(rolled.CannotRoll):
-            one.values(name)
+            rolled_up.values(name)
         return
-    found = one.values(name)
+    found = rolled_up.values(name)
     expected = [_expected(name, made.readings[channel], tiles, window) for window in range(steps)]
     assert [value is None for value in found] == [value is None for value in expected]
     for value, other in zip(found, expected, strict=True):
@@ -210,9 +210,9 @@ def test_few_readings_are_looked_at_many_are_not(log: Log, monkeypatch: pytest.M
     assert "answered from roll-ups of 1h" in from_rollups.notes()["infos"][0]
     assert not from_readings.notes()["infos"]
     pairs = list(zip(rolled_up.series[0].values, exact.series[0].values, strict=True))
-    both = [(one, other) for one, other in pairs if one is not None and other is not None]
+    both = [(value, other) for value, other in pairs if value is not None and other is not None]
     assert len(both) > 20
-    assert all(one == pytest.approx(other, rel=0.01) for one, other in both)
+    assert all(value == pytest.approx(other, rel=0.01) for value, other in both)
 
 
 def test_looking_up_is_reading(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +224,7 @@ def test_looking_up_is_reading(log: Log, monkeypatch: pytest.MonkeyPatch) -> Non
             grid = engine.Grid.of(T0, T0 + SPAN_S * S, step * S)
             value = engine.evaluate(engine.parse(query), grid, LogSource(log))
             assert isinstance(value, Vector)
-            found.append([one.values for one in value.series])
+            found.append([series.values for series in value.series])
     half = len(found) // 2
     assert found[:half] == found[half:]
 
@@ -248,10 +248,10 @@ def test_expired_readings_are_answered_by_roll_ups(made: Made, tmp_path: Path) -
         }
         answer = served.client.get("/prometheus/api/v1/query_range", params=asked)
         assert answer.headers["x-sensorlogd-source"] == "rollups"
-        [one] = answer.json()["data"]["result"]
+        [series] = answer.json()["data"]["result"]
         readings = made.readings["g"]
         expected = [max(v for ts, v in readings if T0 + a * S <= ts < T0 + (a + 3600) * S) for a in (0, 3600)]
-        assert [float(value) for _, value in one["values"]] == pytest.approx(expected)
+        assert [float(value) for _, value in series["values"]] == pytest.approx(expected)
 
 
 def test_a_limit_holds_for_roll_ups_too(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,10 +48,10 @@ def found() -> dict[str, str]:
 def test_prometheus_own_scripts(found: dict[str, str], name: str) -> None:
     """Values within a millionth, labels and order exactly, extrapolation included; errors where errors are due."""
     tally = scripts.run(found[name])
-    wrong = [one for one in tally.wrong if not any(re.search(known, one[1]) for known in KNOWN.get(name, ()))]
+    wrong = [mistake for mistake in tally.wrong if not any(re.search(known, mistake[1]) for known in KNOWN.get(name, ()))]
     assert not wrong
     assert tally.equal >= LEAST.get(name, 0)
-    assert [one for one in tally.refused if not REFUSED.search(one)] == []
+    assert [refusal for refusal in tally.refused if not REFUSED.search(refusal)] == []
 
 
 def test_a_wrong_answer_would_be_seen() -> None:

@@ -37,7 +37,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             yield client
 
 
-def told(answer: httpx.Response) -> tuple[int, str]:
+def status_and_code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["code"]
 
 
@@ -59,23 +59,23 @@ def test_a_range_is_flagged_and_taken_back(client: httpx.Client) -> None:
     assert answer.status_code == 200, answer.text
     (mend,) = answer.json()["mends"]
     assert (mend["series"], mend["done"], mend["readings"]) == (SERIES, True, len(before))
-    assert all(one.startswith("fail:") and "operator" in one for one in flagged(newest))
-    assert any("in the sun (Ada)" in one["detail"] for one in happened(client, "mended"))
+    assert all(quality.startswith("fail:") and "operator" in quality for quality in flagged(newest))
+    assert any("in the sun (Ada)" in event["detail"] for event in happened(client, "mended"))
     (known,) = client.get("api/v1/mends", params={"series": SERIES}).json()["mends"]
     assert (known["mend"], known["note"], known["state"]) == (mend["mend"], "in the sun (Ada)", "done")
     assert client.post("api/v1/undo", json={"mend": mend["mend"]}).json()["readings"] == len(before)
     assert flagged(newest) == before
     again = client.post("api/v1/undo", json={"mend": mend["mend"]})
-    assert told(again) == (409, "refused")
-    assert told(client.post("api/v1/undo", json={"mend": 999})) == (409, "refused")
+    assert status_and_code(again) == (409, "refused")
+    assert status_and_code(client.post("api/v1/undo", json={"mend": 999})) == (409, "refused")
 
 
 def test_a_note_stands_where_it_happened(client: httpx.Client) -> None:
     """As an event of its sensor."""
     at = client.get("api/v1/status", params={"time": "us"}).json()["now"] - 3_600_000_000
     assert client.post("api/v1/note", json=NOTE | {"at": str(at)}).json() == {"noted": 1}
-    (one,) = happened(client, "note")
-    assert (one["time"], one["sensor"], one["detail"]) == (at, "greenhouse", "temperature: watered (Ada)")
+    (event,) = happened(client, "note")
+    assert (event["time"], event["sensor"], event["detail"]) == (at, "greenhouse", "temperature: watered (Ada)")
 
 
 def test_an_alarm_is_acknowledged_once_with_who_and_what(client: httpx.Client) -> None:
@@ -83,7 +83,7 @@ def test_an_alarm_is_acknowledged_once_with_who_and_what(client: httpx.Client) -
 
     def alarm() -> dict[str, Any]:
         found: list[dict[str, Any]] = client.get("api/v1/alarms").json()["alarms"]
-        return next((one for one in found if one["alarm"] == "warm"), {})
+        return next((row for row in found if row["alarm"] == "warm"), {})
 
     until(lambda: alarm().get("state") == "unacknowledged", "the alarm")
     body = {"alarms": [f"warm/{SERIES}"], "note": "the door\nwas open", "by": "Ada"}
@@ -114,14 +114,14 @@ def test_a_page_of_a_stranger_changes_nothing(client: httpx.Client, headers: dic
     host = client.base_url.netloc.decode()
     sent = {name: value.replace("{host}", host) for name, value in headers.items()}
     for path in FIELDS:
-        assert told(client.post(f"api/v1/{path}", json=NOTE, headers=sent)) == (403, "cross_site")
+        assert status_and_code(client.post(f"api/v1/{path}", json=NOTE, headers=sent)) == (403, "cross_site")
     assert len(happened(client, "note")) == before
     own: list[dict[str, str]] = [
         {"Origin": f"http://{host}"},
         {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxy.example"},
     ]
     for good in own:
-        assert told(client.post("api/v1/note", json={}, headers=good)) == (400, "bad_parameter")
+        assert status_and_code(client.post("api/v1/note", json={}, headers=good)) == (400, "bad_parameter")
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_page_of_a_stranger_changes_nothing(client: httpx.Client, headers: dic
 def test_only_json_is_taken(client: httpx.Client, kind: str) -> None:
     """A form of another site can send none."""
     answer = client.post("api/v1/note", content=json.dumps(NOTE), headers={"Content-Type": kind})
-    assert told(answer) == (415, "json_only")
+    assert status_and_code(answer) == (415, "json_only")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_cannot_be_meant_is_refused(client: httpx.Client, path: str, body: 
     """In words, and nothing is changed."""
     before = happened(client, "mended"), happened(client, "note")
     answer = client.post(f"api/v1/{path}", content=json.dumps(body), headers={"Content-Type": "application/json; charset=utf-8"})
-    assert told(answer) == (status, code), answer.text
+    assert status_and_code(answer) == (status, code), answer.text
     assert (happened(client, "mended"), happened(client, "note")) == before
 
 
@@ -205,9 +205,9 @@ def test_a_view_has_any_name_and_is_never_a_path(client: httpx.Client, name: str
     known = client.post("api/v1/panel_save", json={"name": name, "view": "#/year"}).json()["name"]
     assert client.post("api/v1/panel_save", json={"name": name, "view": view}).status_code == 200
     found = client.get("api/v1/panels").json()["panels"]
-    assert [(one["name"], one["view"]) for one in found] == [(known, view)]
+    assert [(saved["name"], saved["view"]) for saved in found] == [(known, view)]
     folder = Path(client.get("api/v1/status").json()["database"]["path"]).parent
-    assert [one["name"] for one in json.loads((folder / "panels.json").read_text())["panels"]] == [known]
+    assert [saved["name"] for saved in json.loads((folder / "panels.json").read_text())["panels"]] == [known]
     assert not [path for path in folder.iterdir() if path.is_dir() or path.name.endswith(".part")]
     assert client.post("api/v1/panel_delete", json={"name": known}).status_code == 200
     assert client.get("api/v1/panels").json()["panels"] == []
@@ -222,12 +222,12 @@ def test_only_post_changes_anything(client: httpx.Client) -> None:
 def test_without_a_daemon_or_leave_nothing_is_changed(made: Path, served: Served) -> None:
     """Both are told with what to do."""
     refused = served.client.post("/api/v1/note", json=NOTE)
-    assert told(refused) == (403, "changes_not_allowed")
+    assert status_and_code(refused) == (403, "changes_not_allowed")
     assert "changes: true" in refused.json()["error"]["hint"]
     assert served.get("/api/v1/status")["changes"] is False
     with serving(replace(Settings(made, query_threads=1), changes=True)) as running:
         answer = running.client.post("/api/v1/note", json=NOTE | {"series": ["lab.t"]})
-        assert told(answer) == (503, "no_daemon")
+        assert status_and_code(answer) == (503, "no_daemon")
         assert answer.headers["retry-after"]
 
 

@@ -103,7 +103,7 @@ def test_values_over_http_are_those_of_the_database(tmp_path: Path) -> None:
         assert [row["value"] for row in rows] == list(range(10))
         until(lambda: get(address, "/api/v1/status")["daemon"].get("web_url") == address, "the address in the status")
         assert httpx.get(f"{address}ready", trust_env=False).status_code == 200
-        assert [one["health"] for one in get(address, "/api/v1/sensors")["sensors"]] == ["ok"]
+        assert [sensor["health"] for sensor in get(address, "/api/v1/sensors")["sensors"]] == ["ok"]
         pid = web_pid(daemon)
         assert pid
         with httpx.stream("GET", f"{address}api/v1/stream", trust_env=False, timeout=DEADLINE_S) as viewer:
@@ -161,18 +161,18 @@ def test_a_question_that_needs_too_much_memory_is_told_so(tmp_path: Path) -> Non
 
 def test_a_web_process_that_grows_is_replaced(tmp_path: Path) -> None:
     """The limit is the settings', and the event says what it needed."""
-    told: list[str] = []
+    details: list[str] = []
     settings = Settings(tmp_path / "log.db", port=0, memory_limit_bytes=20_000_000)
-    process = WebProcess(settings, lambda kind, _, detail: told.append(f"{kind}: {detail}"))
+    process = WebProcess(settings, lambda kind, _, detail: details.append(f"{kind}: {detail}"))
     try:
 
         def replaced() -> bool:
             process.tick()
             process.on_readable()
-            return bool(told)
+            return bool(details)
 
         until(replaced, "the event")
-        assert re.fullmatch(r"web_down: needed \d+ MB of memory, web.memory_limit is 20 MB", told[0])
+        assert re.fullmatch(r"web_down: needed \d+ MB of memory, web.memory_limit is 20 MB", details[0])
         until(lambda: replaced() and process.restarts > 0, "another process")
     finally:
         process.stop()

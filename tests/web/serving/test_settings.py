@@ -82,8 +82,8 @@ def test_who_says_so_may_open_it(tmp_path: Path) -> None:
     assert settings.token_file == tmp_path / "sensorlogd-data" / "web-token"
     assert Settings.from_json(settings.to_json()) == settings
     open_to_all = load("{listen: 0.0.0.0:80, auth: none}", tmp_path)
-    (told,) = warnings(open_to_all, lambda port: (port, False))
-    assert "everybody who reaches 0.0.0.0:80" in told
+    (warning,) = warnings(open_to_all, lambda port: (port, False))
+    assert "everybody who reaches 0.0.0.0:80" in warning
     assert not list(warnings(load("{}", tmp_path), lambda port: (port, False)))
     assert is_loopback("127.9.9.9")
     assert not is_loopback("example.org")

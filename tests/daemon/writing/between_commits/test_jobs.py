@@ -41,10 +41,10 @@ def test_every_job_is_settled_though_the_queue_closes_meanwhile() -> None:
         def put(jobs: Jobs = jobs, futures: list[Future[Any]] = futures, lock: Any = lock, go: Any = go) -> None:
             go.wait()
             for _ in range(50):
-                one = job()
-                jobs.put(one)
+                new_job = job()
+                jobs.put(new_job)
                 with lock:
-                    futures.append(one.future)
+                    futures.append(new_job.future)
 
         threads = [threading.Thread(target=put) for _ in range(4)]
         for thread in threads:
@@ -86,13 +86,13 @@ def test_a_job_that_is_cancelled_while_the_queue_closes_does_not_stop_the_closin
 
 
 def test_a_job_that_was_begun_is_told_the_end_too() -> None:
-    jobs, one = Jobs(), job()
-    jobs.put(one)
-    assert jobs.first() is one
+    jobs, begun = Jobs(), job()
+    jobs.put(begun)
+    assert jobs.first() is begun
     jobs.close("the end")
     jobs.close("again")
     with pytest.raises(WriterStopped, match="the end"):
-        one.future.result(0)
+        begun.future.result(0)
 
 
 # ---- through the writer ------------------------------------------------------------------------------------------------
@@ -138,11 +138,11 @@ def test_a_fault_of_the_job_is_its_own(rig: Rig, transaction: bool) -> None:
         raise KeyError("what")
 
     rig.turn(3)
-    one = rig.writer.submit("wrong", wrong, transaction=transaction)
+    failing = rig.writer.submit("wrong", wrong, transaction=transaction)
     other = rig.writer.submit("right", lambda db: db.conn.in_transaction, transaction=False)
     rig.turn(2)
     with pytest.raises(KeyError):
-        one.result(0)
+        failing.result(0)
     assert other.result(0) is False
     assert mark_of(rig) is None
 

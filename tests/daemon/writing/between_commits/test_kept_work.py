@@ -29,14 +29,14 @@ class Worker:
         self.fetching: Callable[[], None] = lambda: None
         self.storing: Callable[[], None] = lambda: None
 
-    def fetch(self, one: Work) -> Mapping[str, Any]:
+    def fetch(self, piece: Work) -> Mapping[str, Any]:
         self.fetching()
-        return one.progress
+        return piece.progress
 
-    def store(self, conn: sqlite3.Connection, frontier: Frontier, one: Work, fetched: Any, now_us: int) -> Slice:
+    def store(self, conn: sqlite3.Connection, frontier: Frontier, piece: Work, fetched: Any, now_us: int) -> Slice:
         self.storing()
         at = int(fetched.get("at", 0)) + 1
-        self.did.append(one.id)
+        self.did.append(piece.id)
         return Slice({"at": at}, 10, more=at < self.slices, outcome="all done", total=10 * self.slices, rolls_up=True)
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ def find(rig: Rig, identity: int) -> Work:
 
 def ordered(rig: Rig, *series: int | None) -> list[int]:
     """All in one transaction, so that none has begun before the last is there."""
-    future = rig.writer.submit("order", lambda db: [work.order(db.conn, "kind", {}, 0, series=one) for one in series])
+    future = rig.writer.submit("order", lambda db: [work.order(db.conn, "kind", {}, 0, series=series_id) for series_id in series])
     rig.turn_until(future.done, "the orders")
     return future.result(0)
 
@@ -71,15 +71,15 @@ def test_it_is_done_slice_by_slice_and_told_at_the_end(make: Callable[..., Rig])
     worker = Worker()
     rig = make(workers=[worker])
     rig.turn(3)
-    one = order(rig)
+    identity = order(rig)
     rig.turn(1)
     assert rig.writer.kept_work()[0]["done"] in (10, 20)
     rest(rig)
     rig.turn(3)
-    found = find(rig, one)
+    found = find(rig, identity)
     assert (found.state, found.done, found.total, found.outcome) == (State.DONE, 30, 30, "all done")
     assert found.ended_us is not None
-    assert worker.did == [one] * 3
+    assert worker.did == [identity] * 3
     assert rig.rolls_up >= 1
 
 
@@ -92,7 +92,7 @@ def test_work_on_different_series_takes_turns(make: Callable[..., Rig]) -> None:
     rest(rig)
     assert sorted(worker.did) == sorted([a, b, c] * 3)
     assert set(worker.did[:3]) == {a, b, c}
-    assert max(worker.did.index(one) for one in (a, b, c)) < 3
+    assert max(worker.did.index(identity) for identity in (a, b, c)) < 3
 
 
 def test_work_on_one_series_is_done_in_its_order(make: Callable[..., Rig]) -> None:
@@ -102,7 +102,7 @@ def test_work_on_one_series_is_done_in_its_order(make: Callable[..., Rig]) -> No
     rig.turn(3)
     first, second, other = ordered(rig, 1, 1, 2)
     rest(rig)
-    assert [one for one in worker.did if one != other] == [first] * 3 + [second] * 3
+    assert [identity for identity in worker.did if identity != other] == [first] * 3 + [second] * 3
 
 
 def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -112,18 +112,18 @@ def test_what_lets_the_file_grow_waits_for_room(make: Callable[..., Rig], monkey
     room = 0
     monkeypatch.setattr(rig.writer._work._space, "free", lambda: room)
     rig.turn(3)
-    one, two = order(rig, "growing"), order(rig, "other")
+    growing_id, other_id = order(rig, "growing"), order(rig, "other")
     rig.turn(30)
     assert growing.did == []
     assert rig.writer.hindrance() == "0 bytes of disk are free, and it needs 1,000,000"  # told to whoever waits for it
-    assert find(rig, one).state is State.WAITING
-    assert find(rig, two).state is State.DONE
+    assert find(rig, growing_id).state is State.WAITING
+    assert find(rig, other_id).state is State.DONE
     put = rig.put(3)
     rig.turn(20)
     assert values(path) == put
     room = 1 << 40
     rest(rig, 10.0)
-    assert growing.did == [one] * 3
+    assert growing.did == [growing_id] * 3
     assert rig.writer.hindrance() == ""
 
 
@@ -171,16 +171,16 @@ def test_a_fault_that_comes_again_ends_the_work_and_nothing_else(
     worker.storing = wrong
     rig = make(workers=[worker, good])
     rig.turn(3)
-    one, two = order(rig), order(rig, "good")
+    failing_id, good_id = order(rig), order(rig, "good")
     put = []
     for _ in range(20):
         put += rig.put(1)
         rig.turn(10)
     rest(rig)
     rig.turn_until(rig.is_idle, "rest")
-    assert find(rig, one).state is State.FAILED
-    assert str(fault()) in find(rig, one).outcome
-    assert find(rig, two).state is State.DONE
+    assert find(rig, failing_id).state is State.FAILED
+    assert str(fault()) in find(rig, failing_id).outcome
+    assert find(rig, good_id).state is State.DONE
     assert len(tries) == 5
     assert values(path) == put
     kinds = rig.kinds()
@@ -209,10 +209,10 @@ def test_trouble_with_another_file_is_never_taken_for_trouble_with_the_log(
     worker.fetching = wrong
     rig = make(workers=[worker])
     rig.turn(3)
-    one = order(rig)
+    identity = order(rig)
     put = rig.put(2)
     rest(rig)
-    assert find(rig, one).state is State.FAILED
+    assert find(rig, identity).state is State.FAILED
     assert values(path) == put
     assert not (path.parent / "damaged").exists()
     assert not {"database_blocked", "corrupt"} & set(rig.kinds())
@@ -232,10 +232,10 @@ def test_a_fault_now_and_then_ends_nothing(make: Callable[..., Rig]) -> None:
     worker.storing = now_and_then
     rig = make(workers=[worker])
     rig.turn(3)
-    one = order(rig)
+    identity = order(rig)
     rest(rig, 60.0)
-    assert find(rig, one).state is State.DONE
-    assert worker.did == [one] * 6
+    assert find(rig, identity).state is State.DONE
+    assert worker.did == [identity] * 6
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["instead", "after"])
@@ -246,7 +246,7 @@ def test_no_slice_is_done_twice(make: Callable[..., Rig], script: Script, code: 
         worker = Worker()
         rig = make(workers=[worker])
         rig.turn(3)
-        one = order(rig)
+        identity = order(rig)
         seen: list[str] = []
 
         def once(sql: str, start: str = start, seen: list[str] = seen) -> Exception | None:
@@ -261,8 +261,8 @@ def test_no_slice_is_done_twice(make: Callable[..., Rig], script: Script, code: 
             script.before = once
         rest(rig)
         script.heal()
-        assert find(rig, one).progress == {"at": 3}
-        assert find(rig, one).done == 30
+        assert find(rig, identity).progress == {"at": 3}
+        assert find(rig, identity).done == 30
         rig.stop()
 
 
@@ -270,7 +270,7 @@ def test_it_goes_on_where_it_was_after_any_end(make: Callable[..., Rig]) -> None
     first = Worker(slices=5)
     rig = make(workers=[first])
     rig.turn(3)
-    one = order(rig)
+    identity = order(rig)
     rig.turn_until(lambda: len(first.did) >= 2, "two slices")
     rig.kill()
     second = Worker(slices=5)
@@ -278,7 +278,7 @@ def test_it_goes_on_where_it_was_after_any_end(make: Callable[..., Rig]) -> None
     again.turn(3)
     rest(again)
     assert len(first.did) + len(second.did) == 5
-    assert find(again, one).done == 50
+    assert find(again, identity).done == 50
 
 
 def test_another_opening_is_looked_into_and_files_are_let_go_of(make: Callable[..., Rig]) -> None:

@@ -49,35 +49,38 @@ def _blocks(draw: st.DrawFn) -> Block:
 _events = st.builds(Event, st.integers(), _names, st.one_of(st.none(), _names), st.text())
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one == other or (isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other))
+def _same(value: Any, other: Any) -> bool:
+    return value == other or (isinstance(value, float) and isinstance(other, float) and math.isnan(value) and math.isnan(other))
 
 
 @settings(max_examples=100)
-@given(blocks=st.lists(_blocks(), max_size=4), told=st.lists(_events, max_size=3))
-def test_what_is_written_is_read(blocks: list[Block], told: list[Event]) -> None:
+@given(blocks=st.lists(_blocks(), max_size=4), given_events=st.lists(_events, max_size=3))
+def test_what_is_written_is_read(blocks: list[Block], given_events: list[Event]) -> None:
     """Every number, name and flag; and columns that were sampled together still share their times."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)  # a hundred times is a long time on a slow disk
-        path = spill.write(Path(folder) / "log.db", blocks, told, T0)
+        path = spill.write(Path(folder) / "log.db", blocks, given_events, T0)
         found = spill.read(path)
     written = [block for block in blocks if block.rows]
     assert found.identity == path.name
-    assert list(found.events) == told
+    assert list(found.events) == given_events
     assert found.readings == sum(block.rows for block in written)
-    for one, other in zip(written, found.blocks, strict=True):
-        assert (one.sensor, one.device_time) == (other.sensor, other.device_time)
-        for a, b in zip(one.columns, other.columns, strict=True):
+    for given_block, read_block in zip(written, found.blocks, strict=True):
+        assert (given_block.sensor, given_block.device_time) == (read_block.sensor, read_block.device_time)
+        for a, b in zip(given_block.columns, read_block.columns, strict=True):
             assert (a.channel, list(a.times_us), a.quality) == (b.channel, b.times_us, b.quality)
             assert all(map(_same, a.values, b.values))
-        sharing = [[a.times_us is b.times_us for b in one.columns] for a in one.columns]
-        assert [[a.times_us is b.times_us for b in other.columns] for a in other.columns] == sharing
+        sharing = [[a.times_us is b.times_us for b in given_block.columns] for a in given_block.columns]
+        assert [[a.times_us is b.times_us for b in read_block.columns] for a in read_block.columns] == sharing
 
 
-def test_values_that_are_no_numbers_are_not_lost(tmp_path: Path) -> None:
+def test_values_that_are_no_numbers_are_not_lost(make: Callable[..., Rig], path: Path) -> None:
     """A driver's mistake is counted by the next start, as it would have been by this one; and is no reason to write nothing."""
     block = Block("a", [Column("x", [T0, T0 + 1], [b"1", object()], 0)])  # type: ignore[list-item]  # wrong on purpose
-    assert spill.read(spill.write(tmp_path / "log.db", [block], [], T0)).readings == 2
+    assert spill.read(spill.write(path, [block], [], T0)).readings == 2
+    rig = make(block_rows=10**6)
+    rig.turn(5)
+    assert rig.writer.stats().per_sensor["a"]["poisoned"] == 2
 
 
 @given(data=st.data())
@@ -273,6 +276,11 @@ def test_readings_of_sensors_that_nobody_knows_are_kept(make: Callable[..., Rig]
     rig = make(block_rows=10**6)
     rig.turn(5)
     assert values_by_series(path) == {("gone", "x"): [1.0]}
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        retired = (
+            "SELECT channel FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us NOT NULL AND name = 'gone'"
+        )
+        assert conn.execute(retired).fetchall() == [("x",)]
 
 
 def test_a_damaged_spill_is_kept_and_told_and_the_others_are_taken_up(make: Callable[..., Rig], path: Path) -> None:

@@ -51,7 +51,7 @@ def test_the_writer_sleeps_until_enough_is_there() -> None:
         inbox.put(block("a", 2))
         assert not taken.done()
         inbox.put(block("a", 1))
-        assert sum(one.rows for one in taken.result(DEADLINE)) == 3
+        assert sum(taken_block.rows for taken_block in taken.result(DEADLINE)) == 3
 
 
 @pytest.mark.parametrize("end", [Inbox.wake, Inbox.close, lambda inbox: inbox.put(block("", 0))], ids=["wake", "close", "flush"])
@@ -93,7 +93,7 @@ def test_a_closed_inbox_refuses_and_keeps_what_it_has() -> None:
     inbox.close()
     assert inbox.put(block("a", 1)) is False
     assert inbox.depth == 5
-    assert sum(one.rows for one in inbox.get_all(1000, 0)) == 5
+    assert sum(taken_block.rows for taken_block in inbox.get_all(1000, 0)) == 5
     inbox.wait(0)
     assert inbox.drain_dropped() == {}
 
@@ -106,8 +106,9 @@ def test_a_closed_inbox_does_not_keep_the_writer_spinning() -> None:
     with ThreadPoolExecutor(1) as pool:
         slept = pool.submit(inbox.get_all, 10, LONG)
         until(lambda: bool(inbox._filled._waiters), "the writer to sleep")  # type: ignore[attr-defined]  # as above
+        assert not slept.done()
         inbox.wake()
-        slept.result(DEADLINE)
+        assert slept.result(DEADLINE) == []
 
 
 def test_a_reader_waits_for_room_and_gets_it() -> None:
@@ -169,7 +170,7 @@ def test_a_babbling_sensor_costs_its_own_readings_only() -> None:
         if n % 20 == 0:
             assert inbox.put(block("quiet", 1, n), LONG), "and nobody waits behind it"
     assert set(inbox.drain_dropped()) == {"babbler"}
-    assert Counter(one.sensor for one in inbox.get_all(10**6, 0))["quiet"] == 50
+    assert Counter(taken_block.sensor for taken_block in inbox.get_all(10**6, 0))["quiet"] == 50
 
 
 def test_a_quiet_sensor_does_not_wait_behind_one_that_is_as_fast_as_it_can() -> None:
@@ -195,9 +196,9 @@ def test_equals_lose_equally() -> None:
     dropped = inbox.drain_dropped()
     assert max(dropped.values()) - min(dropped.values()) <= 6400 // LITTLE
     newest = inbox.get_all(10**6, 0)
-    assert {sensor: max(first_times([one for one in newest if one.sensor == sensor])) for sensor in "abcd"} == dict.fromkeys(
-        "abcd", 999
-    )
+    assert {
+        sensor: max(first_times([taken_block for taken_block in newest if taken_block.sensor == sensor])) for sensor in "abcd"
+    } == dict.fromkeys("abcd", 999)
 
 
 def test_somebody_waiting_for_a_commit_is_never_dropped() -> None:
@@ -208,7 +209,7 @@ def test_somebody_waiting_for_a_commit_is_never_dropped() -> None:
     assert inbox.depth == 5000, "and drops nothing itself"
     for _ in range(50):
         inbox.put(block("a", 500), 0)
-    assert any(one is flush for one in inbox.get_all(10**6, 0))
+    assert any(entry is flush for entry in inbox.get_all(10**6, 0))
 
 
 def test_one_hand_over_larger_than_the_limit_is_taken_whole() -> None:
@@ -231,12 +232,12 @@ def test_every_reading_is_taken_or_counted(puts: list[tuple[str, int, bool]]) ->
         assert inbox.depth <= 1000
         put[sensor] += rows
         if take:
-            for one in inbox.get_all(300, 0):
-                out[one.sensor] += one.rows
-                order += first_times([one]) if one.rows else []
-    for one in inbox.get_all(10**6, 0):
-        out[one.sensor] += one.rows
-        order += first_times([one]) if one.rows else []
+            for taken_block in inbox.get_all(300, 0):
+                out[taken_block.sensor] += taken_block.rows
+                order += first_times([taken_block]) if taken_block.rows else []
+    for taken_block in inbox.get_all(10**6, 0):
+        out[taken_block.sensor] += taken_block.rows
+        order += first_times([taken_block]) if taken_block.rows else []
     out.update(inbox.drain_dropped())
     assert inbox.depth == 0
     assert +out == +put
@@ -251,8 +252,8 @@ def test_many_threads_lose_nothing() -> None:
 
     def write() -> None:
         while not (done.is_set() and inbox.depth == 0):
-            for one in inbox.get_all(700, 0.01):
-                out[one.sensor] += one.rows
+            for taken_block in inbox.get_all(700, 0.01):
+                out[taken_block.sensor] += taken_block.rows
 
     def read(sensor: str) -> int:
         return sum(rows for rows in range(1, 200) if inbox.put(block(sensor, rows), LONG))

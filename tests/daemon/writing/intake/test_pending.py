@@ -22,22 +22,22 @@ def block(n: int = 1, sensor: str = "a") -> Block:
 
 
 def flush() -> Flush:
-    one = Flush("", [])
-    one.done = Future()
-    return one
+    new_flush = Flush("", [])
+    new_flush.done = Future()
+    return new_flush
 
 
 def marker() -> NewSpecs:
-    one = NewSpecs("", [])
-    one.specs, one.plan = [], plan_forever()
-    return one
+    new_marker = NewSpecs("", [])
+    new_marker.specs, new_marker.plan = [], plan_forever()
+    return new_marker
 
 
 def filled(*blocks: Block, limit: int = 1_000) -> Pending:
     inbox = Inbox(10_000)
     pending = Pending(inbox, limit, 1.0)
-    for one in blocks:
-        inbox.put(one, 0.0)
+    for each_block in blocks:
+        inbox.put(each_block, 0.0)
     pending.take(0.0)
     return pending
 
@@ -71,11 +71,11 @@ def test_the_first_readings_of_a_run_are_due_at_once() -> None:
 
 def test_two_markers_are_two_steps() -> None:
     """Two reloads, one behind the other: each has its turn."""
-    one, two = marker(), marker()
-    pending = filled(one, two)
-    assert pending.next_specs() is one
+    first, second = marker(), marker()
+    pending = filled(first, second)
+    assert pending.next_specs() is first
     pending.committed(1)
-    assert pending.next_specs() is two
+    assert pending.next_specs() is second
     pending.committed(1)
     assert not pending.is_due(0.0)
 
@@ -95,11 +95,11 @@ def test_whoever_waits_learns_it_with_the_commit_of_what_came_before() -> None:
 
 
 def test_giving_up_tells_whoever_waits() -> None:
-    told, waiting = flush(), flush()
-    pending = filled(told, block(), waiting)
+    served, waiting = flush(), flush()
+    pending = filled(served, block(), waiting)
     pending.committed(1)
     pending.give_up("the end")
-    assert told.done.result(0) is None
+    assert served.done.result(0) is None
     with pytest.raises(RuntimeError, match="the end"):
         waiting.done.result(0)
 

@@ -108,6 +108,7 @@ def test_what_an_error_means(error: Exception, state: Failing, outcome: Outcome,
     """Told by type and code; ``event`` None: nobody is told under a kind of its own."""
     verdict = decide(error, state)
     assert verdict.outcome is outcome
+    assert event is not None or outcome in (TRY, BACK, REFUSE)
     if event is not None:
         assert verdict.event == event
 
@@ -137,4 +138,6 @@ def test_text_decides_nothing() -> None:
 
 def test_damage_while_only_looking_on_says_what_to_do() -> None:
     """A verb without a daemon sets nothing aside; it says who does."""
-    assert "start the daemon" in decide(sqlite_error(sqlite3.SQLITE_CORRUPT), LOOKS_ON).reason
+    verdict = decide(sqlite_error(sqlite3.SQLITE_CORRUPT), LOOKS_ON)
+    assert verdict.outcome is not ASIDE
+    assert "start the daemon" in verdict.reason

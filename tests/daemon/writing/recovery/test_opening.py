@@ -109,7 +109,7 @@ def test_what_is_no_database_beside_a_wal_is_set_aside_with_it(
         assert incident.wal is not None
         assert incident.wal.stat().st_size > 32
     with contextlib.closing(sqlite3.connect(left)) as conn:
-        assert [one.kind for one in work.everything(conn)] == ["salvage"]
+        assert [piece.kind for piece in work.everything(conn)] == ["salvage"]
 
 
 def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
