@@ -44,7 +44,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``zone``: of quiet hours. ``logger``: how messages name this machine."""
+    """What is judged, and who is told. ``zone``: of quiet hours. ``logger``: how messages name this machine."""
 
     definitions: tuple[Definition, ...] = ()
     targets: Mapping[str, TargetOptions] = field(default_factory=dict)

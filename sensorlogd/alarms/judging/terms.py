@@ -17,7 +17,7 @@ SLICES = 60
 
 
 class Term(Protocol):
-    """``add`` in order of time. ``value``: None while it is not known."""
+    """A quantity that a condition compares. ``add`` in order of time. ``value``: None while it is not known."""
 
     def add(self, at_us: int, value: float) -> None: ...
     def value(self, at_us: int) -> float | None: ...
