@@ -166,6 +166,7 @@ class Nulls:
 
 
 def _number_or_none(text: str, decimal: str) -> float | None:
+    """The number in the text, with ``decimal`` or a point before the fraction; None if it is none."""
     for point_of in (decimal, "."):  # on a command line the number may have a point, too
         try:
             return number(text, point_of)
@@ -175,6 +176,7 @@ def _number_or_none(text: str, decimal: str) -> float | None:
 
 
 def slug(text: str) -> str:
+    """The text as a name: small letters, digits and _."""
     return re.sub(r"[^a-z0-9_]+", "_", text.strip().lower()).strip("_")
 
 
