@@ -52,6 +52,7 @@ def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
 
 
 def _data(source: LogSource, question: Question) -> str:
+    """The JSON of ``data`` in the answer. Raises PromError."""
     engine = _engine()
     expression = engine.parse(question.query)
     start = question.start_us
@@ -89,15 +90,15 @@ def _engine() -> Any:
 
 
 def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted(found, key=key))
+    return _choose_labels(log, selectors, lambda found: sorted(found, key=key))
 
 
 def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
+    return _choose_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
 
 
 def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
+    return _choose_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
 
 
 def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
@@ -113,7 +114,8 @@ def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _of_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+def _choose_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+    """What ``give`` makes of the labels of the series that one of the selectors matches; of all without selectors."""
     try:
         tests = [_test(selector) for selector in selectors]
     except PromError as error:
