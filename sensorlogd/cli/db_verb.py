@@ -73,7 +73,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     lines = [
         ("file", f"{log.path}, schema {facts['schema']}"),
         ("size", f"{_mb(facts['file_bytes'])}, of it {_mb(facts['free_bytes'])} free; WAL {_mb(facts['wal_bytes'])}"),
-        ("disk", f"{_mb(_disk_free(log.path))} free"),
+        ("disk", f"{_mb(_free_bytes(log.path))} free"),
         ("series", f"{facts['series']:,} of {facts['sensors']:,} sensors; {facts['events']:,} events, {facts['mends']:,} mends"),
         ("readings", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
         *((name, f"{n:,}") for name, n in rows.items()),
@@ -98,7 +98,7 @@ def _mb(count: int) -> str:
     return f"{count / 1e6:,.1f} MB"
 
 
-def _disk_free(path: Path) -> int:
+def _free_bytes(path: Path) -> int:
     stat = os.statvfs(path.absolute().parent)
     return stat.f_bavail * stat.f_frsize
 

@@ -64,6 +64,7 @@ def _mistakes(facts: Mapping[str, Any]) -> str:
 
 
 def _silence(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]]) -> str:
+    """The sentence about sensors that are silent, ``silent`` of all ``rows``; the reason, if it is one sensor and short."""
     names = [str(row["sensor"]) for row in silent]
     shown = _listed(names) if len(names) <= NAMED else f"{_listed(names[: NAMED - 1], '')} and {len(names) - NAMED + 1} more"
     verb = "is" if len(names) == 1 else "are"

@@ -83,8 +83,8 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
     writing = f"; {facts['state']} {facts.get('state_reason') or ''}".rstrip() if facts.get("state") else ""
     yield (
         "database",
-        f"{log.path}, {_size(log.path.stat().st_size)}, WAL {_size(wal.stat().st_size if wal.exists() else 0)},"
-        f" {_size(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
+        f"{log.path}, {_size_text(log.path.stat().st_size)}, WAL {_size_text(wal.stat().st_size if wal.exists() else 0)},"
+        f" {_size_text(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
         "plain" if facts.get("state") in ("writing", None) else "bad",
     )
     if facts:
@@ -98,7 +98,7 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
         yield label, text, "bad"
 
 
-def _size(count: int) -> str:
+def _size_text(count: int) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 

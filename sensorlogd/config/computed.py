@@ -95,6 +95,7 @@ class ComputedOptions(SensorOptions):
 
     @model_validator(mode="after")
     def _check_keys(self) -> ComputedOptions:
+        """Validates the keys of a computed sensor against each other."""
         if self.driver != DRIVER:
             raise ValueError(
                 f"driver: {self.driver!r}: below computed: there is no driver; leave it out, or write it below sensors:"

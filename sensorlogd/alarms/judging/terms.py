@@ -48,6 +48,8 @@ class Newest:
 
 @dataclass(slots=True)
 class _Slice:
+    """The readings of a sixtieth of the window, added up."""
+
     number: int
     n: int
     total: float

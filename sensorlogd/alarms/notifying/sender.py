@@ -120,6 +120,8 @@ def _report_given_up(settings: Settings, target: str, n: int) -> None:
 
 @dataclass(slots=True)
 class _Waiting:
+    """A notification that waits to be sent."""
+
     row: NoticeRow
     since_s: float  # monotonic
 

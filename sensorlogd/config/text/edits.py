@@ -41,7 +41,7 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
         if node is not None or top.flow_style:
             return None
         wanted["include"] = entry
-        return _if_it_says(wanted, _appended(text, f"include: {entry}"))
+        return _if_it_says(wanted, _append_line(text, f"include: {entry}"))
     before = data["include"]
     wanted["include"] = [*(before if isinstance(before, list) else [before]), entry]
     if isinstance(node, yaml.ScalarNode):
@@ -142,6 +142,6 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _appended(text: str, line: str) -> str:
+def _append_line(text: str, line: str) -> str:
     end = _newline(text)
     return f"{text}{'' if not text or text.endswith(chr(10)) else end}{end}{line}{end}"

@@ -205,6 +205,7 @@ class _Builder:
             self.open.discard(id(node))
 
     def _build_mapping(self, node: yaml.MappingNode, where: Where, tree: Tree) -> dict[str, Any]:
+        """The data of a mapping; a key that is not a word, or is there a second time, is a mistake and left out."""
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):

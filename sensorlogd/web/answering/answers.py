@@ -240,6 +240,8 @@ def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversi
 
 @dataclass(frozen=True, slots=True)
 class BucketsAsk:
+    """A question for buckets of series. ``unit``: to convert the values to; None: as stored."""
+
     patterns: list[str]
     ask: Ask
     unit: str | None

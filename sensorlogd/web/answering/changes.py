@@ -194,11 +194,11 @@ class Ask:
         if held is None or held.control is None:
             who = "no daemon runs" if held is None else "another program works on the database just now"
             raise ApiError(503, "no_daemon", f"{who}: nothing can be changed", headers={"Retry-After": "10"})
-        self._at = held.control.parent
+        self._control_folder = held.control.parent
 
     def __call__(self, **request: Any) -> dict[str, Any]:
         try:
-            answer = calling.ask(self._at, request, ASK_S)
+            answer = calling.ask(self._control_folder, request, ASK_S)
         except (OSError, ValueError) as error:
             reason = f"the daemon does not answer: {error}; look before you do it again"
             raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None

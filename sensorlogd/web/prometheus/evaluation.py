@@ -46,7 +46,7 @@ def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
         log.conn.execute("BEGIN")
         source = LogSource(log, heartbeat=question.heartbeat, limits=question.limits)
         data = _data(source, question)
-        return _answer(source, data, pack)
+        return _body_with_notes(source, data, pack)
     except PromError as error:
         return Refusal(error.kind, str(error))
 
@@ -70,7 +70,7 @@ def _data(source: LogSource, question: Question) -> str:
     return text.matrix(sorted(series, key=lambda line: key(line.labels)), [grid.at(step) for step in range(grid.steps)])
 
 
-def _answer(source: LogSource, data: str, pack: bool) -> Body:
+def _body_with_notes(source: LogSource, data: str, pack: bool) -> Body:
     notes_json = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
     return body_of(f'{{"status":"success","data":{data}{notes_json}}}'.encode(), pack, source.source_kind())
 
