@@ -151,7 +151,9 @@ class Progress:
         if not self.length:
             return [*shown, f"for {_duration_text(now - self._began)}"]
         left = max(self.length - self.pos, 0)
-        return [*shown, f"{_duration_text(left / rate)} left"] if rate > 0 else [*shown, f"for {_duration_text(now - self._began)}"]
+        return (
+            [*shown, f"{_duration_text(left / rate)} left"] if rate > 0 else [*shown, f"for {_duration_text(now - self._began)}"]
+        )
 
 
 def _duration_text(seconds: float) -> str:

@@ -123,6 +123,7 @@ def _parse_fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
 
 def _recorder(out: TextIO | None) -> Any:
     """A function that writes true values to the file as NDJSON; one that does nothing without a file."""
+
     def record(now_us: int, values: Mapping[str, float]) -> None:
         if out is None:
             return

@@ -121,7 +121,9 @@ def _fold(shown: Sequence[Column], widths: dict[str, int], room: int) -> int:
     return max(room - before, 1) if before + widths[shown[-1].name] > room else 0
 
 
-def _row_lines(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: Row, fold: int, paint: Paint) -> Iterator[str]:
+def _row_lines(
+    shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: Row, fold: int, paint: Paint
+) -> Iterator[str]:
     """The lines of a row: one, or more if the last column is folded to the width ``fold``."""
     row_text = ""
     for n, column in enumerate(shown):

@@ -84,7 +84,9 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
     """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
-    time_at = [(_column_index(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times]
+    time_at = [
+        (_column_index(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times
+    ]
     if options.header and options.zone == "UTC":
         options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
     sensor_at = None if options.sensor_column is None else _column_index(options.sensor_column, names, options)

@@ -64,7 +64,9 @@ class ChannelOptions(Section):
         description="places behind the point in tables and CSV, in the unit that is stored; stored is every digit",
     )
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
-    scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(1.0, description="stored value = device value * scale + offset")
+    scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(
+        1.0, description="stored value = device value * scale + offset"
+    )
     offset: Finite = Field(0.0, description="see scale")
     polynomial: tuple[Finite, ...] | None = Field(
         None, description="[c0, c1, c2, ...]: c0 + c1*x + c2*x² takes the place of the device value x; scale and offset follow"

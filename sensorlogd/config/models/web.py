@@ -41,11 +41,15 @@ class WebOptions(Section):
     auth: Literal["token", "none"] | None = Field(
         None, description="who may look: token, or none for everybody; must be said for an address that others can reach"
     )
-    listen: Annotated[str, AfterValidator(_check_listen)] = Field(DEFAULT_LISTEN, description="address:port of the pages and the API")
+    listen: Annotated[str, AfterValidator(_check_listen)] = Field(
+        DEFAULT_LISTEN, description="address:port of the pages and the API"
+    )
     allowed_hosts: tuple[Annotated[str, AfterValidator(_check_host_pattern)], ...] = Field(
         (), description="further names that the machine is reached by, e.g. behind a proxy"
     )
-    base_path: Annotated[str, AfterValidator(_check_base_path)] = Field("", description="the path under which a proxy shows the pages")
+    base_path: Annotated[str, AfterValidator(_check_base_path)] = Field(
+        "", description="the path under which a proxy shows the pages"
+    )
     changes: bool | None = Field(
         None,
         description="whether readings may be flagged and notes written from the pages; else only on a loopback address without a proxy",

@@ -116,7 +116,9 @@ def _check_value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[F
         )
 
 
-def _check_without_key(line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None) -> Iterator[Finding]:
+def _check_without_key(
+    line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None
+) -> Iterator[Finding]:
     """The mistake of a line without 'key: '. Below a key without brackets such a line may be the rest of a long text."""
     if (wide := _WIDE_COLON.fullmatch(text)) is not None:
         cure = f"a line is 'key: value', with a plain one: write {_pair(wide[1], wide[2])}"

@@ -115,7 +115,9 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
 def _key_wanted(mistake: _Mistake) -> str:
     last = mistake.loc[-1]
     if isinstance(last, int):
-        return f"an entry is missing in the list {_in_one_line(mistake.written)}; write all of them, in brackets{mistake.meaning()}"
+        return (
+            f"an entry is missing in the list {_in_one_line(mistake.written)}; write all of them, in brackets{mistake.meaning()}"
+        )
     return f"is required here and is not there; add {last}: VALUE{mistake.meaning()}"
 
 

@@ -76,7 +76,9 @@ class Points:
                 self.left_out.setdefault(name, value[1:41].rstrip('"'))
             else:
                 found.append(
-                    Found(self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality)
+                    Found(
+                        self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality
+                    )
                 )
         return found
 

@@ -61,7 +61,9 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         except ApiError as error:
             body = error.body
             kind = KINDS.get(str(body["code"])) or ("bad_data" if error.status < 422 else "unavailable")
-            return _error_response(kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers)
+            return _error_response(
+                kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers
+            )
         if isinstance(data, Body):
             return _body_response(request, data)
         body = {"status": "success", "data": data}

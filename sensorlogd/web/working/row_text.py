@@ -123,6 +123,7 @@ def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, un
 
 def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
     """A function that reads the rows of a series in a span; it raises _TooMany for more than ``most``."""
+
     def rows(since_us: int, until_us: int) -> list[Row]:
         found: list[Row] = []
         for some in Segments(snapshot, series.id, BASE).chunks(since_us, until_us):
@@ -134,7 +135,9 @@ def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable
     return rows
 
 
-def _reader_of_fresh(snapshot: Snapshot, wanted: dict[int, Any], most: int) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
+def _reader_of_fresh(
+    snapshot: Snapshot, wanted: dict[int, Any], most: int
+) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
     """A function that reads the fresh rows of all wanted series in one pass; it raises _TooMany for more than ``most``."""
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:

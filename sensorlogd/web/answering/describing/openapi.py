@@ -231,7 +231,9 @@ def describe(base_path: str) -> dict[str, Any]:
         "stream", "New readings as they are committed, as server-sent events.", api.PARAMETERS["stream"], events
     )
     exposition = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")}
-    paths["/metrics"] = _describe_get("metrics", "What the daemon counts of itself, for Prometheus.", metrics.PARAMETERS, exposition)
+    paths["/metrics"] = _describe_get(
+        "metrics", "What the daemon counts of itself, for Prometheus.", metrics.PARAMETERS, exposition
+    )
     status = {"application/json": {"schema": closed({"status": {"type": "string"}})}}
     paths["/health"] = _describe_get("health", "Whether this process lives and answers questions. Needs no token.", (), status)
     paths["/ready"] = _describe_get(
@@ -258,7 +260,9 @@ def describe(base_path: str) -> dict[str, Any]:
     }
 
 
-def _describe_get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, Any], *, cached: bool = False) -> dict[str, Any]:
+def _describe_get(
+    name: str, text: str, parameters: tuple[str, ...], content: dict[str, Any], *, cached: bool = False
+) -> dict[str, Any]:
     """The description of a GET endpoint."""
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
     if cached:

@@ -18,7 +18,9 @@ Values = Sequence[float]
 Function = Callable[[Times, Values, int, int], float | None]
 
 
-def _change_in_window(times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool) -> float | None:
+def _change_in_window(
+    times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool
+) -> float | None:
     """The change in the window, extrapolated to its borders (``rate``, ``increase``, ``delta``); of a counter falls are
     resets."""
     if len(values) < 2:
