@@ -44,7 +44,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``zone``: of quiet hours. ``logger``: how messages name this machine."""
+    """What is judged, and who is told. ``zone``: of quiet hours. ``logger``: how messages name this machine."""
 
     definitions: tuple[Definition, ...] = ()
     targets: Mapping[str, TargetOptions] = field(default_factory=dict)
@@ -81,9 +81,9 @@ def _identity(options: AlarmOptions) -> str:
             {"events": options.events, "until": options.until, "hold": options.hold, "sensor": options.sensor}, sort_keys=True
         )
     return json.dumps(
-        {"when": _exact(when), "clear": None if ending is None else _exact(ending), "for": options.for_}, sort_keys=True
+        {"when": _parts_of(when), "clear": None if ending is None else _parts_of(ending), "for": options.for_}, sort_keys=True
     )
 
 
-def _exact(condition: Condition) -> list[object]:
+def _parts_of(condition: Condition) -> list[object]:
     return [condition.kind, condition.op, condition.limit, condition.over_us, condition.flag]

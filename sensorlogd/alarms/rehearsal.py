@@ -38,7 +38,7 @@ def rehearse(log: Log, plan: Plan, since_us: int, until_us: int) -> Iterator[Reh
     for series, definitions in _by_series(plan):
         stored = known.get(series.subject)
         if stored is not None:
-            yield from _one(log, stored, series, definitions, since_us, until_us)
+            yield from _rehearse_series(log, stored, series, definitions, since_us, until_us)
 
 
 def _by_series(plan: Plan) -> Iterator[tuple[Series, list[Definition]]]:
@@ -49,9 +49,11 @@ def _by_series(plan: Plan) -> Iterator[tuple[Series, list[Definition]]]:
     yield from found.values()
 
 
-def _one(
+def _rehearse_series(
     log: Log, stored: query_log.Series, series: Series, definitions: Sequence[Definition], since_us: int, until_us: int
 ) -> Iterator[Rehearsed]:
+    """Judge the readings of one series by its definitions. Yields an outcome for each of them, or nothing if there are no
+    readings."""
     subject = ".".join(series.subject)
     judge = Judge()
     rehearsed = {definition.name: Rehearsed(definition.name, subject) for definition in definitions}
@@ -62,16 +64,16 @@ def _one(
             if last_us is None:
                 judge.use(Plan(tuple(definitions)), BEGIN_AT, run[0][0])
                 first_us = run[0][0]
-            _wait(judge, BEGIN_AT + run[0][0] - first_us, run[0][0])
+            _pass_time(judge, BEGIN_AT + run[0][0] - first_us, run[0][0])
             last_us = run[-1][0]
             judge.readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
-            _count(judge, rehearsed, began)
+            _count_changes(judge, rehearsed, began)
         for outcome in rehearsed.values():
             outcome.readings += len(chunk)
     if last_us is None:
         return
-    _wait(judge, BEGIN_AT + until_us - first_us, until_us)
-    _count(judge, rehearsed, began)
+    _pass_time(judge, BEGIN_AT + until_us - first_us, until_us)
+    _count_changes(judge, rehearsed, began)
     for name, since in began.items():
         rehearsed[name].in_alarm_us += until_us - since
     yield from rehearsed.values()
@@ -91,18 +93,18 @@ def _patience_us(series: Series, definitions: Sequence[Definition]) -> int:
 
 def _runs(chunk: Sequence[Reading], patience_us: int) -> Iterator[Sequence[Reading]]:
     """The chunk, cut where nothing came for long; what ends the silence comes alone, for the silence ends with it."""
-    at = 0
+    start = 0
     for index in range(1, len(chunk)):
         if chunk[index][0] - chunk[index - 1][0] > patience_us:
-            if index > at:
-                yield chunk[at:index]
+            if index > start:
+                yield chunk[start:index]
             yield chunk[index : index + 1]
-            at = index + 1
-    if at < len(chunk):
-        yield chunk[at:]
+            start = index + 1
+    if start < len(chunk):
+        yield chunk[start:]
 
 
-def _wait(judge: Judge, at: int, now_us: int) -> None:
+def _pass_time(judge: Judge, at: int, now_us: int) -> None:
     """Time passes up to then, and what is due on the way happens when it is due."""
     for _ in range(10_000):
         due = max(judge.next_due(), BEGIN_AT)
@@ -121,7 +123,8 @@ def _block(series: Series, run: Sequence[Reading]) -> Block:
     return Block(series.subject[0], [Column(series.subject[1], times, values, qualities)])
 
 
-def _count(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
+def _count_changes(judge: Judge, found: dict[str, Rehearsed], began: dict[str, int]) -> None:
+    """Count what the judge has found since; ``began``: alarm -> when it was raised, for those that are still in alarm."""
     for change in judge.changes:
         outcome = found[change.alarm.name]
         if change.after is State.UNACKNOWLEDGED:

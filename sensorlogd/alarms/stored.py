@@ -19,7 +19,8 @@ from sensorlogd.storage import meta
 
 
 class StoredAlarms:
-    """``judge`` has them as they are stored; ``save`` writes what has become of them. ``at``: the time watched, ``now_us``."""
+    """The alarms of a database without a daemon. ``judge`` has them as they are stored; ``save`` writes what has become of them.
+    ``at``: the time watched, ``now_us``."""
 
     def __init__(self, conn: sqlite3.Connection, now_us: int) -> None:
         """Raises sqlite3.Error."""

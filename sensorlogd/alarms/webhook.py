@@ -86,6 +86,7 @@ class _Clock:
             self.end()
 
     def http(self) -> urllib.request.HTTPHandler:
+        """A handler of urllib whose connections this clock closes."""
         watch = self.watch
 
         class Connection(http.client.HTTPConnection):
@@ -100,6 +101,7 @@ class _Clock:
         return Handler()
 
     def https(self) -> urllib.request.HTTPSHandler:
+        """The same for TLS."""
         watch = self.watch
 
         class Connection(http.client.HTTPSConnection):
@@ -116,6 +118,7 @@ class _Clock:
 
 @contextlib.contextmanager
 def _clock(seconds: float) -> Iterator[_Clock]:
+    """A clock that ends after so many seconds, for as long as the context lasts."""
     clock = _Clock()
     timer = threading.Timer(seconds, clock.end)
     timer.name, timer.daemon = "notify-time", True

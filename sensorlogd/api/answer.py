@@ -38,7 +38,8 @@ class Wanted:
 
 @dataclass(slots=True)
 class Answer:
-    """Iterate over it for rows, dictionaries by ``columns``. Each iteration asks the log anew, and reads a single snapshot.
+    """The answer to a question: an iterable of rows, dictionaries by ``columns``. Each iteration asks the log anew, and reads a
+    single snapshot.
 
     ``notes``: remarks on the answer, filled in while it is read: where buckets came from, what has expired.
     """
@@ -61,7 +62,7 @@ class Answer:
         at_once = READINGS_AT_ONCE if self.wanted.ask is None else BUCKETS_AT_ONCE
         limit = self.wanted.limit
         rows = self._connections.stream(self._rows, at_once if limit is None else min(at_once, limit))
-        return rows if limit is None else _first(rows, limit)
+        return rows if limit is None else _first_rows(rows, limit)
 
     def frame(self, layout: Layout = "wide") -> pandas.DataFrame:
         """A pandas frame with an index in the log's zone; see ``Log.frame``. Raises ModuleNotFoundError without pandas."""
@@ -86,9 +87,9 @@ class Answer:
         return self.frame(layout)
 
     def _rows(self, log: Log) -> Generator[Row, None, None]:
-        return self._readings(log) if self.wanted.ask is None else self._buckets(log, self.wanted.ask)
+        return self._reading_rows(log) if self.wanted.ask is None else self._bucket_rows(log, self.wanted.ask)
 
-    def _readings(self, log: Log) -> Generator[Row, None, None]:
+    def _reading_rows(self, log: Log) -> Generator[Row, None, None]:
         wanted = self.wanted
         readings: Iterator[Reading] = log.readings(wanted.series, wanted.since_us, wanted.until_us)
         changes = {} if wanted.unit is None else conversions(wanted.series, wanted.unit)
@@ -103,7 +104,7 @@ class Answer:
                 "quality": quality.describe(reading.quality),
             }
 
-    def _buckets(self, log: Log, ask: Ask) -> Generator[Row, None, None]:
+    def _bucket_rows(self, log: Log, ask: Ask) -> Generator[Row, None, None]:
         for series, answer in log.buckets(self.wanted.series, ask, self.wanted.unit):
             self.notes.append(f"{series.name}: steps of {answer.step} from {answer.source}, resolution {answer.resolution}")
             self.notes += [f"{series.name}: {note}" for note in answer.notes]
@@ -116,7 +117,8 @@ def number(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _first(rows: Generator[Row, None, None], limit: int) -> Iterator[Row]:
+def _first_rows(rows: Generator[Row, None, None], limit: int) -> Iterator[Row]:
+    """The first ``limit`` rows; what they come from is closed behind the last."""
     try:
         yield from islice(rows, limit)
     finally:

@@ -105,13 +105,15 @@ class Connections:
     @contextmanager
     def borrow(self) -> Iterator[Lease]:
         """A connection for the caller alone, given back at the end. Raises LogClosed, LogUnavailable."""
-        lease = self._take()
+        lease = self._take_lease()
         try:
             yield lease
         finally:
             self._give_back(lease)
 
-    def _take(self) -> Lease:
+    def _take_lease(self) -> Lease:
+        """An idle connection to the file that is there now, else a new one; idle ones to a former file are closed. Raises
+        LogClosed, LogUnavailable."""
         identity = identity_of(self.path)
         with self._lock:
             if self.closed:
@@ -122,9 +124,9 @@ class Connections:
             lease = self._idle.pop() if self._idle else None
         for connection in former:
             connection.close()
-        return lease or self._opened()
+        return lease or self._open_lease()
 
-    def _opened(self) -> Lease:
+    def _open_lease(self) -> Lease:
         lease = Lease(self.path)
         with self._lock:
             if not self.closed:
@@ -134,6 +136,7 @@ class Connections:
         raise LogClosed(self.path)
 
     def _give_back(self, lease: Lease) -> None:
+        """Keep the connection for the next question, or close it if enough are idle."""
         with self._lock:
             if not self.closed and not lease.closed and len(self._idle) < IDLE_MOST:
                 self._idle.append(lease)

@@ -15,11 +15,11 @@ def find(place: str | os.PathLike[str] | None) -> tuple[Path, Path | None]:
     """(the database, the configuration that names it or None). ``place`` None: the configuration that verbs would use. Raises
     LogUnavailable."""
     if place is None:
-        return _of_configuration(_usual())
+        return _of_configuration(_usual_configuration())
     text = os.fspath(place).removeprefix(light.SQLITE)
     if not text:
         raise LogUnavailable("an empty name; name the database file or the configuration")
-    path = _expanded(text)
+    path = _expand(text)
     if path.suffix.lower() in CONFIGURATIONS:
         return _of_configuration(path)
     if path.is_dir():
@@ -35,7 +35,8 @@ def zone_of(configuration: Path | None) -> str | None:
         return None
 
 
-def _usual() -> Path:
+def _usual_configuration() -> Path:
+    """The configuration that verbs would use. Raises LogUnavailable if there is none."""
     try:
         return light.find()
     except light.ConfigNotFound:
@@ -63,7 +64,7 @@ def _of_configuration(path: Path) -> tuple[Path, Path]:
         raise LogUnavailable(f"{path}: {str(error).rstrip('.').lower()}; write the folder in full instead of ~") from error
 
 
-def _expanded(text: str) -> Path:
+def _expand(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

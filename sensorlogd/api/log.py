@@ -61,6 +61,8 @@ class Log:
         self._zone = ZoneInfo(self.tz)
 
     def _usual_zone(self, configured: str | None) -> str:
+        """The zone of the configuration, else that of the days in the database; UTC if there is none or it is unknown.
+        Closes the log if the database cannot be asked."""
         try:
             return times.zone(configured or self._connections.ask(lambda log: log.meta().get("day_zone")) or "UTC")
         except ValueError:
@@ -87,7 +89,7 @@ class Log:
 
     def series(self, names: Names = (), *, retired: bool = False) -> list[Series]:
         """Series that match, by name; without names all that are configured. Raises UnknownSeries, with similar names."""
-        patterns = _several(names)
+        patterns = _as_patterns(names)
         return self._connections.ask(lambda log: log.series(patterns, retired=retired))
 
     def span(self, names: Names = ()) -> tuple[datetime, datetime] | None:
@@ -98,18 +100,18 @@ class Log:
 
     def latest(self, names: Names = ()) -> list[Latest]:
         """The newest reading of each series, by name, of those that have none, too. Raises UnknownSeries."""
-        patterns, now_us = _several(names), time.time_ns() // 1000
+        patterns, now_us = _as_patterns(names), time.time_ns() // 1000
 
         def question(log: StoredLog) -> list[tuple[Series, Reading | None]]:
             # A log without a configuration (an import) has no current series: then all of them are meant.
             wanted = log.series(patterns) or log.series(retired=True)
             return list(zip(wanted, log.latest(wanted, now_us), strict=True))
 
-        return [self._newest(series, reading, now_us) for series, reading in self._connections.ask(question)]
+        return [self._latest(series, reading, now_us) for series, reading in self._connections.ask(question)]
 
     def events(self, since: When | None = None, *, limit: int = 1000, sensor: str | None = None) -> list[Event]:
         """What happened to sensors (a name or a glob), clock, database and daemon: the newest ``limit``, oldest of them first."""
-        since_us = None if since is None else self._us(since)
+        since_us = None if since is None else self._to_us(since)
         return self._connections.ask(lambda log: log.events(since_us, limit, sensor))
 
     # ---- questions -------------------------------------------------------------------------------------------------
@@ -132,7 +134,7 @@ class Log:
         Readings; with ``every`` (``"15min"``, ``"1d"``, ``"1mo"``) or ``max_points`` buckets of ``agg``. Raises UnknownSeries,
         ValueError; what only the reading finds out is raised then.
         """
-        span = self._range(since, until)
+        span = self._range_us(since, until)
         wanted = self.series(names)
         ask = question.ask(span, every, max_points, agg, fill, self.tz, question.as_keyword)
         if limit is not None and limit < 1:
@@ -149,7 +151,7 @@ class Log:
         ``unit``: convert to it (needs the package pint). Raises UnknownSeries, ValueError.
         """
         wanted = self.series(names)
-        start, end = self._range(since, until)
+        start, end = self._range_us(since, until)
         changes = {} if unit is None else conversions(wanted, unit)
 
         def of_log(log: StoredLog) -> Generator[Reading, None, None]:
@@ -215,9 +217,9 @@ class Log:
         ``since`` or later, in whatever order it comes; what comes too late for that is told by ``late``. Raises UnknownSeries,
         ValueError; while it waits LogClosed, LogUnavailable.
         """
-        patterns = _several(names)
-        until_s = None if duration is None else time.monotonic() + _seconds(duration)
-        return Tail(self._connections, lambda log: log.series(patterns), self._us(since), until_s, stop)
+        patterns = _as_patterns(names)
+        until_s = None if duration is None else time.monotonic() + _duration_s(duration)
+        return Tail(self._connections, lambda log: log.series(patterns), self._to_us(since), until_s, stop)
 
     # ---- times -----------------------------------------------------------------------------------------------------
 
@@ -225,29 +227,29 @@ class Log:
         """Microseconds UTC as a datetime in the log's zone. Raises OverflowError outside the years 1 to 9999."""
         return (_EPOCH + timedelta(microseconds=us)).astimezone(self._zone)
 
-    def _newest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
+    def _latest(self, series: Series, reading: Reading | None, now_us: int) -> Latest:
         if reading is None:
             return Latest(series, None, None, None, None, "never")
         age_us = now_us - reading.ts_us
         state: State = "stale" if age_us > series.heartbeat_us else "ok"
         return Latest(series, self.time(reading.ts_us), reading.value, reading.quality, timedelta(microseconds=age_us), state)
 
-    def _us(self, when: When) -> int:
+    def _to_us(self, when: When) -> int:
         if isinstance(when, datetime):
             return times.of_datetime(when, self.tz)
         if isinstance(when, int):
             return when
         return times.parse_time(when, time.time_ns() // 1000, self.tz)
 
-    def _range(self, since: When, until: When) -> tuple[int, int]:
-        start, end = self._us(since), self._us(until)
+    def _range_us(self, since: When, until: When) -> tuple[int, int]:
+        start, end = self._to_us(since), self._to_us(until)
         question.check_range(since, until, start, end, question.as_keyword)
         return start, end
 
 
-def _several(names: Names) -> Sequence[str]:
+def _as_patterns(names: Names) -> Sequence[str]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _seconds(duration: str | timedelta) -> float:
+def _duration_s(duration: str | timedelta) -> float:
     return parse_duration(duration) / 1e6 if isinstance(duration, str) else duration.total_seconds()

@@ -38,7 +38,7 @@ class Tail(Iterator[Reading]):
         self._following = Following(connections.ask(resolve), since_us)
         self._until_s = until_s
         self._over = stop if stop is not None else threading.Event()
-        self._readings = self._run()
+        self._readings = self._follow()
         self._seen: tuple[Lease, int] | None = None  # the connection that was used last, and the version of the data then
         self._whole_is_due = 0.0
         self._whole: bool | None = None  # the look that is going on; None: none is
@@ -57,7 +57,9 @@ class Tail(Iterator[Reading]):
         """End the iteration; idempotent. A thread that waits for the next reading is woken. An event that was passed in is set."""
         self._over.set()
 
-    def _run(self) -> Iterator[Reading]:
+    def _follow(self) -> Iterator[Reading]:
+        """The readings, until the time is over or ``stop``. A file that is missing or locked for a moment is waited for; raises
+        LogClosed, LogUnavailable."""
         left = True  # there may be readings that were not seen yet
         away_since: float | None = None
         while True:
@@ -88,7 +90,7 @@ class Tail(Iterator[Reading]):
         one."""
         begun = time.monotonic()
         if self._whole is None:
-            self._connections.ask(lambda log: self._begin(log, whole))
+            self._connections.ask(lambda log: self._begin_look(log, whole))
         while (page := self._connections.ask(self._following.page)) is not None:
             for reading in page:
                 if self._over.is_set():
@@ -102,7 +104,8 @@ class Tail(Iterator[Reading]):
         elif whole:
             yield from self._look(whole)
 
-    def _begin(self, log: Log, whole: bool) -> None:
+    def _begin_look(self, log: Log, whole: bool) -> None:
+        """Begin a look at the log. A whole one also resolves the names again, so that new series are followed."""
         if whole:
             self._following.use(self._resolve(log))
         self._following.begin(log, time.time_ns() // 1000, whole=whole)

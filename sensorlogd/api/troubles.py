@@ -29,7 +29,7 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translated(path, error) from error
+        raise _log_error(path, error) from error
     except (LogError, ValueError, ImportError, MemoryError):
         raise
     except Exception as error:
@@ -40,7 +40,7 @@ def translated(path: Path) -> Iterator[None]:
         raise LogDamaged(opening.damaged(path, fault)) from error
 
 
-def _translated(path: Path, error: sqlite3.Error) -> LogUnavailable:
+def _log_error(path: Path, error: sqlite3.Error) -> LogUnavailable:
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
         return LogDamaged(opening.damaged(path, error))

@@ -121,7 +121,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
             click.echo("through the daemon", err=True)
             yield through(daemon)
         else:
-            with _offline(folder, path, make_folder=db is None) as actor:
+            with _acting_offline(folder, path, make_folder=db is None) as actor:
                 yield actor
 
 
@@ -158,11 +158,11 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
         seen = False
     if seen and held is None:
         return None
-    at = folder if held is None or held.control is None else held.control.parent
+    control_folder = folder if held is None or held.control is None else held.control.parent
     try:
-        answer = control_socket.ask_patiently(at, encode(Ping()), PING_WITHIN_S)
+        answer = control_socket.ask_patiently(control_folder, encode(Ping()), PING_WITHIN_S)
         if answer.get("ok"):
-            return at
+            return control_folder
         why = str(answer.get("error") or "it refuses")
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
@@ -178,10 +178,11 @@ def daemon_of(path: Path, folder: Path) -> Path | None:
 
 def through(folder: Path) -> Actor:
     """An Actor that sends its requests to the daemon which listens in ``folder``."""
-    return Actor(_online(folder))
+    return Actor(_act_through_daemon(folder))
 
 
-def _online(folder: Path) -> Act:
+def _act_through_daemon(folder: Path) -> Act:
+    """A function that asks the daemon. It raises Refused, also if the daemon does not answer any more."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import encode
 
@@ -201,7 +202,9 @@ def _online(folder: Path) -> Act:
 
 
 @contextmanager
-def _offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
+def _acting_offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[Actor]:
+    """Yields an Actor that holds the lock of the database and does the work itself. ``make_folder``: make the data directory if
+    it is not there. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.control.offline import Offline, OfflineError
     from sensorlogd.daemon.main.process.lock import LockHeld
     from sensorlogd.storage.database import DatabaseError

@@ -36,15 +36,15 @@ def port_of(talk: Talk, present: Sequence[PortInfo], used: Mapping[str, str]) ->
             )
         fail("no serial port is there: plug the device in (is the cable a data cable? see 'dmesg | tail')", exits.NO_DATA)
     if len(free) == 1:
-        talk.say(f"Found {_port(free[0])}")
+        talk.say(f"Found {_port_text(free[0])}")
         return free[0]
     if not talk.possible:
         missing(f"name the port, one of {', '.join(port.device for port in free)}")
     talk.say("There are several ports:")
-    return free[talk.choose("Which one", [_port(port) for port in free])]
+    return free[talk.choose("Which one", [_port_text(port) for port in free])]
 
 
-def _port(port: PortInfo) -> str:
+def _port_text(port: PortInfo) -> str:
     held = f", used by {port.held_by}" if port.held_by else ""
     return f"{port.device}{f': {port.description}' if port.description else ''}{held}"
 
@@ -77,26 +77,27 @@ def use_options(draft: Draft, names: Sequence[str], units: Sequence[str], withou
     """Apply --channel OLD=NEW, --unit CHANNEL=UNIT, --without CHANNEL to the draft. Exits for values that are wrong."""
     for text in names:
         old, _, new = text.partition("=")
-        channel = _channel(draft, "--channel", text, old)
+        channel = _find_channel(draft, "--channel", text, old)
         wrong = _wrong_name(draft, channel, new)
         if wrong is not None:
             fail(f"--channel {text}: {wrong}", exits.USAGE)
         channel.name = new
     for text in units:
         name, equals, unit = text.partition("=")
-        channel = _channel(draft, "--unit", text, name)
+        channel = _find_channel(draft, "--unit", text, name)
         if not equals:
             fail(f"--unit {text}: write --unit {channel.name}=UNIT, e.g. --unit {channel.name}=°C", exits.USAGE)
-        wrong = _use(draft, channel, channel.name, unit)
+        wrong = _set_name_and_unit(draft, channel, channel.name, unit)
         if wrong is not None:
             fail(f"--unit {text}: {wrong}", exits.USAGE)
     for text in without:
-        _channel(draft, "--without", text, text).name = ""
+        _find_channel(draft, "--without", text, text).name = ""
     if not any(channel.name for channel in draft.channels):
         fail("nothing would be left to log; leave a --without out", exits.USAGE)
 
 
-def _channel(draft: Draft, option: str, text: str, name: str) -> Channel:
+def _find_channel(draft: Draft, option: str, text: str, name: str) -> Channel:
+    """The channel of the draft by one of its names. Exits if there is none."""
     found = draft.channel(name)
     if found is None:
         fail(
@@ -107,6 +108,7 @@ def _channel(draft: Draft, option: str, text: str, name: str) -> Channel:
 
 
 def _wrong_name(draft: Draft, channel: Channel, name: str) -> str | None:
+    """Why the channel cannot have this name; None if it can."""
     if not NAME.fullmatch(name):
         return f"{name!r} is not a name; use letters, digits, '_' and '-', no blanks or dots, e.g. temperature"
     if any(other.name == name for other in draft.channels if other is not channel):
@@ -114,7 +116,7 @@ def _wrong_name(draft: Draft, channel: Channel, name: str) -> str | None:
     return None
 
 
-def _use(draft: Draft, channel: Channel, name: str, unit: str | None) -> str | None:
+def _set_name_and_unit(draft: Draft, channel: Channel, name: str, unit: str | None) -> str | None:
     """Give the channel a name and unit. Returns what is wrong with them, and leaves it unchanged then; else None."""
     before = (channel.name, channel.unit)
     channel.name, channel.unit = name, channel.unit if unit is None else unit
@@ -171,7 +173,7 @@ def _ask_channel(talk: Talk, draft: Draft, channel: Channel, value: float | None
             channel.name = ""
             return None
         name, _, unit = answer.partition(" ")
-        return _wrong_name(draft, channel, name) or _use(draft, channel, name, unit.strip() or None)
+        return _wrong_name(draft, channel, name) or _set_name_and_unit(draft, channel, name, unit.strip() or None)
 
     shown = value_text(value, channel.shown_unit())
     example = " (e.g. temperature °C)" if first and channel.is_generic() else ""

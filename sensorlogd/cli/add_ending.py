@@ -18,6 +18,8 @@ from sensorlogd.cli.talk import Stopped, Talk
 
 
 def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
+    """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
+    if it is refused."""
     from sensorlogd.cli import whereto
     from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
 
@@ -47,18 +49,18 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
         for problem in error.problems:
             click.echo(problem, err=True)
         fail("nothing was changed; the file was taken back", exits.BAD_CONFIG if error.broken else exits.FAILURE)
-    _warn(config, name)
+    _print_warnings(config, name)
     click.echo(f"{name} is added: {near(file)}" + (f" ({near(path)} now reads {file.parent.name})" if where.main else ""))
     if doubt:
         fail(doubt)
     if outcome is None:
-        _begin(talk, path, name, run=run)
+        _begin_logging(talk, path, name, run=run)
         return
     click.echo(f"The daemon has it: {outcome}")
-    _first_reading(talk, config, name, began)
+    _show_first_reading(talk, config, name, began)
 
 
-def _warn(config: Any, name: str) -> None:
+def _print_warnings(config: Any, name: str) -> None:
     """Print the warnings of ``check`` about this sensor."""
     from sensorlogd.config.validation.warnings import warnings
     from sensorlogd.daemon import world
@@ -69,7 +71,7 @@ def _warn(config: Any, name: str) -> None:
             click.echo(f"warning: {line}", err=True)
 
 
-def _begin(talk: Talk, path: Path, name: str, *, run: bool) -> None:
+def _begin_logging(talk: Talk, path: Path, name: str, *, run: bool) -> None:
     """Begin to log without a running daemon: run one if ``run``, else say how."""
     service = path.absolute().parts[:2] == ("/", "etc")
     start = "sudo systemctl enable --now sensorlogd" if service else f"sensorlogd run -c {path}"
@@ -87,7 +89,7 @@ def _begin(talk: Talk, path: Path, name: str, *, run: bool) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "sensorlogd", "run", "-c", str(path)])
 
 
-def _first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
+def _show_first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:
     """Wait for the first reading, since only then it is sure that all is well. Ctrl-C ends the waiting, not the logging."""
     from sensorlogd.cli.first_reading import first_reading
 

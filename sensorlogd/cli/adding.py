@@ -92,6 +92,8 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
 
 
 def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
+    """Find out what speaks at a port, settle names and units, write the file and begin to log. Exits for what cannot be done;
+    raises Stopped, DriverError, OSError."""
     from sensorlogd.cli import add_dialogue, whereto
     from sensorlogd.cli.add_ending import finish, near
     from sensorlogd.cli.configured import configuration, same_daemon
@@ -113,18 +115,18 @@ def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     add_dialogue.look_at_name(talk, wanted.name, problem)
     base = path.absolute().parent if config is None else config.base_dir
     sensors = {} if config is None else config.sensors
-    port, product = _port(talk, wanted, sensors)
-    candidate, with_speed = _recognised(talk, wanted, port, base)
+    port, product = _choose_port(talk, wanted, sensors)
+    candidate, with_speed = _recognise(talk, wanted, port, base)
     draft = Draft.of(candidate, port, base, with_speed=with_speed)
     add_dialogue.use_options(draft, wanted.channels, wanted.units, wanted.without)
     settled = {text.partition("=")[0] for text in wanted.channels}
     values = add_dialogue.watch(talk, draft, max(LIVE_S, wanted.seconds))
     if not values and not talk.yes:
-        _nothing_came(talk, port)
+        _agree_without_values(talk, port)
     name = wanted.name or add_dialogue.sensor_name(
         talk, suggested(draft, product, lambda proposed: problem(proposed) is None), problem
     )
-    if config is not None and _logged_before(config, name):
+    if config is not None and _has_readings(config, name):
         talk.say(f"The log has readings of an earlier {name}: the new ones go on in the same series")
     add_dialogue.channel_names(talk, draft, values, settled)
     today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
@@ -142,7 +144,7 @@ def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     finish(talk, path, file, name, text, force=wanted.force, run=wanted.run)
 
 
-def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
+def _choose_port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[str, str]:
     """(the port's name for the configuration, the product name that it tells)."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.config import ports as same
@@ -173,7 +175,7 @@ def _port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> tuple[s
     return port, product
 
 
-def _recognised(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
+def _recognise(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
     """(the candidate that speaks there, whether its baud rate is known). Exits if nothing is recognised."""
     from sensorlogd.cli import add_dialogue
     from sensorlogd.cli.hearing import hear
@@ -203,14 +205,15 @@ def _recognised(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[
     return add_dialogue.candidate_of(talk, found.ranked[:4], wanted.take), found.has_speed
 
 
-def _nothing_came(talk: Talk, port: str) -> None:
+def _agree_without_values(talk: Talk, port: str) -> None:
     if not talk.possible:
         fail(f"{port}: no value came so far; --yes adds it all the same", exits.NO_DATA)
     if not talk.agreed("Go on all the same?", default=False):
         raise Stopped
 
 
-def _logged_before(config: Any, name: str) -> bool:
+def _has_readings(config: Any, name: str) -> bool:
+    """Whether the log has readings of a sensor of this name; not if it cannot be read."""
     import sqlite3
 
     from sensorlogd.storage.query.log import Log, LogUnavailable

@@ -98,7 +98,7 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
     rows, changes = _answer_from_log(config_file, db, question)
     chosen = [row for row in rows if name in (row.name, f"{row.name}/{row.subject}")]
     if not chosen:
-        _unknown(name, rows)
+        _fail_unknown(name, rows)
     for row in chosen:
         for key, value in alarm_rows.alarm_row(row, when).items():
             if value not in (None, ""):
@@ -112,7 +112,7 @@ def show(name: str, config_file: Path | None, db: str | None, tz: str | None) ->
     )
 
 
-def _unknown(name: str, rows: list[stored.AlarmRow]) -> None:
+def _fail_unknown(name: str, rows: list[stored.AlarmRow]) -> None:
     from sensorlogd.config.validation.names import closest
 
     known = sorted({row.name for row in rows})
@@ -131,7 +131,7 @@ def ack(names: tuple[str, ...], everything: bool, note: str, config_file: Path |
         raise click.UsageError("name the alarms, or say --all")
     from sensorlogd.daemon.control.alarm_requests import AlarmAck
 
-    done = _act(config_file, db, AlarmAck(names, note)).acknowledged
+    done = _act_on_alarms(config_file, db, AlarmAck(names, note)).acknowledged
     click.echo(f"acknowledged: {', '.join(done)}" if done else "none of them waits to be acknowledged", err=True)
     if not done:
         sys.exit(exits.NO_DATA)
@@ -156,7 +156,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
         raise click.BadParameter("must be more than 0s", param_hint="--for")
     from sensorlogd.daemon.control.alarm_requests import AlarmMute
 
-    done = _act(config_file, db, AlarmMute(names, for_us, note))
+    done = _act_on_alarms(config_file, db, AlarmMute(names, for_us, note))
     what = f"muted for {format_duration(for_us)}" if for_us else "no longer muted"
     if now := [name for name in done.muted if name not in done.later]:
         click.echo(f"{what}: {', '.join(now)}", err=True)
@@ -169,8 +169,8 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
 @config_option
 def test(target: str, config_file: Path | None) -> None:
     """Send a message to TARGET (a name under notify:) now, and say whether it was taken."""
-    config = _config(config_file)
-    daemon = _daemon(config.database_path(), config.data_dir())
+    config = _load_config(config_file)
+    daemon = _find_daemon(config.database_path(), config.data_dir())
     if daemon is not None:
         from sensorlogd.daemon.control.alarm_requests import AlarmTest
 
@@ -204,7 +204,7 @@ def history(
 ) -> None:
     """What was raised, returned, acknowledged, muted, and when."""
     zone = zone_of(tz)
-    since_us = _time(since, zone)
+    since_us = _parse_since(since, zone)
     changes = _answer_from_log(config_file, db, lambda log: stored.changes(log.conn, since_us, limit, name))
     output.write(
         (alarm_rows.change_row(change, lambda us: times.format_time(us, zone)) for change in changes),
@@ -229,13 +229,13 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
     from sensorlogd.alarms.plan import plan
     from sensorlogd.alarms.rehearsal import rehearse
 
-    zone, config = zone_of(tz), _config(config_file)
+    zone, config = zone_of(tz), _load_config(config_file)
     wanted = plan(config)
     if name is not None:
         if name not in config.alarms:
             fail(f"no alarm {name!r}; known: {', '.join(config.alarms) or 'none'}", exits.USAGE)
         wanted = replace(wanted, definitions=tuple(definition for definition in wanted.definitions if definition.name == name))
-    since_us, until_us = _time(since, zone) or 0, now_us()
+    since_us, until_us = _parse_since(since, zone) or 0, now_us()
 
     def question(log: Log) -> list[dict[str, Any]]:
         return [
@@ -260,14 +260,15 @@ def try_(name: str | None, since: str, form: str | None, config_file: Path | Non
 # ---- what they share ---------------------------------------------------------------------------------------------------
 
 
-def _time(text: str | None, zone: str) -> int | None:
+def _parse_since(text: str | None, zone: str) -> int | None:
     try:
         return None if text is None else times.parse_time(text, now_us(), zone)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--since") from None
 
 
-def _config(config_file: Path | None) -> Config:
+def _load_config(config_file: Path | None) -> Config:
+    """The configuration. Exits, with its mistakes printed, if it is not valid."""
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for
 
@@ -279,14 +280,14 @@ def _config(config_file: Path | None) -> Config:
         sys.exit(exits.BAD_CONFIG)
 
 
-def _daemon(path: Path, folder: Path) -> Path | None:
+def _find_daemon(path: Path, folder: Path) -> Path | None:
     try:
         return acting.daemon_of(path, folder)
     except acting.Refused as error:
         fail(str(error))
 
 
-def _act(config_file: Path | None, db: str | None, request: Request[A]) -> A:
+def _act_on_alarms(config_file: Path | None, db: str | None, request: Request[A]) -> A:
     with acting.acting(config_file, db) as actor, _refusals_fail():
         return actor.act(request)
 

@@ -68,13 +68,15 @@ class Change:
         while self._back:
             kind, path, before = self._back.pop()
             try:
-                self._put_back(kind, path, before)
+                self._undo_step(kind, path, before)
             except OSError as error:
                 raise NotPutBack(
                     f"it was refused, and cannot be put back: {plain.os_error(error, path)}; see to it by hand"
                 ) from error
 
-    def _put_back(self, kind: str, path: Path, before: Any) -> None:
+    def _undo_step(self, kind: str, path: Path, before: Any) -> None:
+        """Undo one step: remove the folder, move the file back, or write what it held before (None: it was not there). Raises
+        OSError."""
         if kind == "folder":
             with contextlib.suppress(OSError):  # somebody has put another file into it meanwhile
                 path.rmdir()

@@ -43,7 +43,7 @@ def clock(config_file: Path | None, db: str | None, believe: bool, form: str | N
     if form == "json":
         click.echo(json.dumps(state, ensure_ascii=False, indent=1))
     else:
-        _show(state)
+        _print_clock(state)
     if not state["running"] or (state["clock"] or {}).get("state") != "believed":
         sys.exit(exits.FAILURE)
 
@@ -79,7 +79,7 @@ def _of_the_database(path: Path) -> dict[str, Any]:
     return {"running": False, "clock": stored_clock, "wall_us": now_us(), "safe_us": None if believed is None else int(believed)}
 
 
-def _show(state: dict[str, Any]) -> None:
+def _print_clock(state: dict[str, Any]) -> None:
     zone = usual_zone()
     running, clock, safe = state["running"], state["clock"], state["safe_us"]
     click.echo("daemon    " + ("running" if running else "not running; what it wrote last is shown"))

@@ -53,7 +53,7 @@ def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
     from sensorlogd.storage.query.log import Log
 
     given = ctx.params.get("db")
-    path = Path(str(given).removeprefix("sqlite:///")) if given else light.database_path(_config(ctx))
+    path = Path(str(given).removeprefix("sqlite:///")) if given else light.database_path(_config_path(ctx))
     with Log.open(path) as log:
         return [(series.name, series.unit) for series in log.series()]
 
@@ -61,7 +61,7 @@ def _series(ctx: click.Context) -> Iterable[tuple[str, str]]:
 def _sensors(ctx: click.Context) -> Iterable[tuple[str, str]]:
     from sensorlogd.config import light
 
-    return [(name, "") for name in light.sensor_names(_config(ctx))]
+    return [(name, "") for name in light.sensor_names(_config_path(ctx))]
 
 
 def _ports(_: click.Context) -> Iterable[tuple[str, str]]:
@@ -91,7 +91,7 @@ def _aggregates(_: click.Context) -> Iterable[tuple[str, str]]:
     return [(name, "") for name in aggregates.NAMES]
 
 
-def _config(ctx: click.Context) -> Path:
+def _config_path(ctx: click.Context) -> Path:
     from sensorlogd.config import light
 
     given: Any = ctx.params.get("config_file") or ctx.params.get("file")

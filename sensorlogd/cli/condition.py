@@ -42,7 +42,7 @@ def judge(
     reported, answered = ({}, None) if held is None or is_verb(held, written) else _ask(held, patience_s)
     facts = written | reported.get("daemon", {})
     if answered:
-        sensors = [_overlaid(sensor, reported.get("sensors", []), now) for sensor in sensors]
+        sensors = [_with_report(sensor, reported.get("sensors", []), now) for sensor in sensors]
     state, explanation = daemon_state(facts, now, database, held=held, answered=answered)
     return Condition(state, explanation, bool(answered), facts, sensors)
 
@@ -64,7 +64,8 @@ def _ask(held: Holder, patience_s: float) -> tuple[dict[str, Any], bool | None]:
     return (reply, True) if good else ({}, False)
 
 
-def _overlaid(stored: SensorState, reported: list[Mapping[str, Any]], now: int) -> SensorState:
+def _with_report(stored: SensorState, reported: list[Mapping[str, Any]], now: int) -> SensorState:
+    """The stored state of a sensor with what the daemon reports of it now."""
     for sensor in reported:
         if sensor.get("sensor") == stored.sensor:
             return replace(
@@ -87,7 +88,7 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         remarks_made.append(
             ("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged")
         )
-    for piece in _list(facts.get("work")):
+    for piece in _as_list(facts.get("work")):
         if isinstance(piece, Mapping):
             total = f" of {int(piece['total']):,}" if piece.get("total") else ""
             outcome = f"; {piece['outcome']}" if piece.get("outcome") else ""
@@ -114,14 +115,14 @@ def _alarms(reported: Any) -> list[tuple[str, str]]:
     if counts:
         some = [
             f"{alarm['alarm']} of {alarm['subject'] or 'the daemon'} ({alarm['severity']})"
-            for alarm in _list(reported.get("shown"))[:3]
+            for alarm in _as_list(reported.get("shown"))[:3]
         ]
         more = ", ..." if sum(counts.values()) > len(some) else ""
         count = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
         remarks_made.append(("alarms", f"{count}: {', '.join(some)}{more}"))
     return remarks_made + [
         ("notify", f"{target['target']} does not take messages: {target['error']}; {target['waiting']} wait")
-        for target in _list(reported.get("targets"))
+        for target in _as_list(reported.get("targets"))
         if target.get("error")
     ]
 
@@ -134,5 +135,5 @@ def clock(facts: Mapping[str, Any]) -> str:
     return "" if facts.get("clock_synchronised", True) else "not synchronised: readings are marked clock_unsynced"
 
 
-def _list(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []

@@ -139,8 +139,10 @@ def init(file: Path) -> None:
     except OSError as error:
         fail(f"{file}: {error.strerror}")
     click.echo(f"wrote {file}; look at it, then: sensorlogd check {file} && sensorlogd run -c {file}")
-    click.echo("something of your own is plugged in? find out what it is, name it, log it: sensorlogd add" + _named(file))
+    click.echo(
+        "something of your own is plugged in? find out what it is, name it, log it: sensorlogd add" + _config_option_of(file)
+    )
 
 
-def _named(file: Path) -> str:
+def _config_option_of(file: Path) -> str:
     return "" if file == Path("sensorlogd.yaml") else f" -c {file}"

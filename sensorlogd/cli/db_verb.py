@@ -62,7 +62,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     zone = zone_of(tz)
     facts = inspection.facts(log.conn, log.path)
     rows = inspection.counted(log.conn) if count else {}
-    cuts = [(_tier(tier), oldest, newest) for tier, oldest, newest in inspection.cuts(log.conn)]
+    cuts = [(_tier_name(tier), oldest, newest) for tier, oldest, newest in inspection.cuts(log.conn)]
     if form == "json":
         click.echo(json.dumps(facts | {"rows": rows, "expired_before_us": {tier: newest for tier, _, newest in cuts}}, indent=1))
         return
@@ -73,7 +73,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
     lines = [
         ("file", f"{log.path}, schema {facts['schema']}"),
         ("size", f"{_mb(facts['file_bytes'])}, of it {_mb(facts['free_bytes'])} free; WAL {_mb(facts['wal_bytes'])}"),
-        ("disk", f"{_mb(_disk_free(log.path))} free"),
+        ("disk", f"{_mb(_free_bytes(log.path))} free"),
         ("series", f"{facts['series']:,} of {facts['sensors']:,} sensors; {facts['events']:,} events, {facts['mends']:,} mends"),
         ("readings", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
         *((name, f"{n:,}") for name, n in rows.items()),
@@ -90,7 +90,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
         click.echo(f"{name:{width}}  {text}")
 
 
-def _tier(tier: int) -> str:
+def _tier_name(tier: int) -> str:
     return "readings" if tier == 0 else resolutions.NAMES.get(tier, f"{tier}s")
 
 
@@ -98,7 +98,7 @@ def _mb(count: int) -> str:
     return f"{count / 1e6:,.1f} MB"
 
 
-def _disk_free(path: Path) -> int:
+def _free_bytes(path: Path) -> int:
     stat = os.statvfs(path.absolute().parent)
     return stat.f_bavail * stat.f_frsize
 
@@ -142,11 +142,12 @@ def compact(config_file: Path | None, db: str | None) -> None:
         if daemon_of(path, folder) is None:
             _rewrite(path)
         else:
-            _in_slices(config_file, db)
+            _compact_in_slices(config_file, db)
     click.echo(f"{path}: {_mb(before)} before, {_mb(path.stat().st_size)} now")
 
 
-def _in_slices(config_file: Path | None, db: str | None) -> None:
+def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
+    """Have the daemon give free pages back, slice by slice."""
     from sensorlogd.daemon.control.answers import Freed
     from sensorlogd.daemon.control.requests import Compact
 
@@ -173,8 +174,8 @@ def _rewrite(path: Path) -> None:
         make_ready(path)
         with DatabaseLock(path, None):
             ensure_schema(path)
-            began = _written()
-            with Progress("writing anew", compacting.bytes_to_write(path), BYTES, measure=lambda: _written() - began):
+            began = _bytes_written()
+            with Progress("writing anew", compacting.bytes_to_write(path), BYTES, measure=lambda: _bytes_written() - began):
                 compacting.vacuum(path)
     except OSError as error:
         raise Refused(plain.os_error(error)) from None
@@ -182,7 +183,8 @@ def _rewrite(path: Path) -> None:
         raise Refused(str(error)) from None
 
 
-def _written() -> int:
+def _bytes_written() -> int:
+    """How much this process has written; 0 where that cannot be told."""
     with suppress(OSError):
         return written_bytes()
     return 0
@@ -201,7 +203,7 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
         since_us = None if since is None else times.parse_time(since, now_us(), zone)
     except ValueError as error:
         fail(str(error), exits.USAGE)
-    wanted = _wanted(config_file, db, names or ("*.*",))
+    wanted = _find_series(config_file, db, names or ("*.*",))
     from sensorlogd.daemon.control.requests import Rebuild
 
     with acting(config_file, db) as actor:
@@ -213,7 +215,7 @@ def rebuild_rollups(names: tuple[str, ...], since: str | None, config_file: Path
             click.echo(f"the daemon makes the roll-ups of {len(wanted)} series anew; 'sensorlogd db info' shows how far it is")
 
 
-def _wanted(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Series]:
+def _find_series(config_file: Path | None, db: str | None, names: tuple[str, ...]) -> list[Series]:
     path = database(config_file, db)
     with troubles_fail(path), readable(path) as log:
         return series_of(log, names)
@@ -252,10 +254,10 @@ def backup(log: Log, file: Path, force: bool) -> None:
     if not ordinary:
         _into_a_pipe(log, target)
         return
-    click.echo(_said(_copied(log, target), target))
+    click.echo(_describe_backup(_copy(log, target), target))
 
 
-def _copied(log: Log, target: Path) -> Backup:
+def _copy(log: Log, target: Path) -> Backup:
     """Make the copy, with a progress bar. Any error is one line and exit 1."""
     from sensorlogd.storage.maintenance.backup import BackupError, copy
 
@@ -268,7 +270,7 @@ def _copied(log: Log, target: Path) -> Backup:
         fail(f"no backup was made: {plain.os_error(error, target)}")
 
 
-def _said(made: Backup, target: object) -> str:
+def _describe_backup(made: Backup, target: object) -> str:
     newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us, usual_zone())}"
     return f"{target}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified"
 
@@ -281,7 +283,7 @@ def _into_a_pipe(log: Log, target: Path | None) -> None:
     if target is None and sys.stdout.isatty():
         fail("a database is nothing for a terminal; send it into a file or a pipe", exits.USAGE)
     with tempfile.TemporaryDirectory(prefix="sensorlogd-") as folder:
-        made = _copied(log, Path(folder) / log.path.name)
+        made = _copy(log, Path(folder) / log.path.name)
         with made.path.open("rb") as copied:
             if target is None:
                 shutil.copyfileobj(copied, sys.stdout.buffer)
@@ -292,7 +294,7 @@ def _into_a_pipe(log: Log, target: Path | None) -> None:
                         shutil.copyfileobj(copied, file)
                 except OSError as error:
                     fail(f"no backup was made: {plain.os_error(error, target)}")
-    click.echo(_said(made, target or "standard output"), err=True)
+    click.echo(_describe_backup(made, target or "standard output"), err=True)
 
 
 db.add_command(incidents)

@@ -98,7 +98,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
         config = load(path, options_for)
         if not config.database_path().exists() and days:
             began = time.monotonic()
-            made = _history(path, days)
+            made = _store_history(path, days)
             click.echo(
                 f"{made:,} readings of {days} days were made in {time.monotonic() - began:.1f} s: {config.database_path()}"
             )
@@ -133,7 +133,7 @@ def _port() -> int:
     return PORT
 
 
-def _history(path: Path, days: int) -> int:
+def _store_history(path: Path, days: int) -> int:
     """Store readings of the simulated sensors for the past, one a minute, as an import does. Returns how many."""
     from sensorlogd.config.loader import load
     from sensorlogd.daemon.control.offline import Offline
@@ -158,9 +158,9 @@ def _history(path: Path, days: int) -> int:
                 continue
             for channel, options in sensor.channels.items():
                 source = options.signal.source(f"{name}.{channel}", EVERY_US, begin_us)
-                for at in range(0, count, AT_ONCE):
-                    n = min(AT_ONCE, count - at)
-                    times = range(begin_us + at * EVERY_US, begin_us + (at + n) * EVERY_US, EVERY_US)
+                for first in range(0, count, AT_ONCE):
+                    n = min(AT_ONCE, count - first)
+                    times = range(begin_us + first * EVERY_US, begin_us + (first + n) * EVERY_US, EVERY_US)
                     values, identity = source.values(n), ids[name, channel]
 
                     def store(

@@ -85,14 +85,15 @@ class Draft:
     def text(self, name: str, head: str = "") -> str:
         """The YAML file that configures the sensor as ``name``, below the comment ``head``."""
         lines = [*(f"# {line}" for line in head.splitlines()), "sensors:", f"  {_flow(name)}:"]
-        for key, value in self._named().items():
+        for key, value in self._keys_as_named().items():
             if key == "channels" and value:
                 lines += ["    channels:", *(f"      {_flow(channel)}: {_flow(options)}" for channel, options in value.items())]
             else:
                 lines.append(f"    {key}: {_flow(value)}")
         return "\n".join(lines) + "\n"
 
-    def _named(self) -> dict[str, Any]:
+    def _keys_as_named(self) -> dict[str, Any]:
+        """The keys of the sensor with the names and units that were chosen; channels without a name are left out."""
         keys = copy.deepcopy(self.keys)
         if not self.channels:
             return keys
@@ -104,7 +105,7 @@ class Draft:
         if isinstance(form, dict) and isinstance(form.get("fields"), list) and not own:
             renamed = {channel.source: channel.name or None for channel in self.channels}
             form["fields"] = [renamed.get(source, source) for source in form["fields"]]
-            return {**keys, "channels": {channel.name: _unit(channel) for channel in self.channels if channel.name}}
+            return {**keys, "channels": {channel.name: _unit_key(channel) for channel in self.channels if channel.name}}
         channels = {channel.name: self._entry(channel, own.get(channel.source)) for channel in self.channels if channel.name}
         return {**keys, "channels": channels}
 
@@ -112,7 +113,7 @@ class Draft:
         entry = dict(known or {})
         if channel.name != channel.source and self.keys.get("driver") != "modbus":
             entry.setdefault("source", channel.source)
-        return entry | _unit(channel)
+        return entry | _unit_key(channel)
 
     def _over_profile(self, name: str) -> dict[str, Any]:
         """The channels that differ from the profile. A renamed channel takes along the keys that the profile has for it."""
@@ -123,7 +124,7 @@ class Draft:
         found: dict[str, Any] = {}
         for channel in self.channels:
             if channel.name == channel.source:
-                found |= {channel.name: _unit(channel)} if channel.unit is not None else {}
+                found |= {channel.name: _unit_key(channel)} if channel.unit is not None else {}
                 continue
             found[channel.source] = None
             if channel.name:
@@ -131,7 +132,7 @@ class Draft:
         return found
 
 
-def _unit(channel: Channel) -> dict[str, Any]:
+def _unit_key(channel: Channel) -> dict[str, Any]:
     return {} if channel.unit is None else {"unit": channel.unit}
 
 

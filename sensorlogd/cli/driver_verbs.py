@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from sensorlogd.cli.reading import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
+
+if TYPE_CHECKING:
+    from sensorlogd.batch import Block
 
 
 @click.command(
@@ -84,25 +87,43 @@ def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int
     if sensor is not None and config.sensors[sensor].driver == "computed":
         fail(f"{sensor} is computed from others, so there is nothing to read; try those", exits.USAGE)
     names = [sensor] if sensor is not None else [name for name, options in config.sensors.items() if options.driver != "computed"]
-    heard = [_try_one(name, config, seconds, limit) for name in names]
+    heard = [_try_sensor(name, config, seconds, limit) for name in names]
     if not all(heard):
         sys.exit(exits.NO_DATA)
 
 
 class _Attempt:
-    """What was seen while trying a sensor."""
+    """What was seen while trying a sensor. ``shown``: how many readings were printed. ``is_showing``: an error that comes now is
+    one of the output, not of the driver."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, units: dict[str, str], limit: int) -> None:
+        self.name, self.units, self.limit = name, units, limit
         self.counts: dict[str, int] = {}
         self.examples: dict[str, str] = {}
+        self.shown = 0
+        self.is_showing = False
 
     def count(self, name: str, n: int, example: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + n
         if example:
             self.examples[name] = example
 
+    def show(self, block: Block | None) -> None:
+        """Print the readings of a block, as far as ``limit`` allows."""
+        if block is not None:
+            self.is_showing = True
+            self.shown += _print_readings(self.name, block, self.units, self.limit - self.shown)
+            self.is_showing = False
 
-def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
+    def report(self) -> None:
+        """Print what was counted, with an example of each."""
+        for counter, n in sorted(self.counts.items()):
+            example = f", e.g. {self.examples[counter]}" if counter in self.examples else ""
+            click.echo(f"{self.name}: {counter}: {n}{example}", err=True)
+
+
+def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
+    """Read a sensor as the daemon does, and print the first readings. Returns whether there were any; if not, says why."""
     from sensorlogd.batch import Batch
     from sensorlogd.daemon.sensing.time_judge import TimeJudge
     from sensorlogd.daemon.sensing.treatment import Treatment
@@ -110,32 +131,24 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     from sensorlogd.drivers.registry import driver_class
 
     options = config.sensors[name]
-    attempt = _Attempt()
+    units = {channel: entry.unit for channel, entry in options.channel_options().items()}
+    attempt = _Attempt(name, units, limit)
     read_end, write_end = os.pipe()
     stop = threading.Event()
     context = DriverContext(name, read_end, stop.wait, lambda: time.time_ns() // 1000, attempt.count, lambda kind, detail: None)
     treatment = Treatment(name, options.channel_options(), options.heartbeat_us(), attempt.count)
     judge = TimeJudge(options.time_limits(), attempt.count, lambda kind, detail: None)
     driver = driver_class(options.driver, config.base_dir)(options, context)
-    units = {channel: entry.unit for channel, entry in options.channel_options().items()}
     deadline = time.monotonic() + seconds
-    shown, showing = 0, False
     problem = ""
     try:
         driver.open()
-        while shown < limit and time.monotonic() < deadline:
+        while attempt.shown < limit and time.monotonic() < deadline:
             got = driver.read(min(max(deadline - time.monotonic(), 0), 1.0))
             batch = got if isinstance(got, Batch) else Batch.of(got, context.now_us())
             for part in judge.judge(batch, context.now_us(), clock_set=True) if batch.times_us else []:
-                block = treatment.process(part)
-                if block is not None:
-                    showing = True
-                    shown += _show(name, block, units, limit - shown)
-                    showing = False
-        if (block := treatment.flush()) is not None and shown < limit:
-            showing = True
-            shown += _show(name, block, units, limit - shown)
-            showing = False
+                attempt.show(treatment.process(part))
+        attempt.show(treatment.flush())
     except EndOfData:
         problem = "the source has ended"
     except DriverError as error:
@@ -145,19 +158,17 @@ def _try_one(name: str, config: Any, seconds: float, limit: int) -> bool:
     except KeyboardInterrupt:
         problem = "interrupted"
     except Exception as error:  # a driver may raise anything; that is the answer here
-        if showing:
+        if attempt.is_showing:
             raise
         problem = plain.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     finally:
         driver.close()
         os.close(read_end)
         os.close(write_end)
-    for counter, n in sorted(attempt.counts.items()):
-        example = f", e.g. {attempt.examples[counter]}" if counter in attempt.examples else ""
-        click.echo(f"{name}: {counter}: {n}{example}", err=True)
-    if not shown:
+    attempt.report()
+    if not attempt.shown:
         click.echo(f"{name}: no reading in {seconds:g} s: {problem or _likely_cause(driver, options, attempt)}", err=True)
-    return bool(shown)
+    return bool(attempt.shown)
 
 
 def _daemon_runs(config: Any) -> bool:
@@ -171,7 +182,7 @@ def _daemon_runs(config: Any) -> bool:
         return False
 
 
-def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
+def _print_readings(name: str, block: Any, units: dict[str, str], room: int) -> int:
     """Print the samples of a block. Returns how many."""
     lines: dict[int, list[str]] = {}
     for column in block.columns:
@@ -187,6 +198,7 @@ def _show(name: str, block: Any, units: dict[str, str], room: int) -> int:
 
 
 def _likely_cause(driver: Any, options: Any, attempt: _Attempt) -> str:
+    """Why there was no reading, as far as it can be told from what arrived."""
     if attempt.counts.get("wrong_terminator"):
         return "bytes arrive, but their lines end otherwise; see the example above for terminator:"
     if attempt.counts.get("bad_lines") or attempt.counts.get("first_partial"):

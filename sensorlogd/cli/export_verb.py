@@ -76,7 +76,7 @@ def export(
     form = _form(form, target, excel=excel, decimal=decimal)
     wanted = series_of(log, series)
     try:
-        span = _range(log, wanted, since, until, now, zone)
+        span = _range_us(log, wanted, since, until, now, zone)
         if span is None:
             fail("no data in this range", exits.NO_DATA)
         if agg is not None and every is None:
@@ -92,17 +92,17 @@ def export(
         rows = _wide_readings(log, wanted, span, columns) if ask is None else _wide_buckets(log, wanted, ask, columns)
     elif ask is None:
         columns = tuple(READING_COLUMNS)
-        rows = ((reading.ts_us, _row(reading)) for reading in log.readings(wanted, *span))
+        rows = ((reading.ts_us, _reading_row(reading)) for reading in log.readings(wanted, *span))
     else:
         columns = ("time", "sensor", "channel", *names, *(name for name in ("count", "coverage") if name not in names))
-        rows = _buckets(log, wanted, ask)
+        rows = _bucket_rows(log, wanted, ask)
     # Long files of readings are for programs: one offset throughout. Buckets, wide tables and spreadsheets have local times.
     for_programs = tz is None and not wide and ask is None and form in ("csv", "ndjson", "parquet")
     stamps = Stamps("UTC" if for_programs else zone, _has_fractions(log, wanted, span, ask))
-    write = _writer(form, decimal or place.decimal_of(os.environ))
+    write = _writer_for(form, decimal or place.decimal_of(os.environ))
     try:
-        with _opened(target, form) as file:
-            written = write(_shown(rows, span, target), columns, stamps, file)
+        with _open_target(target, form) as file:
+            written = write(_with_progress(rows, span, target), columns, stamps, file)
             if not written:
                 fail("no data in this range", exits.NO_DATA)
     except OSError as error:
@@ -123,14 +123,14 @@ def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | 
     if decimal is not None and not excel:
         fail("--decimal needs --excel: CSV for programs has a point", exits.USAGE)
     for name, library, extra in (("xlsx", "openpyxl", "excel"), ("parquet", "pyarrow", "parquet")):
-        if chosen == name and not _is_there(library):
+        if chosen == name and not _is_installed(library):
             fail(f"{name} needs {library}, which is not installed: it comes with sensorlogd's extra '{extra}'", exits.USAGE)
     if chosen in _BINARY and target is None and sys.stdout.isatty():
         fail(f"{chosen} is nothing for a terminal; name a file with -o", exits.USAGE)
     return "excel" if excel else chosen
 
 
-def _is_there(library: str) -> bool:
+def _is_installed(library: str) -> bool:
     from importlib.util import find_spec
 
     return find_spec(library) is not None
@@ -143,7 +143,7 @@ def _has_fractions(log: Log, wanted: Sequence[Series], span: tuple[int, int], as
     return any(ts % 1_000_000 for series in wanted for rows in log.columns(series, *span) for ts, *_ in rows)
 
 
-def _range(
+def _range_us(
     log: Log, wanted: Sequence[Series], since: str | None, until: str | None, now: int, zone: str
 ) -> tuple[int, int] | None:
     """[since, until) in µs; by default all that there is of the series. Raises ValueError."""
@@ -157,7 +157,7 @@ def _range(
     return (start, end) if start < end else None
 
 
-def _row(reading: Reading) -> dict[str, Any]:
+def _reading_row(reading: Reading) -> dict[str, Any]:
     return {
         "sensor": reading.series.sensor,
         "channel": reading.series.channel,
@@ -167,13 +167,15 @@ def _row(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _buckets(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
+def _bucket_rows(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
     for series, answer in log.buckets(wanted, ask):
         for row in answer.rows:
             yield row.start_us, bucket_row(series, row, ask.aggregates)
 
 
 def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
+    """Wide rows of readings, one for each time; those that are lost (LOST) leave their cell empty, and a row of none is left
+    out."""
     name = {series.id: column for series, column in zip(wanted, columns[1:], strict=True)}
     for ts, found in groupby(log.readings(wanted, *span), key=lambda reading: reading.ts_us):
         row: dict[str, Any] = {}
@@ -200,7 +202,7 @@ def _wide_buckets(log: Log, wanted: Sequence[Series], ask: Ask, columns: Sequenc
             yield start, table[start]
 
 
-def _shown(rows: Rows, span: tuple[int, int], target: Path | None) -> Rows:
+def _with_progress(rows: Rows, span: tuple[int, int], target: Path | None) -> Rows:
     """The rows, with a progress bar while they go into a file."""
     if target is None:
         yield from rows
@@ -214,7 +216,7 @@ def _shown(rows: Rows, span: tuple[int, int], target: Path | None) -> Rows:
 
 
 @contextlib.contextmanager
-def _opened(target: Path | None, form: str) -> Iterator[Any]:
+def _open_target(target: Path | None, form: str) -> Iterator[Any]:
     """Opens standard output or the target, compressed for ``.gz``; yields a TextIO, or a BinaryIO for binary formats.
 
     Text is UTF-8, whatever the terminal's encoding: ``import`` reads that.
@@ -255,7 +257,8 @@ class _Kept(io.RawIOBase):
 _BINARY = ("xlsx", "parquet")
 
 
-def _writer(form: str, decimal: str) -> Callable[[Rows, Sequence[str], Stamps, Any], int]:
+def _writer_for(form: str, decimal: str) -> Callable[[Rows, Sequence[str], Stamps, Any], int]:
+    """The function that writes rows in this form."""
     if form == "xlsx":
         from sensorlogd.exchange.written.workbook import write_xlsx
 

@@ -17,13 +17,14 @@ def first_reading(config: Config, sensor: str, since_us: int, seconds: float) ->
     """The first values in a line, once they are stored; None if there are none after ``seconds``."""
     end = time.monotonic() + seconds
     while True:
-        found = _stored(config, sensor, since_us)
+        found = _newest_since(config, sensor, since_us)
         if found is not None or time.monotonic() > end:
             return found
         time.sleep(EVERY_S)
 
 
-def _stored(config: Config, sensor: str, since_us: int) -> str | None:
+def _newest_since(config: Config, sensor: str, since_us: int) -> str | None:
+    """The newest values in a line, of channels that have a reading since then; None if none has."""
     try:
         with Log.open(config.database_path()) as log:
             latest = log.latest(log.series((f"{sensor}.*",)), time.time_ns() // 1000)

@@ -41,6 +41,7 @@ def reader_left() -> int:
 
 
 def _status_of(call: Callable[[], object]) -> int:
+    """Call the verb. Returns the exit status; errors are printed."""
     try:
         call()
     except SystemExit as ended:
@@ -74,7 +75,7 @@ def _flushed(status: int) -> int:
 
 def report(error: Exception) -> int:
     """Print the error in words on standard error. Returns the exit status."""
-    words, status = _words(error)
+    words, status = _words_and_status(error)
     try:
         sys.stderr.write(f"sensorlogd: {words}\n")
         if wants_trace():
@@ -87,7 +88,8 @@ def report(error: Exception) -> int:
     return status
 
 
-def _words(error: Exception) -> tuple[str, int]:
+def _words_and_status(error: Exception) -> tuple[str, int]:
+    """(what to tell people, the exit status)."""
     if isinstance(error, OSError):
         from sensorlogd.cli import plain
 
@@ -108,11 +110,11 @@ def _words(error: Exception) -> tuple[str, int]:
 def _unexpected(error: Exception) -> str:
     """A line for an error that nobody thought of, with what a report needs."""
     text = " ".join(str(error).split()) or "no details"
-    at, trace = "", error.__traceback__
+    place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
         if f"{os.sep}sensorlogd{os.sep}" in code.co_filename:
-            at = f" at {code.co_filename.rpartition(f'{os.sep}sensorlogd{os.sep}')[2]}:{trace.tb_lineno}"
+            place = f" at {code.co_filename.rpartition(f'{os.sep}sensorlogd{os.sep}')[2]}:{trace.tb_lineno}"
         trace = trace.tb_next
     hint = "" if wants_trace() else f"; to report it, run it again with {ENVIRONMENT}=1 and send what it prints"
-    return f"this went wrong and should not have: {text} ({type(error).__name__}{at}); nothing else is known{hint}"
+    return f"this went wrong and should not have: {text} ({type(error).__name__}{place}); nothing else is known{hint}"

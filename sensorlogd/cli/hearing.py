@@ -33,17 +33,18 @@ def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, s
             findings.heard_bytes += len(heard.data)
             candidates = probing.judge(heard)
             candidates_found += candidates
-            show(_outcome(line, heard, candidates))
+            show(_describe(line, heard, candidates))
             if line.one_setting or (line.is_pty and heard.data) or (candidates and candidates[0].confidence >= probing.SURE):
                 break
         if active and not any(candidate.confidence >= probing.SURE for candidate in candidates_found):
-            candidates_found += _ask(line, show)
+            candidates_found += _ask_device(line, show)
         findings.has_speed = not (line.is_pty or line.one_setting)
     findings.ranked = probing.best(candidates_found)
     return findings
 
 
 def _each_setting(line: Line, baudrates: Sequence[int], seconds: float) -> Iterator[Heard]:
+    """What is heard at each baud rate, and with even parity where bytes came that do not fit the frame."""
     for baudrate in baudrates:
         line.set(baudrate)
         heard = _patiently(line, Heard(baudrate, *line.listen(seconds)), seconds)
@@ -65,14 +66,14 @@ def _patiently(line: Line, heard: Heard, seconds: float) -> Heard:
     return heard
 
 
-def _outcome(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
+def _describe(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
     setting = "as it comes" if line.one_setting else f"{heard.baudrate} baud"
     errors = f", {heard.errors} framing errors" if heard.errors else ""
     best = f": {candidates[0].title} ({candidates[0].confidence:.0%})" if candidates else ""
     return f"{setting}: {len(heard.data)} bytes{errors}{best}"
 
 
-def _ask(line: Any, show: Show) -> list[Candidate]:
+def _ask_device(line: Any, show: Show) -> list[Candidate]:
     from sensorlogd.drivers.discovery.asking import ask
 
     for title, candidate in ask(line):

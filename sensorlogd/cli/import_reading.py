@@ -58,7 +58,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
             bad.head(head)
         seen: list[rows.Found] = []
         with Progress("reading", size or None, BYTES) as bar:
-            for _ in staged.take(_first(plan.read(), seen) if given["dry_run"] else plan.read()):
+            for _ in staged.take(_keep_first(plan.read(), seen) if given["dry_run"] else plan.read()):
                 bar.reach(min(lines.done, size or lines.done))
         if bad is not None:
             bad.judge(shown, lines.number)
@@ -70,7 +70,8 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
     return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
 
 
-def _first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows.Found]:
+def _keep_first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows.Found]:
+    """Passes on what is found, and adds the first readings to ``seen``."""
     for reading in found:
         if len(seen) < FIRST_READINGS:
             seen.append(reading)
@@ -80,6 +81,7 @@ def _first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows
 def _show_findings(
     plan: rows.Plan, lines: Lines, found: list[Staged], seen: list[rows.Found], bad: aside.Bad | None
 ) -> None:  # fmt: skip
+    """Print what was read and what was left out."""
     for reading in seen:
         unit = f" {reading.target.unit}" if reading.target.unit else ""
         value = numbers.text(reading.value, quality.describe(reading.quality))

@@ -112,7 +112,7 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
     except ValueError as error:
         fail(str(error), exits.USAGE)
     with ExitStack() as stack:
-        staged = [_read(name, stack, options, given) for name in files]
+        staged = [_read_file(name, stack, options, given) for name in files]
         if given["dry_run"]:
             click.echo("nothing was imported (--dry-run)")
             return
@@ -121,11 +121,11 @@ def import_(files: tuple[str, ...], config_file: Path | None, db: str | None, **
             # All files first: a series that is different in the log is a mistake, too, and then nothing is imported.
             identities = [_identify(actor, file.found, heartbeat) for file in staged]
             for file, known, bad in zip(staged, identities, kept, strict=True):
-                _import(actor, file, list(zip(file.found, known, strict=True)), replace=given["replace"], bad=bad)
+                _import_file(actor, file, list(zip(file.found, known, strict=True)), replace=given["replace"], bad=bad)
             actor.roll_up()
 
 
-def _read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
+def _read_file(name: str, stack: ExitStack, options: rows.Options, given: dict[str, Any]) -> Read:
     try:
         return read(name, stack, options, given)
     except FileError as error:
@@ -193,9 +193,10 @@ def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None)
     return list(actor.act(requests.KnowSeries(tuple(specs))).ids)
 
 
-def _import(
+def _import_file(
     actor: Actor, read: Read, found: list[tuple[stage.Staged, int]], *, replace: bool, bad: str | None
 ) -> None:  # fmt: skip
+    """Store the readings of one file, and note it as an event. ``bad``: a sentence about lines that were left out."""
     name, staged = read.name, read.stage
     counts: Counter[str] = Counter()
     kept: list[int] = []  # the mends that keep what was replaced, one for each series
@@ -217,11 +218,11 @@ def _import(
 
 def _upsert(actor: Actor, series: int, piece: stage.Piece, run: Replace | None, say: Callable[[str], None]) -> Iterator[Upserted]:
     """Store a piece, in as many requests as needed. ``run``: the replacement that this import has begun for the series, if any."""
-    at, waits = 0, ""
-    while at < len(piece.times):
-        answer = actor.act(requests.Upsert(series, piece.times[at:], piece.values[at:], piece.qualities[at:], run))
+    start, waits = 0, ""
+    while start < len(piece.times):
+        answer = actor.act(requests.Upsert(series, piece.times[start:], piece.values[start:], piece.qualities[start:], run))
         run = _goes_on(run, answer)
-        at += answer.done
+        start += answer.done
         yield answer
         if answer.busy:
             if actor.offline is not None:
@@ -238,6 +239,7 @@ def _goes_on(run: Replace | None, answer: Upserted) -> Replace | None:
 
 
 def _summary(counts: Counter[str], staged: stage.Stage, kept: list[int]) -> str:
+    """What became of the readings, for people. ``kept``: the mends that can take replacements back."""
     parts = [f"{counts['new']:,} new", f"{counts['same']:,} there already"]
     if staged.repeated:
         parts.append(f"{staged.repeated:,} twice in the file")

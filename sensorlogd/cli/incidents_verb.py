@@ -48,7 +48,7 @@ def incidents(
             fail(f"there is no incident {name!r}; those of {path}: {known}", exits.USAGE)
         _remove(wanted, salvages.get(name), yes=yes, force=force)
         return
-    rows = [_row(incident, salvages.get(incident.name), zone) for incident in found]
+    rows = [_incident_row(incident, salvages.get(incident.name), zone) for incident in found]
     if form == "json":
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
@@ -76,7 +76,7 @@ def _salvages(path: Path) -> dict[str, work.Work]:
     return {}
 
 
-def _row(incident: kept.Incident, salvage: work.Work | None, zone: str) -> dict[str, Any]:
+def _incident_row(incident: kept.Incident, salvage: work.Work | None, zone: str) -> dict[str, Any]:
     state = (
         "done" if incident.salvaged else str(salvage.state) if salvage is not None else "none" if incident.is_wanted else "kept"
     )
@@ -86,7 +86,7 @@ def _row(incident: kept.Incident, salvage: work.Work | None, zone: str) -> dict[
         "reason": incident.reason,
         "folder": str(incident.folder),
         "files": dict(incident.files),
-        "bytes": _bytes(incident),
+        "bytes": _size_bytes(incident),
         "salvage": state,
         "readings_back": 0 if salvage is None else int(salvage.progress.get("counts", {}).get("readings", 0)),
         "damaged_stretches": 0 if salvage is None else int(salvage.progress.get("skipped", 0)),
@@ -94,7 +94,7 @@ def _row(incident: kept.Incident, salvage: work.Work | None, zone: str) -> dict[
     }
 
 
-def _bytes(incident: kept.Incident) -> int:
+def _size_bytes(incident: kept.Incident) -> int:
     """The size of everything in the incident's folder, also of what was made from it."""
     with contextlib.suppress(OSError):
         return sum(file.stat().st_size for file in incident.folder.iterdir())
@@ -102,11 +102,13 @@ def _bytes(incident: kept.Incident) -> int:
 
 
 def _remove(incident: kept.Incident, salvage: work.Work | None, *, yes: bool, force: bool) -> None:
+    """Delete the folder of an incident. Exits if what can be read of it is not back yet, unless ``force``, or if nobody
+    agrees."""
     is_over = incident.salvaged or not incident.is_wanted or (salvage is not None and salvage.state is not work.State.WAITING)
     if not is_over and not force:
         fail(f"not all that can be read of {incident.name} is back yet: run the daemon until it is, or say --force")
     if not yes:
-        question = f"Delete {incident.folder} ({_bytes(incident) / 1e6:,.1f} MB) for good?"
+        question = f"Delete {incident.folder} ({_size_bytes(incident) / 1e6:,.1f} MB) for good?"
         if not click.confirm(question, err=True):
             fail("nothing was deleted")
     try:

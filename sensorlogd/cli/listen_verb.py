@@ -93,7 +93,7 @@ def listen(
                     writer.write(at_us, data, direction)
                 batch = decoder.feed(data, at_us) if decoder is not None and direction == "rx" else None
                 if str(record) != "-":
-                    _show(at_us, direction, data, _decoded(batch, channels), form)
+                    _print_passed(at_us, direction, data, _decoded(batch, channels), form)
         except DriverError as error:
             trouble = f"{error}; {error.hint}" if error.hint else str(error)
             if not seen:
@@ -165,6 +165,7 @@ def _passed(target: str, options: Any, data_dir: Path | None, stop: Stop, for_s:
 
 
 def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> Iterator[Passed]:
+    """What passes over the port that the daemon has. ``end``: a moment of the monotonic clock. Raises DriverError."""
     from sensorlogd.daemon.control import control_socket
     from sensorlogd.daemon.control.requests import Listen, encode
     from sensorlogd.drivers.contract import DriverError
@@ -186,6 +187,7 @@ def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> 
 
 
 def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
+    """What comes from the port, opened here. ``end``: a moment of the monotonic clock. Raises DriverError."""
     import os
 
     from sensorlogd.drivers.contract import DriverContext
@@ -207,7 +209,8 @@ def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
         os.close(write_end)
 
 
-def _show(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float | None]], form: str) -> None:
+def _print_passed(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float | None]], form: str) -> None:
+    """Print bytes that passed, and what was decoded from them."""
     when = times.format_time(at_us)
     if form == "ndjson":
         row = {"time": when, "dir": direction, "hex": data.hex(), "text": data.decode("latin-1"), "decoded": decoded}
@@ -215,8 +218,8 @@ def _show(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float
         sys.stdout.flush()
         return
     clock = when[11:26].ljust(15)
-    for at in range(0, len(data), BYTES_A_LINE):
-        piece = data[at : at + BYTES_A_LINE]
+    for start in range(0, len(data), BYTES_A_LINE):
+        piece = data[start : start + BYTES_A_LINE]
         text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
         click.echo(f"{clock}  {direction}  {piece.hex(' '):<{3 * BYTES_A_LINE}} {text}")
         clock = " " * 15
@@ -231,10 +234,10 @@ def _decoded(batch: Any, channels: dict[str, tuple[str, Any]]) -> list[dict[str,
 
     curves = {field: entry.curve() for field, (_, entry) in channels.items()}
     decoded: list[dict[str, float | None]] = []
-    for at in range(0 if batch is None else len(batch.times_us)):
+    for index in range(0 if batch is None else len(batch.times_us)):
         sample: dict[str, float | None] = {}
         for field, column in batch.values.items():
-            value = column[at]
+            value = column[index]
             if value is None or field not in channels:
                 continue
             name, entry = channels[field]

@@ -17,7 +17,8 @@ from sensorlogd.drivers.registry import driver_class
 
 
 class Live:
-    """``with Live(options, base) as live: live.next(0.2)``. Opening and reading raise DriverError, and what a driver raises."""
+    """The values of a sensor as they come: ``with Live(options, base) as live: live.next(0.2)``. Opening and reading raise
+    DriverError, and what a driver raises."""
 
     def __init__(self, options: SensorOptions, base: Path) -> None:
         self.latest: dict[str, float | None] = {}

@@ -50,11 +50,11 @@ def width() -> int:
     """The width: $COLUMNS, else the terminal's; 0 for no limit (a pipe or a file)."""
     import shutil
 
-    found = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else _columns()
+    found = shutil.get_terminal_size((0, 0)).columns if sys.stdout.isatty() else _columns_said()
     return max(found, NARROWEST) if found > 0 else 0
 
 
-def _columns() -> int:
+def _columns_said() -> int:
     try:
         return int(os.environ.get("COLUMNS", ""))
     except ValueError:
@@ -82,13 +82,13 @@ def wrapped(text: str, room: int, first: int | None = None) -> list[str]:
                 lines.append(line)
                 line, at_most = "", room
                 continue
-            cut = _fitting(word, room)
+            cut = _signs_that_fit(word, room)
             lines.append(word[:cut])
             word = word[cut:]
     return [*lines, line]
 
 
-def _fitting(word: str, room: int) -> int:
+def _signs_that_fit(word: str, room: int) -> int:
     return next((n for n in range(len(word), 1, -1) if cells(word[:n]) <= room), 1)
 
 

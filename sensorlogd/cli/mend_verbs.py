@@ -25,7 +25,8 @@ QUALITIES = ("good", "not_evaluated", "suspect", "fail")
 EXAMPLES = 3
 
 
-def _options(verb: Callable[..., Any]) -> Callable[..., Any]:
+def _mend_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that all verbs have which mend."""
     for option in (
         click.option("--since", metavar="TIME", help="from then on"),
         click.option("--until", metavar="TIME", help="until then, exclusive (default: now)"),
@@ -57,7 +58,7 @@ Exit status: 0; 2 usage or no such series; 3 no readings in the range.
 )
 @click.argument("series", required=False)
 @click.argument("flag", metavar="QUALITY", required=False, type=click.Choice(QUALITIES))
-@_options
+@_mend_options
 def flag(series: str | None, flag: str | None, **options: Any) -> None:
     """Give readings of SERIES (globs allowed) a quality: good, not_evaluated, suspect or fail."""
     if _handles_other_request(options):
@@ -87,7 +88,7 @@ Exit status: 0; 2 usage or no such series; 3 no readings in the range.
 @click.option("--offset", type=float, default=0.0, show_default=True)
 @click.option("--polynomial", metavar="C0,C1,...", help="C0 + C1*value + C2*value² ... takes the value's place")
 @click.option("--table", metavar="X:Y,X:Y,...", help="so does the Y that a table has for the value X, with lines between")
-@_options
+@_mend_options
 def recalibrate(
     series: str | None, scale: float, offset: float, polynomial: str | None, table: str | None, **options: Any
 ) -> None:
@@ -137,9 +138,11 @@ class Preview:
 
 
 def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
+    """Show what the change would do to the readings of the range and, unless that was all, have it done. Exits if there is
+    nothing to change."""
     zone = zone_of(options["tz"])
-    since, until = _range(options, zone)
-    with _log(options) as log:
+    since, until = _range_us(options, zone)
+    with _open_log(options) as log:
         wanted = series_of(log, (pattern,))
         try:
             previews = [_preview(log, series, change, since, until) for series in wanted]
@@ -147,7 +150,7 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
             fail(str(error), exits.USAGE)
     some = [preview for preview in previews if preview.readings]
     for preview in some:
-        _show(preview, change, zone)
+        _print_preview(preview, change, zone)
     if not some:
         fail("no readings in this range", exits.NO_DATA)
     total = sum(preview.readings for preview in some)
@@ -167,12 +170,13 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
             for preview in some
         ]  # fmt: skip
         for preview, answer in zip(some, ordered, strict=True):
-            changed = _wait(actor, f"mend {answer.id}", answer.work)
+            changed = _wait_for_mend(actor, f"mend {answer.id}", answer.work)
             click.echo(f"{preview.series.name}: {changed:,} readings, mend {answer.id}; take it back with --undo {answer.id}")
         actor.roll_up()
 
 
-def _range(options: dict[str, Any], zone: str) -> tuple[int, int]:
+def _range_us(options: dict[str, Any], zone: str) -> tuple[int, int]:
+    """[since, until) in µs. Exits for times that are not understood or not in order."""
     if options["since"] is None:
         raise click.UsageError("--since is needed: from when on?")
     now = now_us()
@@ -187,6 +191,7 @@ def _range(options: dict[str, Any], zone: str) -> tuple[int, int]:
 
 
 def _preview(log: Log, series: Series, change: mend.Change, since: int, until: int) -> Preview:
+    """What the change would do to the readings of one series. Raises MendError."""
     preview = Preview(series)
     for rows in log.columns(series, since, until):
         preview.readings += len(rows)
@@ -201,7 +206,7 @@ def _preview(log: Log, series: Series, change: mend.Change, since: int, until: i
     return preview
 
 
-def _show(preview: Preview, change: mend.Change, zone: str) -> None:
+def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
     name, unit = preview.series.name, preview.series.unit
 
     def said(value: float | None, nothing: str = "") -> str:
@@ -225,7 +230,7 @@ def _show(preview: Preview, change: mend.Change, zone: str) -> None:
             click.echo(f"  {times.format_time(ts, zone)}  {old} -> {new}")
 
 
-def _wait(actor: Actor, label: str, identity: int) -> int:
+def _wait_for_mend(actor: Actor, label: str, identity: int) -> int:
     """Wait until that work is over. Returns how many readings it dealt with. Raises Refused."""
     answer = wait_for(actor, label, identity, see="--list")
     if answer.outcome == mend.TAKEN_BACK:
@@ -244,10 +249,10 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
     if not requests_given:
         return False
     if options["listing"]:
-        _list(options)
+        _print_mends(options)
         return True
     identity = options[requests_given[0]]
-    with _log(options) as log:
+    with _open_log(options) as log:
         try:
             request = _checked(log, requests_given[0], identity)
         except mend.MendError as error:
@@ -257,7 +262,7 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         return True
     with acting(options["config_file"], options["db"]) as actor:
         order = requests.Undo(identity) if requests_given == ["undo"] else requests.Resume(identity)
-        changed = _wait(actor, f"mend {identity}", actor.act(order).work)
+        changed = _wait_for_mend(actor, f"mend {identity}", actor.act(order).work)
         if requests_given == ["undo"]:
             click.echo(f"mend {identity} is taken back: {changed:,} readings are what they were")
         else:
@@ -275,9 +280,9 @@ def _checked(log: Log, what: str, identity: int) -> mend.Mend:
     return mend.check_resume(log.conn, identity)
 
 
-def _list(options: dict[str, Any]) -> None:
+def _print_mends(options: dict[str, Any]) -> None:
     zone = zone_of(options["tz"])
-    with _log(options) as log:
+    with _open_log(options) as log:
         names = {series.id: series.name for series in log.series(("*.*",), retired=True)} if mend.all_mends(log.conn) else {}
         rows = [
             {
@@ -299,7 +304,7 @@ def _list(options: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _log(options: dict[str, Any]) -> Iterator[Log]:
+def _open_log(options: dict[str, Any]) -> Iterator[Log]:
     path = database(options["config_file"], options["db"])
     with troubles_fail(path), Log.open(path) if options["dry_run"] else readable(path) as log:
         yield log

@@ -33,9 +33,9 @@ def lines(rows: Sequence[Mapping[str, Any]], today: str, width: int | None = Non
     if not table.fits(COLUMNS, cells, room):
         yield from _below_names(cells, looks, room)
         return
-    for at, row in enumerate(rows):
-        if at and row["sensor"] == rows[at - 1]["sensor"]:
-            cells[at]["sensor"] = ""
+    for index, row in enumerate(rows):
+        if index and row["sensor"] == rows[index - 1]["sensor"]:
+            cells[index]["sensor"] = ""
     yield from table.lines(COLUMNS, cells, room, looks)
 
 
@@ -47,10 +47,10 @@ def _below_names(cells: Sequence[Mapping[str, str]], looks: Sequence[Mapping[str
         columns.pop()
     head, found = table.laid(columns, inner, room, looks)
     yield head
-    for at, row in enumerate(cells):
-        if not at or row["sensor"] != cells[at - 1]["sensor"]:
+    for index, row in enumerate(cells):
+        if not index or row["sensor"] != cells[index - 1]["sensor"]:
             yield look.painted(row["sensor"], "bold")
-        yield from found[at]
+        yield from found[index]
 
 
 def _cells(row: Mapping[str, Any], today: str) -> dict[str, str]:

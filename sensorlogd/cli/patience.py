@@ -36,6 +36,7 @@ class NotForEver:
         self._thread.join()
 
     def _watch(self) -> None:
+        """The thread that ends the process when the writer has been blocked for too long without a pause."""
         since: float | None = None
         while not self._over.wait(LOOK_EVERY_S):
             reason = blocked_because(self._offline)

@@ -51,18 +51,18 @@ def _permission(path: str) -> str:
     """Who has the permission, as far as it can be seen from here."""
     from pathlib import Path
 
-    user, first = _user(os.geteuid()), Path(path)
+    user, first = _user_name(os.geteuid()), Path(path)
     for folder in (first, *first.absolute().parents):
         try:
             status = folder.stat()
         except OSError:
             continue  # behind a folder that is closed, or not there yet: the nearest that can be seen decides
-        owner = f"user {_user(status.st_uid)}, group {_group(status.st_gid)}"
+        owner = f"user {_user_name(status.st_uid)}, group {_group_name(status.st_gid)}"
         return f"{user} may not do this; {folder} belongs to {owner}: run this as one of them, or with sudo"
     return f"{user} may not do this: run this as its owner, or with sudo"
 
 
-def _user(uid: int) -> str:
+def _user_name(uid: int) -> str:
     import pwd
 
     try:
@@ -71,7 +71,7 @@ def _user(uid: int) -> str:
         return f"user {uid}"
 
 
-def _group(gid: int) -> str:
+def _group_name(gid: int) -> str:
     import grp
 
     try:

@@ -45,10 +45,10 @@ def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) ->
         fail(f"{error}; {error.hint}" if error.hint else str(error))
     except KeyboardInterrupt:
         sys.exit(exits.INTERRUPTED)
-    _answer(port, found.ranked, found.heard_bytes, found.has_speed, active)
+    _print_findings(port, found.ranked, found.heard_bytes, found.has_speed, active)
 
 
-def _answer(port: str, ranked: list[Any], heard_bytes: int, has_speed: bool, active: bool) -> None:
+def _print_findings(port: str, ranked: list[Any], heard_bytes: int, has_speed: bool, active: bool) -> None:
     if not ranked:
         if not heard_bytes:
             hint = "" if active else "; or it only answers when asked: try --active"

@@ -38,11 +38,11 @@ def profiles(name: str | None, config_file: Path | None, form: str | None) -> No
     if name is not None:
         if name not in known:
             fail(f"no profile {name!r}{closest(name, known)}; 'sensorlogd profiles' lists them", exits.USAGE)
-        _show(name, known[name].path)
+        _print_profile(name, known[name].path)
         return
     rows = []
     for profile in known.values():
-        data = _read(profile.path)
+        data = _read_profile(profile.path)
         sensor = data.get("sensor") or {}
         rows.append(
             {
@@ -56,7 +56,7 @@ def profiles(name: str | None, config_file: Path | None, form: str | None) -> No
     output.write(rows, ("profile", "device", "baudrate", "channels", "from"), form)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_profile(path: Path) -> dict[str, Any]:
     from sensorlogd.config.text.tree import ConfigError, read
 
     errors: list[ConfigError] = []
@@ -67,8 +67,8 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _show(name: str, path: Path) -> None:
-    data = _read(path)
+def _print_profile(name: str, path: Path) -> None:
+    data = _read_profile(path)
     sensor = data["sensor"]
     click.echo(f"# {data.get('title', name)}")
     if data.get("source"):

@@ -25,7 +25,8 @@ BYTES = "bytes"
 
 
 class Progress:
-    """A context manager. ``total`` None: it is not known how much there is; may be set later (``length``).
+    """A line of progress on the terminal; a context manager. ``total`` None: it is not known how much there is; may be set later
+    (``length``).
 
     ``unit``: what is counted; ``bytes`` are shown in MB, "" is a part of the whole only. ``measure``: how much is done, asked by
     a thread of its own, for work that cannot call in between. Calls are for the thread that made it.
@@ -43,7 +44,7 @@ class Progress:
         self._seen: deque[tuple[float, int]] = deque([(self._began, 0)])
         self._width = 0  # of the line that is there
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+        self._thread = threading.Thread(target=self._show_measure, name="progress", daemon=True)
 
     def __enter__(self) -> Progress:
         if self._shows and self._measure is not None:
@@ -75,7 +76,8 @@ class Progress:
         self._write("")
         print(text, file=self._stream, flush=True)
 
-    def _watch(self) -> None:
+    def _show_measure(self) -> None:
+        """The thread that asks ``measure`` and shows the progress until the end."""
         assert self._measure is not None
         while not self._over.wait(EVERY_S):
             with contextlib.suppress(OSError, ValueError):
@@ -106,7 +108,7 @@ class Progress:
 
     def line(self, now: float) -> str:
         """The line of progress, no wider than the terminal: the least important parts are left out first, the bar before words."""
-        parts = [self.label, self._bar(), self._percent(), self._counted(), *self._speed(now)]
+        parts = [self.label, self._bar(), self._percent(), self._count_text(), *self._speed(now)]
         room = _columns(self._stream) - 1
         for least in (None, 1, 3, 4, 4):
             if least is not None and least < len(parts):
@@ -116,11 +118,12 @@ class Progress:
                 return text
         return text[:room]
 
-    def _part(self) -> float | None:
+    def _fraction(self) -> float | None:
+        """How much is done, 0 to 1; None if the total is not known."""
         return min(self.pos / self.length, 1.0) if self.length else None
 
     def _bar(self) -> str:
-        part = self._part()
+        part = self._fraction()
         if part is None:
             return ""
         full, empty = ("━", "─") if streams.says_everything(self._stream) else ("=", "-")
@@ -128,10 +131,10 @@ class Progress:
         return full * done + empty * (BAR - done)
 
     def _percent(self) -> str:
-        part = self._part()
+        part = self._fraction()
         return "" if part is None else f"{int(part * 100)} %"
 
-    def _counted(self) -> str:
+    def _count_text(self) -> str:
         if not self.unit:
             return ""
         if self.unit == BYTES:
@@ -146,12 +149,14 @@ class Progress:
         rate = (done - before) / (until - since) if until > since else 0.0
         shown = [] if not self.unit or rate <= 0 else [f"{rate / 1e6:,.1f} MB/s" if self.unit == BYTES else f"{rate:,.0f}/s"]
         if not self.length:
-            return [*shown, f"for {_duration(now - self._began)}"]
+            return [*shown, f"for {_duration_text(now - self._began)}"]
         left = max(self.length - self.pos, 0)
-        return [*shown, f"{_duration(left / rate)} left"] if rate > 0 else [*shown, f"for {_duration(now - self._began)}"]
+        return (
+            [*shown, f"{_duration_text(left / rate)} left"] if rate > 0 else [*shown, f"for {_duration_text(now - self._began)}"]
+        )
 
 
-def _duration(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

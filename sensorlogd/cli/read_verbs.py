@@ -96,7 +96,7 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
     chosen = form or "table"
     if chosen == "json":
         fail("--format json has no end to close its list at; take ndjson", exits.USAGE)
-    rows = (output.placed(reading_row(reading, zone), reading.series) for reading in _following(log, wanted, start, until))
+    rows = (output.placed(reading_row(reading, zone), reading.series) for reading in _follow(log, wanted, start, until))
     try:
         if chosen == "table":
             for row in rows:
@@ -111,7 +111,9 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
         return
 
 
-def _following(log: Log, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
+def _follow(log: Log, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
+    """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock. A reading that is older
+    than the newest of its series is not shown."""
     newest = {series.id: start - 1 for series in wanted}
     while True:
         # A batch committed now may hold readings older than the newest of another series: look back to each one's own.

@@ -36,11 +36,11 @@ def reload(config_file: Path | None) -> None:
         folder = light.data_dir(path)
     except ConfigNotFound as error:
         fail(str(error), exits.BAD_CONFIG)
-    answer = _ask(folder)
+    answer = _ask_or_fail(folder)
     if answer is None:
-        _nobody(path, folder)
+        _fail_without_daemon(path, folder)
     if not answer.get("ok"):
-        _refused(answer)
+        _fail_refused(answer)
     click.echo(f"reloaded: {answer.get('outcome') or 'the new configuration is in use'}")
     for part in answer.get("restart_needed", ()):
         click.echo(f"changes under '{part}:' take effect at the next restart of the daemon", err=True)
@@ -62,7 +62,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
     try:
         return control_socket.ask_patiently(folder, encode(Reload()), WITHIN_S)
     except PermissionError:
-        owner = _owner(control_socket.socket_path(folder))
+        owner = _owner_name(control_socket.socket_path(folder))
         raise Unanswered(
             f"{folder}: the daemon may not be asked by this user; run this as its user ({owner}) or as root, with sudo"
         ) from None
@@ -76,7 +76,7 @@ def ask(folder: Path) -> dict[str, Any] | None:
         raise Unanswered(problem, unknown=True) from None
 
 
-def _ask(folder: Path) -> dict[str, Any] | None:
+def _ask_or_fail(folder: Path) -> dict[str, Any] | None:
     """``ask``, but exits if the daemon may not be asked or does not answer."""
     try:
         return ask(folder)
@@ -84,7 +84,7 @@ def _ask(folder: Path) -> dict[str, Any] | None:
         fail(str(error))
 
 
-def _owner(path: Path) -> str:
+def _owner_name(path: Path) -> str:
     for place in (path, path.parent):
         try:
             return place.owner()
@@ -93,7 +93,7 @@ def _owner(path: Path) -> str:
     return "its owner"
 
 
-def _nobody(path: Path, folder: Path) -> NoReturn:
+def _fail_without_daemon(path: Path, folder: Path) -> NoReturn:
     """No daemon: say so, but a broken file first, whose data folder may not be what it seems."""
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for
@@ -108,7 +108,7 @@ def _nobody(path: Path, folder: Path) -> NoReturn:
     fail(f"{nobody}; start it: sensorlogd run -c {path}, or sudo systemctl start sensorlogd")
 
 
-def _refused(answer: dict[str, Any]) -> NoReturn:
+def _fail_refused(answer: dict[str, Any]) -> NoReturn:
     problems = answer.get("errors")
     if not problems:  # the request itself failed
         fail(f"the daemon could not do it: {answer.get('error') or 'it does not say why'}")

@@ -36,16 +36,16 @@ configuration, or the daemon refuses it; 130 stopped by Ctrl-C.
 @click.option("-y", "--yes", is_flag=True, help="ask nothing")
 def remove(sensor: str, config_file: Path | None, yes: bool) -> None:
     """Stop logging SENSOR. All that it has logged stays in the database and can be asked for."""
-    path, config = _known(config_file, sensor)
-    file, text, place = _where(config, sensor)
+    path, config = _find_sensor(config_file, sensor)
+    file, text, place = _find_lines(config, sensor)
     if not _is_own(path, config, file, place):
         lines = f"line {place.first}" if place.first == place.last else f"lines {place.first} to {place.last}"
         shown = "\n".join(f"  {line}" for line in text.splitlines()[place.first - 1 : place.last])
         click.echo(f"{file}, {lines}:\n{shown}", err=True)
         fail(f"{sensor} stands in a file with other things: delete these lines of {file}, then: sensorlogd reload")
-    aside = _aside(file)
+    aside = _free_path_aside(file)
     talk = Talk(yes=yes)
-    _agree(talk, f"Stop logging {sensor}? Its data stay.")
+    _must_agree(talk, f"Stop logging {sensor}? Its data stay.")
     _change(path, lambda change: change.move(file, aside), f"{sensor} is removed", "")
     click.echo(f"Its data stay: sensorlogd query '{sensor}.*' has them. Its file is now {aside}")
 
@@ -67,9 +67,9 @@ def rename(old: str, new: str, config_file: Path | None) -> None:
     """Give the sensor OLD the name NEW. What it has logged so far goes with it."""
     from sensorlogd.config.text import edits
 
-    path, config = _known(config_file, old)
+    path, config = _find_sensor(config_file, old)
     _must_be_free(config, old, new)
-    file, text, place = _where(config, old)
+    file, text, place = _find_lines(config, old)
     changed = edits.renamed(text, old, new)
     if changed is None:
         fail(
@@ -88,7 +88,8 @@ def rename(old: str, new: str, config_file: Path | None) -> None:
     click.echo(f"'was: {old}' in {to if own else file} keeps its history with it; let it stay there")
 
 
-def _known(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
+def _find_sensor(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
+    """(path of the configuration, what it says). Exits if it has no such sensor, or one that this verb does not edit."""
     from sensorlogd.cli.configured import configuration, same_daemon
     from sensorlogd.config.validation.names import closest
 
@@ -111,7 +112,7 @@ def _known(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
     return path, config
 
 
-def _where(config: Any, sensor: str) -> tuple[Path, str, Place]:
+def _find_lines(config: Any, sensor: str) -> tuple[Path, str, Place]:
     """(file, its text, the lines of it that describe the sensor)."""
     from sensorlogd.cli.whereto import read_text
     from sensorlogd.config.text import edits
@@ -135,7 +136,7 @@ def _is_own(path: Path, config: Any, file: Path, place: Place) -> bool:
     return file != path and place.alone and file.parent in included_folders(path, config.base_dir)
 
 
-def _aside(file: Path) -> Path:
+def _free_path_aside(file: Path) -> Path:
     number, aside = 1, file.with_name(file.name + REMOVED)
     while aside.exists():
         number += 1
@@ -143,7 +144,8 @@ def _aside(file: Path) -> Path:
     return aside
 
 
-def _agree(talk: Talk, question: str) -> None:
+def _must_agree(talk: Talk, question: str) -> None:
+    """Ask, and exit unless the answer is yes."""
     if talk.yes:
         return
     if not talk.possible:
@@ -157,6 +159,7 @@ def _agree(talk: Talk, question: str) -> None:
 
 
 def _must_be_free(config: Any, old: str, new: str) -> None:
+    """Exit if the new name is taken, in the configuration or in the log, or if other readings would expire by it."""
     from sensorlogd.config.models import NAME
     from sensorlogd.storage.query.log import Log, LogUnavailable
 
@@ -198,7 +201,7 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
     except NotPutBack as error:
         fail(str(error))
     except Refused as error:
-        _refused(error)
+        _fail_refused(error)
     except OSError as error:
         fail(f"{plain.os_error(error)}; nothing was changed")
     click.echo(f"{done}; " + (f"the daemon has it: {outcome}" if outcome else f"the daemon learns of it when it starts{without}"))
@@ -206,7 +209,7 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
         fail(doubt)
 
 
-def _refused(error: Any) -> NoReturn:
+def _fail_refused(error: Any) -> NoReturn:
     for problem in error.problems:
         click.echo(problem, err=True)
     fail("nothing was changed", exits.BAD_CONFIG if error.broken else exits.FAILURE)

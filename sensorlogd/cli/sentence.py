@@ -16,7 +16,7 @@ NAMED = 3  # sensors that are named; of more it is said how many
 def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """(sentence, its colour). ``rows``: those of ``status``, one for each sensor."""
     if judged.state == "never started":
-        return _never(rows)
+        return _without_daemon(rows)
     if judged.state in ("stopped", "crashed", "hung"):
         why = judged.explanation
         return f"Nothing is logged: the daemon {_verb(judged.state)}; {why}.", "bad"
@@ -25,23 +25,23 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     wrong = _mistakes(judged.facts)
     silent = [row for row in rows if row["state"] not in WELL]
     if silent:
-        return _silent(rows, silent) + (f" {wrong}" if wrong else ""), "bad"
+        return _silence(rows, silent) + (f" {wrong}" if wrong else ""), "bad"
     if wrong:
-        return f"{_count(rows)} read and stored, but not as the file says: {wrong[0].lower()}{wrong[1:]}", "bad"
+        return f"{_all_sensors(rows)} read and stored, but not as the file says: {wrong[0].lower()}{wrong[1:]}", "bad"
     if judged.facts.get("state", "writing") != "writing":
         return f"The daemon is {judged.facts['state']}: nothing is stored just now.", "warn"
     besides = [label for label, _ in condition.remarks(judged.facts) if label not in ("work", "wal")]
     if besides:
-        return f"{_count(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
+        return f"{_all_sensors(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
     starting = sum(row["state"] == "starting" for row in rows)
     if starting:
         return f"Starting: of {len(rows)} sensors {starting} are yet to be heard.", "warn"
     if not rows:
         return "The daemon runs, and no sensor is configured.", "warn"
-    return f"All is well: {_count(rows, capital=False)} read and stored.", "good"
+    return f"All is well: {_all_sensors(rows, capital=False)} read and stored.", "good"
 
 
-def _never(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def _without_daemon(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if not rows:
         return "Nothing is logged yet: no daemon has run on this database. Start one: sensorlogd run", "warn"
     what = "1 sensor" if len(rows) == 1 else f"{len(rows)} sensors"
@@ -63,7 +63,8 @@ def _mistakes(facts: Mapping[str, Any]) -> str:
     return "The configuration has a mistake." if len(problems) == 1 else f"The configuration has {len(problems)} mistakes."
 
 
-def _silent(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]]) -> str:
+def _silence(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any]]) -> str:
+    """The sentence about sensors that are silent, ``silent`` of all ``rows``; the reason, if it is one sensor and short."""
     names = [str(row["sensor"]) for row in silent]
     shown = _listed(names) if len(names) <= NAMED else f"{_listed(names[: NAMED - 1], '')} and {len(names) - NAMED + 1} more"
     verb = "is" if len(names) == 1 else "are"
@@ -77,7 +78,7 @@ def _silent(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, Any
     return f"{silence}; {len(rows) - len(silent)} of {len(rows)} sensors are read and stored."
 
 
-def _count(rows: Sequence[Mapping[str, Any]], *, capital: bool = True) -> str:
+def _all_sensors(rows: Sequence[Mapping[str, Any]], *, capital: bool = True) -> str:
     if len(rows) == 1:
         return f"{'The' if capital else 'the'} one sensor is"
     return f"{'All' if capital else 'all'} {len(rows)} sensors are"

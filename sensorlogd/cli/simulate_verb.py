@@ -66,7 +66,7 @@ def simulate(
         if interval_us < 1_000:
             raise ValueError(f"--interval {interval} is below 1ms")
         for_s = None if duration is None else parse_duration(duration) / 1e6
-        values = dict(_fixed(text, instrument.channels) for text in fixed)
+        values = dict(_parse_fixed(text, instrument.channels) for text in fixed)
         chosen = [parse(text) for text in faults]
         if instrument.damage is None and any(fault.name == "wrong-checksum" for fault in chosen):
             raise ValueError(f"wrong-checksum: {protocol} has no checksum")
@@ -111,7 +111,7 @@ def _announcing(instrument: Any) -> Callable[[str], None]:
     return announce
 
 
-def _fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
+def _parse_fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     if name not in channels:
         raise ValueError(f"--set {text}: there is no channel {name!r}; there are {', '.join(channels)}")
@@ -122,6 +122,8 @@ def _fixed(text: str, channels: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def _recorder(out: TextIO | None) -> Any:
+    """A function that writes true values to the file as NDJSON; one that does nothing without a file."""
+
     def record(now_us: int, values: Mapping[str, float]) -> None:
         if out is None:
             return

@@ -25,6 +25,7 @@ EXAMPLES = 12  # lines of a table; JSON has all
 
 
 def sensor_row(sensor: SensorState, now: int, running: bool, newest: dict[str, int]) -> dict[str, Any]:
+    """The row of a sensor. ``now``: µs since 1970. ``newest``: sensor -> the time of its newest reading, where that is known."""
     counters = dict(sensor.counters)
     last = newest.get(sensor.sensor, sensor.last_reading_us)
     age = None if last is None else now - last
@@ -91,9 +92,9 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
     try:
         with Log.open(path) as log:
             if watch:
-                _watch(log, form)
+                _show_screen(log, form)
             else:
-                _show(log, form)
+                _print_status(log, form)
     except LogUnavailable as error:
         _without_database(path, str(error), form)
     except sqlite3.Error as error:
@@ -103,7 +104,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
         raise
 
 
-def _watch(log: Log, form: str | None) -> None:
+def _show_screen(log: Log, form: str | None) -> None:
     if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
     from sensorlogd.cli import watch as screen
@@ -111,7 +112,8 @@ def _watch(log: Log, form: str | None) -> None:
     screen.watch(log, rows_of)
 
 
-def _show(log: Log, form: str | None) -> None:
+def _print_status(log: Log, form: str | None) -> None:
+    """Print the status, and exit with the status that says how all is."""
     now = now_us()
     state = condition.look(log, now)
     rows = rows_of(log, state, now)
@@ -123,7 +125,7 @@ def _show(log: Log, form: str | None) -> None:
         for line in look.wrapped(said, look.width()) if look.width() else [said]:
             look.echo(line, how)
         click.echo("")
-        for label, text in _table_head(log, state):
+        for label, text in _head_facts(log, state):
             _print_fact(label, text)
         for problem in problems:
             _print_fact("config", problem, "bad")
@@ -169,12 +171,13 @@ def _echo_json(found: Condition, rows: list[dict[str, Any]], **more: Any) -> Non
     click.echo(json.dumps(whole, ensure_ascii=False, indent=1))
 
 
-def _table_head(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
+def _head_facts(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
+    """(label, text) of the facts about daemon and database."""
     facts, alive = found.facts, found.state in ALIVE
     yield "daemon", f"{found.state} ({found.explanation})"
     if facts:
         writing = str(facts.get("state", "")) + (f": {facts['state_reason']}" if facts.get("state_reason") else "")
-        yield "database", f"{log.path}, {_size(log)}; {writing if alive else 'not being written'}"
+        yield "database", f"{log.path}, {_size_on_disk(log)}; {writing if alive else 'not being written'}"
         yield (
             "stored",
             f"{facts.get('committed', 0):,} readings since start; inbox {facts.get('inbox_depth', 0):,} of"
@@ -200,7 +203,7 @@ def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
     fail(why)
 
 
-def _size(log: Log) -> str:
+def _size_on_disk(log: Log) -> str:
     from sensorlogd.notation.durations import format_size
 
     total = 0

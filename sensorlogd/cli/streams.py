@@ -52,6 +52,7 @@ def drop(stream: TextIO) -> None:
 
 
 def _is_ascii(encoding: str) -> bool:
+    """Whether the encoding is ASCII; one that nobody knows counts as such."""
     try:
         return codecs.lookup(encoding).name == "ascii"
     except LookupError:
@@ -77,6 +78,8 @@ def _open_the_closed() -> None:
 
 
 def _stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
+    """An error handler of codecs: signs that the encoding lacks are replaced by similar ones; a byte of a file's name that stands
+    alone stays as it is."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     replaced = []

@@ -50,12 +50,12 @@ def laid(
     placed = {column.name: _aligned(column, [row[column.name] for row in rows]) for column in shown}
     widths = {column.name: max([cells(column.head), *map(cells, placed[column.name])]) for column in shown}
     fold = _fold(shown, widths, room)
-    head = "".join(_cell(column, column.head, widths, n == 0) for n, column in enumerate(shown))
+    head = "".join(_padded(column, column.head, widths, n == 0) for n, column in enumerate(shown))
     found = []
-    for at, row in enumerate(rows):
-        look = looks[at] if looks else {}
-        texts = {column.name: placed[column.name][at] for column in shown}
-        found.append([*_row(shown, texts, widths, look, fold, paint), *_rest(below, row, look, room, paint)])
+    for index, row in enumerate(rows):
+        look = looks[index] if looks else {}
+        texts = {column.name: placed[column.name][index] for column in shown}
+        found.append([*_row_lines(shown, texts, widths, look, fold, paint), *_lines_below(below, row, look, room, paint)])
     return paint(head.rstrip(), "bold"), found
 
 
@@ -69,10 +69,10 @@ def _beside(columns: Sequence[Column], rows: Sequence[Row], room: int) -> list[C
     for level in [0, *spared]:
         for some in (shown, compact):
             left = [column for column in some if not 0 < column.spare <= level]
-            if _needed(left, rows) <= room:
+            if _width_needed(left, rows) <= room:
                 return left
     left = [column for column in compact if not column.spare]
-    while len(left) > 1 and _needed(left, rows) > room:
+    while len(left) > 1 and _width_needed(left, rows) > room:
         left.pop()
     return left
 
@@ -82,7 +82,8 @@ def fits(columns: Sequence[Column], rows: Sequence[Row], room: int) -> bool:
     return not room or len(_beside(columns, rows, room)) >= sum(not column.spare for column in columns)
 
 
-def _needed(columns: Sequence[Column], rows: Sequence[Row]) -> int:
+def _width_needed(columns: Sequence[Column], rows: Sequence[Row]) -> int:
+    """The width of the columns beside each other; sentences count as no more than NARROW_TEXT."""
     total = 0
     for n, column in enumerate(columns):
         widest = max([cells(column.head), *map(cells, _aligned(column, [row[column.name] for row in rows]))])
@@ -106,7 +107,7 @@ def _whole(text: str) -> str:
     return text.partition("e")[0].partition(".")[0]
 
 
-def _cell(column: Column, text: str, widths: Mapping[str, int], first: bool) -> str:
+def _padded(column: Column, text: str, widths: Mapping[str, int], first: bool) -> str:
     gap = "" if first else " " if column.close else GAP
     padding = " " * (widths[column.name] - cells(text))
     return gap + (text + padding if column.align == "left" else padding + text)
@@ -120,7 +121,10 @@ def _fold(shown: Sequence[Column], widths: dict[str, int], room: int) -> int:
     return max(room - before, 1) if before + widths[shown[-1].name] > room else 0
 
 
-def _row(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: Row, fold: int, paint: Paint) -> Iterator[str]:
+def _row_lines(
+    shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: Row, fold: int, paint: Paint
+) -> Iterator[str]:
+    """The lines of a row: one, or more if the last column is folded to the width ``fold``."""
     row_text = ""
     for n, column in enumerate(shown):
         text = texts[column.name]
@@ -130,13 +134,13 @@ def _row(shown: Sequence[Column], texts: Row, widths: Mapping[str, int], look: R
             yield (row_text + GAP + paint(first, look.get(column.name, ""))).rstrip()
             yield from (" " * before + paint(line, look.get(column.name, "")) for line in more)
             return
-        cell = _cell(column, text, widths, n == 0)
+        cell = _padded(column, text, widths, n == 0)
         blank = len(cell) - len(cell.lstrip(" ")) if text.strip() else 0
         row_text += cell[:blank] + paint(cell[blank:], look.get(column.name, ""))
     yield row_text.rstrip()
 
 
-def _rest(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint) -> Iterator[str]:
+def _lines_below(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint) -> Iterator[str]:
     """The columns that do not fit beside, as ``name value`` below the row; sentences have lines of their own."""
     line: list[tuple[str, str]] = []
     for column in below:
@@ -144,15 +148,15 @@ def _rest(below: Sequence[Column], row: Row, look: Row, room: int, paint: Paint)
             continue
         text, how = f"{column.head} {row[column.name]}".strip(), look.get(column.name, "")
         if line and (column.folds or cells(INDENT + GAP.join([*(cell for cell, _ in line), text])) > room):
-            yield _joined(line, paint)
+            yield _line_below(line, paint)
             line = []
         if cells(INDENT + text) <= room:
             line.append((text, how))
         else:
             yield from (INDENT + paint(part, how) for part in wrapped(text, room - len(INDENT)))
     if line:
-        yield _joined(line, paint)
+        yield _line_below(line, paint)
 
 
-def _joined(line: Sequence[tuple[str, str]], paint: Paint) -> str:
+def _line_below(line: Sequence[tuple[str, str]], paint: Paint) -> str:
     return INDENT + GAP.join(paint(text, how) for text, how in line)

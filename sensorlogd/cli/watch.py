@@ -57,9 +57,9 @@ def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int 
         row[RATE] = rates.of(row["sensor"], int(row["readings"] or 0), updated.get(row["sensor"], 0))
     clock = times.format_time(now // 1_000_000 * 1_000_000, zone)
     said, looks = sentence.of(seen, rows)
-    found = [(f"{clock}   q ends", "head"), *((line, looks) for line in _lines(said, room)), ("", "plain")]
+    found = [(f"{clock}   q ends", "head"), *((line, looks) for line in _folded(said, room)), ("", "plain")]
     for label, text, how in _facts(log, seen):
-        first, *more = _lines(text, room - LABEL - 1 if room else 0)
+        first, *more = _folded(text, room - LABEL - 1 if room else 0)
         found += [(f"{label:<{LABEL}} {first}".rstrip(), how), *((f"{'':{LABEL}} {line}", how) for line in more)]
     found.append(("", "plain"))
     head, each = sensor_table.laid(rows, room, lambda text, _="": text)
@@ -70,7 +70,7 @@ def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int 
     return found
 
 
-def _lines(text: str, room: int) -> list[str]:
+def _folded(text: str, room: int) -> list[str]:
     return look.wrapped(text, room) if room else [text]
 
 
@@ -83,8 +83,8 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
     writing = f"; {facts['state']} {facts.get('state_reason') or ''}".rstrip() if facts.get("state") else ""
     yield (
         "database",
-        f"{log.path}, {_size(log.path.stat().st_size)}, WAL {_size(wal.stat().st_size if wal.exists() else 0)},"
-        f" {_size(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
+        f"{log.path}, {_size_text(log.path.stat().st_size)}, WAL {_size_text(wal.stat().st_size if wal.exists() else 0)},"
+        f" {_size_text(stat.f_bavail * stat.f_frsize)} free on the disk{writing}",
         "plain" if facts.get("state") in ("writing", None) else "bad",
     )
     if facts:
@@ -98,7 +98,7 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
         yield label, text, "bad"
 
 
-def _size(count: int) -> str:
+def _size_text(count: int) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
@@ -111,7 +111,7 @@ def watch(log: Log, rows_of: RowsOf) -> None:
     """Show the screen until q or Ctrl-C. Ctrl-C sets a flag: Python could not pass on an exception raised in a finaliser."""
     with stop_by(signal.SIGINT) as stop:
         if _is_a_screen():
-            curses.wrapper(_loop, log, rows_of, stop.is_set)
+            curses.wrapper(_show_screen, log, rows_of, stop.is_set)
         else:
             _one_below_the_other(log, rows_of, stop)
 
@@ -130,21 +130,23 @@ def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
     rates = Rates()
     click.echo(f"this terminal (TERM={os.environ.get('TERM', '')}) has no screen: plain lines instead; Ctrl-C ends", err=True)
     while not over.is_set():
-        for text, _ in _shown(log, rates, rows_of, look.width()):
+        for text, _ in _lines_or_error(log, rates, rows_of, look.width()):
             click.echo(text.replace("q ends", "").rstrip())
         click.echo("")
         sys.stdout.flush()
         over.wait(PLAIN_EVERY_S)
 
 
-def _shown(log: Log, rates: Rates, rows_of: RowsOf, room: int) -> list[tuple[str, str]]:
+def _lines_or_error(log: Log, rates: Rates, rows_of: RowsOf, room: int) -> list[tuple[str, str]]:
+    """The lines, or what keeps them from being read: the screen stays, since it may be over soon."""
     try:
         return lines(log, rates, rows_of, usual_zone(), room)
     except (sqlite3.Error, LogUnavailable, OSError) as error:
         return [(f"{log.path}: {error}", "bad"), ("trying again; q ends", "plain")]
 
 
-def _loop(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], bool]) -> None:
+def _show_screen(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], bool]) -> None:
+    """Paint the screen again and again until ``over`` or q; arrow keys scroll the sensors."""
     looks = dict.fromkeys(("plain", "good", "warn"), curses.A_NORMAL) | {
         "head": curses.A_BOLD,
         "bad": curses.A_BOLD,
@@ -162,7 +164,7 @@ def _loop(screen: curses.window, log: Log, rows_of: RowsOf, over: Callable[[], b
     rates, first = Rates(), 0
     while not over():
         height, width = screen.getmaxyx()
-        shown = _shown(log, rates, rows_of, max(width - 1, look.NARROWEST))
+        shown = _lines_or_error(log, rates, rows_of, max(width - 1, look.NARROWEST))
         top = max((at + 1 for at, (_, how) in enumerate(shown) if how == "head"), default=0)
         head, rest = shown[:top], shown[top:]
         first = max(min(first, len(rest) - (height - len(head))), 0)

@@ -29,7 +29,8 @@ class NoPlace(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``folder``: for the new file. ``main``: the new text of the configuration, None if it includes the folder already."""
+    """Where the file of a new sensor goes. ``folder``: for the new file. ``main``: the new text of the configuration, None if it
+    includes the folder already."""
 
     folder: Path
     main: str | None
@@ -75,10 +76,10 @@ def must_be_writable(path: Path, where: Target) -> None:
             needed.append(path)
     for place in needed:
         if not os.access(place, os.W_OK):
-            raise NoPlace(_may_not(place, path, where))
+            raise NoPlace(_why_not_writable(place, path, where))
 
 
-def _may_not(folder: Path, path: Path, where: Target) -> str:
+def _why_not_writable(folder: Path, path: Path, where: Target) -> str:
     from sensorlogd.cli import plain
 
     reason = plain.os_error(PermissionError(13, "permission denied", str(folder)))

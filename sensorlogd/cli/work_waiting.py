@@ -21,7 +21,7 @@ def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = 
     answer = actor.act(requests.LookAtWork(identity))
     try:
         with Progress(label, answer.total if total_is_known else None, "readings") as bar:
-            answer = _watch(actor, label, identity, answer, bar)
+            answer = _wait_until_over(actor, label, identity, answer, bar)
     except KeyboardInterrupt:
         goes_on = "the daemon goes on with it" if actor.offline is None else "the daemon does the rest when it runs"
         click.echo(f"{label}: {goes_on}; see {see}", err=True)
@@ -40,7 +40,8 @@ def refuse_if_hindered(so_far: str, hindrance: str) -> None:
         )
 
 
-def _watch(actor: Actor, label: str, identity: int, answer: WorkStands, bar: Progress) -> WorkStands:
+def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkStands, bar: Progress) -> WorkStands:
+    """Ask how far the work is until it does not wait any more. Returns the last answer. Raises Refused if it is hindered here."""
     pause_s, said = 0.01, False
     while answer.state == State.WAITING:
         bar.reach(answer.done)

@@ -165,7 +165,7 @@ class Node:
                     self.channel.key, "late", 1, f"{input_.name} ({'.'.join(input_.key)}) at {ts} µs is not remembered any more"
                 )
                 return None
-            quality = self._with(quality, found[1], input_)
+            quality = self._combine_input(quality, found[1], input_)
             arguments.append(found[0])
         return quality
 
@@ -177,11 +177,12 @@ class Node:
             found = memory.exactly(ts)
             if found is None:
                 return None
-            quality = self._with(quality, found[1], input_)
+            quality = self._combine_input(quality, found[1], input_)
             arguments.append(found[0])
         return quality
 
-    def _with(self, quality: int, other: int, input_: Input) -> int:
+    def _combine_input(self, quality: int, other: int, input_: Input) -> int:
+        """The quality combined with that of an input; a bad input is counted, and marked in the result."""
         if other == quality:
             return quality
         if other & FLAG_MASK in _BAD:

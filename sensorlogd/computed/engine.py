@@ -33,15 +33,15 @@ def in_order(uses: Mapping[Key, Iterable[Key]]) -> list[Key]:
 
 
 class Engine:
-    """``channels``: in the order of ``in_order``. ``former``: an engine whose state is taken over for channels and inputs that have
-    not changed."""
+    """Runs the computed channels. ``channels``: in the order of ``in_order``. ``former``: an engine whose state is taken over for
+    channels and inputs that have not changed."""
 
     def __init__(self, channels: Sequence[Channel], treat: Treat, count: Count, former: Engine | None = None) -> None:
         self.treat = treat
         self.memories: dict[Key, Memory] = {}
         for channel in channels:
             for input_ in channel.inputs:
-                self._remember(input_.key, input_.heartbeat_us, former)
+                self._add_memory(input_.key, input_.heartbeat_us, former)
         self.nodes = [Node(channel, self.memories, count) for channel in channels]
         self._users: dict[Key, list[int]] = {}
         for rank, node in enumerate(self.nodes):
@@ -49,7 +49,7 @@ class Engine:
                 self._users.setdefault(key, []).append(rank)
         self.fresh = self._take_over(former)
 
-    def _remember(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
+    def _add_memory(self, key: Key, heartbeat_us: int, former: Engine | None) -> None:
         if key not in self.memories:
             known = former.memories.get(key) if former is not None else None
             self.memories[key] = known if known is not None and known.heartbeat_us == heartbeat_us else Memory(heartbeat_us)
@@ -83,7 +83,7 @@ class Engine:
                 continue
             last = rank
             node = self.nodes[rank]
-            times = self._triggered(node, new)
+            times = self._trigger_times(node, new)
             column_made = self._compute(node, times) if times else None
             if column_made is None:
                 continue
@@ -119,6 +119,7 @@ class Engine:
         return None if made is None else self.treat(node.channel.key, made)
 
     def _learn(self, key: Key, column: Column, new: dict[Key, list[int]]) -> bool:
+        """Remember the readings of a channel if it is an input, and add their times to ``new``. Returns whether any was new."""
         memory = self.memories.get(key)
         if memory is None:
             return False
@@ -129,7 +130,8 @@ class Engine:
             new.setdefault(key, []).extend(times)
         return bool(times)
 
-    def _triggered(self, node: Node, new: Mapping[Key, list[int]]) -> list[int]:
+    def _trigger_times(self, node: Node, new: Mapping[Key, list[int]]) -> list[int]:
+        """The times (µs) of new readings that give a reading of this channel."""
         lists = [new[key] for key in node.triggers if key in new]
         if len(lists) == 1:
             return lists[0]

@@ -61,13 +61,13 @@ class Formula:
     running: Running | None = None
     unit: str = ""
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()  # functions whose arguments are inputs: ("dew_point", ("t", ""))
-    _run: Callable[..., Any] = field(default=lambda: math.nan, repr=False, compare=False)
+    _evaluate: Callable[..., Any] = field(default=lambda: math.nan, repr=False, compare=False)
 
     def value(self, arguments: Sequence[float]) -> float | None:
         """The value, given those of ``names`` in that order; None if it has none (a division by 0, the root of a negative
         number)."""
         try:
-            found = float(self._run(*arguments))
+            found = float(self._evaluate(*arguments))
         except _NO_VALUE:
             return None
         return found if math.isfinite(found) else None
@@ -88,6 +88,8 @@ def parse(text: str, inputs: Collection[str]) -> Formula:
 
 
 class _Reading:
+    """The reading of one formula: it checks the text, and collects the inputs and calls that occur in it."""
+
     def __init__(self, text: str, inputs: Collection[str]) -> None:
         self.text = " ".join(text.split())
         self.inputs = inputs
@@ -95,8 +97,9 @@ class _Reading:
         self.calls: list[tuple[str, tuple[str, ...]]] = []
 
     def formula(self) -> Formula:
-        root = self._tree()
-        running, inner = self._running(root)
+        """The checked formula. Raises FormulaError."""
+        root = self._parse_tree()
+        running, inner = self._split_running(root)
         self._check(inner)
         if not self.names:
             raise FormulaError("uses no input; write at least one of: " + (", ".join(self.inputs) or "(none under inputs:)"))
@@ -109,7 +112,8 @@ class _Reading:
             self.text, tuple(self.names), running, unit, tuple(self.calls), _compiled(inner, tuple(self.names))
         )  # fmt: skip
 
-    def _tree(self) -> ast.expr:
+    def _parse_tree(self) -> ast.expr:
+        """The syntax tree of the text, bounded in size and depth; its nodes are not checked yet. Raises FormulaError."""
         if not self.text:
             raise FormulaError("is empty; write e.g. dew_point(t, rh)")
         if len(self.text) > LONGEST:
@@ -119,20 +123,22 @@ class _Reading:
                 warnings.simplefilter("ignore", SyntaxWarning)  # ``2(3)``, which is refused below in our own words
                 root = ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
-            raise FormulaError(self._syntax(error), min(error.offset or 0, len(self.text) + 1)) from None
+            raise FormulaError(self._syntax_problem(error), min(error.offset or 0, len(self.text) + 1)) from None
         except (RecursionError, MemoryError, ValueError):
             raise FormulaError(f"is nested too deeply; at most {DEEPEST} levels are allowed") from None
-        self._bounded(root)
+        self._check_size(root)
         return root
 
-    def _syntax(self, error: SyntaxError) -> str:
+    def _syntax_problem(self, error: SyntaxError) -> str:
         if "=" in self.text.replace("==", "").replace("<=", "").replace(">=", "").replace("!=", ""):
             return "'=' is not allowed here: a formula is what stands right of it; to compare write =="
         if "," in self.text and "(" not in self.text:
             return "a decimal comma? write 0.5, not 0,5"
         return f"is no formula ({error.msg}); allowed are {ALLOWED}"
 
-    def _bounded(self, root: ast.expr) -> None:
+    def _check_size(self, root: ast.expr) -> None:
+        """Raise FormulaError if the tree has too many parts or levels. It goes level by level, so no depth can exhaust the
+        stack."""
         parts = 0
         level: list[ast.AST] = [root]
         for depth in range(1, DEEPEST + 2):
@@ -153,7 +159,9 @@ class _Reading:
 
     # ---- what has a memory -----------------------------------------------------------------------------------------
 
-    def _running(self, root: ast.expr) -> tuple[Running | None, ast.expr]:
+    def _split_running(self, root: ast.expr) -> tuple[Running | None, ast.expr]:
+        """(what is combined over time, or None; the expression whose values are combined). Degree days become the integral of a
+        difference that is never negative. Raises FormulaError."""
         name = _called(root)
         if name not in RUNNING:
             return None, root
@@ -180,7 +188,7 @@ class _Reading:
             raise FormulaError(
                 "a unit of time is second, minute, hour, day or a number of seconds", node.col_offset + 1
             ) from None
-        found = Formula("", (), _run=_compiled(node, ())).value(())
+        found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
             raise FormulaError("a unit of time is more than 0 seconds", node.col_offset + 1)
         return found
@@ -193,9 +201,9 @@ class _Reading:
             if type(node.value) not in (int, float):
                 raise self._refused(node, f"{node.value!r} is no number")
         elif isinstance(node, ast.Name):
-            self._name(node)
+            self._check_name(node)
         elif isinstance(node, ast.Call):
-            self._call(node)
+            self._check_call(node)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, _BINARY):
             self._check(node.left)
             self._check(node.right)
@@ -213,7 +221,8 @@ class _Reading:
         else:
             raise self._not_allowed(node)
 
-    def _name(self, node: ast.Name) -> None:
+    def _check_name(self, node: ast.Name) -> None:
+        """Note the input that is used. Raises FormulaError if the name is neither an input nor a constant."""
         name = node.id
         if name in self.inputs:
             self.names[name] = None
@@ -224,7 +233,8 @@ class _Reading:
             hint = _closest(name, known) or f"; known: {', '.join(known)}"
             raise self._refused(node, f"{name!r} is no input{hint}; name a channel under inputs: to use it")
 
-    def _call(self, node: ast.Call) -> None:
+    def _check_call(self, node: ast.Call) -> None:
+        """Check a call and its arguments, and note the arguments that are inputs. Raises FormulaError."""
         name = _called(node)
         if not name:
             raise self._refused(node, "only a function can be called; a product is written with *")
@@ -257,6 +267,7 @@ class _Reading:
         return self._refused(node, f"{written!r} is not allowed; allowed are {ALLOWED}")
 
     def _refused(self, node: ast.expr, problem: str) -> FormulaError:
+        """The error for a problem at this node."""
         # The parser counts bytes, people count characters.
         before = self.text.encode()[: node.col_offset].decode(errors="ignore")
         return FormulaError(problem, len(before) + 1)

@@ -40,11 +40,11 @@ class Memory:
                 self._times.append(ts)
                 self._found.append((value, quality))
             else:
-                at = bisect_left(self._times, ts)
-                if self._times[at] == ts:
+                index = bisect_left(self._times, ts)
+                if self._times[index] == ts:
                     continue
-                self._times.insert(at, ts)
-                self._found.insert(at, (value, quality))
+                self._times.insert(index, ts)
+                self._found.insert(index, (value, quality))
             fresh.append(ts)
         if any(map(int.__gt__, fresh, fresh[1:])):
             fresh.sort()
@@ -53,23 +53,24 @@ class Memory:
     def at(self, ts: int) -> Found | Gone | None:
         """The newest reading at or before ``ts`` (µs) that is no older than the heartbeat; None if there is none."""
         times = self._times
-        at = (len(times) if times and times[-1] <= ts else bisect_right(times, ts)) - 1
-        if at >= 0:
-            return self._found[at] if ts - times[at] <= self.heartbeat_us else None
+        index = (len(times) if times and times[-1] <= ts else bisect_right(times, ts)) - 1
+        if index >= 0:
+            return self._found[index] if ts - times[index] <= self.heartbeat_us else None
         if self._gone_us is not None and self._gone_us >= ts - self.heartbeat_us:
             return GONE
         return None
 
     def exactly(self, ts: int) -> Found | None:
         """The reading at exactly ``ts`` (µs); None if there is none."""
-        at = bisect_left(self._times, ts)
-        return self._found[at] if at < len(self._times) and self._times[at] == ts else None
+        index = bisect_left(self._times, ts)
+        return self._found[index] if index < len(self._times) and self._times[index] == ts else None
 
     def after(self, ts: int) -> list[int]:
         """The remembered times later than ``ts``, in order."""
         return self._times[bisect_right(self._times, ts) :]
 
     def _forget(self) -> None:
+        """Forget what is older than twice the heartbeat, or more than ``kept`` readings ago."""
         if not self._times:
             return
         old = bisect_left(self._times, self._times[-1] - self.forget_after_us)

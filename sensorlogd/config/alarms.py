@@ -18,7 +18,7 @@ SECRET = ("apprise", "webhook", "token", "headers", "command")  # keys of a targ
 _KIND = re.compile(r"[a-z][a-z0-9_]*\*?|\*")
 
 
-def _one_or_more(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -36,16 +36,16 @@ def _quiet(value: Any) -> Any:
     return span
 
 
-def _kind(value: str) -> str:
+def _check_event_kind(value: str) -> str:
     if not _KIND.fullmatch(value):
         raise ValueError(f"{value!r} is no kind of event; write one that 'sensorlogd events' shows, e.g. dropped or web_*")
     return value
 
 
-Globs = Annotated[tuple[ShortText, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
-Targets = Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)]
+Globs = Annotated[tuple[ShortText, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Targets = Annotated[tuple[Name, ...], BeforeValidator(_as_list)]
 Quiet = Annotated[tuple[int, int], BeforeValidator(_quiet)]
-Kinds = Annotated[tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+Kinds = Annotated[tuple[Annotated[str, AfterValidator(_check_event_kind)], ...], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class Escalation(Section):
@@ -76,7 +76,8 @@ class AlarmOptions(Section):
     _clear: Condition | None = PrivateAttr(None)
 
     @model_validator(mode="after")
-    def _one_kind(self) -> AlarmOptions:
+    def _check_keys(self) -> AlarmOptions:
+        """Validates that an alarm is of series or of events, and has only keys that go with that."""
         if (self.series is None) == (self.events is None):
             raise ValueError("write series: and when:, or events:, one of them")
         if self.events is not None:
@@ -92,7 +93,8 @@ class AlarmOptions(Section):
         return self
 
     @model_validator(mode="after")
-    def _grammar(self) -> AlarmOptions:
+    def _parse_conditions(self) -> AlarmOptions:
+        """Validates ``when`` and ``clear``, and keeps them parsed."""
         if self.when is None:
             return self
         try:
@@ -152,7 +154,7 @@ class TargetOptions(Section):
 
     # One validator for the whole section: the error of a single field would quote its value, and that is a secret.
     @model_validator(mode="after")
-    def _one_way(self) -> TargetOptions:
+    def _check_way(self) -> TargetOptions:
         ways = {
             "apprise": self.apprise or self.apprise_file,
             "webhook": self.webhook or self.webhook_file,
@@ -167,7 +169,7 @@ class TargetOptions(Section):
         if said != ["webhook"] and (self.token or self.token_file or self.headers):
             raise ValueError("token:, token_file: and headers: go with webhook:")
         if self.webhook is not None:
-            _web_address(self.webhook.get_secret_value())
+            _check_web_address(self.webhook.get_secret_value())
         return self
 
     @property
@@ -176,7 +178,8 @@ class TargetOptions(Section):
         return "command" if self.command else "webhook" if self.webhook or self.webhook_file else "apprise"
 
 
-def _web_address(text: str) -> None:
+def _check_web_address(text: str) -> None:
+    """Raise ValueError that does not quote the address, which is a secret."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

@@ -25,7 +25,7 @@ class HeartbeatOptions(Section):
 
     # One validator for the whole section: the error of a single field would quote its value, and that is a secret.
     @model_validator(mode="after")
-    def _one_address(self) -> HeartbeatOptions:
+    def _check_address(self) -> HeartbeatOptions:
         if self.url is not None and self.url_file is not None:
             raise ValueError("url: and url_file: say the same; write one of them")
         if self.url is not None and not self.url.get_secret_value().startswith(("https://", "http://")):

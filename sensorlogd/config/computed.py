@@ -32,21 +32,21 @@ _OTHERS = {
 }
 
 
-def _input_name(value: str) -> str:
+def _check_input_name(value: str) -> str:
     problem = input_name_problem(value)
     if problem:
         raise ValueError(problem)
     return value
 
 
-def _series_name(value: str) -> str:
+def _check_series_name(value: str) -> str:
     sensor, dot, channel = value.partition(".")
     if not (sensor and dot and channel) or "*" in value:
         raise ValueError(f"{value!r} is no channel; write sensor.channel, e.g. greenhouse.temperature")
     return value
 
 
-InputName = Annotated[str, AfterValidator(_input_name)]
+InputName = Annotated[str, AfterValidator(_check_input_name)]
 
 
 class ComputedChannel(ChannelOptions):
@@ -69,7 +69,7 @@ class ComputedChannel(ChannelOptions):
         return data
 
     @model_validator(mode="after")
-    def _no_device(self) -> ComputedChannel:
+    def _check_no_device_keys(self) -> ComputedChannel:
         for key in _DEVICE_KEYS:
             if key in self.model_fields_set:
                 raise ValueError(f"{key}: is for what a device says; a computed channel has a formula: leave {key} out")
@@ -81,7 +81,7 @@ class ComputedOptions(SensorOptions):
 
     written_below: ClassVar[str] = DRIVER
     driver: str = Field(DRIVER, description="always computed; leave it out")
-    inputs: Mapping[InputName, Annotated[ShortText, AfterValidator(_series_name)]] = Field(
+    inputs: Mapping[InputName, Annotated[ShortText, AfterValidator(_check_series_name)]] = Field(
         description="name in formulas -> sensor.channel"
     )
     join: Literal["newest", "equal"] = Field(
@@ -94,7 +94,8 @@ class ComputedOptions(SensorOptions):
     channels: Mapping[Name, ComputedChannel] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _makes_sense(self) -> ComputedOptions:
+    def _check_keys(self) -> ComputedOptions:
+        """Validates the keys of a computed sensor against each other."""
         if self.driver != DRIVER:
             raise ValueError(
                 f"driver: {self.driver!r}: below computed: there is no driver; leave it out, or write it below sensors:"
@@ -169,6 +170,8 @@ def _key(series: str) -> Key:
 
 
 class _Completing:
+    """Completes computed sensors by what they are computed from, and notes the mistakes."""
+
     def __init__(
         self, computed: Mapping[str, ComputedOptions], sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
     ) -> None:
@@ -179,17 +182,19 @@ class _Completing:
         self.formulas: dict[Key, Formula] = {}
 
     def completed(self) -> dict[str, ComputedOptions]:
+        """The sensors with what follows from their inputs filled in; ``mistakes`` is complete then."""
         for name, options in self.computed.items():
-            self._inputs(name, options)
+            self._check_inputs(name, options)
             for channel, computed in options.channels.items():
-                self._formula(name, channel, options, computed)
-        order = self._order()
+                self._parse_formula(name, channel, options, computed)
+        order = self._sort_channels()
         done: dict[str, ComputedOptions] = dict(self.computed)
         for key in order:  # in this order, because units and heartbeats follow from the inputs
-            done[key[0]] = self._with(key, done)
+            done[key[0]] = self._complete_channel(key, done)
         return done
 
-    def _inputs(self, name: str, options: ComputedOptions) -> None:
+    def _check_inputs(self, name: str, options: ComputedOptions) -> None:
+        """Note inputs that name no sensor or no channel; those of sensors that cannot be read now pass."""
         for short, series in options.inputs.items():
             sensor, channel = _key(series)
             where: Where = ("computed", name, "inputs", short)
@@ -204,7 +209,8 @@ class _Completing:
                 hint = closest(channel, there) or f"; it has {', '.join(there)}"
                 self.mistakes.append(Mistake(where, f"{series!r}: {sensor} has no channel {channel!r}{hint}"))
 
-    def _formula(self, name: str, channel: str, options: ComputedOptions, computed: ComputedChannel) -> None:
+    def _parse_formula(self, name: str, channel: str, options: ComputedOptions, computed: ComputedChannel) -> None:
+        """Keep the formula of a channel parsed, or note its mistake."""
         where: Where = ("computed", name, "channels", channel, "formula")
         try:
             formula = parse(computed.formula, options.inputs)
@@ -218,7 +224,9 @@ class _Completing:
             self.mistakes.append(Mistake(where, problem))
         self.formulas[name, channel] = formula
 
-    def _order(self) -> list[Key]:
+    def _sort_channels(self) -> list[Key]:
+        """The channels, each after those that it is computed from; none, with the mistake noted, if one is computed from
+        itself."""
         uses = {
             key: [_key(self.computed[key[0]].inputs[name]) for name in formula.names] for key, formula in self.formulas.items()
         }
@@ -230,34 +238,35 @@ class _Completing:
             self.mistakes.append(Mistake(("computed", sensor, "channels", channel, "formula"), problem))
             return []
 
-    def _with(self, key: Key, done: Mapping[str, ComputedOptions]) -> ComputedOptions:
+    def _complete_channel(self, key: Key, done: Mapping[str, ComputedOptions]) -> ComputedOptions:
         """Returns the sensor with the unit of this channel filled in (if the formula makes it plain), and with a heartbeat no
         shorter than that of its inputs."""
         sensor, channel = key
         options, formula = done[sensor], self.formulas[key]
         changes: dict[str, object] = {}
         if "heartbeat" not in self.computed[sensor].model_fields_set:
-            theirs = [self._heartbeat(_key(options.inputs[name])[0], done) for name in formula.names]
+            theirs = [self._heartbeat_us(_key(options.inputs[name])[0], done) for name in formula.names]
             changes["heartbeat"] = max([*theirs, options.heartbeat or 0])
-        if options.interval is None and (pace := self._pace(formula, options, done)) is not None:
+        if options.interval is None and (pace := self._interval_us(formula, options, done)) is not None:
             changes["interval"] = pace
         computed = options.channels[channel]
         if formula.unit and "unit" not in computed.model_fields_set:
             changes["channels"] = {**options.channels, channel: computed.model_copy(update={"unit": formula.unit})}
-        self._units(key, options, formula, done)
+        self._check_units(key, options, formula, done)
         return options.model_copy(update=changes)
 
-    def _pace(self, formula: Formula, options: ComputedOptions, done: Mapping[str, ComputedOptions]) -> int | None:
+    def _interval_us(self, formula: Formula, options: ComputedOptions, done: Mapping[str, ComputedOptions]) -> int | None:
         """The time between readings in µs, if a single sensor decides it, else None; for the estimate of what the log will cost."""
         deciding = {_key(options.inputs[name])[0] for name in options.follow or formula.names}
         known = [self.sensors.get(sensor) or done.get(sensor) for sensor in deciding]
         return known[0].interval if len(known) == 1 and known[0] is not None else None
 
-    def _heartbeat(self, sensor: str, done: Mapping[str, ComputedOptions]) -> int:
+    def _heartbeat_us(self, sensor: str, done: Mapping[str, ComputedOptions]) -> int:
         known = self.sensors.get(sensor) or done.get(sensor)
         return UNKNOWN_HEARTBEAT_US if known is None else known.heartbeat_us()
 
-    def _units(self, key: Key, options: ComputedOptions, formula: Formula, done: Mapping[str, ComputedOptions]) -> None:
+    def _check_units(self, key: Key, options: ComputedOptions, formula: Formula, done: Mapping[str, ComputedOptions]) -> None:
+        """Note inputs whose unit is surely not the one that a function expects."""
         for function, arguments in formula.calls:
             for wanted, name in zip(FUNCTIONS[function].units, arguments, strict=False):
                 if not name:
@@ -268,12 +277,13 @@ class _Completing:
                 if entry is not None and entry.unit in _OTHERS.get(wanted, ()):
                     problem = (
                         f"{function} takes {name} in {wanted}, and {options.inputs[name]} is in {entry.unit};"
-                        f" convert it, e.g. {function}({_converted(name, entry.unit)}, ...)"
+                        f" convert it, e.g. {function}({_conversion(name, entry.unit)}, ...)"
                     )
                     self.mistakes.append(Mistake(("computed", *key[:1], "channels", key[1], "formula"), problem))
 
 
-def _converted(name: str, unit: str) -> str:
+def _conversion(name: str, unit: str) -> str:
+    """The formula that converts an input from ``unit`` to what functions expect, as an example."""
     known = {"°F": f"({name} - 32) / 1.8", "K": f"{name} - 273.15", "Pa": f"{name} / 100", "kPa": f"{name} * 10"}
     known |= {
         "km/h": f"{name} / 3.6",

@@ -87,16 +87,16 @@ def parse(text: str, like: Condition | None = None) -> Condition:
     words = text.strip().lower()
     head, _, rest = words.partition(" ")
     if head in (MISSING, STUCK):
-        return _lasting(head, rest.strip(), text)
+        return _parse_lasting(head, rest.strip(), text)
     if head == FLAG:
-        return _flag(rest.strip(), text)
+        return _parse_flag(rest.strip(), text)
     found = _COMPARISON.fullmatch(words)
     if found is None:
         raise ValueError(f"{text!r} is not a condition; write e.g. {EXAMPLES}")
-    return _comparison(found, text, like)
+    return _parse_comparison(found, text, like)
 
 
-def _lasting(kind: str, rest: str, text: str) -> Condition:
+def _parse_lasting(kind: str, rest: str, text: str) -> Condition:
     rest = rest.removeprefix("for ").strip("() ")
     try:
         over = parse_duration(rest) if rest else 0
@@ -105,18 +105,18 @@ def _lasting(kind: str, rest: str, text: str) -> Condition:
     return Condition(kind, over_us=over)
 
 
-def _flag(word: str, text: str) -> Condition:
+def _parse_flag(word: str, text: str) -> Condition:
     if word not in FLAGS:
         raise ValueError(f"{text!r}: {word or 'nothing'!r} is no flag; write flag suspect, flag fail or flag missing")
     return Condition(FLAG, flag=int(FLAGS[word]))
 
 
-def _comparison(found: re.Match[str], text: str, like: Condition | None) -> Condition:
+def _parse_comparison(found: re.Match[str], text: str, like: Condition | None) -> Condition:
     term, over = found["term"], found["over"]
     kind = term or VALUE
     if kind not in (VALUE, RATE, *WINDOWS):
         raise ValueError(f"{text!r}: {kind!r} is not known; write value, rate, or {', '.join(WINDOWS)} with a time in brackets")
-    over_us = _over(kind, over, text)
+    over_us = _window_us(kind, over, text)
     if term is None and like is not None and like.op:
         kind, over_us = like.term
     op = _OPERATORS.get(found["op"], found["op"])
@@ -126,7 +126,8 @@ def _comparison(found: re.Match[str], text: str, like: Condition | None) -> Cond
     return Condition(kind, op, limit, over_us)
 
 
-def _over(kind: str, over: str | None, text: str) -> int:
+def _window_us(kind: str, over: str | None, text: str) -> int:
+    """The window of a term in µs, 0 if it has none. ``over``: the text in brackets, None if there are none. Raises ValueError."""
     if kind == VALUE:
         if over is not None:
             raise ValueError(f"{text!r}: the newest value has no time in brackets; write mean(10min), or leave the brackets out")

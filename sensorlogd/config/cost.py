@@ -80,11 +80,12 @@ def estimate(config: Config) -> Cost:
         + readings * (WRITTEN_PER_READING + WRITTEN_PER_READING_AT_1S * often)
     )
     return Cost(
-        series, readings, stored_per_year, written if readings else 0, _free(config.database_path().parent), tuple(unknown)
+        series, readings, stored_per_year, written if readings else 0, _free_bytes(config.database_path().parent), tuple(unknown)
     )
 
 
-def _free(folder: Path) -> int | None:
+def _free_bytes(folder: Path) -> int | None:
+    """The free space where the folder is or will be; None if that cannot be told."""
     for place in (folder, *folder.parents):
         if place.exists():
             try:

@@ -89,33 +89,35 @@ def database_path(config_path: Path) -> Path:
 def sensor_names(config_path: Path) -> list[str]:
     """The names of the sensors as written, those in included files of ``conf.d`` too. Nothing is validated."""
     files = [config_path, *sorted(config_path.parent.glob("conf.d/*.yaml"))]
-    return list(dict.fromkeys(name for file in files for name in _mapping(_top_level(file), "sensors")))
+    return list(dict.fromkeys(name for file in files for name in _mapping_at(_top_level(file), "sensors")))
 
 
 def timezone(config_path: Path) -> str | None:
     """``daemon.timezone`` as written; None if it is not set or cannot be read."""
-    return _text(_mapping(_top_level(config_path), "daemon"), "timezone")
+    return _text_at(_mapping_at(_top_level(config_path), "daemon"), "timezone")
 
 
 def _locations(config_path: Path) -> tuple[Path, Path]:
+    """(the data directory, the database file). Raises ConfigNotFound."""
     if not config_path.exists():
         raise ConfigNotFound(f"{config_path}: no such configuration file")
     top = _top_level(config_path)
-    base = resolve(_text(top, "base_dir") or ".", config_path.absolute().parent)
-    named = _text(_mapping(top, "daemon"), "data_dir")
+    base = resolve(_text_at(top, "base_dir") or ".", config_path.absolute().parent)
+    named = _text_at(_mapping_at(top, "daemon"), "data_dir")
     directory = resolve(named, base) if named else default_data_dir(config_path)
-    url = _text(_mapping(top, "storage"), "url")
+    url = _text_at(_mapping_at(top, "storage"), "url")
     database = resolve(url.removeprefix(SQLITE), base) if url and url.startswith(SQLITE) else directory / DATABASE_NAME
     return directory, database
 
 
 def _top_level(config_path: Path) -> dict[str, yaml.Node]:
+    """The nodes at the top of the file, by key; those that can be read, if the file is broken, and none if there is no file."""
     try:
         text = nodes.text_of(config_path)
     except (OSError, ValueError):
         return {}
     try:
-        return _entries(nodes.compose(text))
+        return _entries_of(nodes.compose(text))
     except nodes.UNREADABLE:
         return _readable_sections(text)
 
@@ -126,23 +128,24 @@ def _readable_sections(text: str) -> dict[str, yaml.Node]:
     entries: dict[str, yaml.Node] = {}
     for section in re.split(r"^(?=[^\s#\-\]}])", text, flags=re.MULTILINE):
         try:
-            entries |= _entries(nodes.compose(section))
+            entries |= _entries_of(nodes.compose(section))
         except nodes.UNREADABLE:
             continue
     return entries
 
 
-def _entries(node: Any) -> dict[str, yaml.Node]:
+def _entries_of(node: Any) -> dict[str, yaml.Node]:
     if not isinstance(node, yaml.MappingNode):
         return {}
     return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
 
 
-def _mapping(entries: dict[str, yaml.Node], key: str) -> dict[str, yaml.Node]:
-    return _entries(entries.get(key))
+def _mapping_at(entries: dict[str, yaml.Node], key: str) -> dict[str, yaml.Node]:
+    return _entries_of(entries.get(key))
 
 
-def _text(entries: dict[str, yaml.Node], key: str) -> str | None:
+def _text_at(entries: dict[str, yaml.Node], key: str) -> str | None:
+    """The text at a key, with variables expanded; None if there is none or a variable is not set."""
     node = entries.get(key)
     if not isinstance(node, yaml.ScalarNode):
         return None

@@ -42,16 +42,17 @@ def load(path: Path | str, options_for: OptionsFor) -> Config:
     """The configuration in ``path``. Raises ConfigErrors with all mistakes, and nothing else."""
     path = Path(path)
     errors: list[ConfigError] = []
-    return _finish(read(path, errors), path, options_for, errors)
+    return _load_tree(read(path, errors), path, options_for, errors)
 
 
 def load_text(text: str, path: Path, options_for: OptionsFor) -> Config:
     """The configuration in ``text``; ``path`` is what errors and relative paths refer to. Raises ConfigErrors."""
     errors: list[ConfigError] = []
-    return _finish(parse(text, path, errors), path, options_for, errors)
+    return _load_tree(parse(text, path, errors), path, options_for, errors)
 
 
-def _finish(tree: Tree | None, path: Path, options_for: OptionsFor, errors: list[ConfigError]) -> Config:
+def _load_tree(tree: Tree | None, path: Path, options_for: OptionsFor, errors: list[ConfigError]) -> Config:
+    """The configuration in a tree; None as the tree: it could not be read. Raises ConfigErrors."""
     if tree is None:
         raise ConfigErrors(errors)
     start = Mark(path)

@@ -29,7 +29,7 @@ class RateOptions(Section):
 
     @field_validator("hours")
     @classmethod
-    def _ranges(cls, value: dict[str, float]) -> dict[str, float]:
+    def _check_hours(cls, value: dict[str, float]) -> dict[str, float]:
         for text in value:
             found = _HOURS.fullmatch(text)
             if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24) or found[1] == found[2]:
@@ -37,7 +37,7 @@ class RateOptions(Section):
         return value
 
     @model_validator(mode="after")
-    def _one_kind(self) -> RateOptions:
+    def _check_price(self) -> RateOptions:
         if (self.price is None) == (self.by is None):
             raise ValueError("say either price: or by:")
         if self.hours and self.price is None:
@@ -59,12 +59,12 @@ class PriceOptions(Section):
 
     @field_validator("series", mode="before")
     @classmethod
-    def _one(cls, value: object) -> object:
+    def _as_tuple(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
     @field_validator("rates")
     @classmethod
-    def _days(cls, value: tuple[RateOptions, ...]) -> tuple[RateOptions, ...]:
+    def _check_days(cls, value: tuple[RateOptions, ...]) -> tuple[RateOptions, ...]:
         if not value:
             raise ValueError("there is no price; write e.g. - {from: 2026-01-01, price: 0.34}")
         days = [rate.since for rate in value]

@@ -73,11 +73,12 @@ class Bad:
                         file.write(piece)
                 return path
             except FileExistsError:
-                if self._same(path):
+                if self._is_written_in(path):
                     return path
                 number += 1
 
-    def _same(self, path: Path) -> bool:
+    def _is_written_in(self, path: Path) -> bool:
+        """Whether the file holds exactly the lines that are kept here."""
         try:
             with path.open(encoding=self.encoding, errors="surrogateescape", newline="") as file:
                 while piece := self._kept.read(1 << 16):

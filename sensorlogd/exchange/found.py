@@ -135,7 +135,7 @@ def number(text: str, decimal: str = ".") -> float:
     except ValueError:
         raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number; {_null(text.strip())}")
+        raise ValueError(f"{text!r} is no finite number; {_null_hint(text.strip())}")
     return whole(int(plain)) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
 
 
@@ -144,10 +144,10 @@ def _what_is_wrong(text: str, decimal: str) -> str:
         return f"is no number because of the {match['more']!r} behind it; take that off all cells first"
     if "," in text and decimal == ".":
         return "is no number; if its comma stands before the fraction, say --decimal ,"
-    return f"is no number; {_null(text)}"
+    return f"is no number; {_null_hint(text)}"
 
 
-def _null(text: str) -> str:
+def _null_hint(text: str) -> str:
     return f"if it means that there is no value, say --null {shlex.quote(text) if text else repr(text)}"
 
 
@@ -166,6 +166,7 @@ class Nulls:
 
 
 def _number_or_none(text: str, decimal: str) -> float | None:
+    """The number in the text, with ``decimal`` or a point before the fraction; None if it is none."""
     for point_of in (decimal, "."):  # on a command line the number may have a point, too
         try:
             return number(text, point_of)
@@ -175,6 +176,7 @@ def _number_or_none(text: str, decimal: str) -> float | None:
 
 
 def slug(text: str) -> str:
+    """The text as a name: small letters, digits and _."""
     return re.sub(r"[^a-z0-9_]+", "_", text.strip().lower()).strip("_")
 
 

@@ -25,8 +25,8 @@ _LIKELY = re.compile(r"time|date|datum|zeit|stamp|fecha|hora|heure|\bts\b", re.I
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A guess. ``times``: the columns, from 0. ``forms``: the formats that read every row; of several, those by which time
-    goes on from row to row, if there are any. ``decimal``: the decimal point of values."""
+    """A guess how the times of a table are written. ``times``: the columns, from 0. ``forms``: the formats that read every row;
+    of several, those by which time goes on from row to row, if there are any. ``decimal``: the decimal point of values."""
 
     times: tuple[int, ...]
     forms: tuple[str, ...]
@@ -57,7 +57,7 @@ def guess(names: Sequence[str], rows: Iterable[Sequence[str]], nulls: Sequence[s
         if forms and (best is None or ":" in texts[0]):
             used = set(times)
             others = [cell.strip() for row in table for at, cell in enumerate(row) if at not in used]
-            best = Guess(times, forms, _decimal(cell for cell in others if cell not in nulls))
+            best = Guess(times, forms, _guess_decimal(cell for cell in others if cell not in nulls))
             if not _is_date(texts):
                 break
     return best
@@ -70,17 +70,18 @@ def _is_date(texts: Sequence[str]) -> bool:
 
 def _forms(texts: Sequence[str]) -> list[str]:
     """The formats that read every text; of several, those by which time goes on from row to row."""
-    found = [form for form in ("iso", *PATTERNS) if _reads(texts, form)]
+    found = [form for form in ("iso", *PATTERNS) if _can_read_all(texts, form)]
     for form, digits in _EPOCHS:
         if all(re.fullmatch(rf"\d{{{digits}}}(\.\d+)?", text) for text in texts):
             found.append(form)
     if len(found) > 1:
-        onward = [form for form in found if _goes_on(texts, form)]
+        onward = [form for form in found if _is_in_order(texts, form)]
         found = onward or found
     return found
 
 
-def _reads(texts: Sequence[str], form: str) -> bool:
+def _can_read_all(texts: Sequence[str], form: str) -> bool:
+    """Whether every text is a time in this form."""
     if form == "iso" and not all(_ISO.match(text) for text in texts):
         return False
     if form == _COMPACT and not all(len(text) == 14 for text in texts):
@@ -94,7 +95,7 @@ def _reads(texts: Sequence[str], form: str) -> bool:
     return True
 
 
-def _goes_on(texts: Sequence[str], form: str) -> bool:
+def _is_in_order(texts: Sequence[str], form: str) -> bool:
     return all(before <= after for before, after in pairwise(map(_reader(form), texts)))
 
 
@@ -102,7 +103,8 @@ def _reader(form: str) -> Callable[[str], int]:
     return stamps.reader(form, "UTC")
 
 
-def _decimal(cells: Iterable[str]) -> str:
+def _guess_decimal(cells: Iterable[str]) -> str:
+    """The decimal sign: a comma if cells have one there and none has a point."""
     commas = points = 0
     for cell in cells:
         commas += _COMMA.fullmatch(cell) is not None

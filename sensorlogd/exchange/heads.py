@@ -18,7 +18,7 @@ _OFFSET = re.compile(r"\b(?:GMT|UTC)\s*([+-])(\d\d):?(\d\d)\b")
 
 @dataclass(slots=True)
 class Head:
-    """The lines above the names. ``units``: of each column, if a line of units follows the names."""
+    """What the lines above the names say. ``units``: of each column, if a line of units follows the names."""
 
     kind: str = ""
     units: list[str | None] = field(default_factory=list)

@@ -44,7 +44,7 @@ class Lines:
     """
 
     def __init__(self, file: IO[bytes], name: str, encoding: str = "utf-8") -> None:
-        self._begin(name, encoding)
+        self._set_up(name, encoding)
         self._counted = _Counted(file)
         head = self._counted.peek(4)
         stream: IO[bytes] = self._counted  # type: ignore[assignment]  # a BufferedIOBase is what is needed of it
@@ -59,7 +59,8 @@ class Lines:
         except LookupError:
             raise FileError(name, 0, f"unknown encoding {encoding!r}; write e.g. utf-8, latin-1, cp1252, utf-16") from None
 
-    def _begin(self, name: str, encoding: str) -> None:
+    def _set_up(self, name: str, encoding: str) -> None:
+        """What a subclass needs, too, that reads its lines from elsewhere."""
         self.name = name
         self.number = 0
         self.encoding = encoding
@@ -77,8 +78,9 @@ class Lines:
         return self
 
     def __next__(self) -> str:
+        """The next line that can be read. Others are put aside, and lines of NULs passed over. Raises FileError."""
         while True:
-            line = self._ahead.popleft() if self._ahead else self._read()
+            line = self._ahead.popleft() if self._ahead else self._read_line()
             if not line:
                 raise StopIteration
             self.number += 1
@@ -87,13 +89,14 @@ class Lines:
             if "\0" in line and self.number > 1 and not line.strip("\0 \t\r\n"):
                 self.nuls.append(self.number)
                 continue
-            problem = self._problem(line)
+            problem = self._find_problem(line)
             if problem is None:
                 self.record.append(line)
                 return line
             self.bad(problem, line)
 
-    def _read(self) -> str:
+    def _read_line(self) -> str:
+        """The next line with its end; empty at the end of the file. Raises FileError."""
         try:
             line = self._text.readline(LONGEST_LINE + 1)
         except UnicodeDecodeError:
@@ -106,7 +109,8 @@ class Lines:
             raise FileError(self.name, self.number + 1, f"the line is longer than {LONGEST_LINE:,} characters; is this a table?")
         return line
 
-    def _problem(self, line: str) -> str | None:
+    def _find_problem(self, line: str) -> str | None:
+        """Why the line cannot be read; None if it can."""
         if "\0" in line:
             if self.number == 1:
                 return "a NUL character: this is a binary file, or text in UTF-16 (--encoding utf-16-le)"
@@ -118,7 +122,7 @@ class Lines:
 
     def peek(self, count: int) -> list[str]:
         """The next ``count`` lines, or fewer at the end; they are delivered again afterwards. Raises FileError."""
-        while len(self._ahead) < count and (line := self._read()):
+        while len(self._ahead) < count and (line := self._read_line()):
             self._ahead.append(line)
         return [line for line, _ in zip(self._ahead, range(count), strict=False)]
 
@@ -194,6 +198,7 @@ def cells(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 
 def _records(lines: Lines, delimiter: str) -> Iterator[list[str]]:
+    """The cells of each record, also of empty ones; lines that cannot be split are put aside. Raises FileError."""
     if delimiter == " ":
         lines.begin()
         for line in lines:

@@ -72,7 +72,7 @@ def completed(names: list[str], delimiter: str, lines: Lines, options: Options, 
 
 
 def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
-    """The first rows, up to a line that cannot be split into cells."""
+    """The first rows; lines that cannot be split into cells are passed over."""
     for text in lines.peek(guess.ROWS):
         try:
             row = split(text, delimiter)
@@ -84,11 +84,13 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
     """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
-    time_at = [(_at(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times]
+    time_at = [
+        (_column_index(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times
+    ]
     if options.header and options.zone == "UTC":
         options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
-    sensor_at = None if options.sensor_column is None else _at(options.sensor_column, names, options)
-    named = {_at(column, names, options): target for column, target in options.columns.items()}
+    sensor_at = None if options.sensor_column is None else _column_index(options.sensor_column, names, options)
+    named = {_column_index(column, names, options): target for column, target in options.columns.items()}
     taken = {at for at, _ in time_at} | set(named) | ({sensor_at} if sensor_at is not None else set())
     automatic = [at for at in range(len(names)) if at not in taken] if not options.columns else []
     chosen: dict[int, Place] = {**named, **_automatic(automatic, names, lines, options, head)}
@@ -106,7 +108,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
 
     def found() -> Iterator[Found]:
         rows = _even(cells(lines, delimiter), len(names), lines)
-        read = _mapped(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
+        read = _map_rows(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
         if options.repeat == SPREAD:
             read = _spread(read, width_us(options.time_format))
         return judged((reading for row in read for reading in row), options, doubtful)
@@ -118,17 +120,17 @@ def _automatic(
     columns: Sequence[int], names: Sequence[str], lines: Lines, options: Options, head: heads.Head
 ) -> dict[int, Place]:
     """The targets of columns that no option names, if they hold numbers. Raises FileError."""
-    doubled = {names[at] for at in columns if options.header and names[at] and names.count(names[at]) > 1}
+    doubled = {names[index] for index in columns if options.header and names[index] and names.count(names[index]) > 1}
     if doubled:
         raise FileError(
             lines.name, lines.number, f"a column is named twice: {some(sorted(doubled))}; map them by number with --column"
         )
     found: dict[int, Place] = {}
-    for at in columns:
-        has_name = options.header and (names[at] or names.count("") == 1)
-        unit = head.units[at] if at < len(head.units) else None
-        channel, unit = heads.channel(names[at] if has_name else f"column{at + 1}", unit)
-        found[at] = (options.sensor, channel, unit, None)
+    for index in columns:
+        has_name = options.header and (names[index] or names.count("") == 1)
+        unit = head.units[index] if index < len(head.units) else None
+        channel, unit = heads.channel(names[index] if has_name else f"column{index + 1}", unit)
+        found[index] = (options.sensor, channel, unit, None)
     return found
 
 
@@ -174,7 +176,7 @@ def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Ite
         yield reading
 
 
-def _at(text: str, names: Sequence[str], options: Options) -> int:
+def _column_index(text: str, names: Sequence[str], options: Options) -> int:
     """The index of the column that ``text`` names. Raises ValueError."""
     if options.header and text in names:
         if names.count(text) > 1:
@@ -193,7 +195,7 @@ def _at(text: str, names: Sequence[str], options: Options) -> int:
     raise ValueError(f"there is no column {text!r}{hint}; there are {some(names)}")
 
 
-def _mapped(
+def _map_rows(
     rows: Iterator[list[str]],
     lines: Lines,
     time: Callable[[str], int],
@@ -205,36 +207,37 @@ def _mapped(
     options: Options,
     left_out: dict[str, str],
 ) -> Iterator[list[Found]]:
-    """The readings of each row."""
+    """The readings of each row. ``chosen``: column -> where its cells go; a column of ``automatic`` that begins with words is
+    taken out of it and noted in ``left_out``. Raises FileError if no column is left."""
     nulls = Nulls(options.nulls).texts
     targets: dict[tuple[int, str], Target] = {}
     unknown = set(automatic)  # columns without any cell so far: if the first one is words, the column is no channel
     words: dict[int, str] = {}
     last: tuple[str, int] | None = None
     for row in rows:
-        text = " ".join(row[at].strip().zfill(pad) for at, pad in time_at)
+        text = " ".join(row[index].strip().zfill(pad) for index, pad in time_at)
         try:
             if last is None or last[0] != text:
                 last = (text, time(text))
             sensor = "" if sensor_at is None else slug(row[sensor_at])
             mapped: list[Found] = []
-            for at, (fixed, channel, unit, kind) in list(chosen.items()):
-                cell = row[at].strip()
+            for index, (fixed, channel, unit, kind) in list(chosen.items()):
+                cell = row[index].strip()
                 if cell in nulls:
                     continue
-                if at in unknown:
-                    unknown.discard(at)
+                if index in unknown:
+                    unknown.discard(index)
                     if not _looks_like_a_number(cell, options.decimal):
-                        words[at] = cell
-                        left_out[names[at] if options.header else str(at + 1)] = cell
-                        del chosen[at]
+                        words[index] = cell
+                        left_out[names[index] if options.header else str(index + 1)] = cell
+                        del chosen[index]
                         continue
-                target = targets.get((at, sensor))
+                target = targets.get((index, sensor))
                 if target is None:
                     whose = fixed or sensor
                     if not whose:
                         raise ValueError("the sensor is not named; say --sensor NAME")
-                    target = targets[at, sensor] = target_of(whose, channel, unit, kind)
+                    target = targets[index, sensor] = target_of(whose, channel, unit, kind)
                 mapped.append(Found(target, last[1], number(cell, options.decimal), options.quality))
             _still_words(row, words, names, options)
         except ValueError as error:
@@ -247,10 +250,10 @@ def _mapped(
 
 def _still_words(row: Sequence[str], words: dict[int, str], names: Sequence[str], options: Options) -> None:
     """Raise ValueError if a column that began with words has a number after all."""
-    for at, word in words.items():
-        if row[at].strip() != word and _is_number(row[at], options.decimal):
+    for index, word in words.items():
+        if row[index].strip() != word and _is_number(row[index], options.decimal):
             raise ValueError(
-                f"column {names[at]!r} holds {row[at]!r}, and {word!r} before; if that means that there is no value, say --null {word}"
+                f"column {names[index]!r} holds {row[index]!r}, and {word!r} before; if that means that there is no value, say --null {word}"
             )
 
 

@@ -19,14 +19,14 @@ COLUMNS = ("time", "sensor", "channel", "value")
 def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: Nulls, decimal: str = ".") -> Iterator[Found]:
     """Read CSV with a reading per line; cells among ``nulls`` are skipped. The column ``utc``, in files for spreadsheets, has the
     exact time."""
-    at = {name: index for index, name in enumerate(names)}
-    if len(at) != len(names):
+    index_of = {name: index for index, name in enumerate(names)}
+    if len(index_of) != len(names):
         raise FileError(
             lines.name, lines.number, f"a column is named twice: {some(sorted({n for n in names if names.count(n) > 1}))}"
         )
-    time_at, sensor_at, channel_at, value_at = (at[name] for name in COLUMNS)
-    time_at = at.get(EXACT, time_at)
-    unit_at, quality_at = at.get("unit"), at.get("quality")
+    time_at, sensor_at, channel_at, value_at = (index_of[name] for name in COLUMNS)
+    time_at = index_of.get(EXACT, time_at)
+    unit_at, quality_at = index_of.get("unit"), index_of.get("quality")
     read = stamps.reader("iso", "UTC")
     targets: dict[tuple[str, str, str | None], Target] = {}
     qualities: dict[str, int] = {}
@@ -45,7 +45,7 @@ def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: N
             code = qualities.get(words)
             if code is None:
                 code = qualities[words] = quality.parse(words)
-            found = Found(target, read(row[time_at]), _value(row[value_at], code, decimal), code)
+            found = Found(target, read(row[time_at]), _parse_value(row[value_at], code, decimal), code)
         except ValueError as error:
             lines.bad(str(error))
         else:
@@ -53,7 +53,8 @@ def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: N
                 yield found
 
 
-def _value(text: str, code: int, decimal: str) -> float | None:
+def _parse_value(text: str, code: int, decimal: str) -> float | None:
+    """The number in a cell; None for an empty one whose quality code is "missing". Raises ValueError."""
     if text == "" and quality.flag_of(code) == quality.MISSING:
         return None
     if text == "":
@@ -106,7 +107,7 @@ def ndjson(lines: Lines, nulls: Nulls) -> Iterator[Found]:
     for text in lines:
         if text.strip():
             try:
-                found = _object(text, read)
+                found = _read_object(text, read)
             except (ValueError, RecursionError, OverflowError) as error:
                 lines.bad(str(error))
             else:
@@ -115,8 +116,9 @@ def ndjson(lines: Lines, nulls: Nulls) -> Iterator[Found]:
         lines.begin()
 
 
-def _object(text: str, read: Callable[[str], int]) -> Found:
-    row = json.loads(text, parse_constant=_no_constant)
+def _read_object(text: str, read: Callable[[str], int]) -> Found:
+    """The reading in a line of NDJSON. ``read``: text -> µs. Raises ValueError, RecursionError, OverflowError."""
+    row = json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(row, dict) or not set(COLUMNS) <= set(row):
         raise ValueError(f"an object with {', '.join(COLUMNS)} (unit, quality) is expected")
     value = row["value"]
@@ -130,5 +132,5 @@ def _object(text: str, read: Callable[[str], int]) -> Found:
     return Found(target, read(str(row["time"])), None if value is None else float(value), code)
 
 
-def _no_constant(name: str) -> float:
+def _refuse_constant(name: str) -> float:
     raise ValueError(f"value {name} is no finite number")

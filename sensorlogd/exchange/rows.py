@@ -26,12 +26,12 @@ def plan(lines: Lines, options: Options) -> Plan:
         head = heads.skip(lines, options.skip)
     except StopIteration:
         raise FileError(lines.name, 0, f"it has no more than {lines.number} lines, --skip {options.skip} skips all") from None
-    first = _first(lines)
+    first = _first_line(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
         return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, Nulls(options.nulls)))
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
-    names = _header(first, delimiter, lines)
+    names = _split_header(first, delimiter, lines)
     if options.header and not options.is_foreign:
         found = _own_plan(names, delimiter, lines, options)
         if found is not None:
@@ -44,10 +44,10 @@ def plan(lines: Lines, options: Options) -> Plan:
     try:
         return others.plan(names, delimiter, lines, others.completed(names, delimiter, lines, options, head), head)
     except ValueError as error:
-        at = _names_below(lines, options)
-        if at is None or options.times[0] in names:
+        line = _names_below(lines, options)
+        if line is None or options.times[0] in names:
             raise
-        raise ValueError(f"{error}; line {at} has it: say --skip {at - 1}") from None
+        raise ValueError(f"{error}; line {line} has it: say --skip {line - 1}") from None
 
 
 def _names_below(lines: Lines, options: Options) -> int | None:
@@ -55,10 +55,10 @@ def _names_below(lines: Lines, options: Options) -> int | None:
     None."""
     if not options.header or not options.times or options.times[0].isdigit():
         return None
-    for at, text in enumerate(lines.peek(LOOK), lines.number + 1):
+    for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
         try:
             if options.times[0].partition("~")[0] in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
-                return at
+                return number
         except csv.Error:
             continue
     return None
@@ -91,14 +91,15 @@ def _delimiter(first: str, options: Options) -> str:
     return begins[1] if begins and not options.is_foreign else sniff(first)
 
 
-def _first(lines: Lines) -> str:
+def _first_line(lines: Lines) -> str:
+    """The first line that is not blank. Raises FileError."""
     for line in lines:
         if line.strip():
             return line
     raise FileError(lines.name, 0, "it is empty")
 
 
-def _header(first: str, delimiter: str, lines: Lines) -> list[str]:
+def _split_header(first: str, delimiter: str, lines: Lines) -> list[str]:
     try:
         names = split(first, delimiter)
     except csv.Error as error:

@@ -100,10 +100,11 @@ class Stage:
             n, first, last = self._conn.execute(
                 "SELECT count(*), min(ts), max(ts) FROM staged WHERE series = ?", (number,)
             ).fetchone()
-            found.append(Staged(number, target, n, first, last, self._heartbeat(number)))
+            found.append(Staged(number, target, n, first, last, self._estimate_heartbeat(number)))
         return found
 
-    def _heartbeat(self, number: int) -> int | None:
+    def _estimate_heartbeat(self, number: int) -> int | None:
+        """Three times the usual spacing of the first readings, in µs, at least LEAST_HEARTBEAT_US; None if there are no two."""
         times = [
             ts
             for (ts,) in self._conn.execute(
@@ -117,19 +118,19 @@ class Stage:
         """The readings of a series, in pieces. ``same_is_one``: an identical reading later in the file is left out."""
         cursor = self._conn.execute("SELECT ts, value, quality FROM staged WHERE series = ? ORDER BY ts, rowid", (file.number,))
         piece = Piece([], [], [])
-        at: int | None = None
+        before_us: int | None = None
         last: tuple[int, float | None, int] | None = None  # the first reading at the current instant
         for ts, value, code in cursor:
             if last is not None and ts == last[0] and same_is_one and (value, code) == last[1:]:
                 self.repeated += 1
                 continue
-            if at is not None and ts <= at:
+            if before_us is not None and ts <= before_us:
                 self.shifted += 1
-                stored = at + 1
+                stored = before_us + 1
             else:
                 stored = ts
             last = (ts, value, code)
-            at = stored
+            before_us = stored
             piece.times.append(stored)
             piece.values.append(value)
             piece.qualities.append(code)

@@ -76,7 +76,7 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
                 near.begin(local_us(at, local.zone))
         elif not has_offset and form != "iso":
             raise ValueError(f"{text!r} has an offset")
-        return _us(at, text)
+        return _to_us(at, text)
 
     return read
 
@@ -87,7 +87,7 @@ def _from_epoch(text: str, factor: int) -> int:
         if not _NUMBER.fullmatch(text.strip()):
             raise ValueError
         us = int(Decimal(text.strip()) * factor)
-        return _us(_EPOCH + timedelta(microseconds=us), text)
+        return _to_us(_EPOCH + timedelta(microseconds=us), text)
     except (OverflowError, ArithmeticError):
         raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
     except ValueError as error:
@@ -105,7 +105,7 @@ def _iso(text: str) -> datetime:
     elif re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}(.*)", plain):
         date, rest = re.match(r"(\d{4}-\d{1,2}-\d{1,2})(.*)", plain).groups()  # type: ignore[union-attr]  # matched above
         year, month, day = date.split("-")
-        plain = f"{year}-{month:0>2}-{day:0>2}{_hours(rest)}"
+        plain = f"{year}-{month:0>2}-{day:0>2}{_pad_hour(rest)}"
     elif not _COMPACT.match(plain):
         raise ValueError(f"{text!r} is not a time; say --time-format {FORMATS}")
     try:
@@ -114,13 +114,13 @@ def _iso(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a time; say --time-format {FORMATS}") from None
 
 
-def _hours(rest: str) -> str:
+def _pad_hour(rest: str) -> str:
     match = re.fullmatch(r"([T ])(\d):(.*)", rest)
     return f"{match[1]}0{match[2]}:{match[3]}" if match else rest
 
 
 class _Near:
-    """Completes each time from the time before it."""
+    """Completes times whose form leaves the year or the date open, each to the one nearest to the time before it."""
 
     def __init__(self, form: str, first_us: int, *, is_year: bool) -> None:
         self._completed = patterns.Completed(form)
@@ -160,7 +160,8 @@ def local_us(at: datetime, zone: ZoneInfo) -> int:
     return (shown.days * 86_400 + shown.seconds) * 1_000_000 + shown.microseconds
 
 
-def _us(at: datetime, text: str) -> int:
+def _to_us(at: datetime, text: str) -> int:
+    """Microseconds UTC of a time with a zone. Raises ValueError, with ``text``, outside the years 1 to 9999."""
     try:
         at = at.astimezone(UTC)
     except OverflowError:

@@ -22,6 +22,7 @@ GONE_WITHIN_S = 10.0
 
 
 def main() -> int:
+    """Serve until the daemon is gone. Returns the exit status."""
     settings = Settings.from_json(sys.argv[1])
     logging.basicConfig(level=logging.WARNING, format="web: %(message)s")
     _be_modest(settings.memory_limit_bytes)
@@ -35,7 +36,7 @@ def main() -> int:
     with listener:
         running = server.make_server(settings)
         running.beat = lambda: _say({})
-        threading.Thread(target=_follow, args=(running,), name="lifeline", daemon=True).start()
+        threading.Thread(target=_end_with_daemon, args=(running,), name="lifeline", daemon=True).start()
         _say({"url": server.url_of(listener, settings.base_path)})
         running.run(sockets=[listener])
     return 0
@@ -56,7 +57,8 @@ def _say(fact: dict[str, str]) -> None:
     print(json.dumps(fact), flush=True)
 
 
-def _follow(running: server.Server) -> None:
+def _end_with_daemon(running: server.Server) -> None:
+    """The thread that waits for the end of standard input, then ends the server; the process, if that takes too long."""
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass

@@ -111,7 +111,7 @@ def test_a_user_who_may_not_ask_is_told_who_may(tmp_path: Path) -> None:
             os.setuid(65534)
             from sensorlogd.cli import reload_verb
 
-            reload_verb._ask(data)
+            reload_verb._ask_or_fail(data)
             os._exit(0)
         except SystemExit as error:
             os._exit(int(error.code or 0) + 10)

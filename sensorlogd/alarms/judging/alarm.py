@@ -11,7 +11,8 @@ from sensorlogd.alarms.plan import Definition, Series
 
 @dataclass(slots=True, eq=False)
 class Alarm:
-    """``..._at``: time watched, in µs; ``..._us``: wall clock. Owned by whoever owns the ``Judge``.
+    """An alarm of one series, or of the events of one sensor. ``..._at``: time watched, in µs; ``..._us``: wall clock. Owned by
+    whoever owns the ``Judge``.
 
     ``held_at``: since when the condition holds without interruption, while nobody has been told of it. ``raised_at``: when it
     became unacknowledged last. ``told_at``: when people were told last, for ``repeat``. ``last_at``: of the last event.

@@ -30,7 +30,8 @@ MOST_SUBJECTS = 10_000  # a key of alarms of events
 
 
 class Judge:
-    """For one thread. The owner takes ``changes``, ``announced`` and ``dirty`` (alarms that are to be stored)."""
+    """The judge of all alarms, for one thread. The owner takes ``changes``, ``announced`` and ``dirty`` (alarms that are to be
+    stored)."""
 
     def __init__(self) -> None:
         self.plan = Plan()
@@ -55,7 +56,7 @@ class Judge:
         self._of_events = [definition for definition in plan.definitions if definition.of_events]
         for definition in plan.definitions:
             for series in definition.series:
-                self._place(definition, series, former, tracks, at, now_us)
+                self._place_alarm(definition, series, former, tracks, at, now_us)
         known = {definition.name: definition for definition in self._of_events}
         for key, alarm in former.items():
             if alarm.series is None and alarm.name in known and known[alarm.name].identity == alarm.definition.identity:
@@ -65,11 +66,11 @@ class Judge:
                 self._start_over(alarm, now_us)
                 self.gone.append(alarm)
             elif key not in self.alarms:
-                self._end(alarm, now_us)
+                self._end_alarm(alarm, now_us)
         self._timed = list(self.alarms.values())
         self._due_at = 0
 
-    def _place(
+    def _place_alarm(
         self,
         definition: Definition,
         series: Series,
@@ -78,6 +79,8 @@ class Judge:
         at: int,
         now_us: int,
     ) -> None:
+        """Set up the alarm of one definition for one series: an alarm of ``former`` that is judged by the same conditions stays,
+        and a track takes over what the one in ``tracks`` knows."""
         subject = ".".join(series.subject)
         track = self.tracks.get(series.subject)
         if track is None:
@@ -102,11 +105,13 @@ class Judge:
             self.dirty[alarm] = None
 
     def _start_over(self, alarm: Alarm, now_us: int) -> None:
+        """Note that the alarm is judged by other conditions from now on, so that what it was is over."""
         self.dirty.pop(alarm, None)
         detail = "is defined otherwise now and begins anew"
         self.changes.append(Change(alarm, "redefined", alarm.shown(), State.NORMAL, now_us, None, detail))
 
-    def _end(self, alarm: Alarm, now_us: int) -> None:
+    def _end_alarm(self, alarm: Alarm, now_us: int) -> None:
+        """Note that the alarm is not configured any more; that is a change if it was not normal."""
         self.dirty.pop(alarm, None)
         self.gone.append(alarm)
         if alarm.state is not State.NORMAL:
@@ -121,11 +126,13 @@ class Judge:
         for column in block.columns:
             track = tracks.get((sensor, column.channel))
             if track is not None:
-                self._column(track, column.times_us, column.values, column.quality, at, now_us)
+                self._judge_column(track, column.times_us, column.values, column.quality, at, now_us)
 
-    def _column(
+    def _judge_column(
         self, track: Track, times: list[int], values: list[float | None], quality: int | list[int], at: int, now_us: int
     ) -> None:
+        """Judge the readings of one series by its alarms, in their order; late ones only show that the series lives. Only a
+        column without readings leaves the alarms of silence as they are."""
         track.seen_at = at
         future = now_us + 1_000_000
         alike = quality if isinstance(quality, int) else None
@@ -140,16 +147,18 @@ class Judge:
             track.add(here, values[index], flag)
             for alarm in track.alarms:
                 try:
-                    self._reading(alarm, track, here, now_us - at + here)
+                    self._judge_reading(alarm, track, here, now_us - at + here)
                 except Exception as error:  # a fault in one alarm costs that alarm only
-                    self._failed(alarm, error)
+                    self._stop_judging(alarm, error)
         if not times:
             return
         for alarm in track.missing:
             if alarm.held_at is not None or alarm.is_active:
-                self._step(alarm, False, True, at, now_us, None)
+                self._apply(alarm, False, True, at, now_us, None)
 
-    def _reading(self, alarm: Alarm, track: Track, at: int, ts_us: int) -> None:
+    def _judge_reading(self, alarm: Alarm, track: Track, at: int, ts_us: int) -> None:
+        """Judge an alarm by the newest reading of the track, which came at the time watched ``at`` with the stamp ``ts_us``. A
+        reading that the condition cannot be applied to changes nothing."""
         definition = alarm.definition
         when = definition.when
         assert when is not None
@@ -180,8 +189,8 @@ class Judge:
         if alarm.held_at is not None and alarm.state not in ACTIVE:
             full = alarm.held_at + definition.options.for_
             if full < at:  # it held for long enough before this reading came
-                self._step(alarm, True, False, full, ts_us - at + full, alarm.value)
-        self._step(alarm, holds, ends, at, ts_us, value)
+                self._apply(alarm, True, False, full, ts_us - at + full, alarm.value)
+        self._apply(alarm, holds, ends, at, ts_us, value)
 
     # ---- events ----------------------------------------------------------------------------------------------------
 
@@ -201,10 +210,10 @@ class Judge:
                     self._timed.append(alarm)
                 alarm.last_at = at
                 alarm.detail = f"{kind}: {detail}"
-                self._step(alarm, True, False, at, ts_us, None)
+                self._apply(alarm, True, False, at, ts_us, None)
                 self.dirty[alarm] = None
             elif alarm is not None and any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
-                self._step(alarm, False, True, at, ts_us, None)
+                self._apply(alarm, False, True, at, ts_us, None)
 
     def adopt(self, alarm: Alarm) -> None:
         """Take over an alarm of events that the database remembers."""
@@ -223,7 +232,7 @@ class Judge:
             try:
                 due = min(due, self._tick(alarm, at, now_us - at))
             except Exception as error:  # a fault in one alarm costs that alarm only
-                self._failed(alarm, error)
+                self._stop_judging(alarm, error)
         self._due_at = due
 
     def next_due(self) -> int:
@@ -242,32 +251,35 @@ class Judge:
         silent_at = self._silent_at(alarm)
         if silent_at is not None and alarm.held_at is None and not alarm.is_active:
             if at >= silent_at:
-                self._step(alarm, True, False, silent_at, to_us + silent_at, None)
+                self._apply(alarm, True, False, silent_at, to_us + silent_at, None)
             else:
                 due = min(due, silent_at)
         if alarm.held_at is not None and not alarm.is_active:
             full = alarm.held_at + options.for_
             if at >= full:
-                self._step(alarm, True, False, full, to_us + full, alarm.value)
+                self._apply(alarm, True, False, full, to_us + full, alarm.value)
             else:
                 due = min(due, full)
         if alarm.is_active and alarm.definition.of_events:
             over = alarm.last_at + options.hold
             if at >= over:
-                self._step(alarm, False, True, over, to_us + over, None)
+                self._apply(alarm, False, True, over, to_us + over, None)
             else:
                 due = min(due, over)
         if alarm.state is State.UNACKNOWLEDGED:
-            due = min(due, self._nag(alarm, at, to_us))
+            due = min(due, self._escalate_and_repeat(alarm, at, to_us))
         return due
 
     def _silent_at(self, alarm: Alarm) -> int | None:
+        """The time watched at which the series counts as missing; None for alarms of other conditions."""
         when = alarm.definition.when
         if when is None or when.kind != conditions.MISSING or alarm.series is None:
             return None
         return self.tracks[alarm.series.subject].seen_at + (when.over_us or alarm.series.heartbeat_us)
 
-    def _nag(self, alarm: Alarm, at: int, to_us: int) -> int:
+    def _escalate_and_repeat(self, alarm: Alarm, at: int, to_us: int) -> int:
+        """Announce an alarm that nobody has acknowledged once more, to others or again to the same, if that is due. Returns when
+        the next such announcement is due."""
         options, due = alarm.definition.options, NEVER
         if options.escalate is not None and not alarm.escalated:
             escalate_at = alarm.raised_at + options.escalate.after
@@ -293,7 +305,7 @@ class Judge:
         if after is alarm.state:
             return False
         alarm.note = note
-        self._move(alarm, after, now_us, "acknowledged", note)
+        self._change_state(alarm, after, now_us, "acknowledged", note)
         return True
 
     def shelve(self, alarm: Alarm, until_at: int, now_us: int, note: str) -> None:
@@ -329,7 +341,9 @@ class Judge:
 
     # ---- from state to state ---------------------------------------------------------------------------------------
 
-    def _step(self, alarm: Alarm, holds: bool, ends: bool, at: int, ts_us: int, value: float | None) -> None:
+    def _apply(self, alarm: Alarm, holds: bool, ends: bool, at: int, ts_us: int, value: float | None) -> None:
+        """Move the alarm by what was found at ``at``: ``holds``, its condition is met; ``ends``, what ends it is met. ``value``:
+        the value found; None keeps the one that the alarm has."""
         options, state = alarm.definition.options, alarm.state
         if state in ACTIVE:
             alarm.held_at = None
@@ -352,24 +366,25 @@ class Judge:
             alarm.escalated, alarm.note = False, ""
             if value is not None:
                 alarm.value = value
-            self._move(alarm, after, ts_us, "raised", alarm.detail)
+            self._change_state(alarm, after, ts_us, "raised", alarm.detail)
             self._announce(alarm, "raised", options.notify, ts_us)
         elif state in ACTIVE:
             alarm.value = value if value is not None else alarm.value
-            self._move(alarm, after, ts_us, "returned", "")
+            self._change_state(alarm, after, ts_us, "returned", "")
             also = options.escalate.notify if options.escalate is not None and alarm.escalated else ()
             self._announce(alarm, "resolved", (*options.notify, *also), ts_us)
         else:  # changes between normal and pending are not announced
             alarm.state, alarm.since_us = after, ts_us
             self._touch(alarm)
 
-    def _move(self, alarm: Alarm, after: State, ts_us: int, kind: str, detail: str) -> None:
+    def _change_state(self, alarm: Alarm, after: State, ts_us: int, kind: str, detail: str) -> None:
         before = alarm.state
         alarm.state, alarm.since_us = after, ts_us
         self._touch(alarm)
         self.changes.append(Change(alarm, kind, before, after, ts_us, alarm.value, detail))
 
     def _touch(self, alarm: Alarm) -> None:
+        """The alarm is to be stored, and looked at by the next ``tick``; what the database remembers of it is outdated."""
         alarm.touched = True
         self.dirty[alarm] = None
         self._due_at = 0
@@ -381,7 +396,8 @@ class Judge:
                 Announcement(alarm, kind, names, ts_us, alarm.raised_us, alarm.state, alarm.value, alarm.detail)
             )
 
-    def _failed(self, alarm: Alarm, error: Exception) -> None:
+    def _stop_judging(self, alarm: Alarm, error: Exception) -> None:
+        """Judge an alarm no more after a fault of the code, which is reported once; a new plan begins again."""
         if not alarm.fault:
             alarm.fault = f"{type(error).__name__}: {error}"
             logger.error("alarms: %s of %s cannot be judged", alarm.name, alarm.subject, exc_info=error)

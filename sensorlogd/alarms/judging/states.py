@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class State(Enum):
-    """Of one alarm of one series. Stored: never renamed."""
+    """The state of one alarm of one series. The values are stored: they are never renamed."""
 
     NORMAL = "normal"
     PENDING = "pending"  # the condition holds, but not for as long as ``for`` says; nobody hears of it

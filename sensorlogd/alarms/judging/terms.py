@@ -17,7 +17,7 @@ SLICES = 60
 
 
 class Term(Protocol):
-    """``add`` in order of time. ``value``: None while it is not known."""
+    """A quantity that a condition compares. ``add`` in order of time. ``value``: None while it is not known."""
 
     def add(self, at_us: int, value: float) -> None: ...
     def value(self, at_us: int) -> float | None: ...
@@ -48,6 +48,8 @@ class Newest:
 
 @dataclass(slots=True)
 class _Slice:
+    """The readings of a sixtieth of the window, added up."""
+
     number: int
     n: int
     total: float

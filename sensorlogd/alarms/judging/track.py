@@ -20,8 +20,8 @@ TermKey = tuple[str, int]
 
 
 class Track:
-    """``seen_at``: when anything came last, late or not. ``at``: of the last judged reading. ``usable``: it has a value, and
-    one that is not known to be wrong (flag fail); comparisons go by usable ones only."""
+    """What is known of one series. ``seen_at``: when anything came last, late or not. ``at``: of the last judged reading.
+    ``usable``: it has a value, and one that is not known to be wrong (flag fail); comparisons go by usable ones only."""
 
     def __init__(self, series: Series, at: int) -> None:
         self.series = series

@@ -13,7 +13,7 @@ _UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much m
 
 
 class WatchClock:
-    """``now``: from looks at least every few seconds, by one thread. ``hold``: by any."""
+    """The time watched. ``now``: from looks at least every few seconds, by one thread. ``hold``: by any."""
 
     def __init__(self) -> None:
         self._is_held = False

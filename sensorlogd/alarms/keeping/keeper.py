@@ -45,14 +45,15 @@ REPORT_FAULT_EVERY_US = 600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """``now_us``: stamps. ``steady_us``: never steps."""
+    """The clocks of the keeper, in microseconds. ``now_us``: stamps. ``steady_us``: never steps."""
 
     now_us: Callable[[], int]
     steady_us: Callable[[], int]
 
 
 class Keeper:
-    """``emit``: records an event. ``wake``: the writer should look soon."""
+    """Shows the judge what passes through the writer, and stores the results. ``emit``: records an event. ``wake``: the writer
+    should look soon."""
 
     def __init__(self, plan: Plan, sender: Sender, clocks: Clocks, emit: Emit, wake: Callable[[], None]) -> None:
         self.sender = sender
@@ -72,7 +73,7 @@ class Keeper:
         self._looked_us = 0
         self._fault_reported_us = -REPORT_FAULT_EVERY_US
         self._facts: dict[str, Any] = {}
-        self._use(plan, self._watch.now(self._began_us), clocks.now_us())
+        self._use_plan(plan, self._watch.now(self._began_us), clocks.now_us())
 
     # ---- any thread ------------------------------------------------------------------------------------------------
 
@@ -88,8 +89,8 @@ class Keeper:
         return future
 
     def use(self, plan: Plan) -> Future[None]:
-        """A reload."""
-        return self.ask(lambda at, now_us: self._use(plan, at, now_us))
+        """Judge by the plan of a configuration that was read again."""
+        return self.ask(lambda at, now_us: self._use_plan(plan, at, now_us))
 
     def hold(self) -> None:
         """The sensors end now: that nothing comes from them any more is not silence, however long the end takes."""
@@ -99,7 +100,7 @@ class Keeper:
         """For ``status``, as of the last look."""
         return {**self._facts, "targets": self.sender.facts()}
 
-    def _use(self, plan: Plan, at: int, now_us: int) -> None:
+    def _use_plan(self, plan: Plan, at: int, now_us: int) -> None:
         self.sender.use(plan.targets, plan.zone, plan.logger)
         self.judge.use(plan, at, now_us)
 
@@ -127,12 +128,14 @@ class Keeper:
             logger.warning("alarms: what the database remembers cannot be read: %s; it is tried again", error)
             return
         except Exception as error:
-            self._fault("what the database remembers could not be read", error)
+            self._report_fault("what the database remembers could not be read", error)
             waiting = []
         self._to_recall, self._loaded = None, True
         self.sender.put(waiting)
 
     def look(self, blocks: Iterable[Block], *, well: bool) -> None:
+        """Judge the blocks that were not judged before, the events noted since, and what time alone brings. ``well``: commits
+        succeed; while they do not, notifications go to the sender at once. A fault is reported and costs alarms only."""
         steady = self.clocks.steady_us()
         if not well and steady - self._looked_us < LOOK_WHILE_BLOCKED_US and not self._requests:
             return
@@ -141,23 +144,24 @@ class Keeper:
             at, now_us = self._watch.now(steady), self.clocks.now_us()
             if well:
                 self._recall()
-            self._answer(at, now_us)
+            self._answer_requests(at, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
             if not self.judge.plan and not self._unstored and not self.judge.gone:
                 self._events.clear()
                 return
             held = list(blocks)
-            self._judge(held, at, now_us)
+            self._judge_blocks(held, at, now_us)
             if not well or len(self._seen) > 2 * len(held) + 1000:
                 self._forget_dropped(held)
-            self._take(now_us)
+            self._take_findings(now_us)
             if not well:
                 self.sender.put(self._unstored.notices)
         except Exception as error:
-            self._fault("a look failed", error)
+            self._report_fault("a look failed", error)
 
-    def _judge(self, blocks: Iterable[Block], at: int, now_us: int) -> None:
+    def _judge_blocks(self, blocks: Iterable[Block], at: int, now_us: int) -> None:
+        """Show the judge each block once, then the events, then the time."""
         seen = self._seen
         for block in blocks:
             if block.rows and id(block) not in seen:
@@ -168,7 +172,7 @@ class Keeper:
             self.judge.event(kind, sensor, detail, ts_us, at, now_us)
         self.judge.tick(at, now_us)
 
-    def _take(self, now_us: int) -> None:
+    def _take_findings(self, now_us: int) -> None:
         """Take over what the judge has found, to be stored with the next commit."""
         judge = self.judge
         for fault in judge.faults:
@@ -181,7 +185,8 @@ class Keeper:
         self._unstored.take(judge)
         self._facts = memory.facts(judge)
 
-    def _answer(self, at: int, now_us: int) -> None:
+    def _answer_requests(self, at: int, now_us: int) -> None:
+        """Call what was put by ``ask``; each caller gets the result or the error."""
         while self._requests:
             do, future = self._requests.popleft()
             if future.set_running_or_notify_cancel():
@@ -191,7 +196,8 @@ class Keeper:
                     future.set_exception(error)
 
     def record(self, conn: sqlite3.Connection) -> None:
-        """Raises sqlite3.Error if the database itself is in trouble."""
+        """Store the results in a savepoint of the caller's transaction. Raises sqlite3.Error if the database itself is in
+        trouble."""
         if not self._loaded or self._to_recall is not None:
             return
         outcomes = len(self.sender.outcomes)
@@ -210,10 +216,11 @@ class Keeper:
                 raise
             conn.execute("ROLLBACK TO alarms")
             self._unstored.failed()
-            self._fault("changes could not be stored", error)
+            self._report_fault("changes could not be stored", error)
         conn.execute("RELEASE alarms")
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
+        """After the attempt to commit: forget the blocks. ``kept``: the commit has succeeded, so notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)
         if kept and self._unstored.was_stored:
@@ -225,7 +232,8 @@ class Keeper:
         ids = {id(block) for block in held}
         self._seen = {key: block for key, block in self._seen.items() if key in ids}
 
-    def _fault(self, what: str, error: Exception) -> None:
+    def _report_fault(self, what: str, error: Exception) -> None:
+        """Report a fault of this package to the log and as an event, at most every ten minutes."""
         steady = self.clocks.steady_us()
         if steady - self._fault_reported_us >= REPORT_FAULT_EVERY_US:
             self._fault_reported_us = steady

@@ -93,10 +93,12 @@ def recall(judge: Judge, db: OpenDatabase, at: int, now_us: int, *, first: bool)
     known = {(alarm.name, alarm.subject) for alarm in judge.gone}
     for key, remembered in rows.items():
         if key not in judge.alarms and key not in known:
-            _remove(judge, remembered, now_us)
+            _remove_alarm(judge, remembered, now_us)
 
 
 def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int, now_us: int) -> None:
+    """Give the judge's alarm the state of the stored row; ``shift`` leads from the time watched of the row to that of this
+    process. One that this process has touched keeps its own, and one judged by other conditions begins anew."""
     alarm = judge.alarms.get(key)
     if alarm is None:
         definition = next((each for each in judge.plan.definitions if each.name == row.name and each.of_events), None)
@@ -120,7 +122,7 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
 
 
 def _remember(alarm: Alarm, row: AlarmRow, shift: int) -> None:
-    """``shift``: from the time watched of the row to that of this process."""
+    """Give the alarm what the row says. ``shift``: from the time watched of the row to that of this process."""
     alarm.state, alarm.since_us = State(row.state), row.since_us
     alarm.held_at = None if row.held_at is None else row.held_at + shift
     alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
@@ -157,7 +159,8 @@ def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
     )
 
 
-def _remove(judge: Judge, row: AlarmRow, now_us: int) -> None:
+def _remove_alarm(judge: Judge, row: AlarmRow, now_us: int) -> None:
+    """Remove the stored alarm, which is not configured any more; that is a change if it was not normal."""
     former = alarm_of(row)
     judge.gone.append(former)
     if row.state != State.NORMAL.value:

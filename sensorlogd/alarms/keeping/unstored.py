@@ -31,7 +31,8 @@ _EVENTS = {
 
 @dataclass(slots=True)
 class Unstored:
-    """``outcomes``: what became of notifications. ``is_urgent``: more than a state between normal and pending."""
+    """The results that wait for the commit. ``outcomes``: what became of notifications. ``is_urgent``: more than a state between
+    normal and pending."""
 
     dirty: dict[Alarm, None] = field(default_factory=dict)
     gone: list[tuple[str, str]] = field(default_factory=list)

@@ -16,6 +16,7 @@ NOT_INSTALLED, NOT_UNDERSTOOD, NOT_DELIVERED = 3, 4, 5
 
 
 def main() -> int:
+    """Send the message on standard input. Returns the exit status."""
     request = json.load(sys.stdin)
     try:
         import apprise

@@ -51,6 +51,7 @@ def test(target: str, now_us: int, zone: str) -> NoticeRow:
 
 
 def _body(announcement: Announcement, zone: str) -> dict[str, Any]:
+    """What a notification says of one alarm, as targets get it and the database keeps it."""
     alarm, options = announcement.alarm, announcement.alarm.definition.options
     sensor, _, channel = alarm.subject.partition(".")
     unit = "" if alarm.series is None else alarm.series.unit
@@ -139,13 +140,13 @@ def message(rows: Sequence[NoticeRow], target: str, logger: str) -> dict[str, An
 
 
 def _title(bodies: Sequence[Mapping[str, Any]], severity: str, logger: str) -> str:
-    at = f"{logger}: " if logger else ""
+    prefix = f"{logger}: " if logger else ""
     if len(bodies) == 1:
         kind = "over" if bodies[0]["kind"] == "resolved" else severity
-        return f"{at}{kind}: {bodies[0]['alarm']}"
+        return f"{prefix}{kind}: {bodies[0]['alarm']}"
     raised = sum(body["kind"] != "resolved" for body in bodies)
     names = sorted({str(body["alarm"]) for body in bodies})
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     count = f"{raised} alarm{'s' if raised > 1 else ''}" if raised else ""
     over = f"{len(bodies) - raised} over" if raised < len(bodies) else ""
-    return f"{at}{severity}: {', '.join(filter(None, (count, over)))}: {shown}"
+    return f"{prefix}{severity}: {', '.join(filter(None, (count, over)))}: {shown}"

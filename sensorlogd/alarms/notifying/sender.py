@@ -48,7 +48,8 @@ class Settings:
 
 
 class Sender:
-    """``use``, ``put``, ``stop``, ``facts`` from any thread. ``outcomes``: what became of notifications, for whoever stores it."""
+    """Sends notifications, each target in a thread of its own. ``use``, ``put``, ``stop``, ``facts`` from any thread.
+    ``outcomes``: what became of notifications, for whoever stores it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -83,7 +84,7 @@ class Sender:
             for row in fresh:
                 lane = self._lanes.get(row.target)
                 if lane is None:
-                    self.outcomes.append(_gone(row, self.settings.now_us()))
+                    self.outcomes.append(_without_target(row, self.settings.now_us()))
                     gone[row.target] += 1
                 elif not self._stopped:
                     lane.put(row)
@@ -107,7 +108,7 @@ class Sender:
             lane.join(max(until - time.monotonic(), 0.0))
 
 
-def _gone(row: NoticeRow, now_us: int) -> Outcome:
+def _without_target(row: NoticeRow, now_us: int) -> Outcome:
     return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
 
 
@@ -119,6 +120,8 @@ def _report_given_up(settings: Settings, target: str, n: int) -> None:
 
 @dataclass(slots=True)
 class _Waiting:
+    """A notification that waits to be sent."""
+
     row: NoticeRow
     since_s: float  # monotonic
 
@@ -149,13 +152,14 @@ class Lane:
             self._changed.notify()
 
     def put(self, row: NoticeRow) -> None:
+        """Queue a notification, and start the thread if there is none. When too many wait, the oldest are given up."""
         with self._changed:
             self._waiting.append(_Waiting(row, time.monotonic()))
             dropped = [waiting.row for waiting in self._waiting[:-MOST_WAITING]]
             del self._waiting[:-MOST_WAITING]
             is_news, self._too_many = bool(dropped) and not self._too_many, self._too_many or bool(dropped)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"notify-{self.name}", daemon=True)
+                self._thread = threading.Thread(target=self._send_when_due, name=f"notify-{self.name}", daemon=True)
                 try:
                     self._thread.start()
                 except RuntimeError:  # no thread to be had: the next one tries again
@@ -179,7 +183,7 @@ class Lane:
             self._stopping = self._removed = True
             rows, self._waiting = [waiting.row for waiting in self._waiting], []
             self._changed.notify()
-        self.outcomes.extend(_gone(row, self.settings.now_us()) for row in rows)
+        self.outcomes.extend(_without_target(row, self.settings.now_us()) for row in rows)
         if rows:
             _report_given_up(self.settings, self.name, len(rows))
         self.settings.ended()
@@ -202,7 +206,8 @@ class Lane:
 
     # ---- its thread ------------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _send_when_due(self) -> None:
+        """The thread of the target: wait until something is due, send it, until ``stop`` or ``remove``."""
         while True:
             with self._changed:
                 while True:
@@ -214,7 +219,7 @@ class Lane:
                     self._changed.wait(wait_s)
                 chosen = self._sendable()[:MOST_AT_ONCE]
                 options, settings = self.options, self.settings
-            self._send([waiting.row for waiting in chosen], options, settings)
+            self._send_message([waiting.row for waiting in chosen], options, settings)
 
     def _sendable(self) -> list[_Waiting]:
         """The notifications that quiet hours do not hold back now."""
@@ -240,6 +245,7 @@ class Lane:
         return min(due - now, 20.0)
 
     def _group_s(self, row: NoticeRow) -> float:
+        """How long the notification waits for others that can go in the same message, in seconds."""
         if self.options.group is not None:
             return self.options.group / 1e6
         patience = row.body.get("patient")
@@ -247,7 +253,8 @@ class Lane:
             return notices.PATIENCE_S
         return max(float(patience or 0), GROUP_S)
 
-    def _send(self, rows: list[NoticeRow], options: TargetOptions, settings: Settings) -> None:
+    def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: Settings) -> None:
+        """Send the notifications as one message, and note what became of it."""
         message = notices.message(rows, self.name, settings.logger)
         try:
             settings.send(options, message)
@@ -257,12 +264,13 @@ class Lane:
             if not isinstance(failure, targets.SendError):
                 logger.error("notify.%s: a fault of its own: %s", self.name, type(failure).__name__)
         if error:
-            self._failed(rows, error, settings)
+            self._note_failure(rows, error, settings)
         else:
-            self._taken(rows, str(message["message"]), settings)
+            self._note_delivery(rows, str(message["message"]), settings)
         settings.ended()
 
-    def _taken(self, rows: list[NoticeRow], message: str, settings: Settings) -> None:
+    def _note_delivery(self, rows: list[NoticeRow], message: str, settings: Settings) -> None:
+        """The target took the message: its notifications are sent, and failures before it are over."""
         now_us = settings.now_us()
         with self._changed:
             self._forget(rows)
@@ -276,7 +284,9 @@ class Lane:
             logger.info("notify.%s: works again", self.name)
             settings.emit(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
 
-    def _failed(self, rows: list[NoticeRow], error: str, settings: Settings) -> None:
+    def _note_failure(self, rows: list[NoticeRow], error: str, settings: Settings) -> None:
+        """The target did not take the message: try again later, and give up what has become too old. A removed target notes
+        nothing."""
         now_us = settings.now_us()
         with self._changed:
             if self._removed:

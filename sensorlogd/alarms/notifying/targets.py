@@ -32,11 +32,11 @@ def send(options: TargetOptions, message: Mapping[str, Any]) -> None:
     try:
         if options.command:
             secrets += _from_environment(options.command)
-            _command(options.command, options.timeout / 1e6, message)
+            _send_to_command(options.command, options.timeout / 1e6, message)
         elif options.way == "webhook":
-            _webhook(options, message, secrets)
+            _send_to_webhook(options, message, secrets)
         else:
-            _apprise(options, message, secrets)
+            _send_by_apprise(options, message, secrets)
     except SendError as error:
         raise SendError(redacted(str(error), secrets)) from None
     except Exception as error:  # whatever a library raises: it may hold an address
@@ -56,7 +56,9 @@ def fetch(url: SecretStr | None, file: str | None, timeout_s: float) -> None:
         raise SendError(redacted(f"{type(error).__name__}: {error}", secrets)) from None
 
 
-def _webhook(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+def _send_to_webhook(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+    """POST the message as JSON. Secrets that are used are added to ``secrets``. Raises SendError, or whatever a library
+    raises."""
     from sensorlogd.alarms import webhook
 
     url = secret(options.webhook, options.webhook_file, secrets)
@@ -78,7 +80,8 @@ def _from_environment(command: Sequence[str]) -> list[str]:
     return [value for value in os.environ.values() if len(value) >= LEAST and any(value in argument for argument in command[1:])]
 
 
-def _command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, Any]) -> None:
+def _send_to_command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, Any]) -> None:
+    """Pass the message as a line of JSON to the program. Raises SendError if it does not end in time or ends with an error."""
     ended = processes.run(command, json.dumps(message, ensure_ascii=False).encode() + b"\n", timeout_s)
     if ended is None:
         raise SendError(f"{command[0]} did not end within {timeout_s:g} s")
@@ -87,7 +90,8 @@ def _command(command: tuple[str, ...], timeout_s: float, message: Mapping[str, A
         raise SendError(f"{command[0]} ended with {status}: {said}")
 
 
-def _apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+def _send_by_apprise(options: TargetOptions, message: Mapping[str, Any], secrets: list[str]) -> None:
+    """Pass the message to Apprise, in a process of its own. Secrets that are used are added to ``secrets``. Raises SendError."""
     over = all(body["kind"] == "resolved" for body in message["alarms"])
     request = {
         "address": secret(options.apprise, options.apprise_file, secrets),

@@ -13,7 +13,8 @@ from sensorlogd.config.text.tree import Where
 
 
 class Computed:
-    """``sensors``: the valid sensors. ``failed``: those whose driver cannot be loaded, so that their channels are unknown."""
+    """Validates computed sensors. ``sensors``: the valid sensors. ``failed``: those whose driver cannot be loaded, so that their
+    channels are unknown."""
 
     def __init__(
         self, document: Document, values: Values, sensors: Mapping[str, SensorOptions], failed: Mapping[str, str]
@@ -28,7 +29,7 @@ class Computed:
         ``all_known``: every sensor is valid or among the failed ones."""
         found = self._values.entries("computed", ComputedOptions)
         for name, options in found.items():
-            self._check(name, options)
+            self._check_entry(name, options)
             found[name] = options.model_copy(update={"labels": {**shared_labels, **options.labels}})
         if not all_known:
             return found
@@ -38,7 +39,7 @@ class Computed:
                 self._document.error(mistake.where, mistake.problem)
         return completed
 
-    def _check(self, name: str, options: ComputedOptions) -> None:
+    def _check_entry(self, name: str, options: ComputedOptions) -> None:
         where: Where = ("computed", name)
         if name in self._sensors or name in self._failed:
             first = self._document.place(("sensors", name), key=True)

@@ -28,15 +28,16 @@ class Crosschecks:
                 continue
             other = first.setdefault(ports.identity(port), name)
             if other != name:
-                self._two_at(port, name, other)
+                self._check_shared_port(port, name, other)
 
-    def _two_at(self, port: str, name: str, other: str) -> None:
+    def _check_shared_port(self, port: str, name: str, other: str) -> None:
+        """Note a mistake of ``name`` if it may not read the port that ``other`` reads."""
         mine, theirs = self._sensors[name], self._sensors[other]
         mark = self._document.place(("sensors", other, "port"))
         where = f"{port} is already read by sensor {other!r} at {mark.file}:{mark.line}"
         if getattr(mine, "shared", False) and getattr(theirs, "shared", False):
             if hasattr(mine, "line") and hasattr(theirs, "line"):
-                self._lines_differ(name, mine, theirs, where)
+                self._check_equal_lines(name, mine, theirs, where)
             return
         if "://" in port and not (getattr(mine, "exclusive", True) or getattr(theirs, "exclusive", True)):
             return
@@ -45,7 +46,7 @@ class Crosschecks:
             cure += ", or exclusive: false in both for a connection each"
         self._document.error(("sensors", name, "port"), f"{where}; {cure}")
 
-    def _lines_differ(self, name: str, mine: Any, theirs: Any, where: str) -> None:
+    def _check_equal_lines(self, name: str, mine: Any, theirs: Any, where: str) -> None:
         wanted = theirs.line()
         for key, value in mine.line().items():
             if value != wanted[key]:

@@ -30,7 +30,7 @@ class DeviceProfiles:
         """Read the profiles that these templates and sensors name."""
         for place, name, wanted in self._named(templates, sensors):
             if isinstance(wanted, str) and wanted in self._available:
-                self._read(self._available[wanted])
+                self._read_profile(self._available[wanted])
             else:
                 hint = closest(str(wanted), self._available) or "; 'sensorlogd profiles' lists them"
                 self._document.error((place, name, "profile"), f"unknown profile {wanted!r}{hint}")
@@ -43,7 +43,8 @@ class DeviceProfiles:
                 if wanted is not None and not (isinstance(wanted, str) and wanted in self.by_name):
                     yield place, name, wanted
 
-    def _read(self, found: profiles.Profile) -> None:
+    def _read_profile(self, found: profiles.Profile) -> None:
+        """Read one profile; a file that is none is noted as a mistake."""
         tree = self._document.read(found.path)
         sensor = tree.data.get("sensor") if tree is not None and isinstance(tree.data, dict) else None
         if tree is None or not isinstance(sensor, dict):

@@ -10,8 +10,9 @@ from sensorlogd.config.validation import errors as value_errors
 
 
 class Document:
-    """``data``: what the file says, with included files merged in. ``files``: the file and the included ones. ``base_dir``: the
-    folder that relative paths start from. ``errors``: the caller's list; mistakes are appended to it."""
+    """The configuration while it is loaded. ``data``: what the file says, with included files merged in. ``files``: the file and
+    the included ones. ``base_dir``: the folder that relative paths start from. ``errors``: the caller's list; mistakes are
+    appended to it."""
 
     def __init__(self, tree: Tree, path: Path, errors: list[ConfigError]) -> None:
         self.data: dict[str, Any] = tree.data

@@ -26,7 +26,7 @@ class Includes:
         for index, place in enumerate(entry if isinstance(entry, list) else [entry]):
             where: Where = ("include", index) if isinstance(entry, list) else ("include",)
             if isinstance(place, str):
-                for file in self._files(where, light.resolve(place, self._document.base_dir)):
+                for file in self._files_at(where, light.resolve(place, self._document.base_dir)):
                     self._merge_file(file)
                 continue
             self._document.error(
@@ -34,7 +34,8 @@ class Includes:
                 f"must be the path of a file or folder, {value_errors.found(place)}; write one path, or a list of paths",
             )
 
-    def _files(self, where: Where, place: Path) -> list[Path]:
+    def _files_at(self, where: Where, place: Path) -> list[Path]:
+        """The file, or those in the folder, by name; none, with the mistake noted, if there is nothing to read."""
         try:
             if place.is_dir():
                 return sorted(file for file in place.iterdir() if file.suffix in (".yaml", ".yml"))
@@ -46,6 +47,7 @@ class Includes:
         return []
 
     def _merge_file(self, file: Path) -> None:
+        """Merge one file; mistakes are noted, and leave out no more than the key that they are in."""
         tree = self._document.read(file)
         if tree is None or tree.data is None:
             return
@@ -64,6 +66,7 @@ class Includes:
                 self._document.error_at(mark, key, value_errors.names_wanted(key, entries))
 
     def _merge_entries(self, key: str, entries: dict[str, Any], tree: Tree, mark: Mark) -> None:
+        """Merge the entries of one section; a name that is there already is a mistake, and the first entry stays."""
         data = self._document.data
         if data.get(key) is None:
             data[key] = {}

@@ -12,8 +12,8 @@ from sensorlogd.config.validation.names import closest
 
 
 class Layers:
-    """``templates`` and ``profiles``: their keys by name. What a sensor takes from them keeps its place in their files, for
-    errors."""
+    """Lays the keys of sensors over those of templates and profiles. ``templates`` and ``profiles``: their keys by name. What a
+    sensor takes from them keeps its place in their files, for errors."""
 
     def __init__(self, document: Document, templates: Mapping[str, Any], profiles: Mapping[str, Any]) -> None:
         self._document = document
@@ -33,6 +33,7 @@ class Layers:
         return None if over is None else self._over_profile(over, where)
 
     def _over_template(self, entry: dict[str, Any], where: Where) -> dict[str, Any] | None:
+        """``entry`` merged with its template; None, with the mistake noted, if that cannot be used."""
         name = entry.get("template")
         if name is None:
             return entry

@@ -39,7 +39,7 @@ class Sensors:
         sensors: dict[str, SensorOptions] = {}
         for name, entry in raw.items():
             self._check_name(name)
-            options = self._options(name, entry)
+            options = self._validate(name, entry)
             if options is not None:
                 sensors[name] = self._with_labels(options, shared_labels)
         return sensors
@@ -50,7 +50,8 @@ class Sensors:
             allowed = "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks"
             self._document.error(("sensors", name), allowed + (f", e.g. {cure}" if cure else ""), key=True)
 
-    def _options(self, name: str, entry: Any) -> SensorOptions | None:
+    def _validate(self, name: str, entry: Any) -> SensorOptions | None:
+        """The options of one sensor; None, with the mistakes noted, if it is not valid."""
         where: Where = ("sensors", name)
         if not isinstance(entry, dict):
             problem = (
@@ -59,7 +60,7 @@ class Sensors:
             self._document.error(where, problem, key=True)
             return None
         merged = self._layers.merged(entry, where)
-        model = None if merged is None else self._model(name, merged)
+        model = None if merged is None else self._find_model(name, merged)
         if model is None:
             return None
         options: SensorOptions | None = self._values.validated(model, merged or {}, where)
@@ -67,7 +68,8 @@ class Sensors:
             self._document.error(where, "has no channels; name at least one under channels:", key=True)
         return options
 
-    def _model(self, name: str, merged: dict[str, Any]) -> type[SensorOptions] | None:
+    def _find_model(self, name: str, merged: dict[str, Any]) -> type[SensorOptions] | None:
+        """The model of the driver's options; None, with the mistake noted or the sensor among ``failed``, if there is none."""
         driver = merged.get("driver")
         where: Where = ("sensors", name, "driver")
         if not isinstance(driver, str) or not driver:

@@ -31,6 +31,7 @@ class Values:
         self._expand(self._document.data, ())
 
     def _expand(self, data: Any, where: Where) -> None:
+        """Expand the texts in this part of the data, in place. Recursive; a variable that is not set is noted."""
         entries: Any = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
         for key, value in list(entries):
             here = (*where, key)
@@ -84,11 +85,12 @@ class Values:
             return model.model_validate(data, context={"folder": self._document.base_dir})
         except ValidationError as invalid:
             for detail in invalid.errors(include_url=False):
-                self._report(model, detail, where, data)
+                self._note_mistake(model, detail, where, data)
             return None
 
-    def _report(self, model: type[BaseModel], detail: ErrorDetails, where: Where, data: object) -> None:
-        here = self._here(where, detail["loc"], last=detail["type"] in ("extra_forbidden", "missing"))
+    def _note_mistake(self, model: type[BaseModel], detail: ErrorDetails, where: Where, data: object) -> None:
+        """Note a mistake that the model found in ``data``, which stands at ``where``; a secret is not quoted."""
+        here = self._place_of(where, detail["loc"], last=detail["type"] in ("extra_forbidden", "missing"))
         if _is_secret(here) and detail["type"] != "extra_forbidden":
             problem = "must be a text (what is there is not shown); write one text, or name a file with ..._file:"
             if here[2:3] == ("command",):
@@ -109,7 +111,7 @@ class Values:
         there = (*here, *match[1].split("."))
         return (there, problem[match.end() :]) if self._document.has(there) else (here, problem)
 
-    def _here(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
+    def _place_of(self, where: Where, loc: tuple[int | str, ...], *, last: bool) -> Where:
         """The place in the file for pydantic's ``loc``. A part of ``loc`` that the data does not have is the name of a branch of a
         union and is left out; with ``last`` the last part is kept."""
         here = where

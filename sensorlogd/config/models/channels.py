@@ -13,13 +13,13 @@ from sensorlogd.curves import Curve, polynomial, table
 from sensorlogd.scaling import divisor
 
 
-def _not_zero(value: float) -> float:
+def _check_not_zero(value: float) -> float:
     if value == 0:
         raise ValueError("0 would make every reading the same; write another number, or leave scale: out")
     return value
 
 
-def _range(value: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+def _check_range(value: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
     low, high = value
     if low is None and high is None:
         raise ValueError("[null, null] allows everything; leave it out")
@@ -64,7 +64,9 @@ class ChannelOptions(Section):
         description="places behind the point in tables and CSV, in the unit that is stored; stored is every digit",
     )
     source: ShortText | None = Field(None, description="the field's name in the device's data, if it is not the channel's")
-    scale: Annotated[Finite, AfterValidator(_not_zero)] = Field(1.0, description="stored value = device value * scale + offset")
+    scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(
+        1.0, description="stored value = device value * scale + offset"
+    )
     offset: Finite = Field(0.0, description="see scale")
     polynomial: tuple[Finite, ...] | None = Field(
         None, description="[c0, c1, c2, ...]: c0 + c1*x + c2*x² takes the place of the device value x; scale and offset follow"
@@ -72,7 +74,7 @@ class ChannelOptions(Section):
     table: tuple[tuple[Finite, Finite], ...] | None = Field(
         None, description="[[device value, true value], ...], with lines between the points; scale and offset follow"
     )
-    valid: Annotated[tuple[Finite | None, Finite | None], AfterValidator(_range)] | None = Field(
+    valid: Annotated[tuple[Finite | None, Finite | None], AfterValidator(_check_range)] | None = Field(
         None, description="[lowest, highest] possible value; outside: fail:gross_range"
     )
     max_rate: RatePerSecond | None = Field(None, description="fastest possible change; above: suspect:rate_of_change")
@@ -90,7 +92,7 @@ class ChannelOptions(Section):
     labels: Labels = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _only_counters(self) -> ChannelOptions:
+    def _check_counter_keys(self) -> ChannelOptions:
         for key in ("wrap", "wrap_stored", "dip"):
             if self.kind != "counter" and key in self.model_fields_set:
                 raise ValueError(
@@ -101,7 +103,7 @@ class ChannelOptions(Section):
         return self
 
     @model_validator(mode="after")
-    def _one_curve(self) -> ChannelOptions:
+    def _check_curve(self) -> ChannelOptions:
         if self.polynomial is not None and self.table is not None:
             raise ValueError("polynomial: and table: exclude each other")
         name = "polynomial" if self.polynomial is not None else "table"

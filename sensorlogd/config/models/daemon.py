@@ -33,7 +33,7 @@ class StorageOptions(Section):
     )
 
     @model_validator(mode="after")
-    def _only_sqlite(self) -> StorageOptions:
+    def _check_url(self) -> StorageOptions:
         if self.url is not None and (not self.url.startswith(light.SQLITE) or len(self.url) <= len(light.SQLITE)):
             raise ValueError(f"url: {self.url!r} is not supported; write sqlite:///PATH (sqlite:////absolute/path)")
         return self

@@ -25,15 +25,15 @@ DURATION_PATTERN = r"^\s*(\d+(\.\d*)?\s*(us|ms|s|min|mo|m|h|d|w|y)\s*)+$"
 RESERVED_LABELS = frozenset(("sensor", "channel", "unit", "series", "time", "value", "quality", "le", "quantile"))
 
 
-def _duration(value: Any) -> Any:
+def _read_duration(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
 
 
-def _size(value: Any) -> Any:
+def _read_size(value: Any) -> Any:
     return parse_size(value) if isinstance(value, str) else value
 
 
-def _rate(value: Any) -> Any:
+def _read_rate(value: Any) -> Any:
     """Turns ``5/min`` into units per second."""
     if not isinstance(value, str):
         return value
@@ -48,19 +48,19 @@ def _rate(value: Any) -> Any:
     return amount / (per_us / 1e6)
 
 
-def _finite(value: float) -> float:
+def _check_finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError("must be a finite number")
     return value
 
 
-def _name(value: str) -> str:
+def _check_name(value: str) -> str:
     if not NAME.fullmatch(value):
         raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
     return micro(value)
 
 
-def _zone(value: str) -> str:
+def _check_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ValueError, OSError, LookupError):
@@ -69,7 +69,7 @@ def _zone(value: str) -> str:
     return value
 
 
-def _instant(value: Any) -> Any:
+def _read_instant(value: Any) -> Any:
     """Turns an ISO 8601 time into microseconds since 1970; without an offset it is UTC."""
     if not isinstance(value, str):
         return value
@@ -80,20 +80,20 @@ def _instant(value: Any) -> Any:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1e6)
 
 
-def _path(value: str, info: ValidationInfo) -> str:
+def _resolve_path(value: str, info: ValidationInfo) -> str:
     """Turns a path into an absolute one; relative paths start from the configuration's folder, which the loader passes as
     context."""
     folder = (info.context or {}).get("folder")
     return value if folder is None else str(light.resolve(value, folder))
 
 
-def _text_length(value: str) -> str:
+def _check_text(value: str) -> str:
     if len(value) > 200 or any(ord(character) < 32 for character in value):
         raise ValueError("must be at most 200 characters without control characters")
     return micro(value)
 
 
-def _label(name: str) -> str:
+def _check_label(name: str) -> str:
     if name.startswith("__") or name in RESERVED_LABELS:
         known = f"names that begin with __ and {', '.join(sorted(RESERVED_LABELS))} have a meaning of their own"
         raise ValueError(f"{name!r} cannot be the name of a label: {known}; take another, e.g. {name.strip('_') or 'my'}_label")
@@ -102,21 +102,21 @@ def _label(name: str) -> str:
 
 DurationUs = Annotated[
     int,
-    BeforeValidator(_duration),
+    BeforeValidator(_read_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["1s", "15min"]}),
 ]
 SizeBytes = Annotated[
     int,
-    BeforeValidator(_size),
+    BeforeValidator(_read_size),
     WithJsonSchema({"type": "string", "examples": ["500MB", "64MiB"]}),
     Field(ge=0, le=2**62),
 ]
-RatePerSecond = Annotated[float, BeforeValidator(_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})]
-Finite = Annotated[float, AfterValidator(_finite)]
-Name = Annotated[str, AfterValidator(_name)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Instant = Annotated[int, BeforeValidator(_instant), WithJsonSchema({"type": "string", "examples": ["2026-01-31T12:00:00Z"]})]
-FilePath = Annotated[str, AfterValidator(_path)]
-ShortText = Annotated[str, AfterValidator(_text_length)]
-Labels = dict[Annotated[Name, AfterValidator(_label)], ShortText]
-Kept = Annotated[int | None, BeforeValidator(lambda value: None if value in ("forever", None) else _duration(value))]
+RatePerSecond = Annotated[float, BeforeValidator(_read_rate), WithJsonSchema({"type": "string", "examples": ["5/min", "0.1/s"]})]
+Finite = Annotated[float, AfterValidator(_check_finite)]
+Name = Annotated[str, AfterValidator(_check_name)]
+Zone = Annotated[str, AfterValidator(_check_zone)]
+Instant = Annotated[int, BeforeValidator(_read_instant), WithJsonSchema({"type": "string", "examples": ["2026-01-31T12:00:00Z"]})]
+FilePath = Annotated[str, AfterValidator(_resolve_path)]
+ShortText = Annotated[str, AfterValidator(_check_text)]
+Labels = dict[Annotated[Name, AfterValidator(_check_label)], ShortText]
+Kept = Annotated[int | None, BeforeValidator(lambda value: None if value in ("forever", None) else _read_duration(value))]

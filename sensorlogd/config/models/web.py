@@ -12,7 +12,7 @@ from sensorlogd.config.models.section import Section
 from sensorlogd.config.models.values import DurationUs, SizeBytes
 
 
-def _listen(value: str, info: ValidationInfo) -> str:
+def _check_listen(value: str, info: ValidationInfo) -> str:
     """Validates ``listen`` together with ``auth``, which is declared before it and so is known already."""
     problem = auth_needed(value)
     if problem is not None and "auth" in info.data and info.data["auth"] is None:
@@ -20,13 +20,13 @@ def _listen(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _host_pattern(value: str) -> str:
+def _check_host_pattern(value: str) -> str:
     if not _HOST_PATTERN.fullmatch(value):
         raise ValueError(f"{value!r} is not the name of a host; write e.g. logger.example.org or '*.example.org', without a port")
     return value.lower()
 
 
-def _base_path(value: str) -> str:
+def _check_base_path(value: str) -> str:
     if value.strip("/") and not _BASE_PATH.fullmatch(value.rstrip("/")):
         raise ValueError(f"{value!r} is not a path; write e.g. /sensors")
     return value.rstrip("/")
@@ -41,11 +41,15 @@ class WebOptions(Section):
     auth: Literal["token", "none"] | None = Field(
         None, description="who may look: token, or none for everybody; must be said for an address that others can reach"
     )
-    listen: Annotated[str, AfterValidator(_listen)] = Field(DEFAULT_LISTEN, description="address:port of the pages and the API")
-    allowed_hosts: tuple[Annotated[str, AfterValidator(_host_pattern)], ...] = Field(
+    listen: Annotated[str, AfterValidator(_check_listen)] = Field(
+        DEFAULT_LISTEN, description="address:port of the pages and the API"
+    )
+    allowed_hosts: tuple[Annotated[str, AfterValidator(_check_host_pattern)], ...] = Field(
         (), description="further names that the machine is reached by, e.g. behind a proxy"
     )
-    base_path: Annotated[str, AfterValidator(_base_path)] = Field("", description="the path under which a proxy shows the pages")
+    base_path: Annotated[str, AfterValidator(_check_base_path)] = Field(
+        "", description="the path under which a proxy shows the pages"
+    )
     changes: bool | None = Field(
         None,
         description="whether readings may be flagged and notes written from the pages; else only on a loopback address without a proxy",

@@ -24,6 +24,7 @@ def find(lines: list[BlockLine], until: int) -> Finding | None:
 
 
 def _findings(lines: list[BlockLine]) -> Iterator[Finding]:
+    """The mistakes of the lines, in their order. A line is judged by the levels that are open and by its neighbours."""
     levels: list[int] = []  # the columns at which keys or entries stand, outermost first
     left: list[int] = []  # the columns that the line before ended
     before: BlockLine | None = None
@@ -32,7 +33,7 @@ def _findings(lines: list[BlockLine]) -> Iterator[Finding]:
         if line.text in ("---", "...") or line.text.startswith("%"):
             continue
         indent, text, is_item = line.indent, line.text, False
-        found = _level(line, levels, left, before)
+        found = _check_level(line, levels, left, before)
         if found is not None:
             yield found
         left = [level for level in levels if level > indent]
@@ -45,9 +46,9 @@ def _findings(lines: list[BlockLine]) -> Iterator[Finding]:
         if key is not None:
             if not levels or levels[-1] != indent:
                 levels.append(indent)
-            yield from _value(line, indent, key)
+            yield from _check_value(line, indent, key)
         elif not is_item or (after is not None and after.indent > line.indent):
-            yield from _no_key(line, indent, text, before, after)
+            yield from _check_without_key(line, indent, text, before, after)
         before = line
 
 
@@ -56,7 +57,7 @@ def _has_value(line: BlockLine) -> bool:
     return key is not None and bool((key["value"] or "").strip()) and not re.match(r"[&!]\S*$|[|>]", key["value"])
 
 
-def _level(line: BlockLine, levels: list[int], left: list[int], before: BlockLine | None) -> Finding | None:
+def _check_level(line: BlockLine, levels: list[int], left: list[int], before: BlockLine | None) -> Finding | None:
     """The mistake of a line that is indented deeper than it may be, or between two levels."""
     if not levels or before is None or (_KEY.fullmatch(line.text) is None and not _ITEM.match(line.text)):
         return None
@@ -93,7 +94,8 @@ def _level(line: BlockLine, levels: list[int], left: list[int], before: BlockLin
     return None
 
 
-def _value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding]:
+def _check_value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding]:
+    """The mistake of a value that goes on behind a closed quote, or that holds a colon and a blank."""
     value = (key["value"] or "").strip()
     if not value or value[0] in "[{|>":
         return
@@ -114,7 +116,9 @@ def _value(line: BlockLine, indent: int, key: re.Match[str]) -> Iterator[Finding
         )
 
 
-def _no_key(line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None) -> Iterator[Finding]:
+def _check_without_key(
+    line: BlockLine, indent: int, text: str, before: BlockLine | None, after: BlockLine | None
+) -> Iterator[Finding]:
     """The mistake of a line without 'key: '. Below a key without brackets such a line may be the rest of a long text."""
     if (wide := _WIDE_COLON.fullmatch(text)) is not None:
         cure = f"a line is 'key: value', with a plain one: write {_pair(wide[1], wide[2])}"

@@ -21,6 +21,8 @@ def walk(text: str) -> tuple[list[Finding], list[BlockLine]]:
 
 
 class _Walker:
+    """Walks through a text, character by character, with the brackets that are open; rows and columns count from 0."""
+
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
         self.findings: list[Finding] = []
@@ -31,30 +33,31 @@ class _Walker:
         self.word = ""  # the last word of the entry
 
     def run(self) -> None:
-        at, long_text = 0, -1
-        while at < len(self.lines):
-            line = self.lines[at]
+        """Walk through all lines, up to the first that cannot belong to an open bracket or quote."""
+        row, long_text = 0, -1
+        while row < len(self.lines):
+            line = self.lines[row]
             indent = len(line) - len(line.lstrip(" "))
             if long_text >= 0 and (not line.strip() or indent > long_text):
-                at += 1
+                row += 1
                 continue
             long_text = -1
-            if self.open and not self._goes_on(at, indent):
+            if self.open and not self._goes_on(row, indent):
                 return
             begins_outside = not self.open
-            end, rest = self._line(at)
+            end, rest = self._walk_line(row)
             if begins_outside and rest.strip():
-                self.block.append(BlockLine(at + 1, indent, rest.strip()))
+                self.block.append(BlockLine(row + 1, indent, rest.strip()))
                 if _LONG_TEXT.search(rest.strip()):
                     long_text = indent
-            at = end + 1
+            row = end + 1
         if self.open:
-            self._left_open()
+            self._note_left_open()
 
     def _add(self, line: int, col: int, problem: str) -> None:
         self.findings.append(Finding(line + 1, col + 1, problem))
 
-    def _left_open(self) -> None:
+    def _note_left_open(self) -> None:
         bracket, line, col = self.open[-1]
         self._add(
             line,
@@ -63,18 +66,18 @@ class _Walker:
             " its end",
         )
 
-    def _goes_on(self, at: int, indent: int) -> bool:
-        """Whether line ``at`` may continue what an open bracket began."""
-        line = self.lines[at]
+    def _goes_on(self, row: int, indent: int) -> bool:
+        """Whether line ``row`` may continue what an open bracket began."""
+        line = self.lines[row]
         if not line.strip() or line.lstrip().startswith("#"):
             return True
-        before = next((above.split(" #")[0].rstrip() for above in reversed(self.lines[:at]) if above.strip()), "")
+        before = next((above.split(" #")[0].rstrip() for above in reversed(self.lines[:row]) if above.strip()), "")
         opener = self.lines[self.open[0][1]]
         if KEY_LINE.match(line) and before[-1:] not in ",[{":
             if indent <= len(opener) - len(opener.lstrip(" ")):
-                self._left_open()
+                self._note_left_open()
             else:
-                number = at - 1
+                number = row - 1
                 self._add(
                     number, len(before), f"a comma is missing at the end of {shown(before)}; write a comma between two entries"
                 )
@@ -83,28 +86,28 @@ class _Walker:
 
     # ---- one line --------------------------------------------------------------------------------------------------
 
-    def _line(self, at: int) -> tuple[int, str]:
-        """(number of the line on which it ends, since a quote may go on; its text without a comment) of line ``at``."""
-        line, col, fresh = self.lines[at], 0, True
+    def _walk_line(self, row: int) -> tuple[int, str]:
+        """(number of the line on which it ends, since a quote may go on; its text without a comment) of line ``row``."""
+        line, col, fresh = self.lines[row], 0, True
         while col < len(line):
             char = line[col]
             if char == "#" and (col == 0 or line[col - 1] in " \t"):
-                return at, line[:col]
+                return row, line[:col]
             if char in "\"'" and fresh:
-                at, col, line = self._quote(at, col)
-                if at < 0:
+                row, col, line = self._skip_quote(row, col)
+                if row < 0:
                     return len(self.lines), ""
                 fresh, self.ended = False, True
                 continue
             if char in "[{" and (self.open or fresh):
-                self._separated(at, col)
-                self.open.append((char, at, col))
+                self._check_comma(row, col)
+                self.open.append((char, row, col))
                 self.colon, self.ended, self.word, fresh = False, False, "", True
             elif char in "]}" and (self.open or (self.ended and not fresh)):
-                self._close(at, col, char)
+                self._close_bracket(row, col, char)
                 fresh = False
             elif self.open:
-                fresh = self._inside(at, col, char, fresh)
+                fresh = self._take_in(row, col, char, fresh)
             elif char not in " \t":
                 after = line[col + 1 : col + 2]
                 fresh = (char == ":" or (char == "-" and fresh)) and after in ("", " ", "\t")
@@ -112,46 +115,48 @@ class _Walker:
             col += 1
         if self.open and self.word and not self.word.endswith(" "):
             self.word += " "
-        return at, line
+        return row, line
 
-    def _inside(self, at: int, col: int, char: str, fresh: bool) -> bool:
+    def _take_in(self, row: int, col: int, char: str, fresh: bool) -> bool:
         """Take in a character between brackets. Returns whether a value may begin after it."""
-        after = self.lines[at][col + 1 : col + 2]
+        after = self.lines[row][col + 1 : col + 2]
         if char == ",":
             self.colon, self.ended, self.word = False, False, ""
             return True
         if char == ":" and after in ("", " ", "\t"):
             if self.colon:
-                self._second_colon(at, col)
+                self._note_missing_comma(row, col)
             self.colon, self.ended, self.word = True, False, ""
             return True
         if char not in " \t":
-            self._separated(at, col)
+            self._check_comma(row, col)
             fresh = False
         self.word += char
         return fresh
 
-    def _second_colon(self, at: int, col: int) -> None:
+    def _note_missing_comma(self, row: int, col: int) -> None:
+        """Note the comma that is missing before the key of a second colon in one entry."""
         words = self.word.split()
         key = words[-1] if words else ""
         before = " ".join(words[:-1]).rstrip(";")
-        start = max(self.lines[at].rfind(key, 0, col), 0)
+        start = max(self.lines[row].rfind(key, 0, col), 0)
         behind = f"between {before!r} and {key!r}" if before else f"before {key!r}"
-        self._add(at, start, f"a comma is missing {behind}; write {f'{before}, {key}: ...'.lstrip(', ')!r}")
+        self._add(row, start, f"a comma is missing {behind}; write {f'{before}, {key}: ...'.lstrip(', ')!r}")
 
-    def _separated(self, at: int, col: int) -> None:
+    def _check_comma(self, row: int, col: int) -> None:
         """Note a mistake if something other than a comma follows a closed quote or bracket."""
         if self.ended and self.open:
-            behind = self.lines[at][:col].rstrip()
+            behind = self.lines[row][:col].rstrip()
             self._add(
-                at, col, f"a comma is missing before {shown(self.lines[at][col:])}; write a comma after {shown(behind[-20:])}"
+                row, col, f"a comma is missing before {shown(self.lines[row][col:])}; write a comma after {shown(behind[-20:])}"
             )
             self.ended = False
 
-    def _close(self, at: int, col: int, char: str) -> None:
+    def _close_bracket(self, row: int, col: int, char: str) -> None:
+        """Take in a closing bracket; note a mistake if another one is open, or none."""
         if not self.open:
             self._add(
-                at,
+                row,
                 col,
                 f"{char!r} closes a {NAMES[char]} that is not open; take it out, or open it before with {_opener(char)!r}",
             )
@@ -169,13 +174,13 @@ class _Walker:
         self.colon = bool(self.open) and self.open[-1][0] == "{"
         self.ended, self.word = True, ""
 
-    def _quote(self, at: int, col: int) -> tuple[int, int, str]:
+    def _skip_quote(self, row: int, col: int) -> tuple[int, int, str]:
         """(line, column, text of that line) just behind the closing quote; line -1 if the quote is not closed where it should
         be."""
-        quote, first, begun = self.lines[at][col], at, col
+        quote, first, begun = self.lines[row][col], row, col
         col += 1
-        while at < len(self.lines):
-            line = self.lines[at]
+        while row < len(self.lines):
+            line = self.lines[row]
             while col < len(line):
                 if quote == '"' and line[col] == "\\":
                     col += 2
@@ -184,10 +189,10 @@ class _Walker:
                     if quote == "'" and line[col + 1 : col + 2] == quote:
                         col += 2
                         continue
-                    return at, col + 1, line
+                    return row, col + 1, line
                 col += 1
-            at, col = at + 1, 0
-            if at < len(self.lines) and KEY_LINE.match(self.lines[at]):
+            row, col = row + 1, 0
+            if row < len(self.lines) and KEY_LINE.match(self.lines[row]):
                 break
         found = shown(self.lines[first][begun:])
         self._add(first, begun, f"the quote {quote} of {found} is not closed in its line; write {quote} at the end of the text")

@@ -32,16 +32,16 @@ class Place:
 def with_include(text: str, entry: str = FOLDER) -> str | None:
     """``text`` with ``entry`` added to ``include:``; None if that cannot be done without touching more than that."""
     top = _compose(text)
-    data = _data(text)
+    data = _parsed(text)
     if not isinstance(top, yaml.MappingNode) or not isinstance(data, dict):
         return None
-    node = _value(top, "include")
+    node = _value_of(top, "include")
     wanted = dict(data)
     if node is None or data["include"] is None:
         if node is not None or top.flow_style:
             return None
         wanted["include"] = entry
-        return _if_it_says(wanted, _appended(text, f"include: {entry}"))
+        return _if_it_says(wanted, _append_line(text, f"include: {entry}"))
     before = data["include"]
     wanted["include"] = [*(before if isinstance(before, list) else [before]), entry]
     if isinstance(node, yaml.ScalarNode):
@@ -49,11 +49,11 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
         return _if_it_says(wanted, f"{text[:start]}[{text[start:end]}, {entry}]{text[end:]}")
     if isinstance(node, yaml.SequenceNode) and node.value:
         last = node.value[-1]
-        at = last.end_mark.index
+        behind = last.end_mark.index
         if node.flow_style:
-            return _if_it_says(wanted, f"{text[:at]}, {entry}{text[at:]}")
+            return _if_it_says(wanted, f"{text[:behind]}, {entry}{text[behind:]}")
         dash = text.rfind("\n", 0, last.start_mark.index) + 1
-        line_end = text.find("\n", at)
+        line_end = text.find("\n", behind)
         line_end = len(text) if line_end < 0 else line_end
         lead = text[dash : last.start_mark.index]
         return _if_it_says(wanted, f"{text[:line_end]}{_newline(text)}{lead}{entry}{text[line_end:]}")
@@ -63,8 +63,8 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
 def place_of(text: str, sensor: str) -> Place | None:
     """The lines that describe a sensor; None if it is not in this text."""
     top = _compose(text)
-    sensors = _value(top, "sensors")
-    found = _entry(sensors, sensor)
+    sensors = _value_of(top, "sensors")
+    found = _find_entry(sensors, sensor)
     if found is None or not isinstance(top, yaml.MappingNode) or not isinstance(sensors, yaml.MappingNode):
         return None
     key, value = found
@@ -75,8 +75,8 @@ def place_of(text: str, sensor: str) -> Place | None:
 
 def renamed(text: str, old: str, new: str) -> str | None:
     """``text`` with the sensor ``old`` renamed to ``new``, with ``was: old``; None if that cannot be done without touching more."""
-    data = _data(text)
-    found = _entry(_value(_compose(text), "sensors"), old)
+    data = _parsed(text)
+    found = _find_entry(_value_of(_compose(text), "sensors"), old)
     if found is None or not isinstance(data, dict):
         return None
     key, value = found
@@ -85,17 +85,17 @@ def renamed(text: str, old: str, new: str) -> str | None:
     wanted = copy.deepcopy(data)
     wanted["sensors"] = {new if name == old else name: entry for name, entry in data["sensors"].items()}
     wanted["sensors"][new]["was"] = old
-    former = _entry(value, "was")
+    former = _find_entry(value, "was")
     if former is not None:
-        at, until, words = former[1].start_mark.index, former[1].end_mark.index, old
+        start, end, words = former[1].start_mark.index, former[1].end_mark.index, old
     elif value.flow_style:
-        at = until = value.value[0][0].start_mark.index
+        start = end = value.value[0][0].start_mark.index
         words = f"was: {old}, "
     else:
         first = value.value[0][0].start_mark
-        at = until = first.index
+        start = end = first.index
         words = f"was: {old}{_newline(text)}{' ' * first.column}"
-    text = text[:at] + words + text[until:]
+    text = text[:start] + words + text[end:]
     return _if_it_says(wanted, text[: key.start_mark.index] + new + text[key.end_mark.index :])
 
 
@@ -107,22 +107,23 @@ def _compose(text: str) -> Any:
         return None
 
 
-def _data(text: str) -> Any:
+def _parsed(text: str) -> Any:
     errors: list[ConfigError] = []
     tree: Tree | None = parse(text.removeprefix("\ufeff"), Path(), errors)
     return None if tree is None or errors else tree.data
 
 
 def _if_it_says(wanted: dict[str, Any], text: str) -> str | None:
-    return text if _data(text) == wanted else None
+    """``text`` if it says exactly what is wanted, else None."""
+    return text if _parsed(text) == wanted else None
 
 
-def _value(node: Any, key: str) -> Any:
-    found = _entry(node, key)
+def _value_of(node: Any, key: str) -> Any:
+    found = _find_entry(node, key)
     return None if found is None else found[1]
 
 
-def _entry(node: Any, key: str) -> tuple[yaml.Node, yaml.Node] | None:
+def _find_entry(node: Any, key: str) -> tuple[yaml.Node, yaml.Node] | None:
     if not isinstance(node, yaml.MappingNode):
         return None
     return next(((name, value) for name, value in node.value if name.value == key), None)
@@ -141,6 +142,6 @@ def _newline(text: str) -> str:
     return "\r\n" if "\r\n" in text else "\n"
 
 
-def _appended(text: str, line: str) -> str:
+def _append_line(text: str, line: str) -> str:
     end = _newline(text)
     return f"{text}{'' if not text or text.endswith(chr(10)) else end}{end}{line}{end}"

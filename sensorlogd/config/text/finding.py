@@ -9,7 +9,7 @@ SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Line and column count from 1; ``problem``: what was found, what is allowed, what to do."""
+    """A mistake in a text. Line and column count from 1; ``problem``: what was found, what is allowed, what to do."""
 
     line: int
     col: int

@@ -29,11 +29,11 @@ _SPECIAL = {
 
 def explain(text: str, error: yaml.MarkedYAMLError) -> Finding:
     """The mistake that made the parser raise ``error``."""
-    at = error.problem_mark or error.context_mark
-    line, col = (at.line + 1, at.column + 1) if at else (1, 1)
+    mark = error.problem_mark or error.context_mark
+    line, col = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     lines = text.splitlines() or [""]
     words = f"{error.context or ''} {error.problem or ''}"
-    tab = _tab(lines, min(line, len(lines)))
+    tab = _find_tab(lines, min(line, len(lines)))
     if tab is not None:
         return tab
     findings, block = brackets.walk(text)
@@ -41,15 +41,15 @@ def explain(text: str, error: yaml.MarkedYAMLError) -> Finding:
     if first is not None and first.line <= line:
         return first
     return (
-        _escape(lines, line, col, words)
-        or _anchor(lines, line, col, words)
-        or _special(lines, line)
+        _find_escape(lines, line, col, words)
+        or _find_anchor(lines, line, col, words)
+        or _find_special(lines, line)
         or block_lines.find(block, line)
-        or _whatever(lines, line, col)
+        or _describe_line(lines, line, col)
     )
 
 
-def _tab(lines: list[str], line: int) -> Finding | None:
+def _find_tab(lines: list[str], line: int) -> Finding | None:
     """The mistake of a tab before the first word of the line at which reading ended, or of the line before."""
     for number in (line, line - 1):
         if not 1 <= number <= len(lines):
@@ -64,23 +64,25 @@ def _tab(lines: list[str], line: int) -> Finding | None:
     return None
 
 
-def _escape(lines: list[str], line: int, col: int, words: str) -> Finding | None:
+def _find_escape(lines: list[str], line: int, col: int, words: str) -> Finding | None:
+    """The mistake of a backslash in double quotes, if the parser complains of that."""
     if "escape" not in words:
         return None
     return Finding(
         line,
         col,
-        f"a backslash in double quotes, in {shown(_at(lines, line))}, begins a special character; use single quotes ('C:\\temp'), or"
+        f"a backslash in double quotes, in {shown(_text_of(lines, line))}, begins a special character; use single quotes ('C:\\temp'), or"
         " write the backslash twice",
     )
 
 
-def _anchor(lines: list[str], line: int, col: int, words: str) -> Finding | None:
+def _find_anchor(lines: list[str], line: int, col: int, words: str) -> Finding | None:
+    """The mistake of a value that begins with * or &, if the parser complains of that."""
     if "alias" not in words and "anchor" not in words:
         return None
-    if _at(lines, line)[col - 2 : col - 1] in ("*", "&"):  # what it could not read stands behind the sign
+    if _text_of(lines, line)[col - 2 : col - 1] in ("*", "&"):  # what it could not read stands behind the sign
         col -= 1
-    found = re.match(r"\S*[^\s,\]}]", _at(lines, line)[col - 1 :])
+    found = re.match(r"\S*[^\s,\]}]", _text_of(lines, line)[col - 1 :])
     what = found[0] if found else "*"
     return Finding(
         line,
@@ -90,11 +92,11 @@ def _anchor(lines: list[str], line: int, col: int, words: str) -> Finding | None
     )
 
 
-def _special(lines: list[str], line: int) -> Finding | None:
+def _find_special(lines: list[str], line: int) -> Finding | None:
     """The mistake of a value that begins with a character that means something to YAML."""
     for number in (line, line - 1):
         found = re.search(
-            r"(?:(?<=[:\-] )|(?<=[\[{,])|(?<=, )) *(?P<value>[%@`*&!|>?][^,\]}]*)", _at(lines, number).split(" #")[0]
+            r"(?:(?<=[:\-] )|(?<=[\[{,])|(?<=, )) *(?P<value>[%@`*&!|>?][^,\]}]*)", _text_of(lines, number).split(" #")[0]
         )
         if found is not None and not re.fullmatch(r"[|>][+\-0-9]*\s*", found["value"]):
             value = found["value"].strip()
@@ -107,20 +109,21 @@ def _special(lines: list[str], line: int) -> Finding | None:
     return None
 
 
-def _whatever(lines: list[str], line: int, col: int) -> Finding:
+def _describe_line(lines: list[str], line: int, col: int) -> Finding:
+    """What to say if no mistake was found: the line at which reading ended, and what a line looks like."""
     number = min(line, len(lines))
-    while number > 1 and not _at(lines, number).strip():
+    while number > 1 and not _text_of(lines, number).strip():
         number -= 1
     if number != line:
         col = 1
     return Finding(
         number,
         col,
-        f"{shown(_at(lines, number))} cannot be read here; a line is 'key: value' or '- entry', indented by blanks like its"
+        f"{shown(_text_of(lines, number))} cannot be read here; a line is 'key: value' or '- entry', indented by blanks like its"
         " neighbours: look at colons, quotes and brackets of this line and the one above it, and put a text with special characters"
         " in quotes",
     )
 
 
-def _at(lines: list[str], number: int) -> str:
+def _text_of(lines: list[str], number: int) -> str:
     return lines[number - 1] if 1 <= number <= len(lines) else ""

@@ -48,7 +48,7 @@ class ConfigError:
 
 @dataclass(slots=True)
 class Tree:
-    """``data``: dicts, lists, str and None. ``keys`` and ``values``: the place of each key and of each value."""
+    """A parsed file. ``data``: dicts, lists, str and None. ``keys`` and ``values``: the place of each key and of each value."""
 
     data: Any = None
     keys: dict[Where, Mark] = field(default_factory=dict)
@@ -138,8 +138,8 @@ def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
     before nodes are composed, which does."""
     depth = documents = 0
     for number, event in enumerate(yaml.parse(text, Loader=nodes.LOADER)):
-        at = event.start_mark
-        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file)
+        start = event.start_mark
+        mark = Mark(file, start.line + 1, start.column + 1) if start else Mark(file)
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:
@@ -159,6 +159,8 @@ def _within_bounds(text: str, file: Path, errors: list[ConfigError]) -> bool:
 
 
 class _Builder:
+    """Turns the nodes of one file into data, with the place of each part; aliases are followed, within bounds."""
+
     def __init__(self, file: Path, errors: list[ConfigError]) -> None:
         self.file = file
         self.errors = errors
@@ -172,6 +174,7 @@ class _Builder:
         return Mark(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def build(self, node: yaml.Node, where: Where, tree: Tree) -> Any:
+        """The data of a node; its places go into ``tree``. Mistakes are noted, and None stands for what cannot be built."""
         self.visited += 1
         tree.values[where] = self.mark(node)
         if self.visited > MAX_NODES:
@@ -196,12 +199,13 @@ class _Builder:
                     node, where, f"the mark {node.tag} before a value is not allowed; put a text that begins with ! in quotes"
                 )
             if isinstance(node, yaml.MappingNode):
-                return self._mapping(node, where, tree)
+                return self._build_mapping(node, where, tree)
             return [self.build(child, (*where, index), tree) for index, child in enumerate(node.value)]
         finally:
             self.open.discard(id(node))
 
-    def _mapping(self, node: yaml.MappingNode, where: Where, tree: Tree) -> dict[str, Any]:
+    def _build_mapping(self, node: yaml.MappingNode, where: Where, tree: Tree) -> dict[str, Any]:
+        """The data of a mapping; a key that is not a word, or is there a second time, is a mistake and left out."""
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):

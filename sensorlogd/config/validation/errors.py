@@ -56,9 +56,9 @@ def explain(model: type[BaseModel], detail: ErrorDetails, data: object) -> str:
     if mistake.kind == "extra_forbidden":
         return _unknown_key(mistake)
     if mistake.kind == "missing":
-        return _missing(mistake)
+        return _key_wanted(mistake)
     if mistake.kind in _BOUNDS:
-        return _bound(mistake)
+        return _bound_passed(mistake)
     say = _SAYS.get(mistake.kind)
     return _own_words(mistake) if say is None else say(mistake)
 
@@ -70,7 +70,7 @@ def found(value: object) -> str:
     if isinstance(value, Mapping):
         return f"found keys with values ({', '.join(str(key) for key in value)})"[:SHOWN] if value else "found {}"
     if isinstance(value, list):
-        return f"found the list {_flow(value)}"
+        return f"found the list {_in_one_line(value)}"
     return f"found {str(value)[:SHOWN]!r}"
 
 
@@ -87,7 +87,8 @@ def names_wanted(key: str, value: object) -> str:
     return f"must hold names, each with its keys, {found(value)}; write {cure}"
 
 
-def _flow(value: object) -> str:
+def _in_one_line(value: object) -> str:
+    """A list as it is written in brackets, cut to SHOWN characters."""
     words = (
         [f"{', '.join(str(key) for key in item)}: ..." if isinstance(item, Mapping) else str(item) for item in value]
         if isinstance(value, list)
@@ -111,15 +112,17 @@ def unknown_key(key: str, known: Sequence[str]) -> str:
     return f"unknown key{closest(key, known)}{listing}"
 
 
-def _missing(mistake: _Mistake) -> str:
+def _key_wanted(mistake: _Mistake) -> str:
     last = mistake.loc[-1]
     if isinstance(last, int):
-        return f"an entry is missing in the list {_flow(mistake.written)}; write all of them, in brackets{mistake.meaning()}"
+        return (
+            f"an entry is missing in the list {_in_one_line(mistake.written)}; write all of them, in brackets{mistake.meaning()}"
+        )
     return f"is required here and is not there; add {last}: VALUE{mistake.meaning()}"
 
 
-def _bound(mistake: _Mistake) -> str:
-    text = _BOUNDS[mistake.kind].format_map({name: _number(bound) for name, bound in mistake.ctx.items()})
+def _bound_passed(mistake: _Mistake) -> str:
+    text = _BOUNDS[mistake.kind].format_map({name: _bound_text(bound) for name, bound in mistake.ctx.items()})
     if isinstance(mistake.written, str):
         text = _bounds_as_written(text, mistake.ctx, mistake.written)
     bound, way = text.rpartition(" ")[2], "more" if mistake.kind.startswith("greater") else "less"
@@ -127,19 +130,19 @@ def _bound(mistake: _Mistake) -> str:
     return f"{text}, {found(mistake.written)}; {cure}{mistake.meaning()}"
 
 
-def _number(value: object) -> str:
+def _bound_text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _digits(mistake: _Mistake) -> str:
+def _number_wanted(mistake: _Mistake) -> str:
     whole = mistake.kind.startswith("int")
     example = mistake.example() or ("10" if whole else "0.5")
-    cure = _meant(mistake.written, whole) if isinstance(mistake.written, str) else ""
+    cure = _number_meant(mistake.written, whole) if isinstance(mistake.written, str) else ""
     allowed = "must be a whole number" if whole else "must be a number"
     return f"{allowed}, {found(mistake.written)}; write {cure or f'digits, e.g. {example}'}"
 
 
-def _meant(written: str, whole: bool) -> str:
+def _number_meant(written: str, whole: bool) -> str:
     """The number that was probably meant; empty if that cannot be told."""
     text = written.strip()
     if whole and re.fullmatch(r"[-+]?\d{1,3}([., _']\d{3})+", text, re.ASCII):
@@ -158,17 +161,18 @@ def _meant(written: str, whole: bool) -> str:
     return ""
 
 
-def _yes_or_no(mistake: _Mistake) -> str:
+def _boolean_wanted(mistake: _Mistake) -> str:
     return f"must be true or false, {found(mistake.written)}; write true or false"
 
 
-def _text(mistake: _Mistake) -> str:
+def _text_wanted(mistake: _Mistake) -> str:
     example = mistake.example()
     cure = "write one text" + (f", e.g. {example}" if example else "")
     return f"must be a text, {found(mistake.written)}; {cure}{mistake.meaning()}"
 
 
-def _list(mistake: _Mistake) -> str:
+def _list_wanted(mistake: _Mistake) -> str:
+    """The sentence for a value where a list is required; the example is made of what was found."""
     written = mistake.written
     if isinstance(written, Mapping):
         cure = f"[{', '.join(str(key) for key in written)}]"
@@ -185,14 +189,15 @@ def _list(mistake: _Mistake) -> str:
     return f"must be a list in brackets, {found(written)}; write {mistake.key}: {cure}{mistake.meaning()}"
 
 
-def _length(mistake: _Mistake) -> str:
+def _length_wanted(mistake: _Mistake) -> str:
     least, most = mistake.ctx.get("min_length"), mistake.ctx.get("max_length")
     allowed = f"must have at least {least}" if least is not None else f"must have at most {most}"
     unit = " characters" if isinstance(mistake.written, str) else " entries"
     return f"{allowed}{unit}, {found(mistake.written)}; write as many{mistake.meaning()}"
 
 
-def _keys(mistake: _Mistake) -> str:
+def _keys_wanted(mistake: _Mistake) -> str:
+    """The sentence for a value where keys with values are required; the example is made of what was found."""
     known, written = sorted(keys_at(mistake.model, mistake.loc)), mistake.written
     example = "name: value"
     key = next((key for key in ("type", "unit", "driver") if key in known), known[0] if known else "")
@@ -206,7 +211,7 @@ def _keys(mistake: _Mistake) -> str:
     return f"must hold keys with values, {found(written)}; {cure}" + (f"; known keys: {', '.join(known)}" if known else "")
 
 
-def _one_of(mistake: _Mistake) -> str:
+def _choice_wanted(mistake: _Mistake) -> str:
     expected = str(mistake.ctx.get("expected", mistake.ctx.get("expected_tags", "")))
     words = re.findall(r"'([^']*)'", expected)
     hint = closest(str(mistake.written), words) if isinstance(mistake.written, str) else ""
@@ -225,13 +230,13 @@ def _own_words(mistake: _Mistake) -> str:
 
 
 _SAYS: dict[str, Callable[[_Mistake], str]] = {
-    **dict.fromkeys(_NUMBERS, _digits),
-    **dict.fromkeys(_LISTS, _list),
-    **dict.fromkeys(_KEYS, _keys),
-    **dict.fromkeys(("bool_parsing", "bool_type"), _yes_or_no),
-    **dict.fromkeys(("string_type", "string_sub_type"), _text),
-    **dict.fromkeys(("too_short", "too_long", "string_too_short", "string_too_long"), _length),
-    **dict.fromkeys(("literal_error", "enum", "union_tag_invalid", "union_tag_not_found"), _one_of),
+    **dict.fromkeys(_NUMBERS, _number_wanted),
+    **dict.fromkeys(_LISTS, _list_wanted),
+    **dict.fromkeys(_KEYS, _keys_wanted),
+    **dict.fromkeys(("bool_parsing", "bool_type"), _boolean_wanted),
+    **dict.fromkeys(("string_type", "string_sub_type"), _text_wanted),
+    **dict.fromkeys(("too_short", "too_long", "string_too_short", "string_too_long"), _length_wanted),
+    **dict.fromkeys(("literal_error", "enum", "union_tag_invalid", "union_tag_not_found"), _choice_wanted),
 }
 
 

@@ -15,7 +15,7 @@ Loc = tuple[int | str, ...]
 def keys_at(model: Any, loc: Loc) -> set[str]:
     """The keys that are allowed at ``loc`` inside ``model``."""
     names: set[str] = set()
-    for kind in _at(model, loc):
+    for kind in _models_at(model, loc):
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             names |= {field.alias or name for name, field in kind.model_fields.items()}
     return names
@@ -24,7 +24,7 @@ def keys_at(model: Any, loc: Loc) -> set[str]:
 def field_at(model: Any, loc: Loc) -> FieldInfo | None:
     """The field of the nearest key at or above ``loc``, for its description and default; None if there is none."""
     for length in range(len(loc), 0, -1):
-        for kind in _at(model, loc[: length - 1]):
+        for kind in _models_at(model, loc[: length - 1]):
             if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
                 continue
             for name, field in kind.model_fields.items():
@@ -33,14 +33,17 @@ def field_at(model: Any, loc: Loc) -> FieldInfo | None:
     return None
 
 
-def _at(model: Any, loc: Loc) -> list[Any]:
+def _models_at(model: Any, loc: Loc) -> list[Any]:
+    """The models that the value at ``loc`` may have."""
     here: list[Any] = [model]
     for part in loc:
-        here = [inner for kind in here for inner in _inside(kind, part)]
+        here = [inner for kind in here for inner in _models_below(kind, part)]
     return here
 
 
-def _inside(kind: Any, part: int | str) -> list[Any]:
+def _models_below(kind: Any, part: int | str) -> list[Any]:
+    """The models that ``part`` of a value of this model may have; a part may also be the name that pydantic gives a branch of a
+    union."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():
             if part in (name, field.alias):

@@ -51,19 +51,20 @@ def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] =
         yield f"web.auth: everybody who reaches {config.web.listen} can read all values; auth: token asks for a token"
     if config.backup is not None and config.backup.to is not None and not os.path.isdir(config.backup.to):
         yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
-    yield from _computed(config)
-    yield from _alarms(config)
-    yield from _retiring(config, stored)
+    yield from _about_computed(config)
+    yield from _about_alarms(config)
+    yield from _about_history(config, stored)
 
 
-def _computed(config: Config) -> Iterator[str]:
+def _about_computed(config: Config) -> Iterator[str]:
     for sensor, name in unused_inputs(config.sensors):
         yield f"computed.{sensor}.inputs.{name}: no formula uses it; leave it out"
     for sensor, name, source in unread_inputs(config.sensors, config.failed_sensors):
         yield f"computed.{sensor}.inputs.{name}: {source} is not read now, so what is computed from it will be missing"
 
 
-def _alarms(config: Config) -> Iterator[str]:
+def _about_alarms(config: Config) -> Iterator[str]:
+    """Warnings about targets that nothing is sent to, and alarms that nobody is told of."""
     import importlib.util
 
     from sensorlogd import extras
@@ -81,7 +82,7 @@ def _alarms(config: Config) -> Iterator[str]:
             yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
 
 
-def _retiring(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
+def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
     """Warnings about series in the database whose names are not configured any more, or whose unit changes."""
     configured = {(name, channel) for name, sensor in config.sensors.items() for channel in sensor.channel_options()}
     former = {sensor.was for sensor in config.sensors.values() if sensor.was}

@@ -56,7 +56,7 @@ def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]
     for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
         if entity is None or (seconds is None and text is None):
             continue
-        value = _number(entity, state)
+        value = _number_of_state(entity, state)
         if value is None and (state not in _SILENT or entity not in known):
             if state not in _SILENT and entity not in known:
                 left_out.setdefault(entity, str(state))
@@ -94,7 +94,8 @@ def _reader() -> Callable[[str], int]:
     return stamps.reader("iso", "UTC")
 
 
-def _number(entity: str, state: str | None) -> float | None:
+def _number_of_state(entity: str, state: str | None) -> float | None:
+    """The state as a number, on and off as 1 and 0 for entities that switch; None if it is none."""
     if state in SWITCHES:
         return SWITCHES[state] if entity.partition(".")[0] in _OF_SWITCHES else None
     try:

@@ -47,39 +47,42 @@ class Points:
                 in_schema = text == "# DDL" or (in_schema and text != "# DML")  # statements, in what influx_inspect writes
             elif text and not in_schema:
                 try:
-                    found = self._point(text)
+                    found = self._read_point(text)
                 except ValueError as error:
                     self._lines.bad(str(error))
                 else:
                     yield from found
             self._lines.begin()
 
-    def _point(self, text: str) -> list[Found]:
+    def _read_point(self, text: str) -> list[Found]:
+        """The readings of one line; fields with words are left out. Raises ValueError."""
         key, rest = _cut(text)
-        at, fields = 0, []
-        while match := _FIELD.match(rest, at):
-            fields.append((_bare(match[1]), match[2]))
-            at = match.end()
-            if rest[at : at + 1] != ",":
+        position, fields = 0, []
+        while match := _FIELD.match(rest, position):
+            fields.append((_unescaped(match[1]), match[2]))
+            position = match.end()
+            if rest[position : position + 1] != ",":
                 break
-            at += 1
-        stamp = rest[at:].strip()
-        if not fields or (stamp and not rest[at:].startswith(" ")):
+            position += 1
+        stamp = rest[position:].strip()
+        if not fields or (stamp and not rest[position:].startswith(" ")):
             raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
         if not stamp:
             raise ValueError(f"{text[:60]!r} has no time; a server would take the time of arrival, a file has none")
-        ts = self._stamp(stamp)
+        ts = self._time_us(stamp)
         found = []
         for name, value in fields:
             if value.startswith('"'):
                 self.left_out.setdefault(name, value[1:41].rstrip('"'))
             else:
                 found.append(
-                    Found(self._target(key, name, value in _TRUE or value in _FALSE), ts, _value(value), self._options.quality)
+                    Found(
+                        self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality
+                    )
                 )
         return found
 
-    def _stamp(self, text: str) -> int:
+    def _time_us(self, text: str) -> int:
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
             raise ValueError(
                 f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
@@ -87,6 +90,8 @@ class Points:
         return int(text) // 1_000 if self._time is None else self._time(text)
 
     def _target(self, key: str, field: str, is_state: bool) -> Target:
+        """The target of a field, known by its measurement and tags (``key``). Raises FileError if two of them would become one
+        series, ValueError for names that are not allowed."""
         found = self._targets.get((key, field, is_state))
         if found is None:
             channel = re.sub(r"[^A-Za-z0-9_~-]+", "_", field).strip("_") or "value"
@@ -101,7 +106,8 @@ class Points:
         return found
 
     def _sensor(self, key: str) -> str:
-        measurement, *tags = (_bare(part) for part in re.split(r"(?<!\\),", key))
+        """The sensor that measurement and tags stand for. Raises ValueError if it lacks the tag that was asked for."""
+        measurement, *tags = (_unescaped(part) for part in re.split(r"(?<!\\),", key))
         pairs = dict(tag.partition("=")[::2] for tag in tags)
         if self._options.sensor_column is not None:
             if self._options.sensor_column not in pairs:
@@ -117,11 +123,11 @@ def _cut(text: str) -> tuple[str, str]:
     return text[:end], text[end:].lstrip(" ")
 
 
-def _bare(text: str) -> str:
+def _unescaped(text: str) -> str:
     return _ESCAPED.sub(r"\1", text)
 
 
-def _value(text: str) -> float:
+def _parse_value(text: str) -> float:
     if text in _TRUE or text in _FALSE:
         return float(text in _TRUE)
     if text[-1:] in "iu":

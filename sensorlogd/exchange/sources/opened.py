@@ -26,28 +26,30 @@ def opened(
 
     Raises FileError, ValueError (options that do not fit).
     """
-    lines, plan = _opened(file, path, name, encoding, options, kind, chosen, stack)
+    lines, plan = _open_as_kind(file, path, name, encoding, options, kind, chosen, stack)
     return lines, plan, lines.end_head()
 
 
-def _opened(
+def _open_as_kind(
     file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
 ) -> tuple[Lines, Plan]:  # fmt: skip
+    """(lines, how they are read): by the kind that was said, else by the first bytes, else by the first line. Raises FileError,
+    ValueError."""
     begin = b""
     if path is not None and file.seekable():
         begin = file.read(16)
         file.seek(0)
-    file_kind = kind or _kind(begin)
+    file_kind = kind or _kind_of_bytes(begin)
     if file_kind in ("excel", "parquet", "sqlite", "weewx", "homeassistant"):
         if path is None:
             raise FileError(name, 0, f"{file_kind} is read from a file, not from a pipe")
         if file_kind == "excel":
             lines, understood_as = workbook.lines(path, chosen, stack)
-            return lines, _table(lines, options, understood_as)
+            return lines, _plan_table(lines, options, understood_as)
         if file_kind == "parquet":
             lines = parquet.lines(path, stack)
-            return lines, _table(lines, options, "Parquet")
-        return _database(path, file_kind, options, chosen, stack)
+            return lines, _plan_table(lines, options, "Parquet")
+        return _open_database(path, file_kind, options, chosen, stack)
     if chosen is not None:
         raise ValueError(f"--table {chosen!r}: a text file has none")
     text = Lines(file, name, encoding)
@@ -59,7 +61,7 @@ def _opened(
     return text, rows.plan(text, options)
 
 
-def _kind(begin: bytes) -> str | None:
+def _kind_of_bytes(begin: bytes) -> str | None:
     if begin.startswith(_ZIP):
         return "excel"
     if begin.startswith(_PARQUET):
@@ -72,13 +74,15 @@ def _is_influx(lines: Lines) -> bool:
     return influx.looks_like(first)
 
 
-def _table(lines: Lines, options: Options, understood_as: str) -> Plan:
+def _plan_table(lines: Lines, options: Options, understood_as: str) -> Plan:
     found = rows.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
     found.understood_as = f"{understood_as}: {found.understood_as}"
     return found
 
 
-def _database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, Plan]:
+def _open_database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, Plan]:
+    """(lines, how they are read) of a SQLite file: those of weewx and Home Assistant are known by their tables unless a column is
+    said. Raises FileError."""
     conn = sqlite.connect(path, stack)
     nothing = table.TableLines(iter(()), str(path))
     names = sqlite.tables(conn)
@@ -105,4 +109,4 @@ def _database(path: Path, kind: str, options: Options, chosen: str | None, stack
         understood_as = f"Home Assistant, table {of!r}{more}"
         return nothing, Plan(True, understood_as, lambda: others.judged(found, options, doubtful), left_out, doubtful)
     lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
-    return lines, _table(lines, options, understood_as)
+    return lines, _plan_table(lines, options, understood_as)

@@ -18,7 +18,7 @@ class TableLines(Lines):
     file."""
 
     def __init__(self, rows: Iterator[Sequence[Any]], name: str) -> None:
-        self._begin(name, "utf-8")
+        self._set_up(name, "utf-8")
         self._rows = rows
         self._width = 0
         self._buffer = io.StringIO()
@@ -28,7 +28,8 @@ class TableLines(Lines):
     def done(self) -> int:
         return 0  # how much of the file has been read is not known
 
-    def _read(self) -> str:
+    def _read_line(self) -> str:
+        """The next row as a line of CSV, at least as wide as the header; empty at the end. Raises FileError."""
         try:
             row = next(self._rows)
         except StopIteration:

@@ -39,6 +39,7 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
 
 
 def _rows(sheets: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """The rows of all sheets that have the header of the first one; the header comes once."""
     header: tuple[Any, ...] | None = None
     for sheet in sheets:
         sheet.reset_dimensions()  # what a file says of its own size may be wrong

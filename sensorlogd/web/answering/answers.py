@@ -122,7 +122,7 @@ EVENT_COLUMNS_WITH_ID = ("id", *EVENT_COLUMNS)
 
 @dataclass(frozen=True, slots=True)
 class EventsAsk:
-    """``after``, ``before``: ids that bound it. ``kind``, ``sensor``: globs."""
+    """A question for events. ``after``, ``before``: ids that bound it. ``kind``, ``sensor``: globs."""
 
     since_us: int | None
     until_us: int | None
@@ -153,7 +153,7 @@ def events(log: Log, ask: EventsAsk) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class ReadingsAsk:
-    """``after``: (time, series id) of the last row of the page before."""
+    """A question for readings. ``after``: (time, series id) of the last row of the page before."""
 
     patterns: list[str]
     since_us: int
@@ -240,6 +240,8 @@ def changes_of(wanted: Sequence[Series], unit: str | None) -> dict[int, Conversi
 
 @dataclass(frozen=True, slots=True)
 class BucketsAsk:
+    """A question for buckets of series. ``unit``: to convert the values to; None: as stored."""
+
     patterns: list[str]
     ask: Ask
     unit: str | None
@@ -377,7 +379,7 @@ def page_of_buckets(
     rows: list[tuple[Series, BucketRow]] = []
     while index < len(series_found):
         series = series_found[index]
-        for row in _rows(log, series, ask, since, wanted.unit):
+        for row in _bucket_rows(log, series, ask, since, wanted.unit):
             if len(rows) >= limit and not whole:
                 assert ask.step is not None
                 return rows, BucketsPlace(index, max(row.start_us, since))
@@ -392,7 +394,8 @@ def page_of_buckets(
     return rows, None
 
 
-def _rows(log: Log, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
+def _bucket_rows(log: Log, series: Series, ask: Ask, since_us: int, unit: str | None) -> Iterator[BucketRow]:
+    """The rows of one series from ``since_us`` on. Raises ApiError 400 if the question cannot be answered."""
     question = Ask(since_us, ask.until_us, ask.step, ask.max_points, ask.aggregates, ask.zone, ask.fill)
     try:
         with closing(log.buckets([series], question, unit)) as answers:

@@ -47,35 +47,36 @@ PARAMETERS = {
 }
 
 
-def _begin(request: Request, endpoint: str) -> tuple[Pool, Params, TimeForm]:
+def _common_parameters(request: Request, endpoint: str) -> tuple[Pool, Params, TimeForm]:
+    """(the pool, the parameters that this endpoint takes, the form of times). Raises ApiError 400."""
     settings: Settings = request.app.state.settings
     params = Params(request.query_params, PARAMETERS[endpoint], settings.zone)
     return request.app.state.pool, params, TimeForm(params.choice("time", TimeForm.KINDS, "rfc3339"), params.zone)
 
 
 async def sensors(request: Request) -> Response:
-    pool, params, form = _begin(request, "sensors")
+    pool, params, form = _common_parameters(request, "sensors")
     retired = params.flag("retired")
     found = await pool.run(lambda log: answers.sensors(log, params.now_us, form, retired=retired))
     return json_answer(request, found, answers.without_ages(found))
 
 
 async def latest(request: Request) -> Response:
-    pool, params, form = _begin(request, "latest")
+    pool, params, form = _common_parameters(request, "latest")
     patterns = params.series(required=False)
     found = await pool.run(lambda log: answers.latest(log, patterns, params.now_us, form))
     return json_answer(request, found, answers.without_ages(found))
 
 
 async def status(request: Request) -> Response:
-    pool, params, form = _begin(request, "status")
+    pool, params, form = _common_parameters(request, "status")
     settings: Settings = request.app.state.settings
     found = await pool.run(lambda log: answers.status(log, params.now_us, form, changes=settings.changes))
     return json_answer(request, found, answers.without_ages(found))
 
 
 async def events(request: Request) -> Response:
-    _, params, form = _begin(request, "events")
+    _, params, form = _common_parameters(request, "events")
     kind = params.choice("format", FORMATS, "json")
     ask = EventsAsk(
         params.time_us("since", None),
@@ -97,25 +98,25 @@ async def events(request: Request) -> Response:
 
 
 async def alarms(request: Request) -> Response:
-    pool, params, form = _begin(request, "alarms")
+    pool, params, form = _common_parameters(request, "alarms")
     state = params.choice("state", looked_after.ALARM_STATES, "all")
     return json_answer(request, await pool.run(lambda log: looked_after.alarms(log, state, form)))
 
 
 async def alarm_periods(request: Request) -> Response:
-    pool, params, form = _begin(request, "alarm_periods")
+    pool, params, form = _common_parameters(request, "alarm_periods")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
     return json_answer(request, await pool.run(lambda log: looked_after.alarm_periods(log, patterns, since, until, form)))
 
 
 async def mends(request: Request) -> Response:
-    pool, params, form = _begin(request, "mends")
+    pool, params, form = _common_parameters(request, "mends")
     patterns, (since, until) = params.series(required=False), params.span("-1d")
     return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
 
 
 async def saved_views(request: Request) -> Response:
-    _, _, form = _begin(request, "panels")
+    _, _, form = _common_parameters(request, "panels")
     path = request.app.state.settings.panels_file
     try:
         found = [] if path is None else await run_in_threadpool(lambda: panels.read(path))
@@ -133,7 +134,7 @@ async def saved_views(request: Request) -> Response:
 
 
 async def cost(request: Request) -> Response:
-    _, params, form = _begin(request, "cost")
+    _, params, form = _common_parameters(request, "cost")
     settings: Settings = request.app.state.settings
     since, until = params.span("-1d")
     ask = CostAsk(params.series(), since, until, params.step("every", "1h"), params.zone, settings.zone, settings.tariffs, form)
@@ -141,12 +142,13 @@ async def cost(request: Request) -> Response:
 
 
 async def database(request: Request) -> Response:
-    _, params, form = _begin(request, "database")
+    _, params, form = _common_parameters(request, "database")
     return await _answer(request, "database", params.now_us, form, params.flag("parts"))
 
 
 async def readings(request: Request) -> Response:
-    _, params, form = _begin(request, "readings")
+    """GET /api/v1/readings: a page of them as JSON, or all of them as CSV or NDJSON, streamed page by page."""
+    _, params, form = _common_parameters(request, "readings")
     ask = ReadingsAsk(params.series(), *params.span("-1h"), params.text("unit"), form, answers.parse_cursor(params.text("after")))
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
@@ -170,7 +172,8 @@ async def readings(request: Request) -> Response:
 
 
 async def buckets(request: Request) -> Response:
-    _, params, form = _begin(request, "buckets")
+    """GET /api/v1/buckets: all of them as JSON, or as CSV or NDJSON, streamed page by page."""
+    _, params, form = _common_parameters(request, "buckets")
     wanted = BucketsAsk(params.series(), params.ask(), params.text("unit"), form)
     kind, shape = params.choice("format", FORMATS, "json"), params.choice("shape", SHAPES, "rows")
     if kind == "json":
@@ -192,7 +195,7 @@ async def _answer(request: Request, question: str, *arguments: Any) -> Response:
 
 
 async def stream(request: Request) -> Response:
-    pool, params, form = _begin(request, "stream")
+    pool, params, form = _common_parameters(request, "stream")
     last = request.headers.get("last-event-id") or params.text("last_event_id")
     return await open_stream(request, pool, params.series(required=False), form, last)
 

@@ -16,7 +16,7 @@ MAX_TEXT = 2_000
 
 
 class Body:
-    """Every method raises ApiError 400 naming the field."""
+    """The fields of a JSON body. Every method raises ApiError 400 naming the field."""
 
     def __init__(self, found: dict[str, Any], known: Collection[str], now_us: int, zone: str) -> None:
         for name in found:

@@ -50,14 +50,14 @@ AT_ONCE = 2  # requests that change something
 
 async def flag(request: Request) -> Response:
     """POST /api/v1/flag."""
-    body = await _begin(request, "flag")
+    body = await _read_body(request, "flag")
     quality = body.text("quality")
     if quality not in QUALITIES:
         raise bad_parameter("quality", "is not known", f"allowed: {', '.join(QUALITIES)}")
     since, until = body.time_us("since"), body.time_us("until")
     if since >= until:
         raise bad_parameter("since", "is not before until")
-    note = _said(body)
+    note = _note_text(body)
     names = body.texts("series", MOST_SERIES)
 
     def look(log: Log) -> list[Series]:
@@ -83,7 +83,7 @@ async def flag(request: Request) -> Response:
 
 async def undo(request: Request) -> Response:
     """POST /api/v1/undo."""
-    mend = (await _begin(request, "undo")).whole("mend")
+    mend = (await _read_body(request, "undo")).whole("mend")
 
     def order(ask: Ask) -> dict[str, Any]:
         answer = ask(do="undo", id=mend)
@@ -95,9 +95,9 @@ async def undo(request: Request) -> Response:
 
 async def note(request: Request) -> Response:
     """POST /api/v1/note."""
-    body = await _begin(request, "note")
+    body = await _read_body(request, "note")
     at = body.time_us("at")
-    detail = _said(body)
+    detail = _note_text(body)
     names = body.texts("series", MOST_SERIES)
     found = await _pool(request).run(lambda log: _series(log, names))
     sensors: dict[str, list[str]] = {}
@@ -115,9 +115,9 @@ async def note(request: Request) -> Response:
 
 async def ack(request: Request) -> Response:
     """POST /api/v1/ack."""
-    body = await _begin(request, "ack")
+    body = await _read_body(request, "ack")
     names = body.texts("alarms", MOST_ALARMS)
-    note = _said(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MOST_NAME))
+    note = _note_text(body) if body.text("note", "").strip() else notes.one_line(body.text("by", "", notes.MOST_NAME))
     await _pool(request).run(lambda log: _check_alarms(log, names))
     answer = await _daemon(request, lambda ask: ask(do="alarm_ack", alarms=names, note=note))
     return json_answer(request, {"acknowledged": answer["acknowledged"]})
@@ -125,7 +125,7 @@ async def ack(request: Request) -> Response:
 
 async def panel_save(request: Request) -> Response:
     """POST /api/v1/panel_save."""
-    body = await _begin(request, "panel_save")
+    body = await _read_body(request, "panel_save")
     try:
         panel = panels.panel(body.text("name"), body.text("view", most=panels.MOST_VIEW), 0)
     except panels.PanelsError as error:
@@ -136,7 +136,7 @@ async def panel_save(request: Request) -> Response:
 
 async def panel_delete(request: Request) -> Response:
     """POST /api/v1/panel_delete."""
-    name = (await _begin(request, "panel_delete")).text("name")
+    name = (await _read_body(request, "panel_delete")).text("name")
     await _daemon(request, lambda ask: ask(do="panel_delete", name=name))
     return json_answer(request, {"name": name})
 
@@ -144,7 +144,7 @@ async def panel_delete(request: Request) -> Response:
 # ---- what they share ---------------------------------------------------------------------------------------------------
 
 
-async def _begin(request: Request, endpoint: str) -> Body:
+async def _read_body(request: Request, endpoint: str) -> Body:
     settings: Settings = request.app.state.settings
     return Body(await bodies.read(request), FIELDS[endpoint], time.time_ns() // 1000, settings.zone)
 
@@ -154,7 +154,8 @@ def _pool(request: Request) -> Pool:
     return pool
 
 
-def _said(body: Body) -> str:
+def _note_text(body: Body) -> str:
+    """The text of the note, with the name of who writes it. Raises ApiError 400."""
     try:
         return notes.said(body.text("note"), body.text("by", ""))
     except ValueError as error:
@@ -193,11 +194,11 @@ class Ask:
         if held is None or held.control is None:
             who = "no daemon runs" if held is None else "another program works on the database just now"
             raise ApiError(503, "no_daemon", f"{who}: nothing can be changed", headers={"Retry-After": "10"})
-        self._at = held.control.parent
+        self._control_folder = held.control.parent
 
     def __call__(self, **request: Any) -> dict[str, Any]:
         try:
-            answer = calling.ask(self._at, request, ASK_S)
+            answer = calling.ask(self._control_folder, request, ASK_S)
         except (OSError, ValueError) as error:
             reason = f"the daemon does not answer: {error}; look before you do it again"
             raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None

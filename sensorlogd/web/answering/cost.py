@@ -24,7 +24,8 @@ HOUR = Step(HOUR_US)
 
 @dataclass(frozen=True, slots=True)
 class CostAsk:
-    """``zone``: the zone of days and months in the answer. ``home``: the zone in which the hours and days of prices are written."""
+    """A question for costs. ``zone``: the zone of days and months in the answer. ``home``: the zone in which the hours and days
+    of prices are written."""
 
     patterns: list[str]
     since_us: int
@@ -38,7 +39,8 @@ class CostAsk:
 
 @dataclass(slots=True)
 class Sum:
-    """Of one step: the increase, what its priced part cost, and the part of the increase for which no price is known."""
+    """What falls into one step: the increase, what its priced part cost, and the part of the increase for which no price is
+    known."""
 
     increase: float = 0.0
     cost: float = 0.0
@@ -56,14 +58,15 @@ class PriceSeries:
     def price(self, name: str, at_us: int) -> float | None:
         """The mean price of the hour of ``at_us``, or the last known before it. None if there was none for two days."""
         if name not in self.known:
-            self.known[name] = self._read(name)
+            self.known[name] = self._read_prices(name)
         hours = self.known[name]
-        for at in range(at_us - at_us % HOUR_US, at_us - OLDEST_US, -HOUR_US):
-            if at in hours:
-                return hours[at]
+        for hour_us in range(at_us - at_us % HOUR_US, at_us - OLDEST_US, -HOUR_US):
+            if hour_us in hours:
+                return hours[hour_us]
         return None
 
-    def _read(self, name: str) -> dict[int, float]:
+    def _read_prices(self, name: str) -> dict[int, float]:
+        """The mean price of each hour, by its begin in µs; nothing for a series that does not exist."""
         try:
             found = self.log.series([name], retired=True)
         except UnknownSeries:
@@ -83,11 +86,12 @@ def cost(log: Log, ask: CostAsk) -> dict[str, Any]:
     for series in find_series(log, ask.patterns, retired=True):
         tariff = next((tariff for tariff in ask.tariffs if tariff.meets(series.name)), None)
         if tariff is not None and series.kind == "counter":
-            entries.append(_entry(log, series, tariff, ask, announced))
+            entries.append(_cost_of_series(log, series, tariff, ask, announced))
     return {"series": entries}
 
 
-def _entry(log: Log, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
+def _cost_of_series(log: Log, series: Series, tariff: Tariff, ask: CostAsk, announced: PriceSeries) -> dict[str, Any]:
+    """The increase and cost of one series in each step, as columns."""
     sums: dict[int, Sum] = {}
     home = ZoneInfo(ask.home)
     for start, rose in _hourly(log, series, ask.since_us, ask.until_us, "increase", tariff.unit):

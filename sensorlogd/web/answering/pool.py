@@ -27,7 +27,8 @@ STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: some tenths of a mi
 
 
 class Pool:
-    """``timeout_s``: the longest a question may take once it has begun. At most ``threads`` are asked at a time."""
+    """Asks questions of the log on threads. ``timeout_s``: the longest a question may take once it has begun. At most ``threads``
+    are asked at a time."""
 
     def __init__(
         self, database: Path, *, threads: int = 3, timeout_s: float = 10.0, report_damage: DamageReports | None = None
@@ -52,12 +53,12 @@ class Pool:
         Raises ApiError: 503 busy or no database, 422 when it takes too long.
         """
         if self._closed.is_set() or (self._pending >= self._limit and not patient):
-            raise self._busy()
+            raise self._busy_error()
         self._pending += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
                 self._executor,
-                self._ask,
+                self._ask_on_thread,
                 question,
                 timeout_s or self.timeout_s,
                 math.inf if patient else time.monotonic() + WAITING_S,
@@ -80,10 +81,12 @@ class Pool:
 
     # ---- on a query thread -----------------------------------------------------------------------------------------
 
-    def _ask(self, question: Callable[[Log], T], timeout_s: float, begin_by: float) -> T:
+    def _ask_on_thread(self, question: Callable[[Log], T], timeout_s: float, begin_by: float) -> T:
+        """Call the question with the log of this thread, and end it when its time is over. Raises ApiError, also if it could not
+        begin before ``begin_by`` (monotonic clock)."""
         if time.monotonic() > begin_by:
-            raise self._busy()
-        kept = self._mine()
+            raise self._busy_error()
+        kept = self._log_of_thread()
         log = kept.get()
         until = time.monotonic() + timeout_s
 
@@ -111,13 +114,14 @@ class Pool:
                 if log.conn.in_transaction:  # a stream that was not read to its end
                     log.conn.execute("ROLLBACK")
 
-    def _busy(self) -> ApiError:
+    def _busy_error(self) -> ApiError:
+        """Count a refused question, and return the error for it."""
         self.refused += 1
         return ApiError(
             503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "1"}
         )
 
-    def _mine(self) -> KeptLog:
+    def _log_of_thread(self) -> KeptLog:
         """The connection of the calling thread; opened at its first question."""
         kept: KeptLog | None = getattr(self._local, "kept", None)
         if kept is None:

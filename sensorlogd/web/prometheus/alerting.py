@@ -29,7 +29,7 @@ def labels(row: AlarmRow) -> dict[str, str]:
 
 def alerts(rows: Iterable[AlarmRow]) -> dict[str, Any]:
     """The body of the answer to /alerts."""
-    return {"alerts": [_alert(row) for row in rows if state(row) != INACTIVE]}
+    return {"alerts": [_alert_of_row(row) for row in rows if state(row) != INACTIVE]}
 
 
 def rules(rows: Iterable[AlarmRow]) -> dict[str, Any]:
@@ -37,11 +37,12 @@ def rules(rows: Iterable[AlarmRow]) -> dict[str, Any]:
     by_name: dict[str, list[AlarmRow]] = {}
     for row in rows:
         by_name.setdefault(row.name, []).append(row)
-    found = [_rule(name, some) for name, some in sorted(by_name.items())]
+    found = [_rule_of_alarm(name, some) for name, some in sorted(by_name.items())]
     return {"groups": [{"name": "sensorlogd", "file": "sensorlogd", "interval": 1, "limit": 0, "rules": found}] if found else []}
 
 
-def _rule(name: str, rows: list[AlarmRow]) -> dict[str, Any]:
+def _rule_of_alarm(name: str, rows: list[AlarmRow]) -> dict[str, Any]:
+    """An alarm as a rule; its state is the worst of its series."""
     states = {state(row) for row in rows}
     worst = next((bad for bad in (FIRING, PENDING) if bad in states), INACTIVE)
     return {
@@ -53,11 +54,11 @@ def _rule(name: str, rows: list[AlarmRow]) -> dict[str, Any]:
         "annotations": {"summary": rows[0].text} if rows[0].text else {},
         "state": worst,
         "health": "ok",
-        "alerts": [_alert(row) for row in rows if state(row) != INACTIVE],
+        "alerts": [_alert_of_row(row) for row in rows if state(row) != INACTIVE],
     }
 
 
-def _alert(row: AlarmRow) -> dict[str, Any]:
+def _alert_of_row(row: AlarmRow) -> dict[str, Any]:
     value = "" if row.value is None else f"{row.value:g} {row.unit}".strip()
     summary = f"{row.subject}: {value} ({row.condition})" if value else row.detail or f"{row.subject}: {row.condition}"
     return {

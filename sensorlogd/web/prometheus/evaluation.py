@@ -46,12 +46,13 @@ def evaluate(log: Log, question: Question, pack: bool) -> Body | Refusal:
         log.conn.execute("BEGIN")
         source = LogSource(log, heartbeat=question.heartbeat, limits=question.limits)
         data = _data(source, question)
-        return _answer(source, data, pack)
+        return _body_with_notes(source, data, pack)
     except PromError as error:
         return Refusal(error.kind, str(error))
 
 
 def _data(source: LogSource, question: Question) -> str:
+    """The JSON of ``data`` in the answer. Raises PromError."""
     engine = _engine()
     expression = engine.parse(question.query)
     start = question.start_us
@@ -69,7 +70,7 @@ def _data(source: LogSource, question: Question) -> str:
     return text.matrix(sorted(series, key=lambda line: key(line.labels)), [grid.at(step) for step in range(grid.steps)])
 
 
-def _answer(source: LogSource, data: str, pack: bool) -> Body:
+def _body_with_notes(source: LogSource, data: str, pack: bool) -> Body:
     notes_json = "".join(f',"{name}":{json.dumps(notes)}' for name, notes in source.notes().items() if notes)
     return body_of(f'{{"status":"success","data":{data}{notes_json}}}'.encode(), pack, source.source_kind())
 
@@ -89,15 +90,15 @@ def _engine() -> Any:
 
 
 def all_series(log: Log, selectors: Sequence[str]) -> list[Labels] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted(found, key=key))
+    return _choose_labels(log, selectors, lambda found: sorted(found, key=key))
 
 
 def label_names(log: Log, selectors: Sequence[str]) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
+    return _choose_labels(log, selectors, lambda found: sorted({name for labels in found for name in labels}))
 
 
 def label_values(log: Log, selectors: Sequence[str], name: str) -> list[str] | Refusal:
-    return _of_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
+    return _choose_labels(log, selectors, lambda found: sorted({labels[name] for labels in found if name in labels}))
 
 
 def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
@@ -113,7 +114,8 @@ def metadata(log: Log, wanted: str | None) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _of_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+def _choose_labels(log: Log, selectors: Sequence[str], give: Callable[[list[Labels]], T]) -> T | Refusal:
+    """What ``give`` makes of the labels of the series that one of the selectors matches; of all without selectors."""
     try:
         tests = [_test(selector) for selector in selectors]
     except PromError as error:

@@ -12,7 +12,7 @@ BETWEEN = 4  # times the cells of an answer: what a step of the evaluation may h
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``readings``: how many readings a query may look at. ``cells``: how many values an answer may have."""
+    """The limits of a query. ``readings``: how many readings it may look at. ``cells``: how many values an answer may have."""
 
     readings: int = 5_000_000
     cells: int = 500_000

@@ -59,7 +59,7 @@ _EMPTY = _Tile()
 
 @dataclass(slots=True)
 class Rolled:
-    """The windows of one series. ``spend``: called with the number of rows that were read."""
+    """The windows of one series, computed from roll-ups. ``spend``: called with the number of rows that were read."""
 
     snapshot: Snapshot
     series: int
@@ -74,46 +74,47 @@ class Rolled:
             raise CannotRoll
         since, until = self.tiles.borders(0)[0], self.tiles.borders(len(self.tiles.ends) - 1)[1]
         if function in SPREADS or (function in ("rate", "increase") and not self._only_rises(since, until)):
-            self._take_parts(since, until, ("mean", "m2", "first", "last", *(("increase",) if kind == "counter" else ())))
+            self._add_buckets(since, until, ("mean", "m2", "first", "last", *(("increase",) if kind == "counter" else ())))
         elif function in SUMS:
-            self._take(since, until, self._sums)
+            self._add_span(since, until, self._add_sums)
         else:
-            self._take(since, until, self._ends)
+            self._add_span(since, until, self._add_ends)
         compute = getattr(self, f"_{function}", None)
         found: Values = []
         for window in range(len(self.tiles.ends)):
             first, behind = self.tiles.run(window)
-            run = [tile for at in range(first, behind) if (tile := self._tiles.get(at)) is not None and tile.n]
-            found.append(None if not run else compute(run, window) if compute else self._summed(function, run))
+            run = [tile for number in range(first, behind) if (tile := self._tiles.get(number)) is not None and tile.n]
+            found.append(None if not run else compute(run, window) if compute else self._value_of_sums(function, run))
         return found
 
     # ---- taking ----------------------------------------------------------------------------------------------------
 
-    def _take(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
+    def _add_span(self, since_us: int, until_us: int, stored: Callable[[int, int], None]) -> None:
         """Add a span to the tiles: whole buckets by ``stored``, and the rest from finer tiers and readings."""
         parts = Segments(self.snapshot, self.series, (*BASE, "mean", "min", "max", "first", "last"))
-        at = since_us
+        start = since_us
         whole = parts.whole_buckets(since_us, until_us, self.tiles.tier)
-        for begin, end in self._clean(parts, *whole) if whole is not None else ():
-            self._from_parts(parts, at, begin)
+        for begin, end in self._clean_spans(parts, *whole) if whole is not None else ():
+            self._add_parts(parts, start, begin)
             stored(begin, end)
-            at = end
-        self._from_parts(parts, at, until_us)
+            start = end
+        self._add_parts(parts, start, until_us)
 
-    def _clean(self, parts: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
+    def _clean_spans(self, parts: Segments, first: int, last: int) -> Iterator[tuple[int, int]]:
         """The spans within [first, last) in which no bucket is outdated."""
         width, dirty = self.tiles.width_us, parts.dirty
-        at, index = first, bisect_left(parts.dirty, first)
+        start, index = first, bisect_left(parts.dirty, first)
         while index < len(dirty) and dirty[index] < last:
             begin = dirty[index] - dirty[index] % width
-            if begin > at:
-                yield at, begin
-            at = begin + width
-            index = bisect_left(dirty, at, index)
-        if at < last:
-            yield at, last
+            if begin > start:
+                yield start, begin
+            start = begin + width
+            index = bisect_left(dirty, start, index)
+        if start < last:
+            yield start, last
 
-    def _from_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
+    def _add_parts(self, parts: Segments, since_us: int, until_us: int) -> None:
+        """Add a span to the tiles from finer tiers and readings. Raises CannotRoll."""
         if since_us >= until_us:
             return
         edges = self.tiles.edges(since_us, until_us)
@@ -127,14 +128,15 @@ class Rolled:
             tile.n += n
             tile.sum += n * mean
             tile.least, tile.most = min(tile.least, least), max(tile.most, most)
-            self._put_ends(tile, first_ts, first, last_ts, last)
+            self._widen(tile, first_ts, first, last_ts, last)
 
     def _tile_of(self, ts_us: int) -> _Tile:
         """The tile that a reading lies in."""
         start = ts_us - ts_us % self.tiles.width_us
         return self._tiles.setdefault(self.tiles.tile(start), _Tile())
 
-    def _put_ends(self, tile: _Tile, first_ts: int, first: float, last_ts: int, last: float) -> None:
+    def _widen(self, tile: _Tile, first_ts: int, first: float, last_ts: int, last: float) -> None:
+        """Note the first and last reading of a part if they lie further out than those of the tile."""
         if tile.last_ts < 0 or first_ts < tile.first_ts:
             tile.first_ts, tile.first = first_ts, first
         if last_ts > tile.last_ts:
@@ -142,14 +144,15 @@ class Rolled:
 
     def _query(self, columns: str, since_us: int, until_us: int) -> Iterator[tuple[Any, ...]]:
         """Rows of (tile, number of rows, *columns), one for each tile: sums over the stored buckets."""
-        some, parameters = self._buckets(self.tiles.tier, since_us, until_us)
+        some, parameters = self._select_buckets(self.tiles.tier, since_us, until_us)
         if self.tiles.tier < HOUR and min(self.tiles.step_us, self.tiles.length_us) >= 2 * HOUR_US:
             some, parameters = self._hours_and_finer(since_us, until_us) or (some, parameters)
         rows = self.snapshot.conn.execute(f"SELECT tile, count(*), {columns} FROM ({some}) GROUP BY tile", parameters).fetchall()
         self.spend(sum(row[1] for row in rows))
         yield from rows
 
-    def _buckets(self, tier: int, since_us: int, until_us: int) -> Selected:
+    def _select_buckets(self, tier: int, since_us: int, until_us: int) -> Selected:
+        """The statement for the buckets of a tier in [since, until) that hold readings, each with the number of its tile."""
         expression, parameters = self.tiles.sql()
         where = "series_id = ? AND resolution = ? AND start >= ? AND start < ? AND n > 0"
         return f"SELECT {expression} AS tile, {STORED} FROM rollup WHERE {where}", (
@@ -165,7 +168,7 @@ class Rolled:
         cut = self.tiles.cut(since_us, until_us, HOUR_US)
         for begin, end in ((since_us, first), (last, until_us)):
             cut.update(range(begin - begin % HOUR_US, end, HOUR_US))
-        hours, parameters = self._buckets(HOUR, first, last)
+        hours, parameters = self._select_buckets(HOUR, first, last)
         (one, of_one), (other, of_other) = self.tiles.sql(), self.tiles.sql(HOUR_US - self.tiles.width_us)
         finer = (
             f"SELECT {one} AS tile, {STORED} FROM json_each(?) AS cut CROSS JOIN rollup WHERE series_id = ? AND resolution = ?"
@@ -176,29 +179,31 @@ class Rolled:
             *of_one, json.dumps(sorted(cut)), self.series, self.tiles.tier, since_us, HOUR_US, until_us,
         )  # fmt: skip
 
-    def _sums(self, since_us: int, until_us: int) -> None:
+    def _add_sums(self, since_us: int, until_us: int) -> None:
+        """Add whole buckets to the tiles: number, sum, least and most. Raises CannotRoll."""
         columns = "sum(n), sum(n * mean), min(min), max(max), count(mean)"
-        for at, rows, n, whole, least, most, known in self._query(columns, since_us, until_us):
+        for number, rows, n, whole, least, most, known in self._query(columns, since_us, until_us):
             if known < rows or whole is None or not math.isfinite(whole):
                 raise CannotRoll  # a sum that no double holds
-            tile = self._tiles.setdefault(at, _Tile())
+            tile = self._tiles.setdefault(number, _Tile())
             tile.n += n
             tile.sum += whole
             tile.least, tile.most = min(tile.least, least), max(tile.most, most)
 
-    def _ends(self, since_us: int, until_us: int) -> None:
+    def _add_ends(self, since_us: int, until_us: int) -> None:
+        """Add whole buckets to the tiles: number, first and last reading."""
         # With a single min() or max() SQLite takes the other columns from the row that has it.
-        for at, _, n, _, first_ts, first in self._query("sum(n), min(start), first_ts, first", since_us, until_us):
-            tile = self._tiles.setdefault(at, _Tile())
+        for number, _, n, _, first_ts, first in self._query("sum(n), min(start), first_ts, first", since_us, until_us):
+            tile = self._tiles.setdefault(number, _Tile())
             tile.n += n
             if tile.last_ts < 0 or first_ts < tile.first_ts:
                 tile.first_ts, tile.first = first_ts, first
-        for at, _, _, last_ts, last in self._query("max(start), last_ts, last", since_us, until_us):
-            tile = self._tiles[at]
+        for number, _, _, last_ts, last in self._query("max(start), last_ts, last", since_us, until_us):
+            tile = self._tiles[number]
             if last_ts > tile.last_ts:
                 tile.last_ts, tile.last = last_ts, last
 
-    def _take_parts(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
+    def _add_buckets(self, since_us: int, until_us: int, columns: Sequence[str]) -> None:
         """Add the buckets of a span one by one, for functions that need more than sums."""
         parts = Segments(self.snapshot, self.series, (*BASE, *columns))
         finer = [tier for tier in COARSEST_FIRST if tier <= self.tiles.tier]
@@ -209,7 +214,7 @@ class Rolled:
                 raise CannotRoll
             tile = self._tile_of(part[2])
             tile.n += part[1]
-            self._put_ends(tile, part[2], part[7], part[3], part[8])
+            self._widen(tile, part[2], part[7], part[3], part[8])
             tile.parts.append(part)
 
     def _only_rises(self, since_us: int, until_us: int) -> bool:
@@ -230,7 +235,8 @@ class Rolled:
 
     # ---- windows ---------------------------------------------------------------------------------------------------
 
-    def _summed(self, function: str, run: Sequence[_Tile]) -> float:
+    def _value_of_sums(self, function: str, run: Sequence[_Tile]) -> float:
+        """The value of a function of SUMS over the tiles of a window."""
         if function == "min_over_time":
             return min([tile.least for tile in run])
         if function == "max_over_time":
@@ -250,13 +256,14 @@ class Rolled:
         return self._extrapolated(run, window, run[-1].last - run[0].first, counter=False)
 
     def _increase(self, run: Sequence[_Tile], window: int) -> float | None:
-        return self._extrapolated(run, window, self._rise(run), counter=True)
+        return self._extrapolated(run, window, self._rise_of_run(run), counter=True)
 
     def _rate(self, run: Sequence[_Tile], window: int) -> float | None:
         change = self._increase(run, window)
         return None if change is None else change * 1e6 / self.tiles.length_us
 
-    def _rise(self, run: Sequence[_Tile]) -> float:
+    def _rise_of_run(self, run: Sequence[_Tile]) -> float:
+        """What a counter rose by from the first to the last reading of the tiles."""
         parts = [part for tile in run for part in tile.parts]
         if not parts:
             return run[-1].last - run[0].first

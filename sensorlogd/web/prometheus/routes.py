@@ -57,20 +57,22 @@ def _endpoint(answer: Answer) -> Callable[[Request], Awaitable[Response]]:
                 parameters = QueryParams([*parameters.multi_items(), *posted.multi_items()])
             data = await answer(request, parameters)
         except PromError as error:
-            return _error(error.kind, str(error))
+            return _error_response(error.kind, str(error))
         except ApiError as error:
             body = error.body
             kind = KINDS.get(str(body["code"])) or ("bad_data" if error.status < 422 else "unavailable")
-            return _error(kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers)
+            return _error_response(
+                kind, "; ".join(str(body[name]) for name in ("message", "hint") if name in body), error.headers
+            )
         if isinstance(data, Body):
-            return _whole(request, data)
+            return _body_response(request, data)
         body = {"status": "success", "data": data}
         return JSONResponse(body) if request.method == "POST" else json_answer(request, body)
 
     return endpoint
 
 
-def _whole(request: Request, found: Body) -> Response:
+def _body_response(request: Request, found: Body) -> Response:
     """The HTTP answer for a body that a worker made."""
     etag = found.etag if request.method != "POST" else None
     answer = tagged(request, found.content, MEDIA_TYPES["json"], etag, packed=found.packed)
@@ -79,7 +81,7 @@ def _whole(request: Request, found: Body) -> Response:
     return answer
 
 
-def _error(kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def _error_response(kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
     name = "execution" if kind == "unsupported" else kind
     headers = {"Retry-After": "5"} | (headers or {}) if STATUS[kind] == 503 else headers
     return JSONResponse({"status": "error", "errorType": name, "error": message}, STATUS[kind], headers)
@@ -90,14 +92,14 @@ def _error(kind: str, message: str, headers: dict[str, str] | None = None) -> Re
 
 async def query(request: Request, parameters: QueryParams) -> Any:
     """/query: an expression at one instant."""
-    at = _time(parameters, "time", None)
-    return await _evaluated(request, parameters, at, at, 0)
+    instant = _time_us(parameters, "time", None)
+    return await _evaluate(request, parameters, instant, instant, 0)
 
 
 async def query_range(request: Request, parameters: QueryParams) -> Any:
     """/query_range: an expression at the instants from ``start`` to ``end``, ``step`` apart."""
-    start, end = _time(parameters, "start"), _time(parameters, "end")
-    step = _step(parameters)
+    start, end = _time_us(parameters, "start"), _time_us(parameters, "end")
+    step = _step_us(parameters)
     if end < start:
         raise PromError('invalid parameter "end": end timestamp must not be before start time', "bad_data")
     if (end - start) // step >= MOST_POINTS:
@@ -105,10 +107,11 @@ async def query_range(request: Request, parameters: QueryParams) -> Any:
             f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try decreasing the query resolution (?step=XX)",
             "bad_data",
         )
-    return await _evaluated(request, parameters, start, end, step)
+    return await _evaluate(request, parameters, start, end, step)
 
 
-async def _evaluated(request: Request, parameters: QueryParams, start: int, end: int, step: int) -> Any:
+async def _evaluate(request: Request, parameters: QueryParams, start: int, end: int, step: int) -> Any:
+    """Evaluate the expression of the request from ``start`` to ``end`` (µs). Raises PromError, ApiError."""
     settings: Settings = request.app.state.settings
     text = _required(parameters, "query")
     if len(text) > LONGEST_QUERY:
@@ -118,7 +121,7 @@ async def _evaluated(request: Request, parameters: QueryParams, start: int, end:
         start,
         end,
         step,
-        _lookback(parameters),
+        _lookback_us(parameters),
         settings.prometheus_lookback == "heartbeat",
         Limits(settings.query_readings, settings.query_cells),
     )
@@ -171,14 +174,14 @@ async def buildinfo(request: Request, parameters: QueryParams) -> Any:
     }
 
 
-def _of_alarms(render: Callable[[list[AlarmRow]], Any]) -> Answer:
+def _answer_from_alarms(render: Callable[[list[AlarmRow]], Any]) -> Answer:
     async def answer(request: Request, parameters: QueryParams) -> Any:
         return await request.app.state.pool.run(lambda log: render(alarm_rows.found(log.conn)))
 
     return answer
 
 
-def _nothing(data: Any) -> Answer:
+def _constant_answer(data: Any) -> Answer:
     async def answer(request: Request, parameters: QueryParams) -> Any:
         return data
 
@@ -195,7 +198,7 @@ def _required(parameters: QueryParams, name: str) -> str:
     return text
 
 
-def _time(parameters: QueryParams, name: str, default: str | None = "") -> int:
+def _time_us(parameters: QueryParams, name: str, default: str | None = "") -> int:
     """The time in microseconds, from seconds since 1970 or RFC 3339. ``default`` None: now."""
     import time
 
@@ -218,12 +221,13 @@ def _time(parameters: QueryParams, name: str, default: str | None = "") -> int:
         raise PromError(f'invalid parameter "{name}": cannot parse "{text}" to a valid timestamp', "bad_data") from None
 
 
-def _duration(text: str, name: str) -> int:
+def _duration_us(text: str, name: str) -> int:
+    """Microseconds from seconds, or from a duration such as 1h30m. Raises PromError, also for what is not more than 0."""
     try:
         us = round(float(text) * 1000) * 1000
     except (ValueError, OverflowError):
         try:
-            us = _parsed(text)
+            us = _parse_duration(text)
         except ValueError:
             raise PromError(f'invalid parameter "{name}": cannot parse "{text}" to a valid duration', "bad_data") from None
     if us <= 0 or us > 10**17:
@@ -237,7 +241,7 @@ def _duration(text: str, name: str) -> int:
 _PART = re.compile(r"(\d+)(ms|[smhdwy])", re.ASCII)
 
 
-def _parsed(text: str) -> int:
+def _parse_duration(text: str) -> int:
     """The length in microseconds of a duration such as ``1h30m``. As in Prometheus, a year has 365 days. Raises ValueError."""
     if not re.fullmatch(r"(?:\d+(?:ms|[smhdwy]))+", text, re.ASCII):
         raise ValueError(text)
@@ -247,13 +251,13 @@ def _parsed(text: str) -> int:
     )
 
 
-def _step(parameters: QueryParams) -> int:
-    return _duration(_required(parameters, "step"), "step")
+def _step_us(parameters: QueryParams) -> int:
+    return _duration_us(_required(parameters, "step"), "step")
 
 
-def _lookback(parameters: QueryParams) -> int | None:
+def _lookback_us(parameters: QueryParams) -> int | None:
     text = parameters.get("lookback_delta")
-    return None if text is None else _duration(text, "lookback_delta")
+    return None if text is None else _duration_us(text, "lookback_delta")
 
 
 def _route(path: str, answer: Answer, methods: Sequence[str] = ("GET", "POST")) -> Route:
@@ -268,8 +272,8 @@ routes = [
     _route("/label/{name}/values", label_values, ("GET",)),
     _route("/metadata", metadata, ("GET",)),
     _route("/status/buildinfo", buildinfo, ("GET",)),
-    _route("/rules", _of_alarms(alerting.rules), ("GET",)),
-    _route("/alerts", _of_alarms(alerting.alerts), ("GET",)),
-    _route("/query_exemplars", _nothing([])),
-    _route("/status/flags", _nothing({}), ("GET",)),
+    _route("/rules", _answer_from_alarms(alerting.rules), ("GET",)),
+    _route("/alerts", _answer_from_alarms(alerting.alerts), ("GET",)),
+    _route("/query_exemplars", _constant_answer([])),
+    _route("/status/flags", _constant_answer({}), ("GET",)),
 ]

@@ -122,6 +122,8 @@ class LogSource:
 
 @dataclass(slots=True)
 class _LogSeries:
+    """One series of the log, as the engine reads it."""
+
     source: LogSource
     series: LogSeries
     labels: Labels
@@ -132,15 +134,16 @@ class _LogSeries:
     def window(self, after_us: int, until_us: int) -> Samples:
         after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
         try:
-            return self._window(after_us, until_us)
+            return self._read_window(after_us, until_us)
         except DatabaseError as error:
             if not is_damaged_page(error):
                 raise
         return self._around_damage(after_us, until_us)
 
-    def _window(self, after_us: int, until_us: int) -> Samples:
+    def _read_window(self, after_us: int, until_us: int) -> Samples:
+        """The usable readings in (after, until]. Raises PromError, or DatabaseError for a damaged file."""
         times, values = array("q"), array("d")
-        for rows in self._parts().chunks(after_us + 1, until_us + 1):
+        for rows in self._segments().chunks(after_us + 1, until_us + 1):
             self.source.spend(len(rows))
             for ts, value, quality in rows:
                 if value is not None and quality & 15 not in (FAIL, MISSING):
@@ -152,7 +155,7 @@ class _LogSeries:
         """The readings that can be read of a damaged file. The ranges that cannot become warnings of the answer."""
 
         def rows(since_us: int, before_us: int) -> list[tuple[int, float]]:
-            some = self._window(since_us - 1, before_us - 1)
+            some = self._read_window(since_us - 1, before_us - 1)
             return list(zip(some.times, some.values, strict=True))
 
         around = Around(self.series.name, self.source.lost)
@@ -163,9 +166,11 @@ class _LogSeries:
         self.source.spend(1)
         if after_us < FIRST_US or until_us > LAST_US:  # asked first: there is one look-up for each instant
             after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)
-        return self._parts().before(until_us + 1, until_us - after_us)
+        return self._segments().before(until_us + 1, until_us - after_us)
 
     def rolled(self, function: str, ends: Sequence[int], length_us: int) -> Values | None:
+        """The values of a function in windows, from roll-ups: one for each end, or one if all ends are the same. None if they
+        have to be computed from readings."""
         if function not in rolled.FUNCTIONS:
             return None
         if len(ends) > 1 and ends[0] == ends[1]:  # all instants look at the same
@@ -187,22 +192,22 @@ class _LogSeries:
         return found
 
     def is_dense(self, ends: Sequence[int]) -> bool:
-        between = self._stored(_in_calendar(ends[0]), _in_calendar(ends[-1]))
+        between = self._count_stored(_in_calendar(ends[0]), _in_calendar(ends[-1]))
         return between > LOOKED_UP_AS_READ * len(ends)
 
     def _is_little(self, after_us: int, until_us: int) -> bool:
         """Whether the readings are few enough to be used instead of roll-ups: they give exactly the answer of Prometheus."""
-        cut = self._parts().cut_us(0)
-        return (cut is None or after_us >= cut) and self._stored(after_us, until_us) <= FEW
+        cut = self._segments().cut_us(0)
+        return (cut is None or after_us >= cut) and self._count_stored(after_us, until_us) <= FEW
 
-    def _stored(self, after_us: int, until_us: int) -> int:
+    def _count_stored(self, after_us: int, until_us: int) -> int:
         """About how many readings there are in the range, before the edge."""
         if (after_us, until_us) != self._counted[:2]:
             tier = DAY if until_us - after_us > 20 * DAY * SECOND_US else HOUR
             self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, tier, after_us, until_us))
         return self._counted[2]
 
-    def _parts(self) -> Segments:
+    def _segments(self) -> Segments:
         if self._held is None:
             self._held = Segments(self.source.snapshot, self.series.id, BASE)
         return self._held

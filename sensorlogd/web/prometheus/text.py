@@ -20,7 +20,7 @@ def matrix(series: Iterable[Series], times_us: Sequence[int]) -> str:
     for line in series:
         pairs = _pairs(heads, line.values)
         if pairs:
-            lines.append(f'{{"metric":{_labels(line.labels)},"values":[{pairs}]}}')
+            lines.append(f'{{"metric":{_labels_json(line.labels)},"values":[{pairs}]}}')
     return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
 
 
@@ -30,7 +30,7 @@ def samples(found: Iterable[tuple[Labels, Samples]]) -> str:
     for labels, some in found:
         if some.times:
             pairs = _pairs([f'[{seconds(us)},"' for us in some.times], list(some.values))
-            lines.append(f'{{"metric":{_labels(labels)},"values":[{pairs}]}}')
+            lines.append(f'{{"metric":{_labels_json(labels)},"values":[{pairs}]}}')
     return f'{{"resultType":"matrix","result":[{",".join(lines)}]}}'
 
 
@@ -42,7 +42,7 @@ def instant(value: Value, at_us: int) -> str:
     if isinstance(value, Text):
         return f'{{"resultType":"string","result":[{at},{json.dumps(value.value, ensure_ascii=False)}]}}'
     lines = [
-        f'{{"metric":{_labels(series.labels)},"value":[{at},"{number(v)}"]}}'
+        f'{{"metric":{_labels_json(series.labels)},"value":[{at},"{number(v)}"]}}'
         for series in ordered(value)
         if (v := series.values[0]) is not None
     ]
@@ -57,5 +57,5 @@ def _pairs(heads: Sequence[str], values: Values) -> str:
     return ",".join([f'{head}{number(value)}"]' for head, value in zip(heads, values, strict=True) if value is not None])
 
 
-def _labels(labels: Labels) -> str:
+def _labels_json(labels: Labels) -> str:
     return json.dumps(labels, ensure_ascii=False, separators=(",", ":"))

@@ -20,7 +20,8 @@ MOST_BUCKETS = 50_000  # of a series: rather than look at more, borders are move
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """``ends``: the ends of the windows, in order and evenly spaced. ``tier``: the length of a bucket, in seconds."""
+    """Windows cut into tiles, each made of whole buckets. ``ends``: the ends of the windows, in order and evenly spaced.
+    ``tier``: the length of a bucket, in seconds."""
 
     ends: Sequence[int]
     length_us: int
@@ -56,8 +57,9 @@ class Tiles:
         return 2 * window, 2 * (window + whole) + 1
 
     def tile(self, start_us: int) -> int:
-        at, rest = divmod(start_us - self.origin_us, self.step_us)
-        return at if not self.phase_us else 2 * at + (rest >= self.phase_us)
+        """The number of the tile in which a bucket lies that begins at ``start_us``."""
+        number, rest = divmod(start_us - self.origin_us, self.step_us)
+        return number if not self.phase_us else 2 * number + (rest >= self.phase_us)
 
     def sql(self, later_us: int = 0) -> tuple[str, tuple[int, ...]]:
         """An SQL expression for the tile of ``start`` (shifted by ``later_us``), with its parameters."""
@@ -87,9 +89,9 @@ class Tiles:
         """The tiles in [start, end), cut at both ends. Overlapping windows have more tiles than borders."""
         places = {start_us}
         begin = self.ends[0] - self.length_us
-        for at in {begin, begin + self.phase_us}:
-            index = max((start_us - at) // self.step_us - 1, 0)
-            while (place := self.border(at + index * self.step_us)) < end_us:
+        for begin_us in {begin, begin + self.phase_us}:
+            index = max((start_us - begin_us) // self.step_us - 1, 0)
+            while (place := self.border(begin_us + index * self.step_us)) < end_us:
                 if place > start_us:
                     places.add(place)
                 index += 1

@@ -61,7 +61,7 @@ class Denials:
 
 
 class Guard:
-    """ASGI middleware, the outermost one."""
+    """Lets in requests by their host, method and token, and sets headers on every answer; ASGI middleware, the outermost one."""
 
     def __init__(self, app: ASGIApp, settings: Settings, denials: Denials) -> None:
         self.app = app
@@ -95,37 +95,17 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that is not let in; None: it is let in. Raises ApiError, too."""
         headers = Headers(scope=scope)
-        if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
-            raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
-            raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADERS} bytes")
-        host = hosts.split_host(headers.get("host", ""))
-        address = scope["server"][0] if scope.get("server") else None
-        # HTTP/1.0 knows no Host, and no browser speaks it: supervisors do.
-        named = "host" in headers or scope.get("http_version") != "1.0"
-        if named and not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
-            self.denials.add(f"asked for by the name {host[:200]!r}", scope)
-            raise ApiError(
-                421,
-                "host_not_allowed",
-                f"this server does not answer to the name {host[:200]!r}",
-                hint=f"if it is meant to, write web: {{allowed_hosts: [{host[:200]}]}} in the configuration",
-            )
+        _check_size(scope)
+        self._check_host(headers, scope)
         if self.base and scope["path"] == self.base:
             return RedirectResponse(self.base + "/", 308)
         self._strip(scope)
         path = scope["path"][len(scope["root_path"]) :]
         changes = scope["method"] == "POST" and path in changing.PATHS
-        if scope["method"] not in ("GET", "HEAD") and not changes and not (scope["method"] == "POST" and path.startswith(FORMS)):
-            raise ApiError(
-                405,
-                "method_not_allowed",
-                f"{scope['method']} is not answered here",
-                headers={"Allow": "POST" if path in changing.PATHS else "GET, HEAD"},
-            )
+        _check_method(scope["method"], path)
         if self.token is None or path in OPEN or self._is_admitted(headers):
             if changes:
-                self._may_change(headers, scope)
+                self._check_change(headers, scope)
             return None
         if "text/html" in headers.get("accept", "") and scope["method"] == "GET":
             query = scope["query_string"].decode("latin-1")
@@ -141,7 +121,22 @@ class Guard:
             headers={"WWW-Authenticate": 'Bearer realm="sensorlogd"'},
         )
 
-    def _may_change(self, headers: Headers, scope: Scope) -> None:
+    def _check_host(self, headers: Headers, scope: Scope) -> None:
+        """Raise ApiError 421 if the request names a host that this server does not answer to."""
+        host = hosts.split_host(headers.get("host", ""))
+        address = scope["server"][0] if scope.get("server") else None
+        # HTTP/1.0 knows no Host, and no browser speaks it: supervisors do.
+        named = "host" in headers or scope.get("http_version") != "1.0"
+        if named and not hosts.is_allowed(host, self.names, address, self.settings.allowed_hosts):
+            self.denials.add(f"asked for by the name {host[:200]!r}", scope)
+            raise ApiError(
+                421,
+                "host_not_allowed",
+                f"this server does not answer to the name {host[:200]!r}",
+                hint=f"if it is meant to, write web: {{allowed_hosts: [{host[:200]}]}} in the configuration",
+            )
+
+    def _check_change(self, headers: Headers, scope: Scope) -> None:
         try:
             changing.check(headers, self.settings)
         except ApiError:
@@ -158,6 +153,7 @@ class Guard:
             scope["root_path"] = self.base
 
     def _is_admitted(self, headers: Headers) -> bool:
+        """Whether the request carries the token: as bearer, as password of Basic, or in the cookie."""
         assert self.token is not None
         kind, _, credentials = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
@@ -174,3 +170,23 @@ class Guard:
         except CookieError:
             return False
         return COOKIE in cookies and self.token.admits_cookie(cookies[COOKIE].value)
+
+
+def _check_size(scope: Scope) -> None:
+    """Raise ApiError 414 or 431 if the address or the headers are too long."""
+    if len(scope["path"]) + len(scope["query_string"]) > MAX_URL:
+        raise ApiError(414, "too_large", f"the address is longer than {MAX_URL} bytes")
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+        raise ApiError(431, "too_large", f"the headers are longer than {MAX_HEADERS} bytes")
+
+
+def _check_method(method: str, path: str) -> None:
+    """Raise ApiError 405 unless something at this path may be done by this method."""
+    if method in ("GET", "HEAD") or (method == "POST" and (path in changing.PATHS or path.startswith(FORMS))):
+        return
+    raise ApiError(
+        405,
+        "method_not_allowed",
+        f"{method} is not answered here",
+        headers={"Allow": "POST" if path in changing.PATHS else "GET, HEAD"},
+    )

@@ -32,7 +32,8 @@ MAX_HEADERS = 64 * 1024  # of a request that is not complete; ``guard`` refuses 
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1 with a time limit for a request to arrive, so that a slow client cannot hold a connection for ever."""
+    """The protocol HTTP/1.1 with a time limit for a request to arrive, so that a slow client cannot hold a connection for
+    ever."""
 
     _hurry: asyncio.TimerHandle | None = None
     _counted: str | None = None  # whose connections this is one of
@@ -47,7 +48,7 @@ class Protocol(H11Protocol):
             return
         self._of[peer] += 1
         self._counted = peer
-        self._wait()
+        self._start_timer()
 
     def _refuse(self, peer: str) -> None:
         """Answer at once, without reading the rest of the request."""
@@ -62,16 +63,16 @@ class Protocol(H11Protocol):
             return
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-            self._wait()
+            self._start_timer()
         else:
-            self._stop_waiting()
+            self._stop_timer()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._stop_waiting()  # the keep-alive limit holds from here on
+        self._stop_timer()  # the keep-alive limit holds from here on
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         if self._counted is not None:
             self._of[self._counted] -= 1
             if not self._of[self._counted]:
@@ -79,18 +80,19 @@ class Protocol(H11Protocol):
             self._counted = None
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
+    def _start_timer(self) -> None:
+        """End the connection if the request has not arrived in time."""
         if self._hurry is None:
             self._hurry = self.loop.call_later(REQUEST_WITHIN_S, self.transport.abort)
 
-    def _stop_waiting(self) -> None:
+    def _stop_timer(self) -> None:
         if self._hurry is not None:
             self._hurry.cancel()
             self._hurry = None
 
 
 class Server(uvicorn.Server):
-    """``beat``: called every few seconds to tell the daemon that the event loop runs; None without a daemon.
+    """The web server. ``beat``: called every few seconds to tell the daemon that the event loop runs; None without a daemon.
 
     With one, Ctrl-C reaches the whole group, and the daemon decides when this process ends.
     """

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``auth``: ``token`` requires the token in ``token_file`` of everybody. ``base_path``: what a proxy puts before the paths.
+    """What the daemon tells the web process. ``auth``: ``token`` requires the token in ``token_file`` of everybody.
+    ``base_path``: what a proxy puts before the paths.
 
     ``changes``: readings may be flagged, notes written and views saved. ``panels_file``: where those are.
 

@@ -28,7 +28,8 @@ class Lost:
 
 @dataclass(slots=True)
 class Around:
-    """``align(us)``: the nearest place at or before ``us`` where the range may be cut; such places are about ``finest_us`` apart."""
+    """Reads the rows of a series around damaged pages. ``align(us)``: the nearest place at or before ``us`` where the range may
+    be cut; such places are about ``finest_us`` apart."""
 
     series: str
     lost: list[Lost] = field(default_factory=list)
@@ -43,18 +44,19 @@ class Around:
         Raises what ``rows`` raises where it is no damage.
         """
         found: list[Rows] = []
-        at = since_us
-        while at < until_us:
-            some = self._try(rows, at, until_us)
+        start = since_us
+        while start < until_us:
+            some = self._read_or_none(rows, start, until_us)
             if some is not None:
                 return found + some
-            bad, some = self._beginning(rows, at, until_us)
+            bad, some = self._beginning(rows, start, until_us)
             found += some
-            at = self._behind(rows, bad, until_us)
-            self.lost.append(Lost(self.series, bad, at))
+            start = self._behind(rows, bad, until_us)
+            self.lost.append(Lost(self.series, bad, start))
         return found
 
-    def _try(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows] | None:
+    def _read_or_none(self, rows: Callable[[int, int], list[Rows]], since_us: int, until_us: int) -> list[Rows] | None:
+        """The rows of a span; None, with the failure counted, if a damaged page is in the way."""
         if self._failures > MOST_FAILURES:
             return None
         try:
@@ -71,7 +73,7 @@ class Around:
         found: list[Rows] = []
         low, high = since_us, until_us
         while (middle := self._between(low, high)) is not None:
-            some = self._try(rows, low, middle)
+            some = self._read_or_none(rows, low, middle)
             if some is None:
                 high = middle
             else:
@@ -86,11 +88,11 @@ class Around:
             high = max(self.align(low + stride), self.align(low + 2 * self.finest_us))
             if high <= low or high >= until_us or self._failures > MOST_FAILURES:
                 return until_us
-            if self._try(rows, high, max(self.align(min(high + 2 * self.finest_us, until_us)), high + 1)) is not None:
+            if self._read_or_none(rows, high, max(self.align(min(high + 2 * self.finest_us, until_us)), high + 1)) is not None:
                 break
             low, stride = high, 2 * stride
         while (middle := self._between(low, high)) is not None:
-            if self._try(rows, middle, high) is None:
+            if self._read_or_none(rows, middle, high) is None:
                 low = middle
             else:
                 high = middle

@@ -48,6 +48,7 @@ def body_of(content: bytes, pack: bool, source: str | None = None) -> Body:
 
 
 def readings(log: Log, ask: ReadingsAsk, shape: str, limit: int, pack: bool) -> Body:
+    """A page of readings, as rows or columns. Of a damaged file the ranges that cannot be read are named."""
     lost: list[Lost] = []
     try:
         found, following = answers.page_of_readings(log, ask, ask.after, limit)

@@ -47,6 +47,9 @@ class Place:
 
 @dataclass(slots=True)
 class Page:
+    """A page of a stream. ``following``: where the next one begins, None after the last; ``lost``: the ranges that cannot be
+    read."""
+
     body: bytes
     following: Place | None
     lost: list[Lost]
@@ -65,23 +68,23 @@ def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
     snapshot = Snapshot.of(log.conn, "UTC")
     lines: list[Line] = []
     lost: list[Lost] = []
-    at, width = place.since_us, place.width_us
-    while at < ask.until_us and len(lines) < min(place.enough, place.left):
-        until = min(at + width, ask.until_us)
+    since, width = place.since_us, place.width_us
+    while since < ask.until_us and len(lines) < min(place.enough, place.left):
+        until = min(since + width, ask.until_us)
         try:
-            some = _slice(snapshot, writers, at, until, lost)
+            some = _lines_of_span(snapshot, writers, since, until, lost)
         except _TooMany:
-            width = max((until - at) // 2, 1)
+            width = max((until - since) // 2, 1)
             continue
-        if ask.after is not None and at <= ask.after[0]:
+        if ask.after is not None and since <= ask.after[0]:
             some = [line for line in some if line[:2] > ask.after]
         lines += some
-        at = until
+        since = until
         if len(some) < place.enough // GROWS_BY:
             width *= GROWS_BY
     lines = lines[: place.left]
     left = place.left - len(lines)
-    following = Place(at, width, left, place.enough) if at < ask.until_us and left else None
+    following = Place(since, width, left, place.enough) if since < ask.until_us and left else None
     return Page("".join([line[2] for line in lines]).encode(), following, lost)
 
 
@@ -90,7 +93,7 @@ def begin(ask: ReadingsAsk, most: int, enough: int) -> Place:
     return Place(since, FIRST_WIDTH_US, most, enough)
 
 
-def _slice(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:
+def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:
     """The rows of a span. Raises _TooMany, unless the span is a single instant."""
     lines: list[Line] = []
     most = MOST_ROWS if until_us - since_us > 1 else 1 << 62
@@ -100,14 +103,14 @@ def _slice(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: 
     if settled is not None:
         for writer in writers:
             around = Around(writer.series.name, lost)
-            rows = around.read(_of_series(snapshot, writer.series, most - len(lines)), *settled)
+            rows = around.read(_reader_of_series(snapshot, writer.series, most - len(lines)), *settled)
             failed = failed or around.error
             lines += writer.lines(rows)
     if fresh is not None:
         around = Around("*", lost)
         by_series = {writer.series.id: writer for writer in writers}
         found: dict[int, list[Row]] = {}
-        for ts, series, value, flags in around.read(_of_fresh(snapshot, by_series, most - len(lines)), *fresh):
+        for ts, series, value, flags in around.read(_reader_of_fresh(snapshot, by_series, most - len(lines)), *fresh):
             found.setdefault(series, []).append((ts, value, flags))
         failed = failed or around.error
         for series, rows in found.items():
@@ -118,7 +121,9 @@ def _slice(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: 
     return lines
 
 
-def _of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
+def _reader_of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, int], list[Row]]:
+    """A function that reads the rows of a series in a span; it raises _TooMany for more than ``most``."""
+
     def rows(since_us: int, until_us: int) -> list[Row]:
         found: list[Row] = []
         for some in Segments(snapshot, series.id, BASE).chunks(since_us, until_us):
@@ -130,8 +135,10 @@ def _of_series(snapshot: Snapshot, series: Series, most: int) -> Callable[[int, 
     return rows
 
 
-def _of_fresh(snapshot: Snapshot, wanted: dict[int, Any], most: int) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
-    """The fresh readings of all series, read in one pass."""
+def _reader_of_fresh(
+    snapshot: Snapshot, wanted: dict[int, Any], most: int
+) -> Callable[[int, int], list[tuple[int, int, Any, int]]]:
+    """A function that reads the fresh rows of all wanted series in one pass; it raises _TooMany for more than ``most``."""
 
     def rows(since_us: int, until_us: int) -> list[tuple[int, int, Any, int]]:
         found: list[tuple[int, int, Any, int]] = []
@@ -150,28 +157,29 @@ class _Stamps(dict[int, str]):
     def __init__(self, show: TimeForm, form: str) -> None:
         super().__init__()
         self._show = show
-        self._json = form == "ndjson"
+        self._json_text = form == "ndjson"
         self._second: int | None = None
         self._head = self._tail = ""
 
     def __missing__(self, us: int) -> str:
         if len(self) > 200_000:
             self.clear()
-        shown = self._shown(us)
+        shown = self._format(us)
         self[us] = shown
         return shown
 
-    def _shown(self, us: int) -> str:
+    def _format(self, us: int) -> str:
+        """The time in its form; of times in the same second only the fraction is written anew."""
         if self._show.kind != "rfc3339":
             return str(self._show(us))
         second, part = divmod(us, 1_000_000)
         if second != self._second:
             text = str(self._show(second * 1_000_000))
             if "T" not in text:
-                return f'"{text}"' if self._json else text
+                return f'"{text}"' if self._json_text else text
             self._second, self._head, self._tail = second, text[:19], text[19:]
         text = f"{self._head}.{part:06d}{self._tail}" if part else f"{self._head}{self._tail}"
-        return f'"{text}"' if self._json else text
+        return f'"{text}"' if self._json_text else text
 
 
 class _Tails(dict[int, str]):
@@ -184,9 +192,9 @@ class _Tails(dict[int, str]):
     def __missing__(self, flags: int) -> str:
         words = quality.describe(flags)
         if self._form == "csv":
-            tail = f",{_cells(safe_cell(self._unit), words)}\n"
+            tail = f",{_csv_cells(safe_cell(self._unit), words)}\n"
         else:
-            tail = f',"unit":{_json(self._unit)},"quality":{_json(words)}}}\n'
+            tail = f',"unit":{_json_text(self._unit)},"quality":{_json_text(words)}}}\n'
         self[flags] = tail
         return tail
 
@@ -200,10 +208,10 @@ class _Writer:
         self._change = changes_of([series], ask.unit).get(series.id)
         self._tails = _Tails(series.unit if ask.unit is None else ask.unit, form)
         if form == "csv":
-            self._head, self._middle, self._none = "", f",{_cells(series.sensor, series.channel)},", ""
+            self._head, self._middle, self._none = "", f",{_csv_cells(series.sensor, series.channel)},", ""
         else:
             self._head, self._none = '{"time":', "null"
-            self._middle = f',"sensor":{_json(series.sensor)},"channel":{_json(series.channel)},"value":'
+            self._middle = f',"sensor":{_json_text(series.sensor)},"channel":{_json_text(series.channel)},"value":'
 
     def lines(self, rows: list[Row]) -> Iterator[Line]:
         stamps, tails, head, middle, none = self._stamps, self._tails, self._head, self._middle, self._none
@@ -211,12 +219,13 @@ class _Writer:
         if change is not None:
             rows = [(ts, None if value is None else change.value(value), flags) for ts, value, flags in rows]
         return (
-            (ts, identity, f"{head}{stamps[ts]}{middle}{none if value is None else _number(value, none)}{tails[flags]}")
+            (ts, identity, f"{head}{stamps[ts]}{middle}{none if value is None else _number_text(value, none)}{tails[flags]}")
             for ts, value, flags in rows
         )
 
 
-def _number(value: float, none: str) -> str:
+def _number_text(value: float, none: str) -> str:
+    """The number in the shortest text that gives it back; ``none`` for what is not finite."""
     text = repr(value)
     if text[-2:] == ".0" or text[-1] in "fn" or "e" in text:  # whole, infinite, not a number, or with an exponent
         found = number(value)
@@ -226,11 +235,11 @@ def _number(value: float, none: str) -> str:
     return text
 
 
-def _cells(*texts: str) -> str:
+def _csv_cells(*texts: str) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(texts)
     return line.getvalue()
 
 
-def _json(text: str) -> str:
+def _json_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)

@@ -41,7 +41,7 @@ class Ended(BaseException):
 
 
 class Worker:
-    """``memory_bytes``: how much memory one question may need."""
+    """Answers questions, one after another. ``memory_bytes``: how much memory one question may need."""
 
     def __init__(self, database: Path, memory_bytes: int) -> None:
         self.kept = KeptLog(database)
@@ -51,8 +51,8 @@ class Worker:
         self._until = 0.0
         self._asking = False
         self._cancelled = False
-        signal.signal(signal.SIGALRM, self._look)
-        signal.signal(signal.SIGUSR1, self._cancel)
+        signal.signal(signal.SIGALRM, self._on_timer)
+        signal.signal(signal.SIGUSR1, self._on_cancel)
 
     def answer(self, name: str, arguments: tuple[Any, ...], seconds: float) -> tuple[Any, ...]:
         """The encoded answer to a question. Raises nothing but MemoryError."""
@@ -64,7 +64,7 @@ class Worker:
         self._asking = True
         try:
             try:
-                return "ok", self._found(name, arguments)
+                return "ok", self._call(name, arguments)
             finally:
                 self._asking = False
                 signal.setitimer(signal.ITIMER_REAL, 0)
@@ -95,7 +95,8 @@ class Worker:
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _found(self, name: str, arguments: tuple[Any, ...]) -> Any:
+    def _call(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Call the function with the log. Raises whatever it raises, and Ended when its time is over."""
         module, _, function = name.partition(":")
         assert module.startswith(FUNCTIONS)
         call = getattr(importlib.import_module(module), function)
@@ -104,9 +105,10 @@ class Worker:
         try:
             return call(log, *arguments)
         finally:
-            self._let_go(log)
+            self._release(log)
 
-    def _let_go(self, log: Log) -> None:
+    def _release(self, log: Log) -> None:
+        """Leave the log as it was before the question."""
         if self.kept.holds(log):
             log.conn.set_progress_handler(None, 0)
             if log.conn.in_transaction:  # a stream that was not read to its end
@@ -116,13 +118,15 @@ class Worker:
     def _is_over(self) -> bool:
         return self._cancelled or time.monotonic() > self._until
 
-    def _look(self, *_: object) -> None:
+    def _on_timer(self, *_: object) -> None:
+        """SIGALRM: end the process if the web process is gone, and the question if its time is over."""
         if os.getppid() != self._parent:
             os._exit(1)
         if self._asking and self._is_over():
             raise Ended
 
-    def _cancel(self, *_: object) -> None:
+    def _on_cancel(self, *_: object) -> None:
+        """SIGUSR1: end the question, whose answer nobody wants any more."""
         self._cancelled = True
         if self._asking:
             raise Ended
@@ -145,7 +149,8 @@ def limit_memory(more_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (used + more_bytes,) * 2)
 
 
-def _serve(worker: Worker, peer: socket.socket) -> None:
+def _answer_all(worker: Worker, peer: socket.socket) -> None:
+    """Answer the questions of the web process until it closes the socket, or one needed too much memory."""
     with peer.makefile("rb") as questions:
         while True:
             head = questions.read(HEAD)
@@ -169,7 +174,7 @@ def main() -> int:
     worker = Worker(Path(sys.argv[1]), int(sys.argv[2]))
     limit_memory(worker.memory_bytes)
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(0)) as peer:
-        _serve(worker, peer)
+        _answer_all(worker, peer)
     return 0
 
 

@@ -39,6 +39,8 @@ class WorkerGone(Exception):
 
 
 class _Worker:
+    """One worker process, and the socket to it."""
+
     def __init__(self, database: Path, memory_bytes: int) -> None:
         """Raises OSError."""
         parent_end, child_end = socket.socketpair()
@@ -67,8 +69,8 @@ class _Worker:
             raise WorkerGone from error
 
     async def hear(self) -> Any:
-        size = int.from_bytes(await self._exactly(HEAD), "big")
-        return pickle.loads(await self._exactly(size))
+        size = int.from_bytes(await self._receive(HEAD), "big")
+        return pickle.loads(await self._receive(size))
 
     def request_stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -80,7 +82,8 @@ class _Worker:
         self.process.kill()
         self.process.wait()
 
-    async def _exactly(self, size: int) -> bytearray:
+    async def _receive(self, size: int) -> bytearray:
+        """Read exactly so many bytes. Raises WorkerGone."""
         loop, found = asyncio.get_running_loop(), bytearray()
         while len(found) < size:
             part = await loop.sock_recv(self._socket, min(size - len(found), PART))
@@ -124,10 +127,10 @@ class Workers:
         Raises ApiError: 503 busy, ended or no database, 422 when it takes too long or too much.
         """
         if self._closed or (self._pending >= self._limit and not patient):
-            raise self._busy()
+            raise self._busy_error()
         self._pending += 1
         try:
-            await self._turn(None if patient else WAITING_S)
+            await self._take_slot(None if patient else WAITING_S)
             answer = await self._with_worker(frame((name, arguments, self.timeout_s)), self.timeout_s)
         finally:
             self._pending -= 1
@@ -149,7 +152,7 @@ class Workers:
         """Whether a worker answers, or all are busy with questions that are still within their time."""
         if self._closed or self._slots.locked():
             return not self._closed
-        await self._turn(None)
+        await self._take_slot(None)
         try:
             await self._with_worker(frame((PING, (), 0.0)), PING_WITHIN_S - GRACE_S)
         except ApiError as error:
@@ -167,24 +170,25 @@ class Workers:
         for worker in list(self._all):
             worker.process.kill()  # who waits for it hears the end of it
         for worker in self._idle:
-            self._end(worker)
+            self._end_worker(worker)
         self._idle.clear()
 
     # ---- inside ----------------------------------------------------------------------------------------------------
 
-    async def _turn(self, within_s: float | None) -> None:
+    async def _take_slot(self, within_s: float | None) -> None:
+        """Wait for a free worker. Raises ApiError 503 if there is none ``within_s``."""
         try:
             async with asyncio.timeout(within_s):
                 await self._slots.acquire()
         except TimeoutError:
-            raise self._busy() from None
+            raise self._busy_error() from None
 
     async def _with_worker(self, question: bytes, seconds: float) -> Any:
         """Ask a free worker. The caller has taken a slot; it is given back here."""
         worker: _Worker | None = None
         keep, settles = False, False
         try:
-            worker = self._take()
+            worker = self._take_worker()
             answer = await worker.ask(question, seconds + GRACE_S)
             keep = answer[0] != "error" or answer[2]["code"] != "takes_too_much"
             return answer
@@ -195,12 +199,12 @@ class Workers:
         except (WorkerGone, OSError) as error:
             if not self._closed:
                 self.replaced += 1
-            raise self._gone(error) from None
+            raise self._gone_error(error) from None
         except asyncio.CancelledError:
             self.cancelled += 1
             if worker is not None:
                 settles = True
-                task = asyncio.get_running_loop().create_task(self._settle(worker))
+                task = asyncio.get_running_loop().create_task(self._await_stop(worker))
                 self._settling.add(task)
                 task.add_done_callback(self._settling.discard)
             raise
@@ -208,7 +212,7 @@ class Workers:
             if not settles:
                 self._give_back(worker, keep)
 
-    async def _settle(self, worker: _Worker) -> None:
+    async def _await_stop(self, worker: _Worker) -> None:
         """After a client has gone: the worker gets a moment to stop by itself, then it is ended."""
         keep = False
         try:
@@ -221,7 +225,7 @@ class Workers:
         finally:
             self._give_back(worker, keep)
 
-    def _take(self) -> _Worker:
+    def _take_worker(self) -> _Worker:
         """An idle worker, or a new one. Raises OSError."""
         if self._closed:
             raise OSError("it ends")
@@ -229,17 +233,18 @@ class Workers:
             worker = self._idle.pop()
             if worker.process.poll() is None:
                 return worker
-            self._end(worker)
+            self._end_worker(worker)
         worker = _Worker(self.database, self.memory_bytes)
         self._all.add(worker)
         return worker
 
     def _give_back(self, worker: _Worker | None, keep: bool) -> None:
+        """Free the slot, and keep the worker for the next question or end it."""
         self._slots.release()
         if worker is None:
             return
         if not keep or self._closed:
-            self._end(worker)
+            self._end_worker(worker)
             return
         worker.used_at = time.monotonic()
         self._idle.append(worker)
@@ -248,19 +253,20 @@ class Workers:
     def _retire(self) -> None:
         """End workers that have been idle for long. The one used last stays, to answer whether all is well."""
         while len(self._idle) > 1 and time.monotonic() - self._idle[0].used_at > IDLE_S:
-            self._end(self._idle.pop(0))
+            self._end_worker(self._idle.pop(0))
 
-    def _end(self, worker: _Worker) -> None:
+    def _end_worker(self, worker: _Worker) -> None:
         self._all.discard(worker)
         worker.kill()
 
-    def _busy(self) -> ApiError:
+    def _busy_error(self) -> ApiError:
+        """Count a refused question, and return the error for it."""
         self.refused += 1
         return ApiError(
             503, "busy", "too many questions are waiting for an answer", hint="try again", headers={"Retry-After": "2"}
         )
 
-    def _gone(self, error: Exception) -> ApiError:
+    def _gone_error(self, error: Exception) -> ApiError:
         if self._closed:
             return ApiError(503, "ending", "the server is ending", headers={"Retry-After": "10"})
         why = "no process can be started for it" if isinstance(error, OSError) else "the process that looked for it has ended"

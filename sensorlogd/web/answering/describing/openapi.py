@@ -223,18 +223,20 @@ def describe(base_path: str) -> dict[str, Any]:
         content: dict[str, Any] = {"application/json": {"schema": schema}}
         if "format" in api.PARAMETERS[name]:
             content |= {MEDIA_TYPES[form].partition(";")[0]: {"schema": {"type": "string"}} for form in ("ndjson", "csv")}
-        paths[f"/api/v1/{name}"] = _get(name, text, api.PARAMETERS[name], content, cached=True)
+        paths[f"/api/v1/{name}"] = _describe_get(name, text, api.PARAMETERS[name], content, cached=True)
     for name, (text, sent, schema) in CHANGES.items():
-        paths[f"/api/v1/{name}"] = {"post": _post(name, text, sent, schema)}
+        paths[f"/api/v1/{name}"] = {"post": _describe_post(name, text, sent, schema)}
     events = {"text/event-stream": {"schema": {"type": "string"}}}
-    paths["/api/v1/stream"] = _get(
+    paths["/api/v1/stream"] = _describe_get(
         "stream", "New readings as they are committed, as server-sent events.", api.PARAMETERS["stream"], events
     )
     exposition = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")}
-    paths["/metrics"] = _get("metrics", "What the daemon counts of itself, for Prometheus.", metrics.PARAMETERS, exposition)
+    paths["/metrics"] = _describe_get(
+        "metrics", "What the daemon counts of itself, for Prometheus.", metrics.PARAMETERS, exposition
+    )
     status = {"application/json": {"schema": closed({"status": {"type": "string"}})}}
-    paths["/health"] = _get("health", "Whether this process lives and answers questions. Needs no token.", (), status)
-    paths["/ready"] = _get(
+    paths["/health"] = _describe_get("health", "Whether this process lives and answers questions. Needs no token.", (), status)
+    paths["/ready"] = _describe_get(
         "ready", "Whether the daemon runs and its last commit is recent; else 503. Needs no token.", (), status
     )
     return {
@@ -258,7 +260,10 @@ def describe(base_path: str) -> dict[str, Any]:
     }
 
 
-def _get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, Any], *, cached: bool = False) -> dict[str, Any]:
+def _describe_get(
+    name: str, text: str, parameters: tuple[str, ...], content: dict[str, Any], *, cached: bool = False
+) -> dict[str, Any]:
+    """The description of a GET endpoint."""
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
     if cached:
         responses["200"]["headers"] = {
@@ -271,13 +276,13 @@ def _get(name: str, text: str, parameters: tuple[str, ...], content: dict[str, A
         "get": {
             "operationId": name,
             "summary": text,
-            "parameters": [_parameter(name, parameter) for parameter in parameters],
+            "parameters": [_describe_parameter(name, parameter) for parameter in parameters],
             "responses": responses,
         }
     }
 
 
-def _post(name: str, text: str, sent: Schema, schema: Schema) -> dict[str, Any]:
+def _describe_post(name: str, text: str, sent: Schema, schema: Schema) -> dict[str, Any]:
     """The description of a POST endpoint."""
     responses: dict[str, Any] = {
         "200": {"description": "It is done, or ordered.", "content": {"application/json": {"schema": schema}}}
@@ -293,7 +298,7 @@ def _post(name: str, text: str, sent: Schema, schema: Schema) -> dict[str, Any]:
     }
 
 
-def _parameter(endpoint: str, name: str) -> dict[str, Any]:
+def _describe_parameter(endpoint: str, name: str) -> dict[str, Any]:
     text, schema, example = OWN.get((endpoint, name), PARAMETERS[name])
     required = name == "series" and endpoint in ("readings", "buckets", "cost")
     found: dict[str, Any] = {"name": name, "in": "query", "description": text, "required": required, "schema": schema}

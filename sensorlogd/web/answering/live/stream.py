@@ -63,6 +63,8 @@ class Wish:
 
 @dataclass(slots=True, eq=False)
 class Viewer:
+    """One open stream: the messages that wait for it, and whether it has ended."""
+
     wish: Wish
     waiting: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +107,7 @@ class Hub:
         viewer = Viewer(wish)
         self.viewers.add(viewer)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="stream")
+            self._task = asyncio.get_running_loop().create_task(self._keep_looking(), name="stream")
         return viewer
 
     async def looked(self) -> None:
@@ -149,7 +151,8 @@ class Hub:
 
     # ---- looking ---------------------------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
+    async def _keep_looking(self) -> None:
+        """Look at the log and push what is new, until nobody has been watching for a while. A look that fails does not end it."""
         quiet_at = time.monotonic() + QUIET_S
         idle_at = None
         while True:
@@ -177,10 +180,11 @@ class Hub:
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _share(self, seen: Seen) -> None:
+        """Push what was seen to every viewer who wants it, encoded once for each wish."""
         if not seen:
             return
         self._number += 1
-        self._keep(seen)
+        self._keep_seen(seen)
         encoded: dict[Wish, bytes] = {}
         for viewer in self.viewers:
             message = encoded.get(viewer.wish)
@@ -189,7 +193,8 @@ class Hub:
             if message:
                 viewer.push(message)
 
-    def _keep(self, seen: Seen) -> None:
+    def _keep_seen(self, seen: Seen) -> None:
+        """Keep what was seen for viewers who come back, within KEPT_READINGS and KEPT_S."""
         now = time.monotonic()
         self._kept.append((self._number, now, seen))
         self._kept_readings += len(seen.readings)
@@ -252,18 +257,19 @@ class StreamResponse(Response):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        listener = asyncio.create_task(self._listen(receive))
+        listener = asyncio.create_task(self._wait_until_gone(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            await send(_part(b"retry: 3000\n\n" + await self.first()))
-            await self._send(send)
+            await send(_body_part(b"retry: 3000\n\n" + await self.first()))
+            await self._send_pushed(send)
         finally:
             self.hub.leave(self.viewer)
             listener.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listener
 
-    async def _send(self, send: Send) -> None:
+    async def _send_pushed(self, send: Send) -> None:
+        """Send the messages that are pushed, until the viewer is gone."""
         viewer = self.viewer
         while not viewer.gone:
             await viewer.wake.wait()
@@ -271,16 +277,16 @@ class StreamResponse(Response):
             if viewer.waiting:
                 waiting = b"".join(viewer.waiting)
                 viewer.waiting.clear()
-                await send(_part(waiting))
+                await send(_body_part(waiting))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _listen(self, receive: Receive) -> None:
+    async def _wait_until_gone(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.viewer.leave()
 
 
-def _part(body: bytes) -> Message:
+def _body_part(body: bytes) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": True}
 
 
@@ -303,7 +309,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
         if missed is not None:
             return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
         if last is not None:
-            return await _from_database(pool, wish, at_us, identity)
+            return await _missed_in_database(pool, wish, at_us, identity)
         await hub.looked()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
@@ -312,7 +318,9 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
     return StreamResponse(hub, viewer, first)
 
 
-async def _from_database(pool: Pool, wish: Wish, at_us: int, identity: str) -> bytes:
+async def _missed_in_database(pool: Pool, wish: Wish, at_us: int, identity: str) -> bytes:
+    """The message with the readings since ``at_us``, for a viewer who comes back too late for what is kept; if there are too
+    many, it names only the range that they lie in."""
     now_us = time.time_ns() // 1000
     since_us = at_us - AHEAD_US - await pool.run(overlap_us)
     if since_us >= now_us:

@@ -33,7 +33,8 @@ class Seen:
 
 
 class Watch:
-    """Call ``look`` again and again with the same log, or with a new one after the file was replaced."""
+    """Finds what is new in a log. Call ``look`` again and again with the same log, or with a new one after the file was
+    replaced."""
 
     def __init__(self) -> None:
         self._log: Log | None = None
@@ -47,12 +48,13 @@ class Watch:
         self._states_due = 0.0
 
     def look(self, log: Log, now_us: int) -> Seen:
+        """What has come since the last look; states of sensors are looked at less often."""
         if log is not self._log:
             self._begin(log, now_us)
         seen = Seen(max(self._looked_us - self._overlap_us, 0), now_us + AHEAD_US)
         version = log.version()
         if version != self._version:
-            self._readings(log, seen)
+            self._find_readings(log, seen)
             self._version = version
             seen.events = log.events(None, 1000, None, self._event)
             if seen.events:
@@ -60,7 +62,7 @@ class Watch:
             self._looked_us = now_us
         if time.monotonic() >= self._states_due or seen.events:
             self._states_due = time.monotonic() + STATES_EVERY_S
-            self._states(log, seen, now_us)
+            self._find_states(log, seen, now_us)
         return seen
 
     def _begin(self, log: Log, now_us: int) -> None:
@@ -78,9 +80,10 @@ class Watch:
         newest = log.events(None, 1)
         self._event = newest[-1].id if newest else 0
         if first:
-            self._states(log, Seen(0, 0), now_us)
+            self._find_states(log, Seen(0, 0), now_us)
 
-    def _readings(self, log: Log, seen: Seen) -> None:
+    def _find_readings(self, log: Log, seen: Seen) -> None:
+        """The readings that are newer than the newest known of their series; of too many, only the newest of each series."""
         if seen.until_us - AHEAD_US < self._looked_us - 2_000_000:  # the clock was set back
             horizon = seen.until_us
             self._newest = {identity: min(ts, horizon) for identity, ts in self._newest.items()}
@@ -101,7 +104,8 @@ class Watch:
             fresh = list(last.values())
         seen.readings = fresh
 
-    def _states(self, log: Log, seen: Seen, now_us: int) -> None:
+    def _find_states(self, log: Log, seen: Seen, now_us: int) -> None:
+        """The sensors whose state, health or error has changed since the last look."""
         running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
         last: dict[str, int] = {}
         for identity, ts in self._newest.items():

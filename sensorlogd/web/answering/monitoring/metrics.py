@@ -43,13 +43,13 @@ async def metrics(request: Request) -> Response:
     hub: Hub = request.app.state.hub
     families = await pool.run(
         lambda log: [
-            *_daemon(log, params.now_us),
-            *_sensors(log, params.now_us),
+            *_daemon_metrics(log, params.now_us),
+            *_sensor_metrics(log, params.now_us),
             *alarm_metrics.families(log),
-            *(_values(log, patterns, params.now_us) if with_values else ()),
+            *(_value_metrics(log, patterns, params.now_us) if with_values else ()),
         ]
     )
-    families += _web(pool, request.app.state.workers, hub, request.app.state.denials.count)
+    families += _web_metrics(pool, request.app.state.workers, hub, request.app.state.denials.count)
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Collected(families)), headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
@@ -64,7 +64,8 @@ class _Collected:
         return self.families
 
 
-def _daemon(log: Log, now_us: int) -> Iterator[Metric]:
+def _daemon_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+    """The metrics of the daemon and its database."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, SummaryMetricFamily
 
     facts = log.daemon()
@@ -108,7 +109,8 @@ def _daemon(log: Log, now_us: int) -> Iterator[Metric]:
         yield CounterMetricFamily(f"sensorlogd_{name}", text, float(value))
 
 
-def _sensors(log: Log, now_us: int) -> Iterator[Metric]:
+def _sensor_metrics(log: Log, now_us: int) -> Iterator[Metric]:
+    """The metrics of each sensor: what it counts, its newest reading, how it is."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, StateSetMetricFamily
 
     running = daemon_state(log.daemon(), now_us, log.path)[0] in ALIVE
@@ -152,7 +154,7 @@ def _health(sensor: SensorState, newest_us: int | None, running: bool, now_us: i
     return sensor_health(sensor.state, sensor.since_us, newest_us, sensor.heartbeat_us, now_us)
 
 
-def _values(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
+def _value_metrics(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
     """The newest values. A series that is silent for longer than its heartbeat has none."""
     from prometheus_client.core import Metric
 
@@ -161,19 +163,20 @@ def _values(log: Log, patterns: list[str], now_us: int) -> Iterator[Metric]:
         if reading is None or reading.value is None or now_us - reading.ts_us > reading.series.heartbeat_us:
             continue
         series = reading.series
-        labels = {_legal(name): text for name, text in series.labels.items()}
+        labels = {_legal_label(name): text for name, text in series.labels.items()}
         family.add_sample(
             "sensorlogd_value", labels | {"sensor": series.sensor, "channel": series.channel, "unit": series.unit}, reading.value
         )
     yield family
 
 
-def _legal(name: str) -> str:
+def _legal_label(name: str) -> str:
     name = re.sub(r"[^a-zA-Z0-9_]", "_", name)
     return f"_{name}" if name[:1].isdigit() else name
 
 
-def _web(pool: Pool, workers: Workers, hub: Hub, denied: int) -> list[Any]:
+def _web_metrics(pool: Pool, workers: Workers, hub: Hub, denied: int) -> list[Any]:
+    """The metrics of this process."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     return [

@@ -28,7 +28,7 @@ async def ready(request: Request) -> Response:
     """200, or 503 with the reason."""
     pool: Pool = request.app.state.pool
     try:
-        reason = await pool.run(_not_ready)
+        reason = await pool.run(_why_not_ready)
     except ApiError as error:
         reason = str(error.body["message"])
     if reason is None:
@@ -36,7 +36,7 @@ async def ready(request: Request) -> Response:
     return JSONResponse({"error": {"code": "not_ready", "message": reason}}, 503, NEVER_KEPT | {"Retry-After": "5"})
 
 
-def _not_ready(log: Log) -> str | None:
+def _why_not_ready(log: Log) -> str | None:
     facts: dict[str, Any] = log.daemon()
     state, explanation = daemon_state(facts, time.time_ns() // 1000, log.path)
     if state != "running":

@@ -72,6 +72,8 @@ def _bounded_depth() -> Iterator[None]:
 
 
 class _Engine(Evaluator):
+    """The evaluator that knows a function for each type of node."""
+
     def value(self, node: promql.Expr) -> Value:
         handler = _NODES.get(type(node))
         if handler is None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """``steps`` instants from ``start_us``, ``step_us`` apart (an instant query has one, and ``step_us`` 0).
+    """The instants of a query: ``steps`` of them from ``start_us``, ``step_us`` apart (an instant query has one, and ``step_us``
+    0).
 
     ``first_us``, ``last_us``: start and end of the whole query, which ``@ start()`` and ``@ end()`` mean within subqueries, too.
     """

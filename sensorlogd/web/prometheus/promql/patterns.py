@@ -38,8 +38,8 @@ def expanded(match: Any, template: str) -> str:
             return "$"
         groups, named = match.groups(), match.groupdict()
         if name.isdigit():
-            at = int(name)
-            return str(match[0]) if at == 0 else (groups[at - 1] or "") if at <= len(groups) else ""
+            index = int(name)
+            return str(match[0]) if index == 0 else (groups[index - 1] or "") if index <= len(groups) else ""
         return named.get(name) or ""
 
     return _REFERENCE.sub(group, template)

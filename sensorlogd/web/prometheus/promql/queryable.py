@@ -62,12 +62,12 @@ class Source(Protocol):
 
 def batches(stored: Stored, ends: Sequence[int], length_us: int) -> Iterator[tuple[Samples, Sequence[int]]]:
     """The readings that the windows ending at ``ends`` need, for a bounded number of windows at a time."""
-    at, many = 0, min(len(ends), 64)
-    while at < len(ends):
-        some = ends[at : at + many]
+    start, many = 0, min(len(ends), 64)
+    while start < len(ends):
+        some = ends[start : start + many]
         samples = stored.window(some[0] - length_us, some[-1])
         yield samples, some
-        at += len(some)
+        start += len(some)
         if len(samples.times) < BATCH_READINGS // 2:
             many = min(many * 4, 10_000)
         elif len(samples.times) > BATCH_READINGS:

@@ -15,8 +15,8 @@ NAME = "__name__"
 
 
 class PromError(Exception):
-    """``kind`` is that of Prometheus: bad_data, execution. ``unsupported`` is added here, and is answered with 422 like
-    execution."""
+    """An error of a query. ``kind`` is that of Prometheus: bad_data, execution. ``unsupported`` is added here, and is answered
+    with 422 like execution."""
 
     def __init__(self, message: str, kind: str = "execution") -> None:
         super().__init__(message)
@@ -75,12 +75,12 @@ def merged(found: Iterable[Series]) -> list[Series]:
     for series in found:
         kept = by_key.setdefault(key(series.labels), series)
         if kept is not series:
-            for at, value in enumerate(series.values):
+            for step, value in enumerate(series.values):
                 if value is None:
                     continue
-                if kept.values[at] is not None:
+                if kept.values[step] is not None:
                     raise PromError("vector cannot contain metrics with the same labelset")
-                kept.values[at] = value
+                kept.values[step] = value
     return list(by_key.values())
 
 

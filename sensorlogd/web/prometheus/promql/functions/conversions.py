@@ -39,10 +39,10 @@ def timestamp(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     node = arguments[0]
     while isinstance(node, ParenExpr):
         node = node.expr
-    return _of_readings(evaluator, node) if isinstance(node, VectorSelector) else _of_instants(evaluator, node)
+    return _times_of_readings(evaluator, node) if isinstance(node, VectorSelector) else _times_of_instants(evaluator, node)
 
 
-def _of_readings(evaluator: Evaluator, selector: VectorSelector) -> Vector:
+def _times_of_readings(evaluator: Evaluator, selector: VectorSelector) -> Vector:
     found = []
     for stored, readings in last_readings(evaluator, selector):
         values: Values = [None if reading is None else reading[0] / 1e6 for reading in readings]
@@ -51,7 +51,7 @@ def _of_readings(evaluator: Evaluator, selector: VectorSelector) -> Vector:
     return Vector(merged(found))
 
 
-def _of_instants(evaluator: Evaluator, node: Expr) -> Vector:
+def _times_of_instants(evaluator: Evaluator, node: Expr) -> Vector:
     seconds = evaluator.grid.seconds()
     found = []
     for series in evaluator.vector(node).series:

@@ -14,16 +14,17 @@ from sensorlogd.web.prometheus.promql.values import PromError, Series, Vector, m
 def label_replace(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     """Raises PromError for a bad pattern or label name."""
     target, replacement, source, pattern = (evaluator.text(argument) for argument in arguments[1:])
-    return _replaced(evaluator.vector(arguments[0]), target, replacement, source, pattern)
+    return _replace_label(evaluator.vector(arguments[0]), target, replacement, source, pattern)
 
 
 def label_join(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     """Raises PromError for a bad label name."""
     target, separator, *sources = (evaluator.text(argument) for argument in arguments[1:])
-    return _joined(evaluator.vector(arguments[0]), target, separator, sources)
+    return _join_labels(evaluator.vector(arguments[0]), target, separator, sources)
 
 
-def _replaced(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
+def _replace_label(vector: Vector, target: str, replacement: str, source: str, pattern: str) -> Vector:
+    """Set the label ``target`` of each series whose label ``source`` matches the pattern. Raises PromError."""
     matcher = patterns.compiled(pattern)
     _check_label(target, "label_replace")
     found = []
@@ -39,7 +40,8 @@ def _replaced(vector: Vector, target: str, replacement: str, source: str, patter
     return Vector(merged(found))
 
 
-def _joined(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
+def _join_labels(vector: Vector, target: str, separator: str, sources: Sequence[str]) -> Vector:
+    """Set the label ``target`` of each series to its ``sources``, joined. Raises PromError."""
     _check_label(target, "label_join")
     for source in sources:
         _check_label(source, "label_join", "source")

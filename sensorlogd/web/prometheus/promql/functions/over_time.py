@@ -20,12 +20,12 @@ FunctionAt = Callable[[int], windows.Function]  # of a step: most are the same a
 def windowed(evaluator: Evaluator, node: Expr, name: str) -> Vector:
     """Call a function of ``windows``, or take its values from roll-ups where they hold them. Raises PromError."""
     function = windows.FUNCTIONS[name]
-    return _over(evaluator, node, lambda step: function, name)
+    return _apply_to_windows(evaluator, node, lambda step: function, name)
 
 
 def quantile_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
     fractions = evaluator.scalar(arguments[0]).values
-    return _over(evaluator, arguments[1], lambda step: lambda t, v, a, b: quantile(fractions[step], v))
+    return _apply_to_windows(evaluator, arguments[1], lambda step: lambda t, v, a, b: quantile(fractions[step], v))
 
 
 def predict_linear(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
@@ -42,10 +42,10 @@ def predict_linear(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
 
         return predict
 
-    return _over(evaluator, arguments[0], at)
+    return _apply_to_windows(evaluator, arguments[0], at)
 
 
-def _over(evaluator: Evaluator, node: Expr, function_at: FunctionAt, name: str = "") -> Vector:
+def _apply_to_windows(evaluator: Evaluator, node: Expr, function_at: FunctionAt, name: str = "") -> Vector:
     """Call a function for each window. ``function_at``: the function for each step. ``name``: of a function that roll-ups may
     answer.
 
@@ -55,16 +55,16 @@ def _over(evaluator: Evaluator, node: Expr, function_at: FunctionAt, name: str =
     evaluator.check(len(ranges.series))
     found = []
     for stored in ranges.series:
-        values = _rolled(stored, ranges, name) if name else None
+        values = _from_rollups(stored, ranges, name) if name else None
         if values is None:
-            values = _of_readings(stored, ranges, function_at)
+            values = _from_readings(stored, ranges, function_at)
         if any(value is not None for value in values):
             labels = dict(stored.labels) if name in windows.KEEP_NAME else without_name(stored.labels)
             found.append(Series(labels, values))
     return Vector(merged(found))
 
 
-def _rolled(stored: Stored, ranges: RangeVector, name: str) -> Values | None:
+def _from_rollups(stored: Stored, ranges: RangeVector, name: str) -> Values | None:
     """The values from roll-ups: one for each instant, or a single one if all instants have the same window."""
     values = stored.rolled(name, ranges.ends, ranges.length_us)
     if values is None or len(values) == len(ranges.ends):
@@ -72,10 +72,11 @@ def _rolled(stored: Stored, ranges: RangeVector, name: str) -> Values | None:
     return values * len(ranges.ends)
 
 
-def _of_readings(stored: Stored, ranges: RangeVector, function_at: FunctionAt) -> Values:
+def _from_readings(stored: Stored, ranges: RangeVector, function_at: FunctionAt) -> Values:
+    """The value of the function for each window, computed from readings; None for a window without any."""
     ends, length = ranges.ends, ranges.length_us
     if len(set(ends)) == 1:
-        return _of_one_window(stored.window(ends[0] - length, ends[0]), ranges, function_at)
+        return _from_one_window(stored.window(ends[0] - length, ends[0]), ranges, function_at)
     values: Values = []
     for samples, some in batches(stored, ends, length):
         times, numbers = samples.times, samples.values
@@ -85,7 +86,7 @@ def _of_readings(stored: Stored, ranges: RangeVector, function_at: FunctionAt) -
     return values
 
 
-def _of_one_window(samples: Samples, ranges: RangeVector, function_at: FunctionAt) -> Values:
+def _from_one_window(samples: Samples, ranges: RangeVector, function_at: FunctionAt) -> Values:
     """With ``@`` all instants have the same window. The function may differ between them (``quantile_over_time(time(), ...)``)."""
     if not len(samples.times):
         return [None] * len(ranges.ends)

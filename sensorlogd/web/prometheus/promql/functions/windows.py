@@ -18,7 +18,11 @@ Values = Sequence[float]
 Function = Callable[[Times, Values, int, int], float | None]
 
 
-def _extrapolated(times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool) -> float | None:
+def _change_in_window(
+    times: Times, values: Values, start_us: int, end_us: int, *, counter: bool, per_second: bool
+) -> float | None:
+    """The change in the window, extrapolated to its borders (``rate``, ``increase``, ``delta``); of a counter falls are
+    resets."""
     if len(values) < 2:
         return None
     change = values[-1] - values[0]
@@ -52,7 +56,7 @@ def extrapolated(
     return change * ((sampled + to_start + to_end) / sampled)
 
 
-def _instant(times: Times, values: Values, *, counter: bool, per_second: bool) -> float | None:
+def _last_change(times: Times, values: Values, *, counter: bool, per_second: bool) -> float | None:
     """A function of the last two readings (``irate``, ``idelta``)."""
     if len(values) < 2 or times[-1] == times[-2]:
         return None
@@ -102,11 +106,11 @@ def _mad(_: Times, values: Values, __: int, ___: int) -> float:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "rate": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=True, per_second=True),
-    "increase": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=True, per_second=False),
-    "delta": lambda t, v, a, b: _extrapolated(t, v, a, b, counter=False, per_second=False),
-    "irate": lambda t, v, a, b: _instant(t, v, counter=True, per_second=True),
-    "idelta": lambda t, v, a, b: _instant(t, v, counter=False, per_second=False),
+    "rate": lambda t, v, a, b: _change_in_window(t, v, a, b, counter=True, per_second=True),
+    "increase": lambda t, v, a, b: _change_in_window(t, v, a, b, counter=True, per_second=False),
+    "delta": lambda t, v, a, b: _change_in_window(t, v, a, b, counter=False, per_second=False),
+    "irate": lambda t, v, a, b: _last_change(t, v, counter=True, per_second=True),
+    "idelta": lambda t, v, a, b: _last_change(t, v, counter=False, per_second=False),
     "deriv": _deriv,
     "changes": _changes,
     "resets": _resets,

@@ -51,17 +51,17 @@ def aggregate(evaluator: Evaluator, node: AggregateExpr) -> Vector:
     """The value of an aggregation. Raises PromError."""
     op = str(node.op)
     if op in REDUCTIONS:
-        groups = _grouped(evaluator, node)
-        return Vector([Series(labels, _reduced(members, REDUCTIONS[op])) for labels, members in groups])
+        groups = _group_series(evaluator, node)
+        return Vector([Series(labels, _reduce(members, REDUCTIONS[op])) for labels, members in groups])
     if op == "quantile":
         fractions = evaluator.scalar(_parameter(node)).values
-        return Vector([Series(labels, _quantiles(members, fractions)) for labels, members in _grouped(evaluator, node)])
+        return Vector([Series(labels, _quantiles(members, fractions)) for labels, members in _group_series(evaluator, node)])
     if op in ("topk", "bottomk"):
         counts = evaluator.scalar(_parameter(node)).values
-        return _some([members for _, members in _grouped(evaluator, node)], counts, largest=op == "topk")
+        return _choose_extremes([members for _, members in _group_series(evaluator, node)], counts, largest=op == "topk")
     if op == "count_values":
         label = evaluator.text(_parameter(node))
-        return _counted(_grouped(evaluator, node), label, evaluator)
+        return _count_values(_group_series(evaluator, node), label, evaluator)
     raise unsupported(f"the aggregation {op}")
 
 
@@ -73,7 +73,8 @@ def _parameter(node: AggregateExpr) -> Expr:
 Group = tuple[Labels, list[Series]]  # the labels of the result, and the series that it is made of
 
 
-def _grouped(evaluator: Evaluator, node: AggregateExpr) -> list[Group]:
+def _group_series(evaluator: Evaluator, node: AggregateExpr) -> list[Group]:
+    """The series of the argument, in groups by the labels that the modifier names."""
     modifier = node.modifier
     names = None if modifier is None else modifier.labels
     without = modifier is not None and modifier.type == AggModifierType.Without
@@ -93,7 +94,8 @@ def _group_labels(labels: Labels, names: Sequence[str] | None, without: bool) ->
     return {name: labels[name] for name in names if name in labels}
 
 
-def _reduced(members: Sequence[Series], reduce: Reduce) -> Values:
+def _reduce(members: Sequence[Series], reduce: Reduce) -> Values:
+    """The value of a reduction at each instant; None where no member has a value."""
     if len(members) == 1:
         return [None if value is None else reduce([value]) for value in members[0].values]
     found: Values = []
@@ -111,37 +113,37 @@ def _quantiles(members: Sequence[Series], fractions: Sequence[float]) -> Values:
     return found
 
 
-def _some(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, largest: bool) -> Vector:
+def _choose_extremes(groups: Sequence[Sequence[Series]], counts: Sequence[float], *, largest: bool) -> Vector:
     """``topk`` and ``bottomk``: the k largest or smallest of each group at each instant, with all their labels. NaN comes last."""
     kept: dict[int, Series] = {}  # in the order in which they came in
-    for at, count in enumerate(counts):
-        most = _whole(count)
+    for step, count in enumerate(counts):
+        most = _series_count(count)
         for members in groups:
-            there = [(value, series) for series in members if (value := series.values[at]) is not None]
+            there = [(value, series) for series in members if (value := series.values[step]) is not None]
             there.sort(key=lambda pair: (math.isnan(pair[0]), -pair[0] if largest else pair[0]))
             for value, series in there[:most]:
                 chosen = kept.get(id(series))
                 if chosen is None:
                     chosen = kept[id(series)] = Series(series.labels, [None] * len(counts))
-                chosen.values[at] = value
+                chosen.values[step] = value
     return Vector(list(kept.values()), ordered=True)
 
 
-def _whole(count: float) -> int:
+def _series_count(count: float) -> int:
     """The parameter k: how many series; 0 if it is negative. Raises PromError for NaN and what is too large."""
     if math.isnan(count) or math.isinf(count) or abs(count) > 2**62:
         raise PromError(f"Scalar value {count:g} is not a valid number of series")
     return max(int(count), 0)
 
 
-def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vector:
+def _count_values(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vector:
     """``count_values``: one series for each distinct value. Raises PromError, also when there would be too many."""
     if not label:
         raise PromError('invalid label name ""')
     counted: dict[Key, Series] = {}
     for labels, members in groups:
         for member in members:
-            for at, value in enumerate(member.values):
+            for step, value in enumerate(member.values):
                 if value is None:
                     continue
                 named = labels | {label: number(value)}
@@ -150,5 +152,5 @@ def _counted(groups: Sequence[Group], label: str, evaluator: Evaluator) -> Vecto
                 if count is None:
                     evaluator.check(len(counted) + 1)
                     count = counted[name] = Series(named, [None] * evaluator.grid.steps)
-                count.values[at] = (count.values[at] or 0.0) + 1.0
+                count.values[step] = (count.values[step] or 0.0) + 1.0
     return Vector(list(counted.values()))

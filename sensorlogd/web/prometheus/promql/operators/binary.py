@@ -38,10 +38,10 @@ def _matching(modifier: BinModifier | None) -> Matching:
         return Matching()
     on = modifier.matching is not None and modifier.matching.type == LabelModifierType.Include
     labels = () if modifier.matching is None else tuple(modifier.matching.labels)
-    return Matching(on, labels, _card(modifier.card), tuple(modifier.group_labels or ()))
+    return Matching(on, labels, _cardinality(modifier.card), tuple(modifier.group_labels or ()))
 
 
-def _card(card: VectorMatchCardinality) -> str:
+def _cardinality(card: VectorMatchCardinality) -> str:
     if card == VectorMatchCardinality.OneToOne:
         return "one-to-one"
     if card == VectorMatchCardinality.ManyToOne:

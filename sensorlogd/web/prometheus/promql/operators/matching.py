@@ -11,8 +11,8 @@ from sensorlogd.web.prometheus.promql.values import NAME, Key, Labels, PromError
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """``labels``: those of ``on`` (``on`` True) or of ``ignoring``. ``card``: which side may have many series of one signature.
-    ``include``: the labels of group_left or group_right."""
+    """How the series of two vectors find each other. ``labels``: those of ``on`` (``on`` True) or of ``ignoring``. ``card``:
+    which side may have many series of one signature. ``include``: the labels of group_left or group_right."""
 
     on: bool = False
     labels: tuple[str, ...] = ()
@@ -67,18 +67,18 @@ class _Pairs:
 
     def add(self, many: Series, one: Series, signature: Key) -> None:
         """Raises PromError if the result has a value at that instant already."""
-        labels = _result(many.labels, one.labels, self.matching, drops_name=self.drops_name)
+        labels = _result_labels(many.labels, one.labels, self.matching, drops_name=self.drops_name)
         name = key(labels)
         taken = self._taken.setdefault(signature if self.matching.card == "one-to-one" else name, set())
         combine, result = self.combine, None
-        for at, (a, b) in enumerate(zip(many.values, one.values, strict=True)):
+        for step, (a, b) in enumerate(zip(many.values, one.values, strict=True)):
             if a is None or b is None or (value := combine(a, b)) is None:
                 continue
-            if at in taken:
+            if step in taken:
                 raise self._ambiguous()
-            taken.add(at)
+            taken.add(step)
             result = result or self.results.setdefault(name, Series(labels, [None] * self.steps))
-            result.values[at] = value
+            result.values[step] = value
 
     def _ambiguous(self) -> PromError:
         if self.matching.card == "one-to-one":
@@ -87,25 +87,28 @@ class _Pairs:
 
 
 def _check_alone(signature: Key, group: Sequence[Series], side: str, steps: int) -> None:
+    """Raise PromError if two series of one signature have a value at the same instant."""
     if len(group) < 2:
         return
-    for at in range(steps):
-        there = [series for series in group if series.values[at] is not None]
+    for step in range(steps):
+        there = [series for series in group if series.values[step] is not None]
         if len(there) > 1:
             shown = ", ".join(f'{name}="{value}"' for name, value in signature)
-            both = ", ".join(_shown(series.labels) for series in there[1::-1])
+            both = ", ".join(_labels_text(series.labels) for series in there[1::-1])
             raise PromError(
                 f"found duplicate series for the match group {{{shown}}} on the {side} hand-side of the operation: [{both}]"
                 ";many-to-many matching not allowed: matching labels must be unique on one side"
             )
 
 
-def _shown(labels: Labels) -> str:
+def _labels_text(labels: Labels) -> str:
     inner = ", ".join(f'{name}="{value}"' for name, value in sorted(labels.items()) if name != NAME)
     return f"{labels.get(NAME, '')}{{{inner}}}"
 
 
-def _result(many: Labels, one: Labels, matching: Matching, *, drops_name: bool) -> Labels:
+def _result_labels(many: Labels, one: Labels, matching: Matching, *, drops_name: bool) -> Labels:
+    """The labels of the result of a pair: those that were matched, or those of the "many" side with what ``include`` takes
+    over."""
     labels = without_name(many) if drops_name else dict(many)
     if matching.card == "one-to-one":
         if matching.on:

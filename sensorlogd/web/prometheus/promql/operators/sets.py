@@ -9,11 +9,13 @@ SETS = ("and", "or", "unless")
 
 
 def of_sets(op: str, left: Vector, right: Vector, matching: Matching, steps: int) -> Vector:
+    """The value of a set operator. Of ``or`` the left side comes first, then what the right side has where the left one has
+    nothing."""
     there: dict[Key, list[bool]] = {}
     for series in left.series if op == "or" else right.series:
         flags = there.setdefault(matching.signature(series.labels), [False] * steps)
-        for at, value in enumerate(series.values):
-            flags[at] = flags[at] or value is not None
+        for step, value in enumerate(series.values):
+            flags[step] = flags[step] or value is not None
     nothing = [False] * steps
     wanted = op == "and"
     found = [Series(dict(series.labels), list(series.values)) for series in left.series] if op == "or" else []

@@ -48,6 +48,6 @@ def _among_all(stored: Stored, ends: Sequence[int], lookback_us: int) -> LastRea
     for samples, some in batches(stored, ends, lookback_us):
         times, values = samples.times, samples.values
         for end in some:
-            at = bisect_right(times, end) - 1
-            readings.append((times[at], values[at]) if at >= 0 and times[at] > end - lookback_us else None)
+            index = bisect_right(times, end) - 1
+            readings.append((times[index], values[index]) if index >= 0 and times[index] > end - lookback_us else None)
     return readings

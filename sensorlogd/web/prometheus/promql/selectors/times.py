@@ -22,11 +22,12 @@ def ends(node: VectorSelector | SubqueryExpr, grid: Grid) -> list[int]:
     """
     offset = node.offset // US if node.offset is not None else 0
     if node.at is not None:
-        return [_fixed(node, node.at, grid) - offset] * grid.steps
+        return [_fixed_us(node, node.at, grid) - offset] * grid.steps
     return [grid.at(step) - offset for step in range(grid.steps)]
 
 
-def _fixed(node: VectorSelector | SubqueryExpr, modifier: AtModifier, grid: Grid) -> int:
+def _fixed_us(node: VectorSelector | SubqueryExpr, modifier: AtModifier, grid: Grid) -> int:
+    """The time of an ``@`` in µs. Raises PromError before 1970 or after 9999."""
     if modifier.type == AtModifierType.Start:
         return grid.first_us
     if modifier.type == AtModifierType.End:
