@@ -423,8 +423,8 @@ def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         made = Salvage(path, monotonic=lambda: now)
         waiting = rig.outcome(path)
         tries: list[float] = []
-        ask = made._fetch
-        monkeypatch.setattr(made, "_fetch", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
+        ask = made._fetch_next
+        monkeypatch.setattr(made, "_fetch_next", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
         while (found := made.fetch(waiting)) is work.NOT_YET:
             now += 0.5
         assert isinstance(found, Failed)
