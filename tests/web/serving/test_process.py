@@ -69,7 +69,7 @@ def get(address: str, path: str) -> Any:
 def loaded(pid: int, part: bytes) -> bool:
     """Whether a file of this name is mapped into the process or one of its children."""
     children = [child for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
-    return any(part in Path(f"/proc/{one}/maps").read_bytes() for one in [str(pid), *children])
+    return any(part in Path(f"/proc/{process_id}/maps").read_bytes() for process_id in [str(pid), *children])
 
 
 def committed(daemon: Daemon) -> int:
