@@ -44,14 +44,15 @@ def rise(before: float, after: float, law: Law) -> tuple[float, int]:
       the sum over a dip and its recovery is right.
     - It fell by more: it began again, and rose by what it shows now above ``zero``. That is a reset.
 
-    Its value is counted from ``zero``. A reading below that is from a time when the offset was another one: from 0.
+    Its value is counted from ``zero``. It never falls below that, so a reading below it is from a time when the offset was
+    another one, and both are counted from 0.
     """
     if after >= before:
         return after - before, 0
     fall, wrap = before - after, law.wrap
     if wrap is not None and wrap < 2 * fall <= 2 * wrap:
         return wrap - fall, 0
-    zero = _zero(before, law)
+    zero = _zero(after, law)
     if fall <= law.dip * abs(before - zero):
         return -fall, 0
     return after - zero, 1
@@ -62,14 +63,15 @@ def is_glitch(a: float, b: float, c: float, law: Law) -> bool:
 
     "Made good": ``c`` is no lower than ``a``, but for a wobble. The step to a glitch then counts nothing, no reset, and the
     step back counts ``rise(a, c)``. So an increase depends on three readings in a row, and no two such triples overlap: after
-    a glitch comes a rise.
+    a glitch comes a rise. That stays mergeable because a roll-up keeps its second and its last but one value: what readings
+    of two neighbours decide together is decided when they meet (see ``rollup.glitches``).
     """
     if not b < a:
         return False
     fall, began = rise(a, b, law)
     if not began and fall < 0:
         return False  # a wobble
-    return c > b and c >= a - law.dip * abs(a - _zero(a, law))
+    return c > b and c >= a - law.dip * abs(a - _zero(c, law))
 
 
 def _zero(value: float, law: Law) -> float:

@@ -22,6 +22,7 @@ LAWS = st.builds(Counter, st.sampled_from([None, 65_536.0, 1000.0]), st.sampled_
         (12_400.0, 12_399.0, 12_345.0, (-1.0, 0)),  # a wobble, by what was counted
         (500.0, -500.0, -500.0, (0.0, 1)),
         (500.0, 3.0, 12_345.0, (3.0, 1)),  # from the time before the offset
+        (20_000.0, 3.0, 12_345.0, (3.0, 1)),
     ],
 )
 def test_a_counter_with_an_offset_begins_again_at_that(

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.counters import DIP
 from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
@@ -20,13 +21,13 @@ from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.corrections.conversion import Linear
 from sensorlogd.storage.meta import DECIMALS, VALID
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.rollup import DIP, Rules
+from sensorlogd.storage.rollups.rollup import Rules
 from sensorlogd.storage.stages import survey
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesSpec:
-    """A configured channel. ``wrap``, ``dip``: see ``rollup.rise``. ``decimals``: how it is shown. ``unit_change``: convert,
+    """A configured channel. ``wrap``, ``dip``: see ``counters.Law``. ``decimals``: how it is shown. ``unit_change``: convert,
     relabel or new_series; what to do with history in another unit. ``valid``: lowest and highest possible value."""
 
     channel: str
@@ -43,6 +44,10 @@ class SeriesSpec:
     unit_change: str | None = None
     decimals: int | None = None
     valid: tuple[float | None, float | None] | None = None
+
+    def rules(self) -> Rules:
+        """What its roll-ups depend on. A counter begins at its ``offset``."""
+        return Rules(self.kind, self.heartbeat_us, self.wrap, self.dip, self.offset if self.kind == "counter" else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, cata
 def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog) -> int:
     """The id of the series of a channel, made or brought up to date. Another unit is dealt with as ``unit_change`` says;
     other rules make its roll-ups outdated."""
-    find = "SELECT id, unit, kind, heartbeat_us, wrap, dip FROM series WHERE sensor_id = ? AND channel = ?"
+    find = "SELECT id, unit, kind, heartbeat_us, wrap, dip, zero FROM series WHERE sensor_id = ? AND channel = ?"
     row = conn.execute(find, (sensor_id, spec.channel)).fetchone()
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     former: int | None = None
@@ -159,23 +164,24 @@ def _ensure_series(conn: sqlite3.Connection, sensor_id: int, sensor: str, spec: 
             former, row = row[0], None
     if row is None:
         cursor = conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?)",
-            (sensor_id, spec.channel, spec.unit, spec.kind, spec.heartbeat_us, spec.wrap, spec.dip, labels, now_us),
+            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (sensor_id, spec.channel, spec.unit, *spec.rules(), labels, now_us),
         )
         assert cursor.lastrowid is not None
         if former is not None and linear is not None:
             conversion.begin(conn, former, cursor.lastrowid, linear, now_us)
         return cursor.lastrowid
     series_id = row[0]
-    changed = _changed_rules(Rules(*row[2:]), Rules(spec.kind, spec.heartbeat_us, spec.wrap, spec.dip))
+    changed = _changed_rules(Rules(*row[2:]), spec.rules())
     if changed:
         catalog.notes.append((EventKind.ROLLUPS_STALE, sensor, f"{spec.channel}: {changed}; its roll-ups are computed anew"))
         outdated.mark(conn, [series_id], now_us)
     conn.execute(
-        "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, labels = ?6, retired_us = NULL WHERE id = ?1"
-        " AND (kind <> ?2 OR heartbeat_us <> ?3 OR wrap IS NOT ?4 OR dip <> ?5 OR labels <> ?6 OR retired_us IS NOT NULL)",
-        (series_id, spec.kind, spec.heartbeat_us, spec.wrap, spec.dip, labels),
+        "UPDATE series SET kind = ?2, heartbeat_us = ?3, wrap = ?4, dip = ?5, zero = ?6, labels = ?7, retired_us = NULL"
+        " WHERE id = ?1 AND (kind <> ?2 OR heartbeat_us <> ?3 OR wrap IS NOT ?4 OR dip <> ?5 OR zero <> ?6 OR labels <> ?7"
+        " OR retired_us IS NOT NULL)",
+        (series_id, *spec.rules(), labels),
     )
     return int(series_id)
 
@@ -192,6 +198,8 @@ def _changed_rules(old: Rules, new: Rules) -> str:
             parts.append(f"wrap {old.wrap} becomes {new.wrap}")
         if old.dip != new.dip:
             parts.append(f"dip {old.dip} becomes {new.dip}")
+        if old.zero != new.zero:
+            parts.append(f"offset {old.zero} becomes {new.zero}")
     return ", ".join(parts)
 
 

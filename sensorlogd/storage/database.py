@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import subprocess
 
 APPLICATION_ID = 0x534C4F47  # "SLOG"
-REVISION = "0006"
+REVISION = "0007"
 
 # A checkpoint every so many WAL pages. Larger means fewer bytes written to the card (a page that changes in every
 # commit is written back once per checkpoint), at the price of a WAL of that size: 2000 pages of 2 KiB are 4 MB.

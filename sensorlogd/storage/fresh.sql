@@ -16,7 +16,7 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 
-INSERT INTO "alembic_version" VALUES('0006');
+INSERT INTO "alembic_version" VALUES('0007');
 
 CREATE TABLE calibration(
         series_id INTEGER NOT NULL, valid_from INTEGER NOT NULL, scale REAL NOT NULL, "offset" REAL NOT NULL, curve TEXT,
@@ -84,7 +84,7 @@ CREATE TABLE sensor_status(
 CREATE TABLE series(
         id INTEGER NOT NULL PRIMARY KEY, sensor_id INTEGER NOT NULL REFERENCES sensor(id), channel TEXT NOT NULL,
         unit TEXT NOT NULL DEFAULT '', kind TEXT NOT NULL, heartbeat_us INTEGER NOT NULL,
-        labels TEXT NOT NULL DEFAULT '{}', created_us INTEGER NOT NULL, retired_us INTEGER, wrap REAL, dip REAL NOT NULL DEFAULT 0.1,
+        labels TEXT NOT NULL DEFAULT '{}', created_us INTEGER NOT NULL, retired_us INTEGER, wrap REAL, dip REAL NOT NULL DEFAULT 0.1, zero REAL NOT NULL DEFAULT 0.0,
         UNIQUE(sensor_id, channel)) STRICT;
 
 CREATE TABLE stale(

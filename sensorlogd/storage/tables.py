@@ -58,6 +58,7 @@ series = _table(
     _integer("retired_us", null=True),
     _real("wrap"),
     Column("dip", REAL, nullable=False, server_default=text("0.1")),
+    Column("zero", REAL, nullable=False, server_default=text("0.0")),
     UniqueConstraint("sensor_id", "channel"),
 )
 # Two tables for readings, because key order decides both wear and speed: by (ts, series) while new, by (series, ts) once

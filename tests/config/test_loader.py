@@ -9,10 +9,10 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensorlogd import counters
 from sensorlogd.config.loader import ConfigErrors, load, load_text
 from sensorlogd.config.models import ChannelOptions, Config
 from sensorlogd.drivers.registry import options_for
-from sensorlogd.storage.rollups import rollup
 
 ROOT = Path(__file__).parents[2]
 GOOD = """
@@ -364,4 +364,4 @@ def test_a_counter_that_wraps() -> None:
         .channels["c"]
     )
     assert (channel.wrap, channel.dip) == (65536, 0)
-    assert ChannelOptions().dip == rollup.DIP
+    assert ChannelOptions().dip == counters.DIP

@@ -187,7 +187,7 @@ def contents(path: Path, until_us: int = 1 << 62) -> Contents:
             named("SELECT series_id, made_us, since_us, until_us, quality, scale, \"offset\", note, readings, done_us, undone_us FROM mend"),
             set(conn.execute("SELECT note, first_ts, n, before FROM mended JOIN mend ON mend.id = mend_id")),
             set(conn.execute("SELECT ts, kind, sensor, detail FROM event WHERE kind = 'tick'")),
-            named("SELECT series.id, unit, kind, heartbeat_us, wrap, dip, series.labels, sensor.labels, driver, series.created_us FROM series JOIN sensor ON sensor.id = sensor_id"),
+            named("SELECT series.id, unit, kind, heartbeat_us, wrap, dip, zero, series.labels, sensor.labels, driver, series.created_us FROM series JOIN sensor ON sensor.id = sensor_id"),
             conn.execute("SELECT count(*) FROM dirty").fetchone()[0],
         )  # fmt: skip
 

@@ -197,3 +197,15 @@ def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -
     store(conn, old, 1.0, 2.0)
     assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["rollups_stale"]
     assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, outdated.BEGINNING_US, NOW)]
+
+
+def test_an_offset_is_where_a_counter_begins(conn: sqlite3.Connection) -> None:
+    """Its roll-ups go by it, so they are computed anew when it changes. Those of a gauge do not."""
+    counter, gauge = SeriesSpec("x", kind="counter"), SeriesSpec("y")
+    ids = sync(conn, [named("s", None, counter, gauge)], NOW).ids
+    found = sync(conn, [named("s", None, replace(counter, offset=12_345.0), replace(gauge, offset=5.0))], NOW)
+    assert kinds(found) == ["rollups_stale"]
+    assert "offset 0.0 becomes 12345.0" in found.notes[0][2]
+    assert conn.execute("SELECT series_id FROM stale").fetchall() == [(ids["s", "x"],)]
+    assert dict(conn.execute("SELECT channel, zero FROM series")) == {"x": 12_345.0, "y": 0.0}
+    assert kinds(sync(conn, [named("s", None, replace(counter, offset=12_345.0), replace(gauge, offset=5.0))], NOW)) == []

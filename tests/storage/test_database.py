@@ -155,7 +155,7 @@ def test_a_newer_schema_is_refused_with_the_release_that_wrote_it(path: Path) ->
         conn.execute("UPDATE alembic_version SET version_num = '9999'")
         conn.execute("INSERT INTO daemon_status VALUES ('version', '\"7.5.1\"')")
     before = path.read_bytes()
-    with pytest.raises(database.NewerSchema, match=r"9999.*0006.*install sensorlogd 7\.5\.1"):
+    with pytest.raises(database.NewerSchema, match=r"9999.*0007.*install sensorlogd 7\.5\.1"):
         ensure_schema(path)
     assert path.read_bytes() == before
 

@@ -16,31 +16,44 @@ def usable(readings: Sequence[Reading]) -> list[tuple[int, float]]:
     return [(ts, value) for ts, value, quality in readings if value is not None and quality & 15 not in (4, 9)]
 
 
-def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.1) -> tuple[float, int]:
+def rise(before: float, after: float, wrap: float | None = None, dip: float = 0.1, zero: float = 0.0) -> tuple[float, int]:
     """What a counter rose by, and whether it began again; see docs/data-model.md."""
     fell = before - after
     if fell > 0:
         if wrap is not None and wrap / 2 < fell <= wrap:
             return after + wrap - before, 0
-        if fell > dip * abs(before):
-            return after, 1
+        if not wobbled(before, after, dip, zero):
+            return (after - zero if after >= zero else after), 1
     return after - before, 0
 
 
-def rises(values: Sequence[float], wrap: float | None = None, dip: float = 0.1) -> list[tuple[float, int]]:
+def wobbled(before: float, after: float, dip: float, zero: float) -> bool:
+    """Whether a fall is at most a part of what was counted, from the offset on; below that it is from before the offset."""
+    counted = before - zero if after >= zero else before
+    return before - after <= dip * abs(counted)
+
+
+def rises(values: Sequence[float], wrap: float | None = None, dip: float = 0.1, zero: float = 0.0) -> list[tuple[float, int]]:
     """The same for each step of a counter, a fall that the next reading makes good left out; see docs/data-model.md."""
-    steps = [rise(a, b, wrap, dip) for a, b in pairwise(values)]
+    steps = [rise(a, b, wrap, dip, zero) for a, b in pairwise(values)]
     for at in range(1, len(values) - 1):
         before, misread, after = values[at - 1 : at + 2]
-        falls = misread < before and not (before - misread <= dip * abs(before) and rise(before, misread, wrap, dip)[0] < 0)
-        if falls and after > misread and (after >= before or before - after <= dip * abs(before)):
+        is_wobble = wobbled(before, misread, dip, zero) and rise(before, misread, wrap, dip, zero)[0] < 0
+        falls = misread < before and not is_wobble
+        if falls and after > misread and (after >= before or wobbled(before, after, dip, zero)):
             steps[at - 1] = (0.0, 0)
-            steps[at] = rise(before, after, wrap, dip)
+            steps[at] = rise(before, after, wrap, dip, zero)
     return steps
 
 
 def bucket(
-    readings: Sequence[Reading], start: int, end: int, heartbeat: int, wrap: float | None = None, dip: float = 0.1
+    readings: Sequence[Reading],
+    start: int,
+    end: int,
+    heartbeat: int,
+    wrap: float | None = None,
+    dip: float = 0.1,
+    zero: float = 0.0,
 ) -> dict[str, Any] | None:
     """Every aggregate of [start, end) of a series, its readings in time order; None where it holds no usable reading."""
     points = usable(readings)
@@ -60,7 +73,7 @@ def bucket(
     earlier = [value for ts, value in points if ts < start]
     later = [value for ts, value in points if ts >= end]
     skipped = len(earlier[-2:])
-    steps = rises([*earlier[-2:], *values, *later[:1]], wrap, dip)[max(skipped - 1, 0) :][: len(values) - (not skipped)]
+    steps = rises([*earlier[-2:], *values, *later[:1]], wrap, dip, zero)[max(skipped - 1, 0) :][: len(values) - (not skipped)]
     chain = [*earlier[-1:], *values]
     resultant = math.hypot(sum(math.sin(math.radians(v)) for v in values), sum(math.cos(math.radians(v)) for v in values)) / len(
         values

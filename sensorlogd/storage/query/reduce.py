@@ -13,6 +13,7 @@ from itertools import repeat
 from operator import add, itemgetter, mul, sub
 from typing import Any
 
+from sensorlogd.counters import rise
 from sensorlogd.storage.query.aggregates import QUALITIES, Span
 from sensorlogd.storage.query.segments import Segment, Segments
 from sensorlogd.storage.rollups import rollup
@@ -176,7 +177,7 @@ class Reduction:
         """A counter's step between two readings."""
         if before is None or after is None:
             return 0.0, 0
-        return rollup.rise(before, after, self.rules)
+        return rise(before, after, self.rules)
 
 
 def _sum_of(n: int, mean: float | None) -> float | None:

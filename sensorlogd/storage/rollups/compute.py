@@ -79,7 +79,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:
-        series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip FROM series").fetchall()
+        series = conn.execute("SELECT id, kind, heartbeat_us, wrap, dip, zero FROM series").fetchall()
         cuts = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
         return cls(
             conn,

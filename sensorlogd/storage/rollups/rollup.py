@@ -6,7 +6,7 @@ from minutes equals the hour computed from its readings: counts, times and extre
 relative. Because nothing outside a bucket is in its row, a changed reading changes its own bucket and the buckets around
 it, and no neighbour.
 
-What a counter rose by depends on three readings in a row (``is_glitch``: a fall that the next one makes good). So a row of a
+What a counter rose by depends on three readings in a row (``counters.is_glitch``: a fall that the next one makes good). So a row of a
 counter keeps its two outermost values at either end, and ``merge_all`` decides the triples that lie across a seam.
 
 A reading holds until the next one, but no longer than the heartbeat: each step counts min(next - this, heartbeat).
@@ -26,9 +26,10 @@ from itertools import chain, compress, groupby, pairwise
 from operator import add, ge, itemgetter, lt, mul, ne, sub
 from typing import Any, NamedTuple
 
+from sensorlogd.counters import DIP, is_glitch, rise
+
 FAIL, MISSING = 4, 9
 _COUNTED = (1, 2, 3, 4, 9)
-DIP = 0.1  # the default of ``dip``: a counter that falls by no more than this fraction of its value has wobbled, not been reset
 MAX_STATES = 64
 OTHER = "other"  # the key that gathers all states beyond MAX_STATES; no state_key of a number looks like it
 
@@ -36,12 +37,14 @@ Values = Sequence[float | None]
 
 
 class Rules(NamedTuple):
-    """What of a series' settings its roll-ups depend on. ``wrap`` and ``dip`` matter for counters only, see ``rise``."""
+    """What of a series' settings its roll-ups depend on. ``wrap``, ``dip`` and ``zero`` matter for counters only: see
+    ``counters.Law``."""
 
     kind: str = "gauge"
     heartbeat_us: int = 60_000_000
     wrap: float | None = None
     dip: float = DIP
+    zero: float = 0.0
 
 
 class RollUp(NamedTuple):
@@ -210,30 +213,6 @@ def _mean(numbers: Sequence[float], n: int) -> float | None:
 # ---- counters ----------------------------------------------------------------------------------------------------------
 
 
-def rise(before: float, after: float, rules: Rules) -> tuple[float, int]:
-    """What a counter rose by between two readings, and 1 if it began again.
-
-    - It did not fall: the difference.
-    - ``wrap`` is declared, and it fell by more than half of that, and by no more than all: it went on at its lowest, and
-      rose by what the fall leaves of ``wrap``. (A counter of 65536 that went from 65000 to 100 rose by 636; with an offset
-      of 1,000,000 from 1,065,000 to 1,000,100.)
-    - It fell by no more than ``dip`` (a fraction) of its value: it wobbles. The difference, which is negative, so that
-      the sum over a dip and its recovery is right.
-    - It fell by more: it began again at 0, and rose by what it shows now. That is a reset.
-
-    Each pair of neighbours counts for itself, so increases add up over buckets; but see ``is_glitch``.
-    """
-    if after >= before:
-        return after - before, 0
-    fall = before - after
-    wrap = rules.wrap
-    if wrap is not None and wrap < 2 * fall <= 2 * wrap:
-        return wrap - fall, 0
-    if fall <= rules.dip * abs(before):
-        return -fall, 0
-    return after, 1
-
-
 def _increase_and_resets(numbers: Sequence[float], rules: Rules) -> tuple[float | None, int]:
     following = numbers[1:]
     if all(map(ge, following, numbers)):
@@ -243,22 +222,6 @@ def _increase_and_resets(numbers: Sequence[float], rules: Rules) -> tuple[float 
         if b < a and is_glitch(a, b, c, rules):
             rises[index], rises[index + 1] = (0.0, 0), rise(a, c, rules)
     return total(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
-
-
-def is_glitch(a: float, b: float, c: float, rules: Rules) -> bool:
-    """Whether ``b`` is a misread between its neighbours: it falls by more than a wobble, and the next reading makes it good.
-
-    "Made good": ``c`` is no lower than ``a``, but for a wobble. The step to a glitch then counts nothing, no reset, and the
-    step back counts ``rise(a, c)``. So an increase depends on three readings in a row, and no two such triples overlap: after
-    a glitch comes a rise. That stays mergeable because a roll-up keeps its second and its last but one value: what readings
-    of two neighbours decide together is decided when they meet (see ``glitches``).
-    """
-    if not b < a:
-        return False
-    fall, began = rise(a, b, rules)
-    if not began and fall < 0:
-        return False  # a wobble
-    return c > b and c >= a - rules.dip * abs(a)
 
 
 Ends = tuple[int, float, float | None, float | None, float]  # of a part: n, first, second, last but one, last

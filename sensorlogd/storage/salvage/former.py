@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sensorlogd.counters import DIP
 from sensorlogd.storage import meta
 from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
-from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.reading import Damaged, Row
 from sensorlogd.storage.stages import damaged as statements
 
@@ -44,6 +44,7 @@ class Series:
     heartbeat_us: int
     wrap: float | None
     dip: float
+    zero: float
     labels: str
     created_us: int
     retired_us: int | None
@@ -117,10 +118,11 @@ def _read_names(damaged: Damaged, former: Former) -> None:
                 _whole_number_or_none(retired),
             )
     columns = (
-        "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "labels", "created_us", "retired_us",
+        "id", "sensor_id", "channel", "unit", "kind", "heartbeat_us", "wrap", "dip", "zero", "labels", "created_us",
+        "retired_us",
     )  # fmt: skip
     rows, _ = _read_table(damaged, "series", columns)
-    for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, labels, created, retired in rows:
+    for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, zero, labels, created, retired in rows:
         if type(sensor) is int and isinstance(channel, str) and channel and 0 < identity <= MOST_SERIES:
             former.series[identity] = Series(
                 sensor,
@@ -130,6 +132,7 @@ def _read_names(damaged: Damaged, former: Former) -> None:
                 max(_whole_number_or_none(heartbeat) or 60_000_000, 1),
                 wrap if type(wrap) is float else None,
                 dip if type(dip) is float else DIP,
+                zero if type(zero) is float else 0.0,
                 _text_or_none(labels) or "{}",
                 _whole_number_or_none(created) or 0,
                 _whole_number_or_none(retired),

@@ -10,9 +10,9 @@ import json
 import sqlite3
 from typing import Any
 
+from sensorlogd.counters import DIP
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.rollups.rollup import DIP
 from sensorlogd.storage.salvage.former import Former, Sensor, Series
 
 
@@ -85,7 +85,7 @@ class Names:
         """Its names; where they are lost, names that say so."""
         series = self.former.series.get(former_id)
         if series is None:
-            series = Series(0, f"series_{former_id}", "", "gauge", 60_000_000, None, DIP, "{}", self.now_us, None)
+            series = Series(0, f"series_{former_id}", "", "gauge", 60_000_000, None, DIP, 0.0, "{}", self.now_us, None)
             return Sensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
         sensor = self.former.sensors.get(series.sensor)
         if sensor is None:
@@ -128,10 +128,10 @@ class Names:
 
     def _insert_series(self, sensor_id: int, channel: str, series: Series) -> int:
         cursor = self.conn.execute(
-            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, labels, created_us, retired_us)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us, retired_us)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
-                sensor_id, channel, series.unit, series.kind, series.heartbeat_us, series.wrap, series.dip, series.labels,
+                sensor_id, channel, series.unit, series.kind, series.heartbeat_us, series.wrap, series.dip, series.zero, series.labels,
                 series.created_us, series.retired_us or self.now_us,
             ),
         )  # fmt: skip

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from sensorlogd.counters import rise
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
-from sensorlogd.storage.rollups.rollup import rise
 from sensorlogd.web.prometheus.promql.functions import windows
 from sensorlogd.web.prometheus.promql.statistics import total
 from sensorlogd.web.prometheus.promql.values import Values

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.counters import rise
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from tests.storage import truth
@@ -26,6 +27,8 @@ RULES = [
     Rules("counter", HEARTBEAT, dip=0.0),
     Rules("counter", HEARTBEAT, wrap=65536),
     Rules("counter", HEARTBEAT, wrap=1000, dip=0.5),
+    Rules("counter", HEARTBEAT, zero=30.0),
+    Rules("counter", HEARTBEAT, zero=-30.0),
 ]
 Rows = list[tuple[int, float | None, int]]
 
@@ -120,7 +123,7 @@ def test_a_row_equals_exact_arithmetic(history: tuple[Rules, Rows]) -> None:
     assert close(found.integral, sum(v * step for v, step in zip(values, steps, strict=False)) / 10**6, scale * 60)
     pairs = list(itertools.pairwise(values))
     if rules.kind == "counter":
-        rises = truth.rises([float(value) for value in values], rules.wrap, rules.dip)
+        rises = truth.rises([float(value) for value in values], rules.wrap, rules.dip, rules.zero)
         assert close(found.increase, sum(Fraction(rise) for rise, _ in rises), scale)
         assert found.resets == sum(reset for _, reset in rises)
     else:
@@ -182,7 +185,7 @@ def test_minutes_at_once_equal_each_minute_alone(history: tuple[Rules, Rows]) ->
 )
 def test_falls_of_a_counter(before: float, after: float, wrap: float | None, dip: float, expected: tuple[float, int]) -> None:
     """Wobble, wrap or reset."""
-    assert rollup.rise(before, after, Rules("counter", HEARTBEAT, wrap, dip)) == expected
+    assert rise(before, after, Rules("counter", HEARTBEAT, wrap, dip)) == expected
 
 
 @pytest.mark.parametrize(

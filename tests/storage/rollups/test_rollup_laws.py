@@ -138,7 +138,14 @@ class Machine(RuleBasedStateMachine):
     def sync(self) -> None:
         specs = [
             catalog.SeriesSpec(
-                name, self.unit if name == "gauge" else "", r.kind, r.heartbeat_us, r.wrap, r.dip, unit_change="convert"
+                name,
+                self.unit if name == "gauge" else "",
+                r.kind,
+                r.heartbeat_us,
+                r.wrap,
+                r.dip,
+                offset=r.zero,
+                unit_change="convert",
             )
             for name, r in self.rules_of.items()
         ]
@@ -253,14 +260,14 @@ class Machine(RuleBasedStateMachine):
         heartbeat=st.sampled_from(HEARTBEATS),
         kind=st.sampled_from(CHANNELS),
         dip=st.sampled_from([0.0, 0.1]),
+        zero=st.sampled_from([0.0, 40.0, -40.0]),
     )
-    def change_settings(self, channel: str, heartbeat: int, kind: str, dip: float) -> None:
-        """A reload with another heartbeat, kind or tolerance."""
+    def change_settings(self, channel: str, heartbeat: int, kind: str, dip: float, zero: float) -> None:
+        """A reload with another heartbeat, kind, tolerance or offset."""
         if channel == "gauge" and kind == "state" and self.was_converted:
             return  # states are whole numbers
-        self.rules_of[channel] = Rules(
-            kind, heartbeat, 365.0 if kind == "counter" else None, dip if kind == "counter" else rollup.DIP
-        )
+        is_counter = kind == "counter"
+        self.rules_of[channel] = Rules(kind, heartbeat, 365.0, dip, zero) if is_counter else Rules(kind, heartbeat)
         self.sync()
 
     @rule(unit=st.sampled_from(["°C", "°F", "K"]), moves=st.integers(0, 2), runs=st.integers(0, 12))
@@ -377,7 +384,7 @@ class Machine(RuleBasedStateMachine):
         self.conn.execute("ROLLBACK")
         raw = [(ts, *rest) for ts, rest in sorted(self.shadow.get(series, {}).items())]
         for start, end in local_edges(step, since, until, zone):
-            expected = truth.bucket(raw, max(start, since), min(end, until), rules.heartbeat_us, rules.wrap, rules.dip)
+            expected = truth.bucket(raw, max(start, since), min(end, until), *rules[1:])
             row = rows.pop(start, None)
             assert (row is None) == (expected is None), (zone, step, start, row, expected)
             if row is not None and expected is not None:
