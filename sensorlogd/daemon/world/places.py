@@ -73,13 +73,22 @@ def _look_at_file(database: Path, user: User) -> Finding | None:
             return None
         if not database.is_file():
             return Finding("storage.url", f"{database} is no file", "name the file of a database, or one that is not there yet")
-        if user.may(database, READ | WRITE):
-            return None
+        if not user.may(database, READ | WRITE):
+            what = f"{database}: cannot be written by the user {user.name}"
+            return Finding("storage.url", what, _cure_for_owner(database, user))
+        names = database.stat().st_nlink
     except OSError as error:
         return Finding(
             "storage.url", f"{database}: cannot be looked at: {error.strerror}", _cure_for_owner(database.parent, user)
         )
-    return Finding("storage.url", f"{database}: cannot be written by the user {user.name}", _cure_for_owner(database, user))
+    if names == 1:
+        return None
+    return Finding(
+        "storage.url",
+        f"{database} has {names} names (hard links): whoever opens it by another one damages it, and a backup made of links"
+        " changes with it",
+        f"find the others (find / -xdev -samefile {database}) and remove them; 'sensorlogd backup' makes copies",
+    )
 
 
 def space(config: Config, now_us: int) -> Iterator[Finding]:

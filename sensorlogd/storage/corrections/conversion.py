@@ -77,8 +77,8 @@ def begin(conn: sqlite3.Connection, old: int, new: int, linear: Linear, now_us: 
     conn.execute("INSERT INTO retention_cut SELECT ?, tier, cut_us FROM retention_cut WHERE series_id = ?", (new, old))
     conn.execute(
         'INSERT INTO calibration(series_id, valid_from, scale, "offset", curve)'
-        ' SELECT ?, valid_from, scale, "offset", curve FROM calibration WHERE series_id = ?',
-        (new, old),
+        ' SELECT :new, valid_from, scale * :factor, "offset" * :factor + :shift, curve FROM calibration WHERE series_id = :old',
+        {"new": new, "old": old, **linear._asdict()},
     )
     carry_latest(conn, old, new, linear)
     # Until the work is done queries answer from readings for both series, because their roll-ups do not know which readings have

@@ -59,6 +59,7 @@ class ConvertWorker:
     grows = True
 
     def __init__(self, slice_s: float = SLICE_S, rows: int = 2_000) -> None:
+        self._slice_s = slice_s
         self._rows = Pace(slice_s, rows, min(50, rows), 20_000)
         self._passed = Pace(slice_s, 5 * rows, min(200, 5 * rows), 100_000)
 
@@ -87,7 +88,7 @@ class ConvertWorker:
         began = time.perf_counter()
         moved, passed_us = move.fresh(passed_us, int(self._passed))
         took = time.perf_counter() - began
-        if passed_us < END_US or took > SLICE_S:
+        if passed_us < END_US or took > self._slice_s:
             self._passed.measured(took)
         return moved, passed_us
 

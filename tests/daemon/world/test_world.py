@@ -201,6 +201,19 @@ def test_a_database_that_cannot_be_written_or_is_none(tmp_path: Path) -> None:
     assert f"{database} is no file" in found_of_places(config(tmp_path))[0]
 
 
+def test_a_database_of_two_names(tmp_path: Path) -> None:
+    """A backup by hard links is none: it changes with the file."""
+    data = tmp_path / "data"
+    data.mkdir()
+    database = data / "sensorlogd.db"
+    database.touch()
+    assert found_of_places(config(tmp_path)) == []
+    os.link(database, tmp_path / "backup.db")
+    (found,) = found_of_places(config(tmp_path))
+    assert f"{database} has 2 names (hard links)" in found
+    assert f"-samefile {database}" in found
+
+
 @pytest.mark.parametrize(
     ("mode", "uid", "gid", "may"),
     [

@@ -160,6 +160,15 @@ def frontier() -> Any:
     return Frontier(moved_until_us=NOW + 2)
 
 
+def test_calibrations_are_converted_with_what_they_were_applied_to(conn: sqlite3.Connection) -> None:
+    """So that what the device said can be had from what is stored, before the conversion as after it."""
+    (old,) = sync(conn, spec("°C", scale=0.1), NOW).ids.values()
+    conn.execute("INSERT INTO recent VALUES (?, ?, 20.0, 1)", (NOW, old))  # it said 200
+    (new,) = sync(conn, spec("°F", scale=0.18), NOW + 10).ids.values()
+    found = conn.execute('SELECT series_id, valid_from, scale, "offset" FROM calibration ORDER BY valid_from').fetchall()
+    assert found == [(old, NOW, 0.1, 0.0), (new, NOW, pytest.approx(0.18), 32.0), (new, NOW + 10, 0.18, 0.0)]
+
+
 def test_the_new_unit_has_the_name_at_once(conn: sqlite3.Connection, frontier: Any) -> None:
     """The old series steps aside until it is empty; newest value, calibration and an event."""
     old, new = begun(conn)
@@ -175,7 +184,8 @@ def test_the_new_unit_has_the_name_at_once(conn: sqlite3.Connection, frontier: A
     assert conn.execute("SELECT * FROM history ORDER BY ts").fetchall() == [(new, NOW, 68.0, 1), (new, NOW + 1, None, 1)]
     assert conn.execute("SELECT * FROM recent").fetchall() == [(NOW + 2, new, 212.0, 1)]
     assert conn.execute("SELECT id, channel FROM series").fetchall() == [(new, "x")]
-    assert conn.execute("SELECT series_id, scale FROM calibration").fetchall() == [(new, 0.1)]
+    calibrations = conn.execute("SELECT series_id, scale FROM calibration ORDER BY valid_from").fetchall()
+    assert calibrations == [(new, pytest.approx(0.18)), (new, 0.1)]
     event = ("unit_changed", "s", "x: convert from '°C' to '°F', 3 readings")
     assert conn.execute("SELECT kind, sensor, detail FROM event").fetchall() == [event]
     assert sync(conn, spec("°F", scale=0.1), NOW + 1).notes == []
