@@ -179,7 +179,8 @@ def test_a_curve_is_remembered_as_scale_and_offset_are(conn: sqlite3.Connection)
     store(conn, old, 20.0)
     (new,) = sync(conn, [named("s", None, SeriesSpec("x", unit="°F", unit_change="convert"))], NOW + 6).ids.values()
     assert new != old
-    assert conn.execute(select, (NOW, new)).fetchall() == remembered
+    converted = [(since, 1.8, 32.0, curve) for since, _, _, curve in remembered]
+    assert conn.execute(select, (NOW, new)).fetchall() == [*converted, (6, 1.0, 0.0, None)]
 
 
 def test_two_micro_signs_are_one_unit(conn: sqlite3.Connection) -> None:
