@@ -67,7 +67,7 @@ class ChannelOptions(Section):
     scale: Annotated[Finite, AfterValidator(_check_not_zero)] = Field(
         1.0, description="stored value = device value * scale + offset"
     )
-    offset: Finite = Field(0.0, description="see scale")
+    offset: Finite = Field(0.0, description="see scale; a counter begins again at it")
     polynomial: tuple[Finite, ...] | None = Field(
         None, description="[c0, c1, c2, ...]: c0 + c1*x + c2*x² takes the place of the device value x; scale and offset follow"
     )
@@ -122,7 +122,7 @@ class ChannelOptions(Section):
         return None if self.table is None else table(self.table)
 
     def stored_wrap(self) -> float | None:
-        """The value at which a counter begins again at 0, in the unit that is stored; None if it is not set."""
+        """By how much the stored value falls when the counter begins anew; None if it is not set."""
         if self.wrap is None:
             return self.wrap_stored
         by = divisor(self.scale)
