@@ -2,7 +2,7 @@
 
 A daemon that was down, a machine that slept, a disk that hung for minutes: then nothing could arrive, so nothing is missing
 for it. Within a process it is the steady clock less what was not watched; setting the wall clock does not touch it. What the
-database remembers in the time of a former run is shifted into that of this one (``since``).
+database remembers in the time of a former run is shifted into that of this one (see ``ended_at``).
 """
 
 from __future__ import annotations

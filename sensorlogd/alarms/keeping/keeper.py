@@ -220,7 +220,8 @@ class Keeper:
         conn.execute("RELEASE alarms")
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """After the attempt to commit: forget the blocks. ``kept``: the commit has succeeded, so notifications may be sent."""
+        """These blocks were committed (or set aside): forget them. ``kept``: what ``record`` stored was committed with them, so its
+        notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)
         if kept and self._unstored.was_stored:

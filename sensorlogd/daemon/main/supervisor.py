@@ -7,8 +7,9 @@ Start: locks -> writer -> sensor threads -> control socket -> READY=1. Sensors d
 their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> control socket -> aggregator (its work is repeated next time) -> web process
-(it would keep the database open) -> writer drains, commits and closes the database, or spills beside it what it cannot.
+late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> caretaker and alarms -> web process
+(it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
+committed and closed the database, or spilled beside it what it could not.
 """
 
 from __future__ import annotations
@@ -73,8 +74,7 @@ DESCRIPTORS = 16_384
 class Supervisor:
     """Runs one configuration until told to stop; on the main thread, which is its own.
 
-    ``load``: reads the configuration file again and returns it, or raises ValueError-like errors whose ``errors`` tell
-    all problems; used by reload. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
+    ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
     the web process is started where the configuration says so.
     """
 

@@ -1,6 +1,7 @@
-"""The checks before every request: method, Host, token; and the headers that every answer carries.
+"""The checks before every request: size, Host, method, token; and the headers that every answer carries.
 
-Order: methods -> Host -> ``base_path`` -> token -> who may change (``changing``). Refusals are answers of the API's one shape, or the login page for a browser.
+Order: size -> Host -> ``base_path`` -> method -> token -> who may change (``changing``). A refusal is an error of the API's one
+shape; a browser without the token is sent to the login page.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The interface of an observer of everything that the writer stores; alarms are one. Every method is called on the writer thread;
-none may raise or wait.
+"""The interface of an observer of everything that the writer stores; alarms are one. Every method but ``note`` is called on the
+writer thread; none may wait, and none but ``record`` may raise.
 
 The writer shows each block before it is committed, and again while it cannot be; what the watcher wants to keep goes into the
 transaction of a commit, inside a savepoint of its own (``record``), and is certain once ``recorded`` is called.
@@ -35,7 +35,8 @@ class Watcher(Protocol):
         """Inside the transaction of a commit. Raises sqlite3.Error if the database itself is in trouble."""
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """A transaction was committed, and with it these blocks. ``kept``: and what ``record`` has put into it."""
+        """These blocks are dealt with: committed, or set aside because they cannot be stored. ``kept``: what ``record`` has put
+        into the transaction was committed, too."""
 
 
 class Nobody:
