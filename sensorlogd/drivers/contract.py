@@ -83,4 +83,5 @@ class Driver(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the device. Called once after every ``open``, also after a failed one; must not raise."""
+        """Release the device. The daemon calls it once after every ``open``, also after a failed one. A second call, or one without
+        ``open``, does nothing. Must not raise."""
