@@ -1,4 +1,4 @@
-"""What other verbs may have the one writer do: rebuild, give back space, mend, import.
+"""What verbs may have the one writer do: rebuild, give back space, mend, import.
 
 Every act is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
 waiting; the verb asks again until nothing is left. All may be repeated: a verb that is interrupted is called again.

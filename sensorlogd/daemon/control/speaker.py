@@ -333,7 +333,7 @@ def _error_answer(text: str) -> bytes:
 _BUSY = _encode({"ok": False, "busy": True, "error": "busy: too many requests wait already; try again"})
 
 
-# What is asked cannot be done, and says why: nothing is wrong with the daemon.
+# Errors that say why a request cannot be done. Nothing is wrong with the daemon, so they are logged without a trace.
 REFUSALS = (ValueError, MendError, UpsertError, SeriesMismatch, WriterStopped, TimeoutError, sqlite3.Error)
 
 

@@ -225,9 +225,8 @@ class ChannelTreatment:
         qualities: list[int] = []
         divisor, scale, offset, curved = self.divisor, self.scale, self.offset, self.curve is not None
         for ts, device_value in zip(times, raw, strict=True):
-            sure = (
-                type(device_value) is float and not curved
-            )  # nearly always; ``value_of`` and ``_own_flags`` say the same at more cost
+            # Nearly always; ``value_of`` and ``_own_flags`` say the same at more cost.
+            sure = type(device_value) is float and not curved
             if sure:
                 number = (device_value / divisor if divisor is not None else device_value * scale) + offset
             else:

@@ -142,7 +142,8 @@ class JudgedClock(Clock):
         return self._early.correction_us(stamp_us)
 
     def corrected(self, block: Block) -> Block:
-        """``block`` with such stamps put right; to be asked of what comes out of the inbox, it costs nothing later on."""
+        """``block``, its stamps put right that a clock which was behind gave before ``anchor``. For every block that leaves the inbox:
+        later ones are returned as they are."""
         return self._early.corrected(block)
 
     # ---- start and main thread -------------------------------------------------------------------------------------

@@ -56,10 +56,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings:
-    """commit_rows: a commit is due after so many readings even before commit_interval_s has passed.
-
-    sets_aside: a damaged database is moved aside and a fresh one begun; else it is left where it is, and nothing written.
-    """
+    """``commit_rows``: a commit is due after so many readings even before ``commit_interval_s`` has passed. ``status_interval_s``,
+    ``latest_interval_s``: how often the status and the table ``latest`` are written. ``min_free_bytes``: nothing is committed
+    while the disk has less left. ``sets_aside``: a damaged database is moved aside and a fresh one begun; else it is left where it
+    is, and nothing written."""
 
     path: Path
     commit_interval_s: float = 1.0
@@ -73,7 +73,8 @@ class WriterSettings:
 class Writer:
     """The writer thread and what it owns. ``opening``: how the database is opened. ``report``: what the status tables are to say;
     called on the writer thread. ``workers``: who does which kind of kept work. ``rolls_up``: called when roll-ups are due.
-    ``note_lost``: told how many readings could be stored nowhere."""
+    ``note_lost``: called with the number of readings that could be stored nowhere. ``watcher``: sees all that is committed.
+    ``computing``: computes readings from those that come."""
 
     def __init__(
         self,
@@ -222,7 +223,7 @@ class Writer:
         self.inbox.wake()
 
     def is_alive(self) -> bool:
-        """Whether the thread runs; it never ends by itself but when it is refused or stopped."""
+        """Whether the thread runs. It ends when it is stopped or the database is refused; at any other time that is a fault."""
         return self._thread.is_alive()
 
     def join(self, timeout_s: float | None = None) -> bool:

@@ -50,7 +50,6 @@ class Notes:
     after: list[Event] = field(default_factory=list)
     counted: list[tuple[str, str, int]] = field(default_factory=list)
     given_up: int = 0
-    clean_start: bool = True
 
 
 class Remembered(Protocol):
@@ -69,8 +68,8 @@ class Remembered(Protocol):
 class Opening:
     """Opens the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: told at the first what time
-    was believed last."""
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: the first opening gives it the
+    time that was believed last."""
 
     def __init__(
         self,
