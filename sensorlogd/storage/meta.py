@@ -1,6 +1,6 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
-All access is here. The marks that say how far the stages of a reading have got are ``Marks``; other keys belong to whoever
+All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The marks that say how far the stages of a reading have got are ``Marks``; other keys belong to whoever
 names them.
 """
 
@@ -68,8 +68,8 @@ def keys(conn: sqlite3.Connection, prefix: str) -> list[str]:
     return [key for (key,) in conn.execute("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))]
 
 
-def entries(conn: sqlite3.Connection, prefix: str) -> list[tuple[str, str]]:
-    """(key, value) of all keys that begin with ``prefix``."""
+def entries(conn: sqlite3.Connection, prefix: str = "") -> list[tuple[str, str]]:
+    """(key, value) of all keys that begin with ``prefix``; of all there are if none is given."""
     return conn.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")).fetchall()
 
 

@@ -1,7 +1,7 @@
 """Kept work: long work that is ordered once and done in slices, resumed after any end. Table ``work`` holds order and pointer.
 
 A ``Worker`` does one kind. Each slice is one transaction in which what it changes and how far it has got are stored
-together; so a crash repeats at most nothing. Work on one series is done in the order in which it was ordered; work on
+together; so a crash undoes the slice under way and nothing else. Work on one series is done in the order in which it was ordered; work on
 different series, and work on none in particular (salvage), takes turns.
 """
 
@@ -109,7 +109,7 @@ def order(
     progress: Mapping[str, Any] | None = None,
     total: int | None = None,
 ) -> int:
-    """Note a piece of work; the caller owns the transaction. Returns its id."""
+    """Store a piece of work that is to be done; the caller owns the transaction. Returns its id."""
     cursor = conn.execute(
         "INSERT INTO work(kind, series_id, request, progress, state, made_us, updated_us, total) VALUES (?,?,?,?,?,?,?,?)",
         (kind, series, json.dumps(dict(request)), json.dumps(dict(progress or {})), State.WAITING, now_us, now_us, total),

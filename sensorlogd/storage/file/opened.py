@@ -165,7 +165,7 @@ class OpenDatabase:
 def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[sqlite3.Connection], int]) -> OpenDatabase:
     """Open (and if need be create or upgrade) the log at ``path``; what ``epoch.look`` finds wrong has been dealt with.
 
-    ``safe_us``: what time it is, told by a clock that has looked into the open file first, to know what to believe. Raises what
+    ``safe_us``: what time it is; called with the connection, because the file says what time was believed last. Raises what
     ``ensure_schema`` does, sqlite3.Error, OSError.
     """
     is_new = not path.exists() or path.stat().st_size == 0
@@ -189,7 +189,8 @@ def open_file(path: Path, make_upkeep: Callable[[], Upkeep], safe_us: Callable[[
 
 
 def use_specs(opened: OpenDatabase, specs: Sequence[catalog.SensorSpec], now_us: int) -> list[tuple[Kind, str | None, str]]:
-    """Make the catalog know the configured sensors; the notes worth recording. Its own transaction. Raises sqlite3.Error."""
+    """Make the catalog know the configured sensors. Returns what changed, as (kind of event, sensor, detail). Its own transaction.
+    Raises sqlite3.Error."""
     with opened.transaction() as conn:
         synced = catalog.sync(conn, specs, now_us)
     opened.catalog = synced

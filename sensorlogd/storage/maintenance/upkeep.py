@@ -22,6 +22,7 @@ from sensorlogd.storage.stages import survey
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
+EXPIRE_EVERY_S = 300.0
 TRIM_EVERY_S = 600.0
 BACKLOG_BLOCKS = 3
 CATCH_UP_S = 0.07
@@ -43,7 +44,8 @@ class Upkeep:
         self._trim_due = 0.0
 
     def recover(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
-        """Bring an unfinished move to a known state and read the frontier. Own transactions."""
+        """Bring an unfinished move to a known state, take back cuts that lie in the future, and fill the frontier; a new log gets its
+        edge. Own transactions."""
         self.mover.recover(conn)
         future_cuts.take_back(conn, now_us, self.retention.zone)
         marks = meta.marks(conn)
@@ -95,7 +97,7 @@ class Upkeep:
             self.busy = self.retention.step(conn, now_us)
             frontier.cuts_us = self.retention.cuts_us
             if not self.busy:
-                self._expire_due = now + 300.0
+                self._expire_due = now + EXPIRE_EVERY_S
         if not self.busy and now >= self._trim_due:
             self.busy = events.trim(conn)
             if not self.busy:

@@ -201,7 +201,7 @@ class Log:
         return sorted(found.values(), key=lambda series: series.name)
 
     def meta(self) -> dict[str, str]:
-        return dict(self.conn.execute("SELECT key, value FROM meta").fetchall())
+        return dict(meta.entries(self.conn))
 
     # ---- readings --------------------------------------------------------------------------------------------------
 

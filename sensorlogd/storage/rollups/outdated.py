@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, SECOND_US
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, SECOND_US
 
 HOUR_US = HOUR * SECOND_US
 BEGINNING_US = -(1 << 62)
@@ -38,7 +38,7 @@ def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
     """Mark as outdated the days of all series, as far back as anything is kept from which they can be computed."""
     oldest: dict[int, int] = {}
-    tiers = (0, 60, 900, 3600)
+    tiers = (0, *FIXED)  # 0: readings
     cuts = {(series, tier): cut for series, tier, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")}
     for (series,) in conn.execute("SELECT id FROM series").fetchall():
         oldest[series] = min(cuts.get((series, tier), BEGINNING_US) for tier in tiers)
