@@ -7,6 +7,7 @@ after any end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sensorlogd.alarms.judging import watch
@@ -27,7 +28,7 @@ SHOWN = 20  # alarms in ``status``
 
 
 def row(alarm: Alarm, at: int, now_us: int) -> AlarmRow:
-    """As it is now."""
+    """The row of an alarm as it is now. ``at``: the time watched now."""
     definition = alarm.definition
     until_us = now_us + alarm.shelved_until_at - at if alarm.is_shelved else None
     return AlarmRow(
@@ -113,7 +114,7 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
         detail = "is defined otherwise now and begins anew"
         judge.changes.append(Change(alarm, "redefined", State(row.state), State.NORMAL, now_us, None, detail))
         return
-    _remember(alarm, row, shift)
+    _restore(alarm, row, shift)
     is_same = row == row_of(alarm, row)
     if is_same and alarm.state is State.NORMAL and alarm.held_at is None and not alarm.is_shelved:
         judge.dirty.pop(alarm, None)
@@ -121,8 +122,8 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
         judge.dirty[alarm] = None
 
 
-def _remember(alarm: Alarm, row: AlarmRow, shift: int) -> None:
-    """Give the alarm what the row says. ``shift``: from the time watched of the row to that of this process."""
+def _restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
+    """Give the alarm the state that the row says. ``shift``: from the time watched of the row to that of this process."""
     alarm.state, alarm.since_us = State(row.state), row.since_us
     alarm.held_at = None if row.held_at is None else row.held_at + shift
     alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
@@ -132,13 +133,14 @@ def _remember(alarm: Alarm, row: AlarmRow, shift: int) -> None:
 
 
 def alarm_of(row: AlarmRow) -> Alarm:
-    """As it is stored, in its own time watched; nothing is known of whom it tells. ``row`` of it is the same again."""
+    """The alarm of a stored row, without a configuration: it knows neither its condition nor whom to notify. Its times are those of
+    the row, not shifted, so that ``row`` of it gives the same row."""
     said: dict[str, Any] = {"severity": row.severity, "text": row.text or None}
     options = AlarmOptions.model_construct(**said)  # it was valid once, perhaps for another release
     sensor, _, channel = row.subject.partition(".")
     series = Series((sensor, channel), 0, None, row.unit) if channel else None
     alarm = Alarm(Definition(row.name, options, (), row.condition, row.definition, None, None), row.subject, series)
-    _remember(alarm, row, 0)
+    _restore(alarm, row, 0)
     return alarm
 
 
@@ -150,8 +152,6 @@ def ended_us(newest: Mapping[int, tuple[int, float | None, int]], now_us: int) -
 
 def row_of(alarm: Alarm, former: AlarmRow) -> AlarmRow:
     """``former`` with what the configuration says now."""
-    from dataclasses import replace
-
     definition = alarm.definition
     unit = "" if alarm.series is None else alarm.series.unit
     return replace(

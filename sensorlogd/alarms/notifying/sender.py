@@ -89,7 +89,7 @@ class Sender:
                 elif not self._stopped:
                     lane.put(row)
         for target, n in gone.items():
-            _report_given_up(self.settings, target, n)
+            _report_target_gone(self.settings, target, n)
 
     def facts(self) -> list[dict[str, Any]]:
         """For ``status``: one for each target."""
@@ -112,7 +112,7 @@ def _without_target(row: NoticeRow, now_us: int) -> Outcome:
     return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
 
 
-def _report_given_up(settings: Settings, target: str, n: int) -> None:
+def _report_target_gone(settings: Settings, target: str, n: int) -> None:
     text = f"{target}: {n} notifications were not delivered: there is no such target any more"
     logger.warning("notify.%s", text)
     settings.emit(EventKind.NOTIFY_GIVEN_UP, None, text)
@@ -185,7 +185,7 @@ class Lane:
             self._changed.notify()
         self.outcomes.extend(_without_target(row, self.settings.now_us()) for row in rows)
         if rows:
-            _report_given_up(self.settings, self.name, len(rows))
+            _report_target_gone(self.settings, self.name, len(rows))
         self.settings.ended()
 
     def join(self, within_s: float) -> None:
