@@ -67,6 +67,7 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
         problems = [str(error) for error in rejected.errors]
     for problem in problems:
         click.echo(problem, err=True)
+    found = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     if not strict:
         kept = said_by(path, light.data_dir) / last_good.NAME
         if kept.exists():
@@ -75,7 +76,7 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
             except ConfigErrors as error:
                 click.echo(f"sensorlogd: {kept} cannot be used either: {error.errors[0]}", err=True)
             else:
-                click.echo(f"sensorlogd: {len(problems)} errors; starting from {kept} until they are mended", err=True)
+                click.echo(f"sensorlogd: {found}; starting from {kept} until they are mended", err=True)
                 return config, problems
-    click.echo(f"sensorlogd: {len(problems)} errors in {path}; mend them (try: sensorlogd check {path})", err=True)
+    click.echo(f"sensorlogd: {found} in {path}; mend them (try: sensorlogd check {path})", err=True)
     sys.exit(exits.BAD_CONFIG)
