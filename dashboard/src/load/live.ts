@@ -1,6 +1,7 @@
 // What every page needs: sensors, newest values, the state of the daemon. Asked for at the start, kept current by the stream.
 
 import type { LogEvent, Sensor, State, Store } from "../state/model";
+import { seriesOf } from "../state/series";
 import { ApiError, ask } from "./api";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
@@ -121,7 +122,7 @@ export class Live {
   private message(kind: string, data: unknown): void {
     if (kind === "latest") {
       this.store.change(() => ({
-        latest: new Map((data as Latest[]).map((newest) => [`${newest.sensor}.${newest.channel}`, newest])),
+        latest: new Map((data as Latest[]).map((newest) => [seriesOf(newest), newest])),
       }));
       this.readingAt = Date.now();
     } else if (kind === "readings") this.readings(data as Reading[]);
@@ -137,7 +138,7 @@ export class Live {
       const latest = new Map(state.latest);
       const curves = new Map(state.curves);
       for (const reading of rows) {
-        const name = `${reading.sensor}.${reading.channel}`;
+        const name = seriesOf(reading);
         names.add(name);
         const before = latest.get(name);
         if (!before || before.time <= reading.time) latest.set(name, { ...reading, age_s: 0, state: "ok" });

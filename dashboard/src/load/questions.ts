@@ -4,7 +4,7 @@ import { type By, period } from "../state/figures";
 import { type Buckets, joined } from "../state/frame";
 import type { Answered, ChartData, EventsData, Happened, LogEvent, State, Store } from "../state/model";
 import { bounds, type Route, write } from "../state/route";
-import { chosen, seconds } from "../state/series";
+import { chosen, seconds, seriesOf } from "../state/series";
 import { time, ZONE } from "../state/words";
 import { ApiError, ask, iso, json, knows, type Query } from "./api";
 import { AGGREGATES, charted, type First, keyOf, MOST_SERIES, plain, points } from "./charted";
@@ -148,7 +148,7 @@ export class Questions {
   readonly news = (series: ReadonlySet<string>): void => {
     const { route, chart } = this.store.state;
     if (route.page !== "chart" || route.until !== null || document.hidden || chart.busy || !chart.data) return;
-    if (!chart.data.series.some((buckets) => series.has(`${buckets.sensor}.${buckets.channel}`))) return;
+    if (!chart.data.series.some((buckets) => series.has(seriesOf(buckets)))) return;
     const wait = Math.min(Math.max((route.range / points()) * 1000, SOONEST_MS), LATEST_MS);
     const since = Date.now() - this.refreshed;
     window.clearTimeout(this.again);
@@ -167,9 +167,9 @@ export class Questions {
       chart.key,
       async (signal) => {
         const tails = await Promise.all(steps(data.series).map((group) => this.tail(group, until, signal)));
-        const fresh = new Map(tails.flat().map((buckets) => [`${buckets.sensor}.${buckets.channel}`, buckets]));
+        const fresh = new Map(tails.flat().map((buckets) => [seriesOf(buckets), buckets]));
         const series = data.series.map((buckets) => {
-          const tail = fresh.get(`${buckets.sensor}.${buckets.channel}`);
+          const tail = fresh.get(seriesOf(buckets));
           return tail ? joined(buckets, tail, since - 2 * seconds(buckets.step)) : buckets;
         });
         return { ...data, series, since, until };
@@ -184,7 +184,7 @@ export class Questions {
     const answer = await ask(
       "buckets",
       {
-        series: group.map((buckets) => `${buckets.sensor}.${buckets.channel}`),
+        series: group.map((buckets) => seriesOf(buckets)),
         since: iso(from),
         until: iso(until),
         every: step,
@@ -274,8 +274,7 @@ export class Questions {
         ).series as Buckets[];
         this.store.change((state) => {
           const curves = new Map(state.curves);
-          for (const buckets of found)
-            curves.set(`${buckets.sensor}.${buckets.channel}`, { time: buckets.time, value: buckets.mean ?? [] });
+          for (const buckets of found) curves.set(seriesOf(buckets), { time: buckets.time, value: buckets.mean ?? [] });
           return { curves };
         });
       } catch (error) {

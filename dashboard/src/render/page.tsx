@@ -1,4 +1,4 @@
-// The page: head, ways, and the part that is shown.
+// The frame of every page: the head, the links to all pages, and the page that is shown.
 
 import { verdict } from "../state/health";
 import type { State } from "../state/model";
@@ -16,7 +16,8 @@ import { SensorPage } from "./sensor";
 import { Use } from "./use";
 import { Year } from "./year";
 
-const WAYS: readonly (readonly [Name, string, readonly Name[]])[] = [
+/** A page, its name in the head, and the pages during which that link is the current one. */
+const LINKS: readonly (readonly [Name, string, readonly Name[]])[] = [
   ["overview", "Sensors", ["overview", "sensor"]],
   ["chart", "Charts", ["chart", "use", "year", "rose"]],
   ["events", "Events", ["events"]],
@@ -30,7 +31,7 @@ const CHARTS: readonly (readonly [Name, string])[] = [
   ["rose", "Wind"],
 ];
 
-/** Not a link: the address says which page this is. */
+/** Move the focus to the content. Not a link to it: what stands behind # names the page. */
 function toContent(): void {
   document.getElementById("main")?.focus();
 }
@@ -50,7 +51,7 @@ export function Page({ state, act }: { state: State; act: Act }) {
         </h1>
         {route.kiosk ? null : (
           <nav aria-label="Pages">
-            {WAYS.filter(([name]) => name !== "alarms" || state.alarms.length || route.page === name).map(
+            {LINKS.filter(([name]) => name !== "alarms" || state.alarms.length || route.page === name).map(
               ([name, words, own]) => (
                 <a key={name} href={to(name)} data-page={name} aria-current={own.includes(route.page) ? "page" : undefined}>
                   {words}

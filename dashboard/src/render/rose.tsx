@@ -3,7 +3,7 @@
 import { rose, SECTORS } from "../state/figures";
 import type { State } from "../state/model";
 import { PRESETS } from "../state/route";
-import { sensorOf } from "../state/series";
+import { sensorOf, seriesOf } from "../state/series";
 import type { Act } from "./act";
 import { Choice, Empty, everyChannel } from "./parts";
 
@@ -29,7 +29,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
       return null;
     }
   }
-  const find = (name: string) => state.figures.data?.find((buckets) => `${buckets.sensor}.${buckets.channel}` === name);
+  const find = (name: string) => state.figures.data?.find((buckets) => seriesOf(buckets) === name);
   const [speeds, directions] = [find(speed), find(direction)];
   const gauges = channels.filter((channel) => channel.kind === "gauge");
   return (

@@ -4,6 +4,7 @@ import { share } from "../state/figures";
 import type { State } from "../state/model";
 import { computed } from "../state/numbers";
 import { to } from "../state/route";
+import { seriesOf } from "../state/series";
 import { day, MONTHS } from "../state/words";
 import type { Act } from "./act";
 import { Choice, Empty, everyChannel } from "./parts";
@@ -64,7 +65,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
               class="year"
               viewBox={`0 0 ${54 * SIZE + 32} ${7 * SIZE + 18}`}
               role="group"
-              aria-label={`${found.sensor}.${found.channel} in ${year}: from ${computed(low, 1)} to ${computed(high, 1)} ${found.unit} a day`}
+              aria-label={`${seriesOf(found)} in ${year}: from ${computed(low, 1)} to ${computed(high, 1)} ${found.unit} a day`}
             >
               {DAYS.map((name, row) =>
                 name ? (

@@ -2,7 +2,7 @@
 
 import type { Buckets as Answer } from "../load/types";
 import { resolution } from "./numbers";
-import { type Channel, rate, seconds } from "./series";
+import { type Channel, rate, seconds, seriesOf } from "./series";
 
 type Column = (number | null)[];
 /** The buckets of one series as columns, which all have the length of `time`; those that were not asked for are missing. */
@@ -51,8 +51,6 @@ export interface Figures {
   flagged: number;
 }
 
-const nameOf = (buckets: Buckets): string => `${buckets.sensor}.${buckets.channel}`;
-
 /** One series ready to be drawn. A counter is its rate, unless `totals`. */
 export function line(
   found: Buckets,
@@ -80,7 +78,7 @@ export function line(
   const missing = number(found.missing);
   const wrong = number(found.fail).map((value, row) => value + (missing[row] ?? 0));
   const made: Line = {
-    name: nameOf(found),
+    name: seriesOf(found),
     unit: shown.unit,
     kind: counts ? "rate" : found.kind,
     places: counts

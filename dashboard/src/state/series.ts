@@ -59,5 +59,8 @@ export function seconds(step: string): number {
   return sum;
 }
 
-/** The sensor of a series; the name of a sensor may have dots, that of a channel has none. */
+/** The name of a series: that of its sensor, a dot, that of its channel. */
+export const seriesOf = (of: { sensor: string; channel: string }): string => `${of.sensor}.${of.channel}`;
+
+/** The sensor of a series, by the name of the series, which has a dot. */
 export const sensorOf = (series: string): string => series.slice(0, series.lastIndexOf("."));

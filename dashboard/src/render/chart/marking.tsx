@@ -5,6 +5,7 @@ import { ApiError, iso } from "../../load/api";
 import { flag, type Marked, mends, note, QUALITIES, undo } from "../../load/changes";
 import type { Mend } from "../../load/types";
 import type { ChartData, Range, State } from "../../state/model";
+import { seriesOf } from "../../state/series";
 import { plural, span, time } from "../../state/words";
 import type { Act } from "../act";
 import { remember, useName, YourName } from "../name";
@@ -13,7 +14,7 @@ import { Moment } from "./tools";
 
 /** Folded below the charts. While it is open a range is marked, the whole chart at first. */
 export function Marking({ state, act, data }: { state: State; act: Act; data: ChartData }) {
-  const names = data.series.map((buckets) => `${buckets.sensor}.${buckets.channel}`);
+  const names = data.series.map((buckets) => seriesOf(buckets));
   const { marking } = state;
   return (
     <details

@@ -37,7 +37,7 @@ export function events(plot: uPlot, happened: readonly LogEvent[]): number {
   return drawn;
 }
 
-/** Suspect: a ring where the value is, at the edge if it lies beyond. Wrong or missing: a cross at the foot. */
+/** Suspect: a ring where the highest value of the step is, at the edge if it lies beyond. Wrong or missing: a cross at the foot. Returns how many steps are marked. */
 export function flags(plot: uPlot, lines: readonly Line[]): number {
   const { ctx, bbox } = plot;
   const size = 4 * devicePixelRatio;
@@ -55,10 +55,8 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
       if (x < bbox.left || x > bbox.left + bbox.width) return;
       drawn += 1;
       if (suspect) {
-        const values = [line.high[row], line.low[row], line.mid[row]].filter(
-          (value): value is number => typeof value === "number",
-        );
-        for (const value of new Set(values.length ? [values[0] as number] : [])) {
+        const value = [line.high[row], line.low[row], line.mid[row]].find((found) => typeof found === "number");
+        if (typeof value === "number") {
           const y = Math.min(
             Math.max(plot.valToPos(value, line.unit || "none", true), bbox.top + size),
             bbox.top + bbox.height - size,

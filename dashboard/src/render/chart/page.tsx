@@ -6,7 +6,7 @@ import { periodsOf, thresholds } from "../../state/alarms";
 import { type Buckets, type Line, line, panels } from "../../state/frame";
 import type { AlarmPeriod, ChartData, LogEvent, State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
-import { type Channel, seconds } from "../../state/series";
+import { type Channel, seconds, seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { levelOf } from "../events";
@@ -148,10 +148,10 @@ function happened(state: State, data: ChartData | null): LogEvent[] {
 }
 
 function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): Line[] {
-  const before = new Map(data.before.map((buckets) => [`${buckets.sensor}.${buckets.channel}`, buckets]));
+  const before = new Map(data.before.map((buckets) => [seriesOf(buckets), buckets]));
   const shift = data.until - data.since;
   return data.series.map((buckets) => {
-    const name = `${buckets.sensor}.${buckets.channel}`;
+    const name = seriesOf(buckets);
     return line(
       buckets,
       known.find((channel) => channel.series === name),
@@ -164,7 +164,7 @@ function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): L
 }
 
 function patienceOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
-  const step = seconds(data?.series.find((found) => `${found.sensor}.${found.channel}` === line.name)?.step ?? "");
+  const step = seconds(data?.series.find((found) => seriesOf(found) === line.name)?.step ?? "");
   return Math.max(known.find((channel) => channel.series === line.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
@@ -177,7 +177,7 @@ function caption(data: ChartData | null, state: State): string {
 
 function csv(route: Route, data: ChartData | null): string | undefined {
   if (!data?.series.length) return undefined;
-  const series = data.series.map((buckets) => `${buckets.sensor}.${buckets.channel}`);
+  const series = data.series.map((buckets) => seriesOf(buckets));
   return address("buckets", {
     series,
     since: iso(data.since),

@@ -42,7 +42,7 @@ interface Props {
 const FONT = "12px system-ui, sans-serif";
 const scaleOf = (unit: string): string => unit || "none";
 
-/** See the top of the file. Only what changed is drawn again. */
+/** Draws lines with uPlot, on canvas, and passes on what the hand asks for. Draws again only when what it draws has changed. */
 export class Picture extends Component<Props> {
   private readonly place = createRef<HTMLDivElement>();
   private plot: uPlot | null = null;
@@ -101,7 +101,7 @@ export class Picture extends Component<Props> {
     );
   }
 
-  /** The canvas, for a picture file. */
+  /** Where uPlot draws: the element of this component. */
   private element(): HTMLElement {
     return this.place.current as HTMLElement;
   }
