@@ -83,7 +83,8 @@ def try_(sensor: str | None, config_file: Path | None, duration: str, limit: int
     if sensor is not None and sensor in config.failed_sensors:
         fail(f"{sensor}: {config.failed_sensors[sensor]}")
     if sensor is not None and sensor not in config.sensors:
-        fail(f"no sensor {sensor!r} is configured{closest(sensor, config.sensors)}", exits.USAGE)
+        hint = closest(sensor, config.sensors) or f"; there are {', '.join(config.sensors) or 'none'}"
+        fail(f"no sensor {sensor!r} is configured{hint}", exits.USAGE)
     if sensor is not None and config.sensors[sensor].driver == "computed":
         fail(f"{sensor} is computed from others, so there is nothing to read; try those", exits.USAGE)
     names = [sensor] if sensor is not None else [name for name, options in config.sensors.items() if options.driver != "computed"]

@@ -111,13 +111,29 @@ def _curve(polynomial: str | None, table: str | None) -> curves.Curve | None:
         raise click.UsageError("--polynomial and --table exclude each other")
     try:
         if polynomial is not None:
-            return curves.polynomial([float(term) for term in polynomial.split(",")])
+            return curves.polynomial([_number(term) for term in polynomial.split(",")])
         if table is not None:
-            return curves.table([[float(number) for number in point.split(":", 1)] for point in table.split(",")])
+            return curves.table([_point(text) for text in table.split(",")])
     except ValueError as error:
         option = "--table '0:0, 100:98.5'" if table is not None else "--polynomial '0.1, 0.98'"
         raise click.UsageError(f"{error}; write e.g. {option}") from None
     return None
+
+
+def _number(text: str) -> float:
+    """Raises ValueError."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text.strip()!r} is not a number") from None
+
+
+def _point(text: str) -> tuple[float, float]:
+    """The point that ``x:y`` names. Raises ValueError."""
+    x, colon, y = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text.strip()!r} is not a point, which is two numbers and a colon between them")
+    return _number(x), _number(y)
 
 
 # ---- making one --------------------------------------------------------------------------------------------------------

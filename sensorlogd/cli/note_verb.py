@@ -59,5 +59,8 @@ def _subject(log: Log, wanted: str) -> tuple[str, str]:
             return series.sensor, series.channel
     sensors = {series.sensor for series in known}
     if wanted not in sensors:
-        fail(f"no sensor {wanted!r}{closest(wanted, sensors | {series.name for series in known})}", exits.USAGE)
+        hint = (
+            closest(wanted, sensors | {series.name for series in known}) or f"; there are {', '.join(sorted(sensors)) or 'none'}"
+        )
+        fail(f"no sensor {wanted!r}{hint}", exits.USAGE)
     return wanted, ""

@@ -100,7 +100,7 @@ def timezone(config_path: Path) -> str | None:
 def _locations(config_path: Path) -> tuple[Path, Path]:
     """(the data directory, the database file). Raises ConfigNotFound."""
     if not config_path.exists():
-        raise ConfigNotFound(f"{config_path}: no such configuration file")
+        raise ConfigNotFound(f"{config_path}: no such configuration file; name one with -c FILE")
     top = _top_level(config_path)
     base = resolve(_text_at(top, "base_dir") or ".", config_path.absolute().parent)
     named = _text_at(_mapping_at(top, "daemon"), "data_dir")
