@@ -7,7 +7,7 @@
     event: sensors    sensors whose state changed: {"sensor", "state", "health", "error"}
     event: gap        {"since", "until"}: after a long absence, more than can be sent again; ask /api/v1/readings
 
-Every message but the last two has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
+Every message but ``skipped`` has an id; a browser that reconnects sends the last one it saw, and gets what it missed: from
 memory exactly, after a restart of this process from the database, where some readings may come a second time.
 """
 
@@ -138,7 +138,7 @@ class Hub:
 
     def since(self, identity: str) -> tuple[list[tuple[int, Seen]] | None, int]:
         """What was seen after the message with this id, or None if that is no longer held; and the time (µs) when the message was
-        sent."""
+        sent. Raises ApiError 400 for what is no id."""
         try:
             boot, number, at = identity.split("-")
             after, at_us = int(number), int(at)
