@@ -62,6 +62,23 @@ def test_what_is_no_serial_port() -> None:
     assert "sensorlogd ports" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "url", ["socket://127.0.0.1:1", "bogus://x", "rfc2217://127.0.0.1:1", "loop://?logging=bogus", "hwgrep://["]
+)
+def test_a_url_that_cannot_be_opened_leaves_nothing_open(url: str) -> None:
+    """However often it is tried."""
+
+    def try_it() -> None:
+        with pytest.raises(DriverError):
+            Line(url).__enter__()
+
+    try_it()  # modules that it needs may open something for good
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        try_it()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_question_is_answered(port: Port) -> None:
     """What had come before the port was set is no part of the answer."""
     with Line(str(port.path)) as line:

@@ -66,13 +66,21 @@ class Line:
         wait = threading.Event().wait
         context = DriverContext("probe", self._wake[0], wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
         self._transport = Transport(PortOptions(driver="serial", port=self.port), context)
-        self._transport.open()
+        try:
+            self._transport.open()
+        except DriverError:
+            self._close_url()
+            raise
+
+    def _close_url(self) -> None:
+        self._transport.close()
+        self._transport = None
+        for end in self._wake:
+            os.close(end)
 
     def __exit__(self, *_: object) -> None:
         if self._transport is not None:
-            self._transport.close()
-            for end in self._wake:
-                os.close(end)
+            self._close_url()
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
