@@ -11,7 +11,7 @@ All results are integer microseconds UTC.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.durations import parse_duration
@@ -67,20 +67,40 @@ def _parse_relative(text: str, now_us: int, zone: str) -> int | None:
 
 
 def _start_of(unit: str, us: int, zone: str, back: int = 0) -> int:
-    """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone. ``back``: so many days earlier."""
-    local = _EPOCH + timedelta(microseconds=us)
-    local = local.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0)
+    """The start (µs UTC) of the unit of time that holds ``us``, by the clocks of the zone; of an hour that comes twice, the one
+    that it is. ``back``: so many days earlier."""
+    local = _zoned(us, ZoneInfo(zone)).replace(second=0, microsecond=0)
     if unit != "min":
         local = local.replace(minute=0)
     if unit in ("d", "w", "mo", "y"):
-        local = local.replace(hour=0) - timedelta(days=back)
+        local = local.replace(hour=0, fold=0) - timedelta(days=back)
     if unit == "w":
         local -= timedelta(days=local.weekday())
     elif unit == "mo":
         local = local.replace(day=1)
     elif unit == "y":
         local = local.replace(month=1, day=1)
-    return _utc_us(local.replace(fold=0))
+    return _first_instant(local)
+
+
+def _first_instant(local: datetime) -> int:
+    """Microseconds UTC of a time by the clocks of its zone; if they are set forward over it, of the moment in which they are."""
+    behind, before = _utc_us(local), _utc_us(local.replace(fold=1))
+    if behind <= before:
+        return behind
+    # It is skipped: by the new offset it is before that moment, by the old one behind it.
+    offset = _zoned(behind, local.tzinfo).utcoffset()
+    while behind - before > 1:
+        middle = (behind + before) // 2
+        if _zoned(middle, local.tzinfo).utcoffset() == offset:
+            behind = middle
+        else:
+            before = middle
+    return behind
+
+
+def _zoned(us: int, zone: tzinfo | None) -> datetime:
+    return (_EPOCH + timedelta(microseconds=us)).astimezone(zone)
 
 
 def _utc_us(at: datetime) -> int:
@@ -105,7 +125,7 @@ def of_datetime(at: datetime, zone: str = "UTC") -> int:
 def format_time(us: int, zone: str = "UTC") -> str:
     """RFC 3339 in the zone, with microseconds where there are any: ``2026-01-31T12:30:15.250000+01:00``."""
     try:
-        at = (_EPOCH + timedelta(microseconds=us)).astimezone(ZoneInfo(zone))
+        at = _zoned(us, ZoneInfo(zone))
     except OverflowError:
         return f"{us}us"  # outside the years 1 to 9999
     text = at.isoformat(timespec="microseconds" if at.microsecond else "seconds")

@@ -44,9 +44,9 @@ class Line:
         try:
             self._fd = os.open(self.port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             termios.tcgetattr(self._fd)
-        except termios.error:
+        except termios.error as error:
             os.close(self._fd)
-            raise DriverError(f"{self.port}: not a serial port", "name a tty, e.g. one that 'sensorlogd ports' lists") from None
+            raise _driver_error(self.port, error) from None
         except OSError as error:
             raise _driver_error(self.port, error) from None
         who = holder(self.port)
@@ -66,13 +66,21 @@ class Line:
         wait = threading.Event().wait
         context = DriverContext("probe", self._wake[0], wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
         self._transport = Transport(PortOptions(driver="serial", port=self.port), context)
-        self._transport.open()
+        try:
+            self._transport.open()
+        except DriverError:
+            self._close_url()
+            raise
+
+    def _close_url(self) -> None:
+        self._transport.close()
+        self._transport = None
+        for end in self._wake:
+            os.close(end)
 
     def __exit__(self, *_: object) -> None:
         if self._transport is not None:
-            self._transport.close()
-            for end in self._wake:
-                os.close(end)
+            self._close_url()
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -85,7 +93,10 @@ class Line:
         speed = getattr(termios, f"B{baudrate}", None)
         if speed is None:
             raise DriverError(f"{self.port}: {baudrate} baud is no standard speed", "probe tries standard ones; listen takes any")
-        attributes = termios.tcgetattr(self._fd)
+        try:
+            attributes = termios.tcgetattr(self._fd)
+        except termios.error as error:
+            raise _driver_error(self.port, error) from None
         control = termios.CREAD | termios.CLOCAL | {7: termios.CS7, 8: termios.CS8}[bytesize]
         if parity != "none":
             control |= termios.PARENB | (termios.PARODD if parity == "odd" else 0)
@@ -110,7 +121,10 @@ class Line:
         if self._transport is not None:
             self._transport.write(question)
         else:
-            os.write(self._fd, question)
+            try:
+                os.write(self._fd, question)
+            except OSError as error:
+                raise _driver_error(self.port, error) from None
         return self.listen(seconds)[0]
 
     def _read_for(self, seconds: float) -> bytes:
@@ -138,7 +152,7 @@ class Line:
         except OSError as error:
             raise _driver_error(self.port, error) from None
         if not data:
-            raise DriverError(f"{self.port}: the device has gone")
+            raise _driver_error(self.port, OSError(errno.EIO, os.strerror(errno.EIO)))
         return data
 
 
@@ -162,12 +176,17 @@ def unmarked(marked: bytes) -> tuple[bytes, int]:
     return bytes(data), errors
 
 
-def _driver_error(port: str, error: OSError) -> DriverError:
-    if error.errno == errno.ENOENT or not Path(port).exists():
+def _driver_error(port: str, error: OSError | termios.error) -> DriverError:
+    number, text = error.args
+    if number == errno.ENOENT or not Path(port).exists():
         return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if number in (errno.EACCES, errno.EPERM):
         return DriverError(f"{port}: permission denied", permission_hint(port))
-    if error.errno == errno.EBUSY:
+    if number == errno.EBUSY:
         who = holder(port)
         return DriverError(f"{port}: busy" + (f", held by {who}" if who else ""), "stop the other program")
-    return DriverError(f"{port}: {error.strerror or error}")
+    if number == errno.ENOTTY:
+        return DriverError(f"{port}: not a serial port", "name a tty, e.g. one that 'sensorlogd ports' lists")
+    if number in (errno.EIO, errno.ENODEV, errno.ENXIO):
+        return DriverError(f"{port}: the device has gone", "plug it in again")
+    return DriverError(f"{port}: {text}")

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import select
 import termios
 import time
@@ -34,8 +35,8 @@ WRITE_TIMEOUT_S = 5.0
 FULL_READ = 4000  # this much at once (a terminal holds 4095) means the port is busy: read on instead of waiting
 
 _PARITY = {"none": "N", "even": "E", "odd": "O", "mark": "M", "space": "S"}
-# What pySerial and the kernel raise when a device goes away or misbehaves (termios.error is no OSError).
-TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError, NotImplementedError)
+# What pySerial and the kernel raise when a device goes away or misbehaves (termios.error is no OSError), and for URLs that are none.
+TROUBLE = (OSError, termios.error, TypeError, ValueError, AttributeError, NotImplementedError, LookupError, re.error)
 
 
 class Transport:

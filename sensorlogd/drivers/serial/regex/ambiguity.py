@@ -27,19 +27,20 @@ class TooComplex(ValueError):
     """The expression cannot be judged."""
 
 
-def degree(pattern: str) -> int | None:
-    """n as in the module (1: in proportion to the length); None for exponential. Raises TooComplex, re.error."""
-    tree = parser.parse(pattern)
+def degree(pattern: str, flags: int = 0) -> int | None:
+    """n as in the module (1: in proportion to the length); None for exponential. ``flags``: as for ``re.compile``. Raises
+    TooComplex, re.error."""
+    tree = parser.parse(pattern, flags)
     automaton = _Automaton(tree.state.flags)
-    looks: list[Any] = []
+    looks: list[_Look] = []
     whole = automaton.sequence(_until_decided(list(tree)), looks)
     if not _is_anchored(tree, tree.state.flags):
         whole = automaton.join(automaton.star(automaton.single(ALL)), whole)
     worst = automaton.degree()
     worst = None if worst is None else max(worst, 1)
-    for inner in looks:  # tried anew at each place
-        part = _Automaton(tree.state.flags)
-        more: list[Any] = []
+    for inner, flags_there in looks:  # tried anew at each place
+        part = _Automaton(flags_there)
+        more: list[_Look] = []
         part.sequence(inner, more)
         if more:
             raise TooComplex("a look-around inside another")
@@ -56,8 +57,16 @@ def _is_anchored(tree: Any, flags: int) -> bool:
     if op is c.AT:
         return argument in (c.AT_BEGINNING, c.AT_BEGINNING_STRING)
     if op is c.SUBPATTERN:
-        return _is_anchored(argument[3], flags)
+        _, added, removed, body = argument
+        return _is_anchored(body, _flags_within(flags, added, removed))
     return op is c.BRANCH and all(_is_anchored(branch, flags) for branch in argument[1])
+
+
+def _flags_within(flags: int, added: int, removed: int) -> int:
+    """The flags inside a group that adds and removes some: one of ASCII and UNICODE takes the other's place."""
+    if added & (re.ASCII | re.UNICODE):
+        flags &= ~(re.ASCII | re.UNICODE)
+    return (flags | added) & ~removed
 
 
 def _until_decided(items: list[Any]) -> list[Any]:
@@ -69,7 +78,11 @@ def _until_decided(items: list[Any]) -> list[Any]:
                 return [*items[:-1], (op, (argument[0], argument[0], argument[2]))]
             items = items[:-1]
         elif op is c.SUBPATTERN:
-            return _until_decided([*items[:-1], *argument[3]])
+            group, added, removed, body = argument
+            body = _until_decided(list(body))
+            if body:
+                return [*items[:-1], (op, (group, added, removed, body))]
+            items = items[:-1]
         else:
             break
     return items
@@ -83,6 +96,8 @@ def _is_character(body: Any) -> bool:
     return _is_character(argument[3]) if op is c.SUBPATTERN else op in (c.ANY, c.LITERAL, c.NOT_LITERAL, c.IN)
 
 
+# The body of a look-around, and the flags that are in force there.
+_Look = tuple[Any, int]
 # What a part of the expression is: in how many ways it can be empty, the positions it can begin and end with (one may be there twice).
 _Part = tuple[int, Counter[int], Counter[int]]
 
@@ -127,18 +142,22 @@ class _Automaton:
             for begin, m in begins.items():
                 follow[begin] = min(follow[begin] + n * m, 9)
 
-    def sequence(self, items: Iterable[Any], looks: list[Any]) -> _Part:
+    def sequence(self, items: Iterable[Any], looks: list[_Look]) -> _Part:
         whole: _Part = (1, Counter(), Counter())
         for op, argument in items:
             whole = self.join(whole, self._part_of(op, argument, looks))
         return whole
 
-    def _part_of(self, op: Any, argument: Any, looks: list[Any]) -> _Part:
+    def _part_of(self, op: Any, argument: Any, looks: list[_Look]) -> _Part:
         """What one item of the parser's tree adds. The bodies of look-arounds are put into ``looks``. Raises TooComplex."""
         if op is c.AT:
             return 1, Counter(), Counter()
         if op is c.SUBPATTERN:
-            return self.sequence(argument[3], looks)
+            _, added, removed, body = argument
+            outside, self.flags = self.flags, _flags_within(self.flags, added, removed)
+            part = self.sequence(body, looks)
+            self.flags = outside
+            return part
         if op is c.ATOMIC_GROUP:
             return self.sequence(argument, looks)
         if op is c.BRANCH:
@@ -152,13 +171,13 @@ class _Automaton:
             least, most, body = argument
             return self._part_of_repeat(least, most, body, looks)
         if op in (c.ASSERT, c.ASSERT_NOT):
-            looks.append(argument[1])
+            looks.append((argument[1], self.flags))
             return 1, Counter(), Counter()
         if op in (c.GROUPREF, c.GROUPREF_EXISTS):
             raise TooComplex("a reference to a group")
         return self.single(characters(op, argument, self.flags))
 
-    def _part_of_repeat(self, least: int, most: Any, body: Any, looks: list[Any]) -> _Part:
+    def _part_of_repeat(self, least: int, most: Any, body: Any, looks: list[_Look]) -> _Part:
         """What a repeat adds: its body as often as it must be there, and then a loop or further copies that may be there. Raises
         TooComplex."""
         whole: _Part = (1, Counter(), Counter())

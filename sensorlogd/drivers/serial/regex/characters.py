@@ -20,23 +20,28 @@ _CLASSES = {
 
 
 @cache
-def _characters_of_class(name: str) -> int:
+def _of_latin_1(text: str, flags: int) -> int:
+    """The characters of Latin-1 that an expression for one character reads, by ``re`` itself."""
+    matches = re.compile(text, flags).match
+    return sum(1 << code for code in range(256) if matches(chr(code)))
+
+
+def _characters_of_class(name: str, flags: int) -> int:
     text, others = _CLASSES[name]
-    matches = re.compile(text).match
-    return sum(1 << code for code in range(256) if matches(chr(code))) | others
+    if flags & re.ASCII:
+        others = _OTHERS if "NOT" in name else 0
+    return _of_latin_1(text, flags & re.ASCII) | others
 
 
-def _character(code: int, flags: int) -> int:
-    """The set of one character, and of its other case where case is ignored."""
-    codes = {code}
-    if flags & re.IGNORECASE:
-        codes |= {ord(form) for form in (chr(code).lower(), chr(code).upper()) if len(form) == 1}
-        if code in (0x6B, 0x4B, 0x73, 0x53):
-            return sum(1 << form for form in codes) | _OTHERS  # the Kelvin sign and the long s
-    found = 0
-    for form in codes:
-        found |= 1 << form if form < 256 else _OTHERS
-    return found
+def _characters_of_range(low: int, high: int, flags: int) -> int:
+    """The set of the characters from one to another, and of their other cases where case is ignored."""
+    if not flags & re.IGNORECASE:
+        found = (1 << min(high, 255) + 1) - (1 << low) if low < 256 else 0
+    else:
+        found = _of_latin_1(f"[\\U{low:08x}-\\U{high:08x}]", flags & (re.IGNORECASE | re.ASCII))
+        if not flags & re.ASCII and any(chr(code).isalpha() for code in range(low, min(high, 255) + 1)):
+            found |= _LETTERS  # as the Kelvin sign is a k, and the long s an s
+    return found | (_OTHERS if high > 255 else 0)
 
 
 def characters(op: Any, argument: Any, flags: int) -> int:
@@ -45,17 +50,14 @@ def characters(op: Any, argument: Any, flags: int) -> int:
     if op is c.ANY:
         return ALL if flags & re.DOTALL else ALL & ~(1 << 10)
     if op is c.LITERAL:
-        return _character(argument, flags)
+        return _characters_of_range(argument, argument, flags)
     if op is c.NOT_LITERAL:
-        return ALL & ~(_character(argument, 0) & ~_OTHERS)
+        return (ALL & ~_characters_of_range(argument, argument, flags)) | _OTHERS
     if op is c.CATEGORY:
-        return _characters_of_class(str(argument))
+        return _characters_of_class(str(argument), flags)
     if op is c.RANGE:
         low, high = argument
-        found = 0
-        for code in range(low, min(high, 255) + 1):
-            found |= _character(code, flags)
-        return found | (_OTHERS if high > 255 else 0)
+        return _characters_of_range(low, high, flags)
     if op is c.IN:
         found, negated = 0, False
         for inner, value in argument:

@@ -71,7 +71,7 @@ def expression(pattern: str) -> Expression:
 def linear_bytes(pattern: str) -> re.Pattern[bytes]:
     """A compiled search in bytes whose time is proportional to the length. Raises ValueError for any other expression."""
     try:
-        steps = degree(pattern)
+        steps = degree(pattern, re.DOTALL | re.ASCII)  # as in bytes: no byte above 7F is a letter
         compiled = re.compile(pattern.encode("latin-1"), re.DOTALL)
     except (re.error, RecursionError, OverflowError, UnicodeEncodeError) as error:
         raise ValueError(f"not a regular expression: {error}") from None
