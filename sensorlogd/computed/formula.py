@@ -168,7 +168,7 @@ class _Reading:
         assert isinstance(root, ast.Call)
         is_days = name.endswith("degree_days")
         if root.keywords or not (2 if is_days else 1) <= len(root.args) <= 2:
-            raise FormulaError(f"{name} is called as {RUNNING[name]}, found {len(root.args)} arguments", root.col_offset + 1)
+            raise self._refused(root, f"{name} is called as {RUNNING[name]}, found {len(root.args)} arguments")
         if is_days:
             a, b = root.args if name.startswith("cooling") else reversed(root.args)
             difference = ast.copy_location(ast.BinOp(a, ast.Sub(), b), root)
@@ -185,12 +185,10 @@ class _Reading:
         try:
             reading._check(node)
         except FormulaError:
-            raise FormulaError(
-                "a unit of time is second, minute, hour, day or a number of seconds", node.col_offset + 1
-            ) from None
+            raise self._refused(node, "a unit of time is second, minute, hour, day or a number of seconds") from None
         found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
-            raise FormulaError("a unit of time is more than 0 seconds", node.col_offset + 1)
+            raise self._refused(node, "a unit of time is more than 0 seconds")
         return found
 
     # ---- every node ------------------------------------------------------------------------------------------------

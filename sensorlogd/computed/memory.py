@@ -51,14 +51,15 @@ class Memory:
         return fresh
 
     def at(self, ts: int) -> Found | Gone | None:
-        """The newest reading at or before ``ts`` (µs) that is no older than the heartbeat; None if there is none."""
+        """The newest reading at or before ``ts`` (µs) that is no older than the heartbeat; None if there is none, GONE if it may
+        have been forgotten."""
         times = self._times
         index = (len(times) if times and times[-1] <= ts else bisect_right(times, ts)) - 1
-        if index >= 0:
+        gone = self._gone_us
+        # A late reading may lie before forgotten ones: then it is the newest at its own time only.
+        if index >= 0 and (gone is None or times[index] > gone or times[index] == ts):
             return self._found[index] if ts - times[index] <= self.heartbeat_us else None
-        if self._gone_us is not None and self._gone_us >= ts - self.heartbeat_us:
-            return GONE
-        return None
+        return GONE if gone is not None and gone >= ts - self.heartbeat_us else None
 
     def exactly(self, ts: int) -> Found | None:
         """The reading at exactly ``ts`` (µs); None if there is none."""

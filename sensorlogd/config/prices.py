@@ -32,7 +32,8 @@ class RateOptions(Section):
     def _check_hours(cls, value: dict[str, float]) -> dict[str, float]:
         for text in value:
             found = _HOURS.fullmatch(text)
-            if found is None or not (int(found[1]) < 24 and int(found[2]) <= 24) or found[1] == found[2]:
+            begin, end = (int(found[1]), int(found[2])) if found is not None else (0, 0)
+            if begin == end or begin > 23 or end > 24:
                 raise ValueError(f"{text!r} is no range of hours; write e.g. 22-6 or 6-22")
         return value
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.alarms.judging.alarm import Alarm
+from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import State
 from sensorlogd.alarms.plan import Plan
 from tests.alarms.rig import FAIL, GOOD, MISSING, NOW_US, SUSPECT, Bench, S, plan_of
@@ -389,3 +392,58 @@ def test_one_alarm_that_cannot_be_judged_costs_itself(monkeypatch: pytest.Monkey
         made.read(at, 31)
     assert [change.alarm.name for change in made.judge.changes] == ["a"]
     assert len(made.judge.faults) == 1
+
+
+def test_a_term_that_takes_no_reading_costs_the_alarms_that_need_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a new plan: it begins with a new term."""
+    alarms = {"a": {"series": "s.x", "when": "> 30"}, "b": {"series": "s.x", "when": "mean(1min) > 30"}}
+    made = Bench(alarms)
+    with monkeypatch.context() as broken:
+        broken.setattr("sensorlogd.alarms.judging.terms.Window.add", lambda self, at, value: 1 / 0)
+        for at in range(3):
+            made.read(at, 31)
+    assert [change.alarm.name for change in made.judge.changes] == ["a"]
+    assert len(made.judge.faults) == 1
+    made.judge.use(plan_of(alarms), made.at, made.now_us)
+    for at in range(3, 6):
+        made.read(at, 31)
+    assert [change.alarm.name for change in made.judge.changes] == ["a", "b"]
+
+
+def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others of the series hear that it lives."""
+    made = Bench({name: {"series": "s.x", "when": "missing"} for name in "ab"})
+    made.pass_(11)
+    assert {alarm.state for alarm in made.judge.alarms.values()} == {State.UNACKNOWLEDGED}
+    _break_applying(monkeypatch, "a")
+    for at in (12, 13):
+        made.read(at, 1)
+    assert (made.alarm("a").state, made.alarm("b").state) == (State.UNACKNOWLEDGED, State.RETURNED)
+    assert len(made.judge.faults) == 1
+
+
+def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a new plan; other alarms are raised by the same event."""
+    alarms = {name: {"events": ["dropped"], "until": ["recovered"]} for name in "ab"}
+    made = Bench(alarms)
+    with monkeypatch.context() as broken:
+        _break_applying(broken, "a")
+        made.event(1, "dropped")
+        assert made.alarm("b", "").state is State.UNACKNOWLEDGED
+    made.event(2, "dropped")
+    made.event(3, "recovered")
+    assert (made.alarm("a", "").state, made.alarm("b", "").state) == (State.NORMAL, State.RETURNED)
+    assert len(made.judge.faults) == 1
+    made.judge.use(plan_of(alarms), made.at, made.now_us)
+    made.event(4, "dropped")
+    assert made.alarm("a", "").state is State.UNACKNOWLEDGED
+
+
+def _break_applying(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    apply = Judge._apply
+
+    def faulty(self: Judge, alarm: Alarm, *arguments: Any) -> None:
+        assert alarm.name != name, "a fault of the code"
+        apply(self, alarm, *arguments)
+
+    monkeypatch.setattr(Judge, "_apply", faulty)

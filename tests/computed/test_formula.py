@@ -113,9 +113,19 @@ def test_what_is_refused_says_where_what_and_the_cure(text: str, message: str) -
     assert message in str(refusal.value)
 
 
-def test_columns_count_letters() -> None:
-    with pytest.raises(FormulaError, match=r"column 9: '\^'"):
-        parse("t + 1 +(t ^ 2)", ["t"])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("t + 1 +(t ^ 2)", "column 9: '^'"),
+        ("integral(ä, rh)", "column 13: a unit of time is second, minute"),
+        ("integral(ä, -1)", "column 13: a unit of time is more than 0 seconds"),
+    ],
+)
+def test_columns_count_letters(text: str, message: str) -> None:
+    """A letter of two bytes is one of them."""
+    with pytest.raises(FormulaError) as refusal:
+        parse(text, ["t", "rh"])
+    assert str(refusal.value).startswith(message)
 
 
 @given(st.text(max_size=80) | st.text("t+-*/%()<>=., 0123456789abcdefghij_[]{}'\":~^&|!", max_size=1200))

@@ -44,6 +44,7 @@ class Judge:
         self.faults: list[str] = []
         self._of_events: list[Definition] = []
         self._timed: list[Alarm] = []
+        self._stopped: set[Alarm] = set()  # they are judged no more, after a fault
         self._due_at = 0
 
     # ---- what is configured ----------------------------------------------------------------------------------------
@@ -68,6 +69,7 @@ class Judge:
             elif key not in self.alarms:
                 self._end_alarm(alarm, now_us)
         self._timed = list(self.alarms.values())
+        self._stopped.clear()
         self._due_at = 0
 
     def _place_alarm(
@@ -153,8 +155,11 @@ class Judge:
         if not times:
             return
         for alarm in track.missing:
-            if alarm.held_at is not None or alarm.is_active:
-                self._apply(alarm, False, True, at, now_us, None)
+            try:
+                if alarm.held_at is not None or alarm.is_active:
+                    self._apply(alarm, False, True, at, now_us, None)
+            except Exception as error:
+                self._stop_judging(alarm, error)
 
     def _judge_reading(self, alarm: Alarm, track: Track, at: int, ts_us: int) -> None:
         """Judge an alarm by the newest reading of the track, which came at the time watched ``at`` with the stamp ``ts_us``. A
@@ -202,18 +207,22 @@ class Judge:
                 continue
             key = (definition.name, sensor or "")
             alarm = self.alarms.get(key)
-            if any(fnmatch.fnmatchcase(kind, glob) for glob in options.events or ()):
-                if alarm is None:
-                    if len(self.alarms) > MOST_SUBJECTS + len(self.plan.definitions):
-                        continue
-                    alarm = self.alarms[key] = Alarm(definition, sensor or "", since_us=now_us)
-                    self._timed.append(alarm)
-                alarm.last_at = at
-                alarm.detail = f"{kind}: {detail}"
-                self._apply(alarm, True, False, at, ts_us, None)
-                self.dirty[alarm] = None
-            elif alarm is not None and any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
-                self._apply(alarm, False, True, at, ts_us, None)
+            raises = any(fnmatch.fnmatchcase(kind, glob) for glob in options.events or ())
+            if alarm is None and raises and len(self.alarms) <= MOST_SUBJECTS + len(self.plan.definitions):
+                alarm = self.alarms[key] = Alarm(definition, sensor or "", since_us=now_us)
+                self._timed.append(alarm)
+            if alarm is None or alarm in self._stopped:
+                continue
+            try:
+                if raises:
+                    alarm.last_at = at
+                    alarm.detail = f"{kind}: {detail}"
+                    self._apply(alarm, True, False, at, ts_us, None)
+                    self.dirty[alarm] = None
+                elif any(fnmatch.fnmatchcase(kind, glob) for glob in options.until or ()):
+                    self._apply(alarm, False, True, at, ts_us, None)
+            except Exception as error:  # a fault in one alarm costs that alarm only
+                self._stop_judging(alarm, error)
 
     def adopt(self, alarm: Alarm) -> None:
         """Take over an alarm of events that the database remembers."""
@@ -402,6 +411,7 @@ class Judge:
             alarm.fault = f"{type(error).__name__}: {error}"
             logger.error("alarms: %s of %s cannot be judged", alarm.name, alarm.subject, exc_info=error)
             self.faults.append(f"{alarm.name} of {alarm.subject}: {alarm.fault}")
+        self._stopped.add(alarm)
         self._timed = [other for other in self._timed if other is not alarm]
         if alarm.series is not None:
             track = self.tracks[alarm.series.subject]

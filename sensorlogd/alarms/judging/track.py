@@ -36,6 +36,7 @@ class Track:
         self.repeats = False  # the last usable value was the same as the one before
         self.terms: dict[TermKey, terms.Term] = {}
         self._former: dict[TermKey, terms.Term] = {}
+        self._faults: dict[TermKey, Exception] = {}  # why a term of ``terms`` has no value any more
         self.alarms: list[Alarm] = []  # judged at readings
         self.missing: list[Alarm] = []  # judged by time
 
@@ -57,7 +58,7 @@ class Track:
         for name in ("seen_at", "at", "newest_us", "shown", "flag", "usable", "same", "same_at", "repeats"):
             setattr(self, name, getattr(former, name))
         if self.series.counter == former.series.counter:
-            self._former = former.terms
+            self._former = {key: term for key, term in former.terms.items() if key not in former._faults}
 
     def add(self, at: int, value: float | None, quality: int) -> None:
         """The next reading in order."""
@@ -68,10 +69,16 @@ class Track:
         self.repeats = value == self.same
         if not self.repeats:
             self.same, self.same_at = value, at
-        for term in self.terms.values():
-            term.add(at, value)
+        for key, term in self.terms.items():
+            try:
+                term.add(at, value)
+            except Exception as error:  # a fault of the code: it belongs to the alarms that ask for this term
+                self._faults.setdefault(key, error)
 
     def value(self, term: TermKey, at: int) -> float | None:
+        """The value of a term. Raises what a fault of the code raised when a reading was added to it."""
+        if term in self._faults:
+            raise self._faults[term]
         return self.terms[term].value(at)
 
     def is_as_bad_as(self, flag: int) -> bool:

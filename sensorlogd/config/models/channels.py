@@ -29,7 +29,7 @@ def _check_range(value: tuple[float | None, float | None]) -> tuple[float | None
 
 
 def _unit(value: str) -> str:
-    """``1`` means a quantity without a unit (""); any other number is a mistake."""
+    """``1``, which is kept as it is, stands for a quantity without a unit; any other number is a mistake."""
     if len(value) > 1 and value[0] in "=+-@":
         raise ValueError(f"{value!r} would be a formula in a spreadsheet; a unit begins with a letter or a sign, e.g. °C, %, µm")
     try:

@@ -4,6 +4,7 @@ encoded."""
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,6 +23,8 @@ from sensorlogd.web.working.damage import Around, Lost, is_damaged_page
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
 Json = dict[str, Any]
+
+_CURSOR = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,15})")  # no more than SQLite holds
 
 
 # ---- what there is, and how it is --------------------------------------------------------------------------------------
@@ -189,12 +192,10 @@ def cursor(ts_us: int, series: int) -> str:
 def parse_cursor(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    ts, _, series = text.partition(".")
-    if not (ts.lstrip("-").isascii() and ts.lstrip("-").isdigit() and series.isascii() and series.isdigit()):
+    found = _CURSOR.fullmatch(text)
+    if found is None:
         raise bad_parameter("after", f"{text!r} is not the next of an answer")
-    if len(ts) > 19 or len(series) > 15:
-        raise bad_parameter("after", f"{text!r} is not the next of an answer")
-    return int(ts), int(series)
+    return int(found[1]), int(found[2])
 
 
 def reading_as_row(reading: Reading, ask: ReadingsAsk) -> Json:

@@ -93,6 +93,11 @@ class _Worker:
         return found
 
 
+def _goes_on(answer: Any) -> bool:
+    """Whether the worker that gave this answer takes another question: one that needed too much memory ends."""
+    return not (answer[0] == "error" and answer[2]["code"] == "takes_too_much")
+
+
 class Workers:
     """Up to ``count`` processes, started when they are needed. ``memory_bytes``: how much memory one question may need."""
 
@@ -190,7 +195,7 @@ class Workers:
         try:
             worker = self._take_worker()
             answer = await worker.ask(question, seconds + GRACE_S)
-            keep = answer[0] != "error" or answer[2]["code"] != "takes_too_much"
+            keep = _goes_on(answer)
             return answer
         except TimeoutError:
             self.replaced += 1
@@ -219,7 +224,7 @@ class Workers:
             worker.request_stop()
             async with asyncio.timeout(STOPS_WITHIN_S):
                 answer = await worker.hear()
-            keep = answer[0] == "ok" or answer[2]["code"] != "takes_too_much"
+            keep = _goes_on(answer)
         except Exception:  # it said nothing, half of something, or ended: another will be started
             keep = False
         finally:

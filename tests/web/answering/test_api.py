@@ -219,6 +219,8 @@ def test_what_is_known_already_is_not_sent_again(served: Served) -> None:
         ("readings", {"series": "lab", "since": "now", "until": "-1h"}, "since", "is not before"),
         ("readings", {"series": "lab", "limit": "0"}, "limit", "from 1 to"),
         ("readings", {"series": "lab", "after": "x"}, "after", "is not the next"),
+        ("readings", {"series": "lab", "after": "--5.3"}, "after", "is not the next"),
+        ("readings", {"series": "lab", "after": "9999999999999999999.1"}, "after", "is not the next"),
         ("readings", {"series": "lab.t", "unit": "volt", **HOUR}, "unit", "lab.t"),
         ("readings", {"series": "lab", "format": "xml"}, "format", "allowed: json, ndjson, csv"),
         ("readings", {"serie": "lab"}, "serie", "did you mean series?"),

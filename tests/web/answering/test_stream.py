@@ -165,6 +165,23 @@ def test_who_comes_back_to_another_process_gets_what_he_missed(log: Log) -> None
         viewer.wait_for(before + missed)
 
 
+def test_more_at_once_than_is_kept_for_those_who_come_back_is_seen(
+    live: Served, log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Everybody who watches gets it; who comes back gets it from the database."""
+    monkeypatch.setattr(stream, "KEPT_READINGS", 3)
+    with watching(live) as viewer, watching(live, series="lab.t") as other:
+        before = log.commit()
+        viewer.wait_for(before)
+        last = viewer.messages[-1][0]
+        many = log.commit(count=5)
+        for each in (viewer, other):
+            each.wait_for(before + many)
+        with watching(live, last, series="lab.t") as back:
+            back.wait_for(before + many)
+        assert "failed" not in caplog.text
+
+
 def test_who_was_away_too_long_is_told_so(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not half of it in silence: the range to ask for."""
     monkeypatch.setattr(stream, "MISSED_MAX", 10)

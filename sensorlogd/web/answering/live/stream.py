@@ -198,7 +198,7 @@ class Hub:
         now = time.monotonic()
         self._kept.append((self._number, now, seen))
         self._kept_readings += len(seen.readings)
-        while self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S:
+        while self._kept and (self._kept_readings > KEPT_READINGS or now - self._kept[0][1] > KEPT_S):
             self._kept_readings -= len(self._kept.popleft()[2].readings)
 
     def encode(self, number: int, seen: Seen, wish: Wish) -> bytes:

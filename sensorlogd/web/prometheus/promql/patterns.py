@@ -14,7 +14,8 @@ _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.dot_nl = True
 _OPTIONS.max_mem = 1 << 20
-_REFERENCE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+_REFERENCE = re2.compile(r"\$(?:\$|([\pL\p{Nd}_]+)|\{([\pL\p{Nd}_]+)\})")  # \w of Python has other digits, too: ²
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,7}")
 
 
 def compiled(pattern: str) -> Any:
@@ -32,14 +33,14 @@ def compiled(pattern: str) -> Any:
 def expanded(match: Any, template: str) -> str:
     """``template`` with the groups of the match in place of ``$1``, ``${name}`` and ``$$``. A group that does not exist is empty."""
 
-    def group(reference: re.Match[str]) -> str:
+    def group(reference: Any) -> str:
         name = reference[1] or reference[2]
         if name is None:
             return "$"
         groups, named = match.groups(), match.groupdict()
-        if name.isdigit():
+        if _NUMBER.fullmatch(name):
             index = int(name)
             return str(match[0]) if index == 0 else (groups[index - 1] or "") if index <= len(groups) else ""
         return named.get(name) or ""
 
-    return _REFERENCE.sub(group, template)
+    return str(_REFERENCE.sub(group, template))
