@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits, look, output
+from sensorlogd.cli.followed import Followed
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
@@ -112,18 +113,10 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
 
 
 def _follow(log: Log, wanted: list[Series], start: int, until: float | None) -> Iterator[Reading]:
-    """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock. A reading that is older
-    than the newest of its series is not shown."""
-    newest = {series.id: start - 1 for series in wanted}
+    """The readings from ``start`` on, as they are committed. ``until``: a moment of the monotonic clock."""
+    followed = Followed(log, wanted, start)
     while True:
-        # A batch committed now may hold readings older than the newest of another series: look back to each one's own.
-        since = min(newest.values(), default=start) + 1
-        horizon = now_us() + 60_000_000
-        since = max(since, horizon - 120_000_000) if start < since else since
-        for reading in log.readings(wanted, since, horizon):
-            if reading.ts_us > newest[reading.series.id]:
-                newest[reading.series.id] = reading.ts_us
-                yield reading
+        yield from followed.look(now_us())
         if until is not None and time.monotonic() >= until:
             return
         time.sleep(0.25)
