@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import grp
 import os
+import select
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,17 @@ def holder(port: str) -> str:
         except OSError:
             continue  # another user's process, or one that has just ended
     return ""
+
+
+def has_hung_up(fd: int) -> bool:
+    """Whether nothing can come from a port any more: the device has gone, or the other end has closed the connection.
+
+    That nothing was read does not say so: a terminal of which no byte is waited for (VMIN 0) gives b"" also where another program
+    has read what ``poll`` had announced.
+    """
+    poll = select.poll()
+    poll.register(fd, select.POLLRDHUP)  # POLLHUP and POLLERR, which a terminal has, come unasked
+    return bool(poll.poll(0))
 
 
 def group_that_opens(port: str) -> str | None:

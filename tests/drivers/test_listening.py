@@ -10,6 +10,7 @@ import pytest
 
 from sensorlogd.drivers.contract import DriverError
 from sensorlogd.drivers.discovery.listening import Line
+from tests.drivers.faster import Faster
 from tests.rig import Port
 
 
@@ -77,6 +78,19 @@ def test_a_url_that_cannot_be_opened_leaves_nothing_open(url: str) -> None:
     for _ in range(3):
         try_it()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between poll and read."""
+    faster = Faster(monkeypatch)
+    with Line(str(port.path)) as line:
+        line.set(9600)
+        port.send(b"theirs")
+        faster.reads(port._slave)
+        assert line.listen(0.2) == (b"", 0)
+        assert faster.taken == b"theirs"
+        port.send(b"ours")
+        assert line.listen(0.2) == (b"ours", 0)
 
 
 def test_a_question_is_answered(port: Port) -> None:

@@ -33,7 +33,7 @@ def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]
         if isinstance(port, str) and "://" in port:
             yield from _look_at_url(f"{where}.port", port, names=names)
         if sensor.driver == "command":
-            yield from _look_at_program(f"{where}.command", options.command, user, options.directory)
+            yield from _look_at_program(f"{where}.command", options.command, user, options.environment.get("PATH"))
             if options.directory is not None:
                 yield from _look_at_path(f"{where}.directory", Path(options.directory), user, ENTER)
         elif sensor.driver == "sysfs":
@@ -43,7 +43,7 @@ def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]
             yield from _look_at_path(f"{where}.file", Path(options.file), user, READ)
     for name, target in config.notify.items():
         if target.command:
-            yield from _look_at_program(f"notify.{name}.command", target.command, user, None)
+            yield from _look_at_program(f"notify.{name}.command", target.command, user)
 
 
 def _look_at_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
@@ -85,20 +85,34 @@ def _why_unknown(host: str) -> str | None:
     return problem[0] if problem else None
 
 
-def _look_at_program(where: str, words: Sequence[str], user: User, directory: str | None) -> Iterator[Finding]:
+def _look_at_program(where: str, words: Sequence[str], user: User, search: str | None = None) -> Iterator[Finding]:
+    """``search``: the PATH that a program without a folder is looked for on; None: that of this process."""
     program = words[0]
-    if "/" not in program:
-        if shutil.which(program) is None:
+    if "/" in program:
+        path = Path(program)
+        found = list(_look_at_path(where, path, user, READ, "program"))
+        if found:
+            yield from found
+            return
+        if path.is_dir():
+            yield Finding(where, f"{program} is a folder, not a program", "name a program in it")
+            return
+    else:
+        programs = _programs_on_path(program, os.environ.get("PATH", os.defpath) if search is None else search)
+        if not programs:
             yield Finding(where, f"{program}: there is no such program on the PATH", "install it, or write its whole name: /...")
-        return
-    path = Path(directory or ".", program)
-    found = list(_look_at_path(where, path, user, READ, "program"))
-    if found:
-        yield from found
-    elif path.is_dir():
-        yield Finding(where, f"{program} is a folder, not a program", "name a program in it")
-    elif not os.access(path, os.X_OK):
+            return
+        path = next((path for path in programs if user.may(path, ENTER)), programs[0])
+    if not path.stat().st_mode & 0o111:
         yield Finding(where, f"{program} is no program that can be run", f"chmod +x {program}, or name what runs it before it")
+    elif not user.may(path, ENTER):
+        yield Finding(where, f"{program}: the user {user.name} may not run it", f"its owner and mode decide: ls -ld {path}")
+
+
+def _programs_on_path(program: str, search: str) -> list[Path]:
+    """The programs of this name, in the order in which they are tried."""
+    found = [shutil.which(program, path=folder) for folder in search.split(os.pathsep) if folder]
+    return [Path(path) for path in found if path is not None]
 
 
 def _look_at_path(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
-from sensorlogd.drivers.ports import holder, permission_hint
+from sensorlogd.drivers.ports import has_hung_up, holder, permission_hint
 
 READ_BYTES = 65536
 LONGEST_BYTES = 64_000
@@ -151,7 +151,7 @@ class Line:
             return b""
         except OSError as error:
             raise _driver_error(self.port, error) from None
-        if not data:
+        if not data and has_hung_up(self._fd):
             raise _driver_error(self.port, OSError(errno.EIO, os.strerror(errno.EIO)))
         return data
 

@@ -24,7 +24,7 @@ import serial
 import serial.rs485
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
-from sensorlogd.drivers.ports import holder, permission_hint
+from sensorlogd.drivers.ports import has_hung_up, holder, permission_hint
 from sensorlogd.drivers.serial import telnet_port
 from sensorlogd.drivers.serial.options import PortOptions, Rs485Options
 
@@ -183,19 +183,22 @@ class Transport:
             self._poll = select.poll()
             self._poll.register(fd, select.POLLIN | select.POLLERR | select.POLLHUP)
             self._poll.register(self.context.wake_fd, select.POLLIN)
-        ready = dict(self._poll.poll(max(timeout_s, 0) * 1000))
-        now = self.context.now_us()
-        if self.context.wake_fd in ready:
-            return None
-        if fd not in ready:
-            return now, b""
-        if not self._busy:
-            time.sleep(COALESCE_S)
-        data = self._read_now()
-        if not data:
-            raise DriverError(f"{self.options.port}: the device has gone")
-        self._busy = len(data) >= FULL_READ
-        return now, data
+        end = time.monotonic() + timeout_s
+        while True:
+            ready = dict(self._poll.poll(max(end - time.monotonic(), 0) * 1000))
+            now = self.context.now_us()
+            if self.context.wake_fd in ready:
+                return None
+            if fd not in ready:
+                return now, b""
+            if not self._busy:
+                time.sleep(COALESCE_S)
+            data = self._read_now()
+            self._busy = len(data) >= FULL_READ
+            if not data and has_hung_up(fd):
+                raise DriverError(f"{self.options.port}: the device has gone")
+            if data or time.monotonic() >= end:  # else another program was faster
+                return now, data
 
     def _read_now(self) -> bytes:
         assert self._fd is not None

@@ -441,6 +441,22 @@ notify: {{mail: {{command: [sh, -c, "true"]}}}}"""
     assert list(sources.look(config(tmp_path, text), ME, names=False)) == []
 
 
+@pytest.mark.parametrize("command", ["./run.sh", "run.sh"])
+def test_a_program_that_the_user_of_the_daemon_may_not_run(tmp_path: Path, command: str) -> None:
+    """Whoever checks may, be it as root."""
+    program = tmp_path / "run.sh"
+    text = f"sensors: {{s: {{driver: command, command: [{command}], environment: {{PATH: '/absent:{tmp_path}'}}, {_CSV}}}}}"
+    for mode, may in ((0o755, True), (0o711, True), (0o700, False), (0o744, False)):
+        program.touch()
+        program.chmod(mode)
+        found = [str(finding) for finding in sources.look(config(tmp_path, text), NOBODY)]
+        name = program if "/" in command else command
+        assert found == ([] if may else [
+            f"sensors.s.command: {name}: the user nobody may not run it; its owner and mode decide: ls -ld {program}"
+        ]), oct(mode)  # fmt: skip
+        assert list(sources.look(config(tmp_path, text), ME)) == []
+
+
 def test_a_program_of_a_notification_that_is_not_there(tmp_path: Path) -> None:
     wanted = config(tmp_path, "sensors: {}\nnotify: {mail: {command: [/absent/mail]}}")
     (found,) = sources.look(wanted, ME)

@@ -21,6 +21,7 @@ from sensorlogd.batch import Batch
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.serial import SerialDriver
 from sensorlogd.drivers.serial.options import SerialOptions
+from tests.drivers.faster import Faster
 from tests.rig import Port, until
 
 
@@ -59,6 +60,11 @@ def port(tmp_path: Path) -> Iterator[Port]:
     made = Port(tmp_path / "tty")
     yield made
     made.close()
+
+
+@pytest.fixture
+def faster(monkeypatch: pytest.MonkeyPatch) -> Faster:
+    return Faster(monkeypatch)
 
 
 def driver(lent: Lent, port: object, **more: Any) -> SerialDriver:
@@ -135,6 +141,24 @@ def test_a_busy_port_is_refused(lent: Lent, port: Port) -> None:
         second.open()
     second.close()
     first.close()
+
+
+def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(lent: Lent, port: Port, faster: Faster) -> None:
+    """Between poll and read; the rest of the time is waited for what comes next."""
+    made = driver(lent, port.path, exclusive=False)
+    made.open()
+    faster.reads(port._slave)
+    began = time.monotonic()
+    port.send(b"1\n2\n")
+    assert not made.read(0.3)
+    assert faster.taken == b"1\n2\n"
+    assert time.monotonic() - began >= 0.3
+    port.send(b"3\n4\n5\n")
+    assert read_until(made, 2) == [4, 5]
+    port.unplug()
+    with pytest.raises(DriverError, match=r"the device has gone|no such port"):
+        made.read(0.2)
+    made.close()
 
 
 def test_a_closed_port_is_free_even_if_another_program_still_has_it_open(lent: Lent, port: Port) -> None:
