@@ -5,6 +5,8 @@ Each pair of neighbours counts for itself, so rises add up over any span; but se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 DIP = 0.1  # the default of ``dip``: a counter that falls by no more than this fraction of its value has wobbled, not been reset
@@ -76,6 +78,15 @@ def is_glitch(a: float, b: float, c: float, law: Law) -> bool:
 
 def _zero(value: float, law: Law) -> float:
     return law.zero if value >= law.zero else 0.0
+
+
+def steps(values: Sequence[float], law: Law) -> list[tuple[float, int]]:
+    """``rise`` of each pair of neighbours, with what glitches among them count."""
+    found = [rise(before, after, law) for before, after in pairwise(values)]
+    for index, (a, b, c) in enumerate(zip(values, values[1:], values[2:], strict=False)):
+        if b < a and is_glitch(a, b, c, law):
+            found[index], found[index + 1] = (0.0, 0), rise(a, c, law)
+    return found
 
 
 class Unbroken:

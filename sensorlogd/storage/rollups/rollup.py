@@ -26,7 +26,7 @@ from itertools import chain, compress, groupby, pairwise
 from operator import add, ge, itemgetter, lt, mul, ne, sub
 from typing import Any, NamedTuple
 
-from sensorlogd.counters import DIP, is_glitch, rise
+from sensorlogd.counters import DIP, is_glitch, rise, steps
 
 FAIL, MISSING = 4, 9
 _COUNTED = (1, 2, 3, 4, 9)
@@ -217,10 +217,7 @@ def _increase_and_resets(numbers: Sequence[float], rules: Rules) -> tuple[float 
     following = numbers[1:]
     if all(map(ge, following, numbers)):
         return _finite_or_none(numbers[-1] - numbers[0]), 0
-    rises = [rise(before, after, rules) for before, after in zip(numbers, following, strict=False)]
-    for index, (a, b, c) in enumerate(zip(numbers, following, numbers[2:], strict=False)):
-        if b < a and is_glitch(a, b, c, rules):
-            rises[index], rises[index + 1] = (0.0, 0), rise(a, c, rules)
+    rises = steps(numbers, rules)
     return total(map(itemgetter(0), rises)), sum(map(itemgetter(1), rises))
 
 

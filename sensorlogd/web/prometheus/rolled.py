@@ -1,8 +1,7 @@
 """Functions of a range computed from roll-ups. SQLite adds up many buckets, tile by tile.
 
 Behind the edge stored buckets answer; what is dirty or newer comes from finer tiers and readings, as everywhere. ``rate`` and
-``increase`` are those of a counter's own rules (a wobble is no reset, a wrap is none either), which differ from those of
-Prometheus only where the counter falls.
+``increase`` go by the law of counters (``sensorlogd.counters``), as those that are computed from readings do.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
+from sensorlogd.storage.rollups.rollup import glitches
 from sensorlogd.web.prometheus.promql.functions import windows
 from sensorlogd.web.prometheus.promql.statistics import total
 from sensorlogd.web.prometheus.promql.values import Values
@@ -29,6 +29,7 @@ SUMS = ("avg_over_time", "sum_over_time", "count_over_time", "min_over_time", "m
 ENDS = ("last_over_time", "delta", "rate", "increase")
 SPREADS = ("stddev_over_time", "stdvar_over_time")
 FUNCTIONS = (*SUMS, *ENDS, *SPREADS)
+OF_COUNTERS = ("increase", "second", "last_but_one")
 STORED = "start, n, mean, min, max, first_ts, first, last_ts, last"
 HOUR_US = HOUR * SECOND_US
 Spend = Callable[[int], None]
@@ -74,7 +75,7 @@ class Rolled:
             raise CannotRoll
         since, until = self.tiles.borders(0)[0], self.tiles.borders(len(self.tiles.ends) - 1)[1]
         if function in SPREADS or (function in ("rate", "increase") and not self._only_rises(since, until)):
-            self._add_buckets(since, until, ("mean", "m2", "first", "last", *(("increase",) if kind == "counter" else ())))
+            self._add_buckets(since, until, ("mean", "m2", "first", "last", *(OF_COUNTERS if kind == "counter" else ())))
         elif function in SUMS:
             self._add_span(since, until, self._add_sums)
         else:
@@ -220,12 +221,14 @@ class Rolled:
     def _only_rises(self, since_us: int, until_us: int) -> bool:
         """Whether the counter never falls within the span, which a few large buckets tell. Then an increase is a difference of
         two readings."""
-        parts = Segments(self.snapshot, self.series, (*BASE, "first", "last", "increase", "resets"))
+        parts = Segments(self.snapshot, self.series, (*BASE, "min", "max", "first", "last", "increase", "resets"))
         tiers = COARSE_TO_FINE if until_us - since_us > 100 * HOUR_US else COARSEST_FIRST
         found = parts.collect(since_us, until_us, tiers, [(since_us, until_us)])
         self.spend(len(found))
         before = None
-        for *_, first, last, increase, resets in found:
+        for *_, least, most, first, last, increase, resets in found:
+            if least < first or most > last:
+                return False  # it fell and rose again: a glitch counts nothing, but a window may end on it
             if resets or increase is None or not math.isclose(increase, last - first, rel_tol=1e-9, abs_tol=1e-12 * abs(last)):
                 return False
             if before is not None and first < before:
@@ -268,14 +271,17 @@ class Rolled:
         if not parts:
             return run[-1].last - run[0].first
         rules = self.snapshot.rules_of(self.series)
-        seams = [rise(one[8], other[7], rules)[0] for one, other in pairwise(parts)]
-        return total([*(part[9] for part in parts), *seams])
+        ends = [(n, first, second, last_but_one, last) for _, n, *_, first, last, _, second, last_but_one in parts]
+        seams = [rise(before[-1], after[1], rules)[0] for before, after in pairwise(ends)]
+        corrections = [change for pair in glitches(ends, rules) for _, change, _ in pair]
+        return total([*(part[9] for part in parts), *seams, *corrections])
 
     def _extrapolated(self, run: Sequence[_Tile], window: int, change: float, *, counter: bool) -> float | None:
         """Extrapolate to the length of the window that was asked for; the window on the grid of tiles may be longer or shorter."""
         start, end = self.tiles.borders(window)
         n = sum([tile.n for tile in run])
-        found = windows.extrapolated(n, run[0].first_ts, run[0].first, run[-1].last_ts, change, start, end, counter=counter)
+        first = run[0].first - self.snapshot.rules_of(self.series).zero if counter else run[0].first
+        found = windows.extrapolated(n, run[0].first_ts, first, run[-1].last_ts, change, start, end, counter=counter)
         return None if found is None else found * self.tiles.length_us / (end - start)
 
     def _stdvar_over_time(self, run: Sequence[_Tile], _: int) -> float:

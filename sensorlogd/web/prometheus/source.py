@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from sqlite3 import DatabaseError
 
+from sensorlogd.counters import Law
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.grid import FIRST_US, LAST_US
@@ -130,6 +131,10 @@ class _LogSeries:
     lookback_us: int | None
     _held: Segments | None = None
     _counted: tuple[int, int, int] = (0, 0, 0)  # after, until, readings
+
+    @property
+    def counter(self) -> Law | None:
+        return self.source.snapshot.rules_of(self.series.id) if self.series.kind == "counter" else None
 
     def window(self, after_us: int, until_us: int) -> Samples:
         after_us, until_us = _in_calendar(after_us), _in_calendar(until_us)

@@ -15,6 +15,7 @@ from typing import Any
 
 import promql_parser
 
+from sensorlogd.counters import Law
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql import engine
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
@@ -33,6 +34,7 @@ class Memory:
     labels: Labels
     points: dict[int, Any] = field(default_factory=dict)
     lookback_us: int | None = None
+    counter: Law | None = None
 
     def window(self, after_us: int, until_us: int) -> Samples:
         found = [(ts, value) for ts, value in sorted(self.points.items()) if after_us < ts <= until_us and value is not STALE]

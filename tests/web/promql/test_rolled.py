@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.counters import Counter
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.query.log import Log
@@ -33,6 +34,7 @@ from tests.web.conftest import T0, S, serving
 MINUTE = 60 * S
 SPAN_S, EDGE_S = 200_000, 180_000
 Readings = list[tuple[int, float]]
+OFFSET = 5000.0
 
 
 class Made(NamedTuple):
@@ -46,18 +48,24 @@ class Made(NamedTuple):
 
 
 def _readings(rng: random.Random, channel: str) -> Readings:
-    """Every seven seconds or so, with gaps; counters begin again now and then, and ``up`` never does."""
+    """Every seven seconds or so, with gaps; counters begin again now and then, and ``up`` never does. ``o`` has an offset; it
+    wobbles, and is misread."""
     found: Readings = []
-    second, value = 0.0, 100.0
+    second, value = 0.0, OFFSET if channel == "o" else 100.0
     while second < SPAN_S:
         second += 7 if rng.random() < 0.995 else rng.choice((30, 61, 4000))
         if channel == "g":
             value = 20 + 5 * math.sin(second / 9000) + rng.random()
         elif channel == "c" and rng.random() < 0.0005:
             value = rng.random()
+        elif channel == "o" and rng.random() < 0.002:
+            value = OFFSET + rng.random()
         else:
             value += rng.randrange(0, 9)
-        found.append((T0 + round(second * S), value))
+        shown = value
+        if channel == "o" and rng.random() < 0.02:
+            shown = rng.choice((OFFSET, value - 0.5, 0.0))
+        found.append((T0 + round(second * S), shown))
     return found
 
 
@@ -67,12 +75,15 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     path = tmp_path_factory.mktemp("rolled") / "log.db"
     path.write_bytes(fresh.read_bytes())
     rng = random.Random(15)
-    readings = {channel: _readings(rng, channel) for channel in ("g", "c", "up")}
+    readings = {channel: _readings(rng, channel) for channel in ("g", "c", "up", "o")}
     late = {channel: set(rng.sample(range(1, len(found) - 1), 12)) for channel, found in readings.items()}
     edge = T0 + EDGE_S * S
     with closing(database.connect_writer(path)) as conn:
         conn.execute("BEGIN IMMEDIATE")
-        specs = [catalog.SeriesSpec(channel, kind="gauge" if channel == "g" else "counter") for channel in readings]
+        specs = [
+            catalog.SeriesSpec(channel, kind="gauge" if channel == "g" else "counter", offset=OFFSET if channel == "o" else 0.0)
+            for channel in readings
+        ]
         ids = catalog.sync(conn, [catalog.SensorSpec("lab", "simulated", series=specs)], T0).ids
         store.set_edge(conn, T0)
         store.use_day_zone(conn, "UTC", 0)
@@ -100,20 +111,21 @@ def log(made: Made) -> Iterator[Log]:
         yield opened
 
 
-def _expected(name: str, found: Readings, tiles: Tiles, window: int) -> float | None:
+def _expected(name: str, channel: str, found: Readings, tiles: Tiles, window: int) -> float | None:
     """From the readings of the window on the grid; what is extended is extended to the length that was asked for."""
     a, b = tiles.borders(window)
     some = [reading for reading in found if a <= reading[0] < b]
     if not some:
         return None
-    value = windows.FUNCTIONS[name]([ts for ts, _ in some], [value for _, value in some], a, b)
+    by_law = None if channel == "g" else windows.of_counter(name, Counter(zero=OFFSET if channel == "o" else 0.0))
+    value = (by_law or windows.FUNCTIONS[name])([ts for ts, _ in some], [value for _, value in some], a, b)
     if value is not None and name in ("increase", "delta"):
         value *= tiles.length_us / (b - a)
     return value
 
 
 @given(
-    channel=st.sampled_from(("g", "c", "up")),
+    channel=st.sampled_from(("g", "c", "up", "o")),
     name=st.sampled_from(rolled.FUNCTIONS),
     start=st.integers(0, SPAN_S),
     length=st.one_of(st.sampled_from((60, 300, 900, 1800, 3600, 7200, 9000, 86_400)), st.integers(60, 90_000)),
@@ -145,7 +157,7 @@ def test_what_roll_ups_answer_is_what_readings_answer(
             rolled_up.values(name)
         return
     found = rolled_up.values(name)
-    expected = [_expected(name, made.readings[channel], tiles, window) for window in range(steps)]
+    expected = [_expected(name, channel, made.readings[channel], tiles, window) for window in range(steps)]
     assert [value is None for value in found] == [value is None for value in expected]
     for value, other in zip(found, expected, strict=True):
         if value is None or other is None:
@@ -259,3 +271,21 @@ def test_a_limit_holds_for_roll_ups_too(log: Log, monkeypatch: pytest.MonkeyPatc
     grid = engine.Grid.of(T0 + 3600 * S, T0 + 170_000 * S, 60 * S)
     with pytest.raises(PromError, match="more than 100 readings"):
         engine.evaluate(engine.parse("avg_over_time(g[1h])"), grid, LogSource(log, limits=Limits(readings=100)))
+
+
+@pytest.mark.parametrize("name", ["increase", "rate", "irate", "resets"])
+def test_readings_of_a_counter_go_by_its_law(made: Made, log: Log, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From its offset on, without wobbles and misread values, as everywhere; one that only rises answers as Prometheus does."""
+    monkeypatch.setattr(source, "FEW", 10**9)
+    first = T0 + 36_000 * S
+    grid = engine.Grid.of(first, first + 100_000 * S, 3600 * S)
+    for channel, law in (("o", Counter(zero=OFFSET)), ("up", None)):
+        value = engine.evaluate(engine.parse(f"{name}({channel}[1h])"), grid, LogSource(log, limits=Limits()))
+        assert isinstance(value, Vector)
+        function = windows.FUNCTIONS[name] if law is None else windows.of_counter(name, law)
+        assert function is not None
+        for step, found in enumerate(value.series[0].values):
+            end = grid.at(step)
+            some = [reading for reading in made.readings[channel] if end - 3600 * S < reading[0] <= end]
+            wanted = function([ts for ts, _ in some], [number for _, number in some], end - 3600 * S, end) if some else None
+            assert found == (wanted if wanted is None else pytest.approx(wanted, rel=1e-9)), (channel, step)

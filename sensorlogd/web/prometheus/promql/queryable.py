@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sensorlogd.counters import Law
 from sensorlogd.web.prometheus.promql.values import Labels, Values
 
 BATCH_READINGS = 100_000  # of one series at a time
@@ -20,10 +21,14 @@ class Samples:
 
 
 class Stored(Protocol):
-    """A series that can be read. ``lookback_us``: how long a reading of it counts; None: as long as the query says."""
+    """A series that can be read. ``lookback_us``: how long a reading of it counts; None: as long as the query says. ``counter``:
+    the law by which it rises and falls; None: each fall is a reset, as for Prometheus."""
 
     labels: Labels
     lookback_us: int | None
+
+    @property
+    def counter(self) -> Law | None: ...
 
     def window(self, after_us: int, until_us: int) -> Samples:
         """The readings in (after, until]."""

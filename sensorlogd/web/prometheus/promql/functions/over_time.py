@@ -19,8 +19,11 @@ FunctionAt = Callable[[int], windows.Function]  # of a step: most are the same a
 
 def windowed(evaluator: Evaluator, node: Expr, name: str) -> Vector:
     """Call a function of ``windows``, or take its values from roll-ups where they hold them. Raises PromError."""
-    function = windows.FUNCTIONS[name]
-    return _apply_to_windows(evaluator, node, lambda step: function, name)
+    return _apply_to_windows(evaluator, node, _at_all_steps(windows.FUNCTIONS[name]), name)
+
+
+def _at_all_steps(function: windows.Function) -> FunctionAt:
+    return lambda step: function
 
 
 def quantile_over_time(evaluator: Evaluator, arguments: Sequence[Expr]) -> Vector:
@@ -57,7 +60,8 @@ def _apply_to_windows(evaluator: Evaluator, node: Expr, function_at: FunctionAt,
     for stored in ranges.series:
         values = _from_rollups(stored, ranges, name) if name else None
         if values is None:
-            values = _from_readings(stored, ranges, function_at)
+            by_law = windows.of_counter(name, stored.counter) if stored.counter is not None else None
+            values = _from_readings(stored, ranges, function_at if by_law is None else _at_all_steps(by_law))
         if any(value is not None for value in values):
             labels = dict(stored.labels) if name in windows.KEEP_NAME else without_name(stored.labels)
             found.append(Series(labels, values))

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from sensorlogd.counters import Law, rise, steps
 from sensorlogd.web.prometheus.promql.statistics import divided, mean, quantile, total, variance
 
 Times = Sequence[int]
@@ -34,6 +35,32 @@ def _change_in_window(
             before = value
     found = extrapolated(len(values), times[0], values[0], times[-1], change, start_us, end_us, counter=counter)
     return found / ((end_us - start_us) / 1e6) if per_second and found is not None else found
+
+
+def of_counter(name: str, law: Law) -> Function | None:
+    """The function of that name for a counter whose law is known: ``rate``, ``increase``, ``irate`` or ``resets``. None: the law
+    makes no difference."""
+
+    def change(times: Times, values: Values, start_us: int, end_us: int) -> float | None:
+        if len(values) < 2:
+            return None
+        risen = total([step for step, _ in steps(values, law)])
+        return extrapolated(len(values), times[0], values[0] - law.zero, times[-1], risen, start_us, end_us, counter=True)
+
+    def rate(times: Times, values: Values, start_us: int, end_us: int) -> float | None:
+        found = change(times, values, start_us, end_us)
+        return None if found is None else found / ((end_us - start_us) / 1e6)
+
+    def last_rate(times: Times, values: Values, _: int, __: int) -> float | None:
+        if len(values) < 2 or times[-1] == times[-2]:
+            return None
+        return rise(values[-2], values[-1], law)[0] / ((times[-1] - times[-2]) / 1e6)
+
+    def resets(_: Times, values: Values, __: int, ___: int) -> float:
+        return float(sum(began for _, began in steps(values, law)))
+
+    functions: dict[str, Function] = {"increase": change, "rate": rate, "irate": last_rate, "resets": resets}
+    return functions.get(name)
 
 
 def extrapolated(

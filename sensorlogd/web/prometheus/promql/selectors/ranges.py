@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from promql_parser import Expr, MatrixSelector, ParenExpr, SubqueryExpr
 
+from sensorlogd.counters import Law
 from sensorlogd.web.prometheus.promql.evaluator import Evaluator
 from sensorlogd.web.prometheus.promql.grid import Grid
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
@@ -60,6 +61,7 @@ class _Computed:
     numbers: Values
     grid: Grid
     lookback_us: int | None = None
+    counter: Law | None = None
 
     def window(self, after_us: int, until_us: int) -> Samples:
         grid = self.grid
