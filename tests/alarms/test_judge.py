@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.alarms.judging import terms
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import State
 from sensorlogd.alarms.plan import Plan
+from sensorlogd.counters import Counter
 from tests.alarms.rig import FAIL, GOOD, MISSING, NOW_US, SUSPECT, Bench, S, plan_of
 
 DAY = 86_400
@@ -199,6 +201,32 @@ def test_a_counter_that_begins_again_is_read_from_its_offset() -> None:
     assert made.said() == []
     made.read(5, 12_356)
     assert made.said() == [(5, "raised")]
+
+
+@pytest.mark.parametrize("every", [1, 7, 10, 45, 60, 90])
+def test_an_increase_is_that_of_a_query_over_the_same_time(every: int) -> None:
+    """Of a counter that rises by one a second it is as many as the readings of the window say, however rare they are."""
+    term = terms.make("increase", 600 * S, Counter())
+    for second in range(0, 6_000, every):
+        term.add(second * S, float(second))
+        expected = min(second, every * len([at for at in range(0, second + 1, every) if second - 600 < at]))
+        assert term.value(second * S) == pytest.approx(expected, abs=1e-6), second
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.integers(0, 50)), min_size=1, max_size=120), st.integers(0, 700))
+def test_an_increase_is_off_by_no_more_than_one_slice(steps: list[tuple[int, int]], later: int) -> None:
+    """Whatever the readings: between what rose in the window, and what rose in it less a sixtieth."""
+    term, points = terms.Increase(600 * S), [(0, 0.0)]
+    term.add(0, 0.0)
+    for wait, rise in steps:
+        points.append((points[-1][0] + wait, points[-1][1] + rise))
+        term.add(points[-1][0] * S, points[-1][1])
+    now = points[-1][0] + later
+    rises = [(at, value - before) for (_, before), (at, value) in itertools.pairwise(points)]
+    found = term.value(now * S)
+    assert found is not None
+    assert sum(rise for at, rise in rises if at > now - 590) - 1e-6 <= found
+    assert found <= sum(rise for at, rise in rises if at > now - 610) + 1e-6
 
 
 def test_stuck_and_flag() -> None:
@@ -420,6 +448,16 @@ def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: py
         made.read(at, 1)
     assert (made.alarm("a").state, made.alarm("b").state) == (State.UNACKNOWLEDGED, State.RETURNED)
     assert len(made.judge.faults) == 1
+
+
+def test_a_glob_of_events_stands_for_trouble() -> None:
+    """A database that was made is none, and does not hide the one that is blocked a moment later. By its name it is meant."""
+    made = Bench({"a": {"events": ["database_*"]}, "b": {"events": ["database_created"]}, "c": {"events": ["own_*"]}})
+    made.event(1, "database_created")
+    assert [(alarm.name, alarm.state.value) for alarm in made.judge.alarms.values()] == [("b", "unacknowledged")]
+    made.event(2, "database_blocked")
+    made.event(3, "own_kind_of_a_driver")
+    assert {alarm.name for alarm in made.judge.alarms.values()} == {"a", "b", "c"}
 
 
 def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.MonkeyPatch) -> None:

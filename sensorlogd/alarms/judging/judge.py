@@ -22,6 +22,7 @@ from sensorlogd.alarms.plan import Definition, Plan, Series
 from sensorlogd.batch import Block
 from sensorlogd.config import conditions
 from sensorlogd.config.validation.alarm_checks import Subject
+from sensorlogd.event_kinds import Severity, severity_of
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ class Judge:
                 continue
             key = (definition.name, sensor or "")
             alarm = self.alarms.get(key)
-            raises = any(fnmatch.fnmatchcase(kind, glob) for glob in options.events or ())
+            raises = any(_is_meant(kind, glob) for glob in options.events or ())
             if alarm is None and raises and len(self.alarms) <= MOST_SUBJECTS + len(self.plan.definitions):
                 alarm = self.alarms[key] = Alarm(definition, sensor or "", since_us=now_us)
                 self._timed.append(alarm)
@@ -417,3 +418,11 @@ class Judge:
             track = self.tracks[alarm.series.subject]
             track.alarms = [other for other in track.alarms if other is not alarm]
             track.missing = [other for other in track.missing if other is not alarm]
+
+
+def _is_meant(kind: str, glob: str) -> bool:
+    """Whether an alarm of these events is raised by this one. A glob stands for trouble: of ``database_*`` that a database was
+    made is none."""
+    if kind == glob:
+        return True
+    return fnmatch.fnmatchcase(kind, glob) and severity_of(kind) is not Severity.INFO

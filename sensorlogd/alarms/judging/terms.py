@@ -1,11 +1,14 @@
 """What conditions compare, computed as readings come: rate, and mean, min, max, increase over a window.
 
 Time here is time watched (``watch``), in microseconds. A window is kept in slices, a sixtieth of it each, so a month of
-readings takes no more memory than a minute: it reaches back by its length, and by up to one slice more.
+readings takes no more memory than a minute. A slice counts while its newest reading is in the window. So mean, min and max reach
+back by the length of the window, and by up to one slice more where readings are dense; of what a counter rose by in the oldest slice
+the part that lies in the window is counted.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,6 +54,7 @@ class _Slice:
     """The readings of a sixtieth of the window, added up."""
 
     number: int
+    last_us: int
     n: int
     total: float
     low: float
@@ -62,6 +66,7 @@ class Window:
 
     def __init__(self, kind: str, over_us: int) -> None:
         self.kind = kind
+        self.over_us = over_us
         self.width = max(over_us // SLICES, 1)
         self.slices: deque[_Slice] = deque()
 
@@ -69,20 +74,21 @@ class Window:
         number = at_us // self.width
         last = self.slices[-1] if self.slices else None
         if last is None or number > last.number:
-            self.slices.append(_Slice(number, 1, value, value, value))
-            self._forget(number)
+            self.slices.append(_Slice(number, at_us, 1, value, value, value))
+            self._forget(at_us)
             return
+        last.last_us = at_us
         last.n += 1
         last.total += value
         last.low = min(last.low, value)
         last.high = max(last.high, value)
 
-    def _forget(self, number: int) -> None:
-        while self.slices and self.slices[0].number < number - SLICES:
+    def _forget(self, at_us: int) -> None:
+        while self.slices and self.slices[0].last_us <= at_us - self.over_us:
             self.slices.popleft()
 
     def value(self, at_us: int) -> float | None:
-        self._forget(at_us // self.width)
+        self._forget(at_us)
         if not self.slices:
             return None
         if self.kind == conditions.MIN:
@@ -106,31 +112,51 @@ class OfCounter:
         return self.term.value(at_us)
 
 
+@dataclass(slots=True)
+class _Rise:
+    """The ``n`` steps of a sixtieth of the window: from the reading at ``before_us`` to the one at ``last_us``."""
+
+    number: int
+    before_us: int
+    last_us: int
+    n: int
+    rise: float
+
+    def since(self, start_us: int) -> float:
+        """What the steps that end after ``start_us`` rose by, if they are equally long and high."""
+        if self.before_us >= start_us:
+            return self.rise
+        step_us = (self.last_us - self.before_us) / self.n
+        return self.rise * min(math.ceil((self.last_us - start_us) / step_us), self.n) / self.n
+
+
 class Increase:
-    """The rise over the last ``over_us``."""
+    """The rise over the last ``over_us``: each step belongs to the time of its second reading, as in a query."""
 
     def __init__(self, over_us: int) -> None:
+        self.over_us = over_us
         self.width = max(over_us // SLICES, 1)
-        self.slices: deque[list[float]] = deque()  # [number, rise]
-        self.last: float | None = None
+        self.slices: deque[_Rise] = deque()
+        self.last: tuple[int, float] | None = None
 
     def add(self, at_us: int, value: float) -> None:
-        number = at_us // self.width
-        rise = 0.0 if self.last is None else value - self.last
-        self.last = value
-        if self.slices and self.slices[-1][0] >= number:
-            self.slices[-1][1] += rise
+        before, self.last = self.last, (at_us, value)
+        if before is None:
+            return
+        number, newest = at_us // self.width, self.slices[-1] if self.slices else None
+        if newest is not None and newest.number >= number:
+            newest.last_us, newest.n, newest.rise = at_us, newest.n + 1, newest.rise + value - before[1]
         else:
-            self.slices.append([number, rise])
-            self._forget(number)
+            self.slices.append(_Rise(number, before[0], at_us, 1, value - before[1]))
+            self._forget(at_us)
 
-    def _forget(self, number: int) -> None:
-        while self.slices and self.slices[0][0] < number - SLICES:
+    def _forget(self, at_us: int) -> None:
+        while self.slices and self.slices[0].last_us <= at_us - self.over_us:
             self.slices.popleft()
 
     def value(self, at_us: int) -> float | None:
-        self._forget(at_us // self.width)
-        return None if self.last is None else sum([rise for _, rise in self.slices])
+        self._forget(at_us)
+        return None if self.last is None else sum([part.since(at_us - self.over_us) for part in self.slices])
 
 
 class Rate:
