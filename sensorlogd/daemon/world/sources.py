@@ -125,6 +125,8 @@ def _look_at_path(where: str, path: Path, user: User, wanted: int, what: str = "
             yield Finding(where, f"{path} is a file, not a folder", "name a folder")
         elif what == "file" and path.is_dir():
             yield Finding(where, f"{path} is a folder, not a file", "name a file in it")
+        elif (folder := user.kept_out_by(path)) is not None:
+            yield Finding(where, f"{path}: the user {user.name} may not enter {folder}", f"move it, or chmod o+x {folder}")
         elif what != "program" and not user.may(path, wanted):
             yield Finding(where, f"{path}: the user {user.name} may not use it", f"its owner and mode decide: ls -ld {path}")
     except OSError as error:

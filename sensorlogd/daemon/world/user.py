@@ -50,6 +50,13 @@ class User:
         shift = 6 if found.st_uid == self.uid else 3 if found.st_gid in self.groups else 0
         return (stat.S_IMODE(found.st_mode) >> shift) & wanted == wanted
 
+    def kept_out_by(self, path: Path) -> Path | None:
+        """The first folder on the way to an existing file that this user may not enter; None if there is none.
+
+        Raises OSError if it cannot be looked at.
+        """
+        return next((folder for folder in reversed(path.resolve().parents) if not self.may(folder, ENTER)), None)
+
 
 def user_name(uid: int) -> str:
     try:

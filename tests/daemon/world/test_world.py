@@ -8,6 +8,7 @@ import os
 import pty
 import socket
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -441,20 +442,50 @@ notify: {{mail: {{command: [sh, -c, "true"]}}}}"""
     assert list(sources.look(config(tmp_path, text), ME, names=False)) == []
 
 
+@pytest.fixture
+def entered() -> Iterator[Path]:
+    """A folder that every user may enter; the one for all tests is for their own user."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def test_a_folder_that_keeps_the_user_of_the_daemon_out(entered: Path) -> None:
+    """As that of root, or a home: what is in it may be anybody's to use."""
+    home = entered / "home"
+    home.mkdir()
+    (home / "run.sh").touch()
+    (home / "run.sh").chmod(0o755)
+    (home / "work").mkdir()
+    (home / "work").chmod(0o755)
+    (entered / "link.csv").symlink_to(home / "run.sh")
+    text = f"""sensors:
+  a: {{driver: command, command: [./home/run.sh], directory: ./home/work, {_CSV}}}
+  b: {{driver: replay, file: ./link.csv, channels: {{v: {{}}}}}}"""
+    home.chmod(0o755)
+    assert list(sources.look(config(entered, text), NOBODY)) == []
+    home.chmod(0o700)
+    found = list(sources.look(config(entered, text), NOBODY))
+    assert [finding.path for finding in found] == ["sensors.a.command", "sensors.a.directory", "sensors.b.file"]
+    assert all(f"the user nobody may not enter {home}" in finding.problem for finding in found)
+    assert list(sources.look(config(entered, text), ME)) == []
+
+
 @pytest.mark.parametrize("command", ["./run.sh", "run.sh"])
-def test_a_program_that_the_user_of_the_daemon_may_not_run(tmp_path: Path, command: str) -> None:
+def test_a_program_that_the_user_of_the_daemon_may_not_run(entered: Path, command: str) -> None:
     """Whoever checks may, be it as root."""
-    program = tmp_path / "run.sh"
-    text = f"sensors: {{s: {{driver: command, command: [{command}], environment: {{PATH: '/absent:{tmp_path}'}}, {_CSV}}}}}"
+    program = entered / "run.sh"
+    text = f"sensors: {{s: {{driver: command, command: [{command}], environment: {{PATH: '/absent:{entered}'}}, {_CSV}}}}}"
     for mode, may in ((0o755, True), (0o711, True), (0o700, False), (0o744, False)):
         program.touch()
         program.chmod(mode)
-        found = [str(finding) for finding in sources.look(config(tmp_path, text), NOBODY)]
+        found = [str(finding) for finding in sources.look(config(entered, text), NOBODY)]
         name = program if "/" in command else command
         assert found == ([] if may else [
             f"sensors.s.command: {name}: the user nobody may not run it; its owner and mode decide: ls -ld {program}"
         ]), oct(mode)  # fmt: skip
-        assert list(sources.look(config(tmp_path, text), ME)) == []
+        assert list(sources.look(config(entered, text), ME)) == []
 
 
 def test_a_program_of_a_notification_that_is_not_there(tmp_path: Path) -> None:
