@@ -15,6 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.storage.stages import storing
@@ -190,8 +191,7 @@ class _Plain:
         if not self.flat:
             return
         conn, flat, rows = self.careful.conn, self.flat, len(self.flat) // 4
-        start = 0
-        refused: list[tuple[int, int]] = []
+        start = counted = 0
         for size in storing.APPEND_SIZES:
             while rows - start >= size:
                 chunk = flat if size == rows else flat[4 * start : 4 * (start + size)]
@@ -199,36 +199,49 @@ class _Plain:
                     storing.append(conn, chunk, size)
                 except _ROW_ERRORS:
                     # SQLite undoes the statement as a whole. Row by row at once, before any later row: the first stays.
+                    self._count_stored(counted, start)
                     self._store_refused(start, start + size)
-                    refused.append((start, start + size))
+                    counted = start + size
                 start += size
-        self._count_stored(refused)
+        self._count_stored(counted, rows)
         self.flat, self.owners = [], []
 
-    def _hand_overs(self) -> Iterator[tuple[int, int, str, list[tuple[int, Column]]]]:
-        """(first row, end, sensor, columns) of each hand-over."""
+    def _hand_overs(self, low: int, high: int) -> Iterator[_Part]:
+        """What the rows [low, high) hold of each hand-over."""
         ends = [first for first, _, _ in self.owners[1:]] + [len(self.flat) // 4]
         for (first, sensor, known), end in zip(self.owners, ends, strict=True):
-            yield first, end, sensor, known
-
-    def _store_refused(self, low: int, high: int) -> None:
-        for first, end, sensor, _ in self._hand_overs():
             a, b = max(low, first), min(high, end)
             if a < b:
-                self.careful.store_rows(sensor, self.flat[4 * a : 4 * b], device_time=self.device_time)
+                yield _Part(a, b, sensor, known, is_whole=(a, b) == (first, end))
 
-    def _count_stored(self, refused: list[tuple[int, int]]) -> None:
-        """Count the rows of each hand-over, but for those in ``refused`` (first row, end), which ``careful`` has counted."""
+    def _store_refused(self, low: int, high: int) -> None:
+        for part in self._hand_overs(low, high):
+            rows = self.flat[4 * part.begin : 4 * part.end]
+            self.careful.store_rows(part.sensor, rows, device_time=self.device_time)
+
+    def _count_stored(self, low: int, high: int) -> None:
+        """Count the rows [low, high), which are stored. Call it in the order of storing, because the last is the newest."""
         result = self.careful.result
-        for first, end, sensor, known in self._hand_overs():
-            stored = end - first - sum(max(min(high, end) - max(low, first), 0) for low, high in refused)
-            if not stored:
-                continue
-            result.stored += stored
-            _add_count(result.by_sensor, sensor, stored)
-            for series, column in known:
-                quality = column.quality if isinstance(column.quality, int) else column.quality[-1]
-                result.newest[series] = (column.times_us[-1], column.values[-1], quality)
+        for part in self._hand_overs(low, high):
+            result.stored += part.end - part.begin
+            _add_count(result.by_sensor, part.sensor, part.end - part.begin)
+            if part.is_whole:
+                for series, column in part.known:
+                    quality = column.quality if isinstance(column.quality, int) else column.quality[-1]
+                    result.newest[series] = (column.times_us[-1], column.values[-1], quality)
+            else:
+                flat: list[Any] = self.flat[4 * part.begin : 4 * part.end]
+                result.newest.update(zip(flat[::4], zip(flat[1::4], flat[2::4], flat[3::4], strict=True), strict=True))
+
+
+class _Part(NamedTuple):
+    """Rows [begin, end) of ``_Plain.flat`` that belong to one hand-over; ``is_whole``: they are all that it has."""
+
+    begin: int
+    end: int
+    sensor: str
+    known: list[tuple[int, Column]]
+    is_whole: bool
 
 
 class _Careful:

@@ -75,6 +75,27 @@ def test_a_device_clock_that_repeats_never_overwrites(conn: sqlite3.Connection) 
 
 
 @pytest.mark.parametrize("rows", range(2, 12))
+def test_the_newest_is_none_that_was_not_stored(conn: sqlite3.Connection, rows: int) -> None:
+    """The last reading of a hand-over is in conflict with a stored one, however its rows fall into statements."""
+    times = [T0 + n for n in range(rows)]
+    values: list[float | None] = [9.0 + n for n in range(rows)]
+    store(conn, [block([times[-1]], [1.0])])
+    result = store(conn, [block(times, values, device=True)])
+    assert result.conflicts == {"a": 1}
+    assert result.newest == {1: (times[-2], values[-2], 1)}
+
+
+@pytest.mark.parametrize("rows", range(2, 12))
+def test_the_newest_has_the_time_under_which_it_is_stored(conn: sqlite3.Connection, rows: int) -> None:
+    """The last reading of a hand-over takes the next free microsecond."""
+    times = [T0 + n for n in range(rows)]
+    store(conn, [block([times[-1], times[-1] + 1], [1.0, 1.0])])
+    result = store(conn, [block(times, [9.0] * rows)])
+    assert result.shifted == 1
+    assert result.newest == {1: (times[-1] + 2, 9.0, 1)}
+
+
+@pytest.mark.parametrize("rows", range(2, 12))
 def test_of_several_values_for_one_instant_the_first_stays(conn: sqlite3.Connection, rows: int) -> None:
     """Inside one hand-over too, however its rows fall into statements."""
     values: list[float | None] = [float(n) for n in range(rows)]
@@ -177,6 +198,42 @@ def test_every_reading_is_accounted_for(conn: sqlite3.Connection, calls: list[li
     assert all(ts < frontier.moved_until_us for _, ts, _, _ in table(conn, "history"))
     marks = {(s, start) for s, start, _ in conn.execute("SELECT * FROM dirty")}
     assert marks == {(s, t - t % MINUTE_US) for s, t in before if t < frontier.edge_us}
+
+
+_columns = st.one_of(
+    st.lists(_times, min_size=1, max_size=12).map(lambda times: [times, times]),
+    st.lists(st.lists(_times, min_size=1, max_size=12), min_size=2, max_size=2),
+)
+_two_columns = st.builds(
+    lambda columns, values, device: Block(
+        "a",
+        [Column(name, times, values[: len(times)], 1) for name, times in zip("xy", columns, strict=True)],
+        device_time=device,
+    ),
+    _columns,
+    st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=12, max_size=12),
+    st.booleans(),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_two_columns, min_size=1, max_size=4), st.lists(st.tuples(_times, st.integers(1, 2)), max_size=6, unique=True))
+def test_the_newest_of_each_series_is_the_row_inserted_last(
+    conn: sqlite3.Connection, blocks: list[Block], taken: list[tuple[int, int]]
+) -> None:
+    """Whichever rows are refused. A trigger writes down in which order the rows came into the table."""
+    conn.execute("DELETE FROM recent")
+    conn.executemany("INSERT INTO recent VALUES (?, ?, 1.0, 1)", [(series, ts) for ts, series in taken])
+    conn.execute("CREATE TEMP TABLE IF NOT EXISTS came(id INTEGER PRIMARY KEY, series_id, ts, value, quality)")
+    conn.execute(
+        "CREATE TEMP TRIGGER IF NOT EXISTS noted AFTER INSERT ON main.recent BEGIN "
+        "INSERT INTO came(series_id, ts, value, quality) VALUES (new.series_id, new.ts, new.value, new.quality); END"
+    )
+    conn.execute("DELETE FROM came")
+    result = store(conn, blocks)
+    rows = conn.execute("SELECT series_id, ts, value, quality FROM came ORDER BY id").fetchall()
+    assert result.newest == {row[0]: row[1:] for row in rows}
+    assert result.stored == len(rows)
 
 
 def test_a_flood_of_equal_stamps_costs_the_same_for_each(conn: sqlite3.Connection) -> None:
