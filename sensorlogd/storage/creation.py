@@ -11,6 +11,8 @@ import sqlite3
 import sys
 from pathlib import Path
 
+from sensorlogd.storage.file.transaction import transaction
+
 FRESH = Path(__file__).with_name("fresh.sql")
 
 
@@ -20,12 +22,11 @@ def create(path: Path, page_size: int) -> bool:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=5.0)) as conn:
         conn.execute(f"PRAGMA page_size = {page_size}")  # both take effect only before the first table
         conn.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        conn.execute("BEGIN IMMEDIATE")
-        if conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            return False
-        for statement in FRESH.read_text().split(";\n\n"):
-            conn.execute(statement)
-        conn.execute("COMMIT")
+        with transaction(conn):
+            if conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                return False
+            for statement in FRESH.read_text().split(";\n\n"):
+                conn.execute(statement)
     return True
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.file_watch import FileWatch
+from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
 from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.scrub import Scrub
@@ -85,22 +86,13 @@ class OpenDatabase:
 
     # ---- transactions and the WAL ----------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """All or nothing. Raises sqlite3.Error, and whatever is raised inside."""
-        self.conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.conn
-            self.conn.execute("COMMIT")
-        except BaseException:
-            self.rollback()
-            raise
+        return transaction(self.conn)
 
     def rollback(self) -> None:
         """Roll back the transaction, if SQLite has not done so by itself. Raises nothing."""
-        if not self._closed and self.conn.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
-                self.conn.execute("ROLLBACK")
+        rollback(self.conn)
 
     def checkpoint_if_due(self) -> None:
         """Copy the WAL into the file once it is long, and begin it anew with page 1 (see ``epoch``). Raises sqlite3.Error."""

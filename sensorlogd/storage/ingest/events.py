@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from sensorlogd.event_kinds import Kind
+from sensorlogd.storage.file.transaction import transaction
 
 KEEP = 100_000
 _TRIM_SLICE = 2_000
@@ -25,7 +26,6 @@ def trim(conn: sqlite3.Connection, keep: int = KEEP) -> bool:
     below = newest - keep + 1
     if oldest >= below:
         return False
-    conn.execute("BEGIN IMMEDIATE")
-    conn.execute("DELETE FROM event WHERE id < ?", (min(below, oldest + _TRIM_SLICE),))
-    conn.execute("COMMIT")
+    with transaction(conn):
+        conn.execute("DELETE FROM event WHERE id < ?", (min(below, oldest + _TRIM_SLICE),))
     return bool(oldest + _TRIM_SLICE < below)

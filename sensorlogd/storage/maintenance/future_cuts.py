@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sensorlogd.storage.maintenance.mover import transaction
+from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.rollups import resolutions
 
 

@@ -19,13 +19,12 @@ there changes or deletes it in both.
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
 from enum import Enum
 
 from sensorlogd.storage import meta
+from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import moving
 
@@ -274,16 +273,3 @@ class Mover:
         took = time.perf_counter() - began
         self.longest_slice_s = max(self.longest_slice_s, took)
         self._back_pace.measured(took)
-
-
-@contextlib.contextmanager
-def transaction(conn: sqlite3.Connection) -> Iterator[None]:
-    """A slice: all of it or, whatever goes wrong, nothing."""
-    conn.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        conn.execute("COMMIT")
-    except BaseException:
-        if conn.in_transaction:  # SQLite has rolled back by itself after some errors
-            conn.execute("ROLLBACK")
-        raise

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.maintenance.mover import transaction
+from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.stages import moving, survey

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 
+import pytest
+
 from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage.ingest import events, status
 
@@ -33,6 +35,17 @@ def test_the_newest_events_are_kept(conn: sqlite3.Connection) -> None:
     before = conn.total_changes
     assert not events.trim(conn, keep=500)
     assert conn.total_changes == before
+
+
+def test_a_slice_that_fails_leaves_no_transaction_open(conn: sqlite3.Connection) -> None:
+    """All events are still there, and the connection is free for the next commit."""
+    for n in range(20):
+        events.record(conn, n, OtherKind("k"), None, "")
+    conn.execute("CREATE TEMP TRIGGER fails AFTER DELETE ON event WHEN old.ts = 5 BEGIN SELECT raise(FAIL, 'no'); END")
+    with pytest.raises(sqlite3.IntegrityError):
+        events.trim(conn, keep=10)
+    assert not conn.in_transaction
+    assert conn.execute("SELECT count(*) FROM event").fetchone() == (20,)
 
 
 def test_trimming_no_events_does_nothing(conn: sqlite3.Connection) -> None:

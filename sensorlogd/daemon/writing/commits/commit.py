@@ -53,6 +53,7 @@ class Commit:
     def run(self, db: OpenDatabase, totals: Totals, now_us: Callable[[], int], watcher: Watcher | None = None) -> Appended:
         """Raises sqlite3.Error with nothing stored (but see ``committing``), or whatever a fault of ours raises."""
         conn = db.conn
+        # Not ``db.transaction()``: if COMMIT raises it may have happened all the same, so ``committing`` is set right before it.
         conn.execute("BEGIN IMMEDIATE")
         result = append(conn, self.blocks, db.catalog.ids, db.frontier, retrying=self.retrying)
         for event in self.events:
