@@ -14,10 +14,10 @@ import click
 
 from sensorlogd.cli import exits, plain
 from sensorlogd.cli.reading import fail
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
 
 NAME = "demo.yaml"
-DAY_US = 86_400_000_000
-EVERY_US = 60_000_000  # between two readings of the past
+EVERY_US = MINUTE_US  # between two readings of the past
 AT_ONCE = 5_000
 PORT = 8321
 CONFIG = """\

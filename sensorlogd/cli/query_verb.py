@@ -15,6 +15,7 @@ from sensorlogd.cli import exits, output
 from sensorlogd.cli.output import COMPUTED, PLACES
 from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
@@ -22,7 +23,7 @@ from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conve
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 
-SHOWN_US = 3_600_000_000  # the range that is proposed if the one that was asked for is empty
+SHOWN_US = HOUR_US  # the range that is proposed if the one that was asked for is empty
 NAMED = "\n".join(wrap(f"Aggregates: {' '.join(AGGREGATES)} median pNN.", 110))
 
 

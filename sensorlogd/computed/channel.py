@@ -19,6 +19,7 @@ from typing import NamedTuple
 from sensorlogd.computed.formula import Formula
 from sensorlogd.computed.memory import Gone, Memory
 from sensorlogd.computed.running import Kind, State
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, Flag, Test, combine
 
 Key = tuple[str, str]  # (sensor, channel)
@@ -53,7 +54,7 @@ class Channel:
     inputs: tuple[Input, ...]
     join: str = NEWEST
     follows: frozenset[Key] = frozenset()
-    gap_us: int = 60_000_000
+    gap_us: int = MINUTE_US
 
     def triggers(self) -> frozenset[Key]:
         """The inputs whose readings give a reading of this channel."""

@@ -15,9 +15,10 @@ from sensorlogd.computed.functions import FUNCTIONS
 from sensorlogd.config.models import ChannelOptions, Name, SensorOptions, ShortText
 from sensorlogd.config.text.tree import Where
 from sensorlogd.config.validation.names import closest
+from sensorlogd.notation.microseconds import MINUTE_US
 
 DRIVER = "computed"
-UNKNOWN_HEARTBEAT_US = 60_000_000  # assumed for an input whose sensor cannot be read now
+UNKNOWN_HEARTBEAT_US = MINUTE_US  # assumed for an input whose sensor cannot be read now
 _DEVICE_KEYS = ("source", "polynomial", "table", "spike", "wrap")
 _SENSOR_KEYS = ("interval", "template", "profile")
 # Functions do not convert their arguments: units that are surely not the ones they expect.

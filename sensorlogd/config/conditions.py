@@ -19,13 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sensorlogd.notation.durations import format_duration, parse_duration
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
 from sensorlogd.quality import Flag
 
 VALUE, RATE, MEAN, MIN, MAX, INCREASE = "value", "rate", "mean", "min", "max", "increase"
 MISSING, STUCK, FLAG = "missing", "stuck", "flag"
 WINDOWS = (MEAN, MIN, MAX, INCREASE)
-RATE_OVER_US = 60_000_000
-LONGEST_WINDOW_US = 40 * 86_400_000_000
+RATE_OVER_US = MINUTE_US
+LONGEST_WINDOW_US = 40 * DAY_US
 FLAGS = {"suspect": Flag.SUSPECT, "fail": Flag.FAIL, "missing": Flag.MISSING}
 EXAMPLES = '"> 30", "mean(10min) > 25", "rate > 5/min", "missing", "stuck 2h" or "flag fail"'
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorlogd.notation.microseconds import DAY_US
+
 if TYPE_CHECKING:
     from sensorlogd.config.models import Config, SensorOptions
 
@@ -21,7 +23,6 @@ WRITTEN_PER_SECOND = 1_500  # the status tables
 WRITTEN_PER_COMMIT = 6_000  # whatever a commit holds, it writes some pages of WAL and later of the database
 WRITTEN_PER_READING = 190
 WRITTEN_PER_READING_AT_1S = 140  # on top, where each commit holds a second or less: the same pages are written more often
-DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,12 @@ from typing import NamedTuple
 from sensorlogd import quality
 from sensorlogd.batch import EXACT, whole
 from sensorlogd.exchange.lines import FileError, Lines
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.symbols import micro, point
-from sensorlogd.stamping.judging import DAY_US
 from sensorlogd.stamping.local import FIRST
 from sensorlogd.stamping.repeats import KEEP
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_~-]*")
-FIRST_US, LAST_US = -(1 << 62), 1 << 62
 KINDS = ("gauge", "counter", "angle", "state")
 
 

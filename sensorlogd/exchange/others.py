@@ -17,8 +17,6 @@ from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange import guess, heads, stamps
 from sensorlogd.exchange.found import (
-    FIRST_US,
-    LAST_US,
     Found,
     Nulls,
     Options,
@@ -32,6 +30,7 @@ from sensorlogd.exchange.found import (
     target_of,
 )
 from sensorlogd.exchange.lines import FileError, Lines, cells, split
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.quality import Flag, Test
 from sensorlogd.stamping.patterns import width_us
 from sensorlogd.stamping.repeats import SPREAD, evenly
@@ -161,8 +160,8 @@ def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Ite
     """Leave out numbers that mean "no value", and flag times that cannot be believed (also added to ``doubtful``) and whole numbers
     that no double holds."""
     nothing = Nulls(options.nulls, options.decimal).numbers
-    earliest = FIRST_US if options.earliest_us is None else options.earliest_us
-    latest = options.now_us + options.ahead_us if options.now_us else LAST_US
+    earliest = BEGINNING_US if options.earliest_us is None else options.earliest_us
+    latest = options.now_us + options.ahead_us if options.now_us else END_US
     for reading in found:
         if reading.value in nothing:
             continue

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+
 _UNITS_US = {
     "us": 1,
     "ms": 1_000,
-    "s": 1_000_000,
-    "m": 60_000_000,
-    "min": 60_000_000,
-    "h": 3_600_000_000,
-    "d": 86_400_000_000,
-    "w": 7 * 86_400_000_000,
-    "mo": 30 * 86_400_000_000,
-    "y": 365 * 86_400_000_000,
+    "s": SECOND_US,
+    "m": MINUTE_US,
+    "min": MINUTE_US,
+    "h": HOUR_US,
+    "d": DAY_US,
+    "w": 7 * DAY_US,
+    "mo": 30 * DAY_US,
+    "y": 365 * DAY_US,
 }
 _WORDS = {"sec": "s", "min": "min", "hou": "h", "day": "d", "wee": "w", "mon": "mo", "yea": "y", "mil": "ms", "mic": "us"}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(us|ms|s|min|mo|m|h|d|w|y)", re.ASCII)
-_MAX_US = 200 * 365 * 86_400_000_000
+_MAX_US = 200 * 365 * DAY_US
 
 _SIZES = {
     "": 1, "b": 1,

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import plotille  # type: ignore[import-untyped]  # it ships no types
 
 from sensorlogd.notation import numbers
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.plotting.curves import Curve
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "white")
@@ -28,7 +29,7 @@ def draw(curves: Sequence[Curve], since_us: int, until_us: int, width: int, heig
     figure.set_y_limits(low - room, high + room)
     figure.set_x_limits(since_us / 1e6, until_us / 1e6)
     tz = ZoneInfo(zone)
-    form = "%m-%d %H:%M" if until_us - since_us > 86_400_000_000 else "%H:%M:%S"
+    form = "%m-%d %H:%M" if until_us - since_us > DAY_US else "%H:%M:%S"
     figure.register_label_formatter(float, _label(tz, form, figure))
     for number, curve in enumerate(curves):
         colour = COLOURS[number % len(COLOURS)] if colours else None

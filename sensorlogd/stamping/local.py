@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from sensorlogd.notation.microseconds import MINUTE_US
+
 FIRST, SECOND, BY_ORDER = "first", "second", "by_order"
 FOLDS = (FIRST, SECOND, BY_ORDER)
-JITTER_US = 60_000_000  # lines whose times go back by less than this are out of order; no clock was changed
+JITTER_US = MINUTE_US  # lines whose times go back by less than this are out of order; no clock was changed
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

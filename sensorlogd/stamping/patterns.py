@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US, SECOND_US
+
 EPOCHS = ("epoch", "epoch_ms", "epoch_us")
 _DIRECTIVE = re.compile(r"%-?(.)")
 _YEAR, _DAY, _MONTH = frozenset("YyGcx"), frozenset("djcxaAuw"), frozenset("mbBhjcxUWV")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HALF_YEAR_US = 183 * 86_400_000_000
-DAY_US = 86_400_000_000
+HALF_YEAR_US = 183 * DAY_US
 
 
 def lacks(form: str) -> str:
@@ -35,7 +36,7 @@ def check(form: str) -> None:
 def width_us(form: str) -> int:
     """How long one stamp of that form lasts: a minute where it has no seconds, else a second."""
     found = set(_DIRECTIVE.findall(form))
-    return 60_000_000 if "%" in form and not found & set("ScXTsf") else 1_000_000
+    return MINUTE_US if "%" in form and not found & set("ScXTsf") else SECOND_US
 
 
 class Completed:

@@ -15,6 +15,7 @@ from sensorlogd.counters import DIP
 from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
@@ -33,7 +34,7 @@ class SeriesSpec:
     channel: str
     unit: str = ""
     kind: str = "gauge"
-    heartbeat_us: int = 60_000_000
+    heartbeat_us: int = MINUTE_US
     wrap: float | None = None
     dip: float = DIP
     scale: float = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.notation.symbols import micro
 
 IMPORTED = "import"  # the driver of a sensor that only ever came from files
@@ -53,7 +54,7 @@ def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
         ).fetchone()
     (identity,) = conn.execute(
         "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, created_us, retired_us) VALUES (?,?,?,?,?,?,?) RETURNING id",
-        (row[0], wanted.channel, wanted.unit or "", wanted.kind or "gauge", wanted.heartbeat_us or 60_000_000, now_us, now_us),
+        (row[0], wanted.channel, wanted.unit or "", wanted.kind or "gauge", wanted.heartbeat_us or MINUTE_US, now_us, now_us),
     ).fetchone()
     return int(identity)
 

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 import sensorlogd
 from sensorlogd.api import LogClosed, LogLocked, LogUnavailable, Tail, UnknownSeries
 from sensorlogd.batch import Block, Column
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.ingest.append import Frontier, append
-from sensorlogd.storage.query.following import BEHIND_EDGE_US, MINUTE_US, Following
+from sensorlogd.storage.query.following import BEHIND_EDGE_US, Following
 from sensorlogd.storage.query.log import Log, Reading
 from sensorlogd.storage.rollups import store
 from tests.api.rig import T0, S

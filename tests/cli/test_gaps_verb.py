@@ -11,12 +11,13 @@ import pytest
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation import times
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.cli.running import run
 from tests.storage.rollups import test_compute as compute
-from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, Machine
+from tests.storage.rollups.test_compute import HEARTBEAT, Machine
 
 T0 = 1_900_000_000_000_000
 S = 1_000_000

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.stamping import patterns
-from sensorlogd.stamping.judging import BUILT_US, DAY_US, ROLL_OVER_US, TEN_YEARS_US, TimeLimits, looks_rolled_over
+from sensorlogd.stamping.judging import BUILT_US, ROLL_OVER_US, TEN_YEARS_US, TimeLimits, looks_rolled_over
 from sensorlogd.stamping.local import BY_ORDER, Local, NoSuchTime, utc_us
 from sensorlogd.stamping.repeats import Repeats, evenly
 

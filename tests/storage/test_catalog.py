@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sensorlogd import curves
+from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
 from sensorlogd.storage.catalog import Catalog, SensorSpec, SeriesSpec, sync
-from sensorlogd.storage.rollups import outdated
 
 NOW = 1_750_000_000_000_000
 TEMPERATURE = SeriesSpec("t", unit="°C", heartbeat_us=5_000_000)
@@ -197,7 +197,7 @@ def test_another_kind_has_its_roll_ups_computed_anew(conn: sqlite3.Connection) -
     (old,) = sync(conn, [named("s")], NOW).ids.values()
     store(conn, old, 1.0, 2.0)
     assert kinds(sync(conn, [named("s", None, SeriesSpec("x", kind="counter"))], NOW)) == ["rollups_stale"]
-    assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, outdated.BEGINNING_US, NOW)]
+    assert conn.execute("SELECT * FROM stale").fetchall() == [(old, 60, BEGINNING_US, NOW)]
 
 
 def test_an_offset_is_where_a_counter_begins(conn: sqlite3.Connection) -> None:

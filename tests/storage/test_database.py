@@ -19,10 +19,10 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateTable
 
+from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import creation, database, migrations, tables
 from sensorlogd.storage.database import Failure, classify, ensure_schema
 from sensorlogd.storage.migrations.upgrade import upgrade
-from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.schema import VIEWS
 
 
@@ -144,7 +144,7 @@ def test_counters_of_an_older_schema_are_rolled_up_anew(tmp_path: Path) -> None:
     ensure_schema(old)
     with closing(sqlite3.connect(old)) as conn:
         assert conn.execute("SELECT series_id, tier, from_us FROM stale ORDER BY series_id").fetchall() == [
-            (1, 60, outdated.BEGINNING_US), (2, 60, 7_200_000_000),
+            (1, 60, BEGINNING_US), (2, 60, 7_200_000_000),
         ]  # fmt: skip
         assert conn.execute("SELECT * FROM calibration").fetchall() == [(0, 1, 2.0, 3.0, None)]
 

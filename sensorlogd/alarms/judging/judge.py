@@ -23,10 +23,11 @@ from sensorlogd.batch import Block
 from sensorlogd.config import conditions
 from sensorlogd.config.validation.alarm_checks import Subject
 from sensorlogd.event_kinds import Severity, severity_of
+from sensorlogd.notation.microseconds import END_US
 
 logger = logging.getLogger(__name__)
 
-NEVER = 1 << 62
+NEVER = END_US
 MOST_SUBJECTS = 10_000  # a key of alarms of events
 
 

@@ -7,7 +7,9 @@ database remembers in the time of a former run is shifted into that of this one 
 
 from __future__ import annotations
 
-LONGEST_GAP_US = 60_000_000  # between two looks; any time beyond that was not watched
+from sensorlogd.notation.microseconds import MINUTE_US
+
+LONGEST_GAP_US = MINUTE_US  # between two looks; any time beyond that was not watched
 BEGIN_AT = 10**15  # so that nothing remembered lies before 0
 _UNMARKED_US = 20_000_000  # a run that was killed has watched at most so much more than it has written down
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from sensorlogd.config.models.channels import ChannelOptions
 from sensorlogd.config.models.section import Section
 from sensorlogd.config.models.values import DurationUs, Labels, Name
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.stamping.judging import TimeLimits
 
 
@@ -48,7 +49,7 @@ class SensorOptions(Section):
             return self.heartbeat
         if self.interval:
             return max(3 * self.interval, 5_000_000)
-        return 60_000_000
+        return MINUTE_US
 
     def time_limits(self) -> TimeLimits | None:
         """Which of the device's own times are believed; None: all of them."""

@@ -21,6 +21,7 @@ from sensorlogd.config.computed import ComputedOptions
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscaled
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing
@@ -35,7 +36,6 @@ from sensorlogd.storage.work import Slice, Work
 SLICE_S = 0.02
 MOST_ROWS, LEAST_ROWS = 4_000, 50  # input readings at once
 LOOK_BACK_ROWS = 100_000  # of recent ones, for the reading that an integral goes on from
-FOR_EVER = 1 << 62
 SAME = 1e-9  # relative difference of two sums that rounding alone may cause
 
 
@@ -74,7 +74,7 @@ class RecomputeWorker:
             return Slice({}, 0, False, refused, failed=True)
         run = self._run_where_work_stands(conn, frontier, work_, channels)
         is_sum = any(channel.is_integral for channel in channels)
-        until = FOR_EVER if is_sum else int(work_.request["until_us"])
+        until = END_US if is_sum else int(work_.request["until_us"])
         began = time.perf_counter()
         try:
             done = run.go(conn, frontier, until, int(self._pace.rows), dict(work_.progress.get("mends", {})), now_us)

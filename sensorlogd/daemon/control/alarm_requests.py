@@ -8,8 +8,9 @@ from typing import Any
 
 from sensorlogd.daemon.control.answers import Acknowledged, Muted, Tested, needed
 from sensorlogd.daemon.control.request import Request
+from sensorlogd.notation.microseconds import DAY_US
 
-LONGEST_MUTE_US = 200 * 365 * 86_400_000_000  # as long as a duration may be that people write
+LONGEST_MUTE_US = 200 * 365 * DAY_US  # as long as a duration may be that people write
 
 
 @dataclass(frozen=True, slots=True)

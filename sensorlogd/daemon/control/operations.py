@@ -19,6 +19,7 @@ from sensorlogd.daemon.control.request import Request
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
+from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend as mending
@@ -96,7 +97,7 @@ class Operations:
         return Done()
 
     def _rebuild(self, request: requests.Rebuild) -> Done:
-        since = outdated.BEGINNING_US if request.since_us is None else request.since_us
+        since = BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
         self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
         self.aggregation.request()

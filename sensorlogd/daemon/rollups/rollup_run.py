@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sensorlogd.daemon.rollups.messages import Done, Rows
 from sensorlogd.event_kinds import Kind
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.rollups import store
 
 if TYPE_CHECKING:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.storage.maintenance.pace import Pace
 
 # After a long absence a run closes the buckets of so much time as takes it about RUN_S.
-BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = 86_400_000_000, 3_600_000_000, 60 * 86_400_000_000
+BLOCK_US, LEAST_BLOCK_US, MOST_BLOCK_US = DAY_US, HOUR_US, 60 * DAY_US
 RUN_S = 10.0
 ROWS_TRIGGER = 300_000  # so many new readings make a roll-up due before its interval has passed
 FIRST_WITHIN_S = 5.0

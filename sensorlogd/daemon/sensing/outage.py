@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from sensorlogd.notation.microseconds import MINUTE_US
+
 CAUSES = 10  # distinct causes reported within one outage: the limit for a driver that words its error differently every second
 _VARYING = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
@@ -35,7 +37,7 @@ class Outage:
 class Allowance:
     """How many events a sensor may still record: ``burst`` at once, then one every ``every_us``. Any thread."""
 
-    def __init__(self, monotonic_us: Callable[[], int], *, burst: int = 60, every_us: int = 60_000_000) -> None:
+    def __init__(self, monotonic_us: Callable[[], int], *, burst: int = 60, every_us: int = MINUTE_US) -> None:
         self._monotonic_us = monotonic_us
         self._burst, self._every_us = burst, every_us
         self._left = burst

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from sensorlogd.batch import Batch, Stamp
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.notation.times import format_time
-from sensorlogd.stamping.judging import DAY_US, TimeLimits, looks_rolled_over
+from sensorlogd.stamping.judging import TimeLimits, looks_rolled_over
 
 Count = Callable[[str, int, str], None]
-SILENT_AFTER_REPORT_US = 3_600_000_000  # an hour: a finding that goes on, or comes back within this time, is not reported again
+SILENT_AFTER_REPORT_US = HOUR_US  # a finding that goes on, or comes back within this time, is not reported again
 
 
 class TimeJudge:

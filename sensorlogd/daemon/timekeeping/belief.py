@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.stamping.judging import BUILT_US
 
 BEHIND_US = 1_000_000  # so far the wall clock may lie before what is expected (a leap second, jitter) and is believed
 # So far it may lie after what is expected and is believed: the machine was off overnight. A clock a year ahead is wrong.
-AHEAD_US = 86_400_000_000
+AHEAD_US = DAY_US
 RELEASED_US = BUILT_US  # no clock before it is right
 
 

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 
 from sensorlogd.drivers.nmea.known import Fields
 from sensorlogd.drivers.nmea.sentences import Cells
+from sensorlogd.notation.microseconds import DAY_US, SECOND_US
 
-SECOND_US = 1_000_000
-DAY_US = 86_400 * SECOND_US
 WEEK_MS = 7 * 86_400_000
 OF_THE_FIX = frozenset(("GGA", "GNS", "RMC", "GLL", "VTG", "GSA", "GSV", "GST", "ZDA", "PUBX,00", "PGRME", "PGRMZ"))
 _TIME_AT = {"GGA": 1, "GNS": 1, "RMC": 1, "GLL": 5, "GST": 1, "ZDA": 1, "PUBX,00": 2}

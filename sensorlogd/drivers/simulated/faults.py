@@ -12,6 +12,7 @@ import random
 from pydantic import Field, model_validator
 
 from sensorlogd.config.models import DurationUs, Finite, Section
+from sensorlogd.notation.microseconds import HOUR_US
 
 
 class Episode(Section):
@@ -76,7 +77,7 @@ class Faults:
         on = {name: episode.step(at_us) for name, episode in self._episodes.items()}
         drift = self.options.drift
         if value is not None and drift is not None and at_us >= drift.after:
-            value += drift.rate * (at_us - drift.after) / 3_600_000_000
+            value += drift.rate * (at_us - drift.after) / HOUR_US
         if on.get("spike") and value is not None and self.options.spike is not None:
             value += self.options.spike.size * self._episodes["spike"].sign
         if on.get("stuck") and self._last is not None:

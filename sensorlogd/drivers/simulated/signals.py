@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from sensorlogd.config.models import DurationUs, Finite, Section
+from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
 
 Positive = Annotated[DurationUs, Field(gt=0)]
 
@@ -29,7 +30,7 @@ class Sine(Section):
 
     offset: Finite = 0.0
     amplitude: Finite = 1.0
-    period: Positive = 60_000_000
+    period: Positive = MINUTE_US
     phase: Finite = Field(0.0, description="in periods: 0.25 begins at the maximum")
     noise: Finite = Field(0.0, ge=0)
 
@@ -39,7 +40,7 @@ class Square(Section):
 
     low: Finite = 0.0
     high: Finite = 1.0
-    period: Positive = 60_000_000
+    period: Positive = MINUTE_US
     duty: Finite = Field(0.5, gt=0, lt=1)
 
 
@@ -48,7 +49,7 @@ class Ramp(Section):
 
     low: Finite = 0.0
     high: Finite = 1.0
-    period: Positive = 60_000_000
+    period: Positive = MINUTE_US
 
 
 class RandomWalk(Section):
@@ -213,11 +214,11 @@ class _Ramp(_Periodic):
 
 class _Diurnal(_Periodic):
     def _period_us(self) -> int:
-        return 86_400_000_000
+        return DAY_US
 
     def _value(self, t_us: int) -> float:
         o = self.options
-        day = (self.start_us + t_us) % 86_400_000_000 / 86_400_000_000
+        day = (self.start_us + t_us) % DAY_US / DAY_US
         return float(o.offset - o.amplitude * math.cos(2 * math.pi * (day - 0.125)))
 
     def _values_from(self, first: int, n: int) -> list[float | None]:

@@ -17,8 +17,9 @@ from sensorlogd.exchange import stamps
 from sensorlogd.exchange.found import Found, Options, Target, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.sqlite import columns
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 
-WIDTHS_US = {"statistics": 3_600_000_000, "statistics_short_term": 300_000_000}
+WIDTHS_US = {"statistics": HOUR_US, "statistics_short_term": 5 * MINUTE_US}
 TABLES = ("states", *WIDTHS_US)
 SWITCHES = {"on": 1.0, "off": 0.0}
 _OF_SWITCHES = ("binary_sensor", "switch", "light", "input_boolean", "fan")

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, Linear
 from sensorlogd.storage.ingest import decimals
@@ -26,11 +27,10 @@ from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import moving
-from sensorlogd.storage.stages.moving import BEGINNING_US, END_US, Carried, Carry
+from sensorlogd.storage.stages.moving import Carried, Carry
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.015  # beside it the commit takes its time
-_HOUR_US = resolutions.HOUR * resolutions.SECOND_US
 _ORIGINALS = 50
 
 _VALUE = {name: f"{name} * :factor + :shift" for name in ("mean", "min", "max", "first", "last", "second", "last_but_one")}
@@ -121,7 +121,7 @@ class _Move:
     def roll_ups(self, most: int) -> int:
         """Convert and move roll-ups whose readings have expired; delete the others, which readings give again."""
         cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
-        kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % _HOUR_US
+        kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % HOUR_US
         query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
         for tier in resolutions.DEFAULT_RESOLUTIONS:
             row = self.conn.execute(query, (self.old, tier, most)).fetchone()

@@ -13,7 +13,8 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
+from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage.ingest.append import Frontier, mark_dirty
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.microseconds import BEGINNING_US
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections.mend import RECOMPUTED
 from sensorlogd.storage.ingest import events, upsert
@@ -42,7 +43,7 @@ def expired_until_us(conn: sqlite3.Connection, series: Iterable[int]) -> int:
         conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (identity,)).fetchone()
         for identity in series
     ]
-    return max((mark[0] for mark in marks if mark is not None), default=-(1 << 62))
+    return max((mark[0] for mark in marks if mark is not None), default=BEGINNING_US)
 
 
 @dataclass(frozen=True, slots=True)

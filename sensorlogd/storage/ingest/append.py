@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block, Column
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.stages import storing
-
-MINUTE_US = 60_000_000
 
 _MARK = (
     "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "

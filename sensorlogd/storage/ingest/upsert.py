@@ -11,10 +11,11 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.corrections import conversion, replacing
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import Frontier, mark_dirty
 from sensorlogd.storage.stages import storing
 
 _LATEST = (

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.rollups import resolutions
 
-DAY_US = 86_400_000_000
-HOUR_US = 3_600_000_000
 # By hours: cheap, whatever came in them. A minute has a roll-up if anything came in it: an hour has no more than sixty.
 _LAST_DAY = (
     "SELECT coalesce(sum(n), 0), coalesce(sum(min(n, 60)), 0), min(start) FROM series JOIN rollup"

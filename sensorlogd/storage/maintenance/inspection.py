@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
@@ -79,7 +80,7 @@ def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
     stale = survey.outdated_us(conn, meta.marks(conn).edge_us)
     (minutes,) = conn.execute("SELECT count(*) FROM dirty").fetchone()
-    return int(stale / 3_600_000_000 + minutes / 60)
+    return int(stale / HOUR_US + minutes / 60)
 
 
 def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:

@@ -23,12 +23,13 @@ import sqlite3
 import time
 from enum import Enum
 
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import moving
 
-_PINNED_US = 60_000_000  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
+_PINNED_US = MINUTE_US  # ``moved_until_us`` so far in the future is no matter of a clock that was set back a little
 _SERIES_ROWS = 10_000  # readings of one series copied at once, until measured
 _LEAST_ROWS = 1_000
 _PAGE_ROWS = 100  # readings a page holds, about: fewer of a series at once would write the same page again and again
@@ -52,7 +53,7 @@ class Mover:
     """
 
     def __init__(
-        self, block_rows: int = 300_000, block_us: int = 3_600_000_000, lag_us: int = 2_000_000, slice_s: float = 0.03
+        self, block_rows: int = 300_000, block_us: int = HOUR_US, lag_us: int = 2_000_000, slice_s: float = 0.03
     ) -> None:
         self.block_rows = block_rows
         self.block_us = block_us

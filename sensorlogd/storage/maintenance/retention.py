@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.file.transaction import transaction
@@ -251,7 +252,7 @@ class Retention:
 
 
 def _begin_of_hour(cut_us: int) -> int:
-    return cut_us - cut_us % (resolutions.HOUR * resolutions.SECOND_US)
+    return cut_us - cut_us % HOUR_US
 
 
 def _oldest_time(conn: sqlite3.Connection, series: int, tier: int, before_us: int, skipped: int | None = None) -> int | None:

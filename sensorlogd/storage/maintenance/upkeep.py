@@ -11,9 +11,10 @@ import sqlite3
 import time
 from typing import Literal
 
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention

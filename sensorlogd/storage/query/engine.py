@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any, Literal, NamedTuple
 
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import meta
 from sensorlogd.storage.query import aggregates as aggs
@@ -130,7 +131,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
         assert ask.max_points is not None
         step = grid.for_points(since, until, ask.max_points, ask.zone)
         since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
-    if step.about_us >= resolutions.MINUTE * resolutions.SECOND_US:  # roll-ups answer behind the edge
+    if step.about_us >= MINUTE_US:  # roll-ups answer behind the edge
         since = max(since, meta.marks(snapshot.conn).edge_us or since)
     since = max(since, snapshot.readings.moved_until_us)
     if len(series) < 2 or since >= until:
@@ -148,13 +149,13 @@ def _for_points(segments: Segments, since_us: int, until_us: int, max_points: in
     for tier in reversed(COARSE_TO_FINE):
         kept = segments.cut_us(tier)
         if kept is None or since_us >= kept:
-            width = tier * resolutions.SECOND_US
+            width = tier * SECOND_US
             return next((rung for rung in grid.LADDER if rung.about_us >= max(width, step.about_us)), step)
     return step
 
 
 def _usable_tiers(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
-    if step.about_us < resolutions.MINUTE * resolutions.SECOND_US:
+    if step.about_us < MINUTE_US:
         return []
     return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
 
@@ -176,7 +177,7 @@ def _source_and_resolution(
 
 def _buckets_in_chunks(step: Step, since_us: int, until_us: int, zone: str) -> Iterator[list[tuple[int, int]]]:
     """The buckets as (start, end), so many at a time that the number of their segments stays bounded."""
-    width = max(step.about_us // (resolutions.HOUR * resolutions.SECOND_US), 1)
+    width = max(step.about_us // HOUR_US, 1)
     size = int(max(min(SEGMENTS_AT_ONCE // width, 2_000), 1))
     edges = step.edges(since_us, until_us, zone)
     while chunk := list(islice(edges, size)):

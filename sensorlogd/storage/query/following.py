@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sensorlogd.notation.microseconds import END_US, MINUTE_US
 from sensorlogd.storage.query.log import Log, Reading, Series
 
-MINUTE_US = 60_000_000
 NEWEST_US = 10_000_000  # what a quick look reads
 BEHIND_EDGE_US = 120_000_000  # so late a reading may come and is followed
 AT_ONCE = 5_000
 KEPT_MOST = 500_000  # readings that are remembered; where nobody rolls up, the edge stays where it is
-END_US = 1 << 62
 
 
 class Late(NamedTuple):

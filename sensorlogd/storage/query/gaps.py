@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.segments import Segments
-from sensorlogd.storage.rollups.resolutions import HOUR, MINUTE, QUARTER, SECOND_US
+from sensorlogd.storage.rollups.resolutions import HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 
 # From coarse to fine: the length of the pieces that are looked at, and the tiers that answer for them. Readings are the last.
 LADDER = (("1h", (HOUR, QUARTER, MINUTE)), ("1min", (MINUTE,)))
 PIECES_AT_ONCE = 2_000
-HOUR_US = HOUR * SECOND_US
-EVER_US, EVERYTHING = 1 << 61, -(1 << 62)
+EVER_US = 1 << 61
 
 
 class Gap(NamedTuple):
@@ -36,7 +36,7 @@ def gaps(segments: Segments, since_us: int, until_us: int, least_us: int) -> Ite
     Where nothing usable came before, one begins at ``since_us``, as the asker knows of the series from then on. Where readings
     and minutes have expired, those within an hour are not seen."""
     cuts = [segments.cut_us(tier) for tier in (0, MINUTE, QUARTER, HOUR)]
-    known_us = min(EVERYTHING if cut is None else cut for cut in cuts)
+    known_us = min(BEGINNING_US if cut is None else cut for cut in cuts)
     begin_us = max(since_us, known_us)
     if cuts[0] is not None and begin_us < cuts[0]:  # a part of an hour is not known there
         begin_us = max(begin_us - begin_us % HOUR_US, known_us)

@@ -19,12 +19,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.durations import format_duration, parse_duration
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.storage.rollups import resolutions
 
 MAX_BUCKETS = 1_000_000
 FIRST_US, LAST_US = -62_135_424_000_000_000, 253_402_128_000_000_000  # inside the years 1 to 9999 in every zone
 SHORTEST_US = 1_000
-PART_US, HOUR_US, DAY_US = (tier * resolutions.SECOND_US for tier in (resolutions.QUARTER, resolutions.HOUR, resolutions.DAY))
+PART_US = 15 * MINUTE_US
 HALF_HOUR_US = HOUR_US // 2
 _CALENDAR = re.compile(r"\s*(\d{1,6})\s*(d|w|mo|y)\s*", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +45,7 @@ class Step:
         if match is not None and int(match[1]):
             count = int(match[1])
             step = {"d": cls(count, "d"), "w": cls(7 * count, "d"), "mo": cls(count, "mo"), "y": cls(12 * count, "mo")}[match[2]]
-            if step.about_us > 200 * 366 * resolutions.DAY * resolutions.SECOND_US:
+            if step.about_us > 200 * 366 * DAY_US:
                 raise ValueError(f"{text!r} is longer than 200 years")
             return step
         width = parse_duration(text)
@@ -62,8 +63,7 @@ class Step:
     @property
     def about_us(self) -> int:
         """The length of the step in microseconds; of calendar steps roughly: a month counts as 30 days."""
-        day = resolutions.DAY * resolutions.SECOND_US
-        return self.count * {"us": 1, "d": day, "mo": 30 * day}[self.unit]
+        return self.count * {"us": 1, "d": DAY_US, "mo": 30 * DAY_US}[self.unit]
 
     def bucket(self, ts_us: int, zone: str) -> tuple[int, int]:
         """[start, end) of the bucket that holds ``ts_us``. Raises ValueError outside the years 1 to 9999."""
@@ -141,7 +141,7 @@ class Step:
         if tier == resolutions.DAY:
             same = day_zone == (zone if local or self.unit != "us" else "UTC")
             return same and (self.unit != "us" or self.count % DAY_US == 0)
-        width = tier * resolutions.SECOND_US
+        width = tier * SECOND_US
         if self.unit == "us" and not local:
             return self.count % width == 0
         return all(start % width == 0 for start, _ in edges) and edges[-1][1] % width == 0
@@ -153,7 +153,7 @@ def _has_part_hours(zone: str) -> bool:
     if zone == "UTC":
         return False
     return any(
-        _offset_us(int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * resolutions.SECOND_US, zone) % HOUR_US
+        _offset_us(int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * SECOND_US, zone) % HOUR_US
         for year in range(1970, 2038)
         for month in (1, 7)
     )
@@ -167,14 +167,14 @@ def _parts_of_day(ordinal: int, width_us: int, zone: str) -> tuple[int, ...]:
     inner = set()
     for part in range(1, DAY_US // width_us):
         instant = (day + timedelta(microseconds=part * width_us)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) - _EPOCH
-        inner.add((instant.days * resolutions.DAY + instant.seconds) * resolutions.SECOND_US + instant.microseconds)
+        inner.add((instant.days * resolutions.DAY + instant.seconds) * SECOND_US + instant.microseconds)
     return (first, *sorted(instant for instant in inner if first < instant < end), end)
 
 
 def _offset_us(ts_us: int, zone: str) -> int:
     """What the local clock is ahead of UTC, if that is in quarters of an hour, as it is everywhere since 1972; else 0."""
     ahead = (_EPOCH + timedelta(microseconds=ts_us)).astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
-    us = (ahead.days * 86_400 + ahead.seconds) * resolutions.SECOND_US
+    us = (ahead.days * 86_400 + ahead.seconds) * SECOND_US
     return us if us % PART_US == 0 else 0
 
 

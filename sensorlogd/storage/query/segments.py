@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
@@ -174,7 +175,7 @@ class Segments:
 
     def before(self, ts_us: int, reach_us: int | None = None) -> tuple[int, float] | None:
         """The last usable reading before an instant (within ``reach_us`` of it, if given)."""
-        oldest = -(1 << 62) if reach_us is None else ts_us - reach_us
+        oldest = BEGINNING_US if reach_us is None else ts_us - reach_us
         found = self.snapshot.readings.last_usable(self.series, oldest, ts_us)
         cut = self.cut_us(0)
         if found is None and cut is not None and oldest < cut:  # readings have expired: what the roll-ups remember
@@ -208,20 +209,20 @@ class Segments:
 
     def next_value(self, ts_us: int) -> float | None:
         """The value of the first usable reading from an instant on."""
-        found = self._first_reading(ts_us, 1 << 62)
+        found = self._first_reading(ts_us, END_US)
         return None if found is None else found[1]
 
     def after(self, ts_us: int, reach_us: int) -> int | None:
         """When the first usable reading from an instant on is; ``ts_us + reach_us`` for any that is later; None: there is
         none."""
         found = self._first_time(ts_us, ts_us + reach_us)
-        if found is None and self._first_time(ts_us + reach_us, 1 << 62) is not None:
+        if found is None and self._first_time(ts_us + reach_us, END_US) is not None:
             return ts_us + reach_us
         return found
 
     def first(self) -> int | None:
         """When the first usable reading was that is known of, if only by a roll-up."""
-        return self._first_time(-(1 << 62), 1 << 62)
+        return self._first_time(BEGINNING_US, END_US)
 
     def _first_time(self, ts_us: int, end: int) -> int | None:
         found = self._first_reading(ts_us, end)

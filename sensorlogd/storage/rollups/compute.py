@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.storage.rollups import resolutions, rollup
-from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER, SECOND_US
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.stages.readings import Reading, Readings
 
-MINUTE_US = MINUTE * SECOND_US
-HOUR_US = HOUR * SECOND_US
 COARSER = (QUARTER, HOUR, DAY)
 CHUNK_ROWS = 6_000  # readings read at once: more would not fit into a processor's cache
 FRESH_ROWS = 50_000

@@ -12,10 +12,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, SECOND_US
+from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE
 
-HOUR_US = HOUR * SECOND_US
-BEGINNING_US = -(1 << 62)
 _MARK = (
     "INSERT INTO stale(series_id, tier, from_us, generation) VALUES (?,?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
     " from_us = min(from_us, excluded.from_us), generation = max(generation + 1, excluded.generation)"

@@ -10,9 +10,9 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
+from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.compute import (
-    MINUTE_US,
     OUTDATED,
     STORED,
     Advance,
@@ -25,10 +25,9 @@ from sensorlogd.storage.rollups.compute import (
     fresh_minutes,
     settled_minutes,
 )
-from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE, SECOND_US
+from sensorlogd.storage.rollups.resolutions import DAY, FIXED, MINUTE
 
 DAYS_AT_ONCE = 64
-FIRST_US, FAR_US = -(1 << 62), 1 << 62
 
 
 def compute_outdated(
@@ -50,7 +49,7 @@ def compute_outdated(
             work = _rebuild_days(snapshot, series, from_us, edge_us)
         else:
             if fresh is None:
-                fresh = fresh_minutes(snapshot, FIRST_US, edge_us)
+                fresh = fresh_minutes(snapshot, BEGINNING_US, edge_us)
             work = _rebuild_all(snapshot, series, from_us, edge_us, fresh[series])
         for rows, deletes, until_us in work:
             yield rows, deletes, [(series, tier, generation, until_us)]
@@ -80,7 +79,7 @@ def _rebuild_all(snapshot: Snapshot, series: int, from_us: int, edge_us: int, fr
         rows, deletes = _changes(rollups, at_us, end)
         yield rows, [key for key in deletes if key[2] >= from_us or key[1] != DAY], end
         at_us = end
-        rollups.forget(at_us - 2 * DAY * SECOND_US)
+        rollups.forget(at_us - 2 * DAY_US)
     yield [], _days_ahead(snapshot, series, from_us, edge_us), None
 
 
@@ -112,7 +111,7 @@ def _changes(rollups: SeriesRollups, after_us: int, end_us: int) -> tuple[list[R
 def _days_ahead(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> list[Key]:
     """Stored days that are not closed yet: they were before the clock was set back, perhaps in another zone."""
     since = max(from_us, resolutions.bucket(edge_us, DAY, snapshot.zone)[0])
-    return [(series, DAY, row[0]) for row in snapshot.conn.execute(STORED, (series, DAY, since, FAR_US))]
+    return [(series, DAY, row[0]) for row in snapshot.conn.execute(STORED, (series, DAY, since, END_US))]
 
 
 def _rebuild_days(snapshot: Snapshot, series: int, from_us: int, edge_us: int) -> Rebuilt:

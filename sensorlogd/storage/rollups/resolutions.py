@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US, SECOND_US
+
 MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86400
 DEFAULT_RESOLUTIONS = (MINUTE, QUARTER, HOUR, DAY)
 FIXED = (MINUTE, QUARTER, HOUR)
-SECOND_US = 1_000_000
 NAMES = {MINUTE: "1min", QUARTER: "15min", HOUR: "1h", DAY: "1d"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,14 +32,14 @@ def bucket(ts_us: int, resolution: int, zone: str) -> tuple[int, int]:
 
 def _local_day(ts_us: int, zone: str) -> tuple[int, int]:
     if zone == "UTC" or not _FIRST_US <= ts_us <= _LAST_US:
-        start = ts_us - ts_us % (DAY * SECOND_US)
-        return start, start + DAY * SECOND_US
+        start = ts_us - ts_us % DAY_US
+        return start, start + DAY_US
     # The cache is by hour: no zone's midnight falls twice into one hour of UTC... but a day may begin inside it.
-    start, end = _local_day_by_hour(ts_us // (HOUR * SECOND_US), zone)
+    start, end = _local_day_by_hour(ts_us // HOUR_US, zone)
     if ts_us < start:
-        return _local_day_by_hour((start - 1) // (HOUR * SECOND_US) - 1, zone)
+        return _local_day_by_hour((start - 1) // HOUR_US - 1, zone)
     if ts_us >= end:
-        return _local_day_by_hour(end // (HOUR * SECOND_US) + 1, zone)
+        return _local_day_by_hour(end // HOUR_US + 1, zone)
     return start, end
 
 
@@ -65,7 +66,7 @@ def midnight(ordinal: int, zone: str) -> int:
                 low = middle
         instant = high
     since = instant - _EPOCH
-    return since.days * DAY * SECOND_US + since.seconds * SECOND_US + since.microseconds
+    return since.days * DAY_US + since.seconds * SECOND_US + since.microseconds
 
 
 def children(start_us: int, end_us: int, resolution: int) -> int | None:

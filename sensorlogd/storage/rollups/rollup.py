@@ -27,6 +27,7 @@ from operator import add, ge, itemgetter, lt, mul, ne, sub
 from typing import Any, NamedTuple
 
 from sensorlogd.counters import DIP, is_glitch, rise, steps
+from sensorlogd.notation.microseconds import MINUTE_US
 
 FAIL, MISSING = 4, 9
 _COUNTED = (1, 2, 3, 4, 9)
@@ -41,7 +42,7 @@ class Rules(NamedTuple):
     ``counters.Law``."""
 
     kind: str = "gauge"
-    heartbeat_us: int = 60_000_000
+    heartbeat_us: int = MINUTE_US
     wrap: float | None = None
     dip: float = DIP
     zero: float = 0.0

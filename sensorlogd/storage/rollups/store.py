@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.compute import MINUTE_US, Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import survey
 

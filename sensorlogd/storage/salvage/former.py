@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd.counters import DIP
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import meta
-from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
 from sensorlogd.storage.salvage.reading import Damaged, Row
 from sensorlogd.storage.stages import damaged as statements
 
 KINDS = ("gauge", "counter", "angle", "state")
 MOST_SERIES = 1_000_000
-HOUR_US = HOUR * SECOND_US
 _TRIES = 100
 
 
@@ -129,7 +128,7 @@ def _read_names(damaged: Damaged, former: Former) -> None:
                 channel,
                 _text_or_none(unit) or "",
                 kind if kind in KINDS else "gauge",
-                max(_whole_number_or_none(heartbeat) or 60_000_000, 1),
+                max(_whole_number_or_none(heartbeat) or MINUTE_US, 1),
                 wrap if type(wrap) is float else None,
                 dip if type(dip) is float else DIP,
                 zero if type(zero) is float else 0.0,

@@ -11,6 +11,7 @@ import sqlite3
 from typing import Any
 
 from sensorlogd.counters import DIP
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.salvage.former import Former, Sensor, Series
@@ -85,7 +86,7 @@ class Names:
         """Its names; where they are lost, names that say so."""
         series = self.former.series.get(former_id)
         if series is None:
-            series = Series(0, f"series_{former_id}", "", "gauge", 60_000_000, None, DIP, 0.0, "{}", self.now_us, None)
+            series = Series(0, f"series_{former_id}", "", "gauge", MINUTE_US, None, DIP, 0.0, "{}", self.now_us, None)
             return Sensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
         sensor = self.former.sensors.get(series.sensor)
         if sensor is None:

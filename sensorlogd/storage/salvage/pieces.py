@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import Former
 from sensorlogd.storage.salvage.reading import FAR, NOWHERE, Damaged, Row
 from sensorlogd.storage.stages import damaged
 
-_MARGIN_US = 3 * resolutions.DAY * resolutions.SECOND_US  # a cut of the live log may have gone on a little
+_MARGIN_US = 3 * DAY_US  # a cut of the live log may have gone on a little
 
 
 class Stage(IntEnum):

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage.stages import KEYS
 
-FAR = (1 << 62) - 1
+FAR = END_US - 1  # the last key, be it a time or an id
 NOWHERE = -FAR
 Row = tuple[Any, ...]
 _LONGEST_VALUE = 50_000_000

@@ -12,11 +12,12 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from sensorlogd import curves
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import Frontier, mark_dirty
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.salvage.former import HOUR_US, MOST_SERIES, Former
+from sensorlogd.storage.salvage.former import MOST_SERIES, Former
 from sensorlogd.storage.salvage.names import Kept, Names
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
@@ -257,11 +258,7 @@ def rollups(
 def _is_rollup(tier: int, row: Row) -> bool:
     """What cannot be one is left out."""
     start = row[0]
-    if (
-        not 0 <= start < _FAR_FUTURE_US
-        or (tier != resolutions.DAY and start % (tier * resolutions.SECOND_US))
-        or start % MINUTE_US
-    ):
+    if not 0 <= start < _FAR_FUTURE_US or (tier != resolutions.DAY and start % (tier * SECOND_US)) or start % MINUTE_US:
         return False
     named: Mapping[str, object] = dict(zip(RollUp._fields, row[1:], strict=True))
     for name, value in named.items():

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
 from sensorlogd.storage import database, meta, work
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.maintenance.pace import Pace
@@ -365,7 +366,7 @@ class _Storing:
         lost_cuts = hole is None and not self.former.has_cuts
         if lost_cuts:
             # The table of cuts is damaged: what has roll-ups and no readings before the first reading had expired.
-            end = rows[-1][0] + source.tier * resolutions.SECOND_US
+            end = rows[-1][0] + source.tier * SECOND_US
             restoring.cuts(self.conn, self.frontier, [(live, 0, end if source.high >= FAR - 1 else source.high + 1)])
         stored = restoring.rollups(self.conn, self.former, series, live, source.tier, rows, FAR if lost_cuts else hole)
         self._add_count(f"rollups_{source.tier}", stored)

@@ -7,10 +7,10 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from sensorlogd.notation.microseconds import END_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.stages.storing import Border
 
-BEGINNING_US, END_US = -(1 << 62), 1 << 62
 _COPY = (
     "INSERT INTO history(series_id, ts, value, quality) SELECT series_id, ts, value, quality FROM recent"
     " WHERE ts >= ? AND ts < ? AND series_id >= ? AND series_id <= ? ORDER BY series_id, ts ON CONFLICT DO NOTHING"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterator
 
-from sensorlogd.storage.stages.moving import BEGINNING_US, END_US
+from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.storage.stages.readings import Readings, Stamped
 
 _ROWS = 10_000  # at once

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.prices import Tariff
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
@@ -16,7 +17,6 @@ from sensorlogd.storage.query.log import Log, Series, UnknownSeries
 from sensorlogd.web.answering.params import TimeForm, find_series
 from sensorlogd.web.working.refusal import ApiError, bad_parameter
 
-HOUR_US = 3_600_000_000
 HOURS_MAX = 20_000
 OLDEST_US = 48 * HOUR_US  # a logged price holds for so long where no newer one was logged
 HOUR = Step(HOUR_US)

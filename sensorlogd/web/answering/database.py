@@ -6,12 +6,12 @@ import os
 from typing import Any
 
 from sensorlogd.config.cost import BYTES_PER_MINUTE_ROLLUP, BYTES_PER_READING
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.maintenance import growth, incidents, inspection
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.stages import survey
 from sensorlogd.web.answering.params import TimeForm
 
-DAY_US = 86_400_000_000
 FAR_DAYS = 36_500
 COARSER = 1.1  # roll-ups of more than a minute add a tenth
 

@@ -15,10 +15,11 @@ from itertools import pairwise
 from typing import Any
 
 from sensorlogd.counters import rise
+from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.rollups.compute import Snapshot
-from sensorlogd.storage.rollups.resolutions import HOUR, SECOND_US
+from sensorlogd.storage.rollups.resolutions import HOUR
 from sensorlogd.storage.rollups.rollup import glitches
 from sensorlogd.web.prometheus.promql.functions import windows
 from sensorlogd.web.prometheus.promql.statistics import total
@@ -31,7 +32,6 @@ SPREADS = ("stddev_over_time", "stdvar_over_time")
 FUNCTIONS = (*SUMS, *ENDS, *SPREADS)
 OF_COUNTERS = ("increase", "second", "last_but_one")
 STORED = "start, n, mean, min, max, first_ts, first, last_ts, last"
-HOUR_US = HOUR * SECOND_US
 Spend = Callable[[int], None]
 Selected = tuple[str, tuple[Any, ...]]  # a statement and its parameters
 
@@ -50,7 +50,7 @@ class _Tile:
     most: float = -math.inf
     first_ts: int = 0
     first: float = 0.0
-    last_ts: int = -(1 << 62)
+    last_ts: int = BEGINNING_US
     last: float = 0.0
     parts: list[Segment] = field(default_factory=list)  # of SPREADS and of counters that fell
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlite3 import DatabaseError
 
 from sensorlogd.counters import Law
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.grid import FIRST_US, LAST_US
@@ -20,7 +21,7 @@ from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.query.log import Series as LogSeries
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.compute import Snapshot
-from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES, SECOND_US
+from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES
 from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 from sensorlogd.web.prometheus import rolled
 from sensorlogd.web.prometheus.limits import Limits
@@ -208,7 +209,7 @@ class _LogSeries:
     def _count_stored(self, after_us: int, until_us: int) -> int:
         """About how many readings there are in the range, before the edge."""
         if (after_us, until_us) != self._counted[:2]:
-            tier = DAY if until_us - after_us > 20 * DAY * SECOND_US else HOUR
+            tier = DAY if until_us - after_us > 20 * DAY_US else HOUR
             self._counted = (after_us, until_us, self.source.snapshot.rolled_up(self.series.id, tier, after_us, until_us))
         return self._counted[2]
 

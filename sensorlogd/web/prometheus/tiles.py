@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sensorlogd.storage.rollups.resolutions import FIXED, MINUTE, SECOND_US
+from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
+from sensorlogd.storage.rollups.resolutions import FIXED
 
 COARSEST_FIRST = tuple(sorted(FIXED, reverse=True))
 FINER = 30  # a border is moved by at most half of this part of a window
@@ -101,7 +102,7 @@ class Tiles:
 
 def tiles_of(ends: Sequence[int], length_us: int) -> Tiles | None:
     """The tiles for these windows. None: the windows are too short for roll-ups."""
-    if length_us < MINUTE * SECOND_US or (len(ends) > 1 and ends[1] - ends[0] < MINUTE * SECOND_US):
+    if length_us < MINUTE_US or (len(ends) > 1 and ends[1] - ends[0] < MINUTE_US):
         return None
     step = ends[1] - ends[0] if len(ends) > 1 else length_us
     exact = next((tier for tier in COARSEST_FIRST if _lies_on(tier * SECOND_US, ends[0], length_us, step)), None)

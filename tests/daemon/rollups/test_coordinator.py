@@ -34,8 +34,9 @@ from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier
+from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.rollups import store
 from tests.rig import until
 

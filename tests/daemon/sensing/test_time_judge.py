@@ -6,8 +6,9 @@ from sensorlogd.batch import Batch, Stamp
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
+from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.quality import describe
-from sensorlogd.stamping.judging import BUILT_US, DAY_US, ROLL_OVER_US, TimeLimits
+from sensorlogd.stamping.judging import BUILT_US, ROLL_OVER_US, TimeLimits
 
 NOW = BUILT_US + 30 * DAY_US
 HOUR = 3_600_000_000

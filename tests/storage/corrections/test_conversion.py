@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import work
 from sensorlogd.storage.catalog import SensorSpec, SeriesSpec, sync
 from sensorlogd.storage.corrections import mend
@@ -20,7 +21,7 @@ from sensorlogd.storage.corrections.mend import Change, MendError
 from sensorlogd.storage.ingest.upsert import Replace, UpsertError, upsert
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from tests.storage import working
-from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings
+from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings
 
 NOW = 1_750_000_000_000_000
 UNTIL = T0 + 4 * 24 * HOUR_US

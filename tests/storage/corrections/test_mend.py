@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd import curves
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.quality import describe
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import mend
@@ -18,7 +19,7 @@ from sensorlogd.storage.ingest.upsert import Busy, Replace, UpsertCounts, upsert
 from sensorlogd.storage.stages.storing import ReadingsMissing
 from sensorlogd.storage.work import State
 from tests.storage import working
-from tests.storage.rollups.test_compute import HOUR_US, T0, Machine, _readings
+from tests.storage.rollups.test_compute import T0, Machine, _readings
 
 UNTIL = T0 + 4 * 24 * HOUR_US
 EDGE = T0 + 2 * 24 * HOUR_US

@@ -8,8 +8,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage.ingest.upsert import Replace, upsert
-from tests.storage.rollups.test_compute import HOUR_US, T0, Machine, _readings
+from tests.storage.rollups.test_compute import T0, Machine, _readings
 
 UNTIL = T0 + 4 * 24 * HOUR_US
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.ingest.append import MINUTE_US
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query import engine
 from sensorlogd.storage.query.aggregates import AGGREGATES, aggregate
@@ -23,7 +23,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import LADDER, Step, for_points
 from sensorlogd.storage.rollups.compute import Snapshot
 from tests.storage import truth
-from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine, _edge, _readings, _step
+from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine, _edge, _readings, _step
 
 GAUGE = (
     "count",

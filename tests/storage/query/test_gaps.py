@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sensorlogd.storage.ingest.append import MINUTE_US
+from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.query.gaps import Gap
 from sensorlogd.storage.query.log import Log
 from sensorlogd.storage.rollups import resolutions
 from tests.storage import truth
-from tests.storage.rollups.test_compute import HEARTBEAT, HOUR_US, T0, Machine
+from tests.storage.rollups.test_compute import HEARTBEAT, T0, Machine
 
 
 def plainly(readings: list[truth.Reading], since: int, until: int, least: int) -> list[Gap]:

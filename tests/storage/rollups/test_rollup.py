@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensorlogd.counters import rise
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from tests.storage import truth
 
 T0 = 1_750_000_020_000_000
 HEARTBEAT = 10_000_000
-MINUTE_US = 60_000_000
 RULES = [
     Rules("gauge", HEARTBEAT),
     Rules("angle", HEARTBEAT),

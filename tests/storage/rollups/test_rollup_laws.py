@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.rollups import process
+from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.ingest.append import MINUTE_US, Frontier, append
+from sensorlogd.storage.ingest.append import Frontier, append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
@@ -34,8 +35,6 @@ from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from tests.storage import truth, working
 from tests.storage.query.test_engine import OF_KIND, close, local_edges
 
-HOUR_US = 60 * MINUTE_US
-DAY_US = 24 * HOUR_US
 DAYS = 4
 # Days around a change of clocks in each zone.
 BEGINS = {

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sensorlogd.drivers.sentinels import NO_VALUE
+from sensorlogd.notation.microseconds import DAY_US
 
 Count = Callable[[str, int, str], None]
 
@@ -30,7 +31,6 @@ _MBUS_KINDS = {2: "electricity", 3: "gas", 4: "heat", 6: "water", 7: "water", 8:
 _BASE = {unit.lower(): unit for unit in ("W", "Wh", "VA", "VAh", "var", "varh", "J")}
 _PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 _SAME = {"m3": "m³", "dm3": "dm³"}
-DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

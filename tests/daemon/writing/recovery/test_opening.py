@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.daemon.writing.totals import WriterState
+from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import work
 from sensorlogd.storage.file.holder import LockHeld
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
-from sensorlogd.storage.rollups.resolutions import DAY, SECOND_US
+from sensorlogd.storage.rollups.resolutions import DAY
 from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, events, plan_forever, sqlite_error, values
 
 

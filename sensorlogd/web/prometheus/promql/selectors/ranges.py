@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from promql_parser import Expr, MatrixSelector, ParenExpr, SubqueryExpr
 
 from sensorlogd.counters import Law
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.web.prometheus.promql.evaluator import Evaluator
 from sensorlogd.web.prometheus.promql.grid import Grid
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
@@ -24,7 +25,7 @@ from sensorlogd.web.prometheus.promql.values import (
     Vector,
 )
 
-SUBQUERY_STEP_US = 60_000_000  # where a subquery names none
+SUBQUERY_STEP_US = MINUTE_US  # where a subquery names none
 MOST_INNER_STEPS = 200_000
 
 
