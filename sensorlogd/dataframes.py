@@ -50,7 +50,7 @@ def of_readings(
             numbers = change.values(numbers)
         index = _index(np.asarray(stamps, dtype="int64"), tz)
         if layout == "wide":
-            numbers = np.where((codes & 15 == 4) | (codes & 15 == 9), np.nan, numbers)
+            numbers = np.where(np.isin(codes & quality.FLAG_MASK, quality.UNUSABLE), np.nan, numbers)
             parts.append(pd.Series(numbers, index=index, name=series.name))
         else:
             parts.append(

@@ -44,9 +44,16 @@ class Test(IntFlag):
 # How bad a flag is; the worst of several tests wins (QARTOD "roll-up" of test flags).
 _SEVERITY = {Flag.GOOD: 0, Flag.NOT_EVALUATED: 1, Flag.SUSPECT: 2, Flag.FAIL: 3, Flag.MISSING: 4}
 
+# The flags as bare integers: comparing with a member of an enumeration costs more, and so does making one.
 GOOD = int(Flag.GOOD)
 NOT_EVALUATED = int(Flag.NOT_EVALUATED)
+SUSPECT = int(Flag.SUSPECT)
+FAIL = int(Flag.FAIL)
 MISSING = int(Flag.MISSING)
+
+# Readings with these flags are counted, and what they say is used nowhere. Where there are many, ask
+# ``quality & FLAG_MASK in UNUSABLE``; a call for each would cost more than the question.
+UNUSABLE = (FAIL, MISSING)
 
 
 def flag_of(quality: int) -> int:

@@ -27,7 +27,6 @@ from sensorlogd.storage.query.log import Log, Reading, Series
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_row, cell, number
 
 BUCKETS_AT_ONCE = 2_000
-LOST = (int(quality.Flag.FAIL), quality.MISSING)
 
 
 @click.command(
@@ -174,13 +173,13 @@ def _bucket_rows(log: Log, wanted: Sequence[Series], ask: Ask) -> Rows:
 
 
 def _wide_readings(log: Log, wanted: Sequence[Series], span: tuple[int, int], columns: Sequence[str]) -> Rows:
-    """Wide rows of readings, one for each time; those that are lost (LOST) leave their cell empty, and a row of none is left
+    """Wide rows of readings, one for each time; those that are unusable leave their cell empty, and a row of none is left
     out."""
     name = {series.id: column for series, column in zip(wanted, columns[1:], strict=True)}
     for ts, found in groupby(log.readings(wanted, *span), key=lambda reading: reading.ts_us):
         row: dict[str, Any] = {}
         for reading in found:
-            if quality.flag_of(reading.quality) not in LOST:
+            if quality.flag_of(reading.quality) not in quality.UNUSABLE:
                 row[name[reading.series.id]] = number(reading.value)
         if row:
             yield ts, row

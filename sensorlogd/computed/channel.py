@@ -20,7 +20,7 @@ from sensorlogd.computed.formula import Formula
 from sensorlogd.computed.memory import Gone, Memory
 from sensorlogd.computed.running import Kind, State
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, Flag, Test, combine
+from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, UNUSABLE, Test, combine
 
 Key = tuple[str, str]  # (sensor, channel)
 Count = Callable[[Key, str, int, str], None]  # (channel, counter, n, example)
@@ -29,7 +29,6 @@ SUMS = 1_024  # the most readings that can be on their way to the log while a su
 NEWEST, EQUAL = "newest", "equal"
 _NO_INPUT = MISSING | int(Test.INPUT)
 _NO_VALUE = MISSING | int(Test.FORMULA)
-_BAD = (int(Flag.FAIL), int(Flag.MISSING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class Node:
         arguments: list[float | None] = []
         look = self._equal if self.channel.join == EQUAL else self._newest
         quality = look(ts, arguments)
-        if quality is None or quality & FLAG_MASK in _BAD:
+        if quality is None or quality & FLAG_MASK in UNUSABLE:
             return
         x = self.channel.formula.value(arguments)  # type: ignore[arg-type]  # a missing one is bad
         if x is not None:
@@ -186,7 +185,7 @@ class Node:
         """The quality combined with that of an input; a bad input is counted, and marked in the result."""
         if other == quality:
             return quality
-        if other & FLAG_MASK in _BAD:
+        if other & FLAG_MASK in UNUSABLE:
             self.count(self.channel.key, "bad_input", 1, f"{input_.name} ({'.'.join(input_.key)})")
             other |= int(Test.INPUT)
         return combine(quality, other)
@@ -206,7 +205,7 @@ class Node:
             return None, combine(quality, _NO_VALUE), True
         if running is None:
             return x, quality, True
-        if quality & FLAG_MASK in _BAD:  # the reading is not added; the sum so far is reported again, flagged fail
+        if quality & FLAG_MASK in UNUSABLE:  # the reading is not added; the sum so far is reported again, flagged fail
             if running.kind is Kind.DERIVATIVE:
                 return None, quality, False
             return (self.seed if before is None else before.total), quality, True

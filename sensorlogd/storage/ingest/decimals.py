@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sensorlogd.notation import numbers
-from sensorlogd.quality import FLAG_MASK, Flag
+from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import meta
 from sensorlogd.storage.stages.readings import Reading
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sensorlogd.batch import Block, Column
 
 SAMPLE = 8  # of a column
-_NO_VALUE = (Flag.FAIL, Flag.MISSING)
 Values = Iterable[float | None]
 
 
@@ -41,7 +40,7 @@ def learn(conn: sqlite3.Connection, some: Iterable[tuple[int, Values]]) -> None:
 
 def of_newest(newest: Mapping[int, Reading]) -> Iterable[tuple[int, Values]]:
     """``newest``: series id -> (ts, value, quality)."""
-    return ((series, (value,)) for series, (_, value, quality) in newest.items() if quality & FLAG_MASK not in _NO_VALUE)
+    return ((series, (value,)) for series, (_, value, quality) in newest.items() if quality & FLAG_MASK not in UNUSABLE)
 
 
 def of_blocks(blocks: Iterable[Block], ids: Mapping[tuple[str, str], int]) -> Iterable[tuple[int, Values]]:
@@ -61,11 +60,11 @@ def spread(values: Sequence[float | None]) -> Values:
 def _sample_usable(column: Column) -> Values:
     quality = column.quality
     if isinstance(quality, int):
-        return () if quality & FLAG_MASK in _NO_VALUE else spread(column.values)
+        return () if quality & FLAG_MASK in UNUSABLE else spread(column.values)
     step = max(len(quality) // SAMPLE, 1)
     some = zip(column.values[::step], quality[::step], strict=False)
     try:
-        return [value for value, flag in some if flag & FLAG_MASK not in _NO_VALUE]
+        return [value for value, flag in some if flag & FLAG_MASK not in UNUSABLE]
     except TypeError:  # not a number: the insert sets this reading aside later
         return ()
 

@@ -11,10 +11,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import BEGINNING_US, HOUR_US
+from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.resolutions import HOUR, MINUTE, QUARTER
-from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 
 # From coarse to fine: the length of the pieces that are looked at, and the tiers that answer for them. Readings are the last.
 LADDER = (("1h", (HOUR, QUARTER, MINUTE)), ("1min", (MINUTE,)))
@@ -55,7 +55,7 @@ def gaps(segments: Segments, since_us: int, until_us: int, least_us: int) -> Ite
 
 def usable(rows: Iterable[tuple[int, float | None, int]]) -> Iterator[int]:
     """When those readings of (time in µs, value, quality) were that end a gap: with a value, and not flagged fail or missing."""
-    return (ts for ts, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING))
+    return (ts for ts, value, quality in rows if value is not None and quality & FLAG_MASK not in UNUSABLE)
 
 
 def _stretches(

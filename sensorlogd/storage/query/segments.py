@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
+from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import meta
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
-from sensorlogd.storage.rollups.rollup import FAIL, MISSING, RollUp
+from sensorlogd.storage.rollups.rollup import RollUp
 
 CHUNK_ROWS = 20_000
 COARSE_TO_FINE = (DAY, HOUR, QUARTER, MINUTE)
@@ -166,7 +167,7 @@ class Segments:
         """The usable values of a bucket, by rank. Raises ValueError for more than fit."""
         values = SortedRuns()
         for rows in self.chunks(start_us, end_us):
-            values.add([value for _, value, quality in rows if value is not None and quality & 0xF not in (FAIL, MISSING)])
+            values.add([value for _, value, quality in rows if value is not None and quality & FLAG_MASK not in UNUSABLE])
             if len(values) > LIMIT_PERCENTILE:
                 raise ValueError(
                     f"a percentile over more than {LIMIT_PERCENTILE:,} readings in one bucket; take a shorter --every"

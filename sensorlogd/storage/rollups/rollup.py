@@ -28,9 +28,9 @@ from typing import Any, NamedTuple
 
 from sensorlogd.counters import DIP, is_glitch, rise, steps
 from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.quality import FAIL, FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, SUSPECT, UNUSABLE
 
-FAIL, MISSING = 4, 9
-_COUNTED = (1, 2, 3, 4, 9)
+_COUNTED = (GOOD, NOT_EVALUATED, SUSPECT, FAIL, MISSING)  # in the order of the columns n_good ... n_missing
 MAX_STATES = 64
 OTHER = "other"  # the key that gathers all states beyond MAX_STATES; no state_key of a number looks like it
 
@@ -110,15 +110,16 @@ def by_edges(times: Sequence[int], values: Values, qualities: Sequence[int], rul
     Whatever can be done for all runs at once is: per reading only built-ins that loop in C.
     """
     total = ends[-1]
-    uniform = qualities[0] & 0xF
-    if uniform not in (FAIL, MISSING) and qualities.count(qualities[0]) == total:
+    uniform = qualities[0] & FLAG_MASK
+    if uniform not in UNUSABLE and qualities.count(qualities[0]) == total:
         # A list of flags a run: all readings have the same.
         counted = [[length if uniform == flag else 0 for flag in _COUNTED] for length in map(sub, ends, (0, *ends))]
         used_times, used, used_ends = times, values, ends
     else:
-        flags = [quality & 0xF for quality in qualities]
+        mask, unusable = FLAG_MASK, UNUSABLE  # read once, and not for every reading
+        flags = [quality & mask for quality in qualities]
         counted = [[flags[a:b].count(flag) for flag in _COUNTED] for a, b in pairwise((0, *ends))]
-        usable = [flag not in (FAIL, MISSING) for flag in flags]
+        usable = [flag not in unusable for flag in flags]
         used_times, used, used_ends = _keep_usable(usable, times, values, ends)
     if None in used:  # a NULL that carries another flag than missing (written by hand) is no value either
         used_times, used, used_ends = _keep_usable([value is not None for value in used], used_times, used, used_ends)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.quality import Flag
+from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import meta
 
 Reading = tuple[int, float | None, int]  # (ts, value, quality)
@@ -25,7 +25,7 @@ _SOME_FRESH = "SELECT ts, value, quality FROM recent WHERE series_id = ? AND ts 
 _FRESH_OF_ALL = "SELECT ts, value, quality, series_id FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts"
 _STAMPED = "SELECT ts, series_id, value, quality FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts, series_id"
 _AFTER = "SELECT ts FROM recent WHERE ts >= ? AND ts < ? ORDER BY ts LIMIT 1 OFFSET ?"
-_USABLE = f"value IS NOT NULL AND quality & 15 NOT IN ({int(Flag.FAIL)}, {int(Flag.MISSING)})"
+_USABLE = f"value IS NOT NULL AND quality & {FLAG_MASK} NOT IN {UNUSABLE}"
 _USABLE_SETTLED = f"SELECT ts, value FROM history WHERE series_id = ? AND ts >= ? AND ts < ? AND {_USABLE} ORDER BY ts"
 _USABLE_FRESH = f"SELECT ts, value FROM recent WHERE ts >= ? AND ts < ? AND series_id = ? AND {_USABLE} ORDER BY ts"
 _MOST_NAMED = 1_000  # series that a statement names; of more it reads all

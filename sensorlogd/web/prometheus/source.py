@@ -15,6 +15,7 @@ from sqlite3 import DatabaseError
 from sensorlogd.counters import Law
 from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.notation.times import format_time
+from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage.query.aggregates import BASE
 from sensorlogd.storage.query.grid import FIRST_US, LAST_US
 from sensorlogd.storage.query.log import Log
@@ -22,7 +23,6 @@ from sensorlogd.storage.query.log import Series as LogSeries
 from sensorlogd.storage.query.segments import Segments
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, NAMES
-from sensorlogd.storage.rollups.rollup import FAIL, MISSING
 from sensorlogd.web.prometheus import rolled
 from sensorlogd.web.prometheus.limits import Limits
 from sensorlogd.web.prometheus.promql.queryable import Samples, Stored
@@ -152,7 +152,7 @@ class _LogSeries:
         for rows in self._segments().chunks(after_us + 1, until_us + 1):
             self.source.spend(len(rows))
             for ts, value, quality in rows:
-                if value is not None and quality & 15 not in (FAIL, MISSING):
+                if value is not None and quality & FLAG_MASK not in UNUSABLE:
                     times.append(ts)
                     values.append(value)
         return Samples(times, values)
