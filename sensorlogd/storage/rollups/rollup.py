@@ -82,6 +82,9 @@ class RollUp(NamedTuple):
         return self.n_good + self.n_not_evaluated + self.n_suspect + self.n_fail + self.n_missing
 
 
+_COUNTS = slice(RollUp._fields.index("n_good"), RollUp._fields.index("n_missing") + 1)  # the columns of readings by flag
+
+
 # ---- from readings -----------------------------------------------------------------------------------------------------
 
 
@@ -150,7 +153,13 @@ def _keep_usable(
 
 def _empty_roll_up(counts: Sequence[int]) -> RollUp:
     """The roll-up of a run in which no reading has a usable value."""
-    return RollUp._make((0, *[None] * 14, *counts, None, None, None, None))
+    return _with_counts(RollUp(0), counts)
+
+
+def _with_counts(of_usable: RollUp, counts: Sequence[int]) -> RollUp:
+    """The same roll-up with so many readings by flag."""
+    good, not_evaluated, suspect, fail, missing = counts
+    return of_usable._replace(n_good=good, n_not_evaluated=not_evaluated, n_suspect=suspect, n_fail=fail, n_missing=missing)
 
 
 def _roll_up_run(
@@ -306,15 +315,16 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     if len(parts) == 1:
         return parts[0]
     columns = list(zip(*parts, strict=True))
-    counts = [sum(column) for column in columns[15:20]]
-    if not all(columns[0]):
+    counts = [sum(column) for column in columns[_COUNTS]]
+    if not all(columns[0]):  # the column n
         parts = [part for part in parts if part.n]
         if len(parts) < 2:
-            return parts[0]._replace(**dict(zip(RollUp._fields[15:20], counts, strict=True))) if parts else _empty_roll_up(counts)
+            return _with_counts(parts[0], counts) if parts else _empty_roll_up(counts)
         columns = list(zip(*parts, strict=True))
-    ns, means, m2s, lows, highs, firsts_ts, firsts, lasts_ts, lasts, integrals, covered, rises, resets, sines, cosines = columns[
-        :15
-    ]
+    (
+        ns, means, m2s, lows, highs, firsts_ts, firsts, lasts_ts, lasts, integrals, covered, rises, resets, sines, cosines, *_,
+        changes, state_texts, seconds, lasts_but_one,
+    ) = columns  # fmt: skip
     n = sum(ns)
     mean = _merged_mean(ns, means, n)
     m2 = None
@@ -328,16 +338,15 @@ def merge_all(parts: Sequence[RollUp], rules: Rules) -> RollUp:
     increase = began = transitions = states = second = last_but_one = None
     if rules.kind == "counter":
         joins = [rise(before, after, rules) for before, after in zip(lasts, firsts[1:], strict=False)]
-        seconds, lasts_but_one = columns[22], columns[23]
         for at_fall, at_return in glitches(list(zip(ns, firsts, seconds, lasts_but_one, lasts, strict=True)), rules):
             joins += [at_fall[1:], at_return[1:]]
         increase = None if None in rises else total(chain(rises, map(itemgetter(0), joins)))
         began = None if None in resets else sum(resets) + sum(map(itemgetter(1), joins))
         second = seconds[0] if ns[0] > 1 else firsts[1]
         last_but_one = lasts_but_one[-1] if ns[-1] > 1 else lasts[-2]
-    elif rules.kind == "state" and None not in columns[20] and None not in columns[21]:
-        transitions = sum(columns[20]) + sum(map(ne, firsts[1:], lasts))
-        states = _states_text(_merged_states(columns[21], lasts, steps))
+    elif rules.kind == "state" and None not in changes and None not in state_texts:
+        transitions = sum(changes) + sum(map(ne, firsts[1:], lasts))
+        states = _states_text(_merged_states(state_texts, lasts, steps))
     return tuple.__new__(
         RollUp,
         (
