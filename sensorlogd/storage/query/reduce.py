@@ -38,45 +38,26 @@ class Reduction:
 
     def spans(self, found: Sequence[Segment], edges: Sequence[tuple[int, int]], begin_us: int, end_us: int) -> Iterator[Span]:
         """One span per edge. ``found``: the segments of [begin, end)."""
-        fields = self.segments.fields
         self._look_before(begin_us)
-        counts = [fields.index(name) for name in QUALITIES if name in fields]
-        columns = self._columns(found)
-        starts, firsts, lasts, counted = columns["start"], columns["first_ts"], columns["last_ts"], columns["n"]
-        own, values, integral = columns["covered_us"], columns.get("last"), columns.get("integral")
         following = self.segments.after(end_us, self.heartbeat_us)
-        steps = self._steps(firsts, lasts, following)
-        holds = list(map(add, lasts, steps))  # until when the last reading of a segment holds
-        if "states" in columns:
-            columns["_steps"] = steps
-        self._add_steps(columns)
-        if "increase" in columns and starts:
-            self._correct_glitches(columns, end_us)
-        all_starts = [segment[0] for segment in found] if counts else []
+        chunk = self._chunk(found, following, end_us)
+        starts, lasts, holds, values = chunk.starts, chunk.lasts, chunk.holds, chunk.values
+        flags = _Flags(self.segments.fields, found)
+        counts = bool(flags.indexes)
         before = self._before
-        before_holds = None if before is None else self._holds_until(before[0], firsts[0] if firsts else following)
+        before_holds = None
+        if before is not None:
+            before_holds = self._holds_until(before[0], chunk.firsts[0] if chunk.firsts else following)
         i = 0
         for start, end in edges:
             begin, until = max(start, begin_us), min(end, end_us)
             j = bisect_left(starts, until, i)
-            span = Span(columns, i, j, begin, until)
+            span = Span(chunk.columns, i, j, begin, until)
             covered = 0
             if before_holds is not None and before_holds > begin:
                 covered = min(before_holds, until) - begin
             if j > i:
-                span.n = sum(counted[i:j])
-                over = min(holds[j - 1], until) - lasts[j - 1]
-                span.covered_us = covered + sum(own[i:j]) + sum(steps[i : j - 1]) + over
-                if integral is not None and values is not None:
-                    span.integral = rollup.total(
-                        (
-                            *integral[i:j],
-                            *map(_value_seconds, values[i : j - 1], steps[i : j - 1]),
-                            _value_seconds(values[j - 1], over),
-                        )
-                    )
-                if self.is_state and values is not None:
-                    span.held = [(values[j - 1], over)]
+                chunk.describe(span, covered, self.is_state)
                 if before is not None and self.needs_before:
                     self._note_first_step(span, before)
             else:
@@ -86,16 +67,24 @@ class Reduction:
             if covered and before is not None and before[1] is not None:
                 _add_held(span, before[1], covered)
             if counts:
-                a, b = bisect_left(all_starts, begin), bisect_left(all_starts, until)
-                span.counted = (
-                    {fields[index]: sum(segment[index] for segment in found[a:b]) for index in counts} if b > a else None
-                )
+                span.counted = flags.between(begin, until)
             yield span
             if j > i:
-                before = (lasts[j - 1], values[j - 1] if values is not None else None)
+                before = (lasts[j - 1], None if values is None else values[j - 1])
                 before_holds = holds[j - 1]
             i = j
         self._before = before
+
+    def _chunk(self, found: Sequence[Segment], following: int | None, end_us: int) -> _Chunk:
+        """The segments with what the steps between them add. ``following``: when the next reading after them is."""
+        columns = self._columns(found)
+        steps = self._steps(columns["first_ts"], columns["last_ts"], following)
+        if "states" in columns:
+            columns["_steps"] = steps
+        self._add_steps(columns)
+        if "increase" in columns and columns["start"]:
+            self._correct_glitches(columns, end_us)
+        return _Chunk(columns, steps)
 
     def _look_before(self, begin_us: int) -> None:
         """Read what was before the range, at the first chunk."""
@@ -178,6 +167,55 @@ class Reduction:
         if before is None or after is None:
             return 0.0, 0
         return rise(before, after, self.rules)
+
+
+class _Chunk:
+    """The segments of a chunk that have usable readings, by column. ``steps``: microseconds for which the last reading of each
+    holds; ``holds``: until when that is."""
+
+    __slots__ = ("columns", "covered", "firsts", "holds", "integrals", "lasts", "ns", "starts", "steps", "values")
+
+    def __init__(self, columns: dict[str, Sequence[Any]], steps: list[int]) -> None:
+        self.columns = columns
+        self.steps = steps
+        self.starts, self.ns, self.covered = columns["start"], columns["n"], columns["covered_us"]
+        self.firsts, self.lasts = columns["first_ts"], columns["last_ts"]
+        self.values, self.integrals = columns.get("last"), columns.get("integral")
+        self.holds = list(map(add, self.lasts, steps))
+
+    def describe(self, span: Span, covered_us: int, is_state: bool) -> None:
+        """Fill in what the readings of a span say, of which there is at least one. ``covered_us``: so much of it is covered by
+        the reading before it."""
+        i, j, steps, values = span.i, span.j, self.steps, self.values
+        span.n = sum(self.ns[i:j])
+        over = min(self.holds[j - 1], span.end_us) - self.lasts[j - 1]
+        span.covered_us = covered_us + sum(self.covered[i:j]) + sum(steps[i : j - 1]) + over
+        if values is None:
+            return
+        if self.integrals is not None:
+            between = map(_value_seconds, values[i : j - 1], steps[i : j - 1])
+            span.integral = rollup.total((*self.integrals[i:j], *between, _value_seconds(values[j - 1], over)))
+        if is_state:
+            span.held = [(values[j - 1], over)]
+
+
+class _Flags:
+    """Counts the readings of segments by flag, those without a usable reading too. ``indexes``: where the counts stand in a
+    segment; empty: nobody wants to know."""
+
+    __slots__ = ("fields", "found", "indexes", "starts")
+
+    def __init__(self, fields: Sequence[str], found: Sequence[Segment]) -> None:
+        self.fields, self.found = fields, found
+        self.indexes = [fields.index(name) for name in QUALITIES if name in fields]
+        self.starts = [segment[0] for segment in found] if self.indexes else []
+
+    def between(self, begin_us: int, until_us: int) -> dict[str, int] | None:
+        """The counts of the segments that begin in [begin, until); None: there are none."""
+        a, b = bisect_left(self.starts, begin_us), bisect_left(self.starts, until_us)
+        if b == a:
+            return None
+        return {self.fields[index]: sum(segment[index] for segment in self.found[a:b]) for index in self.indexes}
 
 
 def _sum_of(n: int, mean: float | None) -> float | None:
