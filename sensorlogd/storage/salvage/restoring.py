@@ -21,8 +21,8 @@ from sensorlogd.storage.salvage.former import MOST_SERIES, Former
 from sensorlogd.storage.salvage.names import Kept, Names
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
+from sensorlogd.storage.stages.storing import SeriesFirst
 
-Reading = storing.Row  # of the live series
 _LATEST = (
     "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
     " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
@@ -81,7 +81,9 @@ def is_reading(series: object, ts: object, value: object, quality: object) -> bo
     )
 
 
-def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> tuple[int, int]:
+def readings(
+    conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int
+) -> tuple[int, int]:
     """(stored, expired). ``made_us``: when the damaged file was set aside; what it holds arrived before."""
     froms = {series: kept_from(conn, series) for series in {row[0] for row in rows}}
     kept = [row for row in rows if (since := froms[row[0]]) is None or row[1] >= since]
@@ -91,10 +93,12 @@ def readings(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Readin
     return stored, len(rows) - len(kept)
 
 
-def _renew_what_follows(conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[Reading], made_us: int, now_us: int) -> None:
+def _renew_what_follows(
+    conn: sqlite3.Connection, frontier: Frontier, rows: Sequence[SeriesFirst], made_us: int, now_us: int
+) -> None:
     """What depends on readings: the newest of each series, and roll-ups, from the first one on."""
     first: dict[int, int] = {}
-    newest: dict[int, Reading] = {}
+    newest: dict[int, SeriesFirst] = {}
     for row in rows:
         series, ts = row[:2]
         if ts < first.get(series, frontier.edge_us):

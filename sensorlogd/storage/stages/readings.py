@@ -15,7 +15,7 @@ from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import meta
 
 Reading = tuple[int, float | None, int]  # (ts, value, quality)
-Stamped = tuple[int, int, float | None, int]  # (ts, series id, value, quality)
+Stamped = tuple[int, int, float | None, int]  # (ts, series id, value, quality); ``storing.SeriesFirst`` begins with the series
 Span = tuple[int, int]
 
 _SETTLED = "SELECT ts, value, quality FROM history WHERE series_id = ? AND ts >= ? AND ts < ? ORDER BY ts"

@@ -12,7 +12,9 @@ from typing import Protocol
 
 from sensorlogd.storage.stages.readings import Reading
 
-Row = tuple[int, int, float | None, int]  # (series id, ts, value, quality)
+# (series id, ts, value, quality), as the statements here want it. ``readings.Stamped`` has the same four with the time first;
+# the type checker cannot tell one from the other.
+SeriesFirst = tuple[int, int, float | None, int]
 
 # Rows per statement: as many as SQLite allows (4 parameters a row, 32766 parameters: SQLITE_MAX_VARIABLE_NUMBER since
 # 3.32), then powers of two, so that any number of rows needs few statements and all stay in the statement cache.
@@ -81,9 +83,9 @@ def insert(conn: sqlite3.Connection, border: Border, series: int, ts_us: int, va
     return True
 
 
-def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -> int:
+def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[SeriesFirst]) -> int:
     """Store readings where they belong, except those whose time is taken. Returns how many were stored."""
-    plain: dict[str, list[Row]] = {"history": [], "recent": []}
+    plain: dict[str, list[SeriesFirst]] = {"history": [], "recent": []}
     stored = 0
     for row in rows:
         places = _tables_of(border, row[1])
@@ -94,7 +96,7 @@ def insert_many(conn: sqlite3.Connection, border: Border, rows: Sequence[Row]) -
     return stored + sum(_insert_plain(conn, place, found) for place, found in plain.items())
 
 
-def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[Row]) -> int:
+def _insert_plain(conn: sqlite3.Connection, place: str, rows: Sequence[SeriesFirst]) -> int:
     start = stored = 0
     for size in _INSERT_SIZES:
         while len(rows) - start >= size:
