@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.query.log import Log, Reading, Series
 
-AHEAD_US = 60_000_000  # what is dated later is shown when its time has come
-NEAR_US = 60_000_000
+AHEAD_US = MINUTE_US  # what is dated later is shown when its time has come
+NEAR_US = MINUTE_US
 AT_ONCE = 5_000  # readings of a later look; no transaction stays open while they are shown
 
 
