@@ -1,13 +1,13 @@
 """The main thread: makes every part, starts it, watches it, stops it.
 
 Owns: the locks of the data directory and of the database, the inbox, the writer, the sensors' threads, the aggregation, the
-control socket, the pages, the alarms, the caretaker. Nothing here waits for the database, nor for anything that does.
+control socket, the pages, the alarms, backups and pings. Nothing here waits for the database, nor for anything that does.
 
 Start: locks -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is slow to open;
 their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
-late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> caretaker and alarms -> web process
+late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, pings and alarms -> web process
 (it would keep the database open) -> the writer is asked to end; while it drains, the control socket is closed -> the writer has
 committed and closed the database, or spilled beside it what it could not.
 """
@@ -33,9 +33,9 @@ from sensorlogd.daemon.control.control_socket import ControlServer, socket_path
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.panel_requests import PanelRequests
 from sensorlogd.daemon.main.components.alarms import Alarms
-from sensorlogd.daemon.main.components.caretaker import Caretaker
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
+from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
@@ -134,7 +134,7 @@ class Supervisor:
         self.computing = Computing(formulas(config, self._computed), self._emit)
         self.writer = self._make_writer(config, lock)
         self.parts = Parts(self.writer.emit)
-        self.caretaker = Caretaker(self.path, self.clock, self.writer, self.parts)
+        self.regular_tasks = RegularTasks(self.path, self.clock, self.writer, self.parts)
         self.sensors = SensorThreads(self._make_sensor, self.parts)
         self.aggregation = Coordinator(
             self.writer,
@@ -199,7 +199,7 @@ class Supervisor:
             self.pages,
             self.writer,
             self.alarms,
-            self.caretaker,
+            self.regular_tasks,
             self.last_good,
             self.notifier,
             self.status.summary,
@@ -258,7 +258,7 @@ class Supervisor:
         config = self.running.config
         self.sensors.start_all(config, self._computed)
         self.parts.start("the control socket", self.control.start)
-        self.caretaker.use(config)
+        self.regular_tasks.use(config)
         self.writer.ready.wait(OPENING_S)
         if not self.running.problems:
             self.last_good.keep(config)
@@ -327,7 +327,7 @@ class Supervisor:
         self.sensors.stop(deadline)
         self.inbox.close()
         self.aggregation.stop(1.0)
-        self.caretaker.stop()
+        self.regular_tasks.stop()
         self.alarms.stop()
         self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")
         self.pages.stop()

@@ -6,7 +6,7 @@ Promise: a reading that the inbox accepted is committed, spilled beside the data
 batch is kept until COMMIT has returned; whatever goes wrong before that, the same batch is tried again.
 
 One turn of the loop: take what the inbox has, commit when it is due (``storing``), run jobs (``jobs``), do one slice of upkeep
-and one of kept work (``care``). Each of these is short and a transaction of its own, and each passes through
+and one of kept work (``upkeep_task``). Each of these is short and a transaction of its own, and each passes through
 ``trouble.attempt``, the one place where something goes wrong.
 """
 
@@ -25,9 +25,9 @@ from sensorlogd.batch import Block
 from sensorlogd.daemon.computing.live import Computing, Formulas
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing import ending
-from sensorlogd.daemon.writing.between_commits.care import Care
 from sensorlogd.daemon.writing.between_commits.jobs import Job, JobRunner, Jobs
 from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
+from sensorlogd.daemon.writing.between_commits.upkeep_task import UpkeepTask
 from sensorlogd.daemon.writing.commits.commit import Report, Timetable
 from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.watched import Nobody, Watcher
@@ -138,7 +138,7 @@ class Writer:
         )
         self._jobs = Jobs()
         self._runner = JobRunner(self._jobs, self._held, self._trouble, self._totals, self._work.ordered)
-        self._care = Care(self._held, self._work, self._growth, clock, self._notices, rolls_up, opening.note_time)
+        self._upkeep = UpkeepTask(self._held, self._work, self._growth, clock, self._notices, rolls_up, opening.note_time)
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     # ---- from any thread -------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class Writer:
 
     def hindrance(self) -> str:
         """Why no kept work goes on, though some waits; empty while it does."""
-        return self._care.hindrance or self._work.hindrance
+        return self._upkeep.hindrance or self._work.hindrance
 
     def wal(self) -> dict[str, Any]:
         """How long the write-ahead log is, and who holds it, for ``status``."""
@@ -266,8 +266,8 @@ class Writer:
         now = time.monotonic()
         if trouble.is_well() and (now >= self._runner.paused_until or self._stopping.is_set()):
             self._runner.run()
-        if trouble.is_well() and now >= self._care.paused_until and not self._stopping.is_set():
-            trouble.attempt(self._care)
+        if trouble.is_well() and now >= self._upkeep.paused_until and not self._stopping.is_set():
+            trouble.attempt(self._upkeep)
 
     def _compute_from(self, block: Block) -> Sequence[Block]:
         """What is computed from what the inbox gave."""
@@ -291,7 +291,7 @@ class Writer:
             return 0.0 if stopping else -1.0
         if stopping:
             return 0.0
-        due = min(self._times.status_at, self._care.due_at())
+        due = min(self._times.status_at, self._upkeep.due_at())
         if len(self._jobs):
             due = min(due, self._runner.paused_until)
         if self._pending.rows:

@@ -33,7 +33,7 @@ PING_WITHIN_S = 10.0
 _NAME = re.compile(r"(.+)-(\d{8}T\d{6}Z)\.db")
 
 
-class Care:
+class BackupsAndPings:
     """Makes backups and sends signs of life, on a thread of its own. ``safe_us``: the time that schedules go by. ``commits``: the
     number of commits so far; None while the database takes none."""
 
@@ -60,7 +60,7 @@ class Care:
         self._not_before_us, self._ping_at = 0, 0.0
         self._changed.set()
         if self._thread is None and (backup.to or heartbeat.url or heartbeat.url_file):
-            thread = threading.Thread(target=self._run, name="care", daemon=True)
+            thread = threading.Thread(target=self._run, name="backups and pings", daemon=True)
             thread.start()
             self._thread = thread
 
@@ -77,8 +77,8 @@ class Care:
             self._changed.clear()
             try:
                 self._do_what_is_due()
-            except Exception as error:  # care that fails must not end care
-                logger.warning("care: %s", type(error).__name__, exc_info=error)
+            except Exception as error:  # one that fails must not end the others
+                logger.warning("backups and pings: %s", type(error).__name__, exc_info=error)
             self._changed.wait(LOOK_S)
 
     def _do_what_is_due(self) -> None:

@@ -24,7 +24,7 @@ REPORTED_AFTER = 4  # failures in a row before the owner is told
 LONGEST_PAUSE_S = 60.0
 
 
-class Care(Task):
+class UpkeepTask(Task):
     """The task of looking after the database between commits. Owned by the writer thread. ``rolls_up``: called when roll-ups are
     due. ``note_time``: puts down the time believed."""
 

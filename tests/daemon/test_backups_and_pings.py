@@ -1,4 +1,4 @@
-"""Care that runs by itself: backups that are proven and few, a sign of life only while readings are committed."""
+"""Backups that are proven and few, and a sign of life only while readings are committed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
-from sensorlogd.daemon.care import Care, backups, when_us
+from sensorlogd.daemon.backups_and_pings import BackupsAndPings, backups, when_us
 from tests.faults.test_blocked import locked
 from tests.rig import Daemon, reading, until
 
@@ -139,16 +139,16 @@ def test_the_sign_of_life_stays_away_while_nothing_is_committed(tmp_path: Path, 
 
 def test_backups_are_due_by_their_names(tmp_path: Path) -> None:
     """Those of this database only; a restart makes none before its time."""
-    care = Care(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
-    care.backup = BackupOptions(to=str(tmp_path))
+    tasks = BackupsAndPings(tmp_path / "log.db", lambda: NOW_US, lambda: 1, lambda *_: None)
+    tasks.backup = BackupOptions(to=str(tmp_path))
     (tmp_path / "log-20270115T000000Z.db").touch()
     (tmp_path / "log-20270114T000000Z.db").touch()
     (tmp_path / "log-today.db").touch()
     assert [path.name for path in backups(tmp_path, "log")] == ["log-20270114T000000Z.db", "log-20270115T000000Z.db"]
     assert when_us(backups(tmp_path, "log")[-1]) == 1_799_971_200_000_000
-    care._back_up(tmp_path)
-    assert care._child is None, "the newest is younger than a day"
-    assert care._not_before_us > NOW_US
+    tasks._back_up(tmp_path)
+    assert tasks._child is None, "the newest is younger than a day"
+    assert tasks._not_before_us > NOW_US
 
 
 def test_one_address_and_no_secret_in_mistakes() -> None:
