@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.batch import Block
-from sensorlogd.daemon.timekeeping import clock_words, heartbeat, sync_sources
+from sensorlogd.daemon.timekeeping import believed_time, clock_words, sync_sources
 from sensorlogd.daemon.timekeeping.belief import BEHIND_US, RELEASED_US, Belief, ClockState, judge
 from sensorlogd.daemon.timekeeping.clock import ASK_EVERY_US, STEP_US, Clock
 from sensorlogd.daemon.timekeeping.clock_words import ClockJudged, ClockStep
@@ -46,7 +46,7 @@ class JudgedClock(Clock):
         self._wall_ns = wall_ns
         self._steady_ns = steady_ns
         self._ask = ask
-        self._boot = heartbeat.boot_id() if boot is None else boot
+        self._boot = believed_time.boot_id() if boot is None else boot
         self._lock = threading.Lock()
         self._anchored = False
         self._trusted = False  # the owner said that the wall clock is right; until it is set again
@@ -128,7 +128,7 @@ class JudgedClock(Clock):
             belief = self._judge()
             if not self._anchored or self._offset_ns is None:
                 return {}
-            return heartbeat.stored(belief.safe_us, self._boot, self._steady_ns() // 1000)
+            return believed_time.to_store(belief.safe_us, self._boot, self._steady_ns() // 1000)
 
     def believe(self) -> None:
         """The owner says that the wall clock is right now. Holds until it is set again."""
@@ -161,7 +161,7 @@ class JudgedClock(Clock):
             self._anchored = True
             if believed_us is not None:
                 steady = self._steady_ns()
-                passed = heartbeat.elapsed_us(believed_boot, self._boot, steady // 1000, self._begun_us)
+                passed = believed_time.elapsed_us(believed_boot, self._boot, steady // 1000, self._begun_us)
                 self._offset_ns = max(believed_us + passed, RELEASED_US) * 1000 - steady
             self._judge()
             if self._offset_ns is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from sensorlogd.batch import Block, Column
-from sensorlogd.daemon.timekeeping import heartbeat
+from sensorlogd.daemon.timekeeping import believed_time
 from sensorlogd.daemon.timekeeping.belief import AHEAD_US, BEHIND_US, RELEASED_US, Belief, ClockState, judge
 from sensorlogd.daemon.timekeeping.clock_words import ClockJudged, ClockStep
 from sensorlogd.daemon.timekeeping.early_stamps import MARK
@@ -288,7 +288,7 @@ def test_a_fresh_log_stamps_with_the_clock_there_is_and_says_that_it_cannot_be_r
     assert clock.stored()["believed_us"] == str(T0)
 
 
-def test_no_heartbeat_is_older_than_the_software() -> None:
+def test_no_time_before_the_software_was_built_is_believed() -> None:
     clock = anchored(Machine(0), 12345)
     assert clock.now_us() == RELEASED_US
 
@@ -333,8 +333,8 @@ def test_after_a_boot_at_least_what_it_took_has_passed() -> None:
         ("one x", "one", 150, 20),
     ],
 )
-def test_what_has_passed_since_the_heartbeat(believed_boot: str, boot: str, steady: int, elapsed: int) -> None:
-    assert heartbeat.elapsed_us(believed_boot, boot, steady, 130) == elapsed
+def test_what_has_passed_since_the_time_believed_last(believed_boot: str, boot: str, steady: int, elapsed: int) -> None:
+    assert believed_time.elapsed_us(believed_boot, boot, steady, 130) == elapsed
 
 
 def test_a_second_anchor_changes_nothing() -> None:

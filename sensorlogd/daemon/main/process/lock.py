@@ -120,7 +120,7 @@ class DatabaseLock(_Lock):
     The file also keeps the one number that must outlive a disk without any room: how many readings could be stored nowhere.
     It stands at ``LOST_AT``, in room that is taken when the lock is, and is overwritten in place. Behind it stands whether a
     database was ever open here: then one that is empty or not there has gone, it was not begun yet. And the time that was
-    believed last (see ``daemon.timekeeping.heartbeat``): a database that is begun anew behind a damaged one does not know it, and
+    believed last (see ``daemon.timekeeping.believed_time``): a database that is begun anew behind a damaged one does not know it, and
     a start with a wrong clock would expire what comes back.
     """
 
@@ -128,7 +128,7 @@ class DatabaseLock(_Lock):
         super().__init__(database, "name another database", control if control is None else control.absolute())
         self.lost = 0  # readings; of earlier runs too, until somebody has stored the number and said ``forget_lost``
         self.was_opened = False
-        self.believed: dict[str, str] = {}  # as ``heartbeat.stored`` gave it; empty: nothing is known
+        self.believed: dict[str, str] = {}  # as ``believed_time.to_store`` gave it; empty: nothing is known
 
     def note_lost(self, readings: int) -> None:
         """Add to the number of readings that could be stored nowhere. Raises nothing: at this point only stderr is left to report
@@ -151,7 +151,7 @@ class DatabaseLock(_Lock):
                 os.pwrite(self._descriptor, _OPENED, LOST_AT + 25)
 
     def note_time(self, believed: dict[str, str]) -> None:
-        """What ``heartbeat.stored`` gives; empty: nothing is believed now, what was noted stays. Raises nothing."""
+        """What ``believed_time.to_store`` gives; empty: nothing is believed now, what was noted stays. Raises nothing."""
         if believed:
             self.believed = dict(believed)
             with contextlib.suppress(OSError):

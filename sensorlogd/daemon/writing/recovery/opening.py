@@ -57,7 +57,7 @@ class Remembered(Protocol):
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once
-    believed: dict[str, str]  # the time believed last, as ``heartbeat.stored`` gave it
+    believed: dict[str, str]  # the time believed last, as ``believed_time.to_store`` gave it
 
     def hold(self) -> bool: ...  # the lock is on the file that has the name now; raises LockHeld, OSError
     def forget_lost(self) -> None: ...

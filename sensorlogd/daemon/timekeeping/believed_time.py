@@ -20,7 +20,7 @@ def boot_id(file: Path = BOOT_ID) -> str:
         return ""
 
 
-def stored(believed_us: int, boot: str, steady_us: int) -> dict[str, str]:
+def to_store(believed_us: int, boot: str, steady_us: int) -> dict[str, str]:
     """Keys and values for ``meta``."""
     return {"believed_us": str(believed_us), "believed_boot": f"{boot} {steady_us}"}
 
