@@ -130,13 +130,16 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
     from sensorlogd.drivers.registry import driver_class
+    from sensorlogd.wake_pipe import WakePipe
 
     options = config.sensors[name]
     units = {channel: entry.unit for channel, entry in options.channel_options().items()}
     attempt = _Attempt(name, units, limit)
-    read_end, write_end = os.pipe()
+    wake = WakePipe()
     stop = threading.Event()
-    context = DriverContext(name, read_end, stop.wait, lambda: time.time_ns() // 1000, attempt.count, lambda kind, detail: None)
+    context = DriverContext(
+        name, wake.read_end, stop.wait, lambda: time.time_ns() // 1000, attempt.count, lambda kind, detail: None
+    )
     treatment = Treatment(name, options.channel_options(), options.heartbeat_us(), attempt.count)
     judge = TimeJudge(options.time_limits(), attempt.count, lambda kind, detail: None)
     driver = driver_class(options.driver, config.base_dir)(options, context)
@@ -164,8 +167,7 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
         problem = plain.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     finally:
         driver.close()
-        os.close(read_end)
-        os.close(write_end)
+        wake.close()
     attempt.report()
     if not attempt.shown:
         click.echo(f"{name}: no reading in {seconds:g} s: {problem or _likely_cause(driver, options, attempt)}", err=True)

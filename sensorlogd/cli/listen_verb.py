@@ -188,13 +188,12 @@ def _from_daemon(target: str, data_dir: Path, stop: Stop, end: float | None) -> 
 
 def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
     """What comes from the port, opened here. ``end``: a moment of the monotonic clock. Raises DriverError."""
-    import os
-
     from sensorlogd.drivers.contract import DriverContext
     from sensorlogd.drivers.serial.transport import Transport
+    from sensorlogd.wake_pipe import WakePipe
 
-    read_end, write_end = os.pipe2(os.O_CLOEXEC)
-    context = DriverContext("listen", read_end, stop.wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
+    wake = WakePipe()
+    context = DriverContext("listen", wake.read_end, stop.wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
     transport = Transport(options, context)
     try:
         transport.open()
@@ -205,8 +204,7 @@ def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
                 yield arrived[0], "rx", arrived[1]
     finally:
         transport.close()
-        os.close(read_end)
-        os.close(write_end)
+        wake.close()
 
 
 def _print_passed(at_us: int, direction: str, data: bytes, decoded: list[dict[str, float | None]], form: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.registry import driver_class
+from sensorlogd.wake_pipe import WakePipe
 
 
 class Live:
@@ -26,15 +26,14 @@ class Live:
         self._options, self._base = options, base
         self._treatment = Treatment("live", options.channel_options(), options.heartbeat_us(), lambda *_: None)
         self._judge = TimeJudge(options.time_limits(), lambda *_: None, lambda *_: None)
-        self._wake = (-1, -1)
+        self._wake = WakePipe()
         self._driver: Driver | None = None
 
     def __enter__(self) -> Live:
-        self._wake = os.pipe2(os.O_CLOEXEC)
         stop = threading.Event()
-        context = DriverContext("live", self._wake[0], stop.wait, _now_us, lambda *_: None, lambda *_: None)
-        self._driver = driver_class(self._options.driver, self._base)(self._options, context)
+        context = DriverContext("live", self._wake.read_end, stop.wait, _now_us, lambda *_: None, lambda *_: None)
         try:
+            self._driver = driver_class(self._options.driver, self._base)(self._options, context)
             self._driver.open()
         except BaseException:
             self.__exit__(None, None, None)
@@ -45,8 +44,7 @@ class Live:
         if self._driver is not None:
             self._driver.close()
             self._driver = None
-        for end in self._wake:
-            os.close(end)
+        self._wake.close()
 
     def next(self, seconds: float) -> bool:
         """Read for at most ``seconds``. Returns whether something new came; ``latest`` then has the newest value of each

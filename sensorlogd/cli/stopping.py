@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
 from collections.abc import Iterator
+
+from sensorlogd.wake_pipe import WakePipe
 
 
 class Stop:
@@ -17,14 +18,13 @@ class Stop:
     """
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake = WakePipe()
         self._is_set = False
 
     def set(self, *_: object) -> None:
         """Ask for the end; also a signal handler, at any moment."""
         self._is_set = True
-        with contextlib.suppress(OSError):  # full: whoever waits wakes anyway; closed: nobody waits
-            os.write(self._write, b"s")
+        self._wake.wake()
 
     def is_set(self) -> bool:
         return self._is_set
@@ -32,13 +32,11 @@ class Stop:
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the end is asked for or ``seconds`` have passed. Returns whether it is asked for."""
         if not self._is_set:
-            select.select([self._read], [], [], None if seconds is None else max(seconds, 0.0))
+            select.select([self._wake.read_end], [], [], None if seconds is None else max(seconds, 0.0))
         return self._is_set
 
     def close(self) -> None:
-        os.close(self._read)
-        os.close(self._write)
-        self._read = self._write = -1
+        self._wake.close()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ import queue
 import selectors
 import socket
 import sqlite3
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.ingest.upsert import UpsertError
 from sensorlogd.storage.series import SeriesMismatch
+from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 
@@ -57,32 +57,6 @@ class _Act:
     name: str
     handler: Handler
     request: dict[str, Any]
-
-
-class _Wake:
-    """Ends the wait of the speaking thread. For any thread, also one that outlives the speaker."""
-
-    def __init__(self) -> None:
-        self.read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._lock = threading.Lock()  # nobody writes to a descriptor that was just closed and reused
-
-    def __call__(self) -> None:
-        with self._lock:
-            if self._write >= 0:
-                with contextlib.suppress(BlockingIOError):  # the pipe is full, so the thread is about to wake anyway
-                    os.write(self._write, b"w")
-
-    def clear(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self.read, 4096):
-                pass
-
-    def close(self) -> None:
-        with self._lock:
-            if self._write >= 0:
-                os.close(self.read)
-                os.close(self._write)
-                self.read = self._write = -1
 
 
 def _listen_at(path: Path) -> socket.socket:
@@ -118,25 +92,24 @@ class Speaker:
         self._end_at: float | None = None
         self._ending = False
         with contextlib.ExitStack() as opened:
-            self._wake = _Wake()
-            opened.callback(self._wake.close)
+            self._wake = opened.enter_context(WakePipe())
             self._selector = opened.enter_context(selectors.DefaultSelector())
             self._listener = opened.enter_context(_listen_at(path))
-            self._selector.register(self._wake.read, selectors.EVENT_READ)
+            self._selector.register(self._wake.read_end, selectors.EVENT_READ)
             self._selector.register(self._listener, selectors.EVENT_READ)
             self.close = opened.pop_all().close
 
     def stop(self, end_at: float) -> None:
         """Take no more requests; be gone by then (monotonic)."""
         self._end_at = end_at
-        self._wake()
+        self._wake.wake()
 
     # ---- the thread that acts --------------------------------------------------------------------------------------
 
     def act(self) -> None:
         while (act := self._acts.get()) is not None:
             self._acted.append((act.client, _call_handler(act.name, act.handler, act.request)))
-            self._wake()
+            self._wake.wake()
 
     # ---- the thread that speaks ------------------------------------------------------------------------------------
 
@@ -160,7 +133,7 @@ class Speaker:
         for key, events in self._selector.select(self._patience_s()):
             if key.fileobj is self._listener:
                 self._accept()
-            elif key.fd == self._wake.read:
+            elif key.fd == self._wake.read_end:
                 self._wake.clear()
             elif events & selectors.EVENT_WRITE:
                 self._write_answer(key.data)

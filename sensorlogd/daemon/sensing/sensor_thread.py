@@ -8,7 +8,6 @@ back, one event says for how long it was away.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import traceback
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
 from sensorlogd.notation.durations import format_duration
 from sensorlogd.stamping.judging import TimeLimits
+from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +134,8 @@ class SensorThread:
         self.judge = TimeJudge(time_limits, self.count, self._report)
         self.tap = Tap()  # what passes over the port, for whoever listens
         self._stop = threading.Event()
-        self._lock = threading.Lock()  # guards the descriptors and what status() shows
-        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._lock = threading.Lock()  # guards what status() shows
+        self._wake = WakePipe()
         self._state = SensorThreadState.STOPPED
         self._since_us = clock.now_us()
         self._last_reading_us: int | None = None
@@ -163,12 +163,7 @@ class SensorThread:
     def stop(self) -> None:
         """Ask the thread to end, and wake the driver at once. Idempotent, at any time."""
         self._stop.set()
-        with self._lock:
-            if self._wake_w >= 0:
-                try:
-                    os.write(self._wake_w, b"x")
-                except BlockingIOError:
-                    return  # the pipe is full of earlier stops, so the driver is awake already
+        self._wake.wake()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """True once the thread has ended (or was never started); then its descriptors are closed too."""
@@ -176,11 +171,7 @@ class SensorThread:
             self._thread.join(timeout_s)
             if self._thread.is_alive():
                 return False
-        with self._lock:
-            ends, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
-        for end in ends:
-            if end >= 0:
-                os.close(end)
+        self._wake.close()
         return True
 
     def status(self) -> SensorThreadStatus:
@@ -274,7 +265,7 @@ class SensorThread:
         self._session_samples = 0
         context = DriverContext(
             self.name,
-            self._wake_r,
+            self._wake.read_end,
             self._stop.wait,
             self.clock.now_us,
             self.count,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext
+from sensorlogd.wake_pipe import WakePipe
 
 LEAK_GRACE_S = 1.0
 
@@ -28,11 +29,10 @@ class Lent:
     abandoned: bool = False
 
     def __post_init__(self) -> None:
-        self._ends: tuple[int, ...] = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.read_end, self.write_end = self._ends
+        self._pipe = WakePipe()
         self._lock = threading.Lock()
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000  # noqa: E731
-        self.context = DriverContext("conformance", self.read_end, self.stop.wait, now_us, self.count, self.event)
+        self.context = DriverContext("conformance", self._pipe.read_end, self.stop.wait, now_us, self.count, self.event)
 
     def count(self, name: str, n: int, example: str) -> None:
         if not (isinstance(name, str) and isinstance(n, int) and n > 0 and isinstance(example, str)):
@@ -44,21 +44,19 @@ class Lent:
             self.findings.append(f"event({kind!r}, {detail!r}): must be two texts")
 
     def wake(self) -> None:
-        os.write(self.write_end, b"x")  # first: a driver that is woken by the other and reads from it finds something
+        self._pipe.wake()  # first: a driver that is woken by the other and reads from it finds something
         self.stop.set()
 
     def close(self) -> None:
         """Close the descriptors; a second call does nothing. That the driver has read from ``wake_fd`` becomes a finding."""
         with self._lock:
-            ends, self._ends = self._ends, ()
-        if not ends:
-            return
-        waiting = select.poll()
-        waiting.register(self.read_end, select.POLLIN)
-        if self.stop.is_set() and not waiting.poll(0):
-            self.findings.append("the driver read from wake_fd: it must only wait for it")
-        for end in ends:
-            os.close(end)
+            if self._pipe.read_end < 0:
+                return
+            waiting = select.poll()
+            waiting.register(self._pipe.read_end, select.POLLIN)
+            if self.stop.is_set() and not waiting.poll(0):
+                self.findings.append("the driver read from wake_fd: it must only wait for it")
+            self._pipe.close()
 
 
 Scenario = Callable[[Lent], None]

@@ -19,6 +19,7 @@ from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.ports import has_hung_up, holder, permission_hint
+from sensorlogd.wake_pipe import WakePipe
 
 READ_BYTES = 65536
 LONGEST_BYTES = 64_000
@@ -34,7 +35,7 @@ class Line:
         self.is_pty = os.path.realpath(port).startswith("/dev/pts/")
         self._fd = -1
         self._transport: Any = None
-        self._wake = (-1, -1)
+        self._wake: WakePipe | None = None
 
     def __enter__(self) -> Line:
         """Open the port. Raises DriverError, also where another program has it open."""
@@ -62,9 +63,11 @@ class Line:
         from sensorlogd.drivers.serial.options import PortOptions
         from sensorlogd.drivers.serial.transport import Transport
 
-        self._wake = os.pipe2(os.O_CLOEXEC)
+        self._wake = WakePipe()
         wait = threading.Event().wait
-        context = DriverContext("probe", self._wake[0], wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)
+        context = DriverContext(
+            "probe", self._wake.read_end, wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None
+        )
         self._transport = Transport(PortOptions(driver="serial", port=self.port), context)
         try:
             self._transport.open()
@@ -75,8 +78,8 @@ class Line:
     def _close_url(self) -> None:
         self._transport.close()
         self._transport = None
-        for end in self._wake:
-            os.close(end)
+        if self._wake is not None:
+            self._wake.close()
 
     def __exit__(self, *_: object) -> None:
         if self._transport is not None:

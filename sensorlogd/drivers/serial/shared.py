@@ -22,6 +22,7 @@ from sensorlogd.drivers.serial.port import OnLine, OwnPort
 from sensorlogd.drivers.serial.port import Port as Port
 from sensorlogd.drivers.serial.transport import Transport
 from sensorlogd.drivers.transactions.line import Line
+from sensorlogd.wake_pipe import WakePipe
 
 HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
 SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be
@@ -62,10 +63,10 @@ class _Hub:
         self.handling = threading.Lock()  # from reading bytes until all have them; and the port is not closed meanwhile
         self.writing = threading.Lock()  # the port is not closed while somebody writes
         self._stop = threading.Event()
-        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._wake = WakePipe()
         self._thread: threading.Thread | None = None
         self._context = DriverContext(
-            options.port, self._wake_r, self._stop.wait, opener.context.now_us, self._count, lambda kind, detail: None
+            options.port, self._wake.read_end, self._stop.wait, opener.context.now_us, self._count, lambda kind, detail: None
         )
         self.transport = Transport(options, self._context)
 
@@ -133,20 +134,14 @@ class _Hub:
         self._stop.set()
         thread = self._thread
         if thread is not None:
-            with self.lock:
-                if self._wake_w >= 0:
-                    os.write(self._wake_w, b"x")
+            self._wake.wake()
             thread.join(CLOSING_S)
 
     def _close(self) -> None:
         """Close the port, and what wakes the hub's thread."""
         with self.writing, self.handling:
             self.transport.close()
-        with self.lock:  # nobody may write to the number of a descriptor that was closed
-            ends, self._wake_r, self._wake_w = (self._wake_r, self._wake_w), -1, -1
-        for end in ends:
-            if end >= 0:
-                os.close(end)
+        self._wake.close()
 
     # ---- the hub's thread --------------------------------------------------------------------------------------------
 
