@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sensorlogd.config.loader import load
 from sensorlogd.daemon.main.process import logs
-from sensorlogd.daemon.main.supervisor import Supervisor
+from sensorlogd.daemon.main.run import run_daemon
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.drivers.registry import options_for
 
@@ -35,9 +35,7 @@ def fast_clock(factor: float, epoch_us: int) -> JudgedClock:
 def main() -> int:
     path, factor, epoch_us = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     logs.setup("info")
-    return Supervisor(
-        load(path, options_for), lambda: load(path, options_for), clock=fast_clock(factor, epoch_us), pages=False
-    ).run()
+    return run_daemon(load(path, options_for), lambda: load(path, options_for), clock=fast_clock(factor, epoch_us), pages=False)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.daemon.main.process import logs
     from sensorlogd.daemon.main.process.lock import LockHeld
-    from sensorlogd.daemon.main.supervisor import Supervisor
+    from sensorlogd.daemon.main.run import run_daemon
     from sensorlogd.drivers.registry import options_for
 
     try:
@@ -108,7 +108,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
             target=_show_address, args=(config.web.listen, address, path, not no_browser), name="demo", daemon=True
         )
         looking.start()
-        status = Supervisor(config, lambda: load(path, options_for)).run()
+        status = run_daemon(config, lambda: load(path, options_for))
     except ConfigErrors as errors:
         for error in errors.errors:
             click.echo(str(error), err=True)

@@ -15,7 +15,7 @@ from sensorlogd.config.models import Config
 from sensorlogd.daemon.main.process import logs
 from sensorlogd.daemon.main.process.lock import LockHeld
 from sensorlogd.daemon.main.reloading import last_good
-from sensorlogd.daemon.main.supervisor import Supervisor
+from sensorlogd.daemon.main.run import run_daemon
 from sensorlogd.drivers.registry import options_for
 
 
@@ -47,9 +47,8 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
     config, problems = _load_or_last_good(path, strict)
     logs.setup(log_level or config.daemon.log_level)
     logs.trace_crashes()
-    supervisor = Supervisor(config, lambda: load(path, options_for), problems=problems, pages=not no_web)
     try:
-        status = supervisor.run()
+        status = run_daemon(config, lambda: load(path, options_for), problems=problems, pages=not no_web)
     except LockHeld as error:
         click.echo(f"sensorlogd: {error}", err=True)
         sys.exit(exits.FAILURE)

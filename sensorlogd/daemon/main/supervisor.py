@@ -1,10 +1,10 @@
 """The main thread: makes every part, starts it, watches it, stops it.
 
-Owns: the locks of the data directory and of the database, the inbox, the writer, the sensors' threads, the aggregation, the
-control socket, the pages, the alarms, backups and pings. Nothing here waits for the database, nor for anything that does.
+Owns: the inbox, the writer, the sensors' threads, the aggregation, the control socket, the pages, the alarms, backups and pings.
+Nothing here waits for the database, nor for anything that does.
 
-Start: locks -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is slow to open;
-their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
+Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
+slow to open; their readings wait in the inbox. A part that cannot start costs itself only, and is tried again (``parts``).
 
 Stop, in the order the data flows, under one deadline counted from the signal: sensor threads (no new readings) -> inbox closed (a
 late one is refused, never lost in silence) -> aggregator (its work is repeated next time) -> backups, pings and alarms -> web process
@@ -17,10 +17,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import resource
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import wait
 
 from sensorlogd import __version__
@@ -29,7 +27,7 @@ from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
 from sensorlogd.daemon.control.alarm_acts import LiveAlarms
 from sensorlogd.daemon.control.answering import Requests
-from sensorlogd.daemon.control.control_socket import ControlServer, socket_path
+from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.panel_requests import PanelRequests
 from sensorlogd.daemon.main.components.alarms import Alarms
@@ -37,9 +35,9 @@ from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
-from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
+from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
-from sensorlogd.daemon.main.process.signals import Requested, Wakeup, take_signals
+from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.last_good import LastGood
 from sensorlogd.daemon.main.reloading.reload import Reload
 from sensorlogd.daemon.main.reloading.running import Running
@@ -59,6 +57,7 @@ from sensorlogd.storage import database
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 
@@ -68,66 +67,40 @@ FIRST_OPENING_S = 1.0  # so long sensor threads wait for the database, because i
 OPENING_S = 4.0  # so long READY=1 waits for it: foreign or newer databases are found within milliseconds
 WRITER_HUNG_S = 120.0
 LOOK_EVERY_S = 0.9  # at sensors: there may be thousands
-DESCRIPTORS = 16_384
 
 
 class Supervisor:
-    """Runs one configuration until told to stop; on the main thread, which is its own.
+    """Runs one configuration until told to stop; on the main thread, which is its own. Every part is made here, and started by
+    ``run``.
 
-    ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``. ``problems``: why the daemon is running from last-good.yaml, if it is. ``pages``: whether
-    the web process is started where the configuration says so.
+    ``load``: reads the configuration file again, for a reload; an error that it raises lists all mistakes in ``errors``.
+    ``requested``, ``wake``: what signals ask for, and what ends the wait of the loop. ``problems``: why the daemon is running
+    from last-good.yaml, if it is. ``pages``: whether the web process is started where the configuration says so.
     """
 
     def __init__(
         self,
         config: Config,
         load: Callable[[], Config],
+        lock: DatabaseLock,
+        requested: Requested,
+        wake: WakePipe,
         *,
-        problems: list[str] | None = None,
+        problems: Sequence[str] = (),
         clock: JudgedClock | None = None,
         pages: bool = True,
     ) -> None:
-        self.running = Running(config, problems or [])
+        self.running = Running(config, list(problems))
         self.clock = clock or JudgedClock()
-        self.data_dir = config.data_dir()
         self.path = config.database_path()
         self.notifier = Notifier.from_environment()
         self.inbox = Inbox(config.storage.inbox_limit)
         self.lookout = Lookout(lambda: self.running.config)
-        self.last_good = LastGood(self.data_dir)
-        self._load = load
-        self._wants_pages = pages
-        self._started_us = self.clock.now_us()
+        self.last_good = LastGood(config.data_dir())
+        self._requested = requested
+        self._wake = wake
         self._began_us = self.clock.monotonic_us()
-        self._wakeup = Wakeup()
-        self._requested = Requested()
         self._status_line = ""
-
-    def run(self) -> int:
-        """The whole life; returns the exit status (0, 1, or 78 for a database that must not be touched).
-
-        Raises LockHeld when another daemon owns the data directory or the database, OSError.
-        """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        # The writer gives the GIL away at every statement; a busy driver must not keep it for the default 5 ms each time.
-        sys.setswitchinterval(0.001)
-        _allow_descriptors()
-        with DataDirLock(self.data_dir), DatabaseLock(self.path, socket_path(self.data_dir)) as lock:
-            self._wakeup.open()
-            restore = take_signals(self._requested, self._wakeup.wake)
-            try:
-                self.build(lock)
-                return self._run_built()
-            finally:
-                restore()
-                self._wakeup.close()
-
-    # ---- building --------------------------------------------------------------------------------------------------
-
-    def build(self, lock: DatabaseLock) -> None:
-        """Every part, not started."""
-        config = self.running.config
         self.alarms = Alarms(config, self.clock, self._emit, self.inbox.wake)
         # Before the writer: what is stored already may have something computed from it as soon as the database is open.
         self._computed = computed_sensors(config, self.clock, self._emit)
@@ -142,25 +115,15 @@ class Supervisor:
             config.storage.rollup_interval / 1e6,
             config.daemon.timezone,
             self.clock.safe_us,
-            wake=self._wakeup.wake,
+            wake=wake.wake,
         )
-        self.pages = Pages(self.writer.emit, self.writer.status_changed, wanted=self._wants_pages)
+        self.pages = Pages(self.writer.emit, self.writer.status_changed, wanted=pages)
         self.pages.use(config)
-        self.status = Status(
-            self._started_us,
-            self.path,
-            self.running,
-            self.clock,
-            self.writer,
-            self.aggregation,
-            self.sensors,
-            self.pages,
-            self.parts,
-            self.lookout,
-            self.alarms,
-        )
-        self.reload = self._make_reload()
-        self.control = self._make_control_server()
+        self.status = self._make_status()
+        self.reload = self._make_reload(load)
+        self.control = self._make_control_server(config)
+
+    # ---- building --------------------------------------------------------------------------------------------------
 
     def _make_writer(self, config: Config, lock: DatabaseLock) -> Writer:
         opening = Opening(
@@ -191,9 +154,24 @@ class Supervisor:
             computing=self.computing,
         )
 
-    def _make_reload(self) -> Reload:
+    def _make_status(self) -> Status:
+        return Status(
+            self.clock.now_us(),
+            self.path,
+            self.running,
+            self.clock,
+            self.writer,
+            self.aggregation,
+            self.sensors,
+            self.pages,
+            self.parts,
+            self.lookout,
+            self.alarms,
+        )
+
+    def _make_reload(self, load: Callable[[], Config]) -> Reload:
         return Reload(
-            self._load,
+            load,
             self.running,
             self.sensors,
             self.pages,
@@ -205,12 +183,12 @@ class Supervisor:
             self.status.summary,
         )
 
-    def _make_control_server(self) -> ControlServer:
-        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wakeup.wake)
+    def _make_control_server(self, config: Config) -> ControlServer:
+        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake)
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
         acts = Operations(self.writer, self.aggregation, alarms.acts())
-        views = PanelRequests(self.data_dir)
-        return ControlServer(self.data_dir, {**requests.handlers(), **acts.handlers(), **views.handlers()})
+        views = PanelRequests(config.data_dir())
+        return ControlServer(config.data_dir(), {**requests.handlers(), **acts.handlers(), **views.handlers()})
 
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:
         """Record an event, for parts that are made before the writer; called once all is built."""
@@ -229,8 +207,8 @@ class Supervisor:
 
     # ---- starting --------------------------------------------------------------------------------------------------
 
-    def _run_built(self) -> int:
-        """Start all parts, run them until the end, and stop them. Returns the exit status, as ``run`` does."""
+    def run(self) -> int:
+        """Start all parts, run them until the end, and stop them. Returns the exit status, as ``run_daemon`` does."""
         self._report_start()
         self.writer.start()
         try:
@@ -275,8 +253,8 @@ class Supervisor:
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         look_at = 0.0
         while not self._requested.stop:
-            wait([self._wakeup.read, *self.aggregation.waitables(), *self.pages.waitables()], timeout)
-            self._wakeup.clear()
+            wait([self._wake.read_end, *self.aggregation.waitables(), *self.pages.waitables()], timeout)
+            self._wake.clear()
             self.aggregation.on_readable()
             self.aggregation.tick()
             self.pages.look()
@@ -353,11 +331,3 @@ def _make_upkeep(running: Running, plan: RetentionPlan) -> Upkeep:
     retention = Retention(zone=running.config.daemon.timezone)
     retention.plan(plan)
     return Upkeep(Mover(), retention, when_full=running.config.storage.when_full)
-
-
-def _allow_descriptors() -> None:
-    """A port takes three descriptors; the usual soft limit of 1024 would end at some three hundred ports."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -17,11 +17,13 @@ from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.process.lock import DatabaseLock
+from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading import change as change_module
 from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, Change, ReloadRefused, prepare
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.drivers.registry import options_for
+from sensorlogd.wake_pipe import WakePipe
 
 SENSOR = "  {name}: {{driver: simulated, interval: {interval}, channels: {{x: {{signal: {{constant: {{value: 1}}}}}}}}}}\n"
 
@@ -39,11 +41,18 @@ def config(folder: Path, extra: str = "", **intervals: str) -> Config:
 def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     """A supervisor with its parts made and nothing but readers started; ended after the test."""
     made: list[Supervisor] = []
+    wake = WakePipe()
 
     def make_supervisor(extra: str = "", **intervals: str) -> Supervisor:
-        supervisor = Supervisor(config(tmp_path, extra, **intervals), lambda: config(tmp_path, extra, **intervals), pages=False)
+        supervisor = Supervisor(
+            config(tmp_path, extra, **intervals),
+            lambda: config(tmp_path, extra, **intervals),
+            DatabaseLock(tmp_path / "log.db", None),
+            Requested(),
+            wake,
+            pages=False,
+        )
         made.append(supervisor)
-        supervisor.build(DatabaseLock(tmp_path / "log.db", None))
         supervisor.sensors.start_all(supervisor.running.config)
         return supervisor
 
@@ -53,6 +62,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
             sensor_thread.stop()
         for sensor_thread in supervisor.sensors.running.values():
             assert sensor_thread.join(30.0)
+    wake.close()
 
 
 def reload(supervisor: Supervisor, to: Config, *waiting: Future[list[str] | Change]) -> None:

@@ -14,35 +14,6 @@ from types import FrameType
 from sensorlogd.daemon.main.reloading.change import Change
 
 
-class Wakeup:
-    """A pipe that ends the main thread's wait; written by signal handlers and other threads."""
-
-    def __init__(self) -> None:
-        self.read = self._write = -1
-
-    def open(self) -> None:
-        """Raises OSError."""
-        self.read, self._write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-
-    def wake(self) -> None:
-        try:
-            os.write(self._write, b"w")
-        except (BlockingIOError, OSError):
-            return  # full: the main thread is about to wake anyway; closed: nobody is left to wake
-
-    def clear(self) -> None:
-        try:
-            while os.read(self.read, 4096):
-                pass
-        except BlockingIOError:
-            return
-
-    def close(self) -> None:
-        for end in (self.read, self._write):
-            os.close(end)
-        self.read = self._write = -1
-
-
 @dataclass(slots=True)
 class Requested:
     """What signals and the control socket asked for since the loop last looked. ``stop_at``: monotonic, when it was asked.
