@@ -175,9 +175,7 @@ class Writer:
 
         The request travels through the inbox like a reading, so all that came before it is stored with or before it.
         """
-        flush = Flush("", [])
-        flush.done = Future()
-        flush.done.set_running_or_notify_cancel()  # it travels with readings: cancelled on its way it would trip up their commit
+        flush = Flush()
         if not self.inbox.put(flush, 0.0):
             flush.done.set_exception(RuntimeError("the inbox is closed or full"))
         return flush.done
@@ -185,9 +183,7 @@ class Writer:
     def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan, formulas: Formulas | None = None) -> None:
         """The configured sensors changed (a reload), and how long they are kept, and what is computed (None: as before). What is
         in the inbox by now is stored under the former names; what is put after this call, under the new ones."""
-        marker = NewSpecs("", [])
-        marker.specs, marker.plan, marker.formulas = list(specs), plan, formulas
-        self.inbox.put(marker, 0.0)
+        self.inbox.put(NewSpecs(list(specs), plan, formulas), 0.0)
 
     @property
     def open_token(self) -> int | None:

@@ -12,27 +12,43 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from sensorlogd.batch import Block
+from sensorlogd.batch import Block, Column
 from sensorlogd.daemon.computing.live import Formulas
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.storage.catalog import SensorSpec
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 
 
+def _not_to_be_cancelled() -> Future[None]:
+    """It travels with readings: cancelled on its way it would trip up their commit."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(slots=True)
-class Flush(Block):
-    """Not a reading: whoever waits for ``done`` learns that all before it is committed."""
+class Marker(Block):
+    """No readings, but it travels with them, in order."""
 
-    done: Future[None] = field(init=False)
+    sensor: str = field(init=False, default="")
+    columns: list[Column] = field(init=False, default_factory=list)
+    device_time: bool = field(init=False, default=False)
 
 
 @dataclass(slots=True)
-class NewSpecs(Block):
-    """Not a reading: from here on these sensors are configured."""
+class Flush(Marker):
+    """Whoever waits for ``done`` learns that all before it is committed."""
 
-    specs: Sequence[SensorSpec] = field(init=False)
-    plan: RetentionPlan = field(init=False)
-    formulas: Formulas | None = field(init=False, default=None)
+    done: Future[None] = field(init=False, default_factory=_not_to_be_cancelled)
+
+
+@dataclass(slots=True)
+class NewSpecs(Marker):
+    """From here on these sensors are configured, kept for so long, and computed from these formulas (None: as before)."""
+
+    specs: Sequence[SensorSpec]
+    plan: RetentionPlan
+    formulas: Formulas | None = None
 
 
 class Pending:

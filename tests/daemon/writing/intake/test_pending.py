@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,8 @@ def block(n: int = 1, sensor: str = "a") -> Block:
     return Block(sensor, [Column("x", list(range(n)), [0.0] * n, 0)])
 
 
-def flush() -> Flush:
-    new_flush = Flush("", [])
-    new_flush.done = Future()
-    return new_flush
-
-
 def marker() -> NewSpecs:
-    new_marker = NewSpecs("", [])
-    new_marker.specs, new_marker.plan = [], plan_forever()
-    return new_marker
+    return NewSpecs([], plan_forever())
 
 
 def filled(*blocks: Block, limit: int = 1_000) -> Pending:
@@ -82,7 +73,7 @@ def test_two_markers_are_two_steps() -> None:
 
 def test_whoever_waits_learns_it_with_the_commit_of_what_came_before() -> None:
     """Not before, and in spite of what came after."""
-    first, waiting, last = block(), flush(), block()
+    first, waiting, last = block(), Flush(), block()
     pending = filled(first, waiting, last)
     assert pending.is_due(0.0)  # somebody waits
     pending.committed(1)
@@ -95,7 +86,7 @@ def test_whoever_waits_learns_it_with_the_commit_of_what_came_before() -> None:
 
 
 def test_giving_up_tells_whoever_waits() -> None:
-    served, waiting = flush(), flush()
+    served, waiting = Flush(), Flush()
     pending = filled(served, block(), waiting)
     pending.committed(1)
     pending.give_up("the end")
