@@ -15,7 +15,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 from sensorlogd.alarms.notifying.targets import SendError, fetch
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.module_command import module_command
 
 logger = logging.getLogger(__name__)
 
@@ -104,10 +104,7 @@ class BackupsAndPings:
             left.unlink(missing_ok=True)
         self._not_before_us = now + AGAIN_US
         target = folder / f"{self.database.stem}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now / 1e6))}.db"
-        command = [sys.executable, "-P", "-m", "sensorlogd", "backup", str(target), "--db", str(self.database)]
-        home = str(Path(__file__).parents[2])
-        inherited = os.environ.get("PYTHONPATH")
-        environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
+        command, environment = module_command("sensorlogd", "backup", str(target), "--db", str(self.database))
         try:
             self._child = subprocess.Popen(
                 command,

@@ -11,13 +11,13 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import time
 from enum import Enum
 from typing import IO, Any
 
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.module_command import module_command
 from sensorlogd.web.serving.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -135,10 +135,8 @@ class WebProcess:
     # ---- inside ----------------------------------------------------------------------------------------------------
 
     def _start_process(self, now: float) -> None:
-        # -P: a file in the current directory must not be imported instead of a module of the package.
-        command = [sys.executable, "-P", "-m", "sensorlogd.web", self.settings.to_json()]
         try:
-            process = _spawn(command)
+            process = _spawn(*module_command("sensorlogd.web", self.settings.to_json()))
         except (OSError, MemoryError) as error:
             self._note_failure(f"cannot be started: {error}")
             return
@@ -217,7 +215,7 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start the process, with a pipe to its standard input and a non-blocking pipe from its output.
 
     Raises OSError; nothing is left open then (``Popen`` of Python before 3.11.4 leaves the pipes it makes).
@@ -226,7 +224,7 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
         input_r, input_w = _make_pipe(child_ends, parent_ends)
         output_r, output_w = _make_pipe(parent_ends, child_ends)
         os.set_blocking(output_r.fileno(), False)
-        process = subprocess.Popen(command, stdin=input_r, stdout=output_w)
+        process = subprocess.Popen(command, env=environment, stdin=input_r, stdout=output_w)
         process.stdin, process.stdout = input_w, output_r
         parent_ends.pop_all()
     return process

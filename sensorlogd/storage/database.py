@@ -12,12 +12,12 @@ import json
 import os
 import sqlite3
 import stat
-import sys
 from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorlogd.module_command import module_command
 from sensorlogd.storage import creation, meta
 
 if TYPE_CHECKING:
@@ -182,11 +182,7 @@ def _migrate_in_child(path: Path) -> None:
     DatabaseUnavailable."""
     import subprocess
 
-    # -P and our own PYTHONPATH: what lies in the current folder (a folder called alembic, say) is not imported.
-    command = [sys.executable, "-P", "-m", "sensorlogd.storage.migrations", str(path)]
-    home = str(Path(__file__).parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
+    command, environment = module_command("sensorlogd.storage.migrations", str(path))
     try:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",

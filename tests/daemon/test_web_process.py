@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+import sensorlogd
+from sensorlogd import module_command
 from sensorlogd.daemon import web_process
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
@@ -48,7 +50,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         script = tmp_path / "program"
         script.write_text(f"#!{sys.executable}\n{program}")
         script.chmod(0o755)
-        monkeypatch.setattr(web_process, "sys", SimpleNamespace(executable=str(script)))
+        monkeypatch.setattr(module_command, "sys", SimpleNamespace(executable=str(script)))
         made.append(Pages(Settings(tmp_path / "log.db")))
         return made[-1]
 
@@ -68,6 +70,14 @@ def _serving(process: Pages) -> int:
     until(serves, "the process to serve")
     assert process.pid is not None
     return process.pid
+
+
+def test_it_finds_the_package_where_the_daemon_has_found_it(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package need not be installed; it may lie in the folder that the daemon was started from."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    process = make(f"import json, os\nprint(json.dumps({{'url': os.environ.get('PYTHONPATH', '')}}), flush=True)\n{ASKED}")
+    _serving(process)
+    assert process.url == str(Path(sensorlogd.__file__).parents[1])
 
 
 @pytest.mark.parametrize("program", [DEAF, STOPPED], ids=["deaf", "stopped"])

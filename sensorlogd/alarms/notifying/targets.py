@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -20,6 +18,7 @@ from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import apprise_child
 from sensorlogd.alarms.secrecy import LEAST, SendError, redacted, secret
 from sensorlogd.config.alarms import TargetOptions
+from sensorlogd.module_command import module_command
 
 __all__ = ["SendError", "fetch", "send"]
 
@@ -99,10 +98,7 @@ def _send_by_apprise(options: TargetOptions, message: Mapping[str, Any], secrets
         "body": f"{message['text']}\n\n[{str(message['message'])[:8]}]",
         "kind": "SUCCESS" if over else _KINDS[message["severity"]],
     }
-    command = (sys.executable, "-P", "-m", apprise_child.__name__)
-    home = str(Path(__file__).parents[3])  # our own code, and not what lies in the current folder
-    inherited = os.environ.get("PYTHONPATH")
-    environment = os.environ | {"PYTHONPATH": f"{home}{os.pathsep}{inherited}" if inherited else home}
+    command, environment = module_command(apprise_child.__name__)
     ended = processes.run(command, json.dumps(request).encode(), options.timeout / 1e6, environment)
     if ended is None:
         raise SendError(f"Apprise did not deliver it within {options.timeout / 1e6:g} s")

@@ -14,11 +14,11 @@ import pickle
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.module_command import module_command
 from sensorlogd.web.working.kept import DamageReports, too_long
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.worker import HEAD, PING, frame
@@ -46,9 +46,8 @@ class _Worker:
         parent_end, child_end = socket.socketpair()
         with child_end:
             try:
-                # -P: what lies in the current directory is not a module of ours.
-                command = [sys.executable, "-P", "-m", "sensorlogd.web.working.worker", str(database), str(memory_bytes)]
-                self.process = subprocess.Popen(command, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
+                command, environment = module_command("sensorlogd.web.working.worker", str(database), str(memory_bytes))
+                self.process = subprocess.Popen(command, env=environment, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
             except BaseException:
                 parent_end.close()
                 raise
