@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from sensorlogd.api import troubles
 from sensorlogd.api.troubles import LogClosed
+from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.file.opening import LogError
 from sensorlogd.storage.query.log import Log
@@ -152,7 +153,7 @@ def identity_of(path: Path) -> Identity:
         status = path.stat()
     except OSError:
         return ()
-    found: Identity = (status.st_dev, status.st_ino)
+    found: Identity = file_identity(status)
     if os.access(path.parent, os.W_OK):
         return found
     return (*found, status.st_size, status.st_mtime_ns, bool(opening.size_of(opening.side(path, "-wal"))))

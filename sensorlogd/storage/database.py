@@ -282,7 +282,8 @@ def close_cleanly(conn: sqlite3.Connection) -> None:
         conn.close()
 
 
-def file_identity(path: Path) -> tuple[int, int]:
-    """(device, inode), to notice that the file was removed or replaced. Raises OSError."""
-    stat = os.stat(path)
-    return stat.st_dev, stat.st_ino
+def file_identity(file: Path | int | os.stat_result) -> tuple[int, int]:
+    """(device, inode) of a name, a descriptor or what is known of a file: to notice that it was removed or replaced. Raises
+    OSError."""
+    found = file if isinstance(file, os.stat_result) else os.stat(file)
+    return found.st_dev, found.st_ino

@@ -64,7 +64,7 @@ class FileWatch:
         self._epoch = epoch.to_bytes(4, "big")
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = os.fstat(self._descriptor)
-        self._identity, self._bytes = (found.st_dev, found.st_ino), found.st_size
+        self._identity, self._bytes = database.file_identity(found), found.st_size
         self._sides: dict[Path, tuple[int, int]] = {}
         for suffix in ("-wal", "-shm"):
             side = Path(os.path.realpath(path) + suffix)
@@ -95,7 +95,7 @@ class FileWatch:
             found = os.stat(self.path)
         except FileNotFoundError:
             raise FileGone(self.path, removed=True) from None
-        if (found.st_dev, found.st_ino) != self._identity:
+        if database.file_identity(found) != self._identity:
             raise FileGone(self.path, removed=False)
         self._look_at_content(found, conn)
         if self.wal.was_cut():

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.storage.database import file_identity
+
 FOLDER = "damaged"
 NOTE = "incident.json"
 SIDES = ("-shm", "-wal")  # in the order in which they move
@@ -324,7 +326,7 @@ def _identity(path: Path) -> list[int] | None:
         status = path.stat()
     except FileNotFoundError:
         return None
-    return [status.st_dev, status.st_ino, status.st_mtime_ns]
+    return [*file_identity(status), status.st_mtime_ns]
 
 
 def _escaped(name: str) -> str:

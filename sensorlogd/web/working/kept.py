@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
 
+from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.query.log import Log, LogUnavailable
 from sensorlogd.web.working.refusal import ApiError
@@ -29,7 +29,7 @@ class KeptLog:
     def get(self) -> Log:
         """The open log. Raises ApiError 503."""
         try:
-            identity = _identity(self.database)
+            identity = file_identity(self.database)
         except OSError:
             identity = None
         if self._log is not None and identity == self._identity:
@@ -96,8 +96,3 @@ def unreadable(error: Exception) -> ApiError:
         hint="'sensorlogd db check' tells more",
         headers={"Retry-After": "5"},
     )
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_dev, found.st_ino

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder, lock_path, parse, render
 
 __all__ = ["NAME", "DataDirLock", "DatabaseLock", "Holder", "LockHeld", "holder", "lock_path"]
@@ -210,8 +211,6 @@ def _flocked(descriptor: int, how: int) -> bool:
 def _is_file_of(descriptor: int, path: Path) -> bool:
     """Whether the file of that name is still the one that was opened; else the lock would guard nothing."""
     try:
-        named = os.stat(path)
+        return file_identity(path) == file_identity(descriptor)
     except FileNotFoundError:
         return False
-    own = os.fstat(descriptor)
-    return (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)
