@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.common import cpu_seconds, daemon, family, scratch, status
 from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
-from sensorlogd.alarms.notifying.sender import Sender, Settings
+from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.alarms.plan import plan
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.loader import load_text
@@ -38,7 +38,7 @@ def judged(when: str) -> float:
     alarms = {"a": {"series": "*", "when": when, "for": "1min"}}
     config = load_text(json.dumps(configuration(alarms)), Path("bench.yaml"), options_for)
     now = [1_800_000_000_000_000]
-    sender = Sender(Settings(lambda: now[0], lambda *_: None, lambda: None))
+    sender = Sender(SenderSettings(lambda: now[0], lambda *_: None, lambda: None))
     keeper = Keeper(plan(config), sender, Clocks(lambda: now[0], lambda: now[0]), lambda *_: None, lambda: None)
     keeper._loaded = True
     spent = 0.0

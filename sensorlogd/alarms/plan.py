@@ -44,21 +44,21 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is judged, and who is told. ``zone``: of quiet hours. ``logger``: how messages name this machine."""
+    """What is judged, and who is told. ``zone``: of quiet hours. ``logger_name``: how messages name this machine."""
 
     definitions: tuple[Definition, ...] = ()
     targets: Mapping[str, TargetOptions] = field(default_factory=dict)
     zone: str = "UTC"
-    logger: str = ""
+    logger_name: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.definitions)
 
 
-def plan(config: Config, logger: str = "") -> Plan:
+def plan(config: Config, logger_name: str = "") -> Plan:
     """The plan of a valid configuration."""
     found = tuple(_definition(name, options, config) for name, options in config.alarms.items())
-    return Plan(found, config.notify, config.daemon.timezone, logger)
+    return Plan(found, config.notify, config.daemon.timezone, logger_name)
 
 
 def _definition(name: str, options: AlarmOptions, config: Config) -> Definition:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
-from sensorlogd.alarms.notifying.sender import Sender, Settings
+from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.batch import Block, Column
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -31,7 +31,7 @@ class Caught(Sender):
     """A sender that sends nothing and remembers what it was given."""
 
     def __init__(self) -> None:
-        super().__init__(Settings(lambda: 0, lambda *_: None, lambda: None))
+        super().__init__(SenderSettings(lambda: 0, lambda *_: None, lambda: None))
         self.given: dict[str, NoticeRow] = {}
 
     def put(self, rows: Any) -> None:

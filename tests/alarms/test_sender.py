@@ -20,7 +20,7 @@ from sensorlogd.alarms.judging.states import State
 from sensorlogd.alarms.notifying import notices, targets
 from sensorlogd.alarms.notifying import sender as sending
 from sensorlogd.alarms.notifying.quiet import is_quiet
-from sensorlogd.alarms.notifying.sender import Sender, Settings
+from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow
 from tests import needs
@@ -55,7 +55,7 @@ class World:
         self.error = ""
         send = targets.send if real else self._send
         self.sender = Sender(
-            Settings(lambda: self.now_us, lambda kind, _, text: self.events.append((kind, text)), lambda: None, send)
+            SenderSettings(lambda: self.now_us, lambda kind, _, text: self.events.append((kind, text)), lambda: None, send)
         )
         self.sender.use(wanted, "UTC", "here")
 
@@ -259,16 +259,16 @@ def test_sensors_that_fall_silent_over_an_interval_are_one_message(
         for second in range(21):
             hour.now = float(second)
             made.sender.put([notice(f"s{second}", patient=patience)])
-            lane = made.sender._lanes["me"]
+            target = made.sender._targets["me"]
             hour.now = second + 0.9
-            with lane._changed:
-                is_due = lane._wait_s() <= 0
-                lane._changed.notify()
+            with target._changed:
+                is_due = target._wait_s() <= 0
+                target._changed.notify()
             if is_due:
-                until(lambda: not lane.facts()["waiting"], "the message")  # noqa: B023  # called at once
+                until(lambda: not target.facts()["waiting"], "the message")  # noqa: B023  # called at once
         hour.now = 60.0
-        with lane._changed:
-            lane._changed.notify()
+        with target._changed:
+            target._changed.notify()
         until(lambda: len(made.ended(SENT)) == 21, "all")
         assert len(made.sent) == messages
 
@@ -308,18 +308,18 @@ def test_a_receiver_that_is_down_for_an_hour_hears_all_of_it_at_once(monkeypatch
     with world({"me": options()}) as made:
         made.error = "no route"
         made.sender.put([notice("a"), notice("b")])
-        lane = made.sender._lanes["me"]
+        target = made.sender._targets["me"]
 
         def has_tried_again(tries: int) -> bool:
             return len(made.ended(WAITING)) > tries
 
         while hour.now < 3_600:
             until(partial(has_tried_again, len(made.ended(WAITING))), "a try")
-            until(lambda: lane._retry_at > hour.now, "the wait for the next")
-            hour.now = lane._retry_at
+            until(lambda: target._retry_at > hour.now, "the wait for the next")
+            hour.now = target._retry_at
             made.error = "" if hour.now >= 3_600 else made.error
-            with lane._changed:
-                lane._changed.notify()
+            with target._changed:
+                target._changed.notify()
         until(lambda: made.ended(SENT) == ["a", "b"], "both")
         assert len(made.ended(WAITING)) // 2 < 15
         assert [kind for kind, _ in made.events] == ["notify_failing", "notify_recovered"]

@@ -101,7 +101,7 @@ class Keeper:
         return {**self._facts, "targets": self.sender.facts()}
 
     def _use_plan(self, plan: Plan, at: int, now_us: int) -> None:
-        self.sender.use(plan.targets, plan.zone, plan.logger)
+        self.sender.use(plan.targets, plan.zone, plan.logger_name)
         self.judge.use(plan, at, now_us)
 
     # ---- the writer's thread ---------------------------------------------------------------------------------------

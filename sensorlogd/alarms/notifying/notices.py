@@ -121,7 +121,7 @@ def value_of(alarm: Alarm, value: float | None) -> str:
     return f"{number(value) if exact else f'{value:.6g}'} {unit}".rstrip()
 
 
-def message(rows: Sequence[NoticeRow], target: str, logger: str) -> dict[str, Any]:
+def message(rows: Sequence[NoticeRow], target: str, logger_name: str) -> dict[str, Any]:
     """What a receiver gets: one JSON object. ``message`` is the same for the same notifications, each of which has an ``id``."""
     bodies = [{key: value for key, value in row.body.items() if key not in ("quiet", "patient")} for row in rows]
     identity = hashlib.sha256(" ".join(sorted(row.identity for row in rows)).encode()).hexdigest()[:32]
@@ -130,17 +130,17 @@ def message(rows: Sequence[NoticeRow], target: str, logger: str) -> dict[str, An
     more = [f"and {len(lines) - MOST_LINES} more"] if len(lines) > MOST_LINES else []
     return {
         "message": identity,
-        "logger": logger,
+        "logger": logger_name,
         "target": target,
         "severity": severity,
-        "title": _title(bodies, severity, logger),
+        "title": _title(bodies, severity, logger_name),
         "text": "\n".join(lines[:MOST_LINES] + more),
         "alarms": bodies,
     }
 
 
-def _title(bodies: Sequence[Mapping[str, Any]], severity: str, logger: str) -> str:
-    prefix = f"{logger}: " if logger else ""
+def _title(bodies: Sequence[Mapping[str, Any]], severity: str, logger_name: str) -> str:
+    prefix = f"{logger_name}: " if logger_name else ""
     if len(bodies) == 1:
         kind = "over" if bodies[0]["kind"] == "resolved" else severity
         return f"{prefix}{kind}: {bodies[0]['alarm']}"

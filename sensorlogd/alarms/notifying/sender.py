@@ -36,83 +36,84 @@ Send = Callable[[TargetOptions, Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """The settings that all targets share. ``emit``: records an event. ``ended``: something waits in ``Sender.outcomes``."""
+class SenderSettings:
+    """The settings that all targets share. ``emit``: records an event. ``announce_outcomes``: called when there are
+    new ones in ``Sender.outcomes``. ``logger_name``: how messages name this machine."""
 
     now_us: Callable[[], int]
     emit: Emit
-    ended: Callable[[], None]
+    announce_outcomes: Callable[[], None]
     send: Send = targets.send
     zone: str = "UTC"
-    logger: str = ""
+    logger_name: str = ""
 
 
 class Sender:
     """Sends notifications, each target in a thread of its own. ``use``, ``put``, ``stop``, ``facts`` from any thread.
     ``outcomes``: what became of notifications, for whoever stores it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: SenderSettings) -> None:
         self.settings = settings
         self.outcomes: deque[Outcome] = deque()
-        self._lanes: dict[str, Lane] = {}
-        self._known: dict[str, None] = {}
+        self._targets: dict[str, TargetSender] = {}
+        self._taken: dict[str, None] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
-    def use(self, wanted: Mapping[str, TargetOptions], zone: str, logger: str) -> None:
+    def use(self, wanted: Mapping[str, TargetOptions], zone: str, logger_name: str) -> None:
         """The targets of this configuration. What waits for one that is no more is given up."""
         with self._lock:
-            self.settings = replace(self.settings, zone=zone, logger=logger)
-            gone = [lane for name, lane in self._lanes.items() if name not in wanted]
-            self._lanes = {name: lane for name, lane in self._lanes.items() if name in wanted}
+            self.settings = replace(self.settings, zone=zone, logger_name=logger_name)
+            removed = [target for name, target in self._targets.items() if name not in wanted]
+            self._targets = {name: target for name, target in self._targets.items() if name in wanted}
             for name, options in wanted.items():
-                if name in self._lanes:
-                    self._lanes[name].use(options, self.settings)
+                if name in self._targets:
+                    self._targets[name].use(options, self.settings)
                 else:
-                    self._lanes[name] = Lane(name, options, self.settings, self.outcomes)
-        for lane in gone:
-            lane.remove()
+                    self._targets[name] = TargetSender(name, options, self.settings, self.outcomes)
+        for target in removed:
+            target.remove()
 
     def put(self, rows: Iterable[NoticeRow]) -> None:
         """Queue notifications; one that was put before is not taken again."""
-        gone: Counter[str] = Counter()
+        undelivered: Counter[str] = Counter()
         with self._lock:
-            fresh = [row for row in rows if row.identity not in self._known]
-            self._known |= dict.fromkeys(row.identity for row in fresh)
-            while len(self._known) > REMEMBERED:
-                del self._known[next(iter(self._known))]
+            fresh = [row for row in rows if row.identity not in self._taken]
+            self._taken |= dict.fromkeys(row.identity for row in fresh)
+            while len(self._taken) > REMEMBERED:
+                del self._taken[next(iter(self._taken))]
             for row in fresh:
-                lane = self._lanes.get(row.target)
-                if lane is None:
+                target = self._targets.get(row.target)
+                if target is None:
                     self.outcomes.append(_without_target(row, self.settings.now_us()))
-                    gone[row.target] += 1
+                    undelivered[row.target] += 1
                 elif not self._stopped:
-                    lane.put(row)
-        for target, n in gone.items():
-            _report_target_gone(self.settings, target, n)
+                    target.put(row)
+        for name, n in undelivered.items():
+            _report_target_gone(self.settings, name, n)
 
     def facts(self) -> list[dict[str, Any]]:
         """For ``status``: one for each target."""
         with self._lock:
-            return [lane.facts() for lane in self._lanes.values()]
+            return [target.facts() for target in self._targets.values()]
 
     def stop(self, within_s: float) -> None:
         """What is being sent may end; what waits is sent by the next run. Idempotent."""
         with self._lock:
             self._stopped = True
-            lanes = list(self._lanes.values())
-        for lane in lanes:
-            lane.stop()
+            to_stop = list(self._targets.values())
+        for target in to_stop:
+            target.stop()
         until = time.monotonic() + within_s
-        for lane in lanes:
-            lane.join(max(until - time.monotonic(), 0.0))
+        for target in to_stop:
+            target.join(max(until - time.monotonic(), 0.0))
 
 
 def _without_target(row: NoticeRow, now_us: int) -> Outcome:
     return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
 
 
-def _report_target_gone(settings: Settings, target: str, n: int) -> None:
+def _report_target_gone(settings: SenderSettings, target: str, n: int) -> None:
     text = f"{target}: {n} notifications were not delivered: there is no such target any more"
     logger.warning("notify.%s", text)
     settings.emit(EventKind.NOTIFY_GIVEN_UP, None, text)
@@ -126,10 +127,10 @@ class _Waiting:
     since_s: float  # monotonic
 
 
-class Lane:
+class TargetSender:
     """One target: what waits for it, and the thread that sends it, started when there is something to send."""
 
-    def __init__(self, name: str, options: TargetOptions, settings: Settings, outcomes: deque[Outcome]) -> None:
+    def __init__(self, name: str, options: TargetOptions, settings: SenderSettings, outcomes: deque[Outcome]) -> None:
         self.name, self.options, self.settings = name, options, settings
         self.outcomes = outcomes
         self._changed = threading.Condition()
@@ -138,13 +139,13 @@ class Lane:
         self._thread: threading.Thread | None = None
         self._retry_at = 0.0
         self._failures = 0  # in a row
-        self._error = ""
+        self._last_error = ""
         self._failing_since_us = 0
-        self._sent_at: deque[float] = deque()
-        self._sent = 0
-        self._too_many = False  # since the target last took a message
+        self._sent_within_hour: deque[float] = deque()  # when messages were sent; monotonic
+        self._sent_count = 0
+        self._is_overflowing = False  # since the target last took a message
 
-    def use(self, options: TargetOptions, settings: Settings) -> None:
+    def use(self, options: TargetOptions, settings: SenderSettings) -> None:
         with self._changed:
             if options != self.options:
                 self._retry_at = 0.0  # the new settings may have mended the target
@@ -157,7 +158,7 @@ class Lane:
             self._waiting.append(_Waiting(row, time.monotonic()))
             dropped = [waiting.row for waiting in self._waiting[:-MOST_WAITING]]
             del self._waiting[:-MOST_WAITING]
-            is_news, self._too_many = bool(dropped) and not self._too_many, self._too_many or bool(dropped)
+            is_news, self._is_overflowing = bool(dropped) and not self._is_overflowing, self._is_overflowing or bool(dropped)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_when_due, name=f"notify-{self.name}", daemon=True)
                 try:
@@ -186,7 +187,7 @@ class Lane:
         self.outcomes.extend(_without_target(row, self.settings.now_us()) for row in rows)
         if rows:
             _report_target_gone(self.settings, self.name, len(rows))
-        self.settings.ended()
+        self.settings.announce_outcomes()
 
     def join(self, within_s: float) -> None:
         thread = self._thread
@@ -199,9 +200,9 @@ class Lane:
                 "target": self.name,
                 "way": self.options.way,
                 "waiting": len(self._waiting),
-                "sent": self._sent,
+                "sent": self._sent_count,
                 "failing_since_us": self._failing_since_us,
-                "error": self._error,
+                "error": self._last_error,
             }
 
     # ---- its thread ------------------------------------------------------------------------------------------------
@@ -238,10 +239,10 @@ class Lane:
         due = min(waiting.since_s + self._group_s(waiting.row) for waiting in ready)
         due = max(due, self._retry_at)
         now = time.monotonic()
-        while self._sent_at and self._sent_at[0] <= now - HOUR_S:
-            self._sent_at.popleft()
-        if len(self._sent_at) >= self.options.limit and not any(waiting.row.kind == "test" for waiting in ready):
-            due = max(due, self._sent_at[0] + HOUR_S)
+        while self._sent_within_hour and self._sent_within_hour[0] <= now - HOUR_S:
+            self._sent_within_hour.popleft()
+        if len(self._sent_within_hour) >= self.options.limit and not any(waiting.row.kind == "test" for waiting in ready):
+            due = max(due, self._sent_within_hour[0] + HOUR_S)
         return min(due - now, 20.0)
 
     def _group_s(self, row: NoticeRow) -> float:
@@ -253,9 +254,9 @@ class Lane:
             return notices.PATIENCE_S
         return max(float(patience or 0), GROUP_S)
 
-    def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: Settings) -> None:
+    def _send_message(self, rows: list[NoticeRow], options: TargetOptions, settings: SenderSettings) -> None:
         """Send the notifications as one message, and note what became of it."""
-        message = notices.message(rows, self.name, settings.logger)
+        message = notices.message(rows, self.name, settings.logger_name)
         try:
             settings.send(options, message)
             error = ""
@@ -267,24 +268,24 @@ class Lane:
             self._note_failure(rows, error, settings)
         else:
             self._note_delivery(rows, str(message["message"]), settings)
-        settings.ended()
+        settings.announce_outcomes()
 
-    def _note_delivery(self, rows: list[NoticeRow], message: str, settings: Settings) -> None:
+    def _note_delivery(self, rows: list[NoticeRow], message: str, settings: SenderSettings) -> None:
         """The target took the message: its notifications are sent, and failures before it are over."""
         now_us = settings.now_us()
         with self._changed:
             self._forget(rows)
-            self._sent_at.append(time.monotonic())
-            self._sent += 1
-            was_failing, self._failures, self._failing_since_us, self._error = self._failures, 0, 0, ""
+            self._sent_within_hour.append(time.monotonic())
+            self._sent_count += 1
+            was_failing, self._failures, self._failing_since_us, self._last_error = self._failures, 0, 0, ""
             self._retry_at = 0.0
-            self._too_many = False
+            self._is_overflowing = False
         self.outcomes.extend(Outcome(row.identity, SENT, row.tries + 1, now_us, message, "") for row in rows)
         if was_failing:
             logger.info("notify.%s: works again", self.name)
             settings.emit(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
 
-    def _note_failure(self, rows: list[NoticeRow], error: str, settings: Settings) -> None:
+    def _note_failure(self, rows: list[NoticeRow], error: str, settings: SenderSettings) -> None:
         """The target did not take the message: try again later, and give up what has become too old. A removed target notes
         nothing."""
         now_us = settings.now_us()
@@ -292,7 +293,7 @@ class Lane:
             if self._removed:
                 return
             self._failures += 1
-            self._error = error
+            self._last_error = error
             self._failing_since_us = self._failing_since_us or now_us
             self._retry_at = time.monotonic() + min(FIRST_RETRY_S * 2 ** min(self._failures - 1, 20), LONGEST_RETRY_S)
             too_old = self.options.give_up if self._failures >= LEAST_TRIES else 1 << 62

@@ -45,7 +45,7 @@ class LiveAlarms:
 
     def test(self, request: AlarmTest) -> Tested:
         config = self._config()
-        return Tested(send_test(config, request.target, self.keeper.judge.plan.logger, self.keeper.clocks.now_us()))
+        return Tested(send_test(config, request.target, self.keeper.judge.plan.logger_name, self.keeper.clocks.now_us()))
 
     def _do_on_writer(self, do: Callable[[int, int], T]) -> T:
         """Have the keeper call ``do`` on the writer thread. Raises ValueError if that does not come to it in time, and what

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sensorlogd.alarms.keeping.keeper import Clocks, Keeper
-from sensorlogd.alarms.notifying.sender import Sender, Settings
+from sensorlogd.alarms.notifying.sender import Sender, SenderSettings
 from sensorlogd.alarms.plan import Plan, plan
 from sensorlogd.config.models import Config
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -24,7 +24,7 @@ class Alarms:
     """
 
     def __init__(self, config: Config, clock: JudgedClock, emit: Emit, wake: Callable[[], None]) -> None:
-        self._sender = Sender(Settings(clock.now_us, emit, wake))
+        self._sender = Sender(SenderSettings(clock.now_us, emit, wake))
         self.keeper = Keeper(_plan_of(config), self._sender, Clocks(clock.now_us, clock.monotonic_us), emit, wake)
 
     def use(self, config: Config) -> None:
