@@ -10,8 +10,8 @@ import threading
 from sensorlogd.batch import Column
 from sensorlogd.computed.channel import Made
 from sensorlogd.config.computed import ComputedOptions
+from sensorlogd.daemon.sensing.channel_treatment import ChannelTreatment, steps_of
 from sensorlogd.daemon.sensing.sensor_thread import SensorThreadState, SensorThreadStatus
-from sensorlogd.daemon.sensing.treatment import ChannelTreatment, steps_of
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind
