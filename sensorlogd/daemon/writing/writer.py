@@ -97,8 +97,8 @@ class Writer:
         self._settings = settings
         self._note_lost = note_lost
         self._watcher: Watcher = watcher or Nobody()
-        self._computing = computing or Computing(Formulas(), self.emit)
         self._notices = Notices(clock.now_us, self._watcher.note)
+        self._computing = computing or Computing(Formulas(), self._notices.emit)
         self._pending = Pending(inbox, settings.commit_rows, settings.commit_interval_s, clock.corrected, self._compute_from)
         self._totals = Totals()
         self._times = Timetable(settings.status_interval_s, settings.latest_interval_s)
@@ -108,7 +108,7 @@ class Writer:
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
         self._held = Held(self._work)
-        self._growth = WalGrowth(self.emit)
+        self._growth = WalGrowth(self._notices.emit)
         self._trouble = Trouble(
             self._held,
             opening,
