@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits, output
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.output import COMPUTED, PLACES
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage.query import question

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli.common import fail
 from sensorlogd.cli.stopping import stop_by
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration

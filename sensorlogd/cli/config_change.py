@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import files
-from sensorlogd.cli import plain
+from sensorlogd.cli import plain_errors
 from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
@@ -71,7 +71,7 @@ class Change:
                 self._undo_step(kind, path, before)
             except OSError as error:
                 raise NotPutBack(
-                    f"it was refused, and cannot be put back: {plain.os_error(error, path)}; see to it by hand"
+                    f"it was refused, and cannot be put back: {plain_errors.os_error(error, path)}; see to it by hand"
                 ) from error
 
     def _undo_step(self, kind: str, path: Path, before: Any) -> None:
