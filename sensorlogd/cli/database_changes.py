@@ -114,7 +114,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
     """Yields an Actor. ``create``: make the database if there is none. Any error is one line and exit 1."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
-        fail(f"{path}: no such database; has the daemon run with this configuration?")
+        fail(opening.no_database(path))
     with refusals_fail(path):
         daemon = daemon_of(path, folder)
         if daemon is not None:

@@ -30,6 +30,7 @@ from sensorlogd.cli.database_changes import Refused, acting, daemon_of, data_dir
 from sensorlogd.cli.incidents_verb import incidents
 from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
+from sensorlogd.storage.file import opening
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions
@@ -134,7 +135,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
     """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not path.exists():
-        fail(f"{path}: no such database; has the daemon run with this configuration?")
+        fail(opening.no_database(path))
     if not path.stat().st_size and daemon_of(path, folder) is None:
         fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
