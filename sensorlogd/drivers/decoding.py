@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from sensorlogd.batch import Batch
 from sensorlogd.config.models import SensorOptions
-
-Count = Callable[[str, int, str], None]
+from sensorlogd.drivers.contract import Count
 
 
 class Decoder(Protocol):

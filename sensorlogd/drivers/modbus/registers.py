@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sensorlogd.batch import whole
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.sentinels import raw_numbers
 
 WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4, "bcd16": 1, "bcd32": 2}
@@ -78,9 +79,7 @@ class Register:
         return whole
 
 
-def readings(
-    registers: Mapping[str, Register], first: int, values: Sequence[int], count: Callable[[str, int, str], None]
-) -> dict[str, float]:
+def readings(registers: Mapping[str, Register], first: int, values: Sequence[int], count: Count) -> dict[str, float]:
     """The numbers in ``values``, which begin at address ``first``. Contents that are no number are counted."""
     found = {}
     for name, register in registers.items():

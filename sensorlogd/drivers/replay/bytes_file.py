@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.recording import EPOCH_FROM_S, OURS, BadRecording, Header, looks_like_one, parse_line
 from sensorlogd.drivers.serial.options import PortOptions
-
-Count = Callable[[str, int, str], None]
 
 CHUNK_S = 0.05  # raw bytes come in pieces of so much line time
 FIRST_LINE_BYTES = 1_000_000

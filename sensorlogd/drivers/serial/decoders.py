@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from sensorlogd.batch import Batch
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
 from sensorlogd.drivers.serial.framing.frames import FrameDecoder
 from sensorlogd.drivers.serial.options import LineOptions
@@ -13,8 +13,6 @@ from sensorlogd.drivers.serial.telegrams.blocks import BlockDecoder
 from sensorlogd.drivers.serial.telegrams.obis import ObisDecoder
 from sensorlogd.drivers.serial.text.formats import LineParser
 from sensorlogd.drivers.serial.text.lines import LineSplitter
-
-Count = Callable[[str, int, str], None]
 
 
 class Decoder(Protocol):

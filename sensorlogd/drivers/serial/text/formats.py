@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from sensorlogd.batch import EXACT, Batch, Stamp
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions
 from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression
@@ -21,7 +22,6 @@ from sensorlogd.drivers.serial.text.numbers import BadLine, Numbers
 from sensorlogd.notation.symbols import micro
 from sensorlogd.stamping.local import NoSuchTime
 
-Count = Callable[[str, int, str], None]
 Fields = Mapping[str, str]
 
 
