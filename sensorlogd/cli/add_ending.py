@@ -21,7 +21,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
     """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
     if it is refused."""
     from sensorlogd.cli import sensor_file_place
-    from sensorlogd.cli.config_change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
     began = time.time_ns() // 1000
     try:
@@ -45,7 +45,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
         fail(str(error))
     except NotPutBack as error:
         fail(str(error))
-    except Refused as error:
+    except ConfigRefused as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         fail("nothing was changed; the file was taken back", exits.BAD_CONFIG if error.broken else exits.FAILURE)

@@ -187,7 +187,7 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
 
 def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
     """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
-    from sensorlogd.cli.config_change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
     change = Change(like=path)
     try:
@@ -200,7 +200,7 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
             _, outcome, doubt = carry_out(change, path)
     except NotPutBack as error:
         fail(str(error))
-    except Refused as error:
+    except ConfigRefused as error:
         _fail_refused(error)
     except OSError as error:
         fail(f"{plain_errors.os_error(error)}; nothing was changed")
