@@ -18,11 +18,9 @@ from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions
 from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression
 from sensorlogd.drivers.serial.text.device_time import DeviceTime
-from sensorlogd.drivers.serial.text.numbers import BadLine, Numbers
+from sensorlogd.drivers.serial.text.numbers import BadLine, Fields, Numbers
 from sensorlogd.notation.symbols import micro
 from sensorlogd.stamping.local import NoSuchTime
-
-Fields = Mapping[str, str]
 
 
 class NoFields(BadLine):
