@@ -91,7 +91,7 @@ def readings(registers: Mapping[str, Register], first: int, values: Sequence[int
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RegisterQuestion:
     """One question: ``count`` registers (or bits) of ``function`` from ``address`` on, for the channels ``names``."""
 
     function: str
@@ -104,16 +104,16 @@ class Question:
         return f"{self.function} {self.address}" + (f"-{last}" if last > self.address else "")
 
 
-def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[Question]:
+def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[RegisterQuestion]:
     """The smallest number of questions within the limits, by function and address. A number is never split between two."""
-    out: list[Question] = []
+    out: list[RegisterQuestion] = []
     for name, register in sorted(registers.items(), key=lambda item: (item[1].function, item[1].address)):
         last = out[-1] if out and out[-1].function == register.function else None
         if last is not None:
             last_end = last.address + last.count
             if register.address <= last_end + max_gap and max(register.end, last_end) - last.address <= max_registers:
                 count = max(register.end, last_end) - last.address
-                out[-1] = Question(last.function, last.address, count, (*last.names, name))
+                out[-1] = RegisterQuestion(last.function, last.address, count, (*last.names, name))
                 continue
-        out.append(Question(register.function, register.address, register.end - register.address, (name,)))
+        out.append(RegisterQuestion(register.function, register.address, register.end - register.address, (name,)))
     return out

@@ -15,7 +15,7 @@ FIRST_LINE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PlayedBytes:
     """Bytes that are played at once. ``at_us``: when they came, since 1970 if ``absolute``, else from an unknown origin."""
 
     at_us: int
@@ -23,7 +23,7 @@ class Piece:
     absolute: bool
 
 
-def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
+def pieces(path: Path, options: PortOptions, count: Count) -> Generator[PlayedBytes]:
     """The pieces of the file, in its order. Raises OSError."""
     with path.open("rb") as file:
         first = file.readline(FIRST_LINE_BYTES)
@@ -33,7 +33,7 @@ def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
         yield from _raw_pieces(path, options)
 
 
-def _recorded_pieces(path: Path, count: Count) -> Generator[Piece]:
+def _recorded_pieces(path: Path, count: Count) -> Generator[PlayedBytes]:
     """The pieces of a recording. Its first entry says whether the times have a date."""
     start_us: int | None = None
     dated: bool | None = None
@@ -55,10 +55,10 @@ def _recorded_pieces(path: Path, count: Count) -> Generator[Piece]:
                 if start_us is None and dated is not large:
                     count("bad_entries", 1, f"line {number}: t is {parsed.at_s:g}, unlike in the lines before")
                     continue
-                yield Piece((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
+                yield PlayedBytes((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
 
 
-def _raw_pieces(path: Path, options: PortOptions) -> Generator[Piece]:
+def _raw_pieces(path: Path, options: PortOptions) -> Generator[PlayedBytes]:
     """The bytes of the file in pieces of CHUNK_S, with the times at which the line would have brought them."""
     bits = 1 + options.bytesize + (options.parity != "none") + options.stopbits
     size = max(round(options.baudrate / bits * CHUNK_S), 1)
@@ -67,4 +67,4 @@ def _raw_pieces(path: Path, options: PortOptions) -> Generator[Piece]:
     with path.open("rb") as file:
         while data := file.read(size):
             sent += len(data)
-            yield Piece(round(sent * per_byte_us), data, False)
+            yield PlayedBytes(round(sent * per_byte_us), data, False)
