@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.draft import Channel, Draft
-from sensorlogd.cli.live import Live
-from sensorlogd.cli.reading import fail
-from sensorlogd.cli.talk import Talk, missing
+from sensorlogd.cli.common import fail
+from sensorlogd.cli.live_values import Live
+from sensorlogd.cli.questions import Talk, missing
+from sensorlogd.cli.sensor_draft import Channel, Draft
 from sensorlogd.config.loader import ConfigErrors
 from sensorlogd.config.models import NAME
 from sensorlogd.drivers.discovery.probing import Candidate

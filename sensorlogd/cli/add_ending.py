@@ -11,17 +11,17 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.configured import configuration
+from sensorlogd.cli.common import fail
+from sensorlogd.cli.config_to_change import configuration
 from sensorlogd.cli.free_names import taken
-from sensorlogd.cli.reading import fail
-from sensorlogd.cli.talk import Stopped, Talk
+from sensorlogd.cli.questions import Stopped, Talk
 
 
 def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
     """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
     if it is refused."""
-    from sensorlogd.cli import whereto
-    from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli import sensor_file_place
+    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
     began = time.time_ns() // 1000
     try:
@@ -30,7 +30,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
             wrong = taken(config, file.parent, force=force)(name)
             if wrong is not None:  # the name was taken meanwhile
                 fail(wrong, exits.USAGE)
-            where = whereto.target(path, config)
+            where = sensor_file_place.target(path, config)
             change = Change(like=path if path.exists() else None)
             try:
                 change.folder(where.folder)
@@ -41,11 +41,11 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
                 change.undo()
                 raise
             config, outcome, doubt = carry_out(change, path)
-    except whereto.NoPlace as error:
+    except sensor_file_place.NoPlace as error:
         fail(str(error))
     except NotPutBack as error:
         fail(str(error))
-    except Refused as error:
+    except ConfigRefused as error:
         for problem in error.problems:
             click.echo(problem, err=True)
         fail("nothing was changed; the file was taken back", exits.BAD_CONFIG if error.broken else exits.FAILURE)

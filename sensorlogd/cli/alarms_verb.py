@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd.cli import acting, exits, output
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, said_by, tz_option, unreadable, zone_of
+from sensorlogd.cli import database_changes, exits, output
+from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, said_by, tz_option, unreadable, zone_of
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.storage import alarm_rows
@@ -176,7 +176,7 @@ def test(target: str, config_file: Path | None) -> None:
 
         click.echo("through the daemon", err=True)
         with _refusals_fail():
-            error = acting.through(daemon).act(AlarmTest(target)).error
+            error = database_changes.through(daemon).act(AlarmTest(target)).error
     else:
         import socket
 
@@ -282,13 +282,13 @@ def _load_config(config_file: Path | None) -> Config:
 
 def _find_daemon(path: Path, folder: Path) -> Path | None:
     try:
-        return acting.daemon_of(path, folder)
-    except acting.Refused as error:
+        return database_changes.daemon_of(path, folder)
+    except database_changes.Refused as error:
         fail(str(error))
 
 
 def _act_on_alarms(config_file: Path | None, db: str | None, request: Request[A]) -> A:
-    with acting.acting(config_file, db) as actor, _refusals_fail():
+    with database_changes.acting(config_file, db) as actor, _refusals_fail():
         return actor.act(request)
 
 
@@ -297,5 +297,5 @@ def _refusals_fail() -> Iterator[None]:
     """Turns a name that does not exist into a usage error."""
     try:
         yield
-    except acting.Refused as error:
+    except database_changes.Refused as error:
         fail(str(error), exits.USAGE if str(error).startswith("no ") else exits.FAILURE)

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.acting import data_dir
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, usual_zone
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, usual_zone
+from sensorlogd.cli.database_changes import data_dir
 from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
@@ -58,7 +58,7 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     except (ConnectionError, FileNotFoundError):
         return None
     except OSError as error:
-        fail(f"the daemon does not answer: {plain.os_error(error, folder)}")
+        fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}")
     except ValueError as error:
         fail(f"the daemon does not answer: {error}")
     if not answer.pop("ok", False):

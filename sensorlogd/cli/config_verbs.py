@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
 
 

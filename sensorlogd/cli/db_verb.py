@@ -12,11 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sensorlogd import files
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.acting import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_fail
-from sensorlogd.cli.incidents_verb import incidents
-from sensorlogd.cli.progress import BYTES, Progress, written_bytes
-from sensorlogd.cli.reading import (
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import (
     config_option,
     database,
     db_option,
@@ -29,7 +26,11 @@ from sensorlogd.cli.reading import (
     usual_zone,
     zone_of,
 )
+from sensorlogd.cli.database_changes import Refused, acting, daemon_of, data_dir, make_ready, readable, refusals_fail
+from sensorlogd.cli.incidents_verb import incidents
+from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
+from sensorlogd.storage.file import opening
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
 from sensorlogd.storage.rollups import resolutions
@@ -134,7 +135,7 @@ def compact(config_file: Path | None, db: str | None) -> None:
     """Give free space back to the file system. With the daemon running in slices, without it by writing the file anew."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not path.exists():
-        fail(f"{path}: no such database; has the daemon run with this configuration?")
+        fail(opening.no_database(path))
     if not path.stat().st_size and daemon_of(path, folder) is None:
         fail(f"{path} is empty: not a sensorlogd database, or not one yet")
     before = path.stat().st_size
@@ -178,7 +179,7 @@ def _rewrite(path: Path) -> None:
             with Progress("writing anew", compacting.bytes_to_write(path), BYTES, measure=lambda: _bytes_written() - began):
                 compacting.vacuum(path)
     except OSError as error:
-        raise Refused(plain.os_error(error)) from None
+        raise Refused(plain_errors.os_error(error)) from None
     except (LockHeld, DatabaseError, compacting.NoRoom) as error:
         raise Refused(str(error)) from None
 
@@ -245,7 +246,7 @@ def backup(log: Log, file: Path, force: bool) -> None:
         ordinary = files.is_ordinary(target)
         target = files.meant(target)
     except OSError as error:
-        fail(plain.os_error(error, target))
+        fail(plain_errors.os_error(error, target))
     replaces = ordinary or target.is_block_device()  # a pipe holds nothing that could be overwritten
     if replaces and target.exists() and (not force or target.samefile(log.path)):
         fail(f"{target} exists; name another file" + ("" if target.samefile(log.path) else ", or say --force"), exits.USAGE)
@@ -267,7 +268,7 @@ def _copy(log: Log, target: Path) -> Backup:
     except BackupError as error:
         fail(f"no backup was made: {error}")
     except OSError as error:
-        fail(f"no backup was made: {plain.os_error(error, target)}")
+        fail(f"no backup was made: {plain_errors.os_error(error, target)}")
 
 
 def _describe_backup(made: Backup, target: object) -> str:
@@ -293,7 +294,7 @@ def _into_a_pipe(log: Log, target: Path | None) -> None:
                     with files.written(target) as file:
                         shutil.copyfileobj(copied, file)
                 except OSError as error:
-                    fail(f"no backup was made: {plain.os_error(error, target)}")
+                    fail(f"no backup was made: {plain_errors.os_error(error, target)}")
     click.echo(_describe_backup(made, target or "standard output"), err=True)
 
 

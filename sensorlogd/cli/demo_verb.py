@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import fail
 from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
 
 NAME = "demo.yaml"
@@ -116,7 +116,7 @@ def demo(data: Path, days: int, listen: str | None, no_browser: bool) -> None:
     except LockHeld as error:
         fail(str(error))
     except OSError as error:
-        fail(plain.os_error(error))
+        fail(plain_errors.os_error(error))
     sys.exit(status)
 
 

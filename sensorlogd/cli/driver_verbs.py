@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sensorlogd import quality
-from sensorlogd.cli import exits, output, plain
-from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli import exits, output, plain_errors
+from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
@@ -164,7 +164,7 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     except Exception as error:  # a driver may raise anything; that is the answer here
         if attempt.is_showing:
             raise
-        problem = plain.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        problem = plain_errors.os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
     finally:
         driver.close()
         wake.close()

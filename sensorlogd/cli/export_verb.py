@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import click
 
 from sensorlogd import files, quality
-from sensorlogd.cli import exits, plain
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.progress import Progress
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
 from sensorlogd.notation import times
@@ -107,7 +107,7 @@ def export(
     except OSError as error:
         if target is None:
             raise  # an error of standard output, which the outermost handler reports
-        fail(f"{plain.os_error(error, target)}; nothing was written")
+        fail(f"{plain_errors.os_error(error, target)}; nothing was written")
     if target is not None:
         click.echo(f"{target}: {written:,} rows", err=True)
 

@@ -8,7 +8,7 @@ from heapq import nlargest
 import click
 
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query import question

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from sensorlogd.cli import exits, streams
+from sensorlogd.cli import exits, standard_streams
 
 ENVIRONMENT = "SENSORLOGD_DEBUG"
 _OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -36,7 +36,7 @@ def run(call: Callable[[], object]) -> NoReturn:
 
 def reader_left() -> int:
     """The status of a verb whose reader went away (``sensorlogd tail | head``): quiet, as of every filter."""
-    streams.drop(sys.stdout)
+    standard_streams.drop(sys.stdout)
     return exits.READER_LEFT
 
 
@@ -69,7 +69,7 @@ def _flushed(status: int) -> int:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
         return status
-    streams.drop(sys.stderr)
+    standard_streams.drop(sys.stderr)
     return status
 
 
@@ -84,20 +84,20 @@ def report(error: Exception) -> int:
             traceback.print_exception(error)
         sys.stderr.flush()
     except (OSError, ValueError):
-        streams.drop(sys.stderr)  # nobody reads standard error
+        standard_streams.drop(sys.stderr)  # nobody reads standard error
     return status
 
 
 def _words_and_status(error: Exception) -> tuple[str, int]:
     """(what to tell people, the exit status)."""
     if isinstance(error, OSError):
-        from sensorlogd.cli import plain
+        from sensorlogd.cli import plain_errors
 
         # Errors about files have the file's name: an error without a name is one of standard output.
         if error.filename is None and error.errno in _OF_WRITING:
-            streams.drop(sys.stdout)
-            return plain.os_error(error, "standard output"), exits.FAILURE
-        return plain.os_error(error), exits.FAILURE
+            standard_streams.drop(sys.stdout)
+            return plain_errors.os_error(error, "standard output"), exits.FAILURE
+        return plain_errors.os_error(error), exits.FAILURE
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; ask for a shorter range or fewer series", exits.FAILURE
     if isinstance(error, ImportError) and error.name and error.name.partition(".")[0] != "sensorlogd":

@@ -16,7 +16,7 @@ import click
 from sensorlogd import quality
 from sensorlogd.cli.progress import BYTES, Progress
 from sensorlogd.exchange import aside, rows
-from sensorlogd.exchange.lines import FileError, Lines, open_file
+from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.sources import opened
 from sensorlogd.exchange.stage import Stage, Staged
 from sensorlogd.notation import numbers, times
@@ -47,7 +47,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
     shown = "standard input" if name == "-" else name
     staged = stack.enter_context(Stage())
     with ExitStack() as reading:
-        file = sys.stdin.buffer if name == "-" else reading.enter_context(open_file(Path(name)))
+        file = sys.stdin.buffer if name == "-" else reading.enter_context(Path(name).open("rb"))
         size = os.fstat(file.fileno()).st_size if name != "-" else None
         path = None if name == "-" else Path(name)
         lines, plan, head = opened.opened(file, path, shown, given["encoding"], options, given["kind"], given["table"], reading)

@@ -12,11 +12,11 @@ from typing import Any
 import click
 
 from sensorlogd import quality
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.acting import Actor, acting
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, db_option, fail, now_us, zone_of
+from sensorlogd.cli.database_changes import Actor, acting
 from sensorlogd.cli.import_reading import Read, read
 from sensorlogd.cli.progress import Progress
-from sensorlogd.cli.reading import config_option, db_option, fail, now_us, zone_of
 from sensorlogd.cli.work_waiting import refuse_if_hindered
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Upserted
@@ -134,7 +134,7 @@ def _read_file(name: str, stack: ExitStack, options: rows.Options, given: dict[s
     except ValueError as error:
         fail(str(error), exits.USAGE)
     except OSError as error:
-        fail(f"{plain.os_error(error, name)}; nothing was imported")
+        fail(f"{plain_errors.os_error(error, name)}; nothing was imported")
 
 
 def _keep_bad(read: Read) -> str | None:
@@ -142,7 +142,7 @@ def _keep_bad(read: Read) -> str | None:
     try:
         path = read.keep_bad()
     except OSError as error:
-        fail(f"the bad lines cannot be kept: {plain.os_error(error, read.name)}; nothing was imported")
+        fail(f"the bad lines cannot be kept: {plain_errors.os_error(error, read.name)}; nothing was imported")
     return None if path is None or read.bad is None else f"{read.bad.lines:,} bad lines left out, kept in {path}"
 
 

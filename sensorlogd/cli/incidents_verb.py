@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import config_option, database, db_option, fail, tz_option, zone_of
+from sensorlogd.cli.common import config_option, database, db_option, fail, tz_option, zone_of
 from sensorlogd.notation import times
 from sensorlogd.storage import work
 from sensorlogd.storage.maintenance import incidents as kept

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, fail
 from sensorlogd.cli.stopping import Stop, stop_by
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
@@ -82,7 +82,7 @@ def listen(
                 # Written as it comes: what was recorded until a power cut is worth having.
                 file = sys.stdout if str(record) == "-" else stack.enter_context(record.open("w"))
             except OSError as error:
-                fail(f"--record {plain.os_error(error, record)}")
+                fail(f"--record {plain_errors.os_error(error, record)}")
             writer = RecordingWriter(
                 file, time.time_ns() // 1000, {"port": options.port, "baudrate": getattr(options, "baudrate", None)}
             )

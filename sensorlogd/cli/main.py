@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sensorlogd import __version__
-from sensorlogd.cli import completion, guard, look, streams
+from sensorlogd.cli import appearance, completion, guard, standard_streams
 
 # verb -> (module, attribute, one line for --help)
 VERBS = {
@@ -17,9 +17,9 @@ VERBS = {
     "demo": ("demo_verb", "demo", "Simulated sensors with a month of history, and the dashboard."),
     "reload": ("reload_verb", "reload", "Make the daemon read its configuration again; tell the outcome."),
     "check": ("config_verbs", "check", "Validate a configuration and say what it will cost."),
-    "add": ("adding", "add", "Log what is plugged in: find out what it is, name it, begin."),
-    "remove": ("removing", "remove", "Stop logging a sensor; its data stay."),
-    "rename": ("removing", "rename", "Give a sensor another name; its history goes on."),
+    "add": ("add_verb", "add", "Log what is plugged in: find out what it is, name it, begin."),
+    "remove": ("remove_verbs", "remove", "Stop logging a sensor; its data stay."),
+    "rename": ("remove_verbs", "rename", "Give a sensor another name; its history goes on."),
     "schema": ("config_verbs", "schema", "Print the JSON Schema of the configuration, for editors."),
     "init": ("config_verbs", "init", "Write a commented starter configuration."),
     "try": ("driver_verbs", "try_", "Read a sensor once, without storing anything."),
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
             return version
         command: click.Command = getattr(importlib.import_module(f"sensorlogd.cli.{module}"), attribute)
         _add_debug(command)
-        look.add_color(command)
+        appearance.add_color(command)
         completion.attach(command)
         return command
 
@@ -124,7 +124,7 @@ def cli() -> None:
     """A sensor data logger: serial and simulated sensors into SQLite, nothing lost in silence."""
 
 
-cli.params.append(look.color_option())
+cli.params.append(appearance.color_option())
 
 
 @click.command()
@@ -138,5 +138,5 @@ def version() -> None:
 
 def main() -> None:
     """The entry point of the console script."""
-    streams.prepare()
+    standard_streams.prepare()
     guard.run(lambda: cli(prog_name="sensorlogd"))

@@ -13,8 +13,8 @@ import click
 
 from sensorlogd import curves, quality
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.acting import Actor, Refused, acting, confirm, readable
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, series_of, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.database_changes import Actor, Refused, acting, confirm, readable
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import numbers, times

@@ -8,8 +8,8 @@ import click
 
 from sensorlogd import notes
 from sensorlogd.cli import exits
-from sensorlogd.cli.acting import acting, readable
-from sensorlogd.cli.reading import config_option, database, db_option, fail, now_us, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, troubles_fail, tz_option, zone_of
+from sensorlogd.cli.database_changes import acting, readable
 from sensorlogd.config.validation.names import closest
 from sensorlogd.daemon.control import requests
 from sensorlogd.event_kinds import EventKind

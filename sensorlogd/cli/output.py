@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from sensorlogd.cli import look, streams, table
+from sensorlogd.cli import appearance, standard_streams, table
 from sensorlogd.notation import csv_rows, numbers
 from sensorlogd.storage.query.log import Series
 
@@ -31,7 +31,7 @@ def write(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], form: str |
     """
     chosen = form or ("table" if sys.stdout.isatty() else "csv")
     if chosen != "table":
-        streams.lossless(sys.stdout)
+        standard_streams.lossless(sys.stdout)
     return _WRITERS[chosen](rows, columns)
 
 
@@ -50,7 +50,7 @@ def _shown(row: Mapping[str, Any], column: str) -> str:
 def _table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
     """Write a table in pieces, each laid out when its rows are known, so that memory and the wait for the first line are
     bounded."""
-    count, rows, room = 0, iter(rows), look.width()
+    count, rows, room = 0, iter(rows), appearance.width()
     while piece := list(islice(rows, AT_ONCE)):
         cells = [{column: _one_line(_shown(row, column)) for column in columns} for row in piece]
         laid = [_column(name, [row[name] for row in cells]) for name in columns]
@@ -75,8 +75,8 @@ def _without_what_is_the_same(columns: list[table.Column], cells: list[dict[str,
         said.append(day[:-1])
         for row in cells:
             row["time"] = row["time"][11:]
-    for line in look.wrapped(", ".join(said), look.width()) if said else ():
-        look.echo(line, "dim")
+    for line in appearance.wrapped(", ".join(said), appearance.width()) if said else ():
+        appearance.echo(line, "dim")
     return columns
 
 
@@ -146,7 +146,7 @@ def write_ndjson(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], file
 
 def _object(row: Mapping[str, Any], columns: Sequence[str], file: TextIO) -> str:
     """A row as JSON; characters that the file's encoding lacks become JSON's escapes."""
-    escaped = not streams.says_everything(file)
+    escaped = not standard_streams.says_everything(file)
     return json.dumps({column: row.get(column) for column in columns}, ensure_ascii=escaped, allow_nan=False)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from sensorlogd import extras, files
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import times
 from sensorlogd.storage.query.log import Log
 
@@ -83,7 +83,7 @@ def plot(
     except OSError as error:
         if str(target) == "-":
             raise
-        fail(plain.os_error(error, target))
+        fail(plain_errors.os_error(error, target))
     for unit in dict.fromkeys(curve.series.unit for curve in drawn):
         same = [curve for curve in drawn if curve.series.unit == unit]
         click.echo(terminal.draw(same, start, end, wide, height or min(lines - 8, 20), zone, colours=sys.stdout.isatty()))
@@ -103,7 +103,7 @@ def _form(target: Path | None) -> str:
     try:
         ordinary = files.is_ordinary(target)
     except OSError as error:
-        fail(plain.os_error(error, target))
+        fail(plain_errors.os_error(error, target))
     if ordinary:
         fail(f"-o {target}: name a .png, .svg or .pdf file", exits.USAGE)
     return "png"

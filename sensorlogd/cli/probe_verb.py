@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli.common import fail
 from sensorlogd.notation.durations import parse_duration
 
 
@@ -30,7 +30,7 @@ Exit status: 0 recognised; 1 the port cannot be used; 2 usage; 3 nothing heard, 
 @click.option("--active", is_flag=True, help="also ask devices that only answer")
 def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) -> None:
     """Find out what speaks on PORT: baud rate, protocol, and the YAML that reads it."""
-    from sensorlogd.cli.hearing import hear
+    from sensorlogd.cli.device_recognition import hear
     from sensorlogd.drivers.contract import DriverError
 
     try:

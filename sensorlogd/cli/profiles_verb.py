@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.common import config_option, fail
 
 
 @click.command(

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from sensorlogd.cli import look, streams
+from sensorlogd.cli import appearance, standard_streams
 
 EVERY_S = 0.2  # between two updates of the line
 LOOKED_BACK_S = 10.0  # the rate is that of so many seconds
@@ -96,7 +96,7 @@ class Progress:
         """Replace the line on the terminal; blanks wipe the rest of a longer one, on any terminal."""
         if not self._shows or (not line and not self._width):
             return
-        taken = look.cells(line)
+        taken = appearance.cells(line)
         try:
             self._stream.write("\r" + line + " " * max(self._width - taken, 0) + ("" if line else "\r"))
             self._stream.flush()
@@ -114,7 +114,7 @@ class Progress:
             if least is not None and least < len(parts):
                 parts[least] = ""
             text = "  ".join(part for part in parts if part)
-            if look.cells(text) <= room:
+            if appearance.cells(text) <= room:
                 return text
         return text[:room]
 
@@ -126,7 +126,7 @@ class Progress:
         part = self._fraction()
         if part is None:
             return ""
-        full, empty = ("━", "─") if streams.says_everything(self._stream) else ("=", "-")
+        full, empty = ("━", "─") if standard_streams.says_everything(self._stream) else ("=", "-")
         done = int(part * BAR)
         return full * done + empty * (BAR - done)
 

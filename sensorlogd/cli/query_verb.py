@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from textwrap import wrap
 from typing import Any
 
 import click
 
 from sensorlogd.cli import exits, output
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.output import COMPUTED, PLACES
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage.query import question
 from sensorlogd.storage.query.aggregates import AGGREGATES, Aggregate, aggregate
 from sensorlogd.storage.query.engine import Ask
-from sensorlogd.storage.query.log import Log, Reading, Series, conversion, conversions, converted
+from sensorlogd.storage.query.log import Log, Reading, Series, conversions, converted
 from sensorlogd.storage.query.rows import READING_COLUMNS, bucket_names, bucket_row, reading_row
 from sensorlogd.storage.query.units import Conversion
 
@@ -89,7 +89,8 @@ def query(
             rows = _readings(log, wanted, start, end, unit, zone)
         else:
             columns, rows = _buckets(log, wanted, ask, unit)
-        written = output.write(islice(rows, limit), columns, form)
+        first = list(islice(rows, 1))  # before anything is written: what cannot be answered has no head of an answer, either
+        written = output.write(islice(chain(first, rows), limit), columns, form)
     except ValueError as error:
         fail(str(error), exits.USAGE)
     if not written:
@@ -132,16 +133,15 @@ def _resolution(series: Series, change: Conversion | None) -> int | None:
     return _places(series.seen_decimals if series.decimals is None else series.decimals, change)
 
 
-def _computed_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
+def _computed_of(chosen: Mapping[str, Aggregate], series: Series, change: Conversion | None) -> dict[str, int | None]:
     """aggregate -> decimals of the readings it was computed from; for aggregates that are not themselves a reading."""
-    change = None if unit is None else conversion(series, unit)
     as_it_is = {"fixed"} if change is not None else {"fixed", "reading"}
     return dict.fromkeys((name for name, how in chosen.items() if how.digits not in as_it_is), _resolution(series, change))
 
 
-def _places_of(chosen: Mapping[str, Aggregate], series: Series, unit: str | None) -> dict[str, int | None]:
+def _places_of(chosen: Mapping[str, Aggregate], series: Series, change: Conversion | None) -> dict[str, int | None]:
     """aggregate -> decimals to show; for aggregates in the unit of the values. Means have two more than the readings."""
-    places = _places(series.decimals, None if unit is None else conversion(series, unit))
+    places = _places(series.decimals, change)
     if places is None:
         return {}
     shown = {"reading": places, "value": places, "finer": numbers.finer(places, 2)}
@@ -152,11 +152,13 @@ def _buckets(log: Log, wanted: list[Series], ask: Ask, unit: str | None) -> tupl
     """Columns and rows; where each series' answer comes from goes to stderr. Raises ValueError."""
     names, zone = ask.aggregates, ask.zone
     columns = ("time", "sensor", "channel", *bucket_names(names))
+    changes: dict[int, Conversion | None] = {} if unit is None else conversions(wanted, unit, names)
 
     def rows() -> Iterator[Mapping[str, Any]]:
         for series, answer in log.buckets(wanted, ask, unit):
             chosen = {name: aggregate(name, series.kind) for name in names}
-            shown = {PLACES: _places_of(chosen, series, unit), COMPUTED: _computed_of(chosen, series, unit)}
+            change = changes.get(series.id)
+            shown = {PLACES: _places_of(chosen, series, change), COMPUTED: _computed_of(chosen, series, change)}
             any_row = False
             for row in answer.rows:
                 any_row = True

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, look, output
+from sensorlogd.cli import appearance, exits, output
+from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.followed import Followed
-from sensorlogd.cli.reading import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.notation import numbers, times
 from sensorlogd.notation.durations import parse_duration
 from sensorlogd.storage.query.log import Log, Reading, Series
@@ -41,9 +41,9 @@ def latest(log: Log, series: tuple[str, ...], tz: str | None, form: str | None) 
     found = log.latest(wanted, now)
     rows = [_newest_row(series, reading, now, zone) for series, reading in zip(wanted, found, strict=True)]
     if (form or ("table" if sys.stdout.isatty() else "csv")) == "table":
-        from sensorlogd.cli import newest
+        from sensorlogd.cli import latest_table
 
-        for line in newest.lines(rows, times.format_time(now, zone)[:10]) if rows else ():
+        for line in latest_table.lines(rows, times.format_time(now, zone)[:10]) if rows else ():
             click.echo(line, color=True)
     else:
         output.write(rows, (*READING_COLUMNS, "age", "state"), form)
@@ -102,7 +102,7 @@ def tail(log: Log, series: tuple[str, ...], since: str, duration: str | None, tz
         if chosen == "table":
             for row in rows:
                 value = numbers.text(row["value"], "-", (row.get(output.PLACES) or {}).get("value"))
-                flagged = look.painted(row["quality"], output.quality_look(row["quality"]))
+                flagged = appearance.painted(row["quality"], output.quality_look(row["quality"]))
                 said = f"{value} {row['unit']}".rstrip()
                 click.echo(f"{row['time']}  {row['sensor']}.{row['channel']}  {said}  {flagged}", color=True)
                 sys.stdout.flush()

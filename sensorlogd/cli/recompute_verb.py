@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.acting import acting, confirm
-from sensorlogd.cli.reading import config_option, db_option, fail, now_us, tz_option, zone_of
+from sensorlogd.cli.common import config_option, db_option, fail, now_us, tz_option, zone_of
+from sensorlogd.cli.database_changes import acting, confirm
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import times
@@ -36,7 +36,7 @@ Exit status: 0; 2 usage, or no such computed sensor; 78 a configuration with mis
 @config_option
 def recompute(sensor: str, since: str, yes: bool, tz: str | None, db: str | None, config_file: Path | None) -> None:
     """Compute the channels of the computed sensor SENSOR anew from what is stored."""
-    from sensorlogd.cli.configured import configuration
+    from sensorlogd.cli.config_to_change import configuration
     from sensorlogd.computed.formula import parse
     from sensorlogd.config.computed import ComputedOptions, users
     from sensorlogd.config.validation.names import closest

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import config_option, fail
+from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import ConfigNotFound, find, light
 
 WITHIN_S = 60.0  # the daemon itself gives up after less

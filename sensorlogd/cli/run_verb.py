@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import said_by
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import said_by
 from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
@@ -53,7 +53,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
         click.echo(f"sensorlogd: {error}", err=True)
         sys.exit(exits.FAILURE)
     except OSError as error:
-        click.echo(f"sensorlogd: {plain.os_error(error)}", err=True)
+        click.echo(f"sensorlogd: {plain_errors.os_error(error)}", err=True)
         sys.exit(exits.FAILURE)
     sys.exit(status)
 

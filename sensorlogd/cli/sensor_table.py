@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sensorlogd.cli import look, table
+from sensorlogd.cli import appearance, table
 
 LOOKS = {"reading": "good", "finished": "dim", "disabled": "dim", "imported": "dim", "starting": "warn", "not running": "dim"}
 AGO = "_ago"  # keys that begin so are for people only: JSON has none of them
@@ -13,7 +13,7 @@ RATE = "_rate"
 
 
 def laid(
-    rows: Sequence[Mapping[str, Any]], room: int, paint: Callable[..., str] = look.painted
+    rows: Sequence[Mapping[str, Any]], room: int, paint: Callable[..., str] = appearance.painted
 ) -> tuple[str, list[list[str]]]:  # fmt: skip
     """(head, the lines of each sensor). A column that no sensor has a value for (reconnects, counts, errors) is left out."""
     columns = [table.Column("sensor", "sensor"), table.Column("state", "state"), table.Column("last", "last", "right")]

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli.common import fail
 from sensorlogd.cli.stopping import stop_by
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
@@ -57,7 +57,7 @@ def simulate(
     """Pretend to be an instrument that speaks PROTOCOL: csv, nmea, pms, vedirect, p1, modbus-rtu, mhz19b or sics."""
     from sensorlogd.drivers.instruments import INSTRUMENTS
     from sensorlogd.drivers.instruments.faults import Faults, parse
-    from sensorlogd.drivers.instruments.line import Line
+    from sensorlogd.drivers.instruments.line import PretendPort
     from sensorlogd.drivers.instruments.pretend import Pretend
 
     instrument = INSTRUMENTS[protocol]
@@ -80,7 +80,7 @@ def simulate(
         fail(f"--truth {truth}: {error.strerror}")
     try:
         with stop_by(signal.SIGINT, signal.SIGTERM) as stop:
-            line = Line(link, stop.wait, _announcing(instrument))
+            line = PretendPort(link, stop.wait, _announcing(instrument))
             pretend = Pretend(instrument, line, Faults(chosen, seed), _recorder(out), interval_us, seed, values)
             pretend.run(count, for_s)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sensorlogd.cli import exits, output
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli.common import fail
 
 
 @click.command(

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import click
 
-from sensorlogd.cli import condition, exits, look, sensor_table, sentence
-from sensorlogd.cli.condition import Condition
-from sensorlogd.cli.reading import config_option, database, db_option, fail, fail_if_damaged, now_us, unreadable
+from sensorlogd.cli import appearance, daemon_condition, exits, sensor_table, status_sentence
+from sensorlogd.cli.common import config_option, database, db_option, fail, fail_if_damaged, now_us, unreadable
+from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.cli.sensor_table import AGO
 from sensorlogd.notation import times
 from sensorlogd.storage.query.health import ALIVE, newest_by_sensor
@@ -107,7 +107,7 @@ def status(config_file: Path | None, db: str | None, form: str | None, watch: bo
 def _show_screen(log: Log, form: str | None) -> None:
     if form is not None or not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--watch is a screen: it needs a terminal, and no --format")
-    from sensorlogd.cli import watch as screen
+    from sensorlogd.cli import status_screen as screen
 
     screen.watch(log, rows_of)
 
@@ -115,15 +115,15 @@ def _show_screen(log: Log, form: str | None) -> None:
 def _print_status(log: Log, form: str | None) -> None:
     """Print the status, and exit with the status that says how all is."""
     now = now_us()
-    state = condition.look(log, now)
+    state = daemon_condition.look(log, now)
     rows = rows_of(log, state, now)
     problems = list(state.facts.get("config_errors") or [])
     if form == "json":
         _echo_json(state, rows)
     else:
-        said, how = sentence.of(state, rows)
-        for line in look.wrapped(said, look.width()) if look.width() else [said]:
-            look.echo(line, how)
+        said, how = status_sentence.of(state, rows)
+        for line in appearance.wrapped(said, appearance.width()) if appearance.width() else [said]:
+            appearance.echo(line, how)
         click.echo("")
         for label, text in _head_facts(log, state):
             _print_fact(label, text)
@@ -136,22 +136,22 @@ def _print_status(log: Log, form: str | None) -> None:
             _print_fact("example", text)
         if rows:
             click.echo("")
-            head, each = sensor_table.laid(rows, look.width())
+            head, each = sensor_table.laid(rows, appearance.width())
             for line in (head, *(line for lines in each for line in lines)):
                 click.echo(line, color=True)
     if state.state != "running" or problems or state.facts.get("state") != "writing":
         sys.exit(exits.FAILURE)
-    if any(row["state"] not in sentence.WELL for row in rows):
+    if any(row["state"] not in status_sentence.WELL for row in rows):
         sys.exit(exits.STALE)
 
 
 def _print_fact(label: str, text: str, how: str = "") -> None:
     """Print a label and its text; on a terminal a long text is folded below itself."""
-    room = look.width()
-    first, *more = look.wrapped(text, max(room - LABEL - 1, 10)) if room else [text]
-    click.echo(f"{look.painted(f'{label:<{LABEL}}', 'dim')} {look.painted(first, how)}".rstrip(), color=True)
+    room = appearance.width()
+    first, *more = appearance.wrapped(text, max(room - LABEL - 1, 10)) if room else [text]
+    click.echo(f"{appearance.painted(f'{label:<{LABEL}}', 'dim')} {appearance.painted(first, how)}".rstrip(), color=True)
     for line in more:
-        click.echo(f"{'':{LABEL}} {look.painted(line, how)}", color=True)
+        click.echo(f"{'':{LABEL}} {appearance.painted(line, how)}", color=True)
 
 
 def _examples(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -185,20 +185,20 @@ def _head_facts(log: Log, found: Condition) -> Iterator[tuple[str, str]]:
         )
         if alive and facts.get("web_state", "off") != "off":
             yield "pages", f"{facts.get('web_url') or facts['web_state']} {facts.get('web_error', '')}".rstrip()
-        if alive and condition.clock(facts):
-            yield "clock", condition.clock(facts)
-    yield from condition.remarks(facts)
+        if alive and daemon_condition.clock(facts):
+            yield "clock", daemon_condition.clock(facts)
+    yield from daemon_condition.remarks(facts)
 
 
 def _without_database(path: Path, why: str, form: str | None) -> NoReturn:
     """Show what the daemon that holds the database answers, when the database itself cannot be read."""
-    found = condition.judge(path, {}, [], now_us())
+    found = daemon_condition.judge(path, {}, [], now_us())
     if found.answered:
         if form == "json":
             _echo_json(found, [], error=why)
         else:
             _print_fact("daemon", f"{found.state} ({found.explanation})")
-            for label, text in condition.remarks(found.facts):
+            for label, text in daemon_condition.remarks(found.facts):
                 _print_fact(label, text, "bad")
     fail(why)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sensorlogd.cli.look import cells, painted, wrapped
+from sensorlogd.cli.appearance import cells, painted, wrapped
 
 GAP = "  "
 INDENT = "    "

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import config_option, database, db_option, fail, troubles_fail
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, database, db_option, fail, troubles_fail
 from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.query.log import Log, LogUnavailable
 
@@ -65,7 +65,7 @@ def web(
     except ValueError as error:
         fail(str(error), exits.USAGE)
     except OSError as error:
-        fail(plain.os_error(error) if error.filename else error.strerror or str(error))
+        fail(plain_errors.os_error(error) if error.filename else error.strerror or str(error))
     except KeyboardInterrupt:
         sys.exit(exits.OK)
 

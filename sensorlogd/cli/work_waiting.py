@@ -6,7 +6,7 @@ import time
 
 import click
 
-from sensorlogd.cli.acting import Actor, Refused
+from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.progress import Progress
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import WorkStands

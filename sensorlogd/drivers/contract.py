@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.config.models import SensorOptions
 
+Count = Callable[[str, int, str], None]  # count(name, n, example), see DriverContext
+
 
 class DriverError(Exception):
     """The device cannot be used now. The daemon closes the driver, waits, and tries again.
@@ -52,7 +54,7 @@ class DriverContext:
     wake_fd: int
     wait: Callable[[float], bool]
     now_us: Callable[[], int]
-    count: Callable[[str, int, str], None]
+    count: Count
     event: Callable[[str, str], None]
     tap: Callable[[int, bytes, str], None] = _nobody_listens
 

@@ -1,18 +1,21 @@
-"""Finds the decoder for a sensor's bytes: for recorded bytes, and for showing bytes beside their meaning."""
+"""What a decoder is, and the one for a sensor's bytes: for recorded bytes, and for showing bytes beside their meaning."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from sensorlogd.batch import Batch
 from sensorlogd.config.models import SensorOptions
-
-Count = Callable[[str, int, str], None]
+from sensorlogd.drivers.contract import Count
 
 
 class Decoder(Protocol):
-    """Makes samples of bytes; see ``drivers.serial.decoders``."""
+    """Makes samples of bytes. ``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However
+    the bytes are cut, the samples are the same.
+
+    ``idle``: nothing came for longer than a unit could pause (``drivers.serial.gaps``), or the next bytes answer a new question.
+    What is unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.
+    """
 
     def feed(self, data: bytes, now_us: int) -> Batch | None: ...
 

@@ -8,7 +8,6 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Protocol
 
 LONGEST_LINE = 4_000_000  # characters
@@ -245,11 +244,3 @@ def sniff(header: str) -> str:
     if counts[best]:
         return best
     return " " if len(bare.split()) > 1 else ","
-
-
-def open_file(path: Path) -> IO[bytes]:
-    """Open a file to read bytes. Raises FileError."""
-    try:
-        return path.open("rb")
-    except OSError as error:
-        raise FileError(str(path), 0, error.strerror or str(error)) from None

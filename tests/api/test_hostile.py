@@ -66,7 +66,7 @@ def test_the_configuration_leads_to_its_database_and_zone(path: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("none.db", r"none\.db: no such database; has the daemon run"),
+        ("none.db", r"none\.db: no such database; is the name right, and has the daemon run"),
         ("none.yaml", r"none\.yaml: no such configuration file; name one that is there, or the database itself"),
         ("", "empty name"),
         (".", r"is a folder; name the database file in it, e\.g\. sensorlogd\.db"),

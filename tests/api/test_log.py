@@ -90,7 +90,7 @@ def test_units_convert_on_request(path: Path) -> None:
         for agg in ("sum", "rms"):
             with pytest.raises(ValueError, match=f"the {agg} cannot be converted to degF: its zero is another one"):
                 list(log.buckets("lab.t", T0, T0 + 60 * S, every="1min", agg=agg, unit="degF"))
-        with pytest.raises(ValueError, match=r"lab\.t: '°C' cannot be converted to 'hPa'"):
+        with pytest.raises(ValueError, match=r"lab\.t: its unit '°C' cannot be converted to 'hPa'"):
             list(log.readings("lab.t", T0, T0 + 60 * S, unit="hPa"))
         with pytest.raises(ValueError, match=r"lab\.n: it has no unit"):
             list(log.readings("lab.n", T0, T0 + 60 * S, unit="m"))

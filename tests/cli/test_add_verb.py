@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.cli import add_dialogue
-from sensorlogd.cli.talk import Talk
+from sensorlogd.cli.questions import Talk
 from sensorlogd.drivers.ports import PortInfo
 from tests.e2e.test_simulate import simulated
 from tests.rig import Daemon, Port, reading, rows, until

@@ -396,8 +396,13 @@ def test_a_damaged_database_is_left_to_the_daemon(rolled: Path) -> None:
 
 def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """Only import begins a log."""
-    for arguments in (["db", "compact"], ["db", "rebuild-rollups"], ["flag", "s.x", "fail", "--since", "-1h", "--yes"]):
-        assert "no such database" in run(*arguments, "--db", str(tmp_path / "no.db"), check=1).stderr
+    for arguments in (
+        ["latest"],
+        ["db", "compact"],
+        ["db", "rebuild-rollups"],
+        ["flag", "s.x", "fail", "--since", "-1h", "--yes"],
+    ):
+        assert "no such database; is the name right" in run(*arguments, "--db", str(tmp_path / "no.db"), check=1).stderr
     assert not (tmp_path / "no.db").exists()
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.cli import look
+from sensorlogd.cli import appearance
 from sensorlogd.cli.progress import BYTES, Progress
 from tests.rig import until
 
@@ -80,7 +80,7 @@ def test_a_line_is_never_wider_than_the_terminal(columns: int, done: int, total:
         terminal, bar, clock = shown(patched, columns, "rolling up", total, unit)
         clock.now += seconds
         bar.reach(done)
-        assert look.cells(terminal.getvalue().lstrip("\r")) < columns
+        assert appearance.cells(terminal.getvalue().lstrip("\r")) < columns
 
 
 def test_where_there_is_no_terminal_nothing_is_said() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.cli import look, table
+from sensorlogd.cli import appearance, table
 from sensorlogd.cli.table import Column
 
 NAMES = Column("name", "name")
@@ -32,7 +32,7 @@ row = st.fixed_dictionaries(
 def test_a_table_fits_and_says_everything(rows: list[dict[str, str]], room: int) -> None:
     """Whatever is in it. Only what may be spared is missing; what does not fit beside stands below."""
     found = list(table.lines(ALL, rows, room))
-    assert all(look.cells(line) <= room for line in found)
+    assert all(appearance.cells(line) <= room for line in found)
     letters = "".join("".join(found).split())
     for row in rows:
         for name in ("name", "value", "unit", "error"):
@@ -76,12 +76,12 @@ def test_the_order_in_which_room_is_made() -> None:
 
 @pytest.mark.parametrize(("text", "taken"), [("abc", 3), ("漢字", 4), ("é", 1), ("e\u0301", 1), ("", 0)])
 def test_columns_of_a_text(text: str, taken: int) -> None:
-    assert look.cells(text) == taken
+    assert appearance.cells(text) == taken
 
 
 @given(st.text("ab ", max_size=60), st.integers(2, 20), st.integers(1, 20))
 def test_wrapping_loses_nothing(text: str, room: int, first: int) -> None:
-    found = look.wrapped(text, room, min(first, room))
+    found = appearance.wrapped(text, room, min(first, room))
     assert "".join(found).replace(" ", "") == text.replace(" ", "")
     assert all(len(line) <= room for line in found)
     assert len(found[0]) <= min(first, room)

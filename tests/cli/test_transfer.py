@@ -204,7 +204,7 @@ def test_a_file_with_a_mistake_imports_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["no-such-file.csv"], 1, "no-such-file.csv: No such file or directory"),
+        (["no-such-file.csv"], 1, "no-such-file.csv: no such file or directory; see whether the name is written right"),
         (["f.csv", "--time", "t"], 2, "where do the columns belong"),
         (["f.csv", "--time", "t", "--column", "x"], 2, "write COLUMN=SENSOR.CHANNEL"),
         (["f.csv", "--time", "t", "--column", "x=s.x:°C:gouge"], 2, "unknown kind 'gouge'; gauge, counter, angle, state"),

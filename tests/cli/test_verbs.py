@@ -71,6 +71,26 @@ def test_mistakes_are_one_line_with_the_cure(log: Path, arguments: list[str], ex
 
 
 @pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (["--unit", "bar"], "lab.t: its unit '°C' cannot be converted to 'bar'"),
+        (["--unit", "bar", "--every", "1s"], "lab.t: its unit '°C' cannot be converted to 'bar'"),
+        (["--unit", "bar", "--max-points", "5"], "lab.t: its unit '°C' cannot be converted to 'bar'"),
+        (["--unit", "degF", "--every", "1s", "--agg", "sum"], "lab.t: the sum cannot be converted to degF"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson", "table"])
+def test_a_question_that_cannot_be_answered_prints_no_head_of_an_answer(
+    log: Path, question: list[str], message: str, form: str
+) -> None:
+    """Nothing on standard output: a program that reads it would take the head for an answer without rows."""
+    pytest.importorskip("pint")
+    done = run("query", "lab.t", "--since", "-1min", *question, "--format", form, "--db", str(log), check=2)
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "no such database"),

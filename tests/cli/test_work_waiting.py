@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from sensorlogd.cli.acting import Actor, Refused
+from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.import_verb import _upsert
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control.answers import Upserted, WorkStands

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensorlogd.drivers.contract import DriverError
-from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.listening import PortListener
 from tests.drivers.faster import Faster
 from tests.rig import Port
 
@@ -27,9 +27,9 @@ def port(tmp_path: Path) -> Iterator[Port]:
     ids=["set", "ask", "listen"],
 )
 @pytest.mark.parametrize("is_named", [True, False], ids=["name-stays", "name-goes"])
-def test_a_device_that_goes_away_is_a_driver_error(port: Port, use: Callable[[Line], object], is_named: bool) -> None:
+def test_a_device_that_goes_away_is_a_driver_error(port: Port, use: Callable[[PortListener], object], is_named: bool) -> None:
     """Whatever is done with it next. A by-id name goes with the device; another may stay for a while."""
-    with Line(str(port.path)) as line:
+    with PortListener(str(port.path)) as line:
         line.set(19200)
         port.unplug()
         if is_named:
@@ -51,7 +51,7 @@ def test_a_device_that_goes_away_while_it_is_opened(port: Port, monkeypatch: pyt
     before = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(os, "open", open_and_unplug)
     with pytest.raises(DriverError, match="the device has gone"):
-        Line(str(port.path)).__enter__()
+        PortListener(str(port.path)).__enter__()
     monkeypatch.undo()
     assert len(os.listdir("/proc/self/fd")) == before - 2  # the two ends that the test had
 
@@ -59,7 +59,7 @@ def test_a_device_that_goes_away_while_it_is_opened(port: Port, monkeypatch: pyt
 def test_what_is_no_serial_port() -> None:
     """The cure lists those that are."""
     with pytest.raises(DriverError, match="not a serial port") as caught:
-        Line("/dev/null").__enter__()
+        PortListener("/dev/null").__enter__()
     assert "sensorlogd ports" in caught.value.hint
 
 
@@ -71,7 +71,7 @@ def test_a_url_that_cannot_be_opened_leaves_nothing_open(url: str) -> None:
 
     def try_it() -> None:
         with pytest.raises(DriverError):
-            Line(url).__enter__()
+            PortListener(url).__enter__()
 
     try_it()  # modules that it needs may open something for good
     before = len(os.listdir("/proc/self/fd"))
@@ -83,7 +83,7 @@ def test_a_url_that_cannot_be_opened_leaves_nothing_open(url: str) -> None:
 def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between poll and read."""
     faster = Faster(monkeypatch)
-    with Line(str(port.path)) as line:
+    with PortListener(str(port.path)) as line:
         line.set(9600)
         port.send(b"theirs")
         faster.reads(port._slave)
@@ -95,7 +95,7 @@ def test_bytes_that_another_program_was_faster_to_read_are_no_lost_device(port: 
 
 def test_a_question_is_answered(port: Port) -> None:
     """What had come before the port was set is no part of the answer."""
-    with Line(str(port.path)) as line:
+    with PortListener(str(port.path)) as line:
         port.send(b"old")
         line.set(9600)
         port.send(b"pong")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.cli import acting
+from sensorlogd.cli import database_changes
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.maintenance import compact
@@ -60,7 +60,7 @@ def assert_nothing_is_lost(path: Path) -> bool:
     except LogUnavailable as error:
         assert "interrupted in the middle of a change" in str(error)
         half = True
-        with acting.readable(path) as log:
+        with database_changes.readable(path) as log:
             assert log.conn.execute("PRAGMA quick_check").fetchone() == ("ok",)
     assert count(path) == READINGS
     return half

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sensorlogd.drivers.decoding import decoder_of
-from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.listening import PortListener
 from sensorlogd.drivers.discovery.probing import Candidate, Heard, profile_options
 
 MODBUS_SETTINGS = ((9600, "none"), (19200, "even"), (9600, "even"), (19200, "none"))
 UNITS = range(1, 11)
 
 
-def ask(line: Line) -> Iterator[tuple[str, Candidate | None]]:
+def ask(line: PortListener) -> Iterator[tuple[str, Candidate | None]]:
     """Pairs (what was asked, who answered or None), one after the other. Raises DriverError."""
     for name, options in profile_options().items():
         if options.poll is None:
@@ -29,7 +29,7 @@ def ask(line: Line) -> Iterator[tuple[str, Candidate | None]]:
     yield from _ask_modbus_units(line)
 
 
-def _ask_modbus_units(line: Line) -> Iterator[tuple[str, Candidate | None]]:
+def _ask_modbus_units(line: PortListener) -> Iterator[tuple[str, Candidate | None]]:
     """Ask UNITS one after the other at each of MODBUS_SETTINGS, until one has answered, be it with an exception. Raises
     DriverError."""
     from sensorlogd.drivers.modbus.sniffer import Sniffer

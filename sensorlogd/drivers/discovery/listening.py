@@ -25,7 +25,7 @@ READ_BYTES = 65536
 LONGEST_BYTES = 64_000
 
 
-class Line:
+class PortListener:
     """A port that is listened to, as a context manager. ``one_setting``: there is no speed to choose. ``is_pty``: speeds can be
     set, but have no effect."""
 
@@ -37,7 +37,7 @@ class Line:
         self._transport: Any = None
         self._wake: WakePipe | None = None
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> PortListener:
         """Open the port. Raises DriverError, also where another program has it open."""
         if self.one_setting:
             self._open_url()

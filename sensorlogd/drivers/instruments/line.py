@@ -12,7 +12,7 @@ from pathlib import Path
 SETTLE_S = 0.3  # after somebody has opened the port: programs set it up and throw away what came before
 
 
-class Line:
+class PretendPort:
     """The pty of one pretend instrument. ``link``: a symlink that always leads to the present port, removed when it is unplugged.
     ``wait(s)``: sleep; True means stop. ``plugged(name)`` is called whenever the port has appeared."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sensorlogd.drivers.instruments.faults import Faults, Plan
 from sensorlogd.drivers.instruments.instrument import Instrument, Values
-from sensorlogd.drivers.instruments.line import Line
+from sensorlogd.drivers.instruments.line import PretendPort
 from sensorlogd.drivers.simulated.signals import SignalChoice, Source
 
 LINGER_S = 0.3  # before the port goes: the kernel throws away what was sent and not yet read
@@ -30,7 +30,7 @@ class Pretend:
     ``fixed``: channels with one value."""
 
     instrument: Instrument
-    line: Line
+    line: PretendPort
     faults: Faults
     truth: Truth
     interval_us: int

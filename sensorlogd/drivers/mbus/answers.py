@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sensorlogd.drivers.mbus.frames import Count, LongFrames
+from sensorlogd.drivers.contract import Count
+from sensorlogd.drivers.mbus.frames import LongFrames
 from sensorlogd.drivers.transactions import Awaited
 
 ANY_ADDRESS = 254

@@ -7,15 +7,15 @@ sum of the same bytes. Records are EN 13757-3; values come in base units (Wh, mÂ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import meterbus
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.effort import Effort, Tally
 
-Count = Callable[[str, int, str], None]
 SHORT, LONG, END, ACK = 0x10, 0x68, 0x16, 0xE5
 SND_NKE, REQ_UD2 = 0x40, 0x5B
 FCB = 0x20  # flips with every question, so that a meter knows whether its last answer has arrived

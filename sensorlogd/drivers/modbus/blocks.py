@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sensorlogd.drivers.modbus.registers import Question, Register, questions
+from sensorlogd.drivers.modbus.registers import Register, RegisterQuestion, questions
 from sensorlogd.drivers.transactions import Backoff
 
 SILENT_TWICE = 2  # a block is cut only when its silence is no accident
@@ -24,7 +24,7 @@ class Block:
     reported it was reported as the block that is to blame, and has not answered since
     """
 
-    question: Question
+    question: RegisterQuestion
     backoff: Backoff
     parent: Block | None = None
     refused: bool = False

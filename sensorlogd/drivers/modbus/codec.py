@@ -11,7 +11,7 @@ from typing import Literal
 
 from sensorlogd.drivers.modbus.frames import FUNCTIONS as FUNCTIONS
 from sensorlogd.drivers.modbus.frames import READ_FUNCTIONS, crc, data_bytes, lrc, values
-from sensorlogd.drivers.transactions import Awaited as AwaitedAnswer
+from sensorlogd.drivers.transactions import Awaited
 
 Framing = Literal["rtu", "ascii", "tcp"]
 _ASCII = re.compile(rb":((?:[0-9A-Fa-f]{2}){3,256})\r?\n")
@@ -58,7 +58,7 @@ def request(framing: Framing, unit: int, function: str, address: int, count: int
     return Request(framing, unit, code, count, transaction, sent)
 
 
-class Awaited:
+class AwaitedResponse:
     """Finds the answer to one question among the bytes that arrive after it; see ``drivers.transactions.Awaited``."""
 
     def __init__(self, request: Request) -> None:
@@ -86,18 +86,18 @@ class Awaited:
             return self._rtu_beginning() in self._buffer
         return request.framing == "ascii" and b":%02X" % request.unit in self._buffer.upper()
 
-    def like(self, other: AwaitedAnswer) -> bool:
+    def like(self, other: Awaited) -> bool:
         """Whether one answer could be taken for the other: answers (and exceptions) of one unit to one function could. TCP
         answers are numbered."""
-        if not isinstance(other, Awaited):
+        if not isinstance(other, AwaitedResponse):
             return True
         mine, theirs = self.request, other.request
         if "tcp" in (mine.framing, theirs.framing):
             return mine.framing == theirs.framing and mine.transaction == theirs.transaction
         return (mine.unit, mine.function) == (theirs.unit, theirs.function)
 
-    def fresh(self) -> Awaited:
-        return Awaited(self.request)
+    def fresh(self) -> AwaitedResponse:
+        return AwaitedResponse(self.request)
 
     @property
     def foreign(self) -> int:

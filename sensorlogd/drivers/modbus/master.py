@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from sensorlogd.batch import Sample
 from sensorlogd.drivers.contract import DriverContext
 from sensorlogd.drivers.modbus.blocks import SILENT_TWICE, Block, Blocks
-from sensorlogd.drivers.modbus.codec import Awaited, request
+from sensorlogd.drivers.modbus.codec import AwaitedResponse, request
 from sensorlogd.drivers.modbus.options import ModbusOptions
 from sensorlogd.drivers.modbus.registers import readings
 from sensorlogd.drivers.serial.shared import Port
-from sensorlogd.drivers.transactions import Asker, Backoff, Fate, Outcome, Question
-from sensorlogd.drivers.transactions import Awaited as AwaitedAnswer
+from sensorlogd.drivers.transactions import Asker, Awaited, Backoff, Fate, Outcome, Question
 from sensorlogd.drivers.transactions.backoff import OWN_CAP_S, SHARED_CAP_S
 from sensorlogd.event_kinds import EventKind
 
@@ -126,10 +125,10 @@ class Master:
         options, question = self.options, block.question
         numbered = options.framing == "tcp"
 
-        def make() -> tuple[bytes, AwaitedAnswer]:
+        def make() -> tuple[bytes, Awaited]:
             number = self.asker.port.line.next_number() if numbered else 0
             ready = request(options.framing, options.unit, question.function, question.address, question.count, number)
-            return ready.sent, Awaited(ready)
+            return ready.sent, AwaitedResponse(ready)
 
         return Question(
             key=f"unit {options.unit}, {question}",

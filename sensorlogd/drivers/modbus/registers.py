@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sensorlogd.batch import whole
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.sentinels import raw_numbers
 
 WORDS = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "f32": 2, "u64": 4, "i64": 4, "f64": 4, "bcd16": 1, "bcd32": 2}
@@ -78,9 +79,7 @@ class Register:
         return whole
 
 
-def readings(
-    registers: Mapping[str, Register], first: int, values: Sequence[int], count: Callable[[str, int, str], None]
-) -> dict[str, float]:
+def readings(registers: Mapping[str, Register], first: int, values: Sequence[int], count: Count) -> dict[str, float]:
     """The numbers in ``values``, which begin at address ``first``. Contents that are no number are counted."""
     found = {}
     for name, register in registers.items():
@@ -92,7 +91,7 @@ def readings(
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RegisterQuestion:
     """One question: ``count`` registers (or bits) of ``function`` from ``address`` on, for the channels ``names``."""
 
     function: str
@@ -105,16 +104,16 @@ class Question:
         return f"{self.function} {self.address}" + (f"-{last}" if last > self.address else "")
 
 
-def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[Question]:
+def questions(registers: Mapping[str, Register], max_gap: int, max_registers: int) -> list[RegisterQuestion]:
     """The smallest number of questions within the limits, by function and address. A number is never split between two."""
-    out: list[Question] = []
+    out: list[RegisterQuestion] = []
     for name, register in sorted(registers.items(), key=lambda item: (item[1].function, item[1].address)):
         last = out[-1] if out and out[-1].function == register.function else None
         if last is not None:
             last_end = last.address + last.count
             if register.address <= last_end + max_gap and max(register.end, last_end) - last.address <= max_registers:
                 count = max(register.end, last_end) - last.address
-                out[-1] = Question(last.function, last.address, count, (*last.names, name))
+                out[-1] = RegisterQuestion(last.function, last.address, count, (*last.names, name))
                 continue
-        out.append(Question(register.function, register.address, register.end - register.address, (name,)))
+        out.append(RegisterQuestion(register.function, register.address, register.end - register.address, (name,)))
     return out

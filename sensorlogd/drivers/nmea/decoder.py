@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from sensorlogd.batch import Batch
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.nmea import sentences, ubx
 from sensorlogd.drivers.nmea.clock import OF_THE_FIX, DeviceClock
 from sensorlogd.drivers.nmea.known import Fields, Nonsense, Void, possible
 from sensorlogd.drivers.nmea.options import NmeaDecoding
-from sensorlogd.drivers.nmea.stream import Count, Messages
+from sensorlogd.drivers.nmea.stream import Messages
 
 Row = tuple[int, Fields]
 

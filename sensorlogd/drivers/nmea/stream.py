@@ -17,10 +17,9 @@ from array import array
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.effort import Effort, Tally
-
-Count = Callable[[str, int, str], None]
 
 MAX_SENTENCE = 1024  # the standard says 82 characters; proprietary sentences are longer
 MAX_TAG = 150

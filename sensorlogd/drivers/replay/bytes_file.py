@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.recording import EPOCH_FROM_S, OURS, BadRecording, Header, looks_like_one, parse_line
 from sensorlogd.drivers.serial.options import PortOptions
-
-Count = Callable[[str, int, str], None]
 
 CHUNK_S = 0.05  # raw bytes come in pieces of so much line time
 FIRST_LINE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PlayedBytes:
     """Bytes that are played at once. ``at_us``: when they came, since 1970 if ``absolute``, else from an unknown origin."""
 
     at_us: int
@@ -24,7 +23,7 @@ class Piece:
     absolute: bool
 
 
-def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
+def pieces(path: Path, options: PortOptions, count: Count) -> Generator[PlayedBytes]:
     """The pieces of the file, in its order. Raises OSError."""
     with path.open("rb") as file:
         first = file.readline(FIRST_LINE_BYTES)
@@ -34,7 +33,7 @@ def pieces(path: Path, options: PortOptions, count: Count) -> Generator[Piece]:
         yield from _raw_pieces(path, options)
 
 
-def _recorded_pieces(path: Path, count: Count) -> Generator[Piece]:
+def _recorded_pieces(path: Path, count: Count) -> Generator[PlayedBytes]:
     """The pieces of a recording. Its first entry says whether the times have a date."""
     start_us: int | None = None
     dated: bool | None = None
@@ -56,10 +55,10 @@ def _recorded_pieces(path: Path, count: Count) -> Generator[Piece]:
                 if start_us is None and dated is not large:
                     count("bad_entries", 1, f"line {number}: t is {parsed.at_s:g}, unlike in the lines before")
                     continue
-                yield Piece((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
+                yield PlayedBytes((start_us or 0) + round(parsed.at_s * 1e6), parsed.data, dated)
 
 
-def _raw_pieces(path: Path, options: PortOptions) -> Generator[Piece]:
+def _raw_pieces(path: Path, options: PortOptions) -> Generator[PlayedBytes]:
     """The bytes of the file in pieces of CHUNK_S, with the times at which the line would have brought them."""
     bits = 1 + options.bytesize + (options.parity != "none") + options.stopbits
     size = max(round(options.baudrate / bits * CHUNK_S), 1)
@@ -68,4 +67,4 @@ def _raw_pieces(path: Path, options: PortOptions) -> Generator[Piece]:
     with path.open("rb") as file:
         while data := file.read(size):
             sent += len(data)
-            yield Piece(round(sent * per_byte_us), data, False)
+            yield PlayedBytes(round(sent * per_byte_us), data, False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from sensorlogd.batch import Batch, Sample, Stamp
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.drivers.decoding import Decoder, decoder_of
-from sensorlogd.drivers.replay.bytes_file import Piece, pieces
+from sensorlogd.drivers.replay.bytes_file import PlayedBytes, pieces
 from sensorlogd.drivers.replay.options import ReplayKeys, ReplayNmeaOptions, ReplayOptions, ReplaySerialOptions
 from sensorlogd.drivers.replay.readings_file import Row, rows
 from sensorlogd.drivers.serial.decoders import LineDecoder
@@ -32,8 +32,8 @@ class ReplayDriver(Driver):
         super().__init__(options, context)
         self.options: ReplayKeys = options
         self.bytes_seen = 0
-        self._items: Generator[Piece | Row] | None = None
-        self._next: Piece | Row | None = None
+        self._items: Generator[PlayedBytes | Row] | None = None
+        self._next: PlayedBytes | Row | None = None
         self._decoder: Decoder | None = None
         self._lap_began = 0.0
 
@@ -66,7 +66,7 @@ class ReplayDriver(Driver):
         self._stamped_us, self._same = -1, 0
         self._heard_us = self._first_us
 
-    def _read_item(self) -> Piece | Row | None:
+    def _read_item(self) -> PlayedBytes | Row | None:
         """The next item of the file; None at its end. Raises DriverError for a file that cannot be understood."""
         assert self._items is not None
         try:
@@ -85,7 +85,7 @@ class ReplayDriver(Driver):
         size = 0
         while self._next is not None and size < BATCH and self._due(self._next) <= time.monotonic():
             item = self._next
-            size += len(item.data) if isinstance(item, Piece) else 1
+            size += len(item.data) if isinstance(item, PlayedBytes) else 1
             batch = self._play(item)
             if batch is not None:
                 batches.append(batch)
@@ -113,29 +113,29 @@ class ReplayDriver(Driver):
         if self._next is None:
             raise DriverError(f"{self.options.file}: holds nothing to replay any longer")
 
-    def _due(self, item: Piece | Row) -> float:
+    def _due(self, item: PlayedBytes | Row) -> float:
         """When the next item is due, on the monotonic clock."""
         if math.isinf(self.options.pace):
             return -math.inf
         return self._lap_began + (self._offset_us(item) - self._first_us) / 1e6 / self.options.pace
 
-    def _offset_us(self, item: Piece | Row) -> int:
+    def _offset_us(self, item: PlayedBytes | Row) -> int:
         """The time of the item in the file. Rows without times follow each other at the interval."""
         if item.at_us is not None:
             return item.at_us
         return self._number * (self.options.interval or 1_000_000)
 
-    def _original_us(self, item: Piece | Row) -> int | None:
+    def _original_us(self, item: PlayedBytes | Row) -> int | None:
         """When the item was recorded; None if that is unknown or not wanted."""
         if self.options.times == "now" or self.options.loop:
             return None
         if self.options.start is not None:
             return self.options.start + self._offset_us(item) - self._first_us
-        if isinstance(item, Piece):
+        if isinstance(item, PlayedBytes):
             return item.at_us if item.absolute else None
         return item.at_us
 
-    def _play(self, item: Piece | Row) -> Batch | None:
+    def _play(self, item: PlayedBytes | Row) -> Batch | None:
         """The samples that an item gives now, those that the silence before it has ended included; None if it gives none."""
         original_us = self._original_us(item)
         at_us = self.context.now_us() if original_us is None else original_us

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.replay.options import ReplayOptions
 from sensorlogd.drivers.sentinels import NO_VALUE, NUMBER
 from sensorlogd.drivers.serial.text.device_time import DeviceTime
@@ -19,7 +20,6 @@ from sensorlogd.drivers.serial.text.numbers import BadLine
 from sensorlogd.notation import times
 from sensorlogd.stamping.local import NoSuchTime
 
-Count = Callable[[str, int, str], None]
 TIME_COLUMNS = ("time", "timestamp", "datetime", "date")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
 from sensorlogd.batch import Batch
+from sensorlogd.drivers.contract import Count
+from sensorlogd.drivers.decoding import Decoder
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat, FrameFormat, ObisFormat
 from sensorlogd.drivers.serial.framing.frames import FrameDecoder
 from sensorlogd.drivers.serial.options import LineOptions
@@ -13,21 +12,6 @@ from sensorlogd.drivers.serial.telegrams.blocks import BlockDecoder
 from sensorlogd.drivers.serial.telegrams.obis import ObisDecoder
 from sensorlogd.drivers.serial.text.formats import LineParser
 from sensorlogd.drivers.serial.text.lines import LineSplitter
-
-Count = Callable[[str, int, str], None]
-
-
-class Decoder(Protocol):
-    """Makes samples of bytes. ``feed`` takes the bytes that arrived at ``now_us`` and returns the samples they complete. However
-    the bytes are cut, the samples are the same.
-
-    ``idle``: nothing came for longer than a unit could pause (``serial.gaps``), or the next bytes answer a new question. What is
-    unfinished is counted as ``cut_short`` and forgotten; what silence completes is given.
-    """
-
-    def feed(self, data: bytes, now_us: int) -> Batch | None: ...
-
-    def idle(self, now_us: int = 0) -> Batch | None: ...
 
 
 class LineDecoder:

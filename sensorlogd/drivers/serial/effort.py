@@ -8,9 +8,7 @@ are cut into reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-Count = Callable[[str, int, str], None]
+from sensorlogd.drivers.contract import Count
 
 CREDIT = 6  # units a byte of the stream; a byte that a checksum covers costs one
 RESERVE = 65_536

@@ -13,7 +13,7 @@ from typing import Any
 
 from sensorlogd.batch import Batch, Sample
 from sensorlogd.drivers.contract import DriverContext
-from sensorlogd.drivers.serial.decoders import Decoder
+from sensorlogd.drivers.decoding import Decoder
 from sensorlogd.drivers.serial.gaps import GapClock, gap_s
 from sensorlogd.drivers.serial.options import LineFormat, SerialOptions
 from sensorlogd.drivers.serial.shared import Port

@@ -26,9 +26,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.transactions.answers import Awaited, Separation
 
-Count = Callable[[str, int, str], None]
 T = TypeVar("T")
 
 QUIET_TURNAROUNDS = 3.0

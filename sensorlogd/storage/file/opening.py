@@ -49,6 +49,11 @@ def damaged(path: Path, error: object) -> str:
     return f"{path} is a damaged database ({error}); {cure}"
 
 
+def no_database(path: Path) -> str:
+    """What to say of a database that is not there, whether a configuration or the command line names it."""
+    return f"{path}: no such database; is the name right, and has the daemon run, which makes it?"
+
+
 def interrupted(path: Path) -> bool:
     """Whether a change of the file was cut off in the middle, so that its rollback journal must be played back first."""
     try:
@@ -80,7 +85,7 @@ def _look_at_file(path: Path) -> None:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        raise LogUnavailable(f"{path}: no such database; has the daemon run with this configuration?") from None
+        raise LogUnavailable(no_database(path)) from None
     except OSError as error:
         raise LogUnavailable(f"{path}: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):

@@ -92,7 +92,7 @@ class Ask:
 
 
 def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | None = None) -> Answer:
-    """Ask one series. Raises ValueError (a unit that cannot be converted, a percentile over too much)."""
+    """Ask one series. ``conversion``: one that all aggregates have. Raises ValueError (a percentile over too much)."""
     kind = snapshot.rules_of(series).kind
     chosen = [aggs.aggregate(name, kind) for name in ask.aggregates]
     needs = dict.fromkeys(need for aggregate in chosen for need in aggregate.needs)
@@ -105,8 +105,6 @@ def buckets(snapshot: Snapshot, series: int, ask: Ask, conversion: Conversion | 
         step = _for_points(segments, since, until, ask.max_points, ask.zone)
         since = step.bucket(since, ask.zone)[0]
         until = step.bucket(until - 1, ask.zone)[1]
-    if conversion is not None:
-        conversion.check(ask.aggregates)
     source, resolution = _source_and_resolution(segments, step, since, until, ask, [each.ranked for each in chosen])
     cut = segments.cut_us(0)
     if resolution == "raw" and cut is not None and since < cut:

@@ -293,10 +293,10 @@ class Log:
         from sensorlogd.storage.query import engine
         from sensorlogd.storage.rollups.compute import Snapshot
 
-        conversions = [None if unit is None else conversion(each, unit) for each in series]
+        changes = [None if unit is None else conversion(each, unit, ask.aggregates) for each in series]
         with self._snapshot() as conn:
             snapshot = engine.hold_recent(Snapshot.of(conn, ask.zone), [each.id for each in series], ask)
-            for each, change in zip(series, conversions, strict=True):
+            for each, change in zip(series, changes, strict=True):
                 yield each, engine.buckets(snapshot, each.id, ask, change)
 
     def version(self) -> int:
@@ -336,9 +336,9 @@ class Log:
         ]
 
 
-def conversions(series: Iterable[Series], unit: str) -> dict[int, Conversion | None]:
-    """The conversion of each series, by its id, for ``converted``. Raises ValueError that names the series."""
-    return {each.id: conversion(each, unit) for each in series}
+def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:
+    """The conversion of each series, by its id, for ``converted``. Raises as ``conversion`` does."""
+    return {each.id: conversion(each, unit, aggregates) for each in series}
 
 
 def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | None]) -> Iterator[Reading]:
@@ -351,12 +351,16 @@ def converted(readings: Iterable[Reading], changes: Mapping[int, Conversion | No
             yield reading._replace(value=change.value(reading.value))
 
 
-def conversion(series: Series, unit: str) -> Conversion | None:
-    """Raises ValueError that names the series."""
+def conversion(series: Series, unit: str, aggregates: Sequence[str] = ()) -> Conversion | None:
+    """The conversion of a series; None if it has that unit. ``aggregates``: what is to be converted, if not readings. Raises
+    ValueError that names the series."""
     from sensorlogd.storage.query import units
 
     try:
-        return units.conversion(series.unit, unit)
+        change = units.conversion(series.unit, unit)
+        if change is not None:
+            change.check(aggregates)
+        return change
     except units.UnitError as error:
         raise ValueError(f"{series.name}: {error}") from None
 

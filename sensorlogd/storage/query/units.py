@@ -11,6 +11,13 @@ from sensorlogd import extras
 from sensorlogd.notation.symbols import micro
 from sensorlogd.storage.query import aggregates
 
+# Named as allowed where another was asked for: the common ones of each quantity. None without a dimension: to the library an angle
+# is the same as a share, and would be offered in percent.
+_EXAMPLES = (
+    "°C", "degF", "K", "hPa", "bar", "psi", "m/s", "km/h", "mph", "mm", "m", "inch", "km", "g", "kg", "lb", "s", "min", "h",
+    "V", "mV", "A", "mA", "W", "kW", "Wh", "kWh", "Hz", "1/min", "L", "m³", "L/min", "m³/h", "µg/m³", "mg/m³", "W/m²", "lux",
+)  # fmt: skip
+
 
 class UnitError(ValueError):
     """The units do not fit, or are not known."""
@@ -67,13 +74,33 @@ def conversion(stored: str, wanted: str) -> Conversion | None:
         zero, one, ten = (
             registry.Quantity(value, _pint_name(stored)).to(_pint_name(wanted)).magnitude for value in (0.0, 1.0, 10.0)
         )
-    except Exception as error:  # the library raises its own kinds, and those of the tokenizer
-        text = " ".join(str(error).split())[:120]
-        raise UnitError(f"{stored!r} cannot be converted to {wanted!r}: {text}") from None
+    except Exception:  # the library raises its own kinds, and those of the tokenizer
+        raise UnitError(_why_not(stored, wanted)) from None
     scale = one - zero
     if abs(zero + 10 * scale - ten) > 1e-9 * max(abs(ten), 1.0):
         raise UnitError(f"{stored!r} to {wanted!r} is not a matter of scale and offset")
     return Conversion(wanted, round_off(scale), round_off(zero))
+
+
+def _why_not(stored: str, wanted: str) -> str:
+    """The sentence about two units that cannot be converted: what is wrong with them, and which ones are allowed."""
+    measured, asked_for = _dimensions(stored), _dimensions(wanted)
+    if measured is None:
+        return f"its unit {stored!r} is not known, so that it cannot be converted to {wanted!r}"
+    same = [unit for unit in _EXAMPLES if _dimensions(unit) == measured and _pint_name(unit) != _pint_name(stored)]
+    allowed = f"; allowed are units of the same quantity, e.g. {', '.join(same)}" if same else ""
+    if asked_for is None:
+        return f"its unit {stored!r} cannot be converted to {wanted!r}, which is not a known unit{allowed}"
+    reason = ", which measures something else" if asked_for != measured else ""
+    return f"its unit {stored!r} cannot be converted to {wanted!r}{reason}{allowed}"
+
+
+def _dimensions(unit: str) -> Any:
+    """What a unit measures, as the library compares it; None for a unit that it does not know."""
+    try:
+        return _registry().Unit(_pint_name(unit)).dimensionality
+    except Exception:
+        return None
 
 
 def round_off(number: float) -> float:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pymodbus.framer import FramerAscii
 from pymodbus.pdu import DecodePDU
 
-from sensorlogd.drivers.modbus.codec import FUNCTIONS, Answer, Awaited, Framing, request
+from sensorlogd.drivers.modbus.codec import FUNCTIONS, Answer, AwaitedResponse, Framing, request
 from sensorlogd.drivers.modbus.registers import Register, questions
 from sensorlogd.drivers.modbus.sniffer import Sniffer
 from tests.needs import CORPUS, corpus
@@ -45,7 +45,7 @@ def _cut(data: bytes, chance: random.Random) -> Iterator[bytes]:
         at += size
 
 
-def _fed(awaited: Awaited, data: bytes, chance: random.Random) -> Answer | None:
+def _fed(awaited: AwaitedResponse, data: bytes, chance: random.Random) -> Answer | None:
     for piece in _cut(data, chance):
         answer = awaited.feed(piece)
         if answer is not None:
@@ -89,7 +89,7 @@ def test_recorded_answers_in_any_framing(framing: Framing, noise: bool) -> None:
             line = _framed(framing, response, asked.transaction)
             if noise:
                 line = chance.randbytes(chance.randint(1, 40)) + line
-            answer = _fed(Awaited(asked), line, chance)
+            answer = _fed(AwaitedResponse(asked), line, chance)
             assert answer is not None, (recorded.hex(), line.hex())
             assert list(answer.values) == _expected(recorded, response)
 
@@ -110,10 +110,10 @@ def test_an_answer_to_another_question_is_none(framing: Framing) -> None:
     good = bytes.fromhex("01040400010002") + b"\0\0"
     others = [b"\x02" + good[1:], b"\x01\x03" + good[2:], bytes.fromhex("0104020001") + b"\0\0"]
     for other in others[1:] if framing == "tcp" else others:
-        assert Awaited(asked).feed(_with_crc(framing, other, 7)) is None
+        assert AwaitedResponse(asked).feed(_with_crc(framing, other, 7)) is None
     if framing == "tcp":
-        assert Awaited(asked).feed(_with_crc(framing, good, 6)) is None
-    assert Awaited(asked).feed(_with_crc(framing, good, 7)) == Answer([1, 2])
+        assert AwaitedResponse(asked).feed(_with_crc(framing, good, 6)) is None
+    assert AwaitedResponse(asked).feed(_with_crc(framing, good, 7)) == Answer([1, 2])
 
 
 def _with_crc(framing: Framing, frame: bytes, transaction: int) -> bytes:
@@ -125,7 +125,7 @@ def _with_crc(framing: Framing, frame: bytes, transaction: int) -> bytes:
 @pytest.mark.parametrize("framing", ["rtu", "ascii", "tcp"])
 def test_a_second_answer_behind_the_first_is_found(framing: Framing) -> None:
     """Also in the same burst, and each only once."""
-    awaited = Awaited(request(framing, 1, "holding", 0, 1, 7))
+    awaited = AwaitedResponse(request(framing, 1, "holding", 0, 1, 7))
     first, second = (_with_crc(framing, bytes((1, 3, 2, 0, value, 0, 0)), 7) for value in (1, 2))
     assert [awaited.feed(data) for data in (first + second, b"", b"", second)] == [Answer([1]), Answer([2]), None, Answer([2])]
 
@@ -134,7 +134,7 @@ def test_a_second_answer_behind_the_first_is_found(framing: Framing) -> None:
 def test_an_exception_is_an_answer(framing: Framing) -> None:
     """It carries its code."""
     asked = request(framing, 1, "holding", 0, 2, 7)
-    assert Awaited(asked).feed(_with_crc(framing, b"\x01\x83\x02\0\0", 7)) == Answer((), 2)
+    assert AwaitedResponse(asked).feed(_with_crc(framing, b"\x01\x83\x02\0\0", 7)) == Answer((), 2)
 
 
 @pytest.mark.parametrize("framing", ["rtu", "ascii"])
@@ -145,7 +145,7 @@ def test_any_wrong_bit_makes_it_none(framing: Framing) -> None:
     for bit in range(8 * len(good)):
         bad = bytearray(good)
         bad[bit // 8] ^= 1 << bit % 8
-        awaited = Awaited(asked)
+        awaited = AwaitedResponse(asked)
         if framing == "ascii" and (bytes(bad).upper() == good or bad[:-2] == good[:-2]):
             continue  # another way to write the same
         assert awaited.feed(bytes(bad)) is None, bytes(bad)
@@ -156,7 +156,7 @@ def test_what_was_damaged_is_known() -> None:
     """Damaged is not silent: such a question may be asked again at once."""
     asked = request("rtu", 1, "input", 0, 2)
     good = _with_crc("rtu", bytes.fromhex("01040443480000") + b"\0\0", 0)
-    damaged, short, noise = Awaited(asked), Awaited(asked), Awaited(asked)
+    damaged, short, noise = AwaitedResponse(asked), AwaitedResponse(asked), AwaitedResponse(asked)
     damaged.feed(good[:4] + b"\0" + good[5:])
     short.feed(good[:-3])
     noise.feed(b"\xff\x00\xff")
@@ -169,7 +169,7 @@ def test_what_was_damaged_is_known() -> None:
 @given(st.binary(max_size=600), st.sampled_from(["rtu", "ascii", "tcp"]), st.integers(1, 125), st.randoms(use_true_random=False))
 def test_no_bytes_make_it_raise(data: bytes, framing: Framing, count: int, chance: random.Random) -> None:
     """Whatever arrives; and what is kept of it is bounded."""
-    awaited = Awaited(request(framing, 1, "holding", 0, count))
+    awaited = AwaitedResponse(request(framing, 1, "holding", 0, count))
     for piece in _cut(data * 5, chance):
         awaited.feed(piece)
         assert len(awaited._buffer) <= 600

@@ -55,9 +55,9 @@ def parser(name: str) -> Feed:
         sniffer = Sniffer()
         return lambda data: list(sniffer.feed(data))
     if name == "modbus answer":
-        from sensorlogd.drivers.modbus.codec import Awaited, request
+        from sensorlogd.drivers.modbus.codec import AwaitedResponse, request
 
-        waiting = [Awaited(request(framing, 1, "input", 0, 4, 7)) for framing in ("rtu", "ascii", "tcp")]
+        waiting = [AwaitedResponse(request(framing, 1, "input", 0, 4, 7)) for framing in ("rtu", "ascii", "tcp")]
         return lambda data: [awaited.feed(data) for awaited in waiting]
     if name == "mbus":
         from sensorlogd.drivers.mbus.frames import LongFrames, records

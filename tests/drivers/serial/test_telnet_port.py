@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.drivers.contract import DriverError
-from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.listening import PortListener
 from sensorlogd.drivers.serial import SerialDriver
 from tests.drivers.serial.test_transport import Lent, driver, read_until
 from tests.needs import tool
@@ -144,7 +144,7 @@ def test_probe_listens_to_it(port: Port, served: str) -> None:
 
     def heard() -> bool:
         try:
-            with Line(served) as line:
+            with PortListener(served) as line:
                 port.send(b"21.5,40\r\n" * 5)
                 return re.search(rb"(21.5,40\r\n){2}", line.listen(0.5)[0]) is not None
         except DriverError:

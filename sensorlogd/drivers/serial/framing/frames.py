@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from sensorlogd.batch import Batch
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.effort import Tally
 from sensorlogd.drivers.serial.framing.fields import BadFrame, Read, readers, variants
 from sensorlogd.drivers.serial.framing.frame_options import FrameFormat
 from sensorlogd.drivers.serial.framing.shape import Shape
 from sensorlogd.drivers.serial.framing.stuffing import Delimited, Dle
 from sensorlogd.drivers.serial.framing.unescaped import BySilence, Unescaped
-
-Count = Callable[[str, int, str], None]
 
 
 class FrameDecoder:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sensorlogd.batch import EXACT, Batch, whole
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.sentinels import NUMBER, Texts, integer
 from sensorlogd.drivers.serial.effort import Tally
 from sensorlogd.drivers.serial.framing.frame_options import BlockFormat
 from sensorlogd.drivers.serial.regex.expressions import linear_bytes
 from sensorlogd.notation.symbols import micro
 
-Count = Callable[[str, int, str], None]
 _HEX = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 
 

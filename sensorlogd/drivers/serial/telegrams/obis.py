@@ -13,12 +13,11 @@ from functools import reduce
 from operator import xor
 
 from sensorlogd.batch import Batch, Stamp
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.effort import Tally
 from sensorlogd.drivers.serial.framing.frame_options import ObisFormat
 from sensorlogd.drivers.serial.telegrams.obis_values import Fields
-
-Count = Callable[[str, int, str], None]
 
 # The end, with or without a CRC; a new telegram right behind the "!" shows that there is none, too.
 _END = re.compile(rb"!(?:([0-9A-Fa-f]{4})|[ \t]{0,8}\r?\n|(?=/))")

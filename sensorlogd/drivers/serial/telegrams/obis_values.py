@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.sentinels import NO_VALUE
 from sensorlogd.notation.microseconds import DAY_US
-
-Count = Callable[[str, int, str], None]
 
 _OBJECT = re.compile(
     r"(?:(\d{1,3})-(\d{1,3}):)?([0-9A-Z]{1,3}\.[0-9A-F]{1,3}(?:\.[0-9A-F]{1,3})?)(?:[*&]\d{1,3})?((?:\([^()]*\)\s*)+)",

@@ -13,16 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 
 from sensorlogd.batch import EXACT, Batch, Stamp
+from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.serial.checksums import CHECKSUMS
 from sensorlogd.drivers.serial.options import ChecksumOptions, LineFormat, LineOptions
 from sensorlogd.drivers.serial.regex.expressions import LineTooLong, expression
 from sensorlogd.drivers.serial.text.device_time import DeviceTime
-from sensorlogd.drivers.serial.text.numbers import BadLine, Numbers
+from sensorlogd.drivers.serial.text.numbers import BadLine, Fields, Numbers
 from sensorlogd.notation.symbols import micro
 from sensorlogd.stamping.local import NoSuchTime
-
-Count = Callable[[str, int, str], None]
-Fields = Mapping[str, str]
 
 
 class NoFields(BadLine):

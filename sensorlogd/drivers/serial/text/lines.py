@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+
+from sensorlogd.drivers.contract import Count
 
 WRONG_ENDS = 3  # so many line ends of another kind inside one line: the device ends its lines otherwise than we were told
 _SHOWN = 60
@@ -21,7 +22,7 @@ class LineSplitter:
     several line ends of another kind inside; once a line, complete or not).
     """
 
-    def __init__(self, terminator: bytes, max_line: int, count: Callable[[str, int, str], None], *, midway: bool = False) -> None:
+    def __init__(self, terminator: bytes, max_line: int, count: Count, *, midway: bool = False) -> None:
         self.any_end = terminator == b"any"
         self.by_silence = terminator == b"silence"
         self.end = b"\n" if self.any_end or self.by_silence else terminator

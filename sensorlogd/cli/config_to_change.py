@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import fail
 from sensorlogd.config import light
 
 
 def configuration(config_file: Path | None) -> tuple[Path, Any]:
     """(path, the configuration or None if there is none yet). Exits 78 for one that is broken."""
-    from sensorlogd.cli.reading import readable_file
+    from sensorlogd.cli.common import readable_file
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.drivers.registry import options_for
 
@@ -30,7 +30,7 @@ def configuration(config_file: Path | None) -> tuple[Path, Any]:
         readable_file(path)
         return path, load(path, options_for)
     except OSError as error:
-        fail(f"the configuration cannot be read: {plain.os_error(error, path)}", exits.BAD_CONFIG)
+        fail(f"the configuration cannot be read: {plain_errors.os_error(error, path)}", exits.BAD_CONFIG)
     except ConfigErrors as errors:
         for mistake in errors.errors:
             click.echo(mistake, err=True)
@@ -39,7 +39,7 @@ def configuration(config_file: Path | None) -> tuple[Path, Any]:
 
 def same_daemon(path: Path) -> None:
     """Exit 2 if the daemon that uses the data folder has another configuration file: it would not see the change."""
-    from sensorlogd.cli.change import other_configuration
+    from sensorlogd.cli.config_change import other_configuration
 
     other = other_configuration(path)
     if other is not None:

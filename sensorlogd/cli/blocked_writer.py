@@ -26,7 +26,7 @@ class NotForEver:
         self._offline = offline
         self._blocked_for_s = blocked_for_s
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="patience", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="blocked-writer", daemon=True)
 
     def __enter__(self) -> None:
         self._thread.start()

@@ -1,4 +1,4 @@
-"""What verbs that read the log share: finding the log, the series and the zone, and ending with an error."""
+"""What verbs have in common: finding the log, the series and the zone, and ending with an error."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
 
     A configuration that may not be read is an error, since its defaults could name another database.
     """
-    from sensorlogd.cli import plain
+    from sensorlogd.cli import plain_errors
     from sensorlogd.config import light
 
     path: Path | None = None
@@ -81,7 +81,7 @@ def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
     except light.ConfigNotFound as error:
         fail(f"{error}, or --db FILE", exits.BAD_CONFIG)
     except OSError as error:
-        fail(f"the configuration cannot be read: {plain.os_error(error, path)}", exits.BAD_CONFIG)
+        fail(f"the configuration cannot be read: {plain_errors.os_error(error, path)}", exits.BAD_CONFIG)
     except RuntimeError as error:  # a path with ~ in it, of a user without a home
         fail(f"{path}: {str(error).rstrip('.').lower()}; write the folder in full instead of ~", exits.BAD_CONFIG)
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.patience import NotForEver
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.blocked_writer import NotForEver
+from sensorlogd.cli.common import database, fail, fail_if_damaged, said_by
 from sensorlogd.cli.progress import Progress
-from sensorlogd.cli.reading import database, fail, fail_if_damaged, said_by
 from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.file.holder import holder
@@ -114,7 +114,7 @@ def acting(config_file: Path | None, db: str | None, *, create: bool = False) ->
     """Yields an Actor. ``create``: make the database if there is none. Any error is one line and exit 1."""
     path, folder = database(config_file, db), data_dir(config_file, db)
     if not create and not path.exists():
-        fail(f"{path}: no such database; has the daemon run with this configuration?")
+        fail(opening.no_database(path))
     with refusals_fail(path):
         daemon = daemon_of(path, folder)
         if daemon is not None:
@@ -228,7 +228,7 @@ def _acting_offline(folder: Path, path: Path, *, make_folder: bool) -> Iterator[
 
             yield Actor(act, offline)
     except OSError as error:
-        raise Refused(plain.os_error(error)) from None
+        raise Refused(plain_errors.os_error(error)) from None
     except (LockHeld, OfflineError, DatabaseError) as error:
         raise Refused(str(error)) from None
 

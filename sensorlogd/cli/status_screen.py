@@ -14,9 +14,9 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import condition, look, sensor_table, sentence, streams
-from sensorlogd.cli.condition import Condition
-from sensorlogd.cli.reading import now_us, usual_zone
+from sensorlogd.cli import appearance, daemon_condition, sensor_table, standard_streams, status_sentence
+from sensorlogd.cli.common import now_us, usual_zone
+from sensorlogd.cli.daemon_condition import Condition
 from sensorlogd.cli.sensor_table import RATE
 from sensorlogd.cli.stopping import Stop, stop_by
 from sensorlogd.notation import times
@@ -50,13 +50,13 @@ class Rates:
 def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int = 0) -> list[tuple[str, str]]:
     """(text, how: head, good, warn, bad, dim, plain) of the whole screen, ``room`` columns wide. Raises sqlite3.Error."""
     now = now_us()
-    seen = condition.look(log, now, ANSWER_WITHIN_S)
+    seen = daemon_condition.look(log, now, ANSWER_WITHIN_S)
     rows = rows_of(log, seen, now)
     updated = {sensor.sensor: sensor.updated_us for sensor in seen.sensors}
     for row in rows:
         row[RATE] = rates.of(row["sensor"], int(row["readings"] or 0), updated.get(row["sensor"], 0))
     clock = times.format_time(now // 1_000_000 * 1_000_000, zone)
-    said, looks = sentence.of(seen, rows)
+    said, looks = status_sentence.of(seen, rows)
     found = [(f"{clock}   q ends", "head"), *((line, looks) for line in _folded(said, room)), ("", "plain")]
     for label, text, how in _facts(log, seen):
         first, *more = _folded(text, room - LABEL - 1 if room else 0)
@@ -71,7 +71,7 @@ def lines(log: Log, rates: Rates, rows_of: RowsOf, zone: str = "UTC", room: int 
 
 
 def _folded(text: str, room: int) -> list[str]:
-    return look.wrapped(text, room) if room else [text]
+    return appearance.wrapped(text, room) if room else [text]
 
 
 def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
@@ -94,7 +94,7 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
             f" {facts.get('last_commit_ms', 0):.1f} ms; {facts.get('committed', 0):,} stored since start",
             "plain",
         )
-    for label, text in condition.remarks(facts):
+    for label, text in daemon_condition.remarks(facts):
         yield label, text, "bad"
 
 
@@ -104,7 +104,7 @@ def _size_text(count: int) -> str:
 
 def _sayable(text: str, encoding: str) -> str:
     """``text`` with characters that the terminal's encoding lacks replaced."""
-    return text.encode(encoding, streams.UNSAID).decode(encoding, "replace")
+    return text.encode(encoding, standard_streams.UNSAID).decode(encoding, "replace")
 
 
 def watch(log: Log, rows_of: RowsOf) -> None:
@@ -130,7 +130,7 @@ def _one_below_the_other(log: Log, rows_of: RowsOf, over: Stop) -> None:
     rates = Rates()
     click.echo(f"this terminal (TERM={os.environ.get('TERM', '')}) has no screen: plain lines instead; Ctrl-C ends", err=True)
     while not over.is_set():
-        for text, _ in _lines_or_error(log, rates, rows_of, look.width()):
+        for text, _ in _lines_or_error(log, rates, rows_of, appearance.width()):
             click.echo(text.replace("q ends", "").rstrip())
         click.echo("")
         sys.stdout.flush()
@@ -154,7 +154,7 @@ def _show_screen(screen: curses.window, log: Log, rows_of: RowsOf, over: Callabl
     }
     with contextlib.suppress(curses.error):  # a cursor that cannot be hidden stays
         curses.curs_set(0)
-    if curses.has_colors() and look.paints():
+    if curses.has_colors() and appearance.paints():
         curses.use_default_colors()
         curses.init_pair(1, curses.COLOR_GREEN, -1)
         curses.init_pair(2, curses.COLOR_RED, -1)
@@ -164,7 +164,7 @@ def _show_screen(screen: curses.window, log: Log, rows_of: RowsOf, over: Callabl
     rates, first = Rates(), 0
     while not over():
         height, width = screen.getmaxyx()
-        shown = _lines_or_error(log, rates, rows_of, max(width - 1, look.NARROWEST))
+        shown = _lines_or_error(log, rates, rows_of, max(width - 1, appearance.NARROWEST))
         top = max((at + 1 for at, (_, how) in enumerate(shown) if how == "head"), default=0)
         head, rest = shown[:top], shown[top:]
         first = max(min(first, len(rest) - (height - len(head))), 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sensorlogd.drivers.discovery import probing
-from sensorlogd.drivers.discovery.listening import Line
+from sensorlogd.drivers.discovery.listening import PortListener
 from sensorlogd.drivers.discovery.probing import Candidate, Heard
 
 PATIENCE = 5  # listen so many times as long if text comes slowly
@@ -28,7 +28,7 @@ def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, s
     """Open ``port``, listen ``seconds`` at each rate, and ask if ``active`` and nothing is sure. Raises DriverError."""
     findings = Findings()
     candidates_found: list[Candidate] = []
-    with Line(port) as line:
+    with PortListener(port) as line:
         for heard in _each_setting(line, baudrates or probing.BAUDRATES, seconds):
             findings.heard_bytes += len(heard.data)
             candidates = probing.judge(heard)
@@ -43,7 +43,7 @@ def hear(port: str, baudrates: Sequence[int], seconds: float, *, active: bool, s
     return findings
 
 
-def _each_setting(line: Line, baudrates: Sequence[int], seconds: float) -> Iterator[Heard]:
+def _each_setting(line: PortListener, baudrates: Sequence[int], seconds: float) -> Iterator[Heard]:
     """What is heard at each baud rate, and with even parity where bytes came that do not fit the frame."""
     for baudrate in baudrates:
         line.set(baudrate)
@@ -55,7 +55,7 @@ def _each_setting(line: Line, baudrates: Sequence[int], seconds: float) -> Itera
             yield Heard(baudrate, data, errors, "even", 8)
 
 
-def _patiently(line: Line, heard: Heard, seconds: float) -> Heard:
+def _patiently(line: PortListener, heard: Heard, seconds: float) -> Heard:
     """Listen longer if that is worth it: at a line a second, some seconds give too few lines."""
     step = min(max(seconds / 3, 0.2), 1.0)
     for _ in range(int((PATIENCE - 1) * seconds / step)):
@@ -66,7 +66,7 @@ def _patiently(line: Line, heard: Heard, seconds: float) -> Heard:
     return heard
 
 
-def _describe(line: Line, heard: Heard, candidates: Sequence[Candidate]) -> str:
+def _describe(line: PortListener, heard: Heard, candidates: Sequence[Candidate]) -> str:
     setting = "as it comes" if line.one_setting else f"{heard.baudrate} baud"
     errors = f", {heard.errors} framing errors" if heard.errors else ""
     best = f": {candidates[0].title} ({candidates[0].confidence:.0%})" if candidates else ""

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import config_option, fail
-from sensorlogd.cli.talk import Stopped, Talk
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, fail
+from sensorlogd.cli.questions import Stopped, Talk
 from sensorlogd.notation.durations import parse_duration
 
 LIVE_S = 10.0  # how long a first value is waited for without a terminal
@@ -88,24 +88,24 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
     except DriverError as error:
         fail(f"{error}; {error.hint}" if error.hint else str(error))
     except OSError as error:
-        fail(f"{plain.os_error(error)}; nothing was changed")
+        fail(f"{plain_errors.os_error(error)}; nothing was changed")
 
 
 def _add(talk: Talk, config_file: Path | None, wanted: AddOptions) -> None:
     """Find out what speaks at a port, settle names and units, write the file and begin to log. Exits for what cannot be done;
     raises Stopped, DriverError, OSError."""
-    from sensorlogd.cli import add_dialogue, whereto
+    from sensorlogd.cli import add_dialogue, sensor_file_place
     from sensorlogd.cli.add_ending import finish, near
-    from sensorlogd.cli.configured import configuration, same_daemon
-    from sensorlogd.cli.draft import Draft, suggested
+    from sensorlogd.cli.config_to_change import configuration, same_daemon
     from sensorlogd.cli.free_names import taken
+    from sensorlogd.cli.sensor_draft import Draft, suggested
 
     path, config = configuration(config_file)
     try:
-        where = whereto.target(path, config)
+        where = sensor_file_place.target(path, config)
         if not wanted.dry_run:
-            whereto.must_be_writable(path, where)
-    except whereto.NoPlace as error:
+            sensor_file_place.must_be_writable(path, where)
+    except sensor_file_place.NoPlace as error:
         fail(str(error))
     if config is None:
         talk.say(f"There is no configuration yet: {path} will be made")
@@ -178,7 +178,7 @@ def _choose_port(talk: Talk, wanted: AddOptions, sensors: Mapping[str, Any]) -> 
 def _recognise(talk: Talk, wanted: AddOptions, port: str, base: Path) -> tuple[Any, bool]:
     """(the candidate that speaks there, whether its baud rate is known). Exits if nothing is recognised."""
     from sensorlogd.cli import add_dialogue
-    from sensorlogd.cli.hearing import hear
+    from sensorlogd.cli.device_recognition import hear
     from sensorlogd.config import profiles
     from sensorlogd.config.validation.names import closest
     from sensorlogd.drivers.discovery.probing import Candidate, Heard

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.cli import sentence
-from sensorlogd.cli.condition import Condition
+from sensorlogd.cli import status_sentence
+from sensorlogd.cli.daemon_condition import Condition
 
 WRITING: dict[str, Any] = {"state": "writing", "pid": 7}
 
@@ -49,4 +49,4 @@ FINE = [row("a"), row("b", "finished"), row("c", "disabled")]
 )  # fmt: skip
 def test_what_matters_most_is_said(state: str, facts: dict[str, Any], rows: list[dict[str, Any]], said: str, how: str) -> None:
     found = Condition(state, "so it is", True, WRITING | facts, [])
-    assert sentence.of(found, rows) == (said, how)
+    assert status_sentence.of(found, rows) == (said, how)

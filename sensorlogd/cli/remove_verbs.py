@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-from sensorlogd.cli import exits, plain
-from sensorlogd.cli.reading import config_option, fail
-from sensorlogd.cli.talk import Stopped, Talk, missing
+from sensorlogd.cli import exits, plain_errors
+from sensorlogd.cli.common import config_option, fail
+from sensorlogd.cli.questions import Stopped, Talk, missing
 from sensorlogd.config.text.edits import Place
 
 REMOVED = ".removed"
@@ -90,7 +90,7 @@ def rename(old: str, new: str, config_file: Path | None) -> None:
 
 def _find_sensor(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
     """(path of the configuration, what it says). Exits if it has no such sensor, or one that this verb does not edit."""
-    from sensorlogd.cli.configured import configuration, same_daemon
+    from sensorlogd.cli.config_to_change import configuration, same_daemon
     from sensorlogd.config.validation.names import closest
 
     path, config = configuration(config_file)
@@ -114,14 +114,14 @@ def _find_sensor(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
 
 def _find_lines(config: Any, sensor: str) -> tuple[Path, str, Place]:
     """(file, its text, the lines of it that describe the sensor)."""
-    from sensorlogd.cli.whereto import read_text
+    from sensorlogd.cli.sensor_file_place import read_text
     from sensorlogd.config.text import edits
 
     for file in config.sources:
         try:
             text = read_text(file)
         except OSError as error:
-            fail(plain.os_error(error))
+            fail(plain_errors.os_error(error))
         if (place := edits.place_of(text, sensor)) is not None:
             break
     else:
@@ -131,7 +131,7 @@ def _find_lines(config: Any, sensor: str) -> tuple[Path, str, Place]:
 
 def _is_own(path: Path, config: Any, file: Path, place: Place) -> bool:
     """Whether the file describes this sensor only, and lies in an included folder, so that it can be removed."""
-    from sensorlogd.cli.whereto import included_folders
+    from sensorlogd.cli.sensor_file_place import included_folders
 
     return file != path and place.alone and file.parent in included_folders(path, config.base_dir)
 
@@ -187,7 +187,7 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
 
 def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
     """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
-    from sensorlogd.cli.change import Change, NotPutBack, Refused, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
     change = Change(like=path)
     try:
@@ -200,10 +200,10 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
             _, outcome, doubt = carry_out(change, path)
     except NotPutBack as error:
         fail(str(error))
-    except Refused as error:
+    except ConfigRefused as error:
         _fail_refused(error)
     except OSError as error:
-        fail(f"{plain.os_error(error)}; nothing was changed")
+        fail(f"{plain_errors.os_error(error)}; nothing was changed")
     click.echo(f"{done}; " + (f"the daemon has it: {outcome}" if outcome else f"the daemon learns of it when it starts{without}"))
     if doubt:
         fail(doubt)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.cli.draft import Draft, suggested
+from sensorlogd.cli.sensor_draft import Draft, suggested
 from sensorlogd.config.loader import load_text
 from sensorlogd.drivers.decoding import decoder_of
 from sensorlogd.drivers.discovery.probing import Heard, judge

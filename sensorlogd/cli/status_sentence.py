@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sensorlogd.cli import condition
-from sensorlogd.cli.condition import Condition
+from sensorlogd.cli import daemon_condition
+from sensorlogd.cli.daemon_condition import Condition
 
 WELL = ("reading", "finished", "disabled", "starting")
 SHORT = 80  # a reason that is longer stands in the table only
@@ -30,7 +30,7 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         return f"{_all_sensors(rows)} read and stored, but not as the file says: {wrong[0].lower()}{wrong[1:]}", "bad"
     if judged.facts.get("state", "writing") != "writing":
         return f"The daemon is {judged.facts['state']}: nothing is stored just now.", "warn"
-    besides = [label for label, _ in condition.remarks(judged.facts) if label not in ("work", "wal")]
+    besides = [label for label, _ in daemon_condition.remarks(judged.facts) if label not in ("work", "wal")]
     if besides:
         return f"{_all_sensors(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
     starting = sum(row["state"] == "starting" for row in rows)

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import files
-from sensorlogd.cli import plain
+from sensorlogd.cli import plain_errors
 from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
 from sensorlogd.drivers.registry import options_for
 
 
-class Refused(Exception):
+class ConfigRefused(Exception):
     """The change was refused; the files are as before. ``problems``: why, a line each; ``broken``: the configuration would not be
     valid."""
 
@@ -71,7 +71,7 @@ class Change:
                 self._undo_step(kind, path, before)
             except OSError as error:
                 raise NotPutBack(
-                    f"it was refused, and cannot be put back: {plain.os_error(error, path)}; see to it by hand"
+                    f"it was refused, and cannot be put back: {plain_errors.os_error(error, path)}; see to it by hand"
                 ) from error
 
     def _undo_step(self, kind: str, path: Path, before: Any) -> None:
@@ -133,7 +133,7 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
     """Check what has been written so far, and have the daemon reload it. Returns (the configuration, the outcome that the daemon
     reports or None, what is in doubt or an empty text). The outcome is None if no daemon runs, or if its answer is in doubt.
 
-    Raises Refused after everything was put back, NotPutBack if that failed.
+    Raises ConfigRefused after everything was put back, NotPutBack if that failed.
     """
     from sensorlogd.cli import reload_verb
 
@@ -142,12 +142,12 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
         answer = reload_verb.ask(light.data_dir(path))
     except ConfigErrors as errors:
         change.undo()
-        raise Refused([str(mistake) for mistake in errors.errors], broken=True) from None
+        raise ConfigRefused([str(mistake) for mistake in errors.errors], broken=True) from None
     except reload_verb.Unanswered as error:
         if error.unknown:
             return config, None, str(error)
         change.undo()
-        raise Refused([str(error)]) from None
+        raise ConfigRefused([str(error)]) from None
     except BaseException:
         change.undo()
         raise
@@ -156,7 +156,7 @@ def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
     if not answer.get("ok"):
         change.undo()
         problems = [str(problem) for problem in answer.get("errors") or [answer.get("error") or "it does not say why"]]
-        raise Refused([f"the daemon refuses it: {problem}" for problem in problems], broken=bool(answer.get("errors")))
+        raise ConfigRefused([f"the daemon refuses it: {problem}" for problem in problems], broken=bool(answer.get("errors")))
     return config, str(answer.get("outcome") or "the new configuration is in use"), ""
 
 

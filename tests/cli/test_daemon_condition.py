@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.cli import condition, watch
+from sensorlogd.cli import daemon_condition, status_screen
 from sensorlogd.cli.status_verb import rows_of
 from sensorlogd.daemon.control import control_socket
 from sensorlogd.daemon.main.process.lock import DatabaseLock
@@ -98,12 +98,12 @@ def test_a_daemon_that_does_not_answer_is_told_by_its_note(log: Path) -> None:
     note(log)
     with daemon(log, None), Log.open(log) as opened:
         began = time.monotonic()
-        found = condition.look(opened, now, 0.1)
+        found = daemon_condition.look(opened, now, 0.1)
         assert time.monotonic() - began < 2
         assert (found.state, found.answered) == ("running", False)
         assert "does not answer just now, by its note of" in found.explanation
         note(log, heartbeat_us=now - 60 * S)
-        found = condition.look(opened, now, 0.1)
+        found = daemon_condition.look(opened, now, 0.1)
         assert (found.state, found.explanation) == (
             "hung", f"pid {PID} does not answer and has not written its status for 1min; see its log"
         )  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_daemon_that_may_not_be_asked_is_told_by_its_note(log: Path, monkeypat
 
     with daemon(log, {}), Log.open(log) as opened:
         monkeypatch.setattr(control_socket, "ask", forbidden)
-        found = condition.look(opened, now, 0.1)
+        found = daemon_condition.look(opened, now, 0.1)
     assert (found.state, found.answered) == ("blocked", False)
     assert found.explanation.endswith(": the disk is full, by its note of 5s ago")
 
@@ -128,7 +128,7 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
     """In another container its path leads nowhere: that is no silence either, and no sign that it hangs."""
     note(log)
     with DatabaseLock(log, Path("/nowhere/control.sock")), Log.open(log) as opened:
-        found = condition.look(opened, time.time_ns() // 1000, 0.1)
+        found = daemon_condition.look(opened, time.time_ns() // 1000, 0.1)
     assert (found.state, found.answered) == ("running", False)
     assert "by its note of" in found.explanation
     assert "does not answer" not in found.explanation
@@ -138,7 +138,7 @@ def test_a_daemon_whose_socket_is_not_there_is_told_by_its_note(log: Path) -> No
 def test_an_answer_that_is_none_is_silence(log: Path, answer: dict[str, Any]) -> None:
     note(log)
     with daemon(log, answer), Log.open(log) as opened:
-        assert condition.look(opened, time.time_ns() // 1000, 1.0).answered is False
+        assert daemon_condition.look(opened, time.time_ns() // 1000, 1.0).answered is False
 
 
 def test_a_database_that_cannot_be_read_leaves_the_daemon_to_be_asked(
@@ -184,7 +184,7 @@ def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) ->
     note(log)
     with Log.open(log) as opened:
         newest = opened.conn.execute("SELECT max(ts) FROM readings").fetchone()[0]
-        found = condition.Condition("running", "", True, {}, opened.sensors())
+        found = daemon_condition.Condition("running", "", True, {}, opened.sensors())
         rows = rows_of(opened, found, newest - 1)
     assert rows
     assert all("future" not in str(row["last"]) for row in rows)
@@ -193,12 +193,12 @@ def test_what_came_while_the_daemon_was_asked_is_not_in_the_future(log: Path) ->
 def test_what_is_out_of_the_ordinary_has_a_line(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In the table and on the live screen; what is not told of takes no room."""
     note(log)
-    assert condition.remarks(json.loads("{}")) == []
+    assert daemon_condition.remarks(json.loads("{}")) == []
     with daemon(log, {"daemon": {"pid": PID, "state": "writing", **FACTS}, "sensors": []}):
         verb("status", "--db", str(log))
         shown = capsys.readouterr().out.splitlines()
         with Log.open(log) as opened:
-            screen = [text for text, _ in watch.lines(opened, watch.Rates(), rows_of)]
+            screen = [text for text, _ in status_screen.lines(opened, status_screen.Rates(), rows_of)]
     assert [line for line in TOLD if line not in shown] == []
     assert [line for line in TOLD if line not in screen] == []
     assert "clock     10 years ahead: not believed until it is synchronised" in shown
@@ -251,7 +251,7 @@ def test_a_daemon_with_another_database_is_not_asked(
 
 def test_the_offline_writer_is_not_waited_for_for_ever() -> None:
     """What blocks it is told; a writer that is only opening, or not there yet, is not blocked."""
-    from sensorlogd.cli.patience import blocked_because
+    from sensorlogd.cli.blocked_writer import blocked_because
 
     class State:
         def __init__(self, value: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sensorlogd.cli import newest
+from sensorlogd.cli import latest_table
 from tests.cli.test_hostile import start
 
 ROW: dict[str, Any] = {
@@ -29,7 +29,7 @@ NEVER = ROW | {
 
 def test_a_table_of_a_home_fits_eighty_columns() -> None:
     """All digits of a value, and the time with its offset."""
-    table = list(newest.lines([NEVER, ROW, ROW | {"channel": "humidity", "value": 55}], "2026-11-26", 80))
+    table = list(latest_table.lines([NEVER, ROW, ROW | {"channel": "humidity", "value": 55}], "2026-11-26", 80))
     assert max(map(len, table)) <= 80
     assert table[2].split() == ["greenhouse", "temperature", repr(ROW["value"]), "°C", "07:52:31+01:00", "9s", "ok"]
     assert table[1].split()[-1] == "never"
@@ -38,10 +38,10 @@ def test_a_table_of_a_home_fits_eighty_columns() -> None:
 
 def test_the_time_goes_before_a_digit_does() -> None:
     """The age tells it, too."""
-    table = list(newest.lines([ROW], "2026-11-26", 60))
+    table = list(latest_table.lines([ROW], "2026-11-26", 60))
     assert "time" not in table[0]
     assert repr(ROW["value"]) in table[1]
-    assert "07:52" in list(newest.lines([ROW], "2026-11-26", 0))[1]
+    assert "07:52" in list(latest_table.lines([ROW], "2026-11-26", 0))[1]
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_the_time_goes_before_a_digit_does() -> None:
     ],
 )
 def test_another_day_has_its_date(time: str, shown: str) -> None:
-    assert shown in list(newest.lines([ROW | {"time": time}], "2026-11-26", 0))[1]
+    assert shown in list(latest_table.lines([ROW | {"time": time}], "2026-11-26", 0))[1]
 
 
 def test_what_is_suspect_says_so() -> None:
-    assert list(newest.lines([ROW | {"quality": "suspect:rate_of_change"}], "2026-11-26", 0))[1].endswith(
+    assert list(latest_table.lines([ROW | {"quality": "suspect:rate_of_change"}], "2026-11-26", 0))[1].endswith(
         "ok suspect:rate_of_change"
     )
-    assert list(newest.lines([ROW | {"quality": "good:clock_unsynced"}], "2026-11-26", 0))[1].endswith("ok")
+    assert list(latest_table.lines([ROW | {"quality": "good:clock_unsynced"}], "2026-11-26", 0))[1].endswith("ok")
 
 
 def test_a_series_that_was_never_heard_is_in_every_format(log: Path) -> None:

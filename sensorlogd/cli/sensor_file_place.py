@@ -80,9 +80,9 @@ def must_be_writable(path: Path, where: Target) -> None:
 
 
 def _why_not_writable(folder: Path, path: Path, where: Target) -> str:
-    from sensorlogd.cli import plain
+    from sensorlogd.cli import plain_errors
 
-    reason = plain.os_error(PermissionError(13, "permission denied", str(folder)))
+    reason = plain_errors.os_error(PermissionError(13, "permission denied", str(folder)))
     if where.main is not None and folder != where.folder and path.exists():
         return f"{reason}; or let the owner add the line '{edits.INCLUDE}' to {path}"
     return reason

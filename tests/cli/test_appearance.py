@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sensorlogd.cli.look import cells
+from sensorlogd.cli.appearance import cells
 from sensorlogd.notation import times
 from tests.cli.test_hostile import PROGRAM, start
 

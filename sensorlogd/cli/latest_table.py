@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sensorlogd.cli import look, table
+from sensorlogd.cli import appearance, table
 from sensorlogd.cli.output import PLACES, quality_look
 from sensorlogd.notation import numbers
 
@@ -28,7 +28,7 @@ def lines(rows: Sequence[Mapping[str, Any]], today: str, width: int | None = Non
     """``rows``: as they go to JSON, with ``ago``: the age in words. ``today``: the date in the zone of their times; a time of
     another day has its date. ``width``: in columns, 0: no limit; default: the terminal's.
     """
-    room = look.width() if width is None else width
+    room = appearance.width() if width is None else width
     cells, looks = [_cells(row, today) for row in rows], [_looks(row) for row in rows]
     if not table.fits(COLUMNS, cells, room):
         yield from _below_names(cells, looks, room)
@@ -49,7 +49,7 @@ def _below_names(cells: Sequence[Mapping[str, str]], looks: Sequence[Mapping[str
     yield head
     for index, row in enumerate(cells):
         if not index or row["sensor"] != cells[index - 1]["sensor"]:
-            yield look.painted(row["sensor"], "bold")
+            yield appearance.painted(row["sensor"], "bold")
         yield from found[index]
 
 

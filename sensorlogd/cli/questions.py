@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.reading import fail
+from sensorlogd.cli.common import fail
 
 LOOKS_EVERY_S = 0.2
 
