@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from sensorlogd import quality
@@ -136,7 +137,7 @@ def number(text: str, decimal: str = ".") -> float:
         raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is no finite number; {_null_hint(text.strip())}")
-    return whole(int(plain)) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
+    return whole(int(Decimal(plain))) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
 
 
 def _what_is_wrong(text: str, decimal: str) -> str:

@@ -53,11 +53,12 @@ def plan(lines: Lines, options: Options) -> Plan:
 def _names_below(lines: Lines, options: Options) -> int | None:
     """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
     None."""
-    if not options.header or not options.times or options.times[0].isdigit():
+    if not options.header or not options.times or others.is_position(options.times[0]):
         return None
+    column, _ = others.padding(options.times[0])
     for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
         try:
-            if options.times[0].partition("~")[0] in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
+            if column in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
                 return number
         except csv.Error:
             continue

@@ -131,6 +131,13 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
         read(text, options)
 
 
+def test_a_column_may_have_any_name() -> None:
+    """A tilde, digits that are no number; and zeros as long as a line are still one number."""
+    text = "a~b,²\n2026-01-01,1\n2026-01-02," + "0" * 5000 + "9007199254740993\n"
+    options = Options(times=("a~b",), columns={"²": ("s", "x", None, None)})
+    assert [(name, value) for name, _, value, _ in read(text, options)] == [("s.x", 1.0), ("s.x", 9007199254740992.0)]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -138,6 +145,11 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
         (Options(times=("t",)), "where do the columns belong"),
         (Options(times=("T",), sensor="s"), r"there is no column 'T' \(did you mean 't'\?\)"),
         (Options(times=("7",), sensor="s"), "there is no column '7'"),
+        (Options(times=("²",), sensor="s"), "there is no column '²'"),
+        (Options(times=("9" * 5000,), sensor="s"), "there is no column '9"),
+        (Options(times=("t~x",), sensor="s"), "there is no column 't~x'"),
+        (Options(times=("t~-3",), sensor="s"), "there is no column 't~-3'"),
+        (Options(times=("t",), columns={"²": ("s", "x", None, None)}), "there is no column '²'"),
         (Options(times=("t",), sensor="s", time_format="%"), "is not a time like|stray|bad directive"),
         (Options(times=("t",), sensor="s", time_format="german"), "unknown time format 'german'; write iso, epoch"),
     ],
