@@ -15,7 +15,7 @@ from sensorlogd.stamping.local import Local
 
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
@@ -70,7 +70,7 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
     def utc_us(at: datetime, text: str) -> int:
         if at.tzinfo is None:
             if not FIRST <= at.replace(tzinfo=UTC) <= LAST:
-                raise ValueError(f"{text!r} lies outside the years 1 to 9999")
+                raise _outside(text)
             at = _EPOCH + timedelta(microseconds=local.utc_us(at))
             if near is not None:
                 near.begin(local_us(at, local.zone))
@@ -89,7 +89,7 @@ def _from_epoch(text: str, factor: int) -> int:
         us = int(Decimal(text.strip()) * factor)
         return _to_us(_EPOCH + timedelta(microseconds=us), text)
     except (OverflowError, ArithmeticError):
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
+        raise _outside(text) from None
     except ValueError as error:
         raise ValueError(str(error) or f"{text!r} is not a number of seconds since 1970") from None
 
@@ -154,6 +154,11 @@ def _near(form: str, year: str | None, now_us: int) -> _Near | None:
     return _Near(form, local_us(datetime(int(year), 7, 1, tzinfo=UTC), ZoneInfo("UTC")), is_year=True)
 
 
+def _outside(text: str) -> ValueError:
+    first, last = (at.isoformat().replace("+00:00", "Z") for at in (FIRST, LAST))
+    return ValueError(f"{text!r} lies outside {first} to {last}")
+
+
 def local_us(at: datetime, zone: ZoneInfo) -> int:
     """What the clocks of ``zone`` show at ``at``, in microseconds."""
     shown = at.astimezone(zone).replace(tzinfo=UTC) - _EPOCH
@@ -161,12 +166,12 @@ def local_us(at: datetime, zone: ZoneInfo) -> int:
 
 
 def _to_us(at: datetime, text: str) -> int:
-    """Microseconds UTC of a time with a zone. Raises ValueError, with ``text``, outside the years 1 to 9999."""
+    """Microseconds UTC of a time with a zone. Raises ValueError, with ``text``, outside FIRST to LAST."""
     try:
         at = at.astimezone(UTC)
     except OverflowError:
         at = LAST + _SECOND
     if not FIRST <= at <= LAST:
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999")
+        raise _outside(text)
     since = at - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

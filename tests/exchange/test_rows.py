@@ -94,7 +94,10 @@ def test_columns_by_number_and_padding() -> None:
         (HEAD + "2026-01-01T00:00:00Z,s,x,1,,god\n", Options(), "f.csv:2: unknown quality 'god'; allowed: good"),
         (HEAD + "2026-01-01T00:00:00Z,s s,x,1,,good\n", Options(), "f.csv:2: 's s' cannot name a sensor"),
         (HEAD + "yesterday,s,x,1,,good\n", Options(), "f.csv:2: 'yesterday' is not a time"),
-        (HEAD + "0001-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside the years 1 to 9999"),
+        (HEAD + "0001-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"),
+        (HEAD + "9999-12-31T00:00:00,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"),
+        ("t,x\n-62135596800,1\n", Options(times=("t",), sensor="s", time_format="epoch"), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to"),
+        ("t,x\n1e15,1\n", Options(times=("t",), sensor="s", time_format="epoch"), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to"),
         (HEAD + "10000-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: '10000-01-01T00:00:00Z' is not a time"),
         (HEAD + "2026-01-01T00:00:00Z,s,x\n", Options(), "f.csv:2: 3 cells, the header has 6 columns"),
         (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
@@ -203,6 +206,16 @@ def test_the_hour_that_comes_twice() -> None:
     """Which one is said; the first by default."""
     first, second = (stamps.reader("iso", "Europe/Berlin", fold)("2026-10-25 02:30") for fold in ("first", "second"))
     assert second - first == 3_600_000_000
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
+    read_in_zone = stamps.reader("iso", zone)
+    for at in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z"):
+        assert format_time(read_in_zone(at)) == at
+    for at in ("0001-01-01T23:59:59Z", "9999-12-30T00:00:01Z", "0001-01-01T12:00:00"):
+        with pytest.raises(ValueError, match="lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"):
+            read_in_zone(at)
 
 
 def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
