@@ -18,6 +18,15 @@ FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
 FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+
+
+def _since_epoch(at: datetime) -> int:
+    """Microseconds to a time in UTC."""
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_FIRST_US, _LAST_US = _since_epoch(FIRST), _since_epoch(LAST)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
@@ -86,9 +95,8 @@ def _from_epoch(text: str, factor: int) -> int:
     try:
         if not _NUMBER.fullmatch(text.strip()):
             raise ValueError
-        us = int(Decimal(text.strip()) * factor)
-        return _to_us(_EPOCH + timedelta(microseconds=us), text)
-    except (OverflowError, ArithmeticError):
+        return within(int(Decimal(text.strip()) * factor), text)
+    except ArithmeticError:
         raise _outside(text) from None
     except ValueError as error:
         raise ValueError(str(error) or f"{text!r} is not a number of seconds since 1970") from None
@@ -154,6 +162,13 @@ def _near(form: str, year: str | None, now_us: int) -> _Near | None:
     return _Near(form, local_us(datetime(int(year), 7, 1, tzinfo=UTC), ZoneInfo("UTC")), is_year=True)
 
 
+def within(us: int, text: str) -> int:
+    """The microseconds ``us``, read from ``text``. Raises ValueError outside FIRST to LAST."""
+    if not _FIRST_US <= us <= _LAST_US:
+        raise _outside(text)
+    return us
+
+
 def _outside(text: str) -> ValueError:
     first, last = (at.isoformat().replace("+00:00", "Z") for at in (FIRST, LAST))
     return ValueError(f"{text!r} lies outside {first} to {last}")
@@ -161,8 +176,7 @@ def _outside(text: str) -> ValueError:
 
 def local_us(at: datetime, zone: ZoneInfo) -> int:
     """What the clocks of ``zone`` show at ``at``, in microseconds."""
-    shown = at.astimezone(zone).replace(tzinfo=UTC) - _EPOCH
-    return (shown.days * 86_400 + shown.seconds) * 1_000_000 + shown.microseconds
+    return _since_epoch(at.astimezone(zone).replace(tzinfo=UTC))
 
 
 def _to_us(at: datetime, text: str) -> int:
@@ -171,7 +185,4 @@ def _to_us(at: datetime, text: str) -> int:
         at = at.astimezone(UTC)
     except OverflowError:
         at = LAST + _SECOND
-    if not FIRST <= at <= LAST:
-        raise _outside(text)
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return within(_since_epoch(at), text)

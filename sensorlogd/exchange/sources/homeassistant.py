@@ -65,7 +65,7 @@ def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]
             unit, kind = _described(attributes)
             known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
             left_out.pop(entity, None)
-        ts = round(seconds * 1_000_000) if seconds is not None else read(text)
+        ts = _time_us(seconds) if seconds is not None else read(text)
         yield Found(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
 
 
@@ -92,6 +92,13 @@ def _sql_of_states(conn: sqlite3.Connection) -> str:
 
 def _reader() -> Callable[[str], int]:
     return stamps.reader("iso", "UTC")
+
+
+def _time_us(seconds: object) -> int:
+    """Microseconds UTC from what a column of seconds holds. Raises ValueError."""
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds * 1_000_000):
+        raise ValueError(f"{seconds!r} is not a number of seconds since 1970")
+    return stamps.within(round(seconds * 1_000_000), str(seconds))
 
 
 def _number_of_state(entity: str, state: str | None) -> float | None:
@@ -136,7 +143,7 @@ def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Gener
         if value is None or (at is None and at_text is None):
             continue
         kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
-        ts = round(at * 1_000_000) if at is not None else read(at_text)
+        ts = _time_us(at) if at is not None else read(at_text)
         yield Found(
             target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options.quality
         )

@@ -16,6 +16,7 @@ _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\
 _WORD = r"(?:\\.|[^,= \\]|\\)+"
 _FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
 _TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
+_MOST_DIGITS = 25  # more than any time has
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
@@ -87,7 +88,11 @@ class Points:
             raise ValueError(
                 f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
             )
-        return int(text) // 1_000 if self._time is None else self._time(text)
+        if self._time is not None:
+            return self._time(text)
+        if len(text) > _MOST_DIGITS:
+            raise ValueError(f"{text[:40]!r} has too many digits for nanoseconds since 1970")
+        return stamps.within(int(text) // 1_000, text)
 
     def _target(self, key: str, field: str, is_state: bool) -> Target:
         """The target of a field, known by its measurement and tags (``key``). Raises FileError if two of them would become one

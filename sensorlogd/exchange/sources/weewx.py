@@ -9,6 +9,7 @@ import re
 import sqlite3
 from collections.abc import Generator
 
+from sensorlogd.exchange import stamps
 from sensorlogd.exchange.found import Found, Options, Target, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.sqlite import columns, quoted
@@ -92,6 +93,10 @@ def read(conn: sqlite3.Connection, name: str, options: Options) -> Generator[Fou
             of_system = targets[system] = [target_of(sensor, channel, *unit_of(channel, system)) for channel in channels]
         if not isinstance(at, int):
             raise FileError(name, number, f"dateTime {at!r} is no whole number of seconds since 1970")
+        try:
+            ts = stamps.within(at * 1_000_000, str(at))
+        except ValueError as error:
+            raise FileError(name, number, f"dateTime {error}") from None
         for target, value in zip(of_system, values, strict=True):
             if isinstance(value, (int, float)):
-                yield Found(target, at * 1_000_000, float(value), options.quality)
+                yield Found(target, ts, float(value), options.quality)
