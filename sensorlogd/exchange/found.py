@@ -100,6 +100,7 @@ class Plan:
     read: Callable[[], Iterator[Found]]
     left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> their first cell; complete when all is read
     doubtful: list[int] = field(default_factory=list)  # the time of each reading that was marked bad_time
+    zoneless: list[str] = field(default_factory=list)  # the first time without an offset, if such were read in UTC
 
 
 def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> Target:

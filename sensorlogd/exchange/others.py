@@ -98,7 +98,9 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     chosen: dict[int, Place] = {**named, **_automatic(automatic, names, lines, options, head)}
     if sensor_at is None or options.sensor is None:
         once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
-    time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us)
+    zoneless: list[str] = []
+    seen = zoneless if options.zone == "UTC" else None
+    time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us, seen)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
     understood_as = (
@@ -115,7 +117,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
             read = _spread(read, width_us(options.time_format))
         return judged((reading for row in read for reading in row), options, doubtful)
 
-    return Plan(False, understood_as, found, left_out, doubtful)
+    return Plan(False, understood_as, found, left_out, doubtful, zoneless)
 
 
 def _automatic(

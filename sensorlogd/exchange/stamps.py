@@ -31,14 +31,16 @@ _COMPACT = re.compile(r"\d{8}|\d{4}")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> Callable[[str], int]:
+def reader(
+    form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, zoneless: list[str] | None = None
+) -> Callable[[str], int]:
     """A function that turns the times of one file, in their order, into microseconds UTC; it raises ValueError that says what is
     wrong.
 
     ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
     an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
-    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
-    it.
+    following time is the one nearest to the time before. ``zoneless`` gets the first time without an offset. 24:00 is the beginning
+    of the next day, a leap second the second behind it.
     """
     local = Local(zone, fold)
     if form in EPOCHS:
@@ -80,6 +82,8 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
         if at.tzinfo is None:
             if not FIRST <= at.replace(tzinfo=UTC) <= LAST:
                 raise _outside(text)
+            if zoneless is not None and not zoneless:
+                zoneless.append(text)
             at = _EPOCH + timedelta(microseconds=local.utc_us(at))
             if near is not None:
                 near.begin(local_us(at, local.zone))

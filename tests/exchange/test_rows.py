@@ -250,6 +250,48 @@ def test_the_repeated_hour_by_order() -> None:
     ]
 
 
+_OF_OURS = pytest.mark.parametrize(
+    "form",
+    [HEAD + "{at},s,x,1,,good\n", "time,s.x\n{at},1\n", '{{"time": "{at}", "sensor": "s", "channel": "x", "value": 1}}\n'],
+)
+
+
+@_OF_OURS
+@pytest.mark.parametrize(
+    ("at", "utc"), [("2026-07-01T12:00:00", "2026-07-01T10:00:00Z"), ("2026-07-01T12:00:00Z", "2026-07-01T12:00:00Z")]
+)
+def test_a_file_of_ours_that_somebody_wrote_has_times_of_the_zone(form: str, at: str, utc: str) -> None:
+    """What sensorlogd wrote itself has offsets."""
+    assert [format_time(ts) for _, ts, *_ in read(form.format(at=at), Options(zone="Europe/Berlin"))] == [utc]
+
+
+def zoneless(text: str, options: Options) -> list[str]:
+    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), options)
+    for _ in found.read():
+        pass
+    return found.zoneless
+
+
+@_OF_OURS
+def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
+    assert zoneless(form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
+    assert zoneless(form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
+
+
+@pytest.mark.parametrize(
+    ("times", "more", "found"),
+    [
+        (("2026-07-01T12:00Z", "2026-07-01 12:05", "2026-07-01 12:10"), {}, ["2026-07-01 12:05"]),
+        (("01.07.2026",), {"time_format": "%d.%m.%Y"}, ["01.07.2026"]),
+        (("2026-07-01 12:05",), {"zone": "Europe/Berlin"}, []),
+        (("01.07.2026 +0200",), {"time_format": "%d.%m.%Y %z"}, []),
+        (("1774656000",), {"time_format": "epoch"}, []),
+    ],
+)
+def test_that_times_were_taken_for_utc_is_noticed(times: tuple[str, ...], more: dict[str, Any], found: list[str]) -> None:
+    assert zoneless("t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
+
+
 def test_years_that_no_line_says() -> None:
     """The first line's is said, the others follow; or the whole is near to now."""
     text = "30 Dec 23:00,1\n01 Jan 01:00,2\n"
