@@ -111,6 +111,13 @@ def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = No
     return Target(sensor, channel, None if unit is None else micro(unit), kind)
 
 
+def reading(target: Target, ts_us: int, value: float, options: Options) -> Found:
+    """A reading of another log, which says nothing of its numbers: NaN and infinities are missing, as those of a device."""
+    if math.isfinite(value):
+        return Found(target, ts_us, value, options.quality)
+    return Found(target, ts_us, None, quality.MISSING)
+
+
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<sign>[\u00a0\u2009\u202f'\u2019])\d{3})(?:(?P=sign)\d{3})*(?:[.,]\d*)?", re.ASCII)
 _POINTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+\.\d*", re.ASCII)
 _WITH_MORE = re.compile(r"[+-]?\d[\d.,]*\s*(?P<more>[^\d\s.,:;/+-]\D{0,19})", re.ASCII)

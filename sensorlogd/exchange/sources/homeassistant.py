@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, target_of
+from sensorlogd.exchange.found import Found, Options, Target, reading, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.sqlite import columns
 
@@ -50,15 +50,16 @@ def target(entity: str, options: Options, unit: str | None, kind: str | None) ->
 
 
 def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[Found]:
-    """The readings of all states. An entity that becomes unavailable gets a missing reading, once it had a number."""
+    """The readings of all states. An entity that becomes unavailable, or anything else that is no number, gets a missing
+    reading, once it had a number."""
     known: dict[str, Target] = {}
     read = _reader()
     for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
         if entity is None or (seconds is None and text is None):
             continue
         value = _number_of_state(entity, state)
-        if value is None and (state not in _SILENT or entity not in known):
-            if state not in _SILENT and entity not in known:
+        if value is None and entity not in known:
+            if state not in _SILENT:
                 left_out.setdefault(entity, str(state))
             continue
         if value is not None:
@@ -144,6 +145,6 @@ def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Gener
             continue
         kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
         ts = _time_us(at) if at is not None else read(at_text)
-        yield Found(
-            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options.quality
+        yield reading(
+            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options
         )

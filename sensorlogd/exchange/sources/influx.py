@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, number, slug, target_of
+from sensorlogd.exchange.found import Found, Nulls, Options, Target, number, slug, target_of
 from sensorlogd.exchange.lines import FileError, Lines
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
@@ -32,6 +32,7 @@ class Points:
     def __init__(self, lines: Lines, options: Options) -> None:
         self._lines = lines
         self._options = options
+        self._nulls = Nulls(options.nulls).texts
         self._targets: dict[tuple[str, str, bool], Target] = {}
         self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
         self.left_out: dict[str, str] = {}
@@ -75,7 +76,7 @@ class Points:
         for name, value in fields:
             if value.startswith('"'):
                 self.left_out.setdefault(name, value[1:41].rstrip('"'))
-            else:
+            elif value not in self._nulls:
                 found.append(
                     Found(
                         self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality
