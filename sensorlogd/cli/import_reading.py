@@ -66,6 +66,12 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
             raise FileError(shown, 0, f"there is no reading in {f'its {lines.number} lines' if lines.number else 'it'}")
     series_found = staged.finish()
     _show_findings(plan, lines, series_found, seen, bad)
+    if plan.zoneless and given["zone"] is None:
+        click.echo(
+            f"  times without an offset, as {plan.zoneless[0]!r}, were read in UTC; if they are in another zone, say --zone, as"
+            " --zone Europe/Berlin",
+            err=True,
+        )
     chosen = given["duplicates"] or given["repeat"]
     return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
 

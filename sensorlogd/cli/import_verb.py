@@ -60,7 +60,7 @@ Exit status: 0; 1 a file with a mistake; 2 usage.
 @click.option(
     "--time-format", default="iso", show_default=True, metavar="FORMAT", help="iso, epoch, epoch_ms, epoch_us, or %d.%m.%Y %H:%M"
 )
-@click.option("--zone", default="UTC", show_default=True, help="of times without an offset")
+@click.option("--zone", show_default="UTC", help="of times in files without an offset, and of --earliest")
 @click.option(
     "--fold",
     type=click.Choice(FOLDS),
@@ -164,13 +164,14 @@ def _options(given: dict[str, Any]) -> rows.Options:
     if given["repeat"] is not None and given["duplicates"] is not None:
         raise ValueError("--repeat and --duplicates say the same; write --repeat only")
     now = now_us()
+    zone = zone_of(given["zone"] or "UTC")
     delimiter = {"space": " ", "tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
     if delimiter is not None and len(delimiter) != 1:
         raise ValueError(f"--delimiter {delimiter!r}: one character, or 'space' or 'tab'")
     return rows.Options(
-        times=given["time_columns"], time_format=given["time_format"], zone=zone_of(given["zone"]), fold=given["fold"],
+        times=given["time_columns"], time_format=given["time_format"], zone=zone, fold=given["fold"],
         year=given["year"], repeat=given["repeat"] or KEEP, now_us=now,
-        earliest_us=None if given["earliest"] is None else times.parse_time(given["earliest"], now, given["zone"]),
+        earliest_us=None if given["earliest"] is None else times.parse_time(given["earliest"], now, zone),
         ahead_us=parse_duration(given["ahead"]),
         columns=columns, sensor=given["sensor"], sensor_column=given["sensor_column"], delimiter=delimiter,
         decimal=given["decimal"], nulls=given["nulls"], skip=given["skip"], header=not given["no_header"],

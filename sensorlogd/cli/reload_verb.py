@@ -44,6 +44,8 @@ def reload(config_file: Path | None) -> None:
     click.echo(f"reloaded: {answer.get('outcome') or 'the new configuration is in use'}")
     for part in answer.get("restart_needed", ()):
         click.echo(f"changes under '{part}:' take effect at the next restart of the daemon", err=True)
+    for problem in answer.get("problems", ()):
+        click.echo(f"warning: {problem}", err=True)
 
 
 class Unanswered(Exception):

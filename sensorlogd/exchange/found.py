@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from sensorlogd import quality
@@ -98,6 +99,7 @@ class Plan:
     read: Callable[[], Iterator[Found]]
     left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> their first cell; complete when all is read
     doubtful: list[int] = field(default_factory=list)  # the time of each reading that was marked bad_time
+    zoneless: list[str] = field(default_factory=list)  # the first time without an offset, if such were read in UTC
 
 
 def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> Target:
@@ -106,6 +108,13 @@ def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = No
         if not NAME.fullmatch(name) or len(name) > 100:
             raise ValueError(f"{name[:60]!r} cannot name a {what}; letters, digits, _ and - can")
     return Target(sensor, channel, None if unit is None else micro(unit), kind)
+
+
+def reading(target: Target, ts_us: int, value: float, options: Options) -> Found:
+    """A reading of another log, which says nothing of its numbers: NaN and infinities are missing, as those of a device."""
+    if math.isfinite(value):
+        return Found(target, ts_us, value, options.quality)
+    return Found(target, ts_us, None, quality.MISSING)
 
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<sign>[\u00a0\u2009\u202f'\u2019])\d{3})(?:(?P=sign)\d{3})*(?:[.,]\d*)?", re.ASCII)
@@ -135,7 +144,7 @@ def number(text: str, decimal: str = ".") -> float:
         raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is no finite number; {_null_hint(text.strip())}")
-    return whole(int(plain)) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
+    return whole(int(Decimal(plain))) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
 
 
 def _what_is_wrong(text: str, decimal: str) -> str:

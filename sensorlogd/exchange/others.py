@@ -35,6 +35,9 @@ from sensorlogd.quality import Flag, Test
 from sensorlogd.stamping.patterns import width_us
 from sensorlogd.stamping.repeats import SPREAD, evenly
 
+_PADDED = re.compile(r"(.+)~(\d{1,2})", re.ASCII)
+_POSITION = re.compile(r"\d{1,6}", re.ASCII)
+
 
 def completed(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Options:
     """``options`` with whatever was not given about the time and the sensor: guessed if that is wanted, else the guess is part of
@@ -83,9 +86,8 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
 
 def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
     """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
-    time_at = [
-        (_column_index(text.partition("~")[0], names, options), int(text.partition("~")[2] or 0)) for text in options.times
-    ]
+    padded = [padding(text) for text in options.times]
+    time_at = [(_column_index(column, names, options), pad) for column, pad in padded]
     if options.header and options.zone == "UTC":
         options = replace(options, zone=heads.zone([names[at] for at, _ in time_at]) or "UTC")
     sensor_at = None if options.sensor_column is None else _column_index(options.sensor_column, names, options)
@@ -95,7 +97,9 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     chosen: dict[int, Place] = {**named, **_automatic(automatic, names, lines, options, head)}
     if sensor_at is None or options.sensor is None:
         once([f"{sensor or ''}.{channel}" for sensor, channel, *_ in chosen.values()], lines)
-    time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us)
+    zoneless: list[str] = []
+    seen = zoneless if options.zone == "UTC" else None
+    time = stamps.reader(options.time_format, options.zone, options.fold, options.year, options.now_us, seen)
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
     understood_as = (
@@ -112,7 +116,7 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
             read = _spread(read, width_us(options.time_format))
         return judged((reading for row in read for reading in row), options, doubtful)
 
-    return Plan(False, understood_as, found, left_out, doubtful)
+    return Plan(False, understood_as, found, left_out, doubtful, zoneless)
 
 
 def _automatic(
@@ -175,14 +179,26 @@ def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Ite
         yield reading
 
 
+def padding(text: str) -> tuple[str, int]:
+    """``NAME~4`` as (column, digits that its cells are filled up to with zeros); 0 without ``~`` and a number."""
+    match = _PADDED.fullmatch(text)
+    return (match[1], int(match[2])) if match else (text, 0)
+
+
+def is_position(text: str) -> bool:
+    """Whether it says a column by its number. Names of such digits as no number has (``²``) do not."""
+    return _POSITION.fullmatch(text) is not None
+
+
 def _column_index(text: str, names: Sequence[str], options: Options) -> int:
     """The index of the column that ``text`` names. Raises ValueError."""
     if options.header and text in names:
         if names.count(text) > 1:
             raise ValueError(f"{text!r} names {names.count(text)} columns; say its number, from 1")
         return names.index(text)
-    if text.isdigit() and 1 <= int(text) <= len(names):
-        return int(text) - 1
+    position = int(text) if is_position(text) else 0
+    if 1 <= position <= len(names):
+        return position - 1
     bare = [name.lstrip("# ") for name in names]
     if options.header and bare.count(text) == 1:
         return bare.index(text)

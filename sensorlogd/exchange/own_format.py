@@ -16,8 +16,17 @@ from sensorlogd.exchange.written.cells import EXACT, bare
 COLUMNS = ("time", "sensor", "channel", "value")
 
 
-def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: Nulls, decimal: str = ".") -> Iterator[Found]:
-    """Read CSV with a reading per line; cells among ``nulls`` are skipped. The column ``utc``, in files for spreadsheets, has the
+def time_reader(options: Options) -> tuple[Callable[[str], int], list[str]]:
+    """(what turns times into µs, the list that it adds the first one to that has no offset if such are read in UTC). What sensorlogd
+    wrote has offsets; somebody may have written the file by hand."""
+    zoneless: list[str] = []
+    return stamps.reader("iso", options.zone, options.fold, zoneless=zoneless if options.zone == "UTC" else None), zoneless
+
+
+def long(
+    rows: Iterator[list[str]], names: Sequence[str], lines: Lines, read: Callable[[str], int], nulls: Nulls, decimal: str = "."
+) -> Iterator[Found]:
+    """Read CSV with a reading per line. ``read``: text -> µs; cells among ``nulls`` are skipped. The column ``utc``, in files for spreadsheets, has the
     exact time."""
     index_of = {name: index for index, name in enumerate(names)}
     if len(index_of) != len(names):
@@ -27,7 +36,6 @@ def long(rows: Iterator[list[str]], names: Sequence[str], lines: Lines, nulls: N
     time_at, sensor_at, channel_at, value_at = (index_of[name] for name in COLUMNS)
     time_at = index_of.get(EXACT, time_at)
     unit_at, quality_at = index_of.get("unit"), index_of.get("quality")
-    read = stamps.reader("iso", "UTC")
     targets: dict[tuple[str, str, str | None], Target] = {}
     qualities: dict[str, int] = {}
     for row in rows:
@@ -62,10 +70,11 @@ def _parse_value(text: str, code: int, decimal: str) -> float | None:
     return number(text, decimal)
 
 
-def wide(lines: Lines, delimiter: str, targets: Sequence[Target], options: Options, *, exact: bool) -> Iterator[Found]:
-    """Read CSV with a column per series. Blank cells are skipped. ``exact``: the last column has the exact time."""
+def wide(
+    lines: Lines, delimiter: str, targets: Sequence[Target], read: Callable[[str], int], options: Options, *, exact: bool
+) -> Iterator[Found]:
+    """Read CSV with a column per series. ``read``: text -> µs. Blank cells are skipped. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
-    read = stamps.reader("iso", "UTC")
     nulls = Nulls(options.nulls, decimal)
     for row in cells(lines, delimiter):
         if len(row) != width:
@@ -100,9 +109,8 @@ def series(name: str, lines: Lines) -> Target:
         raise FileError(lines.name, lines.number, str(error)) from None
 
 
-def ndjson(lines: Lines, nulls: Nulls) -> Iterator[Found]:
-    """Read NDJSON: an object per line, with the names of the CSV as keys."""
-    read = stamps.reader("iso", "UTC")
+def ndjson(lines: Lines, read: Callable[[str], int], nulls: Nulls) -> Iterator[Found]:
+    """Read NDJSON: an object per line, with the names of the CSV as keys. ``read``: text -> µs."""
     lines.begin()
     for text in lines:
         if text.strip():

@@ -29,7 +29,8 @@ def plan(lines: Lines, options: Options) -> Plan:
     first = _first_line(lines)
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
-        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, Nulls(options.nulls)))
+        time, zoneless = own_format.time_reader(options)
+        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), zoneless=zoneless)
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _split_header(first, delimiter, lines)
     if options.header and not options.is_foreign:
@@ -53,11 +54,12 @@ def plan(lines: Lines, options: Options) -> Plan:
 def _names_below(lines: Lines, options: Options) -> int | None:
     """The number of the line that names the column of the time, if that is not the first one but one of the next LOOK lines; else
     None."""
-    if not options.header or not options.times or options.times[0].isdigit():
+    if not options.header or not options.times or others.is_position(options.times[0]):
         return None
+    column, _ = others.padding(options.times[0])
     for number, text in enumerate(lines.peek(LOOK), lines.number + 1):
         try:
-            if options.times[0].partition("~")[0] in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
+            if column in [name.strip() for name in split(text, options.delimiter or sniff(text))]:
                 return number
         except csv.Error:
             continue
@@ -69,12 +71,14 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     plain = [name.strip().lower() for name in names]
     exact = EXACT in plain
     kind = "CSV of ours for spreadsheets" if exact else "CSV in our format"
+    time, zoneless = own_format.time_reader(options)
     if set(own_format.COLUMNS) <= set(plain):
         decimal = own_format.decimal_of(delimiter, exact=exact)
         nulls = Nulls(options.nulls, decimal)
         return Plan(
-            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, nulls, decimal)
-        )
+            True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, time, nulls, decimal),
+            zoneless=zoneless,
+        )  # fmt: skip
     exact = plain[-1] == EXACT
     series = names[1:-1] if exact else names[1:]
     if plain[0] != "time" or not series or not all("." in name for name in series):
@@ -82,7 +86,9 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     targets = [own_format.series(name, lines) for name in series]
     once([target.name for target in targets], lines)
     understood_as = f"{kind}, a column a series ({len(targets)})"
-    return Plan(True, understood_as, lambda: own_format.wide(lines, delimiter, targets, options, exact=exact))
+    return Plan(
+        True, understood_as, lambda: own_format.wide(lines, delimiter, targets, time, options, exact=exact), zoneless=zoneless
+    )
 
 
 def _delimiter(first: str, options: Options) -> str:

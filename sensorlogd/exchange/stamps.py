@@ -15,21 +15,32 @@ from sensorlogd.stamping.local import Local
 
 EPOCHS = {"epoch": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 FORMATS = "iso, epoch, epoch_ms, epoch_us, or a pattern as %d.%m.%Y %H:%M:%S"
-FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)  # inside the years 1 to 9999 in every zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
+
+
+def _since_epoch(at: datetime) -> int:
+    """Microseconds to a time in UTC."""
+    since = at - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+_FIRST_US, _LAST_US = _since_epoch(FIRST), _since_epoch(LAST)
 _COMPACT = re.compile(r"\d{8}|\d{4}")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
-def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0) -> Callable[[str], int]:
+def reader(
+    form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None, now_us: int = 0, zoneless: list[str] | None = None
+) -> Callable[[str], int]:
     """A function that turns the times of one file, in their order, into microseconds UTC; it raises ValueError that says what is
     wrong.
 
     ``form``: see FORMATS. ``zone``: of times without an offset. ``fold``: see ``stamping.local``; a time that clocks jump over is
     an error. ``year``: the year of the first time if the pattern has none, or ``from_host``: the one nearest to ``now_us``; each
-    following time is the one nearest to the time before. 24:00 is the beginning of the next day, a leap second the second behind
-    it.
+    following time is the one nearest to the time before. ``zoneless`` gets the first time without an offset. 24:00 is the beginning
+    of the next day, a leap second the second behind it.
     """
     local = Local(zone, fold)
     if form in EPOCHS:
@@ -70,7 +81,9 @@ def reader(form: str, zone: str, fold: str = FIRST_ONE, year: str | None = None,
     def utc_us(at: datetime, text: str) -> int:
         if at.tzinfo is None:
             if not FIRST <= at.replace(tzinfo=UTC) <= LAST:
-                raise ValueError(f"{text!r} lies outside the years 1 to 9999")
+                raise _outside(text)
+            if zoneless is not None and not zoneless:
+                zoneless.append(text)
             at = _EPOCH + timedelta(microseconds=local.utc_us(at))
             if near is not None:
                 near.begin(local_us(at, local.zone))
@@ -86,10 +99,9 @@ def _from_epoch(text: str, factor: int) -> int:
     try:
         if not _NUMBER.fullmatch(text.strip()):
             raise ValueError
-        us = int(Decimal(text.strip()) * factor)
-        return _to_us(_EPOCH + timedelta(microseconds=us), text)
-    except (OverflowError, ArithmeticError):
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999") from None
+        return within(int(Decimal(text.strip()) * factor), text)
+    except ArithmeticError:
+        raise _outside(text) from None
     except ValueError as error:
         raise ValueError(str(error) or f"{text!r} is not a number of seconds since 1970") from None
 
@@ -154,19 +166,27 @@ def _near(form: str, year: str | None, now_us: int) -> _Near | None:
     return _Near(form, local_us(datetime(int(year), 7, 1, tzinfo=UTC), ZoneInfo("UTC")), is_year=True)
 
 
+def within(us: int, text: str) -> int:
+    """The microseconds ``us``, read from ``text``. Raises ValueError outside FIRST to LAST."""
+    if not _FIRST_US <= us <= _LAST_US:
+        raise _outside(text)
+    return us
+
+
+def _outside(text: str) -> ValueError:
+    first, last = (at.isoformat().replace("+00:00", "Z") for at in (FIRST, LAST))
+    return ValueError(f"{text!r} lies outside {first} to {last}")
+
+
 def local_us(at: datetime, zone: ZoneInfo) -> int:
     """What the clocks of ``zone`` show at ``at``, in microseconds."""
-    shown = at.astimezone(zone).replace(tzinfo=UTC) - _EPOCH
-    return (shown.days * 86_400 + shown.seconds) * 1_000_000 + shown.microseconds
+    return _since_epoch(at.astimezone(zone).replace(tzinfo=UTC))
 
 
 def _to_us(at: datetime, text: str) -> int:
-    """Microseconds UTC of a time with a zone. Raises ValueError, with ``text``, outside the years 1 to 9999."""
+    """Microseconds UTC of a time with a zone. Raises ValueError, with ``text``, outside FIRST to LAST."""
     try:
         at = at.astimezone(UTC)
     except OverflowError:
         at = LAST + _SECOND
-    if not FIRST <= at <= LAST:
-        raise ValueError(f"{text!r} lies outside the years 1 to 9999")
-    since = at - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return within(_since_epoch(at), text)

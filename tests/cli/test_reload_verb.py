@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from sensorlogd.cli.config_verbs import check
 from sensorlogd.cli.reload_verb import reload
 from sensorlogd.config import light
 from sensorlogd.daemon.control.control_socket import ControlServer
-from tests.rig import Daemon
+from sensorlogd.storage.query.log import Log
+from tests.rig import Daemon, until
 
 
 def write(path: Path, data: Path, sensors: str = "") -> None:
@@ -64,6 +66,28 @@ def test_the_outcome_is_told(tmp_path: Path) -> None:
     status, out, error = verb(config)
     assert (status, out) == (1, "")
     assert f"no daemon runs with the data folder {data}; start it: sensorlogd run -c {config}" in error
+
+
+def test_a_unit_that_cannot_be_converted_is_told(tmp_path: Path) -> None:
+    """By check, before it is done, and by reload, which begins another series."""
+    config, data = tmp_path / "sensorlogd.yaml", tmp_path / "data"
+    sensor = SENSOR.format(name="a").replace("{signal: constant}", "{signal: constant, UNIT}")
+    write(config, data, sensor.replace("UNIT", "unit: Wh"))
+    with Daemon(config, data) as daemon:
+        daemon.wait_ready()
+        until(lambda: daemon.ask("commit")["committed"] > 0, "a reading is committed")
+        write(config, data, sensor.replace("UNIT", "unit: kWh, unit_change: convert"))
+        line = "warning: sensors.a.channels.x.unit_change: no exact conversion from 'Wh' to 'kWh' is known"
+        checked = CliRunner().invoke(check, [str(config), "--offline"])
+        assert (checked.exit_code, line in checked.stderr) == (0, True)
+        status, out, error = verb(config)
+        assert (status, out) == (0, "reloaded: started a; removed none; kept 0\n")
+        assert error.startswith(line)
+        assert "the old readings become x~1; say relabel if" in error
+        daemon.ask("commit")
+        with Log.open(data / "sensorlogd.db") as log:
+            assert {(each.channel, each.unit) for each in log.series(retired=True)} == {("x", "kWh"), ("x~1", "Wh")}
+        assert verb(config) == (0, "reloaded: started none; removed none; kept 1\n", "")
 
 
 def test_without_a_daemon_a_broken_file_is_shown(tmp_path: Path) -> None:

@@ -189,6 +189,21 @@ def test_recorded_datasets_aggregate_as_pandas_says(tmp_path: Path, name: str) -
 # ---- files that are wrong ----------------------------------------------------------------------------------------------
 
 
+def test_the_zone_that_was_taken_is_told(tmp_path: Path) -> None:
+    """Of times without an offset, unless somebody says it."""
+    (tmp_path / "f.csv").write_text("t,x\n2026-01-01 12:00,1\n")
+    (tmp_path / "z.csv").write_text("t,x\n2026-01-01 12:00Z,1\n")
+
+    def told(name: str, *more: str) -> str:
+        return run("import", str(tmp_path / name), "--db", str(tmp_path / "log.db"), "--time", "t", "--sensor", "s", *more).stderr
+
+    words = "times without an offset, as '2026-01-01 12:00', were read in UTC; if they are in another zone, say --zone"
+    assert words in told("f.csv")
+    assert "without an offset" not in told("f.csv", "--zone", "UTC")
+    assert "without an offset" not in told("f.csv", "--zone", "Europe/Berlin")
+    assert "without an offset" not in told("z.csv")
+
+
 def test_a_file_with_a_mistake_imports_nothing(tmp_path: Path) -> None:
     """The last line of ten thousand is wrong: its number is told, and not one reading is in the log; other files neither."""
     good, bad, db = tmp_path / "good.csv", tmp_path / "bad.csv", tmp_path / "log.db"

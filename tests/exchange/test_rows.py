@@ -94,7 +94,10 @@ def test_columns_by_number_and_padding() -> None:
         (HEAD + "2026-01-01T00:00:00Z,s,x,1,,god\n", Options(), "f.csv:2: unknown quality 'god'; allowed: good"),
         (HEAD + "2026-01-01T00:00:00Z,s s,x,1,,good\n", Options(), "f.csv:2: 's s' cannot name a sensor"),
         (HEAD + "yesterday,s,x,1,,good\n", Options(), "f.csv:2: 'yesterday' is not a time"),
-        (HEAD + "0001-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside the years 1 to 9999"),
+        (HEAD + "0001-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"),
+        (HEAD + "9999-12-31T00:00:00,s,x,1,,good\n", Options(), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"),
+        ("t,x\n-62135596800,1\n", Options(times=("t",), sensor="s", time_format="epoch"), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to"),
+        ("t,x\n1e15,1\n", Options(times=("t",), sensor="s", time_format="epoch"), "f.csv:2: .* lies outside 0001-01-02T00:00:00Z to"),
         (HEAD + "10000-01-01T00:00:00Z,s,x,1,,good\n", Options(), "f.csv:2: '10000-01-01T00:00:00Z' is not a time"),
         (HEAD + "2026-01-01T00:00:00Z,s,x\n", Options(), "f.csv:2: 3 cells, the header has 6 columns"),
         (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
@@ -131,6 +134,13 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
         read(text, options)
 
 
+def test_a_column_may_have_any_name() -> None:
+    """A tilde, digits that are no number; and zeros as long as a line are still one number."""
+    text = "a~b,²\n2026-01-01,1\n2026-01-02," + "0" * 5000 + "9007199254740993\n"
+    options = Options(times=("a~b",), columns={"²": ("s", "x", None, None)})
+    assert [(name, value) for name, _, value, _ in read(text, options)] == [("s.x", 1.0), ("s.x", 9007199254740992.0)]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -138,6 +148,11 @@ def test_mistakes_are_told_with_their_line(text: str | bytes, options: Options, 
         (Options(times=("t",)), "where do the columns belong"),
         (Options(times=("T",), sensor="s"), r"there is no column 'T' \(did you mean 't'\?\)"),
         (Options(times=("7",), sensor="s"), "there is no column '7'"),
+        (Options(times=("²",), sensor="s"), "there is no column '²'"),
+        (Options(times=("9" * 5000,), sensor="s"), "there is no column '9"),
+        (Options(times=("t~x",), sensor="s"), "there is no column 't~x'"),
+        (Options(times=("t~-3",), sensor="s"), "there is no column 't~-3'"),
+        (Options(times=("t",), columns={"²": ("s", "x", None, None)}), "there is no column '²'"),
         (Options(times=("t",), sensor="s", time_format="%"), "is not a time like|stray|bad directive"),
         (Options(times=("t",), sensor="s", time_format="german"), "unknown time format 'german'; write iso, epoch"),
     ],
@@ -193,6 +208,16 @@ def test_the_hour_that_comes_twice() -> None:
     assert second - first == 3_600_000_000
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_times_that_are_said_to_be_taken_are(zone: str) -> None:
+    read_in_zone = stamps.reader("iso", zone)
+    for at in ("0001-01-02T00:00:00Z", "9999-12-30T00:00:00Z"):
+        assert format_time(read_in_zone(at)) == at
+    for at in ("0001-01-01T23:59:59Z", "9999-12-30T00:00:01Z", "0001-01-01T12:00:00"):
+        with pytest.raises(ValueError, match="lies outside 0001-01-02T00:00:00Z to 9999-12-30T00:00:00Z"):
+            read_in_zone(at)
+
+
 def test_equal_times_are_kept_apart(tmp_path: Path) -> None:
     """In a file of others every line is a reading, a microsecond after the one it shares its time with; in ours the same is one."""
     text = "t,x\n2026-01-01,1\n2026-01-01,1\n2026-01-01,2\n2026-01-02,3\n"
@@ -223,6 +248,48 @@ def test_the_repeated_hour_by_order() -> None:
     assert shown == [
         f"2026-10-{day}Z" for day in ("24T23:59:00", "25T00:00:00", "25T00:40:00", "25T01:00:00", "25T01:40:00", "25T02:00:00")
     ]
+
+
+_OF_OURS = pytest.mark.parametrize(
+    "form",
+    [HEAD + "{at},s,x,1,,good\n", "time,s.x\n{at},1\n", '{{"time": "{at}", "sensor": "s", "channel": "x", "value": 1}}\n'],
+)
+
+
+@_OF_OURS
+@pytest.mark.parametrize(
+    ("at", "utc"), [("2026-07-01T12:00:00", "2026-07-01T10:00:00Z"), ("2026-07-01T12:00:00Z", "2026-07-01T12:00:00Z")]
+)
+def test_a_file_of_ours_that_somebody_wrote_has_times_of_the_zone(form: str, at: str, utc: str) -> None:
+    """What sensorlogd wrote itself has offsets."""
+    assert [format_time(ts) for _, ts, *_ in read(form.format(at=at), Options(zone="Europe/Berlin"))] == [utc]
+
+
+def zoneless(text: str, options: Options) -> list[str]:
+    found = plan(Lines(io.BytesIO(text.encode()), "f.csv"), options)
+    for _ in found.read():
+        pass
+    return found.zoneless
+
+
+@_OF_OURS
+def test_that_times_were_taken_for_utc_is_noticed_in_ours(form: str) -> None:
+    assert zoneless(form.format(at="2026-07-01T12:00:00"), OURS) == ["2026-07-01T12:00:00"]
+    assert zoneless(form.format(at="2026-07-01T12:00:00+02:00"), OURS) == []
+
+
+@pytest.mark.parametrize(
+    ("times", "more", "found"),
+    [
+        (("2026-07-01T12:00Z", "2026-07-01 12:05", "2026-07-01 12:10"), {}, ["2026-07-01 12:05"]),
+        (("01.07.2026",), {"time_format": "%d.%m.%Y"}, ["01.07.2026"]),
+        (("2026-07-01 12:05",), {"zone": "Europe/Berlin"}, []),
+        (("01.07.2026 +0200",), {"time_format": "%d.%m.%Y %z"}, []),
+        (("1774656000",), {"time_format": "epoch"}, []),
+    ],
+)
+def test_that_times_were_taken_for_utc_is_noticed(times: tuple[str, ...], more: dict[str, Any], found: list[str]) -> None:
+    assert zoneless("t,x\n" + "".join(f"{at},1\n" for at in times), Options(times=("t",), sensor="s", **more)) == found
 
 
 def test_years_that_no_line_says() -> None:

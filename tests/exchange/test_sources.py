@@ -194,6 +194,26 @@ def test_weewx(tmp_path: Path, system: int, units: list[str | None]) -> None:
     assert read(path, sensor="garden")[0][0] == "garden.outTemp"
 
 
+def test_what_is_no_number_in_weewx_is_missing_or_named(tmp_path: Path) -> None:
+    """An infinity is a missing reading, as that of a device; a text is left out, and its column told."""
+    path = database(
+        tmp_path / "weewx.sdb", WEEWX,
+        ("INSERT INTO archive(dateTime, usUnits, interval, outTemp, UV) VALUES (?, ?, ?, ?, ?)", [(1_774_656_000, 1, 5, float("inf"), "high")]),
+    )  # fmt: skip
+    assert read(path) == [("weewx.outTemp", "°F", None, "2026-03-28T00:00:00Z", None)]
+    done = run("import", str(path), "--db", str(tmp_path / "log.db"))
+    assert "left out: column 'UV' holds words ('high')" in done.stderr
+    assert "weewx,outTemp,,°F,missing" in run("export", "*", "--db", str(tmp_path / "log.db")).stdout
+
+
+def test_weewx_with_a_time_that_is_none(tmp_path: Path) -> None:
+    path = database(
+        tmp_path / "weewx.sdb", WEEWX, ("INSERT INTO archive(dateTime, usUnits, interval, outTemp) VALUES (?, ?, ?, ?)", [(1 << 60, 1, 5, 20)])
+    )  # fmt: skip
+    with pytest.raises(FileError, match=r"weewx.sdb:1: dateTime '1152921504606846976' lies outside 0001-01-02T00:00:00Z to"):
+        read(path)
+
+
 def test_weewx_with_a_unit_system_that_nobody_knows(tmp_path: Path) -> None:
     path = database(
         tmp_path / "weewx.sdb", WEEWX, ("INSERT INTO archive(dateTime, usUnits, interval) VALUES (?, ?, ?)", [(1, 2, 5)])
@@ -247,6 +267,33 @@ def test_states_of_home_assistant(recorder: Path) -> None:
         ("binary_sensor.door", None, "state", "2026-03-28T00:00:01.250000Z", 0.0),
     ]
     assert {row[0] for row in read(recorder, sensor="home")} == {"home.room", "home.meter", "home.binary_sensor_door"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"),
+    [(1e12, "lies outside 0001-01-02T00:00:00Z to 9999-12-30"), (1e300, "lies outside"), (1e308, "is not a number"), (float("inf"), "inf is not a number"), ("now", "'now' is not a")],
+)  # fmt: skip
+def test_seconds_of_home_assistant_that_are_no_time(recorder: Path, seconds: object, message: str) -> None:
+    with closing(sqlite3.connect(recorder)) as conn:
+        for column, table in (("last_updated_ts", "states"), ("start_ts", "statistics")):
+            conn.execute(f"UPDATE {table} SET {column} = ? WHERE metadata_id = 1", (seconds,))
+        conn.commit()
+    for chosen in ("states", "statistics"):
+        with pytest.raises(FileError, match=message):
+            read(recorder, table=chosen)
+
+
+def test_what_is_no_number_in_home_assistant_is_missing(recorder: Path) -> None:
+    """Once the entity had a number: nothing of it is passed over in silence."""
+    with closing(sqlite3.connect(recorder)) as conn:
+        conn.executemany(
+            "INSERT INTO states(state, last_updated_ts, attributes_id, metadata_id) VALUES (?, ?, 1, 1)",
+            [(word, 1_774_656_100 + at) for at, word in enumerate(("nan", "-inf", "low", None))],
+        )
+        conn.execute("UPDATE statistics SET mean = 9e999 WHERE metadata_id = 1")
+        conn.commit()
+    assert [value for name, *_, value in read(recorder) if name == "sensor.room"] == [20.5, None, 21.0, None, None, None, None]
+    assert [value for name, *_, value in read(recorder, table="statistics") if name == "sensor.room"] == [None]
 
 
 def test_statistics_of_home_assistant(recorder: Path) -> None:
@@ -315,6 +362,7 @@ def test_line_protocol(tmp_path: Path) -> None:
 def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
     found = points(tmp_path, "w v=-999.0,u=-999i,x=1 1774656000000000000", nulls=("-999",))
     assert [row[0] for row in found] == ["w.x"]
+    assert [row[0] for row in points(tmp_path, "w v=nan,x=1 1774656000000000000", nulls=("nan",))] == ["w.x"]  # as it is advised
 
 
 @pytest.mark.parametrize(
@@ -325,6 +373,8 @@ def test_a_number_of_line_protocol_that_means_no_value(tmp_path: Path) -> None:
         ("w v=1x 1774656000\n", {}, "p.lp:1: '1x' is no number"),
         ("w v=1.5i 1774656000\n", {}, "p.lp:1: '1.5i' is no value"),
         ("w v=1 today\n", {}, "p.lp:1: 'today' is not a time"),
+        ("w v=1 253402300800000000000\n", {}, "p.lp:1: '253402300800000000000' lies outside 0001-01-02T00:00:00Z to 9999-12-30"),
+        ("w v=1 " + "9" * 5000 + "\n", {}, "p.lp:1: '9{40}' has too many digits"),
         ('w v="open 1774656000\n', {}, "p.lp:1: .* is no line protocol"),
         ("w,a=1 v=1 1774656000\nw,a=2 v=1 1774656000\n", {"sensor": "s"}, "p.lp:2: 'w,a=2' and 'w,a=1' would both become s.v; say --sensor-column TAG"),
         ("w,a=1 v=1 1774656000\n", {"sensor_column": "b"}, "'w,a=1' has no tag 'b'; it has a"),

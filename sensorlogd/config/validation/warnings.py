@@ -10,7 +10,7 @@ from typing import Protocol
 from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
-from sensorlogd.notation.symbols import micro
+from sensorlogd.config.validation import units
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
@@ -31,9 +31,11 @@ class Stored(Protocol):
     def readings(self) -> int: ...
 
 
-def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] = ()) -> Iterator[str]:
+def warnings(
+    config: Config, stable_name: StableName, stored: Iterable[Stored] = (), converts: units.Converts = lambda *_: False
+) -> Iterator[str]:
     """The warnings, one line each: the place in the configuration, what will happen, what to do. ``stored``: the series in the
-    log."""
+    log. ``converts``: which units ``unit_change: convert`` can convert."""
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
     if not config.sensors and not config.failed_sensors:
@@ -53,7 +55,7 @@ def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] =
         yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
     yield from _about_computed(config)
     yield from _about_alarms(config)
-    yield from _about_history(config, stored)
+    yield from _about_history(config, stored, converts)
 
 
 def _about_computed(config: Config) -> Iterator[str]:
@@ -82,7 +84,7 @@ def _about_alarms(config: Config) -> Iterator[str]:
             yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
 
 
-def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
+def _about_history(config: Config, stored: Iterable[Stored], converts: units.Converts) -> Iterator[str]:
     """Warnings about series in the database whose names are not configured any more, or whose unit changes."""
     configured = {(name, channel) for name, sensor in config.sensors.items() for channel in sensor.channel_options()}
     former = {sensor.was for sensor in config.sensors.values() if sensor.was}
@@ -92,14 +94,9 @@ def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
         for options in sensor.channel_options().values()
         if options.was
     }
-    units = {
-        (name, channel): options
-        for name, sensor in config.sensors.items()
-        for channel, options in sensor.channel_options().items()
-    }
-    for series in stored:
+    known = list(stored)
+    for series in known:
         key = (series.sensor, series.channel)
-        options = units.get(key)
         if (
             key not in configured
             and series.sensor not in former
@@ -111,8 +108,20 @@ def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
                 f" retire (they stay readable); if it was renamed, write was:"
                 f" {series.sensor if series.sensor not in config.sensors else series.channel}"
             )
-        elif options is not None and options.unit != micro(series.unit) and options.unit_change is None and series.readings:
-            yield (
-                f"{config.sensors[series.sensor].written_below}.{series.sensor}.channels.{series.channel}.unit: changes from {series.unit!r} to {options.unit!r} with history; a new"
-                " series will be begun; say which you want with unit_change: convert, relabel or new_series"
-            )
+        elif series.readings and (goes_on := _goes_on(config, key, {(each.sensor, each.channel) for each in known})):
+            name, channel = goes_on
+            sensor = config.sensors[name]
+            where = f"{sensor.written_below}.{name}.channels.{channel}"
+            line = units.problem(where, channel, series.unit, sensor.channel_options()[channel], converts)
+            if line is not None:
+                yield line
+
+
+def _goes_on(config: Config, key: tuple[str, str], known: set[tuple[str, str]]) -> tuple[str, str] | None:
+    """The (sensor, channel) under which the stored one ``key`` goes on: the one that names it with ``was`` and is not there yet, else
+    the same. None: it retires."""
+    sensors, channels = {of for of, _ in known}, {channel for of, channel in known if of == key[0]}
+    name = next((new for new, sensor in config.sensors.items() if sensor.was == key[0] and new not in sensors), key[0])
+    options = config.sensors[name].channel_options() if name in config.sensors else {}
+    channel = next((new for new, each in options.items() if each.was == key[1] and new not in channels), key[1])
+    return (name, channel) if channel in options else None

@@ -84,5 +84,8 @@ class Requests:
         self._wake()
         came_of_it = outcome.result(ANSWER_S)
         if isinstance(came_of_it, Change):
-            return {"ok": True, "errors": [], "outcome": came_of_it.message(), "restart_needed": list(came_of_it.restart_needed)}
+            return {
+                "ok": True, "errors": [], "outcome": came_of_it.message(), "restart_needed": list(came_of_it.restart_needed),
+                "problems": list(came_of_it.problems),
+            }  # fmt: skip
         return {"ok": False, "errors": came_of_it}

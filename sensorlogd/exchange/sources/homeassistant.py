@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, target_of
+from sensorlogd.exchange.found import Found, Options, Target, reading, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.sqlite import columns
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
@@ -51,22 +51,23 @@ def target(entity: str, options: Options, unit: str | None, kind: str | None) ->
 
 
 def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[Found]:
-    """The readings of all states. An entity that becomes unavailable gets a missing reading, once it had a number."""
+    """The readings of all states. An entity that becomes unavailable, or anything else that is no number, gets a missing
+    reading, once it had a number."""
     known: dict[str, Target] = {}
     read = _reader()
     for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
         if entity is None or (seconds is None and text is None):
             continue
         value = _number_of_state(entity, state)
-        if value is None and (state not in _SILENT or entity not in known):
-            if state not in _SILENT and entity not in known:
+        if value is None and entity not in known:
+            if state not in _SILENT:
                 left_out.setdefault(entity, str(state))
             continue
         if value is not None:
             unit, kind = _described(attributes)
             known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
             left_out.pop(entity, None)
-        ts = round(seconds * 1_000_000) if seconds is not None else read(text)
+        ts = _time_us(seconds) if seconds is not None else read(text)
         yield Found(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
 
 
@@ -93,6 +94,13 @@ def _sql_of_states(conn: sqlite3.Connection) -> str:
 
 def _reader() -> Callable[[str], int]:
     return stamps.reader("iso", "UTC")
+
+
+def _time_us(seconds: object) -> int:
+    """Microseconds UTC from what a column of seconds holds. Raises ValueError."""
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds * 1_000_000):
+        raise ValueError(f"{seconds!r} is not a number of seconds since 1970")
+    return stamps.within(round(seconds * 1_000_000), str(seconds))
 
 
 def _number_of_state(entity: str, state: str | None) -> float | None:
@@ -137,7 +145,7 @@ def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Gener
         if value is None or (at is None and at_text is None):
             continue
         kind = "angle" if mean_type == _CIRCULAR else None if mean is not None else "counter"
-        ts = round(at * 1_000_000) if at is not None else read(at_text)
-        yield Found(
-            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options.quality
+        ts = _time_us(at) if at is not None else read(at_text)
+        yield reading(
+            target(entity, options, unit, kind), ts + (0 if mean is not None else WIDTHS_US[table]), float(value), options
         )

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, number, slug, target_of
+from sensorlogd.exchange.found import Found, Nulls, Options, Target, number, slug, target_of
 from sensorlogd.exchange.lines import FileError, Lines
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
 _WORD = r"(?:\\.|[^,= \\]|\\)+"
 _FIELD = re.compile(rf'({_WORD})=("(?:\\.|[^"\\])*"|[^,\s"]+)')
 _TRUE, _FALSE = ("t", "T", "true", "True", "TRUE"), ("f", "F", "false", "False", "FALSE")
+_MOST_DIGITS = 25  # more than any time has
 _ESCAPED = re.compile(r"\\([,= \"\\])")
 
 
@@ -31,6 +32,7 @@ class Points:
     def __init__(self, lines: Lines, options: Options) -> None:
         self._lines = lines
         self._options = options
+        self._nulls = Nulls(options.nulls).texts
         self._targets: dict[tuple[str, str, bool], Target] = {}
         self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
         self.left_out: dict[str, str] = {}
@@ -74,7 +76,7 @@ class Points:
         for name, value in fields:
             if value.startswith('"'):
                 self.left_out.setdefault(name, value[1:41].rstrip('"'))
-            else:
+            elif value not in self._nulls:
                 found.append(
                     Found(
                         self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality
@@ -87,7 +89,11 @@ class Points:
             raise ValueError(
                 f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
             )
-        return int(text) // 1_000 if self._time is None else self._time(text)
+        if self._time is not None:
+            return self._time(text)
+        if len(text) > _MOST_DIGITS:
+            raise ValueError(f"{text[:40]!r} has too many digits for nanoseconds since 1970")
+        return stamps.within(int(text) // 1_000, text)
 
     def _target(self, key: str, field: str, is_state: bool) -> Target:
         """The target of a field, known by its measurement and tags (``key``). Raises FileError if two of them would become one

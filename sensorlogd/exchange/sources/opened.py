@@ -94,7 +94,7 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
             raise FileError(
                 str(path), 0, f"there is no table {weewx.TABLE!r} with {', '.join(weewx.KEYS)}: this is none of weewx"
             )
-        found = weewx.read(conn, str(path), options)
+        found = weewx.read(conn, str(path), options, left_out)
         stack.callback(found.close)
         return nothing, Plan(True, "archive of weewx", lambda: others.judged(found, options, doubtful), left_out, doubtful)
     if kind == "homeassistant" or (

@@ -9,8 +9,10 @@ import re
 import sqlite3
 from collections.abc import Generator
 
-from sensorlogd.exchange.found import Found, Options, Target, target_of
+from sensorlogd.exchange import stamps
+from sensorlogd.exchange.found import Found, Options, Target, reading, target_of
 from sensorlogd.exchange.lines import FileError
+from sensorlogd.exchange.sources import table
 from sensorlogd.exchange.sources.sqlite import columns, quoted
 
 TABLE = "archive"
@@ -72,8 +74,9 @@ def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
     return None, None
 
 
-def read(conn: sqlite3.Connection, name: str, options: Options) -> Generator[Found]:
-    """The readings of every row. NULL is no reading. Raises FileError."""
+def read(conn: sqlite3.Connection, name: str, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+    """The readings of every row. NULL is no reading. ``left_out`` is filled: columns with words -> the first of them. Raises
+    FileError."""
     channels = [column for column in columns(conn, TABLE) if column not in KEYS]
     wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))
     targets: dict[int, list[Target]] = {}
@@ -92,6 +95,12 @@ def read(conn: sqlite3.Connection, name: str, options: Options) -> Generator[Fou
             of_system = targets[system] = [target_of(sensor, channel, *unit_of(channel, system)) for channel in channels]
         if not isinstance(at, int):
             raise FileError(name, number, f"dateTime {at!r} is no whole number of seconds since 1970")
+        try:
+            ts = stamps.within(at * 1_000_000, str(at))
+        except ValueError as error:
+            raise FileError(name, number, f"dateTime {error}") from None
         for target, value in zip(of_system, values, strict=True):
             if isinstance(value, (int, float)):
-                yield Found(target, at * 1_000_000, float(value), options.quality)
+                yield reading(target, ts, float(value), options)
+            elif value is not None:
+                left_out.setdefault(target.channel, table.text(value))

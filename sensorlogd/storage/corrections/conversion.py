@@ -51,6 +51,11 @@ def conversion(old: str, new: str) -> Linear | None:
     return SAME if old == new else _CONVERSIONS.get((old, new))
 
 
+def converts(old: str, new: str) -> bool:
+    """Whether stored values in ``old`` can be converted exactly."""
+    return conversion(old, new) is not None
+
+
 def waiting(conn: sqlite3.Connection) -> list[tuple[int, int]]:
     """(old series, new series) of each conversion that is not finished."""
     query = "SELECT request FROM work WHERE kind = ? AND state = ? ORDER BY id"

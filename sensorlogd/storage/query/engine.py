@@ -78,7 +78,7 @@ class Ask:
         if self.since_us >= self.until_us:
             raise ValueError("the range ends before it begins")
         if not (self.since_us >= grid.FIRST_US and self.until_us <= grid.LAST_US):
-            raise ValueError("the range is outside the years 1 to 9999")
+            raise ValueError(grid.OUTSIDE)
         if (self.step is None) == (self.max_points is None):
             raise ValueError("give either a step or max_points")
         if self.fill not in FILLS:

@@ -20,10 +20,12 @@ from zoneinfo import ZoneInfo
 
 from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from sensorlogd.notation.times import format_time
 from sensorlogd.storage.rollups import resolutions
 
 MAX_BUCKETS = 1_000_000
 FIRST_US, LAST_US = -62_135_424_000_000_000, 253_402_128_000_000_000  # inside the years 1 to 9999 in every zone
+OUTSIDE = f"the range is outside {format_time(FIRST_US)} to {format_time(LAST_US)}"
 SHORTEST_US = 1_000
 PART_US = 15 * MINUTE_US
 HALF_HOUR_US = HOUR_US // 2
@@ -66,9 +68,9 @@ class Step:
         return self.count * {"us": 1, "d": DAY_US, "mo": 30 * DAY_US}[self.unit]
 
     def bucket(self, ts_us: int, zone: str) -> tuple[int, int]:
-        """[start, end) of the bucket that holds ``ts_us``. Raises ValueError outside the years 1 to 9999."""
+        """[start, end) of the bucket that holds ``ts_us``. Raises ValueError outside what the grid covers."""
         if not FIRST_US <= ts_us < LAST_US:
-            raise ValueError("the range is outside the years 1 to 9999")
+            raise ValueError(OUTSIDE)
         if self.unit == "us":
             if self._is_part_of_day(zone):
                 return self._part_of_day(ts_us, zone)

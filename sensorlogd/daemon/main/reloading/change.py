@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sensorlogd.config.models import Config, SensorOptions
+from sensorlogd.config.validation import units
 from sensorlogd.daemon.sensing.build import Sensor, driver_of
+from sensorlogd.storage.corrections.conversion import converts
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Change:
     leaving: Mapping[str, Sensor]
     kept: int
     restart_needed: tuple[str, ...]
+    problems: tuple[str, ...] = ()  # what is done otherwise than was meant, a line each
 
     def message(self) -> str:
         """What changes, in one line."""
@@ -76,7 +79,7 @@ def prepare(
         raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
     leaving = {name: thread for name, thread in sensor_threads.items() if name not in kept}
     restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
-    return Change(new, fresh, leaving, len(kept), restart)
+    return Change(new, fresh, leaving, len(kept), restart, tuple(units.problems(old, new, converts)))
 
 
 def _look_at_descriptors() -> None:

@@ -80,6 +80,8 @@ class Reload:
             message = f"changes under '{part}:' take effect at the next restart"
             logger.warning("reload: %s", message)
             self._writer.emit(EventKind.RESTART_NEEDED, None, message)
+        for problem in change.problems:
+            logger.warning("reload: %s", problem)
         self._sensors.remove(change.leaving)
         self._sensors.forget_unstarted(self._running.config)
         self._running.use(change.config)
