@@ -102,6 +102,15 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "cure"), [("--help", "help"), ("-", ""), ("-a.b-", "a_b"), ("_" * 70 + "x", "x"), ("x y-", "x_y")]
+)
+def test_a_name_that_is_suggested_is_one(name: str, cure: str) -> None:
+    (error,) = errors(f"sensors: {{'{name}': {{driver: simulated, channels: {{t: {{signal: constant}}}}}}}}")
+    assert error.partition(", e.g. ")[2] == cure
+    assert ("no '-' in front" in error) == name.startswith("-")
+
+
 SIMPLE = "sensors: {s: {driver: simulated, channels: {%s}}}"
 
 
