@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.config.computed import unread_inputs, unused_inputs
+from sensorlogd.config.conditions import ends_nothing_earlier
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
 from sensorlogd.notation.symbols import micro
@@ -80,6 +82,18 @@ def _about_alarms(config: Config) -> Iterator[str]:
     for name, options in config.alarms.items():
         if not options.notify and options.escalate is None:
             yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
+        yield from _about_an_ending(name, options)
+
+
+def _about_an_ending(name: str, options: AlarmOptions) -> Iterator[str]:
+    """A warning if ``clear`` does nothing: while the condition holds, nothing ends it."""
+    when, clear = options.condition(), options.ending()
+    if when is not None and clear is not None and ends_nothing_earlier(when, clear):
+        limit = when.opposite().text()
+        yield (
+            f"alarms.{name}.clear: {clear.text()!r} holds where {when.text()!r} still does, which wins: it ends at {limit!r}, as"
+            " without clear:; write a number beyond that, so that it does not come and go, or leave clear: out"
+        )
 
 
 def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
