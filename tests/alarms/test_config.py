@@ -155,6 +155,19 @@ def test_an_ending_that_changes_nothing_is_warned_of(when: str, clear: str, warn
         assert f"it ends at {parse(when).opposite().text()!r}, as without clear:" in found[0]
 
 
+def test_kinds_of_events_that_do_not_exist_are_warned_of() -> None:
+    """A warning: a driver may record kinds of its own."""
+    known = {"events": ["dropped", "web_*", "*"], "until": "recovered"}
+    config = config_of(
+        {"a": {"events": ["disk_full", "dropped"], "until": "zzz_*", "notify": "me"}, "b": {**known, "notify": "me"}}
+    )
+    assert [line for line in warnings(config, lambda port: (port, False)) if line.startswith("alarms.")] == [
+        "alarms.a.events: 'disk_full': sensorlogd records no such events, so only a driver of your own could; did you mean disk_low?",
+        "alarms.a.until: 'zzz_*': sensorlogd records no such events, so only a driver of your own could;"
+        " docs/data-model.md lists those that there are",
+    ]
+
+
 SECRET = "hunter2secret"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,8 @@ from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.conditions import ends_nothing_earlier
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
+from sensorlogd.config.validation.names import nearest
+from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.symbols import micro
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
@@ -83,6 +86,7 @@ def _about_alarms(config: Config) -> Iterator[str]:
         if not options.notify and options.escalate is None:
             yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
         yield from _about_an_ending(name, options)
+        yield from _about_kinds(name, options)
 
 
 def _about_an_ending(name: str, options: AlarmOptions) -> Iterator[str]:
@@ -94,6 +98,20 @@ def _about_an_ending(name: str, options: AlarmOptions) -> Iterator[str]:
             f"alarms.{name}.clear: {clear.text()!r} holds where {when.text()!r} still does, which wins: it ends at {limit!r}, as"
             " without clear:; write a number beyond that, so that it does not come and go, or leave clear: out"
         )
+
+
+def _about_kinds(name: str, options: AlarmOptions) -> Iterator[str]:
+    """Warnings about kinds of events that this release does not record. Drivers of other authors may."""
+    kinds = [kind.value for kind in EventKind]
+    for key in ("events", "until"):
+        for wanted in getattr(options, key) or ():
+            if not fnmatch.filter(kinds, wanted):
+                like = nearest(wanted.strip("*"), kinds, 3)
+                cure = f"did you mean {' or '.join(like)}?" if like else "docs/data-model.md lists those that there are"
+                yield (
+                    f"alarms.{name}.{key}: {wanted!r}: sensorlogd records no such events, so only a driver of your own"
+                    f" could; {cure}"
+                )
 
 
 def _about_history(config: Config, stored: Iterable[Stored]) -> Iterator[str]:
