@@ -13,6 +13,7 @@ from sensorlogd.config.computed import unread_inputs, unused_inputs
 from sensorlogd.config.conditions import ends_nothing_earlier
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
+from sensorlogd.config.validation import price_checks
 from sensorlogd.config.validation.names import nearest
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.symbols import micro
@@ -36,9 +37,12 @@ class Stored(Protocol):
     def readings(self) -> int: ...
 
 
-def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] = ()) -> Iterator[str]:
+def warnings(
+    config: Config, stable_name: StableName, stored: Iterable[Stored] = (), convert: price_checks.Convert | None = None
+) -> Iterator[str]:
     """The warnings, one line each: the place in the configuration, what will happen, what to do. ``stored``: the series in the
-    log."""
+    log. ``convert``: converts units; None: those of prices are not looked at."""
+    stored = list(stored)
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
     if not config.sensors and not config.failed_sensors:
@@ -58,6 +62,7 @@ def warnings(config: Config, stable_name: StableName, stored: Iterable[Stored] =
         yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
     yield from _about_computed(config)
     yield from _about_alarms(config)
+    yield from price_checks.warnings(config, [f"{series.sensor}.{series.channel}" for series in stored], convert)
     yield from _about_history(config, stored)
 
 
