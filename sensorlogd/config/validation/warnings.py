@@ -15,6 +15,7 @@ from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation import price_checks
 from sensorlogd.config.validation.names import nearest
+from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.symbols import micro
 
@@ -60,10 +61,34 @@ def warnings(
         yield f"web.auth: everybody who reaches {config.web.listen} can read all values; auth: token asks for a token"
     if config.backup is not None and config.backup.to is not None and not os.path.isdir(config.backup.to):
         yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
+    yield from _about_counters(config)
     yield from _about_computed(config)
     yield from _about_alarms(config)
     yield from price_checks.warnings(config, [f"{series.sensor}.{series.channel}" for series in stored], convert)
     yield from _about_history(config, stored)
+
+
+def _about_counters(config: Config) -> Iterator[str]:
+    """Warnings about counters that are stored upside down: they fall where the device's number rises."""
+    for name, sensor in config.sensors.items():
+        for channel, options in sensor.channel_options().items():
+            curve = options.curve()
+            curve_falls = curve is not None and _falls(curve)
+            if options.kind != "counter" or (options.scale < 0) == curve_falls:
+                continue
+            key = "scale" if not curve_falls else "table" if options.table else "polynomial"
+            cure = f"scale: {-options.scale:g}" if key == "scale" else f"a {key} that rises"
+            yield (
+                f"{sensor.written_below}.{name}.channels.{channel}.{key}: makes falls of the rises of a counter, so what it counted"
+                f" (increase, rate, cost) is wrong; write {cure}, unless the device counts down"
+            )
+
+
+def _falls(curve: Curve) -> bool:
+    """Whether a table ends lower than it begins, or a polynomial falls wherever the device's number is positive."""
+    if curve.points:
+        return curve.points[-1][1] < curve.points[0][1]
+    return all(term <= 0 for term in curve.terms[1:])
 
 
 def _about_computed(config: Config) -> Iterator[str]:
