@@ -41,6 +41,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.storage.corrections.conversion import converts
     from sensorlogd.storage.query.known import known_series
+    from sensorlogd.storage.query.units import conversion
 
     try:
         path = find(file or config_file)
@@ -53,7 +54,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
         many = len(errors.errors)
         click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
         sys.exit(exits.BAD_CONFIG)
-    for warning in warnings(config, stable_name, known_series(config.database_path()), converts):
+    for warning in warnings(config, stable_name, known_series(config.database_path()), converts, conversion):
         click.echo(f"warning: {warning}", err=True)
     for finding in [] if offline else world.look(config):
         click.echo(f"warning: {finding}", err=True)

@@ -125,7 +125,7 @@ class _Attempt:
 
 def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     """Read a sensor as the daemon does, and print the first readings. Returns whether there were any; if not, says why."""
-    from sensorlogd.batch import Batch
+    from sensorlogd.daemon.sensing.returned import batch_of
     from sensorlogd.daemon.sensing.time_judge import TimeJudge
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
@@ -149,7 +149,7 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
         driver.open()
         while attempt.shown < limit and time.monotonic() < deadline:
             got = driver.read(min(max(deadline - time.monotonic(), 0), 1.0))
-            batch = got if isinstance(got, Batch) else Batch.of(got, context.now_us())
+            batch = batch_of(driver, got, context.now_us())
             for part in judge.judge(batch, context.now_us(), clock_set=True) if batch.times_us else []:
                 attempt.show(treatment.process(part))
         attempt.show(treatment.flush())

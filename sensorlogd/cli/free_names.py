@@ -16,7 +16,8 @@ def taken(config: Any, folder: Path, *, force: bool) -> Callable[[str], str | No
 
     def problem(name: str) -> str | None:
         if not NAME.fullmatch(name):
-            return f"{name!r} is not a name; use letters, digits, '_' and '-', no blanks or dots, e.g. greenhouse"
+            front = ", no '-' in front" if name.startswith("-") else ""
+            return f"{name!r} is not a name; use letters, digits, '_' and '-', no blanks or dots{front}, e.g. greenhouse"
         file = folder / f"{name}.yaml"
         if name in known and not (force and file.exists()):
             return f"there is a sensor {name!r} already; choose another name" + (", or --force" if file.exists() else "")

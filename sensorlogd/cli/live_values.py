@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from sensorlogd.batch import Batch
 from sensorlogd.config.models import SensorOptions
+from sensorlogd.daemon.sensing.returned import batch_of
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.drivers.contract import Driver, DriverContext
@@ -51,7 +51,7 @@ class Live:
         channel."""
         assert self._driver is not None
         got = self._driver.read(seconds)
-        batch = got if isinstance(got, Batch) else Batch.of(got, _now_us())
+        batch = batch_of(self._driver, got, _now_us())
         before = self.samples
         for part in self._judge.judge(batch, _now_us(), clock_set=True) if batch.times_us else []:
             block = self._treatment.process(part)

@@ -113,6 +113,11 @@ class AlarmOptions(Section):
                 raise ValueError(f"clear: {error}") from None
             if not self._clear.op:
                 raise ValueError("clear: must be a comparison, e.g. '< 28'")
+            if conditions.never_ends(when, self._clear):
+                raise ValueError(
+                    f"clear: {self._clear.text()!r} does not end {when.text()!r}; write one of the other side,"
+                    f" e.g. {when.opposite().text()!r}, or leave clear: out, which means that"
+                )
         return self
 
     def condition(self) -> Condition | None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.notation.microseconds import DAY_US, MINUTE_US
@@ -71,7 +71,12 @@ class Condition:
         term = "" if self.kind == VALUE else f"{self.kind}({format_duration(self.over_us)}) "
         return f"{term}{self.op} {self.limit:g}"
 
+    def opposite(self) -> Condition:
+        """The comparison that holds exactly when this one does not."""
+        return replace(self, op=_OPPOSITE[self.op])
 
+
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
@@ -80,6 +85,32 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {
     "==": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
 }
+
+
+def never_ends(when: Condition, clear: Condition) -> bool:
+    """Whether ``clear``, a comparison of the same term, ends nothing that ``when`` began: it holds only while that does, or looks
+    the same way (``> 20`` for ``> 30``), so that a value that goes past it in one step ends nothing."""
+    if when.term != clear.term:
+        return False
+    same_way = when.op[0] == clear.op[0] and when.op[0] in "<>"
+    return same_way or not any(clear.holds(value) and not when.holds(value) for value in _samples(when, clear))
+
+
+def ends_nothing_earlier(when: Condition, clear: Condition) -> bool:
+    """Whether ``clear``, a comparison of the same term, says more than that ``when`` does not hold and changes nothing: it holds
+    wherever that does not, and also where it does (``< 40`` for ``> 30``)."""
+    if when.term != clear.term:
+        return False
+    values = _samples(when, clear)
+    between = [value for value in values if value not in (when.limit, clear.limit)]  # to meet at the limit alone is usual
+    return all(when.holds(value) or clear.holds(value) for value in values) and any(
+        when.holds(value) and clear.holds(value) for value in between
+    )
+
+
+def _samples(one: Condition, other: Condition) -> tuple[float, ...]:
+    """Values of which one lies in each part that two comparisons divide all numbers into."""
+    return -math.inf, one.limit, one.limit / 2 + other.limit / 2, other.limit, math.inf
 
 
 def parse(text: str, like: Condition | None = None) -> Condition:

@@ -19,11 +19,11 @@ from sensorlogd.config.loading.document import Document
 from sensorlogd.config.loading.includes import Includes
 from sensorlogd.config.loading.keys import SECTIONS, SUGGESTED, TOP_LEVEL
 from sensorlogd.config.loading.layers import Layers
+from sensorlogd.config.loading.prices import Prices
 from sensorlogd.config.loading.sensors import DriverUnavailable, OptionsFor, Sensors
 from sensorlogd.config.loading.snapshot import snapshot
 from sensorlogd.config.loading.values import Values
 from sensorlogd.config.models import Config, DaemonOptions
-from sensorlogd.config.prices import PriceOptions
 from sensorlogd.config.text.tree import ConfigError, Mark, Tree, parse, read
 from sensorlogd.config.validation import errors as value_errors
 
@@ -95,14 +95,17 @@ def _config(document: Document, options_for: OptionsFor) -> Config:
     crosschecks.ports_named_twice()
     crosschecks.former_names()
     alarms = Alarms(document, values)
-    alarms.check(valid, all_known=len(valid) == len(raw) + len(document.mapping("computed")))
+    whole = len(valid) == len(raw) + len(document.mapping("computed"))
+    alarms.check(valid, all_known=whole)
+    prices = Prices(document, values)
+    prices.check(valid, all_known=whole)
     return Config(
         path=document.path,
         base_dir=document.base_dir,
         sensors=valid,
         alarms=alarms.alarms,
         notify=alarms.targets,
-        prices=values.entries("prices", PriceOptions),
+        prices=prices.prices,
         failed_sensors=sensors.failed,
         sources=tuple(document.files),
         text=text,

@@ -10,11 +10,17 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from sensorlogd.config.models import Section
-from sensorlogd.config.models.values import Finite
+from sensorlogd.config.models.values import Finite, ShortText
 from sensorlogd.prices import Rate, Tariff
 
 _HOURS = re.compile(r"(\d{1,2})-(\d{1,2})", re.ASCII)
-Text = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[ShortText, Field(min_length=1)]
+
+
+def _hours(text: str) -> list[int]:
+    """The hours of the day in a range, e.g. 22, 23, 0, 1 in ``22-2``."""
+    begin, end = map(int, text.split("-"))
+    return [hour % 24 for hour in range(begin, end if end > begin else end + 24)]
 
 
 class RateOptions(Section):
@@ -35,6 +41,12 @@ class RateOptions(Section):
             begin, end = (int(found[1]), int(found[2])) if found is not None else (0, 0)
             if begin == end or begin > 23 or end > 24:
                 raise ValueError(f"{text!r} is no range of hours; write e.g. 22-6 or 6-22")
+        taken: dict[int, str] = {}
+        for text in value:
+            for hour in _hours(text):
+                other = taken.setdefault(hour, text)
+                if other != text:
+                    raise ValueError(f"{text}: {hour}:00 is in {other}, too, and has one price; let one of them end earlier")
         return value
 
     @model_validator(mode="after")

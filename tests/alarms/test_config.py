@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sensorlogd.config import conditions
 from sensorlogd.config.conditions import Condition, parse
 from sensorlogd.config.loader import ConfigErrors, load, load_text
+from sensorlogd.config.validation.warnings import warnings
 from sensorlogd.drivers.registry import options_for
 from tests.alarms.rig import config_of
 
@@ -98,6 +99,73 @@ def test_mistakes_of_alarms_have_their_place(alarm: dict[str, Any], problem: str
     with pytest.raises(ConfigErrors) as caught:
         config_of({"a": alarm})
     assert problem in str(caught.value)
+
+
+COMPARISONS = st.builds(Condition, st.just("value"), st.sampled_from([*conditions.COMPARE]), st.integers(-3, 3).map(float))
+VALUES = [step / 2 for step in range(-8, 9)]
+
+
+@given(COMPARISONS, COMPARISONS)
+def test_an_ending_that_cannot_end_is_found(when: Condition, clear: Condition) -> None:
+    """By looking at all values instead. While the condition holds, it wins."""
+    ending = [value for value in VALUES if clear.holds(value) and not when.holds(value)]
+    same_way = when.op[0] == clear.op[0] in "<>"
+    assert conditions.never_ends(when, clear) == (not ending or same_way)
+    if conditions.ends_nothing_earlier(when, clear):
+        assert ending == [value for value in VALUES if not when.holds(value)]
+        assert any(when.holds(value) and clear.holds(value) for value in VALUES)
+    assert [when.opposite().holds(value) for value in VALUES] == [not when.holds(value) for value in VALUES]
+
+
+@pytest.mark.parametrize(
+    ("when", "clear", "problem"),
+    [
+        ("> 30", "> 40", "alarms.a.clear: '> 40' does not end '> 30'; write one of the other side, e.g. '<= 30', or leave clear: out"),
+        ("< -18", "< -20", "e.g. '>= -18'"),
+        ("> 30", "> 20", "'> 20' does not end '> 30'"),
+        ("!= 0", "> 5", "e.g. '== 0'"),
+        ("increase(10s) > 3", "> 10", "'increase(10s) > 10' does not end 'increase(10s) > 3'; write one of the other side, e.g. 'increase(10s) <= 3'"),
+        ("rate > 5/min", "> 6/min", "e.g. 'rate <= 5/min'"),
+    ],
+)  # fmt: skip
+def test_an_ending_that_cannot_end_is_a_mistake(when: str, clear: str, problem: str) -> None:
+    with pytest.raises(ConfigErrors) as caught:
+        config_of({"a": {"series": "s.x", "when": when, "clear": clear}})
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("when", "clear", "warned"),
+    [
+        ("> 30", "< 28", False),
+        ("> 30", "<= 30", False),
+        (">= 30", "<= 30", False),
+        ("== 1", "!= 1", False),
+        ("> 0", "== 0", False),
+        ("mean(10min) > 25", "value > 5", False),
+        ("> 30", "< 40", True),
+        ("!= 0", "< 5", True),
+    ],
+)
+def test_an_ending_that_changes_nothing_is_warned_of(when: str, clear: str, warned: bool) -> None:
+    config = config_of({"a": {"series": "s.x", "when": when, "clear": clear, "notify": "me"}})
+    found = [line for line in warnings(config, lambda port: (port, False)) if line.startswith("alarms.a.clear: ")]
+    assert len(found) == warned
+    if warned:
+        assert f"it ends at {parse(when).opposite().text()!r}, as without clear:" in found[0]
+
+
+def test_kinds_of_events_that_do_not_exist_are_warned_of() -> None:
+    """A warning: a driver may record kinds of its own."""
+    known = {"events": ["dropped", "web_*", "*"], "until": "recovered"}
+    config = config_of(
+        {"a": {"events": ["disk_full", "dropped"], "until": "zzz_*", "notify": "me"}, "b": {**known, "notify": "me"}}
+    )
+    assert [line for line in warnings(config, lambda port: (port, False)) if line.startswith("alarms.")] == [
+        "alarms.a.events: 'disk_full': sensorlogd records no such events, so only a driver of your own could; did you mean disk_low?",
+        "alarms.a.until: 'zzz_*': sensorlogd records no such events, so only a driver of your own could;"
+        " docs/data-model.md lists those that there are",
+    ]
 
 
 SECRET = "hunter2secret"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sensorlogd import counters
 from sensorlogd.config.loader import ConfigErrors, load, load_text
 from sensorlogd.config.models import ChannelOptions, Config
+from sensorlogd.config.validation.warnings import warnings
 from sensorlogd.drivers.registry import options_for
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,15 @@ def test_all_mistakes_are_reported_at_once_with_their_places() -> None:
         " /path/driver.py:Class",
         "test.yaml:7:3: sensors.v: must hold keys with values, driver: at least, found the list [1]; write them below v:, indented",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"), [("--help", "help"), ("-", ""), ("-a.b-", "a_b"), ("_" * 70 + "x", "x"), ("x y-", "x_y")]
+)
+def test_a_name_that_is_suggested_is_one(name: str, cure: str) -> None:
+    (error,) = errors(f"sensors: {{'{name}': {{driver: simulated, channels: {{t: {{signal: constant}}}}}}}}")
+    assert error.partition(", e.g. ")[2] == cure
+    assert ("no '-' in front" in error) == name.startswith("-")
 
 
 SIMPLE = "sensors: {s: {driver: simulated, channels: {%s}}}"
@@ -365,3 +375,25 @@ def test_a_counter_that_wraps() -> None:
     )
     assert (channel.wrap, channel.dip) == (65536, 0)
     assert ChannelOptions().dip == counters.DIP
+
+
+@pytest.mark.parametrize(
+    ("keys", "warned"),
+    [
+        ("kind: counter, scale: -0.5", "scale: makes falls of the rises of a counter"),
+        ("kind: counter, polynomial: [5, -2, -0.1]", "polynomial: makes falls"),
+        ("kind: counter, table: [[0, 9], [9, 0]]", "table: makes falls"),
+        ("kind: counter, scale: -1, table: [[0, 0], [9, 9]]", "scale: makes falls"),
+        ("kind: counter, scale: -1, table: [[0, 9], [9, 0]]", ""),
+        ("kind: counter, polynomial: [5, 2, -0.1]", ""),
+        ("kind: counter, scale: 0.5, offset: -3", ""),
+        ("scale: -0.5", ""),
+    ],
+)
+def test_a_counter_that_is_stored_upside_down_is_warned_of(keys: str, warned: str) -> None:
+    config = parse(SIMPLE % f"energy: {{signal: constant, {keys}}}")
+    found = [line for line in warnings(config, lambda port: (port, False)) if "energy" in line]
+    assert len(found) == bool(warned)
+    if warned:
+        assert found[0].startswith(f"sensors.s.channels.energy.{warned}")
+        assert found[0].endswith(", unless the device counts down")

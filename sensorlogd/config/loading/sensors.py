@@ -46,8 +46,9 @@ class Sensors:
 
     def _check_name(self, name: str) -> None:
         if not NAME.fullmatch(name):
-            cure = re.sub(r"[^\w-]+", "_", name.strip())[:64].strip("_")
+            cure = re.sub(r"[^\w-]+", "_", name.strip()).strip("_-")[:64]
             allowed = "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks"
+            allowed += ", and no '-' in front" if name.startswith("-") else ""
             self._document.error(("sensors", name), allowed + (f", e.g. {cure}" if cure else ""), key=True)
 
     def _validate(self, name: str, entry: Any) -> SensorOptions | None:

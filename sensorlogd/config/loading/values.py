@@ -68,6 +68,7 @@ class Values:
             where: Where = (key, name)
             if not NAME.fullmatch(name):
                 problem = "is not a name; use letters, digits, '_' and '-', at most 64, no dots or blanks"
+                problem += ", and no '-' in front" if name.startswith("-") else ""
                 self._document.error(where, problem, key=True)
             if not isinstance(entry, dict):
                 shown = value_errors.found(entry) if key != "notify" else "found something else"  # it may be a secret

@@ -56,7 +56,10 @@ def _check_finite(value: float) -> float:
 
 def _check_name(value: str) -> str:
     if not NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks")
+        front = ", and no '-' in front" if value.startswith("-") else ""
+        raise ValueError(
+            f"{value!r} is not a name; use letters, digits, '_' and '-', at most 64, none of '.', '*' or blanks{front}"
+        )
     return micro(value)
 
 

@@ -8,6 +8,11 @@ from collections.abc import Iterable
 
 def closest(word: str, known: Iterable[str]) -> str:
     """`` (did you mean 'x'?)`` for the nearest known word, or nothing."""
+    found = nearest(word, known, 1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def nearest(word: str, known: Iterable[str], most: int) -> list[str]:
+    """At most so many known words that are like ``word``, the nearest first."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    return f" (did you mean {by_lower[found[0]]!r}?)" if found else ""
+    return [by_lower[name] for name in difflib.get_close_matches(word.lower(), by_lower, n=most, cutoff=0.6)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.config.computed import unread_inputs, unused_inputs
+from sensorlogd.config.conditions import ends_nothing_earlier
 from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
-from sensorlogd.config.validation import units
+from sensorlogd.config.validation import price_checks, units
+from sensorlogd.config.validation.names import nearest
+from sensorlogd.event_kinds import EventKind
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
@@ -32,10 +37,16 @@ class Stored(Protocol):
 
 
 def warnings(
-    config: Config, stable_name: StableName, stored: Iterable[Stored] = (), converts: units.Converts = lambda *_: False
+    config: Config,
+    stable_name: StableName,
+    stored: Iterable[Stored] = (),
+    converts: units.Converts = lambda *_: False,
+    convert: price_checks.Convert | None = None,
 ) -> Iterator[str]:
     """The warnings, one line each: the place in the configuration, what will happen, what to do. ``stored``: the series in the
-    log. ``converts``: which units ``unit_change: convert`` can convert."""
+    log. ``converts``: which units ``unit_change: convert`` can convert. ``convert``: converts units of prices; None: those are
+    not looked at."""
+    stored = list(stored)
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
     if not config.sensors and not config.failed_sensors:
@@ -53,9 +64,34 @@ def warnings(
         yield f"web.auth: everybody who reaches {config.web.listen} can read all values; auth: token asks for a token"
     if config.backup is not None and config.backup.to is not None and not os.path.isdir(config.backup.to):
         yield f"backup.to: {config.backup.to} is not there, so no backups are made; make the folder, or mount its disk"
+    yield from _about_counters(config)
     yield from _about_computed(config)
     yield from _about_alarms(config)
+    yield from price_checks.warnings(config, [f"{series.sensor}.{series.channel}" for series in stored], convert)
     yield from _about_history(config, stored, converts)
+
+
+def _about_counters(config: Config) -> Iterator[str]:
+    """Warnings about counters that are stored upside down: they fall where the device's number rises."""
+    for name, sensor in config.sensors.items():
+        for channel, options in sensor.channel_options().items():
+            curve = options.curve()
+            curve_falls = curve is not None and _falls(curve)
+            if options.kind != "counter" or (options.scale < 0) == curve_falls:
+                continue
+            key = "scale" if not curve_falls else "table" if options.table else "polynomial"
+            cure = f"scale: {-options.scale:g}" if key == "scale" else f"a {key} that rises"
+            yield (
+                f"{sensor.written_below}.{name}.channels.{channel}.{key}: makes falls of the rises of a counter, so what it counted"
+                f" (increase, rate, cost) is wrong; write {cure}, unless the device counts down"
+            )
+
+
+def _falls(curve: Curve) -> bool:
+    """Whether a table ends lower than it begins, or a polynomial falls wherever the device's number is positive."""
+    if curve.points:
+        return curve.points[-1][1] < curve.points[0][1]
+    return all(term <= 0 for term in curve.terms[1:])
 
 
 def _about_computed(config: Config) -> Iterator[str]:
@@ -82,6 +118,33 @@ def _about_alarms(config: Config) -> Iterator[str]:
     for name, options in config.alarms.items():
         if not options.notify and options.escalate is None:
             yield f"alarms.{name}: nobody is told, it is shown only; name whom under notify:"
+        yield from _about_an_ending(name, options)
+        yield from _about_kinds(name, options)
+
+
+def _about_an_ending(name: str, options: AlarmOptions) -> Iterator[str]:
+    """A warning if ``clear`` does nothing: while the condition holds, nothing ends it."""
+    when, clear = options.condition(), options.ending()
+    if when is not None and clear is not None and ends_nothing_earlier(when, clear):
+        limit = when.opposite().text()
+        yield (
+            f"alarms.{name}.clear: {clear.text()!r} holds where {when.text()!r} still does, which wins: it ends at {limit!r}, as"
+            " without clear:; write a number beyond that, so that it does not come and go, or leave clear: out"
+        )
+
+
+def _about_kinds(name: str, options: AlarmOptions) -> Iterator[str]:
+    """Warnings about kinds of events that this release does not record. Drivers of other authors may."""
+    kinds = [kind.value for kind in EventKind]
+    for key in ("events", "until"):
+        for wanted in getattr(options, key) or ():
+            if not fnmatch.filter(kinds, wanted):
+                like = nearest(wanted.strip("*"), kinds, 3)
+                cure = f"did you mean {' or '.join(like)}?" if like else "docs/data-model.md lists those that there are"
+                yield (
+                    f"alarms.{name}.{key}: {wanted!r}: sensorlogd records no such events, so only a driver of your own"
+                    f" could; {cure}"
+                )
 
 
 def _about_history(config: Config, stored: Iterable[Stored], converts: units.Converts) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import TypeVar
 from sensorlogd.batch import Batch, Block
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.sensing.outage import Allowance, Outage
+from sensorlogd.daemon.sensing.returned import batch_of
 from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.daemon.timekeeping.clock import Clock
@@ -293,8 +294,8 @@ class SensorThread:
             self._inside = ("read", began_us)
             got = driver.read(READ_TIMEOUT_S)
             self._note_return()
-            batch = got if isinstance(got, Batch) else Batch.of(got, self.clock.now_us()) if got else None
-            if batch is not None and batch.times_us:
+            batch = batch_of(driver, got, self.clock.now_us())
+            if batch.times_us:
                 empty = 0
                 self._treat_and_put(batch)
                 continue

@@ -8,6 +8,7 @@ import os
 import random
 import termios
 import threading
+from collections import deque
 from typing import Any
 
 import pytest
@@ -19,11 +20,13 @@ from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing import sensor_thread
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.sensing.outage import CAUSES, Allowance, Outage
+from sensorlogd.daemon.sensing.returned import WANTED
 from sensorlogd.daemon.sensing.sensor_thread import _MOVES, HUNG_US, STEADY_SAMPLES, SensorThreadState
 from sensorlogd.daemon.timekeeping.clock import Clock
 from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndOfData
 from sensorlogd.quality import Test as QualityTest
 from sensorlogd.stamping.judging import TimeLimits
+from tests.daemon import fakes
 from tests.daemon.fakes import DEADLINE, FakeClock, Gate, Rig, S, Script
 from tests.rig import until
 
@@ -116,11 +119,44 @@ def waits_for_room(rig: Rig) -> bool:
     return bool(rig.inbox._room._waiters)  # type: ignore[attr-defined]  # no public way to see it, and no sleep instead
 
 
-@pytest.mark.parametrize("nonsense", [object(), 7, ["text"], [Sample(None, None)], [Sample("now", {"x": 1.0})]])  # type: ignore[arg-type]  # wrong on purpose
-def test_a_driver_that_returns_nonsense_is_a_driver_that_failed(nonsense: Any) -> None:
-    with Rig(Script(nonsense, sample())) as rig:
+class Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("not even that")
+
+
+NONSENSE: list[tuple[Any, str]] = [
+    (5, "5 (int), which is no list"),
+    (0, "0 (int), which is no list"),
+    ("hello", "'hello' (str), which is no list"),
+    ({"x": 1.0}, "{'x': 1.0} (dict), which is no list"),
+    (Unshowable(), "<Unshowable instance at "),
+    ((reading for reading in sample()), "<generator "),
+    (sample()[0], "one sample without a list around it: Sample(time_us=None, values={'x': 1.0}) (Sample)"),
+    (["text"], "a list whose entry 0 is no Sample: 'text' (str)"),
+    ((*sample(), (None, {"x": 1.0})), "a tuple whose entry 1 is no Sample: (None, {'x': 1.0}) (tuple)"),
+    ([Sample(None, 21.5)], "a Sample whose values are no mapping of channels to numbers: 21.5 (float)"),  # type: ignore[arg-type]  # wrong on purpose
+    ([Sample("now", {"x": 1.0})], "a Sample whose time is 'now' (str); a time is an integer, microseconds"),  # type: ignore[arg-type]  # wrong on purpose
+    ([Sample(1.5, {"x": 1.0})], "a Sample whose time is 1.5 (float)"),  # type: ignore[arg-type]  # wrong on purpose
+    ([Sample(True, {"x": 1.0})], "a Sample whose time is True (bool)"),
+]
+
+
+@pytest.mark.parametrize(("nonsense", "words"), NONSENSE, ids=lambda value: type(value).__name__)
+def test_a_driver_that_returns_nonsense_is_a_driver_that_failed(nonsense: Any, words: str) -> None:
+    """It is said what came of which file, and what should have."""
+    with Rig(Script(lambda context: nonsense, sample())) as rig:
         rig.until_event("connected")
         assert rig.kinds() == ["lost", "connected"]
+        told = rig.events[0][1]
+        assert told.startswith(f"ScriptedDriver.read() in {fakes.__file__} returned {words}")
+        assert told.endswith(f"; {WANTED}")
+
+
+@pytest.mark.parametrize("nothing", [None, [], (), deque(), Batch([], {})], ids=lambda value: type(value).__name__)
+def test_a_driver_may_return_nothing_in_several_ways(nothing: Any) -> None:
+    with Rig(Script(nothing, deque(sample()))) as rig:
+        rig.until_event("connected")
+        assert rig.kinds() == ["connected"]
 
 
 def test_a_driver_that_cannot_be_made_is_tried_again() -> None:
