@@ -104,7 +104,7 @@ def test_units_that_do_not_fit_are_warned_of() -> None:
     """Once for each unit."""
     needs.module("pint")
     first, second = warned(written("meter.*", unit="kg"), convert=units.conversion)
-    assert first.startswith("prices.p.unit: no cost is told, for meter.energy counts Wh, the price is of kg, and 'Wh' cannot be")
+    assert first.startswith("prices.p.unit: no cost is told, for meter.energy counts Wh, the price is of kg, and its unit 'Wh'")
     assert "meter.water counts l" in second
     assert warned(written("meter.energy", unit="kWh"), convert=units.conversion) == []
 

@@ -15,6 +15,7 @@ from sensorlogd.config.listen import auth_needed
 from sensorlogd.config.models import Config
 from sensorlogd.config.validation import price_checks, units
 from sensorlogd.config.validation.names import nearest
+from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
