@@ -141,7 +141,8 @@ def _point(text: str) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Preview:
-    """The preview of a mend of a series. ``examples``: (time, before, after)."""
+    """The preview of a mend of a series. ``examples``: (time, before, after). ``falls``: how often a value is lower than the one
+    before it, which is ``newest``."""
 
     series: Series
     readings: int = 0
@@ -150,6 +151,8 @@ class Preview:
     high: float = -math.inf
     new_low: float = math.inf
     new_high: float = -math.inf
+    newest: float = -math.inf
+    falls: int = 0
     examples: list[tuple[int, float | None, float | None]] = field(default_factory=list)
 
 
@@ -214,6 +217,9 @@ def _preview(log: Log, series: Series, change: mend.Change, since: int, until: i
         preview.qualities.update(code for _, _, code in rows)
         for ts, value, code in rows:
             after, _ = change.apply(value, code)
+            if value is not None:
+                preview.falls += value < preview.newest
+                preview.newest = value
             if len(preview.examples) < EXAMPLES:
                 preview.examples.append((ts, value, after))
             if value is not None and after is not None:
@@ -237,6 +243,11 @@ def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
         click.echo(
             f"  from {said(preview.low)} ... {said(preview.high)} {unit}".rstrip()
             + f" to {said(preview.new_low)} ... {said(preview.new_high)} {unit}".rstrip()
+        )
+    if preview.series.kind == "counter" and preview.falls:
+        click.echo(
+            f"  it falls in this range ({preview.falls:,} times), and what a fall means is told by the wrap and offset of the"
+            " configuration, which do not change with the values: look at its increase afterwards; --undo takes it back"
         )
     for ts, before, after in preview.examples:
         if before is not None:

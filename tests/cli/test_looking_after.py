@@ -276,6 +276,21 @@ def test_recalibrate(rolled: Path) -> None:
     )
 
 
+def test_a_counter_that_falls_is_told_of_before_it_is_recalibrated(rolled: Path) -> None:
+    """Its wrap and offset stay. Where it only rises nothing is said."""
+    with sqlite3.connect(rolled) as conn:
+        conn.execute("UPDATE series SET kind = 'counter'")
+    conn.close()
+    rises = run(
+        "recalibrate", "s.x", "--scale", "2", "--since", "2026-03-01", "--until", "2026-03-02", "--db", str(rolled), "--dry-run"
+    )
+    assert "falls" not in rises.stdout
+    both = run(
+        "recalibrate", "s.x", "--scale", "2", "--since", "2026-03-01", "--until", "2026-03-03", "--db", str(rolled), "--dry-run"
+    )
+    assert "it falls in this range (1 times)" in both.stdout
+
+
 def test_mending_through_the_daemon(tmp_path: Path) -> None:
     """The daemon does it between its commits; newest values follow."""
     config = write_config(tmp_path)
