@@ -54,7 +54,8 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
         many = len(errors.errors)
         click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
         sys.exit(exits.BAD_CONFIG)
-    for warning in warnings(config, stable_name, known_series(config.database_path()), converts, conversion):
+    known = known_series(config.database_path())
+    for warning in warnings(config, stable_name, known, converts, prices_in=conversion):
         click.echo(f"warning: {warning}", err=True)
     for finding in [] if offline else world.look(config):
         click.echo(f"warning: {finding}", err=True)

@@ -38,7 +38,7 @@ def written(series: str, *, unit: str = "Wh", rates: str = ONE, name: str = "p")
 
 def warned(*prices: str, convert: Convert | None = None, stored: Any = ()) -> list[str]:
     config = load_text(SENSORS + "prices:\n" + "".join(prices), Path("test.yaml"), options_for)
-    found = warnings(config, lambda port: (port, False), stored, convert=convert)
+    found = warnings(config, lambda port: (port, False), stored, prices_in=convert)
     return [line for line in found if line.startswith("prices.")]
 
 
@@ -104,8 +104,10 @@ def test_units_that_do_not_fit_are_warned_of() -> None:
     """Once for each unit."""
     needs.module("pint")
     first, second = warned(written("meter.*", unit="kg"), convert=units.conversion)
-    assert first.startswith("prices.p.unit: no cost is told, for meter.energy counts Wh, the price is of kg, and its unit 'Wh'")
-    assert "meter.water counts l" in second
+    assert first.startswith(
+        "prices.p.unit: no cost of meter.energy (Wh) per kg is told: its unit 'Wh' cannot be converted to 'kg'"
+    )
+    assert "no cost of meter.water (l) per kg is told: " in second
     assert warned(written("meter.energy", unit="kWh"), convert=units.conversion) == []
 
 

@@ -67,8 +67,8 @@ def _about_units(config: Config, name: str, price: PriceOptions, convert: Conver
         try:
             convert(options.unit, price.unit)
         except ValueError as error:
-            counts = f"counts {options.unit}" if options.unit else "has no unit"
-            yield f"prices.{name}.unit: no cost is told, for {series} {counts}, the price is of {price.unit}, and {error}"
+            counted = options.unit or "no unit"
+            yield f"prices.{name}.unit: no cost of {series} ({counted}) per {price.unit} is told: {error}"
 
 
 def _priced_twice(config: Config) -> Iterator[str]:

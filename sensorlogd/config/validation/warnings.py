@@ -42,11 +42,12 @@ def warnings(
     stable_name: StableName,
     stored: Iterable[Stored] = (),
     converts: units.Converts = lambda *_: False,
-    convert: price_checks.Convert | None = None,
+    *,
+    prices_in: price_checks.Convert | None = None,
 ) -> Iterator[str]:
     """The warnings, one line each: the place in the configuration, what will happen, what to do. ``stored``: the series in the
-    log. ``converts``: which units ``unit_change: convert`` can convert. ``convert``: converts units of prices; None: those are
-    not looked at."""
+    log. ``converts``: which units ``unit_change: convert`` can convert. ``prices_in``: converts what is counted into the unit of its
+    price; None: those units are not looked at."""
     stored = list(stored)
     for name, reason in config.failed_sensors.items():
         yield f"sensors.{name}: will not be read: {reason}"
@@ -68,7 +69,7 @@ def warnings(
     yield from _about_counters(config)
     yield from _about_computed(config)
     yield from _about_alarms(config)
-    yield from price_checks.warnings(config, [f"{series.sensor}.{series.channel}" for series in stored], convert)
+    yield from price_checks.warnings(config, [f"{series.sensor}.{series.channel}" for series in stored], prices_in)
     yield from _about_history(config, stored, converts)
 
 
