@@ -38,8 +38,12 @@ class ReplayDriver(Driver):
         self._lap_began = 0.0
 
     def open(self) -> None:
-        if not Path(self.options.file).is_file():
-            raise DriverError(f"{self.options.file}: no such file", "a relative path is relative to the configuration")
+        path = Path(self.options.file)
+        if not path.exists():
+            raise DriverError(f"{path}: no such file", "a relative path is relative to the configuration")
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "a pipe or a device"
+            raise DriverError(f"{path}: is {kind}; only an ordinary file can be replayed")
         self._begin_lap()
         if self._next is not None and self.options.times == "original" and self._original_us(self._next) is None:
             raise DriverError(

@@ -8,9 +8,10 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sensorlogd.drivers.contract import Count
 from sensorlogd.drivers.replay.options import ReplayOptions
@@ -40,8 +41,14 @@ def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
     wanted = {channel.source or name for name, channel in options.channel_options().items()}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         first = file.readline()
+        if not first:
+            raise ValueError(f"{path}: the file is empty")
         lines = itertools.chain((first,), file)
-        found = _json_rows(lines) if first.lstrip().startswith("{") else _csv_rows(lines, options.separator, path)
+        if first.lstrip().startswith("{"):
+            found = _json_rows(lines)
+        else:
+            table = csv.reader(lines, delimiter=options.separator)
+            found = _csv_rows(table, _column_names(table, wanted, path, count))
         read_time = _time_reader(options)
         for number, cells in found:
             try:
@@ -57,12 +64,31 @@ def rows(path: Path, options: ReplayOptions, count: Count) -> Generator[Row]:
                 count("other_rows", 1, "")
 
 
-def _csv_rows(lines: Iterable[str], separator: str, path: Path) -> Iterator[tuple[int, Mapping[str, str] | str]]:
-    """The line number with each row, or with what is wrong with it."""
-    table = csv.reader(lines, delimiter=separator)
-    names = [name.strip() for name in next(table, [])]
-    if len(names) < 2:
-        raise ValueError(f"{path}: the first line names {len(names)} column{'s' * (len(names) != 1)}; is separator: right?")
+def _column_names(table: Iterator[list[str]], wanted: set[str], path: Path, count: Count) -> list[str]:
+    """The names in the first line. Wanted columns that it lacks are counted as ``missing_columns``. Raises ValueError if it names
+    none of them."""
+    try:
+        names = [name.strip() for name in next(table, [])]
+    except csv.Error as error:
+        raise ValueError(f"{path}: the first line: {error}") from None
+    lacking = [] if _is_long(names) else sorted(wanted.difference(names))
+    if not lacking:
+        return names
+    listed = ", ".join(names)
+    if not names:
+        raise ValueError(f"{path}: the first line names no columns")
+    if len(names) == 1:
+        raise ValueError(f"{path}: the first line names 1 column, {listed!r}; is separator: right?")
+    if len(lacking) == len(wanted):
+        raise ValueError(
+            f"{path}: has no column {' or '.join(lacking)}; there are: {listed}; source: of a channel names its column"
+        )
+    count("missing_columns", len(lacking), f"no column {', '.join(lacking)}; there are: {listed}"[:150])
+    return names
+
+
+def _csv_rows(table: Any, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, str] | str]]:
+    """The line number with each row, or with what is wrong with it. ``table``: a csv.reader."""
     while True:
         try:
             cells = next(table, None)
@@ -96,7 +122,7 @@ def _parse_row(
     cells: Mapping[str, str], read_time: Callable[[Mapping[str, str]], int | None], sensor: str | None, wanted: set[str]
 ) -> Row | None:
     """The wanted values of a row, in the long form or with a column a channel; None if it has none. Raises BadRow, BadLine."""
-    if "channel" in cells and "value" in cells:
+    if _is_long(cells):
         name = cells["channel"] if sensor is not None else ".".join(filter(None, (cells.get("sensor"), cells["channel"])))
         if (sensor is not None and cells.get("sensor") != sensor) or name not in wanted:
             return None
@@ -105,6 +131,11 @@ def _parse_row(
     else:
         values = {name: value for name in wanted if name in cells and (value := _parse_number(cells[name])) is not None}
     return Row(read_time(cells), values) if values else None
+
+
+def _is_long(names: Container[str]) -> bool:
+    """Whether these are the columns of the long form."""
+    return "channel" in names and "value" in names
 
 
 def _parse_number(text: str) -> float | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -305,11 +307,47 @@ def test_a_missing_file_says_so(lent: Lent, tmp_path: Path) -> None:
     driver.close()
 
 
-def test_a_file_that_is_no_table_says_so(lent: Lent, tmp_path: Path) -> None:
-    """One column: the separator is wrong."""
-    (tmp_path / "x.csv").write_text("time;a\n1;2\n")
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("time;a\n1;2\n", "the first line names 1 column, 'time;a'; is separator: right"),
+        ("", "the file is empty"),
+        ("\ntime,a\n1,2\n", "the first line names no columns"),
+        ("time,temp,hum\n1,2,3\n", "has no column a; there are: time, temp, hum; source: of a channel names its column"),
+    ],
+)
+def test_a_table_without_any_channel_says_so(lent: Lent, tmp_path: Path, content: str, problem: str) -> None:
+    """Nothing is read in silence."""
+    (tmp_path / "x.csv").write_text(content)
     driver = lent.driver(tmp_path, "driver: replay, file: x.csv, channels: {a: {}}")
-    with pytest.raises(DriverError, match="names 1 column; is separator: right"):
+    with pytest.raises(DriverError, match=re.escape(problem)):
+        driver.open()
+    driver.close()
+
+
+def test_columns_that_are_missing_are_counted_once(lent: Lent, tmp_path: Path) -> None:
+    """Not with every row."""
+    (tmp_path / "x.csv").write_text("time,a\n1773489600,2\n1773489601,3\n")
+    keys = "driver: replay, file: x.csv, pace: fast, channels: {a: {}, b: {}, dust: {source: pm2.5}}"
+    assert values_of(read_all(lent.driver(tmp_path, keys))) == [{"a": 2}, {"a": 3}]
+    assert lent.counts == {"missing_columns": 2}
+    assert lent.examples["missing_columns"] == "no column b, pm2.5; there are: time, a"
+
+
+def test_one_column_without_times(lent: Lent, tmp_path: Path) -> None:
+    """The rows come every interval."""
+    (tmp_path / "x.csv").write_text("temp\n1\n2\n")
+    keys = "driver: replay, file: x.csv, pace: fast, interval: 1s, channels: {temp: {}}, start: 2026-03-14T12:00:00Z"
+    assert read_all(lent.driver(tmp_path, keys)) == [(NOON, {"temp": 1}), (NOON + 1_000_000, {"temp": 2})]
+    assert lent.counts == {}
+
+
+@pytest.mark.parametrize(("kind", "problem"), [("folder", "is a folder"), ("fifo", "is a pipe or a device")])
+def test_what_is_no_ordinary_file_says_so(lent: Lent, tmp_path: Path, kind: str, problem: str) -> None:
+    """It is there, so that it is not missing."""
+    (tmp_path / "x").mkdir() if kind == "folder" else os.mkfifo(tmp_path / "x")
+    driver = lent.driver(tmp_path, "driver: replay, file: x, channels: {a: {}}")
+    with pytest.raises(DriverError, match=problem):
         driver.open()
     driver.close()
 
