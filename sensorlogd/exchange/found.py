@@ -18,7 +18,7 @@ from sensorlogd.notation.symbols import micro, point
 from sensorlogd.stamping.local import FIRST
 from sensorlogd.stamping.repeats import KEEP
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_~-]*")
+NAME = re.compile(r"\w[\w~-]*")  # what the configuration allows, and what the log itself adds
 KINDS = ("gauge", "counter", "angle", "state")
 
 

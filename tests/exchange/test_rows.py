@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.config.models import NAME as ALLOWED
 from sensorlogd.exchange import lines as lines_module
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
@@ -36,6 +37,13 @@ def test_a_line_a_reading() -> None:
     expected = [("s.x", 1_767_225_600_000_000, 1.5, 1), ("s.x", 1_767_225_600_000_001, None, 9)]
     assert read(text) == read("\ufeff" + text) == read(gzip.compress(text.encode())) == expected
     assert read(text.encode("utf-16")) == expected
+
+
+@pytest.mark.parametrize("name", ["größe", "温度", "t-1", "x~1"])
+def test_every_name_that_the_configuration_allows_comes_back(name: str) -> None:
+    """And those that the log gives to a series that is set aside."""
+    assert "~" in name or ALLOWED.fullmatch(name)
+    assert [found for found, *_ in read(HEAD + f"2026-01-01T00:00:00Z,{name},{name},1,,good\n")] == [f"{name}.{name}"]
 
 
 def test_a_column_a_series() -> None:
