@@ -20,6 +20,7 @@ from sensorlogd.config.alarms import AlarmOptions, Escalation, TargetOptions
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import (
+    NAME,
     ChannelOptions,
     DaemonOptions,
     RetentionOptions,
@@ -259,6 +260,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
     for target in re.findall(r"`((?:sensorlogd|tests|benchmarks|config|systemd)/[\w/.-]+)`", text):
         assert (ROOT / target).exists(), target
+
+
+def test_names_in_text_are_names_that_may_be_given() -> None:
+    """Of sensors and channels, where a selector or a former name shows them."""
+    shown = re.compile(r'\b(?:sensor|channel)="([^"*]+)"|\bwas: ([^\s,}`]+)')
+    names = [(page.name, one or other) for page in PAGES for one, other in shown.findall(page.read_text())]
+    assert len(names) > 3
+    assert [found for found in names if not NAME.fullmatch(found[1])] == []
 
 
 def test_what_is_told_to_be_run_and_imported_is_there() -> None:

@@ -18,7 +18,7 @@ from sensorlogd.notation.symbols import micro, point
 from sensorlogd.stamping.local import FIRST
 from sensorlogd.stamping.repeats import KEEP
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_~-]*")
+NAME = re.compile(r"\w[\w~-]*")  # what the configuration allows, and what the log itself adds
 KINDS = ("gauge", "counter", "angle", "state")
 
 
@@ -143,7 +143,7 @@ def number(text: str, decimal: str = ".") -> float:
     except ValueError:
         raise ValueError(f"{text!r} {_what_is_wrong(text.strip(), decimal)}") from None
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no finite number; {_null_hint(text.strip())}")
+        raise ValueError(f"{text!r} is no finite number; {null_hint(text.strip())}")
     return whole(int(Decimal(plain))) if abs(value) >= EXACT and plain.lstrip("+-").isdecimal() else value
 
 
@@ -152,10 +152,10 @@ def _what_is_wrong(text: str, decimal: str) -> str:
         return f"is no number because of the {match['more']!r} behind it; take that off all cells first"
     if "," in text and decimal == ".":
         return "is no number; if its comma stands before the fraction, say --decimal ,"
-    return f"is no number; {_null_hint(text)}"
+    return f"is no number; {null_hint(text)}"
 
 
-def _null_hint(text: str) -> str:
+def null_hint(text: str) -> str:
     return f"if it means that there is no value, say --null {shlex.quote(text) if text else repr(text)}"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Nulls, Options, Target, number, some, target_of
+from sensorlogd.exchange.found import Found, Nulls, Options, Target, null_hint, number, some, target_of
 from sensorlogd.exchange.lines import FileError, Lines, cells
 from sensorlogd.exchange.written.cells import EXACT, bare
 
@@ -115,23 +115,29 @@ def ndjson(lines: Lines, read: Callable[[str], int], nulls: Nulls) -> Iterator[F
     for text in lines:
         if text.strip():
             try:
-                found = _read_object(text, read)
+                found = _read_object(text, read, nulls)
             except (ValueError, RecursionError, OverflowError) as error:
                 lines.bad(str(error))
             else:
-                if found.value not in nulls.numbers:
+                if found is not None and found.value not in nulls.numbers:
                     yield found
         lines.begin()
 
 
-def _read_object(text: str, read: Callable[[str], int]) -> Found:
-    """The reading in a line of NDJSON. ``read``: text -> µs. Raises ValueError, RecursionError, OverflowError."""
-    row = json.loads(text, parse_constant=_refuse_constant)
+def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> Found | None:
+    """The reading in a line of NDJSON; None if its value is among ``nulls``. ``read``: text -> µs. Raises ValueError,
+    RecursionError, OverflowError."""
+    row = json.loads(text, parse_constant=_Constant)
     if not isinstance(row, dict) or not set(COLUMNS) <= set(row):
         raise ValueError(f"an object with {', '.join(COLUMNS)} (unit, quality) is expected")
+    for key in ("time", "sensor", "channel", "unit"):
+        if not isinstance(row.get(key, ""), str | int) and (key != "unit" or row[key] is not None):
+            raise ValueError(f"{key} {row[key]!r} is no text")
     value = row["value"]
+    if isinstance(value, str | _Constant) and nulls.is_text(str(value)):
+        return None
     if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
-        raise ValueError(f"value {value!r} is no finite number")
+        raise ValueError(f"value {value!r} is no finite number; {null_hint(str(value))}")
     code = quality.parse(str(row.get("quality", "not_evaluated")))
     if value is None and quality.flag_of(code) != quality.MISSING:
         raise ValueError("value is null, and quality is not 'missing'")
@@ -140,5 +146,11 @@ def _read_object(text: str, read: Callable[[str], int]) -> Found:
     return Found(target, read(str(row["time"])), None if value is None else float(value), code)
 
 
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"value {name} is no finite number")
+class _Constant:
+    """What Python's JSON writes and no number of JSON is: NaN, Infinity, -Infinity."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name

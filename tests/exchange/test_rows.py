@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.config.models import NAME as ALLOWED
 from sensorlogd.exchange import lines as lines_module
 from sensorlogd.exchange import stamps
 from sensorlogd.exchange.lines import FileError, Lines
@@ -36,6 +37,13 @@ def test_a_line_a_reading() -> None:
     expected = [("s.x", 1_767_225_600_000_000, 1.5, 1), ("s.x", 1_767_225_600_000_001, None, 9)]
     assert read(text) == read("\ufeff" + text) == read(gzip.compress(text.encode())) == expected
     assert read(text.encode("utf-16")) == expected
+
+
+@pytest.mark.parametrize("name", ["größe", "温度", "t-1", "x~1"])
+def test_every_name_that_the_configuration_allows_comes_back(name: str) -> None:
+    """And those that the log gives to a series that is set aside."""
+    assert "~" in name or ALLOWED.fullmatch(name)
+    assert [found for found, *_ in read(HEAD + f"2026-01-01T00:00:00Z,{name},{name},1,,good\n")] == [f"{name}.{name}"]
 
 
 def test_a_column_a_series() -> None:
@@ -103,8 +111,12 @@ def test_columns_by_number_and_padding() -> None:
         (HEAD + '2026-01-01T00:00:00Z,"s,x,1,,good\n', Options(), "f.csv:.*see the quotes of this line"),
         ("time,time,sensor,channel,value\n", Options(), "f.csv:1: a column is named twice: 'time'"),
         ('{"time": "2026-01-01T00:00:00Z"}\n', Options(), "f.csv:1: an object with time, sensor, channel, value"),
-        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is no finite number"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": NaN}\n', Options(), "f.csv:1: value NaN is no finite number.*say --null NaN"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": "NA"}\n', Options(), "f.csv:1: value 'NA' is no finite number.*say --null NA"),
         ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": true}\n', Options(), "f.csv:1: value True is no finite number"),
+        ('{"time": "2026-01-01", "sensor": null, "channel": "x", "value": 1}\n', Options(), "f.csv:1: sensor None is no text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": NaN, "value": 1}\n', Options(), "f.csv:1: channel NaN is no text"),
+        ('{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": 1, "unit": NaN}\n', Options(), "f.csv:1: unit NaN is no text"),
         ("[" * 100_000 + "\n", Options(), "f.csv"),
         ('{"a":' * 100_000 + "\n", Options(), "f.csv:1: "),
         ("t,x\n2026-01-01,1,5\n", FOREIGN, "f.csv:2: 3 cells, the first line has 2"),
@@ -340,6 +352,13 @@ def test_a_number_that_means_no_value_in_any_spelling(null: str, decimal: str, c
             assert [value for _, _, value, _ in read(f"time,s.x\n2026-01-01,1\n2026-01-02,{cell}\n", Options(nulls=(null,)))] == [
                 1
             ]
+
+
+@pytest.mark.parametrize(("null", "value"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("NA", '"NA"'), ("-999", "-999.0")])
+def test_what_means_no_value_in_ndjson(null: str, value: str) -> None:
+    """As the mistake advises it."""
+    row = '{{"time": "2026-01-01", "sensor": "s", "channel": "x", "value": {}}}\n'
+    assert [found for _, _, found, _ in read(row.format(1) + row.format(value), Options(nulls=(null,)))] == [1]
 
 
 @pytest.mark.parametrize(
