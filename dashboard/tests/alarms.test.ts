@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Alarm } from "../src/load/types";
-import { isWaiting, nameOf, periodsOf, tally, thresholds } from "../src/state/alarms";
+import { isWaiting, nameOf, ofSensor, periodsOf, tally, thresholds } from "../src/state/alarms";
 import { type Line, range } from "../src/state/frame";
 
 const alarm = (more: Partial<Alarm> = {}): Alarm => ({
@@ -95,4 +95,11 @@ test("those wait to be acknowledged that nobody has said he knows of, raised or 
   assert.deepEqual(waiting, ["unacknowledged", "returned unacknowledged"]);
   assert.equal(nameOf(alarm()), "warm/freezer.temperature");
   assert.equal(nameOf(alarm({ alarm: "disk", series: "" })), "disk/");
+});
+
+test("an alarm of a sensor's events stands on the page of that sensor alone", () => {
+  const events = alarm({ alarm: "away", series: "s10" });
+  const pages = ["s1", "s10", "s100", ""].filter((sensor) => ofSensor(events, sensor));
+  assert.deepEqual(pages, ["s10"]);
+  assert.ok(ofSensor(alarm(), "freezer"));
 });

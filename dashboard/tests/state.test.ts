@@ -9,7 +9,7 @@ import type { Buckets } from "../src/state/frame";
 import { ordered, verdict } from "../src/state/health";
 import { beginning, type Sensor, type State, Store } from "../src/state/model";
 import { read, START, write } from "../src/state/route";
-import { type Channel, chosen, matches, rate, seconds } from "../src/state/series";
+import { type Channel, chosen, matches, rate, seconds, sensorOf } from "../src/state/series";
 import { age, duration, ticks } from "../src/state/words";
 
 test("an address restores what was shown", () => {
@@ -35,6 +35,11 @@ test("globs mean series, a bare sensor all of its channels", () => {
   const known = ["a.t", "a.h", "b.t"].map((series) => ({ series, retired: null }) as Channel);
   assert.equal(chosen(known, ["*.*"]).found.length, 3);
   assert.deepEqual(chosen(known, ["a", "nobody.x"]).nothing, ["nobody.x"]);
+});
+
+test("the sensor of a series ends at the last dot; a name without a dot is a sensor already", () => {
+  const sensors = ["s10.temperature", "house.attic.temperature", "s10", ""].map(sensorOf);
+  assert.deepEqual(sensors, ["s10", "house.attic", "s10", ""]);
 });
 
 test("units of rates, lengths of steps", () => {

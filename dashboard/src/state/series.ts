@@ -62,5 +62,5 @@ export function seconds(step: string): number {
 /** The name of a series: that of its sensor, a dot, that of its channel. */
 export const seriesOf = (of: { sensor: string; channel: string }): string => `${of.sensor}.${of.channel}`;
 
-/** The sensor of a series, by the name of the series, which has a dot. */
-export const sensorOf = (series: string): string => series.slice(0, series.lastIndexOf("."));
+/** The sensor of a series, by the name of the series. A name without a dot is that of a sensor, and stays as it is. */
+export const sensorOf = (name: string): string => (name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : name);
