@@ -94,7 +94,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
       `${String(facts["rollup_state"] ?? "unknown")}${facts["rollup_error"] ? `: ${String(facts["rollup_error"])}` : ""}`,
     ],
     ["Late, repeated, shifted", `${number(facts, "late")}, ${number(facts, "repeated")}, ${number(facts, "shifted")} readings`],
-    ["Web pages", `${String(facts["web_state"] ?? "")}, restarted ${number(facts, "web_restarts")} times`],
+    ["Web pages", `${String(facts["web_state"] ?? "")}, restarted ${plural(number(facts, "web_restarts"), "time")}`],
     ["Clock", String((facts["clock"] as Facts | undefined)?.["sentence"] ?? "")],
     ["Version", String(facts["version"] ?? "")],
   ];

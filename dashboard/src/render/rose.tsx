@@ -4,6 +4,7 @@ import { rose, SECTORS } from "../state/figures";
 import type { State } from "../state/model";
 import { PRESETS } from "../state/route";
 import { sensorOf, seriesOf } from "../state/series";
+import { plural } from "../state/words";
 import type { Act } from "./act";
 import { Choice, Empty, everyChannel } from "./parts";
 
@@ -128,7 +129,7 @@ function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string 
           </li>
         ))}
         <li>
-          {percent(found.calm)} calm; {found.steps} steps
+          {percent(found.calm)} calm; {plural(found.steps, "step")}
         </li>
       </ul>
     </section>

@@ -5,6 +5,7 @@ import type { Line } from "./frame";
 import type { Level } from "./health";
 import { text } from "./numbers";
 import { sensorOf } from "./series";
+import { plural } from "./words";
 
 const LEVELS: Record<string, Level> = {
   unacknowledged: "bad",
@@ -45,7 +46,7 @@ export function tally(alarms: readonly Alarm[]): { level: Level; words: string }
   const seen = raised.filter((alarm) => alarm.state === "acknowledged").length;
   const over = raised.length - fresh - seen;
   const parts = [
-    fresh ? `${fresh} ${fresh === 1 ? "alarm" : "alarms"}` : "",
+    fresh ? plural(fresh, "alarm") : "",
     seen ? `${seen} acknowledged` : "",
     over ? `${over} over, not acknowledged` : "",
   ].filter(Boolean);

@@ -132,7 +132,10 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
                   disabled={busy}
                   aria-label={`Undo ${mend.what} of ${mend.series}, number ${mend.mend}`}
                   onClick={() =>
-                    void run(async () => `${plural((await undo(mend.mend)).readings, "reading")} are what they were`)
+                    void run(async () => {
+                      const { readings } = await undo(mend.mend);
+                      return `${plural(readings, "reading is", "readings are")} what ${readings === 1 ? "it was" : "they were"}`;
+                    })
                   }
                 >
                   Undo

@@ -211,7 +211,7 @@ function Happened({ events, state }: { events: readonly LogEvent[]; state: State
   if (!events.length) return null;
   return (
     <details class="marks">
-      <summary>{events.length} events in this range</summary>
+      <summary>{plural(events.length, "event")} in this range</summary>
       <ul class="events">
         {[...events].reverse().map((event) => (
           <li key={event.id}>
