@@ -27,7 +27,8 @@ const act: Act = {
       hidden: new Set(hidden.has(series) ? [...hidden].filter((name) => name !== series) : [...hidden, series]),
     })),
   mark: (marking) => store.change(() => ({ marking })),
-  again: () => store.change(({ chart, happened }) => ({ chart: { ...chart, key: "" }, happened: { ...happened, key: "" } })),
+  again: () =>
+    store.change(({ chart, chartEvents }) => ({ chart: { ...chart, key: "" }, chartEvents: { ...chartEvents, key: "" } })),
   say: (text) => {
     spoken.textContent = text;
   },

@@ -46,9 +46,9 @@ const line = (more: Partial<Line> = {}): Line => ({
 });
 
 test("limits of a channel and of its alarms are lines, each once", () => {
-  const found = thresholds([line({ valid: [-40, null] })], [alarm({ clear_limit: -16 }), alarm(), alarm({ series: "a.b" })]);
+  const limits = thresholds([line({ valid: [-40, null] })], [alarm({ clear_limit: -16 }), alarm(), alarm({ series: "a.b" })]);
   assert.deepEqual(
-    found.map((one) => [one.value, one.text, one.alarm]),
+    limits.map((limit) => [limit.value, limit.text, limit.alarm]),
     [
       [-40, "valid from -40", false],
       [-15, "warm > -15", true],

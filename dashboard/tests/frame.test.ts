@@ -29,7 +29,7 @@ function buckets(mean: (number | null)[], more: Partial<Buckets> = {}): Buckets 
   } as Buckets;
 }
 
-const drawn = (found: Buckets) => line(found, undefined, false, 1e9);
+const drawn = (buckets: Buckets) => line(buckets, undefined, false, 1e9);
 
 test("what is flagged stays out of the axis, and is counted", () => {
   const one = drawn(buckets([20, 85, 21], { suspect: [0, 1, 0], fail: [0, 0, 2], missing: [0, 0, 1] }));
@@ -87,9 +87,9 @@ test("the row at a time, within a step", () => {
 
 test("units share a picture up to so many, states have their own", () => {
   const of = (unit: string, kind = "gauge") => ({ ...drawn(buckets([1])), unit, kind });
-  const found = panels([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
+  const groups = panels([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
   assert.deepEqual(
-    found.map((group) => group.map((one) => one.unit)),
+    groups.map((group) => group.map((one) => one.unit)),
     [["a", "b", "a"], ["c"], [""]],
   );
 });

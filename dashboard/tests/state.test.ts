@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { extended } from "../src/load/live";
 import { parse } from "../src/load/stream";
-import { bars, nice, period, rose } from "../src/state/figures";
+import { barsOf, nice, period, rose } from "../src/state/figures";
 import type { Buckets } from "../src/state/frame";
 import { ordered, verdict } from "../src/state/health";
 import { beginning, type Sensor, type State, Store } from "../src/state/model";
@@ -33,7 +33,7 @@ test("an address restores what was shown", () => {
 test("globs mean series, a bare sensor all of its channels", () => {
   assert.ok(matches("a.b", "*.*") && matches("a.b", "a") && matches("a-1.b", "a-?.b") && !matches("ab.c", "a"));
   const known = ["a.t", "a.h", "b.t"].map((series) => ({ series, retired: null }) as Channel);
-  assert.equal(chosen(known, ["*.*"]).found.length, 3);
+  assert.equal(chosen(known, ["*.*"]).channels.length, 3);
   assert.deepEqual(chosen(known, ["a", "nobody.x"]).nothing, ["nobody.x"]);
 });
 
@@ -116,10 +116,10 @@ test("many changes are drawn once", () => {
 test("messages of a stream, in whatever pieces they come", () => {
   const whole = 'retry: 3000\n\n: \n\nid: 1-2\nevent: readings\ndata: [{"a":1}]\n\nid: 3\nevent: events\ndata: []\n\n';
   for (let cut = 0; cut <= whole.length; cut += 1) {
-    const found: string[] = [];
-    const rest = parse(whole.slice(0, cut), (id, kind, data) => found.push(`${id} ${kind} ${data}`));
-    parse(rest + whole.slice(cut), (id, kind, data) => found.push(`${id} ${kind} ${data}`));
-    assert.deepEqual(found, ['1-2 readings [{"a":1}]', "3 events []"]);
+    const messages: string[] = [];
+    const rest = parse(whole.slice(0, cut), (id, kind, data) => messages.push(`${id} ${kind} ${data}`));
+    parse(rest + whole.slice(cut), (id, kind, data) => messages.push(`${id} ${kind} ${data}`));
+    assert.deepEqual(messages, ['1-2 readings [{"a":1}]', "3 events []"]);
   }
 });
 
@@ -135,19 +135,19 @@ test("a curve goes on by the minute and forgets what is older than an hour", () 
 
 test("bars: a day has its hours, a month its days, and days without readings have no bar", () => {
   const [since, until] = period("1d", new Date(2026, 1, 14).getTime() / 1000);
-  const found = { time: [new Date(2026, 1, 3).getTime() / 1000], increase: [7] } as unknown as Buckets;
-  const made = bars([found], "1d", since, until);
-  assert.equal(made.length, 28);
-  assert.deepEqual([made[1]?.values, made[2]?.values, made[2]?.label], [[null], [7], "3"]);
-  assert.equal(bars([], "1mo", ...period("1mo", since)).length, 12);
+  const counted = { time: [new Date(2026, 1, 3).getTime() / 1000], increase: [7] } as unknown as Buckets;
+  const days = barsOf([counted], "1d", since, until);
+  assert.equal(days.length, 28);
+  assert.deepEqual([days[1]?.values, days[2]?.values, days[2]?.label], [[null], [7], "3"]);
+  assert.equal(barsOf([], "1mo", ...period("1mo", since)).length, 12);
 });
 
 test("a rose adds up to one", () => {
   const time = Array.from({ length: 100 }, (_, index) => index);
   const speed = { time, mean: time.map((one) => one % 10) } as unknown as Buckets;
   const from = { time, mean: time.map((one) => (one * 37) % 360) } as unknown as Buckets;
-  const found = rose(speed, from);
-  const sum = found.shares.flat().reduce((whole, one) => whole + one, found.calm);
+  const wind = rose(speed, from);
+  const sum = wind.shares.flat().reduce((whole, one) => whole + one, wind.calm);
   assert.ok(Math.abs(sum - 1) < 1e-9);
   assert.deepEqual(
     [1.2, 1.6, 3.6, 7, 0.021].map(nice).map((one) => Number(one.toPrecision(3))),

@@ -63,14 +63,14 @@ export class Live {
 
   private async sensors(): Promise<void> {
     try {
-      const found = (await ask("sensors", { retired: "1" })).sensors;
+      const all = (await ask("sensors", { retired: "1" })).sensors;
       const live = (sensor: Sensor) =>
         sensor.channels.some((channel) => !channel.retired) || (!sensor.channels.length && sensor.state !== "stopped");
       this.store.change(() => ({
-        sensors: found
+        sensors: all
           .filter(live)
           .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => !channel.retired) })),
-        former: found
+        former: all
           .map((sensor) => ({ ...sensor, channels: sensor.channels.filter((channel) => channel.retired || !live(sensor)) }))
           .filter((sensor) => sensor.channels.length),
         error: "",
@@ -86,19 +86,19 @@ export class Live {
     this.asking = true;
     this.statusAt = Date.now();
     try {
-      const found = await ask("status");
-      this.ahead = found.now - Date.now() / 1000;
+      const status = await ask("status");
+      this.ahead = status.now - Date.now() / 1000;
       if (Math.abs(this.ahead) < 2) this.ahead = 0;
       this.store.change((state) => {
-        const by = new Map(found.sensors.map((report) => [report.sensor, report]));
+        const by = new Map(status.sensors.map((report) => [report.sensor, report]));
         const sensors = state.sensors?.map((sensor) => ({ ...sensor, ...pick(by.get(sensor.sensor)) })) ?? null;
-        return { status: found, ahead: this.ahead, sensors };
+        return { status, ahead: this.ahead, sensors };
       });
       const known = this.store.state.sensors;
       const live = new Set(known?.map((sensor) => sensor.sensor));
       if (
         known &&
-        found.sensors.some((report) => !live.has(report.sensor) && report.state !== "stopped" && report.health !== "not running")
+        status.sensors.some((report) => !live.has(report.sensor) && report.state !== "stopped" && report.health !== "not running")
       )
         void this.sensors();
       await this.alarms();
@@ -110,8 +110,8 @@ export class Live {
   }
 
   private async alarms(): Promise<void> {
-    const found = await ask("alarms");
-    this.store.change(() => ({ alarms: found.alarms }));
+    const answer = await ask("alarms");
+    this.store.change(() => ({ alarms: answer.alarms }));
   }
 
   private failed(error: unknown): void {
@@ -126,7 +126,7 @@ export class Live {
       }));
       this.readingAt = Date.now();
     } else if (kind === "readings") this.readings(data as Reading[]);
-    else if (kind === "events") this.happened(data as LogEvent[]);
+    else if (kind === "events") this.events(data as LogEvent[]);
     else if (kind === "sensors") this.states(data as SensorState[]);
     else if (kind === "gap" || kind === "skipped") this.news(new Set(this.store.state.latest.keys()));
   }
@@ -150,13 +150,13 @@ export class Live {
     this.news(names);
   }
 
-  private happened(events: readonly LogEvent[]): void {
+  private events(events: readonly LogEvent[]): void {
     this.store.change((state) => ({ recent: [...state.recent, ...events].slice(-KEPT_EVENTS) }));
     if (events.some((event) => event.kind === "config_reloaded" || event.kind === "started" || event.kind === "imported"))
       void this.sensors();
     // Charts show the times in alarm, so ask for those again.
     if (events.some((event) => event.kind.startsWith("alarm_")))
-      this.store.change((state) => ({ happened: { ...state.happened, key: "" } }));
+      this.store.change((state) => ({ chartEvents: { ...state.chartEvents, key: "" } }));
     window.setTimeout(() => void this.status(), SHORTLY_MS);
   }
 
@@ -169,8 +169,8 @@ export class Live {
   }
 }
 
-function pick(found: SensorState | undefined): Partial<Sensor> {
-  return found ? { state: found.state, health: found.health, error: found.error } : {};
+function pick(report: SensorState | undefined): Partial<Sensor> {
+  return report ? { state: report.state, health: report.health, error: report.error } : {};
 }
 
 const CURVE_STEP = 60;

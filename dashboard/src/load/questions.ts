@@ -2,7 +2,7 @@
 
 import { type By, period } from "../state/figures";
 import { type Buckets, joined } from "../state/frame";
-import type { Answered, ChartData, EventsData, Happened, LogEvent, State, Store } from "../state/model";
+import type { Answered, ChartData, ChartEvents, EventsData, LogEvent, State, Store } from "../state/model";
 import { bounds, type Route, write } from "../state/route";
 import { chosen, seconds, seriesOf } from "../state/series";
 import { time, ZONE } from "../state/words";
@@ -15,7 +15,7 @@ const SOONEST_MS = 1000;
 const LATEST_MS = 60_000;
 const CURVES_AT_ONCE = 40;
 
-type Kind = "chart" | "happened" | "events" | "figures" | "database" | "costs";
+type Kind = "chart" | "chartEvents" | "events" | "figures" | "database" | "costs";
 
 /** Asks what the page at the present address shows, asks again when that is out of date, and drops late answers. */
 export class Questions {
@@ -39,7 +39,7 @@ export class Questions {
       const key = keyOf(route);
       this.begin("chart", key, (signal) => this.chart(state, signal));
       if (route.series.length && !this.store.state.chart.busy)
-        this.begin("happened", key, (signal) => this.happened(state, signal));
+        this.begin("chartEvents", key, (signal) => this.chartEvents(state, signal));
     }
     if (route.page === "events" || route.page === "sensor")
       this.begin("events", eventsKey(route), (signal) => this.events(route, signal));
@@ -56,7 +56,7 @@ export class Questions {
   private begin<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>): void {
     const answered = this.store.state[kind] as Answered<T>;
     if (answered.key === key) return;
-    this.run(kind, key, question, kind === "chart" || kind === "happened" ? answered.data : null);
+    this.run(kind, key, question, kind === "chart" || kind === "chartEvents" ? answered.data : null);
   }
 
   private run<T>(kind: Kind, key: string, question: (signal: AbortSignal) => Promise<T>, meanwhile: T | null): void {
@@ -110,8 +110,8 @@ export class Questions {
     const first = this.first(route);
     const [since, until] = first ? [first.since, first.until] : bounds(route, Date.now() / 1000 + state.ahead);
     const known = [...(state.sensors ?? []), ...state.former].flatMap((sensor) => sensor.channels);
-    const { found, nothing } = chosen(known, route.series);
-    const names = state.sensors ? found.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
+    const { channels, nothing } = chosen(known, route.series);
+    const names = state.sensors ? channels.slice(0, MOST_SERIES).map((channel) => channel.series) : route.series;
     if (!names.length) return { series: [], before: [], unknown: nothing, notes: [], since, until };
     const [answer, past] = await Promise.all([
       first ? (json(first.answer) as ReturnType<typeof ask<"buckets">>) : ask("buckets", charted(names, since, until), signal),
@@ -121,7 +121,7 @@ export class Questions {
       series: answer.series as Buckets[],
       before: (past?.series ?? []) as Buckets[],
       unknown: state.sensors ? nothing : [],
-      notes: notesOf(answer, found.length),
+      notes: notesOf(answer, channels.length),
       since,
       until,
     };
@@ -134,7 +134,7 @@ export class Questions {
     return first?.key === keyOf(route) ? first : undefined;
   }
 
-  private async happened(state: State, signal: AbortSignal): Promise<Happened> {
+  private async chartEvents(state: State, signal: AbortSignal): Promise<ChartEvents> {
     const [since, until] = bounds(state.route, Date.now() / 1000 + state.ahead);
     const query = { since: iso(since), until: iso(until) };
     const [{ events }, { periods }] = await Promise.all([
@@ -262,7 +262,7 @@ export class Questions {
     for (let at = 0; at < names.length; at += CURVES_AT_ONCE) {
       const some = names.slice(at, at + CURVES_AT_ONCE);
       try {
-        const found = (
+        const hour = (
           await ask("buckets", {
             series: some,
             since: iso(now - 3600),
@@ -274,7 +274,7 @@ export class Questions {
         ).series as Buckets[];
         this.store.change((state) => {
           const curves = new Map(state.curves);
-          for (const buckets of found) curves.set(seriesOf(buckets), { time: buckets.time, value: buckets.mean ?? [] });
+          for (const buckets of hour) curves.set(seriesOf(buckets), { time: buckets.time, value: buckets.mean ?? [] });
           return { curves };
         });
       } catch (error) {
@@ -289,14 +289,14 @@ export class Questions {
 }
 
 /** The notes below a chart: ranges of the file that cannot be read, notes of the API, and what was left out. */
-function notesOf(answer: { series: { notes: string[] }[] }, found: number): string[] {
+function notesOf(answer: { series: { notes: string[] }[] }, meant: number): string[] {
   const lost = (answer as { unreadable?: { series: string; since: number; until: number }[] }).unreadable ?? [];
   const damage = lost.map(
     (damaged) =>
       `${damaged.series} cannot be read from ${time(damaged.since, 0)} to ${time(damaged.until, 0)}: the file is damaged`,
   );
-  const many = found > MOST_SERIES ? [`${found} series are meant; these are the first ${MOST_SERIES}`] : [];
-  return [...new Set([...damage, ...answer.series.flatMap((found) => found.notes), ...many])];
+  const many = meant > MOST_SERIES ? [`${meant} series are meant; these are the first ${MOST_SERIES}`] : [];
+  return [...new Set([...damage, ...answer.series.flatMap((series) => series.notes), ...many])];
 }
 
 const eventsKey = (route: Route): string =>

@@ -15,7 +15,7 @@ export interface Heard {
 const SLOWEST_MS = 15_000;
 
 /** Messages of a text/event-stream, as far as they are complete; what is left over is returned. */
-export function parse(text: string, found: (id: string, kind: string, data: string) => void): string {
+export function parse(text: string, message: (id: string, kind: string, data: string) => void): string {
   const parts = text.split("\n\n");
   const rest = parts.pop() ?? "";
   for (const part of parts) {
@@ -26,7 +26,7 @@ export function parse(text: string, found: (id: string, kind: string, data: stri
       else if (name === "event") kind = value;
       else if (name === "data") data += (data ? "\n" : "") + value;
     }
-    if (data) found(id, kind, data);
+    if (data) message(id, kind, data);
   }
   return rest;
 }

@@ -6,8 +6,8 @@ import { acknowledge } from "../load/changes";
 import { isWaiting, nameOf } from "../state/alarms";
 import type { Alarm, State } from "../state/model";
 import { plural } from "../state/words";
-import { remember, useName, YourName } from "./name";
 import { Choice } from "./parts";
+import { remember, useYourName, YourName } from "./yourname";
 
 const ALL = "all";
 
@@ -16,7 +16,7 @@ export function Acknowledging({ state }: { state: State }) {
   const waiting = state.alarms.filter(isWaiting);
   const [chosen, setChosen] = useState(ALL);
   const [note, setNote] = useState("");
-  const [by, setBy] = useName();
+  const [by, setBy] = useYourName();
   const [busy, setBusy] = useState(false);
   const [said, setSaid] = useState<{ words: string; bad: boolean } | null>(null);
   const outcome = (

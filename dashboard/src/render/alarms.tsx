@@ -6,14 +6,14 @@ import { text } from "../state/numbers";
 import { to } from "../state/route";
 import { plural, time } from "../state/words";
 import { Acknowledging } from "./acknowledging";
-import { Empty, Name, Pill } from "./parts";
+import { Breakable, Empty, Pill } from "./parts";
 
 /** For the head. */
 export function AlarmTally({ state }: { state: State }) {
-  const found = tally(state.alarms);
-  return found ? (
-    <a class={`tally ${found.level}`} id="alarms" href={to("alarms")}>
-      {found.words}
+  const raised = tally(state.alarms);
+  return raised ? (
+    <a class={`tally ${raised.level}`} id="alarms" href={to("alarms")}>
+      {raised.words}
     </a>
   ) : null;
 }
@@ -24,7 +24,7 @@ function Subject({ of: alarm }: { of: Alarm }) {
   const href = alarm.series.includes(".") ? to("chart", { series: [alarm.series] }) : to("sensor", { sensor: alarm.series });
   return (
     <a href={href}>
-      <Name>{alarm.series}</Name>
+      <Breakable>{alarm.series}</Breakable>
     </a>
   );
 }
@@ -32,7 +32,7 @@ function Subject({ of: alarm }: { of: Alarm }) {
 /** With as many places as the channel has. */
 function measured(alarm: Alarm, state: State): string {
   if (alarm.value === null) return "";
-  const channel = state.sensors?.flatMap((sensor) => sensor.channels).find((found) => found.series === alarm.series);
+  const channel = state.sensors?.flatMap((sensor) => sensor.channels).find((known) => known.series === alarm.series);
   return `${text(alarm.value, channel?.decimals)} ${alarm.unit}`.trim();
 }
 
@@ -84,7 +84,7 @@ export function AlarmTable({ alarms, state }: { alarms: readonly Alarm[]; state:
             </td>
             <td>
               <b>
-                <Name>{alarm.alarm}</Name>
+                <Breakable>{alarm.alarm}</Breakable>
               </b>{" "}
               {alarm.condition}
             </td>

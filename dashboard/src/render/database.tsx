@@ -1,6 +1,6 @@
 // The page of the database: its size and growth, work in progress, and incidents.
 
-import type { Database as Found } from "../load/types";
+import type { Database } from "../load/types";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
@@ -13,31 +13,31 @@ type Facts = Record<string, unknown>;
 const number = (facts: Facts, name: string): number => Number(facts[name] ?? 0);
 
 /** How it grows, and how far behind its roll-ups are. */
-function grown(found: Found, now: number): [string, string][] {
-  const { readings_per_day: readings, bytes_per_day: bytes, rolled_up_until: edge, last } = found;
+function grown(figures: Database, now: number): [string, string][] {
+  const { readings_per_day: readings, bytes_per_day: bytes, rolled_up_until: edge, last } = figures;
   const behind = edge === null || last === null ? 0 : last - edge;
   return [
-    ["Readings", found.first === null ? "none" : `from ${time(found.first, 0)} to ${time(found.last ?? now, now)}`],
+    ["Readings", figures.first === null ? "none" : `from ${time(figures.first, 0)} to ${time(figures.last ?? now, now)}`],
     [
       "Comes a day",
       readings === null || bytes === null
         ? "not known before an hour is rolled up"
-        : `${plural(Math.round(readings), "reading")}, about ${size(bytes)}${found.expires ? "; old ones expire" : ""}`,
+        : `${plural(Math.round(readings), "reading")}, about ${size(bytes)}${figures.expires ? "; old ones expire" : ""}`,
     ],
-    ["Free on the disk", `${size(found.disk_free_bytes)}, and ${size(found.free_bytes)} in the file`],
+    ["Free on the disk", `${size(figures.disk_free_bytes)}, and ${size(figures.free_bytes)} in the file`],
     [
       "Full by",
-      found.full === null
-        ? found.expires
+      figures.full === null
+        ? figures.expires
           ? "not at all, if as much expires as comes"
           : readings === null
             ? ""
             : "not within a century"
-        : `${time(found.full, 0).slice(0, 10)}, as it grows now (in ${duration(Math.max(found.full - now, 0))})`,
+        : `${time(figures.full, 0).slice(0, 10)}, as it grows now (in ${duration(Math.max(figures.full - now, 0))})`,
     ],
     [
       "Rolled up until",
-      `${edge === null ? "not yet" : `${time(edge, now)}${behind > 1 ? `, ${duration(behind)} behind the newest reading` : ""}`}${found.hours_to_roll_up ? `; ${plural(found.hours_to_roll_up, "hour")} of series to be done anew` : ""}`,
+      `${edge === null ? "not yet" : `${time(edge, now)}${behind > 1 ? `, ${duration(behind)} behind the newest reading` : ""}`}${figures.hours_to_roll_up ? `; ${plural(figures.hours_to_roll_up, "hour")} of series to be done anew` : ""}`,
     ],
   ];
 }
@@ -66,7 +66,7 @@ function Parts({ parts, free }: { parts: Record<string, number>; free: number })
 }
 
 /** The page itself. */
-export function Database({ state, act }: { state: State; act: Act }) {
+export function DatabasePage({ state, act }: { state: State; act: Act }) {
   if (!state.status) return <Empty>Asking sensorlogd …</Empty>;
   const { database } = state.status;
   const facts = state.status.daemon as Facts;
@@ -75,7 +75,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
   const work = Array.isArray(facts["work"]) ? (facts["work"] as Facts[]) : [];
   const parts = Object.entries((facts["parts"] ?? {}) as Facts);
   const findings = Array.isArray(facts["findings"]) ? (facts["findings"] as string[]) : [];
-  const found = state.database.data;
+  const figures = state.database.data;
   const events = state.recent.filter((event) => /disk|database|corrupt|salvage|incident|web_|rollup|clock/.test(event.kind));
   const rows: [string, string][] = [
     ["File", database.path],
@@ -98,7 +98,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
     ["Clock", String((facts["clock"] as Facts | undefined)?.["sentence"] ?? "")],
     ["Version", String(facts["version"] ?? "")],
   ];
-  if (found) rows.splice(2, 0, ...grown(found, state.now));
+  if (figures) rows.splice(2, 0, ...grown(figures, state.now));
   return (
     <>
       <h2>Database</h2>
@@ -112,8 +112,8 @@ export function Database({ state, act }: { state: State; act: Act }) {
             </div>
           ))}
       </dl>
-      {found?.parts ? <Parts parts={found.parts} free={found.free_bytes} /> : null}
-      {found && !found.parts ? (
+      {figures?.parts ? <Parts parts={figures.parts} free={figures.free_bytes} /> : null}
+      {figures && !figures.parts ? (
         <p>
           <button
             type="button"
@@ -128,9 +128,9 @@ export function Database({ state, act }: { state: State; act: Act }) {
         </p>
       ) : null}
       <h3>Incidents</h3>
-      {found?.incidents.length ? (
+      {figures?.incidents.length ? (
         <ul class="plain">
-          {found.incidents.map((incident) => (
+          {figures.incidents.map((incident) => (
             <li key={incident.name}>
               <time>{time(incident.time, state.now)}</time> <b class={incident.salvaged ? "" : "bad"}>{incident.name}</b>{" "}
               {incident.reason}; {size(incident.bytes)} set aside in damaged/{incident.name},{" "}
@@ -139,7 +139,7 @@ export function Database({ state, act }: { state: State; act: Act }) {
           ))}
         </ul>
       ) : (
-        <p class="unit">{found ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
+        <p class="unit">{figures ? "None: nothing was ever set aside as damaged." : "Asking sensorlogd …"}</p>
       )}
       <h3>Work in progress</h3>
       {work.length || parts.length ? (

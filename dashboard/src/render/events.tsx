@@ -6,7 +6,7 @@ import { to } from "../state/route";
 import { matches } from "../state/series";
 import { time, ZONE } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, Name, Written } from "./parts";
+import { Breakable, Choice, Empty, Written } from "./parts";
 
 const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
 const GOOD = /(connected|recovered|returned|salvaged)/;
@@ -50,7 +50,7 @@ export function EventTable({ events, state }: { events: readonly LogEvent[]; sta
             <td>{event.sensor ? <a href={to("sensor", { sensor: event.sensor })}>{event.sensor}</a> : ""}</td>
             <td>
               <b class={levelOf(event.kind)}>
-                <Name>{event.kind}</Name>
+                <Breakable>{event.kind}</Breakable>
               </b>
             </td>
             <td>{event.detail}</td>

@@ -7,7 +7,7 @@ import { matches } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
 import { Raised } from "./alarms";
-import { Age, Choice, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./parts";
+import { Age, Breakable, Choice, Empty, InAlarm, Pill, Rise, Spark, Value } from "./parts";
 
 const MANY = 12;
 const SHOWN = 3; // channels of a row
@@ -21,9 +21,9 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   const by = route.more["by"] ?? (keys[0] || "");
   const rows = (route.more["show"] ?? (state.sensors.length > MANY ? "rows" : "cards")) === "rows";
   const views = ordered(state);
-  const found = views.filter((view) => !search || meant(view, search));
-  const trouble = found.filter((view) => view.level === "bad" || view.level === "warn");
-  const rest = found.filter((view) => !trouble.includes(view));
+  const matching = views.filter((view) => !search || meant(view, search));
+  const trouble = matching.filter((view) => view.level === "bad" || view.level === "warn");
+  const rest = matching.filter((view) => !trouble.includes(view));
   const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
   const groups = new Map<string, View[]>();
   for (const view of rest) {
@@ -96,15 +96,15 @@ export function Overview({ state, act }: { state: State; act: Act }) {
           No sensor is configured. What was imported, or logged by former sensors, is under <a href={to("chart")}>Charts</a>.
         </Empty>
       ) : null}
-      {views.length && !found.length ? <Empty>No sensor matches “{search}”.</Empty> : null}
+      {views.length && !matching.length ? <Empty>No sensor matches “{search}”.</Empty> : null}
     </>
   );
 }
 
 function summary(views: readonly View[]): string {
-  const found = new Map<string, number>();
-  for (const view of views) found.set(view.health, (found.get(view.health) ?? 0) + 1);
-  return [...found].map(([health, count]) => `${count} ${health}`).join(", ");
+  const byHealth = new Map<string, number>();
+  for (const view of views) byHealth.set(view.health, (byHealth.get(view.health) ?? 0) + 1);
+  return [...byHealth].map(([health, count]) => `${count} ${health}`).join(", ");
 }
 
 function meant(view: View, search: string): boolean {
@@ -135,7 +135,7 @@ function Cards({ views, state, act }: { views: View[]; state: State; act: Act })
         >
           <h4>
             <a href={page(view)}>
-              <Name>{view.sensor.sensor}</Name>
+              <Breakable>{view.sensor.sensor}</Breakable>
             </a>
             <Pill level={levelOf(view.health)}>{view.health}</Pill>
           </h4>
@@ -145,7 +145,7 @@ function Cards({ views, state, act }: { views: View[]; state: State; act: Act })
               <li key={channel.series} data-series={channel.series}>
                 <a href={to("chart", { series: [channel.series] })}>
                   <span class="channel">
-                    <Name>{channel.channel}</Name>
+                    <Breakable>{channel.channel}</Breakable>
                     <small>
                       <Age state={state} channel={channel} />
                       <Rise curve={state.curves.get(channel.series)} channel={channel} />
@@ -180,7 +180,7 @@ function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) 
               <span class="who">
                 <span class={`dot ${view.level}`} />
                 <b>
-                  <Name>{view.sensor.sensor}</Name>
+                  <Breakable>{view.sensor.sensor}</Breakable>
                 </b>
                 {view.health === "ok" ? (
                   <span class="unseen state">ok</span>
@@ -216,10 +216,10 @@ function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) 
 /** For the head: how many are how. */
 export function Tally({ state }: { state: State }) {
   if (!state.sensors?.length) return null;
-  const found = counts(ordered(state));
-  const wrong = found.bad + found.warn;
+  const levels = counts(ordered(state));
+  const wrong = levels.bad + levels.warn;
   return (
-    <a class={`tally ${found.bad ? "bad" : wrong ? "warn" : ""}`} href={to("overview")}>
+    <a class={`tally ${levels.bad ? "bad" : wrong ? "warn" : ""}`} href={to("overview")}>
       {wrong
         ? `${wrong} of ${plural(state.sensors.length, "sensor")} ${wrong === 1 ? "needs" : "need"} a look`
         : `${plural(state.sensors.length, "sensor")}, all ok`}

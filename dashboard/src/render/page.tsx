@@ -2,12 +2,12 @@
 
 import { verdict } from "../state/health";
 import type { State } from "../state/model";
-import { type Page as Name, to } from "../state/route";
+import { type PageName, to } from "../state/route";
 import { size } from "../state/words";
 import type { Act } from "./act";
 import { Alarms, AlarmTally } from "./alarms";
 import { ChartPage } from "./chart/page";
-import { Database } from "./database";
+import { DatabasePage } from "./database";
 import { Events } from "./events";
 import { Overview, Tally } from "./overview";
 import { Panels } from "./panels";
@@ -17,14 +17,14 @@ import { Use } from "./use";
 import { Year } from "./year";
 
 /** A page, its name in the head, and the pages during which that link is the current one. */
-const LINKS: readonly (readonly [Name, string, readonly Name[]])[] = [
+const LINKS: readonly (readonly [PageName, string, readonly PageName[]])[] = [
   ["overview", "Sensors", ["overview", "sensor"]],
   ["chart", "Charts", ["chart", "use", "year", "rose"]],
   ["events", "Events", ["events"]],
   ["alarms", "Alarms", ["alarms"]],
   ["database", "Database", ["database"]],
 ];
-const CHARTS: readonly (readonly [Name, string])[] = [
+const CHARTS: readonly (readonly [PageName, string])[] = [
   ["chart", "Lines"],
   ["use", "Consumption"],
   ["year", "Year"],
@@ -105,20 +105,20 @@ function Shown({ state, act }: { state: State; act: Act }) {
     case "rose":
       return <Rosette state={state} act={act} />;
     case "database":
-      return <Database state={state} act={act} />;
+      return <DatabasePage state={state} act={act} />;
     default:
       return <Overview state={state} act={act} />;
   }
 }
 
 function Head({ state }: { state: State }) {
-  const found = verdict(state);
+  const health = verdict(state);
   const facts = (state.status?.daemon ?? {}) as Record<string, unknown>;
-  const sound = found.level === "good" && state.status;
+  const sound = health.level === "good" && state.status;
   return (
-    <div id="health" role="status" data-level={found.level}>
-      <b class={found.level}>{found.word}</b>
-      {found.says ? <span class={found.level === "warn" ? "warn" : "bad"}>{found.says}</span> : null}
+    <div id="health" role="status" data-level={health.level}>
+      <b class={health.level}>{health.word}</b>
+      {health.says ? <span class={health.level === "warn" ? "warn" : "bad"}>{health.says}</span> : null}
       <AlarmTally state={state} />
       <Tally state={state} />
       {sound && state.status ? (

@@ -24,7 +24,7 @@ export function Panels({ state }: { state: State }) {
       setWrong(error instanceof Error ? error.message : String(error));
     }
     await ask("panels").then(
-      (found) => setKnown(found.panels),
+      (answer) => setKnown(answer.panels),
       (error) => setWrong(String(error.message)),
     );
   }

@@ -67,9 +67,9 @@ export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Ch
 
 /** A mark beside a value whose channel is in alarm. */
 export function InAlarm({ state, channel }: { state: State; channel: Channel }) {
-  const found = state.alarms.filter((alarm) => alarm.series === channel.series && isActive(alarm));
-  if (!found.length) return null;
-  const fresh = found.some((alarm) => alarm.state === "unacknowledged");
+  const active = state.alarms.filter((alarm) => alarm.series === channel.series && isActive(alarm));
+  if (!active.length) return null;
+  const fresh = active.some((alarm) => alarm.state === "unacknowledged");
   return <span class={`alarmed ${fresh ? "bad" : "warn"}`}> in alarm</span>;
 }
 
@@ -82,7 +82,7 @@ function path(curve: Curve, patience: number): string {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const until = curve.time.at(-1) as number;
   const since = Math.min(until - 3600, curve.time[0] as number);
-  let made = "";
+  let drawn = "";
   let before: number | null = null;
   curve.time.forEach((at, row) => {
     const value = curve.value[row];
@@ -90,10 +90,10 @@ function path(curve: Curve, patience: number): string {
     const x = (((at - since) / (until - since || 1)) * (WIDTH - 4) + 2).toFixed(1);
     const y = (high === low ? HEIGHT / 2 : HEIGHT - 4 - ((value - low) / (high - low)) * (HEIGHT - 8)).toFixed(1);
     const gap = before === null || at - before > patience;
-    made += `${gap ? "M" : "L"}${x} ${y}${gap ? "h.01" : ""}`;
+    drawn += `${gap ? "M" : "L"}${x} ${y}${gap ? "h.01" : ""}`;
     before = at;
   });
-  return made;
+  return drawn;
 }
 
 interface SparkProps {
@@ -187,7 +187,7 @@ export function Written({ value, onWritten, ...more }: Plain & { value: string; 
 }
 
 /** A word may be broken after a dash, a dot or an underscore, and nowhere else. */
-export function Name({ children }: { children: string }) {
+export function Breakable({ children }: { children: string }) {
   const parts = children.split(/(?<=[-_.])/);
   return (
     <>

@@ -1,6 +1,6 @@
 // A wind rose: how often it came from where, and how fast.
 
-import { rose, SECTORS } from "../state/figures";
+import { type Rose, rose, SECTORS } from "../state/figures";
 import type { State } from "../state/model";
 import { PRESETS } from "../state/route";
 import { sensorOf, seriesOf } from "../state/series";
@@ -60,7 +60,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
       ) : null}
       {!angles.length ? <Empty>There is no direction in this log (kind: angle).</Empty> : null}
       {speeds && directions ? (
-        <Petals found={rose(speeds, directions)} unit={speeds.unit} />
+        <Petals shown={rose(speeds, directions)} unit={speeds.unit} />
       ) : state.figures.busy ? (
         <Empty>Asking sensorlogd …</Empty>
       ) : null}
@@ -68,9 +68,9 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
   );
 }
 
-function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string }) {
-  if (!found.steps) return <Empty>There are no readings of both in this range.</Empty>;
-  const most = Math.max(...found.shares.map((parts) => parts.reduce((sum, part) => sum + part, 0)), 0.01);
+function Petals({ shown, unit }: { shown: Rose; unit: string }) {
+  if (!shown.steps) return <Empty>There are no readings of both in this range.</Empty>;
+  const most = Math.max(...shown.shares.map((parts) => parts.reduce((sum, part) => sum + part, 0)), 0.01);
   const at = (share: number, degrees: number): string => {
     const angle = ((degrees - 90) * Math.PI) / 180;
     return `${(MIDDLE + Math.cos(angle) * (share / most) * REACH).toFixed(1)} ${(MIDDLE + Math.sin(angle) * (share / most) * REACH).toFixed(1)}`;
@@ -81,7 +81,7 @@ function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string 
         viewBox={`0 0 ${SIZE} ${SIZE}`}
         role="img"
         aria-label={SECTORS.map(
-          (name, index) => `${name} ${percent((found.shares[index] ?? []).reduce((sum, share) => sum + share, 0))}`,
+          (name, index) => `${name} ${percent((shown.shares[index] ?? []).reduce((sum, share) => sum + share, 0))}`,
         ).join(", ")}
       >
         {[0.5, 1].map((part) => (
@@ -95,14 +95,14 @@ function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string 
         {SECTORS.map((name, index) => {
           let inner = 0;
           const [from, until] = [index * 22.5 - 9, index * 22.5 + 9];
-          return (found.shares[index] ?? []).map((part, kind) => {
+          return (shown.shares[index] ?? []).map((part, kind) => {
             const outer = inner + part;
             const [near, far] = [(inner / most) * REACH, (outer / most) * REACH];
             const shape = `M${at(inner, from)} L${at(outer, from)} A${far} ${far} 0 0 1 ${at(outer, until)} L${at(inner, until)} A${near} ${near} 0 0 0 ${at(inner, from)}Z`;
             inner = outer;
             return part ? (
               <path key={`${name}${kind}`} d={shape} class={`shade${SHADES[kind]}`}>
-                <title>{`${name}, ${words(found.limits, kind, unit)}: ${percent(part)}`}</title>
+                <title>{`${name}, ${words(shown.limits, kind, unit)}: ${percent(part)}`}</title>
               </path>
             ) : null;
           });
@@ -123,13 +123,13 @@ function Petals({ found, unit }: { found: ReturnType<typeof rose>; unit: string 
         })}
       </svg>
       <ul class="plain shades">
-        {found.limits.map((limit, kind) => (
+        {shown.limits.map((limit, kind) => (
           <li key={limit}>
-            <span class={`shade${SHADES[kind]}`} /> {words(found.limits, kind, unit)}
+            <span class={`shade${SHADES[kind]}`} /> {words(shown.limits, kind, unit)}
           </li>
         ))}
         <li>
-          {percent(found.calm)} calm; {plural(found.steps, "step")}
+          {percent(shown.calm)} calm; {plural(shown.steps, "step")}
         </li>
       </ul>
     </section>

@@ -1,21 +1,21 @@
 // One sensor: how it is, since when, what it says, what happened to it, what to do now.
 
 import { ofSensor } from "../state/alarms";
-import { advice, levelOf, view } from "../state/health";
+import { advice, levelOf, viewOf } from "../state/health";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { age, duration, plural, time } from "../state/words";
 import type { Act } from "./act";
 import { AlarmTable } from "./alarms";
 import { EventTable, merged } from "./events";
-import { Age, Empty, InAlarm, Name, Pill, Rise, Spark, Value } from "./parts";
+import { Age, Breakable, Empty, InAlarm, Pill, Rise, Spark, Value } from "./parts";
 
 /** The page of the sensor that the route names. */
 export function SensorPage({ state, act }: { state: State; act: Act }) {
   const name = state.route.sensor;
   const sensor = [...(state.sensors ?? []), ...state.former].find((sensor) => sensor.sensor === name);
   if (!sensor) return state.sensors ? <Empty>There is no sensor {name}.</Empty> : <Empty>Asking sensorlogd …</Empty>;
-  const found = view(state, sensor);
+  const view = viewOf(state, sensor);
   const labels = new Map(sensor.channels.flatMap((channel) => Object.entries(channel.labels)));
   const alarms = state.alarms.filter((alarm) => ofSensor(alarm, name));
   const counters = Object.entries(sensor.counters);
@@ -23,21 +23,21 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
     <>
       <h2 class="title">
         <span>
-          <Name>{name}</Name>
+          <Breakable>{name}</Breakable>
         </span>
-        <Pill level={levelOf(found.health)}>{found.health}</Pill>
+        <Pill level={levelOf(view.health)}>{view.health}</Pill>
       </h2>
-      {found.says ? <p class={`error ${found.level}`}>{found.says}</p> : null}
+      {view.says ? <p class={`error ${view.level}`}>{view.says}</p> : null}
       <p class="advice">
         <b>What to do now: </b>
-        {advice(found, state.now)}
+        {advice(view, state.now)}
       </p>
       <dl class="facts">
         <Fact name="Last reading">
-          {found.last === null ? "never" : `${age(state.now - found.last)} (${time(found.last, state.now)})`}
+          {view.last === null ? "never" : `${age(state.now - view.last)} (${time(view.last, state.now)})`}
         </Fact>
         <Fact name="Doing">{`${sensor.state}${sensor.since ? `, for ${duration(Math.max(state.now - sensor.since, 0))}` : ""}`}</Fact>
-        {sensor.error ? <Fact name={found.level === "good" ? "Last error (over)" : "Last error"}>{sensor.error}</Fact> : null}
+        {sensor.error ? <Fact name={view.level === "good" ? "Last error (over)" : "Last error"}>{sensor.error}</Fact> : null}
         {[...labels].map(([key, value]) => (
           <Fact key={key} name={key}>
             {value}
@@ -60,7 +60,7 @@ export function SensorPage({ state, act }: { state: State; act: Act }) {
           <li key={channel.series} data-series={channel.series}>
             <a href={to("chart", { series: [channel.series] })}>
               <span class="channel">
-                <Name>{channel.channel}</Name>{" "}
+                <Breakable>{channel.channel}</Breakable>{" "}
                 <small>
                   {channel.kind}, heartbeat {duration(channel.heartbeat_s)}
                 </small>

@@ -1,6 +1,6 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
-import { type Bar, BYS, type By, bars, costs, nice, period, title } from "../state/figures";
+import { type Bar, BYS, type By, barsOf, costs, nice, period, title } from "../state/figures";
 import type { State } from "../state/model";
 import { axis, computed, NOTHING } from "../state/numbers";
 import type { Act } from "./act";
@@ -22,11 +22,11 @@ export function Use({ state, act }: { state: State; act: Act }) {
     queueMicrotask(() => act.go({ ...route, series: [only.series] }, true));
     return null;
   }
-  const found = state.figures.data ?? [];
-  const made = bars(found, by, since, until);
+  const counted = state.figures.data ?? [];
+  const bars = barsOf(counted, by, since, until);
   const price = Number(route.more["price"]) || 0;
-  const unit = found[0]?.unit ?? "";
-  const sums = found.map((_, index) => made.reduce((sum, bar) => sum + (bar.values[index] ?? 0), 0));
+  const unit = counted[0]?.unit ?? "";
+  const sums = counted.map((_, index) => bars.reduce((sum, bar) => sum + (bar.values[index] ?? 0), 0));
   const places = 3;
   const priced = price ? undefined : state.costs.data?.[0];
   const paid = costs(priced, by);
@@ -75,13 +75,13 @@ export function Use({ state, act }: { state: State; act: Act }) {
         </label>
       </div>
       {!counters.length ? <Empty>There is no counter in this log (kind: counter).</Empty> : null}
-      {found.length ? (
+      {counted.length ? (
         <section class="panel">
           <h3>
             {title(by, since)}: {computed(sums[0], places)} {unit}
             <span data-cost={priced ? paid.sum : undefined}>{total}</span>
           </h3>
-          <Bars bars={made} unit={unit} />
+          <Bars bars={bars} unit={unit} />
           <details>
             <summary>Data table</summary>
             <table>
@@ -93,7 +93,7 @@ export function Use({ state, act }: { state: State; act: Act }) {
                 </tr>
               </thead>
               <tbody>
-                {made.map((bar) => (
+                {bars.map((bar) => (
                   <tr key={bar.at}>
                     <th scope="row">{bar.label}</th>
                     <td>{computed(bar.values[0], places)}</td>

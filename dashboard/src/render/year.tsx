@@ -25,9 +25,9 @@ export function Year({ state, act }: { state: State; act: Act }) {
     queueMicrotask(() => act.go({ ...route, series: [route.series[0] ?? only.series] }, true));
     return null;
   }
-  const found = state.figures.data?.[0];
-  const column = found?.kind === "counter" ? found.increase : found?.mean;
-  const values = new Map((found?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));
+  const buckets = state.figures.data?.[0];
+  const column = buckets?.kind === "counter" ? buckets.increase : buckets?.mean;
+  const values = new Map((buckets?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));
   const known = [...values.values()].filter((value): value is number => value !== null);
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const first = new Date(year, 0, 1);
@@ -54,7 +54,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
         </span>
         <b>{year}</b>
       </div>
-      {!found || !known.length ? (
+      {!buckets || !known.length ? (
         <Empty>{state.figures.busy ? "Asking sensorlogd …" : "There are no readings in this year."}</Empty>
       ) : (
         <section class="panel">
@@ -65,7 +65,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
               class="year"
               viewBox={`0 0 ${54 * SIZE + 32} ${7 * SIZE + 18}`}
               role="group"
-              aria-label={`${seriesOf(found)} in ${year}: from ${computed(low, 1)} to ${computed(high, 1)} ${found.unit} a day`}
+              aria-label={`${seriesOf(buckets)} in ${year}: from ${computed(low, 1)} to ${computed(high, 1)} ${buckets.unit} a day`}
             >
               {DAYS.map((name, row) =>
                 name ? (
@@ -99,7 +99,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
                     rx={2}
                     class={`day${shade}`}
                   >
-                    <title>{`${name}: ${computed(value, 2)} ${found.unit}`}</title>
+                    <title>{`${name}: ${computed(value, 2)} ${buckets.unit}`}</title>
                   </rect>
                 );
                 return typeof value === "number" ? (
@@ -107,7 +107,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
                     key={name}
                     href={to("chart", { series: route.series, range: 86400, until: begin + 86400 })}
                     tabIndex={-1}
-                    aria-label={`${name}: ${computed(value, 2)} ${found.unit}`}
+                    aria-label={`${name}: ${computed(value, 2)} ${buckets.unit}`}
                   >
                     {square}
                   </a>
@@ -122,7 +122,8 @@ export function Year({ state, act }: { state: State; act: Act }) {
             {Array.from({ length: SHADES }, (_, index) => (
               <span key={index} class={`shade${index}`} />
             ))}
-            {computed(high, 1)} {found.unit}, {found.kind === "counter" ? "rise" : "mean"} of the day. A square leads to its day.
+            {computed(high, 1)} {buckets.unit}, {buckets.kind === "counter" ? "rise" : "mean"} of the day. A square leads to its
+            day.
           </p>
         </section>
       )}

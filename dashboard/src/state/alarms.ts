@@ -64,8 +64,8 @@ export interface Threshold {
 
 /** Lines of `valid`, and of alarms that compare with a number; each once. */
 export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Threshold[] {
-  const found = new Map<string, Threshold>();
-  const add = (threshold: Threshold) => found.set(`${threshold.unit}|${threshold.value}|${threshold.text}`, threshold);
+  const limits = new Map<string, Threshold>();
+  const add = (threshold: Threshold) => limits.set(`${threshold.unit}|${threshold.value}|${threshold.text}`, threshold);
   for (const line of lines) {
     if (line.kind === "rate" || line.kind === "state") continue;
     const { unit } = line;
@@ -79,7 +79,7 @@ export function thresholds(lines: readonly Line[], alarms: readonly Alarm[]): Th
         add({ unit, value: alarm.clear_limit, text: `${alarm.alarm} over`, alarm: true });
     }
   }
-  return [...found.values()];
+  return [...limits.values()];
 }
 
 /** The times in alarm of the series that are shown. */

@@ -51,15 +51,15 @@ export interface Bar {
 }
 
 /** A bar a step, whether something was counted in it or not. */
-export function bars(found: readonly Buckets[], by: By, since: number, until: number): Bar[] {
-  const columns = found.map(
+export function barsOf(counted: readonly Buckets[], by: By, since: number, until: number): Bar[] {
+  const columns = counted.map(
     (buckets) => new Map(buckets.time.map((time, row) => [label(by, time), buckets.increase?.[row] ?? null])),
   );
-  const made: Bar[] = [];
+  const bars: Bar[] = [];
   let at = since;
-  while (at < until && made.length < 62) {
+  while (at < until && bars.length < 62) {
     const name = label(by, at);
-    made.push({ at, label: name, values: columns.map((column) => column.get(name) ?? null) });
+    bars.push({ at, label: name, values: columns.map((column) => column.get(name) ?? null) });
     const date = new Date(at * 1000);
     const next =
       by === "1h"
@@ -71,7 +71,7 @@ export function bars(found: readonly Buckets[], by: By, since: number, until: nu
           ).getTime() / 1000;
     at = next;
   }
-  return made;
+  return bars;
 }
 
 /** What each bar cost, by its label, in money. */

@@ -53,16 +53,16 @@ export interface Figures {
 
 /** One series ready to be drawn. A counter is its rate, unless `totals`. */
 export function line(
-  found: Buckets,
+  buckets: Buckets,
   channel: Channel | undefined,
   totals: boolean,
   now: number,
   before?: Buckets,
   shift = 0,
 ): Line {
-  const counts = found.kind === "counter" && !totals && found.increase !== undefined;
-  const step = seconds(found.step) || 1;
-  const shown = counts ? rate(found.unit) : { unit: found.unit, factor: 1 };
+  const counts = buckets.kind === "counter" && !totals && buckets.increase !== undefined;
+  const step = seconds(buckets.step) || 1;
+  const shown = counts ? rate(buckets.unit) : { unit: buckets.unit, factor: 1 };
   // The last step has only begun: what it counted is shared out over what there has been of it.
   const rates = (buckets: Buckets): Column =>
     (buckets.increase ?? []).map((value, row) => {
@@ -70,32 +70,32 @@ export function line(
       return value === null || lasted < step / 5 ? null : (value * shown.factor) / lasted;
     });
   const mid = counts
-    ? rates(found)
-    : found.kind === "state" || found.kind === "counter"
-      ? (found.last ?? found.mean ?? [])
-      : (found.mean ?? []);
-  const number = (column: Column | undefined) => found.time.map((_, row) => Number(column?.[row] ?? 0));
-  const missing = number(found.missing);
-  const wrong = number(found.fail).map((value, row) => value + (missing[row] ?? 0));
-  const made: Line = {
-    name: seriesOf(found),
+    ? rates(buckets)
+    : buckets.kind === "state" || buckets.kind === "counter"
+      ? (buckets.last ?? buckets.mean ?? [])
+      : (buckets.mean ?? []);
+  const number = (column: Column | undefined) => buckets.time.map((_, row) => Number(column?.[row] ?? 0));
+  const missing = number(buckets.missing);
+  const wrong = number(buckets.fail).map((value, row) => value + (missing[row] ?? 0));
+  const drawn: Line = {
+    name: seriesOf(buckets),
     unit: shown.unit,
-    kind: counts ? "rate" : found.kind,
+    kind: counts ? "rate" : buckets.kind,
     places: counts
       ? null
       : resolution(
-          [...(found.min ?? []).slice(0, 200), ...(found.max ?? []).slice(0, 200)],
+          [...(buckets.min ?? []).slice(0, 200), ...(buckets.max ?? []).slice(0, 200)],
           channel?.decimals,
           channel?.seen_decimals,
         ),
     step,
     decimals: counts ? null : (channel?.decimals ?? null),
     valid: counts ? null : (channel?.valid ?? null),
-    time: found.time,
+    time: buckets.time,
     mid,
-    low: counts ? mid : (found.min ?? mid),
-    high: counts ? mid : (found.max ?? mid),
-    suspect: number(found.suspect),
+    low: counts ? mid : (buckets.min ?? mid),
+    high: counts ? mid : (buckets.max ?? mid),
+    suspect: number(buckets.suspect),
     wrong,
     before: null,
     figures: { min: null, mean: null, max: null, last: null, flagged: 0 },
@@ -103,14 +103,14 @@ export function line(
   if (before) {
     const past = counts ? rates(before) : (before.mean ?? []);
     const at = new Map(before.time.map((time, row) => [Math.round((time + shift) / step), past[row] ?? null]));
-    made.before = made.time.map((time) => at.get(Math.round(time / step)) ?? null);
+    drawn.before = drawn.time.map((time) => at.get(Math.round(time / step)) ?? null);
   }
-  made.figures = figures(made, found);
-  return made;
+  drawn.figures = figures(drawn, buckets);
+  return drawn;
 }
 
 /** Of the readings that are not known to be wrong; the mean is that of readings, not of steps. */
-function figures(of: Line, found: Buckets): Figures {
+function figures(of: Line, buckets: Buckets): Figures {
   let sum = 0;
   let weight = 0;
   const result: Figures = { min: null, mean: null, max: null, last: null, flagged: 0 };
@@ -118,14 +118,14 @@ function figures(of: Line, found: Buckets): Figures {
     result.flagged += (of.suspect[row] ?? 0) + (of.wrong[row] ?? 0);
     const value = of.mid[row];
     if (value === null || value === undefined) return;
-    const count = of.kind === "rate" ? 1 : Number(found.count?.[row] ?? 1);
+    const count = of.kind === "rate" ? 1 : Number(buckets.count?.[row] ?? 1);
     sum += value * count;
     weight += count;
     const low = of.low[row] ?? value;
     const high = of.high[row] ?? value;
     result.min = result.min === null ? low : Math.min(result.min, low);
     result.max = result.max === null ? high : Math.max(result.max, high);
-    result.last = of.kind === "rate" ? value : (found.last?.[row] ?? value);
+    result.last = of.kind === "rate" ? value : (buckets.last?.[row] ?? value);
   });
   if (of.kind !== "angle" && of.kind !== "state" && weight) {
     // Rounding of the sum must not leave what all readings of it were.
@@ -193,7 +193,7 @@ export function align(
   const time = [...times].sort((a, b) => a - b);
   const place = new Map(time.map((at, index) => [at, index]));
   const columns = lines.flatMap((line, index) => {
-    const made: (number | null | undefined)[][] = [line.mid, line.low, line.high, line.before ?? []].map(() =>
+    const own: (number | null | undefined)[][] = [line.mid, line.low, line.high, line.before ?? []].map(() =>
       new Array(time.length).fill(undefined),
     );
     line.time.forEach((at, row) => {
@@ -201,14 +201,14 @@ export function align(
       if (where === undefined) return;
       for (const [column, from] of [line.mid, line.low, line.high, line.before ?? []].entries()) {
         const value = from[row];
-        if (value !== null && value !== undefined) (made[column] as (number | null | undefined)[])[where] = value;
+        if (value !== null && value !== undefined) (own[column] as (number | null | undefined)[])[where] = value;
       }
     });
     for (const at of gaps[index] ?? []) {
       const where = place.get(at) as number;
-      for (const column of [0, 1, 2]) (made[column] as (number | null | undefined)[])[where] = null;
+      for (const column of [0, 1, 2]) (own[column] as (number | null | undefined)[])[where] = null;
     }
-    return made;
+    return own;
   });
   return { time, columns };
 }
@@ -235,25 +235,25 @@ export function rowAt(line: Line, at: number, step: number): number | null {
 /** Lines that share a picture: by unit, at most `axes` units in one; all states together in one of their own, the last. */
 export function panels(lines: readonly Line[], axes: number): Line[][] {
   const units = [...new Set(lines.filter((line) => line.kind !== "state").map((line) => line.unit))];
-  const made: Line[][] = [];
+  const pictures: Line[][] = [];
   for (let at = 0; at < units.length; at += axes) {
     const own = units.slice(at, at + axes);
-    made.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
+    pictures.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
   }
   const states = lines.filter((line) => line.kind === "state");
-  if (states.length) made.push(states);
-  return made;
+  if (states.length) pictures.push(states);
+  return pictures;
 }
 
 /** The series from `since` on, with its last steps replaced by those in `tail`. */
 export function joined(old: Buckets, tail: Buckets, since: number): Buckets {
   const from = tail.time[0] ?? Number.POSITIVE_INFINITY;
   const keep = old.time.map((at) => at >= since && at < from);
-  const made: Record<string, unknown> = { ...tail, since: old.since };
+  const buckets: Record<string, unknown> = { ...tail, since: old.since };
   for (const [name, column] of Object.entries(old)) {
     if (!Array.isArray(column) || name === "notes" || column.length !== old.time.length) continue;
     const added = (tail as unknown as Record<string, unknown>)[name];
-    made[name] = [...column.filter((_, row) => keep[row]), ...(Array.isArray(added) ? added : [])];
+    buckets[name] = [...column.filter((_, row) => keep[row]), ...(Array.isArray(added) ? added : [])];
   }
-  return made as unknown as Buckets;
+  return buckets as unknown as Buckets;
 }

@@ -39,7 +39,7 @@ export interface View {
 }
 
 /** A sensor as it is now: what the daemon said last, corrected by the time that has passed since. */
-export function view(state: State, sensor: Sensor): View {
+export function viewOf(state: State, sensor: Sensor): View {
   let last = sensor.last;
   let flagged = 0;
   let patience = 0;
@@ -69,7 +69,7 @@ export function view(state: State, sensor: Sensor): View {
 /** All sensors, the worst first, then by name. */
 export function ordered(state: State): View[] {
   return (state.sensors ?? [])
-    .map((sensor) => view(state, sensor))
+    .map((sensor) => viewOf(state, sensor))
     .sort((a, b) => ORDER[a.level] - ORDER[b.level] || a.sensor.sensor.localeCompare(b.sensor.sensor, "en", { numeric: true }));
 }
 
@@ -100,24 +100,24 @@ export function verdict(state: State): Verdict {
 
 /** The number of sensors at each level. */
 export function counts(views: readonly View[]): Record<Level, number> {
-  const found: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
-  for (const view of views) found[view.level] += 1;
-  return found;
+  const levels: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
+  for (const view of views) levels[view.level] += 1;
+  return levels;
 }
 
 /** What to do now about a sensor that is not well. */
-export function advice(found: View, now: number): string {
-  const { sensor } = found;
+export function advice(view: View, now: number): string {
+  const { sensor } = view;
   const name = sensor.sensor;
-  switch (found.health) {
+  switch (view.health) {
     case "ok":
-      return found.level === "good"
+      return view.level === "good"
         ? "Nothing: readings come as they should."
         : "Look at the flagged values below: the limits may be too narrow, or the sensor is wrong.";
     case "waiting":
       return "Wait for the first reading; if none comes within its heartbeat this turns stale.";
     case "stale":
-      return `The port is open and nothing comes (last reading ${age(found.last === null ? null : now - found.last)}). Is it powered? Does it send by itself? Listen: sensorlogd listen ${name}`;
+      return `The port is open and nothing comes (last reading ${age(view.last === null ? null : now - view.last)}). Is it powered? Does it send by itself? Listen: sensorlogd listen ${name}`;
     case "reconnecting":
       return "It is tried again and again, by itself. Is the cable plugged in, does the device have power, does another program hold the port?";
     case "failed":

@@ -16,7 +16,7 @@ export interface Range {
 }
 
 /** What happened in the range of a chart, and when alarms were raised in it. */
-export interface Happened {
+export interface ChartEvents {
   events: LogEvent[];
   periods: AlarmPeriod[];
 }
@@ -64,7 +64,7 @@ export interface State {
   recent: LogEvent[];
   chart: Answered<ChartData>;
   /** Events of the range that the charts show: they are not waited for. */
-  happened: Answered<Happened>;
+  chartEvents: Answered<ChartEvents>;
   events: Answered<EventsData>;
   figures: Answered<Buckets[]>;
   costs: Answered<Cost[]>;
@@ -100,7 +100,7 @@ export const beginning = (): State => ({
   stream: { state: "opening", heard: 0, reason: "" },
   recent: [],
   chart: nothing(),
-  happened: nothing(),
+  chartEvents: nothing(),
   events: nothing(),
   figures: nothing(),
   costs: nothing(),

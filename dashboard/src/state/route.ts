@@ -1,11 +1,11 @@
 // Where the page is: everything that is shown can be told by the part of the address behind #, so that it can be sent to others.
 
 /** The pages, as the address names them; the overview has no name there. */
-export type Page = "overview" | "sensor" | "chart" | "events" | "alarms" | "use" | "year" | "rose" | "database";
+export type PageName = "overview" | "sensor" | "chart" | "events" | "alarms" | "use" | "year" | "rose" | "database";
 
 /** What an address says. */
 export interface Route {
-  page: Page;
+  page: PageName;
   /** Of the page "sensor". */
   sensor: string;
   /** Names or globs. */
@@ -33,7 +33,7 @@ export const PRESETS: readonly (readonly [string, number])[] = [
   ["30 d", 2592000],
   ["1 y", 31536000],
 ];
-const PAGES: readonly Page[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
+const PAGES: readonly PageName[] = ["sensor", "chart", "events", "alarms", "use", "year", "rose", "database"];
 const SHORTEST = 1;
 const LONGEST = 100 * 31536000;
 const USUAL = 21600;
@@ -99,7 +99,7 @@ export function write(route: Route): string {
 }
 
 /** A link to a page with nothing else chosen. */
-export const to = (page: Page, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
+export const to = (page: PageName, how: Partial<Route> = {}): string => write({ ...START, page, ...how });
 
 /** From when to when the view of a route reaches, in seconds since 1970. */
 export function bounds(route: Route, now: number): [number, number] {

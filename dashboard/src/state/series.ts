@@ -20,18 +20,18 @@ export function matches(name: string, pattern: string, loose = false): boolean {
 }
 
 /** Every channel that one of the patterns means, each once; and the patterns that mean nothing. */
-export function chosen(known: readonly Channel[], patterns: readonly string[]): { found: Channel[]; nothing: string[] } {
-  const found = new Map<string, Channel>();
+export function chosen(known: readonly Channel[], patterns: readonly string[]): { channels: Channel[]; nothing: string[] } {
+  const channels = new Map<string, Channel>();
   const nothing: string[] = [];
   for (const pattern of patterns) {
     const exact = known.filter((channel) => channel.series === pattern);
     const meant = exact.length
       ? exact
       : known.filter((channel) => matches(channel.series, pattern) && (!channel.retired || !/[*?[]/.test(pattern)));
-    for (const channel of meant) found.set(channel.series, channel);
+    for (const channel of meant) channels.set(channel.series, channel);
     if (!meant.length) nothing.push(pattern);
   }
-  return { found: [...found.values()], nothing };
+  return { channels: [...channels.values()], nothing };
 }
 
 /** The unit in which the rate of a counter is shown, and its factor from units a second: W for Wh, otherwise units an hour. */

@@ -1,7 +1,7 @@
 // Saved views as a file: what another dashboard exported, read back.
 
 /** A saved view: its name, and the part of an address behind #. */
-export interface View {
+export interface SavedView {
   name: string;
   view: string;
 }
@@ -9,17 +9,17 @@ export interface View {
 const MOST = 200;
 
 /** Throws an Error that says what is wrong with the file. */
-export function viewsOf(text: string): View[] {
-  let found: unknown;
+export function viewsOf(text: string): SavedView[] {
+  let parsed: unknown;
   try {
-    found = JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
     throw new Error("this file is not JSON; take one that Export has written");
   }
-  const listed = (found as { panels?: unknown } | null)?.panels;
+  const listed = (parsed as { panels?: unknown } | null)?.panels;
   if (!Array.isArray(listed)) throw new Error('this file has no "panels"; take one that Export has written');
   if (listed.length > MOST) throw new Error(`this file has ${listed.length} views; at most ${MOST} are taken`);
-  return listed.map((item: Partial<View> | null, at) => {
+  return listed.map((item: Partial<SavedView> | null, at) => {
     if (typeof item?.name !== "string" || typeof item.view !== "string")
       throw new Error(`view ${at + 1} of this file has no name or no view; nothing was taken`);
     return { name: item.name, view: item.view };

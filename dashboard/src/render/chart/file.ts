@@ -1,6 +1,6 @@
 // The charts of the page as one picture file.
 
-import { style } from "./palette";
+import { colourOf, style } from "./palette";
 
 /** Draw the charts of the page below each other, with their names and a caption, and offer the picture as a PNG file. */
 export function save(names: readonly string[], caption: string): void {
@@ -9,13 +9,13 @@ export function save(names: readonly string[], caption: string): void {
   if (!first) return;
   const ratio = devicePixelRatio;
   const line = 20 * ratio;
-  const made = document.createElement("canvas");
-  made.width = Math.max(...canvases.map((canvas) => canvas.width));
-  made.height = canvases.reduce((sum, canvas) => sum + canvas.height, 0) + (names.length + 2) * line;
-  const ctx = made.getContext("2d");
+  const sheet = document.createElement("canvas");
+  sheet.width = Math.max(...canvases.map((canvas) => canvas.width));
+  sheet.height = canvases.reduce((sum, canvas) => sum + canvas.height, 0) + (names.length + 2) * line;
+  const ctx = sheet.getContext("2d");
   if (!ctx) return;
   ctx.fillStyle = style("--card");
-  ctx.fillRect(0, 0, made.width, made.height);
+  ctx.fillRect(0, 0, sheet.width, sheet.height);
   ctx.font = `${13 * ratio}px system-ui, sans-serif`;
   ctx.fillStyle = style("--text");
   ctx.fillText(caption, 10 * ratio, line);
@@ -26,12 +26,12 @@ export function save(names: readonly string[], caption: string): void {
   }
   names.forEach((name, index) => {
     const y = top + index * line;
-    ctx.fillStyle = style(`--c${(index % 8) + 1}`);
+    ctx.fillStyle = colourOf(index);
     ctx.fillRect(10 * ratio, y, 14 * ratio, 4 * ratio);
     ctx.fillStyle = style("--text");
     ctx.fillText(name, 32 * ratio, y + 7 * ratio);
   });
-  made.toBlob((blob) => {
+  sheet.toBlob((blob) => {
     if (!blob) return;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);

@@ -4,7 +4,7 @@ import { type Line, rowAt } from "../../state/frame";
 import type { State } from "../../state/model";
 import { computed, NOTHING, text } from "../../state/numbers";
 import type { Act } from "../act";
-import { Name } from "../parts";
+import { Breakable } from "../parts";
 import { COLOURS } from "./palette";
 
 /** The table below a picture: one row for each line, which a click hides or shows. */
@@ -51,7 +51,7 @@ export function Legend({
                 >
                   <span class={`key${place >= COLOURS ? " dashed" : ""}`} />
                   <span class="name">
-                    <Name>{line.name}</Name>
+                    <Breakable>{line.name}</Breakable>
                   </span>
                 </button>
               </th>

@@ -8,8 +8,8 @@ import type { ChartData, Range, State } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { plural, span, time } from "../../state/words";
 import type { Act } from "../act";
-import { remember, useName, YourName } from "../name";
 import { Choice } from "../parts";
+import { remember, useYourName, YourName } from "../yourname";
 import { Moment } from "./tools";
 
 /** Folded below the charts. While it is open a range is marked, the whole chart at first. */
@@ -38,7 +38,7 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   const [off, setOff] = useState<ReadonlySet<string>>(new Set());
   const [quality, setQuality] = useState<string>("fail");
   const [why, setWhy] = useState("");
-  const [by, setBy] = useName();
+  const [by, setBy] = useYourName();
   const [said, setSaid] = useState<{ words: string; bad: boolean } | null>(null);
   const [busy, setBusy] = useState(false);
   const [known, setKnown] = useState<readonly Mend[]>([]);
@@ -64,9 +64,9 @@ function Form({ state, act, names, marking }: { state: State; act: Act; names: r
   }
   const doFlag = () =>
     run(async () => {
-      const made = await flag(of, quality);
-      const readings = made.reduce((sum, mended) => sum + mended.readings, 0);
-      return `${plural(readings, "reading")} of ${plural(made.length, "series", "series")} flagged ${quality}${made.every((mended) => mended.done) ? "" : "; the daemon goes on with it"}`;
+      const flagged = await flag(of, quality);
+      const readings = flagged.reduce((sum, mended) => sum + mended.readings, 0);
+      return `${plural(readings, "reading")} of ${plural(flagged.length, "series", "series")} flagged ${quality}${flagged.every((mended) => mended.done) ? "" : "; the daemon goes on with it"}`;
     });
   const doNote = () =>
     run(async () => {

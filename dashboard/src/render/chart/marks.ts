@@ -8,7 +8,7 @@ import { text } from "../../state/numbers";
 import { colourOf, style } from "./palette";
 
 /** A dashed line for each event, one for those that are close together. Returns how many events are in the chart. */
-export function events(plot: uPlot, happened: readonly LogEvent[]): number {
+export function eventLines(plot: uPlot, events: readonly LogEvent[]): number {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.strokeStyle = ctx.fillStyle = style("--mark");
@@ -16,7 +16,7 @@ export function events(plot: uPlot, happened: readonly LogEvent[]): number {
   ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
   let drawn = 0;
   let before = Number.NaN;
-  for (const event of happened) {
+  for (const event of events) {
     const x = Math.round(plot.valToPos(event.time, "x", true));
     if (x < bbox.left || x > bbox.left + bbox.width) continue;
     drawn += 1;
@@ -55,7 +55,7 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
       if (x < bbox.left || x > bbox.left + bbox.width) return;
       drawn += 1;
       if (suspect) {
-        const value = [line.high[row], line.low[row], line.mid[row]].find((found) => typeof found === "number");
+        const value = [line.high[row], line.low[row], line.mid[row]].find((point) => typeof point === "number");
         if (typeof value === "number") {
           const y = Math.min(
             Math.max(plot.valToPos(value, line.unit || "none", true), bbox.top + size),

@@ -28,7 +28,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const data = chart.data;
   const known = useKept(useMemo(() => everyChannel(state), [state.sensors, state.former]));
   const lines = useMemo(() => (data ? linesOf(data, known, route.totals) : []), [data, known, route.totals]);
-  const events = useKept(useMemo(() => happened(state, data), [state.happened, state.recent, data]));
+  const events = useKept(useMemo(() => eventsShown(state, data), [state.chartEvents, state.recent, data]));
   const loud = useMemo(() => events.filter((event) => !QUIET.has(event.kind) && !event.kind.startsWith("alarm_")), [events]);
   const limits = useKept(
     useMemo(
@@ -40,7 +40,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       [lines, state.alarms, state.hidden],
     ),
   );
-  const periods = useKept(useMemo(() => periodsOf(state.happened.data?.periods ?? [], lines), [state.happened, lines]));
+  const periods = useKept(useMemo(() => periodsOf(state.chartEvents.data?.periods ?? [], lines), [state.chartEvents, lines]));
   const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
@@ -90,7 +90,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
               patience={group.map((line) => patienceOf(line, known, data))}
               since={data?.since ?? 0}
               until={data?.until ?? 1}
-              happened={loud}
+              events={loud}
               limits={limits}
               periods={periods}
               marking={state.marking}
@@ -120,7 +120,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       {data && !route.kiosk ? (
         <>
           <Periods periods={periods} state={state} />
-          <Happened events={events} state={state} />
+          <EventList events={events} state={state} />
           <Table lines={lines} now={state.now} />
           <Marking state={state} act={act} data={data} />
         </>
@@ -137,12 +137,12 @@ function useKept<T>(list: readonly T[]): readonly T[] {
 }
 
 /** What happened in the range to what is shown, or to the daemon; what came since by the stream, too. */
-function happened(state: State, data: ChartData | null): LogEvent[] {
+function eventsShown(state: State, data: ChartData | null): LogEvent[] {
   if (!data?.series.length) return [];
   const sensors = new Set(data.series.map((buckets) => buckets.sensor));
-  const asked = state.happened.data?.events ?? [];
-  const known = new Set(asked.map((event) => event.id));
-  return [...asked, ...state.recent.filter((event) => !known.has(event.id))].filter(
+  const answered = state.chartEvents.data?.events ?? [];
+  const known = new Set(answered.map((event) => event.id));
+  return [...answered, ...state.recent.filter((event) => !known.has(event.id))].filter(
     (event) => event.time >= data.since && event.time <= data.until && (event.sensor === null || sensors.has(event.sensor)),
   );
 }
@@ -164,7 +164,7 @@ function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): L
 }
 
 function patienceOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
-  const step = seconds(data?.series.find((found) => seriesOf(found) === line.name)?.step ?? "");
+  const step = seconds(data?.series.find((buckets) => seriesOf(buckets) === line.name)?.step ?? "");
   return Math.max(known.find((channel) => channel.series === line.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }
 
@@ -207,7 +207,7 @@ function Periods({ periods, state }: { periods: readonly AlarmPeriod[]; state: S
   );
 }
 
-function Happened({ events, state }: { events: readonly LogEvent[]; state: State }) {
+function EventList({ events, state }: { events: readonly LogEvent[]; state: State }) {
   if (!events.length) return null;
   return (
     <details class="marks">

@@ -5,7 +5,7 @@ import { MOST_SERIES } from "../../load/charted";
 import type { State } from "../../state/model";
 import { type Channel, chosen, matches } from "../../state/series";
 import type { Act } from "../act";
-import { Name } from "../parts";
+import { Breakable } from "../parts";
 
 const LISTED = 150;
 
@@ -13,8 +13,8 @@ const LISTED = 150;
 export function Picker({ state, act, known }: { state: State; act: Act; known: readonly Channel[] }) {
   const { route } = state;
   const [search, setSearch] = useState("");
-  const on = new Set(chosen(known, route.series).found.map((channel) => channel.series));
-  const found = known.filter(
+  const on = new Set(chosen(known, route.series).channels.map((channel) => channel.series));
+  const matching = known.filter(
     (channel) => !search || matches(channel.series, search.trim(), true) || channel.unit === search.trim(),
   );
   const pick = (names: readonly string[]) => {
@@ -37,17 +37,17 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
         />
         <button
           type="button"
-          disabled={!search || !found.length}
-          onClick={() => pick([...new Set([...on, ...found.map((channel) => channel.series)])])}
+          disabled={!search || !matching.length}
+          onClick={() => pick([...new Set([...on, ...matching.map((channel) => channel.series)])])}
         >
-          Add {found.length} found
+          Add {matching.length} found
         </button>
         <button type="button" disabled={!on.size} onClick={() => pick([])}>
           None
         </button>
       </div>
       <div class="choices">
-        {found.slice(0, LISTED).map((channel) => (
+        {matching.slice(0, LISTED).map((channel) => (
           <label key={channel.series}>
             <input
               type="checkbox"
@@ -55,13 +55,13 @@ export function Picker({ state, act, known }: { state: State; act: Act; known: r
               checked={on.has(channel.series)}
               onChange={() => toggle(channel.series)}
             />{" "}
-            <Name>{channel.series}</Name>
+            <Breakable>{channel.series}</Breakable>
             {channel.unit ? <span class="unit"> {channel.unit}</span> : null}
             {channel.retired ? <span class="unit"> (former)</span> : null}
           </label>
         ))}
-        {found.length > LISTED ? <span class="unit">{found.length - LISTED} more: search for them.</span> : null}
-        {known.length && !found.length ? <span class="unit">No series matches “{search}”.</span> : null}
+        {matching.length > LISTED ? <span class="unit">{matching.length - LISTED} more: search for them.</span> : null}
+        {known.length && !matching.length ? <span class="unit">No series matches “{search}”.</span> : null}
       </div>
     </details>
   );

@@ -7,7 +7,7 @@ import { align, type Line, range, rowAt } from "../../state/frame";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { axis, computed, text } from "../../state/numbers";
 import { ticks, time } from "../../state/words";
-import { bands, events, flags, marked, shades, thresholds } from "./marks";
+import { bands, eventLines, flags, marked, shades, thresholds } from "./marks";
 import { colourOf, dashOf, style } from "./palette";
 import { touch } from "./touch";
 
@@ -27,7 +27,7 @@ interface Props {
   patience: readonly number[];
   since: number;
   until: number;
-  happened: readonly LogEvent[];
+  events: readonly LogEvent[];
   limits: readonly Threshold[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;
@@ -67,12 +67,12 @@ export class Picture extends Component<Props> {
   }
 
   shouldComponentUpdate(next: Props): boolean {
-    const { lines, since, until, happened, hidden, dark, limits, periods, marking } = this.props;
+    const { lines, since, until, events, hidden, dark, limits, periods, marking } = this.props;
     return (
       next.lines !== lines ||
       next.since !== since ||
       next.until !== until ||
-      next.happened !== happened ||
+      next.events !== events ||
       next.hidden !== hidden ||
       next.dark !== dark ||
       next.limits !== limits ||
@@ -277,7 +277,7 @@ export class Picture extends Component<Props> {
   }
 
   private marks(plot: uPlot): void {
-    const { lines, patience, happened, limits, hidden, colours } = this.props;
+    const { lines, patience, events, limits, hidden, colours } = this.props;
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = this.units();
@@ -287,7 +287,7 @@ export class Picture extends Component<Props> {
         plot,
         limits.filter((threshold) => units.includes(threshold.unit)),
       ).join("\n");
-    element.dataset["marks"] = String(events(plot, happened));
+    element.dataset["marks"] = String(eventLines(plot, events));
     element.dataset["flags"] = String(flags(plot, shown));
     element.dataset["ranges"] = JSON.stringify(
       this.units().map((unit) => [unit, plot.scales[scaleOf(unit)]?.min, plot.scales[scaleOf(unit)]?.max]),

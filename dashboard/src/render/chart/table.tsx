@@ -59,12 +59,12 @@ function Rows({ lines, now }: { lines: readonly Line[]; now: number }) {
 function slots(lines: readonly Line[]): { times: number[]; step: number } {
   const gaps = lines.map((line) => line.step);
   const step = Math.max(0, ...gaps);
-  const found = new Set<number>();
+  const times = new Set<number>();
   for (const line of lines)
     line.time.forEach((at, row) => {
-      if (typeof line.mid[row] === "number") found.add(step ? Math.floor(at / step + 1e-9) * step : at);
+      if (typeof line.mid[row] === "number") times.add(step ? Math.floor(at / step + 1e-9) * step : at);
     });
-  return { times: [...found].sort((a, b) => b - a), step };
+  return { times: [...times].sort((a, b) => b - a), step };
 }
 
 function cell(line: Line, at: number, step: number): string {

@@ -20,7 +20,7 @@ export const remember = (name: string): void => {
 };
 
 /** A hook: the name, and how to change it. */
-export const useName = () => useState(remembered);
+export const useYourName = () => useState(remembered);
 
 /** The field. */
 export function YourName({ name, set }: { name: string; set: (name: string) => void }) {
