@@ -5,6 +5,7 @@ import type { Threshold } from "../../state/alarms";
 import type { Line } from "../../state/frame";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
 import { text } from "../../state/numbers";
+import { scaleOf } from "./options";
 import { colourOf, style } from "./palette";
 
 /** A dashed line for each event, one for those that are close together. Returns how many events are in the chart. */
@@ -58,7 +59,7 @@ export function flags(plot: uPlot, lines: readonly Line[]): number {
         const value = [line.high[row], line.low[row], line.mid[row]].find((point) => typeof point === "number");
         if (typeof value === "number") {
           const y = Math.min(
-            Math.max(plot.valToPos(value, line.unit || "none", true), bbox.top + size),
+            Math.max(plot.valToPos(value, scaleOf(line.unit), true), bbox.top + size),
             bbox.top + bbox.height - size,
           );
           ctx.strokeStyle = style("--warn");
@@ -96,7 +97,7 @@ export function thresholds(plot: uPlot, limits: readonly Threshold[]): string[] 
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
   for (const threshold of limits) {
-    const y = Math.round(plot.valToPos(threshold.value, threshold.unit || "none", true));
+    const y = Math.round(plot.valToPos(threshold.value, scaleOf(threshold.unit), true));
     const beyond = y < bbox.top ? "\u25b2 " : y > bottom ? "\u25bc " : "";
     if (beyond && !threshold.alarm) continue;
     drawn.push(`${beyond}${threshold.text}`);

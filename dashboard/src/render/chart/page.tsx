@@ -12,10 +12,11 @@ import type { Act } from "../act";
 import { levelOf } from "../events";
 import { Empty, everyChannel } from "../parts";
 import { save } from "./file";
+import type { Wishes } from "./hand";
 import { Legend } from "./legend";
 import { Marking } from "./marking";
 import { Picker } from "./picker";
-import { Picture, type Wishes } from "./picture";
+import { Picture } from "./picture";
 import { Table } from "./table";
 import { Tools } from "./tools";
 

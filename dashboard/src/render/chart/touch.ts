@@ -1,7 +1,7 @@
 // One finger moves in time, two zoom. A tap moves the cursor, which is uPlot's.
 
 import type uPlot from "uplot";
-import type { Wishes } from "./picture";
+import type { Wishes } from "./hand";
 
 /** `wishes`: as they are at that moment; the picture lives longer than what is shown in it. */
 export function touch(plot: uPlot, wishes: () => Wishes): void {
