@@ -154,7 +154,7 @@ def test_every_field_of_nmea_is_explained() -> None:
     for name, known in KNOWN.items():
         (row,) = [row for row in rows if f"`{name}`" in row[1]]
         assert known.unit in row[2], name
-    assert all(name in text.split("Without `channels:`")[1].split("\n")[0] for name in DEFAULT)
+    assert all(name in text.split("Without `channels:`")[1].split("\n\n")[0] for name in DEFAULT)
 
 
 @pytest.mark.parametrize(
