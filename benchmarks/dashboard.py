@@ -27,7 +27,7 @@ def make(path: Path, days: int) -> None:
     fill(path, days)
     rig = Rig(path, 1, T0 + days * DAY_US + 60_000_000)
     with rig.running():
-        while rig.aggregation.state is not CoordinatorState.IDLE:
+        while rig.coordinator.state is not CoordinatorState.IDLE:
             rig.turn()
         rig.roll_up()
 

@@ -1,4 +1,4 @@
-"""Why readers are threads, the writer is one, and aggregation is a process: what the GIL costs each.
+"""Why readers are threads, the writer is one, and the aggregator is a process: what the GIL costs each.
 
     python -m benchmarks.gil
 

@@ -42,7 +42,7 @@ ZONE = "Europe/Berlin"
 
 
 class Rig:
-    """Writer and aggregation on a file, with a clock that the benchmark sets."""
+    """Writer and coordinator on a file, with a clock that the benchmark sets."""
 
     def __init__(self, path: Path, series: int, now_us: int) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class Rig:
         self.lock = DatabaseLock(path, None)
         opening = Opening(path, specs, lambda: Upkeep(Mover(), Retention()), clock, remembered=self.lock)
         self.writer = Writer(WriterSettings(path), self.inbox, opening, clock)
-        self.aggregation = Coordinator(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
+        self.coordinator = Coordinator(self.writer, path, 3600.0, ZONE, lambda: self.now_us)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Rig]:
@@ -64,27 +64,27 @@ class Rig:
             yield self
         finally:
             self.inbox.close()
-            self.aggregation.stop()
+            self.coordinator.stop()
             self.writer.stop()
             self.writer.join()
             self.lock.release()
 
     def turn(self) -> None:
-        wait(self.aggregation.waitables(), 0.002)
-        self.aggregation.on_readable()
-        self.aggregation.tick()
+        wait(self.coordinator.waitables(), 0.002)
+        self.coordinator.on_readable()
+        self.coordinator.tick()
 
     def roll_up(self) -> None:
         """Until nothing is left to do."""
-        self.aggregation.request()
+        self.coordinator.request()
         while True:
             self.turn()
-            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
+            if self.coordinator.state is CoordinatorState.IDLE and not self.coordinator.wanted:
                 return
 
     def cpu(self) -> tuple[float, float]:
         """(aggregator, this process) so far."""
-        pid = self.aggregation.pid
+        pid = self.coordinator.pid
         return cpu_seconds([pid]) if pid else 0.0, time.process_time()
 
 
@@ -94,7 +94,7 @@ def backfill(days: int) -> None:
         readings = fill(path, days)
         rig = Rig(path, 1, T0 + days * DAY_US + 60_000_000)
         with rig.running():
-            while rig.aggregation.state is not CoordinatorState.IDLE:
+            while rig.coordinator.state is not CoordinatorState.IDLE:
                 rig.turn()
             measure("caught up", rig, readings)
             report(path)
@@ -143,7 +143,7 @@ def measure(what: str, rig: Rig, readings: int) -> None:
     print(
         f"{what:10} {readings:>11,} readings in {took:6.1f} s: {readings / took:>11,.0f}/s;"
         f" CPU: aggregator {child_after - child:.1f} s ({readings / (child_after - child):,.0f}/s), writer {own_after - own:.1f} s;"
-        f" longest hold {rig.aggregation.longest_store_s * 1e3:.0f} ms"
+        f" longest hold {rig.coordinator.longest_store_s * 1e3:.0f} ms"
     )
 
 
@@ -157,7 +157,7 @@ def close(series: int, minutes: int) -> None:
     with scratch() as folder:
         rig = Rig(folder / "log.db", series, T0)
         with rig.running():
-            while rig.aggregation.state is not CoordinatorState.IDLE:
+            while rig.coordinator.state is not CoordinatorState.IDLE:
                 rig.turn()
             # Half a day of roll-ups lies there already: each new row of a series goes to a page of its own.
             rig.writer.submit(
@@ -183,11 +183,11 @@ def close(series: int, minutes: int) -> None:
                         rig.writer.flush().result()
                 rig.writer.flush().result()
                 rig.now_us = T0 + (minute + 1) * 60_000_000 + 6_000_000
-                rig.aggregation.longest_store_s = 0.0
+                rig.coordinator.longest_store_s = 0.0
                 before = rig.cpu()[0]
                 rig.roll_up()
                 cpu += rig.cpu()[0] - before
-                holds.append(rig.aggregation.longest_store_s * 1e3)
+                holds.append(rig.coordinator.longest_store_s * 1e3)
         holds.sort()
         with contextlib.closing(sqlite3.connect(f"file:{folder / 'log.db'}?mode=ro", uri=True)) as conn:
             (rows,) = conn.execute("SELECT count(*) FROM rollup WHERE start >= ? AND n = 60", (T0,)).fetchone()

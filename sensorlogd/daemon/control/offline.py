@@ -53,7 +53,7 @@ class Offline:
         except BaseException:
             self._lock.release()
             raise
-        self.operations = Operations(self.writer, self.aggregation, OfflineAlarms(self.writer).acts())
+        self.operations = Operations(self.writer, self.coordinator, OfflineAlarms(self.writer).acts())
         return self
 
     def _start_parts(self) -> None:
@@ -72,10 +72,10 @@ class Offline:
             opening,
             clock,
             workers=work_kinds.workers(self.path),
-            rolls_up=lambda: self.aggregation.request(),
+            rolls_up=lambda: self.coordinator.request(),
             note_lost=self._lock.note_lost,
         )
-        self.aggregation = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, patience=10.0)
+        self.coordinator = Coordinator(self.writer, self.path, 3600.0, self._zone, clock.safe_us, patience=10.0)
         self.writer.start()
         try:
             self._wait_until_open()
@@ -111,14 +111,14 @@ class Offline:
 
     def roll_up(self, progress: Callable[[], None] = lambda: None) -> None:
         """Run until no kept work waits and no roll-up is missing or out of date. ``progress`` is called now and then."""
-        self.aggregation.request()
+        self.coordinator.request()
         while True:
-            wait(self.aggregation.waitables(), 0.01)
-            self.aggregation.on_readable()
-            self.aggregation.tick()
+            wait(self.coordinator.waitables(), 0.01)
+            self.coordinator.on_readable()
+            self.coordinator.tick()
             progress()
             self._raise_if_stuck()
-            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
+            if self.coordinator.state is CoordinatorState.IDLE and not self.coordinator.wanted:
                 return
 
     def _raise_if_stuck(self) -> None:
@@ -126,13 +126,13 @@ class Offline:
         stats = self.writer.stats()
         if stats.state is WriterState.BLOCKED:
             raise OfflineError(f"roll-ups: {stats.state_reason}; the daemon makes them when it can write")
-        if self.aggregation.last_error:
-            raise OfflineError(f"roll-ups: {self.aggregation.last_error}; the daemon makes them when it runs")
+        if self.coordinator.last_error:
+            raise OfflineError(f"roll-ups: {self.coordinator.last_error}; the daemon makes them when it runs")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self.writer.inbox.close()
-            self.aggregation.stop()
+            self.coordinator.stop()
             blocked = self.writer.stats().state is WriterState.BLOCKED
             self.writer.stop(1.0 if blocked else 60.0)  # blocked: waiting longer would not help
             self.writer.join()

@@ -45,10 +45,10 @@ class Operations:
     """What the daemon does to the database on request. ``do`` does what is requested, from any thread but the writer's. An
     answer's ``more`` says that the same request goes on."""
 
-    def __init__(self, writer: Writer, aggregation: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
+    def __init__(self, writer: Writer, coordinator: Coordinator, more: Mapping[type[Request[Any]], Callable[[Any], Any]]) -> None:
         """``more``: what others do, by the kind of request."""
         self.writer = writer
-        self.aggregation = aggregation
+        self.coordinator = coordinator
         self._upsert_pace = Pace(SLICE_S, 500, least=50, most=20_000)
         self._page_pace = Pace(SLICE_S, 100, least=10, most=5_000)
         self._known: Mapping[type[Request[Any]], Callable[[Any], Any]] = {
@@ -93,14 +93,14 @@ class Operations:
     # ---- roll-ups, space -------------------------------------------------------------------------------------------
 
     def _roll_up(self, _: requests.RollUp) -> Done:
-        self.aggregation.request()
+        self.coordinator.request()
         return Done()
 
     def _rebuild(self, request: requests.Rebuild) -> Done:
         since = BEGINNING_US if request.since_us is None else request.since_us
         now = self.writer.now_us()
         self._run_on_writer("rebuild", lambda db: outdated.mark(db.conn, list(request.series), now, since))
-        self.aggregation.request()
+        self.coordinator.request()
         return Done()
 
     def _compact(self, _: requests.Compact) -> Freed:

@@ -34,7 +34,7 @@ class Status:
     running: Running
     clock: JudgedClock
     writer: Writer
-    aggregation: Coordinator
+    coordinator: Coordinator
     sensors: SensorThreads
     pages: Pages
     parts: Parts
@@ -87,9 +87,9 @@ class Status:
             **self._configuration_facts(),
             "clean_shutdown": False,
             **self._writer_facts(),
-            "rollup_runs": self.aggregation.runs,
-            "rollup_state": self.aggregation.state.value,
-            "rollup_error": self.aggregation.last_error,
+            "rollup_runs": self.coordinator.runs,
+            "rollup_state": self.coordinator.state.value,
+            "rollup_error": self.coordinator.last_error,
             "clock_synchronised": not self.clock.flags_unsynced,
             "clock": self.clock.facts(),
             "work": self.writer.kept_work(),

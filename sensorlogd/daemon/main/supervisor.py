@@ -1,6 +1,6 @@
 """The main thread: makes every part, starts it, watches it, stops it.
 
-Owns: the inbox, the writer, the sensors' threads, the aggregation, the control socket, the pages, the alarms, backups and pings.
+Owns: the inbox, the writer, the sensors' threads, the coordinator, the control socket, the pages, the alarms, backups and pings.
 Nothing here waits for the database, nor for anything that does.
 
 Start: locks (``run_daemon``) -> writer -> sensor threads -> control socket -> READY=1. Sensors do not wait for a database that is
@@ -109,7 +109,7 @@ class Supervisor:
         self.parts = Parts(self.writer.emit)
         self.regular_tasks = RegularTasks(self.path, self.clock, self.writer, self.parts)
         self.sensors = SensorThreads(self._make_sensor, self.parts)
-        self.aggregation = Coordinator(
+        self.coordinator = Coordinator(
             self.writer,
             self.path,
             config.storage.rollup_interval / 1e6,
@@ -161,7 +161,7 @@ class Supervisor:
             self.running,
             self.clock,
             self.writer,
-            self.aggregation,
+            self.coordinator,
             self.sensors,
             self.pages,
             self.parts,
@@ -186,7 +186,7 @@ class Supervisor:
     def _make_control_server(self, config: Config) -> ControlServer:
         requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake)
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
-        acts = Operations(self.writer, self.aggregation, alarms.acts())
+        acts = Operations(self.writer, self.coordinator, alarms.acts())
         views = PanelRequests(config.data_dir())
         return ControlServer(config.data_dir(), {**requests.handlers(), **acts.handlers(), **views.handlers()})
 
@@ -200,7 +200,7 @@ class Supervisor:
 
     def _roll_up(self) -> None:
         """On the writer thread, once all is built."""
-        self.aggregation.request()
+        self.coordinator.request()
 
     def _make_sensor(self, name: str, sensor: SensorOptions, config: Config) -> Sensor:
         return make_sensor(name, sensor, config, self.inbox, self.clock, self.writer.emit)
@@ -253,10 +253,10 @@ class Supervisor:
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
         look_at = 0.0
         while not self._requested.stop:
-            wait([self._wake.read_end, *self.aggregation.waitables(), *self.pages.waitables()], timeout)
+            wait([self._wake.read_end, *self.coordinator.waitables(), *self.pages.waitables()], timeout)
             self._wake.clear()
-            self.aggregation.on_readable()
-            self.aggregation.tick()
+            self.coordinator.on_readable()
+            self.coordinator.tick()
             self.pages.look()
             self._look_at_clock()
             self.parts.tick()
@@ -290,7 +290,7 @@ class Supervisor:
             logger.warning("clock: %s", change.sentence)
             self.writer.emit(change.kind, None, change.sentence)
         if changes:
-            self.aggregation.request()  # a clock behind the edge pulls the edge back at once
+            self.coordinator.request()  # a clock behind the edge pulls the edge back at once
 
     # ---- stopping --------------------------------------------------------------------------------------------------
 
@@ -304,7 +304,7 @@ class Supervisor:
         self.alarms.hold()
         self.sensors.stop(deadline)
         self.inbox.close()
-        self.aggregation.stop(1.0)
+        self.coordinator.stop(1.0)
         self.regular_tasks.stop()
         self.alarms.stop()
         self.writer.emit(EventKind.STOPPED, None, f"after {format_duration(self.clock.monotonic_us() - self._began_us)}")

@@ -1,4 +1,4 @@
-"""The aggregator process, seen from the main thread: started, listened to, looked at, ended, and started again."""
+"""The coordinator's handle of the aggregator process: started, listened to, looked at, ended, and started again."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ class ScriptedWriter:
 
 
 class Rig:
-    """An aggregation whose process, writer and clocks are the test's."""
+    """A coordinator whose process, writer and clocks are the test's."""
 
     def __init__(self, fresh: Path, folder: Path) -> None:
         self.writer = ScriptedWriter(Path(shutil.copy(fresh, folder / "log.db")))
@@ -190,7 +190,7 @@ class Rig:
         self.puppets: list[Puppet] = []
         self.refused: list[OSError] = []  # what the next starts raise
         self.real: Callable[[Path], Child] | None = None  # starts a real process in place of a puppet
-        self.aggregation = Coordinator(
+        self.coordinator = Coordinator(
             self.writer,
             folder / "log.db",
             60.0,
@@ -219,13 +219,13 @@ class Rig:
 
     def tick(self, seconds: float = 0.0) -> CoordinatorState:
         self.steady += seconds
-        self.aggregation.on_readable()
-        self.aggregation.tick()
-        return self.aggregation.state
+        self.coordinator.on_readable()
+        self.coordinator.tick()
+        return self.coordinator.state
 
     def begin(self) -> list[Message]:
         """A run, up to where the process works; what it was told."""
-        self.aggregation.request()
+        self.coordinator.request()
         self.tick(5.0)
         assert self.writer.do() == "roll-up edge"
         assert self.tick() is CoordinatorState.WORKING
@@ -234,19 +234,19 @@ class Rig:
     def finish(self) -> None:
         """The run under way ends well, and so does each that follows at once."""
         for _ in range(10):
-            if self.aggregation.state is CoordinatorState.IDLE and not self.aggregation.wanted:
+            if self.coordinator.state is CoordinatorState.IDLE and not self.coordinator.wanted:
                 return
             self.tick(5.0)
-            if self.aggregation.state is CoordinatorState.WORKING:
+            if self.coordinator.state is CoordinatorState.WORKING:
                 self.puppet.say(DONE)
                 self.tick()
             while self.writer.jobs:
                 self.writer.do()
             self.tick()
-        raise AssertionError(f"still {self.aggregation.state}")
+        raise AssertionError(f"still {self.coordinator.state}")
 
     def close(self) -> None:
-        self.aggregation.stop(0.0)
+        self.coordinator.stop(0.0)
         for puppet in self.puppets:
             puppet.close()
         self.writer.conn.close()
@@ -279,7 +279,7 @@ def rows(*minutes: int) -> Rows:
 
 def test_a_run_is_edge_snapshot_rows_edge(rig: Rig) -> None:
     """No snapshot before the writer has the edge; one slice of rows at a time; the stored edge moves last."""
-    rig.aggregation.request()
+    rig.coordinator.request()
     assert rig.wakes == 1
     assert rig.tick() is CoordinatorState.EDGE
     rig.tick(30.0)
@@ -303,7 +303,7 @@ def test_a_run_is_edge_snapshot_rows_edge(rig: Rig) -> None:
     assert rig.writer.do() == "roll-up finish"
     assert rig.tick() is CoordinatorState.IDLE
     assert rig.writer.edges == [T0, T0, T0, EDGE]
-    assert (rig.writer.rollups(), rig.aggregation.runs) == ([T0, T0 + MINUTE_US], 1)
+    assert (rig.writer.rollups(), rig.coordinator.runs) == ([T0, T0 + MINUTE_US], 1)
     assert rig.writer.events == []
 
 
@@ -324,7 +324,7 @@ def test_a_clock_that_was_set_back_lowers_the_edge_in_memory_only_after_the_comm
     rig.finish()
     assert rig.writer.db.frontier.edge_us == EDGE
     rig.now_us -= 5 * MINUTE_US
-    rig.aggregation.request()
+    rig.coordinator.request()
     rig.tick(5.0)
     job = rig.writer.jobs[0]
     rig.writer.conn.execute("BEGIN IMMEDIATE")
@@ -341,7 +341,7 @@ def test_a_step_that_the_database_refuses_is_told_once_and_repeated(rig: Rig, st
     """Whatever the step; the roll-ups get there in the end."""
     for _ in range(2):
         if step == "edge":
-            rig.aggregation.request()
+            rig.coordinator.request()
             rig.tick(60.0)
         else:
             rig.tick(60.0)
@@ -354,16 +354,16 @@ def test_a_step_that_the_database_refuses_is_told_once_and_repeated(rig: Rig, st
     assert rig.writer.events == [("aggregator_failed", f"{step}: disk I/O error")]
     rig.tick(60.0)
     rig.finish()
-    assert (rig.writer.edge(), rig.aggregation.last_error) == (EDGE, "")
+    assert (rig.writer.edge(), rig.coordinator.last_error) == (EDGE, "")
 
 
 def test_a_writer_that_ends_cancels_without_an_exception(rig: Rig) -> None:
     """A future that is cancelled raises when asked for its error."""
-    rig.aggregation.request()
+    rig.coordinator.request()
     rig.tick()
     rig.writer.jobs.pop().future.cancel()
     assert rig.tick() is CoordinatorState.IDLE
-    assert rig.aggregation.last_error == "edge: the writer ended"
+    assert rig.coordinator.last_error == "edge: the writer ended"
 
 
 def test_what_the_process_could_not_do_is_told_and_tried_at_its_next_turn(rig: Rig) -> None:
@@ -371,7 +371,7 @@ def test_what_the_process_could_not_do_is_told_and_tried_at_its_next_turn(rig: R
     rig.begin()
     rig.puppet.say(Failed("OperationalError: disk I/O error"))
     assert rig.tick() is CoordinatorState.IDLE
-    assert not rig.aggregation.wanted
+    assert not rig.coordinator.wanted
     assert rig.writer.events == [("aggregator_failed", "OperationalError: disk I/O error")]
     rig.tick(61.0)
     rig.finish()
@@ -387,9 +387,9 @@ def test_another_database_is_open(rig: Rig, step: str) -> None:
     rig.writer.reopen()
     assert rig.writer.do() == "superseded"
     assert rig.tick() is CoordinatorState.IDLE
-    assert rig.aggregation.wanted
+    assert rig.coordinator.wanted
     assert len(rig.puppets) == (2 if step == "rows" else 1)  # it was computing on a snapshot of the former file
-    assert (rig.writer.events, rig.aggregation.last_error, rig.writer.rollups()) == ([], "", [])
+    assert (rig.writer.events, rig.coordinator.last_error, rig.writer.rollups()) == ([], "", [])
     rig.finish()
     assert (rig.writer.edge(), rig.writer.db.frontier.edge_us) == (EDGE, EDGE)
 
@@ -404,7 +404,7 @@ def test_nothing_is_open_any_more(rig: Rig, waits: bool) -> None:
     rig.writer.is_closed = True
     assert rig.tick() is CoordinatorState.IDLE
     assert rig.puppets[0].process.exitcode == -9
-    assert (rig.writer.events, rig.aggregation.last_error) == ([], "")
+    assert (rig.writer.events, rig.coordinator.last_error) == ([], "")
     rig.writer.is_closed = False
     rig.writer.reopen()
     rig.writer.db.frontier.edge_us = rig.writer.edge()
@@ -437,10 +437,10 @@ def test_a_process_that_talks_nonsense_is_replaced(rig: Rig, data: bytes) -> Non
 def test_a_process_that_speaks_unasked_is_replaced(rig: Rig) -> None:
     """Outside a run there is nothing for it to say."""
     rig.finish()
-    assert rig.aggregation.state is CoordinatorState.IDLE
+    assert rig.coordinator.state is CoordinatorState.IDLE
     rig.puppet.say(DONE)
     assert rig.tick() is CoordinatorState.DOWN
-    assert rig.aggregation.last_error == "the aggregator said Done out of turn"
+    assert rig.coordinator.last_error == "the aggregator said Done out of turn"
 
 
 def test_a_process_that_gives_no_answer_is_hung_but_not_while_the_writer_has_its_rows(rig: Rig) -> None:
@@ -464,7 +464,7 @@ def test_a_process_that_stops_in_the_middle_of_a_message_is_hung_sooner(rig: Rig
         rig.puppet.write(data[byte : byte + 1])
         assert rig.tick(aggregator.STALLED_AFTER_S - 1) is CoordinatorState.WORKING
     assert rig.tick(aggregator.STALLED_AFTER_S + 1) is CoordinatorState.DOWN
-    assert rig.aggregation.last_error == "the aggregator stopped in the middle of a message for 60 s"
+    assert rig.coordinator.last_error == "the aggregator stopped in the middle of a message for 60 s"
 
 
 def test_a_process_that_cannot_be_started_costs_itself_only(rig: Rig) -> None:
@@ -480,11 +480,11 @@ def test_a_process_that_cannot_be_started_costs_itself_only(rig: Rig) -> None:
     pauses = [after - before for before, after in zip([begun, *tried], tried, strict=False)]
     assert pauses[1] < 1.2
     assert 5 < pauses[-1] <= 60
-    assert rig.aggregation.waitables() == []
+    assert rig.coordinator.waitables() == []
     assert rig.writer.events == [("aggregator_failed", "the aggregator cannot be started: [Errno 24] Too many open files")]
     rig.tick(60.0)
     rig.finish()
-    assert (rig.aggregation.last_error, rig.aggregation.restarts) == ("", 0)
+    assert (rig.coordinator.last_error, rig.coordinator.restarts) == ("", 0)
 
 
 # Where in a run of two slices something happens.
@@ -495,7 +495,7 @@ def _run(rig: Rig, stop_at: int) -> None:
     """One run, up to that place."""
     for place in PLACES[: stop_at + 1]:
         if place == "before the edge":
-            rig.aggregation.request()
+            rig.coordinator.request()
             rig.tick(5.0)
         elif place in ("before the work", "stored", "finished"):
             rig.writer.do()
@@ -528,7 +528,7 @@ def test_a_process_that_dies_anywhere_is_replaced_and_the_block_repeated(rig: Ri
     assert len(rig.writer.events) == 1
     rig.tick(6.0)
     rig.finish()
-    assert (rig.writer.edge(), rig.aggregation.last_error, len(rig.puppets)) == (EDGE, "", 2)
+    assert (rig.writer.edge(), rig.coordinator.last_error, len(rig.puppets)) == (EDGE, "", 2)
 
 
 class Disorder:
@@ -583,13 +583,13 @@ def test_whatever_the_order_nothing_is_raised_and_it_ends_well(
         while rig.writer.jobs:
             rig.writer.do()
         rig.tick()
-        if rig.aggregation.state is CoordinatorState.WORKING:  # what it has said so far may be anything
+        if rig.coordinator.state is CoordinatorState.WORKING:  # what it has said so far may be anything
             rig.puppet.die()
         rig.tick(60.0)
-        rig.aggregation.request()
+        rig.coordinator.request()
         rig.finish()
         assert rig.writer.edge() == EDGE
-        assert rig.aggregation.last_error == ""
+        assert rig.coordinator.last_error == ""
     finally:
         rig.close()
 
@@ -600,12 +600,12 @@ def test_whatever_the_order_nothing_is_raised_and_it_ends_well(
 def test_stop_asks_one_that_waits_and_kills_one_that_computes(rig: Rig) -> None:
     """And nothing is started after it."""
     rig.begin()
-    rig.aggregation.stop()
+    rig.coordinator.stop()
     assert rig.puppet.process.exitcode == -9
-    rig.aggregation.request()
+    rig.coordinator.request()
     assert rig.tick(1000.0) is CoordinatorState.DOWN
     assert (len(rig.puppets), rig.writer.jobs) == (1, [])
-    rig.aggregation.stop()
+    rig.coordinator.stop()
 
 
 def half_a_message(connection: Connection, after: str) -> None:
@@ -626,8 +626,8 @@ def _state(pid: int) -> str:
 def _real(rig: Rig, after: str) -> int:
     rig.real = lambda _: child.start(half_a_message, after, name="half")
     rig.tick()
-    assert rig.aggregation.pid is not None
-    return rig.aggregation.pid
+    assert rig.coordinator.pid is not None
+    return rig.coordinator.pid
 
 
 def test_a_process_stopped_in_the_middle_of_a_message_holds_up_neither_the_loop_nor_the_end(rig: Rig) -> None:
@@ -639,7 +639,7 @@ def test_a_process_stopped_in_the_middle_of_a_message_holds_up_neither_the_loop_
         rig.tick()
     assert time.monotonic() - began < 1.0
     began = time.monotonic()
-    rig.aggregation.stop(1.0)
+    rig.coordinator.stop(1.0)
     assert time.monotonic() - began < 2.0
     assert not Path(f"/proc/{pid}").exists()
 
@@ -658,11 +658,11 @@ def test_a_stopped_process_that_is_hung_is_replaced_without_waiting(rig: Rig) ->
 def test_a_process_that_waits_ends_by_itself(rig: Rig) -> None:
     """No kill is needed, and none of its deadline is waited for."""
     _real(rig, "wait")
-    ours = rig.aggregation._aggregator._child
+    ours = rig.coordinator._aggregator._child
     assert ours is not None
     killed: list[bool] = []
     ours.kill = lambda: killed.append(True)  # type: ignore[method-assign]  # to see whether it is called
-    rig.aggregation.stop(60.0)
+    rig.coordinator.stop(60.0)
     assert killed == []
 
 
@@ -691,20 +691,20 @@ def test_the_real_process_rolls_up_what_is_there(rig: Rig) -> None:
     rig.real = aggregator.start_aggregator
 
     def run_ended(runs: int) -> bool:
-        rig.aggregation.on_readable()
+        rig.coordinator.on_readable()
         rig.tick(0.001)
         while rig.writer.jobs:
             rig.writer.do()
-        return rig.aggregation.runs == runs
+        return rig.coordinator.runs == runs
 
     for runs in (1, 2):
-        rig.aggregation.request()
+        rig.coordinator.request()
         rig.steady += 5.0
         until(partial(run_ended, runs), f"{runs} runs")
     found = conn.execute("SELECT start, n, mean FROM rollup WHERE resolution = 60 ORDER BY start").fetchall()
     assert found == [(T0 + n * MINUTE_US, 60, 60.0 * n + 29.5) for n in range(10)]
     assert (rig.writer.edge(), rig.writer.events) == (EDGE, [])
-    rig.aggregation.stop(30.0)
+    rig.coordinator.stop(30.0)
 
 
 class Line:
