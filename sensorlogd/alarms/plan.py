@@ -15,7 +15,7 @@ from sensorlogd.counters import Counter
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class AlarmedSeries:
     """A series as alarms know it."""
 
     subject: Subject
@@ -31,7 +31,7 @@ class Definition:
 
     name: str
     options: AlarmOptions
-    series: tuple[Series, ...]
+    series: tuple[AlarmedSeries, ...]
     words: str
     identity: str
     when: Condition | None
@@ -66,11 +66,11 @@ def _definition(name: str, options: AlarmOptions, config: Config) -> Definition:
     return Definition(name, options, series, options.in_words(), _identity(options), options.condition(), options.ending())
 
 
-def _series(config: Config, subject: Subject) -> Series:
+def _series(config: Config, subject: Subject) -> AlarmedSeries:
     sensor, channel = subject
     options = config.sensors[sensor]
     known = options.channel_options()[channel]
-    return Series(subject, options.heartbeat_us(), known.counter(), known.unit)
+    return AlarmedSeries(subject, options.heartbeat_us(), known.counter(), known.unit)
 
 
 def _identity(options: AlarmOptions) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sensorlogd.alarms.judging.judge import NEVER, Judge
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.watch import BEGIN_AT
-from sensorlogd.alarms.plan import Definition, Plan, Series
+from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan
 from sensorlogd.batch import Block, Column
 from sensorlogd.config import conditions
 from sensorlogd.storage.query import log as query_log
@@ -41,8 +41,8 @@ def rehearse(log: Log, plan: Plan, since_us: int, until_us: int) -> Iterator[Reh
             yield from _rehearse_series(log, stored, series, definitions, since_us, until_us)
 
 
-def _by_series(plan: Plan) -> Iterator[tuple[Series, list[Definition]]]:
-    found: dict[tuple[str, str], tuple[Series, list[Definition]]] = {}
+def _by_series(plan: Plan) -> Iterator[tuple[AlarmedSeries, list[Definition]]]:
+    found: dict[tuple[str, str], tuple[AlarmedSeries, list[Definition]]] = {}
     for definition in plan.definitions:
         for series in definition.series:
             found.setdefault(series.subject, (series, []))[1].append(replace(definition, series=(series,)))
@@ -50,7 +50,7 @@ def _by_series(plan: Plan) -> Iterator[tuple[Series, list[Definition]]]:
 
 
 def _rehearse_series(
-    log: Log, stored: query_log.Series, series: Series, definitions: Sequence[Definition], since_us: int, until_us: int
+    log: Log, stored: query_log.Series, series: AlarmedSeries, definitions: Sequence[Definition], since_us: int, until_us: int
 ) -> Iterator[Rehearsed]:
     """Judge the readings of one series by its definitions. Yields an outcome for each of them, or nothing if there are no
     readings."""
@@ -79,7 +79,7 @@ def _rehearse_series(
     yield from rehearsed.values()
 
 
-def _patience_us(series: Series, definitions: Sequence[Definition]) -> int:
+def _patience_us(series: AlarmedSeries, definitions: Sequence[Definition]) -> int:
     """A gap between two readings that is no longer needs no look in between."""
     return min(
         [
@@ -118,7 +118,7 @@ def _pass_time(judge: Judge, at: int, now_us: int) -> None:
     judge.tick(at, now_us)
 
 
-def _block(series: Series, run: Sequence[Reading]) -> Block:
+def _block(series: AlarmedSeries, run: Sequence[Reading]) -> Block:
     times, values, qualities = (list(column) for column in zip(*run, strict=True))
     return Block(series.subject[0], [Column(series.subject[1], times, values, qualities)])
 
@@ -127,7 +127,7 @@ def _count_changes(judge: Judge, found: dict[str, Rehearsed], began: dict[str, i
     """Count what the judge has found since; ``began``: alarm -> when it was raised, for those that are still in alarm."""
     for change in judge.changes:
         outcome = found[change.alarm.name]
-        if change.after is State.UNACKNOWLEDGED:
+        if change.after is AlarmState.UNACKNOWLEDGED:
             outcome.raised += 1
             outcome.last_us = began[outcome.name] = change.ts_us
         elif outcome.name in began:

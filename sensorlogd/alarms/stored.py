@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sensorlogd.alarms.judging import watch
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.keeping.unstored import Unstored
 from sensorlogd.storage import alarms as kept
@@ -33,7 +33,7 @@ class StoredAlarms:
 
     def hold_for_the_daemon(self, found: Iterable[Alarm]) -> list[Alarm]:
         """Those of them that people are to hear of once they are not muted: their time is over when the daemon runs, and it tells."""
-        held = [alarm for alarm in found if alarm.is_shelved and alarm.state is State.UNACKNOWLEDGED]
+        held = [alarm for alarm in found if alarm.is_shelved and alarm.state is AlarmState.UNACKNOWLEDGED]
         for alarm in held:
             alarm.shelved_until_at = self.at
             self.judge.dirty[alarm] = None

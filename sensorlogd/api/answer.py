@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ApiQuestion:
     """A question. ``ask`` None: single readings in [since_us, until_us); else buckets."""
 
     series: list[Series]
@@ -44,7 +44,7 @@ class Answer:
     ``notes``: remarks on the answer, filled in while it is read: where buckets came from, what has expired.
     """
 
-    wanted: Wanted
+    wanted: ApiQuestion
     _connections: Connections
     _local: Callable[[int], datetime]
     notes: list[str] = field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sensorlogd.api import finding
-from sensorlogd.api.answer import Answer, Layout, Wanted
+from sensorlogd.api.answer import Answer, ApiQuestion, Layout
 from sensorlogd.api.connections import Connections
 from sensorlogd.api.tail import Tail
 from sensorlogd.notation import times
@@ -141,7 +141,7 @@ class Log:
             raise ValueError(f"limit is {limit}; at least 1")
         if unit is not None:
             conversions(wanted, unit)  # raise at once for units that cannot be converted, not while the answer is read
-        return Answer(Wanted(wanted, *span, ask, unit, self.tz, limit), self._connections, self.time)
+        return Answer(ApiQuestion(wanted, *span, ask, unit, self.tz, limit), self._connections, self.time)
 
     def readings(
         self, names: Names, since: When = "-1h", until: When = "now", *, unit: str | None = None

@@ -21,7 +21,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
     """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
     if it is refused."""
     from sensorlogd.cli import sensor_file_place
-    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
     began = time.time_ns() // 1000
     try:
@@ -31,7 +31,7 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
             if wrong is not None:  # the name was taken meanwhile
                 fail(wrong, exits.USAGE)
             where = sensor_file_place.target(path, config)
-            change = Change(like=path if path.exists() else None)
+            change = FileChange(like=path if path.exists() else None)
             try:
                 change.folder(where.folder)
                 change.write(file, text)

@@ -33,7 +33,7 @@ class NotPutBack(Exception):
     """A refused change could not be undone, or only a part of it; the text says what is left."""
 
 
-class Change:
+class FileChange:
     """Records files and folders that are changed, so that it can be undone. New ones get the owner and the mode of ``like``, if
     that exists."""
 
@@ -129,7 +129,7 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def carry_out(change: Change, path: Path) -> tuple[Config, str | None, str]:
+def carry_out(change: FileChange, path: Path) -> tuple[Config, str | None, str]:
     """Check what has been written so far, and have the daemon reload it. Returns (the configuration, the outcome that the daemon
     reports or None, what is in doubt or an empty text). The outcome is None if no daemon runs, or if its answer is in doubt.
 

@@ -56,7 +56,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
         if given["skip_bad"] is not None:
             bad = lines.aside = stack.enter_context(aside.Bad(aside.share(given["skip_bad"]), lines.encoding))
             bad.head(head)
-        seen: list[rows.Found] = []
+        seen: list[rows.FileReading] = []
         with Progress("reading", size or None, BYTES) as bar:
             for _ in staged.take(_keep_first(plan.read(), seen) if given["dry_run"] else plan.read()):
                 bar.reach(min(lines.done, size or lines.done))
@@ -76,7 +76,7 @@ def read(name: str, stack: ExitStack, options: rows.Options, given: dict[str, An
     return Read(name, staged, series_found, plan.own_format if chosen is None else chosen == "drop", bad)
 
 
-def _keep_first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator[rows.Found]:
+def _keep_first(found: Iterator[rows.FileReading], seen: list[rows.FileReading]) -> Iterator[rows.FileReading]:
     """Passes on what is found, and adds the first readings to ``seen``."""
     for reading in found:
         if len(seen) < FIRST_READINGS:
@@ -85,7 +85,7 @@ def _keep_first(found: Iterator[rows.Found], seen: list[rows.Found]) -> Iterator
 
 
 def _show_findings(
-    plan: rows.Plan, lines: Lines, found: list[Staged], seen: list[rows.Found], bad: aside.Bad | None
+    plan: rows.ImportPlan, lines: Lines, found: list[Staged], seen: list[rows.FileReading], bad: aside.Bad | None
 ) -> None:  # fmt: skip
     """Print what was read and what was left out."""
     for reading in seen:

@@ -29,7 +29,7 @@ from sensorlogd.notation.durations import parse_duration
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
-from sensorlogd.storage.series import Wanted
+from sensorlogd.storage.series import WantedSeries
 
 BUSY_S = 0.1  # time between two questions whether earlier work on the same readings is done
 
@@ -182,7 +182,7 @@ def _options(given: dict[str, Any]) -> rows.Options:
 def _identify(actor: Actor, found: list[stage.Staged], heartbeat_us: int | None) -> list[int]:
     """The ids of the series; those that do not exist are made."""
     specs = [
-        Wanted(
+        WantedSeries(
             series.target.sensor,
             series.target.channel,
             series.target.unit,

@@ -14,7 +14,7 @@ import click
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, fail
 from sensorlogd.cli.questions import Stopped, Talk, missing
-from sensorlogd.config.text.edits import Place
+from sensorlogd.config.text.edits import SensorLines
 
 REMOVED = ".removed"
 
@@ -112,7 +112,7 @@ def _find_sensor(config_file: Path | None, sensor: str) -> tuple[Path, Any]:
     return path, config
 
 
-def _find_lines(config: Any, sensor: str) -> tuple[Path, str, Place]:
+def _find_lines(config: Any, sensor: str) -> tuple[Path, str, SensorLines]:
     """(file, its text, the lines of it that describe the sensor)."""
     from sensorlogd.cli.sensor_file_place import read_text
     from sensorlogd.config.text import edits
@@ -129,7 +129,7 @@ def _find_lines(config: Any, sensor: str) -> tuple[Path, str, Place]:
     return file, text, place
 
 
-def _is_own(path: Path, config: Any, file: Path, place: Place) -> bool:
+def _is_own(path: Path, config: Any, file: Path, place: SensorLines) -> bool:
     """Whether the file describes this sensor only, and lies in an included folder, so that it can be removed."""
     from sensorlogd.cli.sensor_file_place import included_folders
 
@@ -187,9 +187,9 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
 
 def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
     """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
-    from sensorlogd.cli.config_change import Change, ConfigRefused, NotPutBack, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time, uninterrupted
 
-    change = Change(like=path)
+    change = FileChange(like=path)
     try:
         with one_at_a_time(path.absolute().parent), uninterrupted():
             try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.config import light
-from sensorlogd.config.loading.alarms import Alarms
+from sensorlogd.config.loading.alarms import LoadedAlarms
 from sensorlogd.config.loading.computed import Computed
 from sensorlogd.config.loading.crosschecks import Crosschecks
 from sensorlogd.config.loading.device_profiles import DeviceProfiles
@@ -94,7 +94,7 @@ def _config(document: Document, options_for: OptionsFor) -> Config:
     crosschecks = Crosschecks(document, valid)
     crosschecks.ports_named_twice()
     crosschecks.former_names()
-    alarms = Alarms(document, values)
+    alarms = LoadedAlarms(document, values)
     whole = len(valid) == len(raw) + len(document.mapping("computed"))
     alarms.check(valid, all_known=whole)
     prices = Prices(document, values)

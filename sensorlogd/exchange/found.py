@@ -22,7 +22,7 @@ NAME = re.compile(r"\w[\w~-]*")  # what the configuration allows, and what the l
 KINDS = ("gauge", "counter", "angle", "state")
 
 
-class Target(NamedTuple):
+class ImportTarget(NamedTuple):
     """The series that a column goes to. ``unit``, ``kind`` None: as the log has it already."""
 
     sensor: str
@@ -38,10 +38,10 @@ class Target(NamedTuple):
 Place = tuple[str | None, str, str | None, str | None]  # sensor (None: see ``Options``), channel, unit, kind
 
 
-class Found(NamedTuple):
+class FileReading(NamedTuple):
     """A reading from a file. ``value`` None: missing."""
 
-    target: Target
+    target: ImportTarget
     ts_us: int
     value: float | None
     quality: int
@@ -91,30 +91,30 @@ class Options:
 
 
 @dataclass(slots=True)
-class Plan:
+class ImportPlan:
     """How a file is read. ``own_format``: it is in the format that sensorlogd writes, so the same reading twice is one reading."""
 
     own_format: bool
     understood_as: str
-    read: Callable[[], Iterator[Found]]
+    read: Callable[[], Iterator[FileReading]]
     left_out: dict[str, str] = field(default_factory=dict)  # columns of words -> their first cell; complete when all is read
     doubtful: list[int] = field(default_factory=list)  # the time of each reading that was marked bad_time
     zoneless: list[str] = field(default_factory=list)  # the first time without an offset, if such were read in UTC
 
 
-def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> Target:
+def target_of(sensor: str, channel: str, unit: str | None, kind: str | None = None) -> ImportTarget:
     """The target with these names. Raises ValueError for names or units that the log does not allow."""
     for what, name in (("sensor", sensor), ("channel", channel)):
         if not NAME.fullmatch(name) or len(name) > 100:
             raise ValueError(f"{name[:60]!r} cannot name a {what}; letters, digits, _ and - can")
-    return Target(sensor, channel, None if unit is None else micro(unit), kind)
+    return ImportTarget(sensor, channel, None if unit is None else micro(unit), kind)
 
 
-def reading(target: Target, ts_us: int, value: float, options: Options) -> Found:
+def reading(target: ImportTarget, ts_us: int, value: float, options: Options) -> FileReading:
     """A reading of another log, which says nothing of its numbers: NaN and infinities are missing, as those of a device."""
     if math.isfinite(value):
-        return Found(target, ts_us, value, options.quality)
-    return Found(target, ts_us, None, quality.MISSING)
+        return FileReading(target, ts_us, value, options.quality)
+    return FileReading(target, ts_us, None, quality.MISSING)
 
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?P<sign>[\u00a0\u2009\u202f'\u2019])\d{3})(?:(?P=sign)\d{3})*(?:[.,]\d*)?", re.ASCII)

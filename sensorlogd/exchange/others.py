@@ -17,12 +17,12 @@ from sensorlogd import quality
 from sensorlogd.batch import Rounded
 from sensorlogd.exchange import guess, heads, stamps
 from sensorlogd.exchange.found import (
-    Found,
+    FileReading,
+    ImportPlan,
+    ImportTarget,
     Nulls,
     Options,
     Place,
-    Plan,
-    Target,
     number,
     once,
     slug,
@@ -84,7 +84,7 @@ def _sample(lines: Lines, delimiter: str) -> Iterator[list[str]]:
             yield row
 
 
-def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> Plan:
+def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head: heads.Head) -> ImportPlan:
     """How to read the table. ``options``: from ``completed``. Raises FileError, ValueError."""
     padded = [padding(text) for text in options.times]
     time_at = [(_column_index(column, names, options), pad) for column, pad in padded]
@@ -109,14 +109,14 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     left_out: dict[str, str] = {}
     doubtful: list[int] = []
 
-    def found() -> Iterator[Found]:
+    def found() -> Iterator[FileReading]:
         rows = _even(cells(lines, delimiter), len(names), lines)
         read = _map_rows(rows, lines, time, time_at, sensor_at, chosen, set(automatic), names, options, left_out)
         if options.repeat == SPREAD:
             read = _spread(read, width_us(options.time_format))
         return judged((reading for row in read for reading in row), options, doubtful)
 
-    return Plan(False, understood_as, found, left_out, doubtful, zoneless)
+    return ImportPlan(False, understood_as, found, left_out, doubtful, zoneless)
 
 
 def _automatic(
@@ -148,11 +148,11 @@ def _even(rows: Iterator[list[str]], width: int, lines: Lines) -> Iterator[list[
             lines.bad(f"{len(row)} cells, the first line has {width}")
 
 
-def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
+def _spread(rows: Iterator[list[FileReading]], width: int) -> Iterator[list[FileReading]]:
     """Spread rows of a sensor that follow each other with the same time evenly over the second (or minute) that they are stamped
     with."""
     for _, together in groupby((row for row in rows if row), key=lambda row: row[0].ts_us):
-        of_sensor: dict[str, list[list[Found]]] = {}
+        of_sensor: dict[str, list[list[FileReading]]] = {}
         for row in together:
             of_sensor.setdefault(row[0].target.sensor, []).append(row)
         for same in of_sensor.values():
@@ -160,7 +160,7 @@ def _spread(rows: Iterator[list[Found]], width: int) -> Iterator[list[Found]]:
                 yield [reading._replace(ts_us=reading.ts_us + evenly(index, len(same), width)) for reading in row]
 
 
-def judged(found: Iterator[Found], options: Options, doubtful: list[int]) -> Iterator[Found]:
+def judged(found: Iterator[FileReading], options: Options, doubtful: list[int]) -> Iterator[FileReading]:
     """Leave out numbers that mean "no value", and flag times that cannot be believed (also added to ``doubtful``) and whole numbers
     that no double holds."""
     nothing = Nulls(options.nulls, options.decimal).numbers
@@ -221,11 +221,11 @@ def _map_rows(
     names: Sequence[str],
     options: Options,
     left_out: dict[str, str],
-) -> Iterator[list[Found]]:
+) -> Iterator[list[FileReading]]:
     """The readings of each row. ``chosen``: column -> where its cells go; a column of ``automatic`` that begins with words is
     taken out of it and noted in ``left_out``. Raises FileError if no column is left."""
     nulls = Nulls(options.nulls).texts
-    targets: dict[tuple[int, str], Target] = {}
+    targets: dict[tuple[int, str], ImportTarget] = {}
     unknown = set(automatic)  # columns without any cell so far: if the first one is words, the column is no channel
     words: dict[int, str] = {}
     last: tuple[str, int] | None = None
@@ -235,7 +235,7 @@ def _map_rows(
             if last is None or last[0] != text:
                 last = (text, time(text))
             sensor = "" if sensor_at is None else slug(row[sensor_at])
-            mapped: list[Found] = []
+            mapped: list[FileReading] = []
             for index, (fixed, channel, unit, kind) in list(chosen.items()):
                 cell = row[index].strip()
                 if cell in nulls:
@@ -253,7 +253,7 @@ def _map_rows(
                     if not whose:
                         raise ValueError("the sensor is not named; say --sensor NAME")
                     target = targets[index, sensor] = target_of(whose, channel, unit, kind)
-                mapped.append(Found(target, last[1], number(cell, options.decimal), options.quality))
+                mapped.append(FileReading(target, last[1], number(cell, options.decimal), options.quality))
             _still_words(row, words, names, options)
         except ValueError as error:
             lines.bad(str(error))

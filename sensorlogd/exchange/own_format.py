@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Nulls, Options, Target, null_hint, number, some, target_of
+from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, null_hint, number, some, target_of
 from sensorlogd.exchange.lines import FileError, Lines, cells
 from sensorlogd.exchange.written.cells import EXACT, bare
 
@@ -25,7 +25,7 @@ def time_reader(options: Options) -> tuple[Callable[[str], int], list[str]]:
 
 def long(
     rows: Iterator[list[str]], names: Sequence[str], lines: Lines, read: Callable[[str], int], nulls: Nulls, decimal: str = "."
-) -> Iterator[Found]:
+) -> Iterator[FileReading]:
     """Read CSV with a reading per line. ``read``: text -> µs; cells among ``nulls`` are skipped. The column ``utc``, in files for spreadsheets, has the
     exact time."""
     index_of = {name: index for index, name in enumerate(names)}
@@ -36,7 +36,7 @@ def long(
     time_at, sensor_at, channel_at, value_at = (index_of[name] for name in COLUMNS)
     time_at = index_of.get(EXACT, time_at)
     unit_at, quality_at = index_of.get("unit"), index_of.get("quality")
-    targets: dict[tuple[str, str, str | None], Target] = {}
+    targets: dict[tuple[str, str, str | None], ImportTarget] = {}
     qualities: dict[str, int] = {}
     for row in rows:
         if len(row) != len(names):
@@ -53,7 +53,7 @@ def long(
             code = qualities.get(words)
             if code is None:
                 code = qualities[words] = quality.parse(words)
-            found = Found(target, read(row[time_at]), _parse_value(row[value_at], code, decimal), code)
+            found = FileReading(target, read(row[time_at]), _parse_value(row[value_at], code, decimal), code)
         except ValueError as error:
             lines.bad(str(error))
         else:
@@ -71,8 +71,8 @@ def _parse_value(text: str, code: int, decimal: str) -> float | None:
 
 
 def wide(
-    lines: Lines, delimiter: str, targets: Sequence[Target], read: Callable[[str], int], options: Options, *, exact: bool
-) -> Iterator[Found]:
+    lines: Lines, delimiter: str, targets: Sequence[ImportTarget], read: Callable[[str], int], options: Options, *, exact: bool
+) -> Iterator[FileReading]:
     """Read CSV with a column per series. ``read``: text -> µs. Blank cells are skipped. ``exact``: the last column has the exact time."""
     width, decimal = len(targets) + 1 + exact, decimal_of(delimiter, exact=exact)
     nulls = Nulls(options.nulls, decimal)
@@ -83,7 +83,7 @@ def wide(
         try:
             ts = read(row[-1 if exact else 0])
             found = [
-                Found(target, ts, number(text, decimal), options.quality)
+                FileReading(target, ts, number(text, decimal), options.quality)
                 for target, text in zip(targets, row[1 : len(targets) + 1], strict=True)
                 if text.strip() and not nulls.is_text(text)
             ]
@@ -98,7 +98,7 @@ def decimal_of(delimiter: str, *, exact: bool) -> str:
     return "," if exact and delimiter == ";" else "."
 
 
-def series(name: str, lines: Lines) -> Target:
+def series(name: str, lines: Lines) -> ImportTarget:
     """The target of a header ``sensor.channel [unit]``. Raises FileError."""
     match = re.fullmatch(r"([^.]+)\.([^ ]+)(?: \[(.*)\])?", name)
     if match is None:
@@ -109,7 +109,7 @@ def series(name: str, lines: Lines) -> Target:
         raise FileError(lines.name, lines.number, str(error)) from None
 
 
-def ndjson(lines: Lines, read: Callable[[str], int], nulls: Nulls) -> Iterator[Found]:
+def ndjson(lines: Lines, read: Callable[[str], int], nulls: Nulls) -> Iterator[FileReading]:
     """Read NDJSON: an object per line, with the names of the CSV as keys. ``read``: text -> µs."""
     lines.begin()
     for text in lines:
@@ -124,7 +124,7 @@ def ndjson(lines: Lines, read: Callable[[str], int], nulls: Nulls) -> Iterator[F
         lines.begin()
 
 
-def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> Found | None:
+def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> FileReading | None:
     """The reading in a line of NDJSON; None if its value is among ``nulls``. ``read``: text -> µs. Raises ValueError,
     RecursionError, OverflowError."""
     row = json.loads(text, parse_constant=_Constant)
@@ -143,7 +143,7 @@ def _read_object(text: str, read: Callable[[str], int], nulls: Nulls) -> Found |
         raise ValueError("value is null, and quality is not 'missing'")
     unit = row.get("unit")
     target = target_of(str(row["sensor"]), str(row["channel"]), None if unit is None else str(unit))
-    return Found(target, read(str(row["time"])), None if value is None else float(value), code)
+    return FileReading(target, read(str(row["time"])), None if value is None else float(value), code)
 
 
 class _Constant:

@@ -1,6 +1,6 @@
 """Plans how the lines of a file become readings: our own formats as they are, others by the options about their columns.
 
-``Plan.understood_as`` says how the file was understood.
+``ImportPlan.understood_as`` says how the file was understood.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 from dataclasses import replace
 
 from sensorlogd.exchange import heads, others, own_format
-from sensorlogd.exchange.found import KINDS, Found, Nulls, Options, Place, Plan, Target, once
+from sensorlogd.exchange.found import KINDS, FileReading, ImportPlan, ImportTarget, Nulls, Options, Place, once
 from sensorlogd.exchange.lines import MOST_COLUMNS, FileError, Lines, cells, sniff, split
 from sensorlogd.exchange.written.cells import EXACT
 
 LOOK = 40  # lines that may stand above the names
 
-__all__ = ["KINDS", "Found", "Options", "Place", "Plan", "Target", "plan"]
+__all__ = ["KINDS", "FileReading", "ImportPlan", "ImportTarget", "Options", "Place", "plan"]
 
 
-def plan(lines: Lines, options: Options) -> Plan:
+def plan(lines: Lines, options: Options) -> ImportPlan:
     """Look at the head of a file and plan how to read it. Raises FileError, ValueError (options that contradict each other or the
     header)."""
     try:
@@ -30,7 +30,9 @@ def plan(lines: Lines, options: Options) -> Plan:
     if first.lstrip().startswith("{") and not options.is_foreign:
         lines.back(first)
         time, zoneless = own_format.time_reader(options)
-        return Plan(True, "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), zoneless=zoneless)
+        return ImportPlan(
+            True, "NDJSON in our format", lambda: own_format.ndjson(lines, time, Nulls(options.nulls)), zoneless=zoneless
+        )
     delimiter = options.delimiter or head.delimiter or _delimiter(first, options)
     names = _split_header(first, delimiter, lines)
     if options.header and not options.is_foreign:
@@ -66,7 +68,7 @@ def _names_below(lines: Lines, options: Options) -> int | None:
     return None
 
 
-def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> Plan | None:
+def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) -> ImportPlan | None:
     """The plan for a file in our own format; None if it is in another format. Raises FileError."""
     plain = [name.strip().lower() for name in names]
     exact = EXACT in plain
@@ -75,7 +77,7 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     if set(own_format.COLUMNS) <= set(plain):
         decimal = own_format.decimal_of(delimiter, exact=exact)
         nulls = Nulls(options.nulls, decimal)
-        return Plan(
+        return ImportPlan(
             True, f"{kind}, a line a reading", lambda: own_format.long(cells(lines, delimiter), plain, lines, time, nulls, decimal),
             zoneless=zoneless,
         )  # fmt: skip
@@ -86,7 +88,7 @@ def _own_plan(names: list[str], delimiter: str, lines: Lines, options: Options) 
     targets = [own_format.series(name, lines) for name in series]
     once([target.name for target in targets], lines)
     understood_as = f"{kind}, a column a series ({len(targets)})"
-    return Plan(
+    return ImportPlan(
         True, understood_as, lambda: own_format.wide(lines, delimiter, targets, time, options, exact=exact), zoneless=zoneless
     )
 

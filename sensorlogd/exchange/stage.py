@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from sensorlogd.exchange.rows import Found, Target
+from sensorlogd.exchange.rows import FileReading, ImportTarget
 
 ROWS_AT_ONCE = 5_000
 BLOCK_ROWS = 10_000
@@ -29,7 +29,7 @@ class Staged:
     """What a file holds for one series. ``heartbeat_us``: three times the usual spacing, if there are two readings."""
 
     number: int
-    target: Target
+    target: ImportTarget
     readings: int
     first_us: int
     last_us: int
@@ -52,7 +52,7 @@ class Stage:
         self.repeated = 0  # readings that were left out because they are repeated
         self.shifted = 0  # readings that were moved to the next free microsecond
         self.readings = 0
-        self._numbers: dict[Target, int] = {}
+        self._numbers: dict[ImportTarget, int] = {}
         self._folder = folder
 
     def __enter__(self) -> Stage:
@@ -70,7 +70,7 @@ class Stage:
         with contextlib.suppress(FileNotFoundError):
             self._path.unlink()
 
-    def take(self, found: Iterable[Found]) -> Iterator[int]:
+    def take(self, found: Iterable[FileReading]) -> Iterator[int]:
         """Stage every reading of ``found``; yields the number so far, now and then. Whatever ``found`` raises is raised."""
         rows: list[tuple[int, int, float | None, int]] = []
         self._conn.execute("BEGIN")

@@ -11,7 +11,7 @@ from sensorlogd.storage.query.log import Log, Series
 
 
 @dataclass(slots=True)
-class Piece:
+class CurvePiece:
     """Points without a gap between them: times (µs), the line, and the band (empty unless the line is one of means)."""
 
     times: list[int] = field(default_factory=list)
@@ -21,12 +21,12 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Curve:
+class PlottedCurve:
     """The pieces of a series. ``step``: that of the buckets they are made of."""
 
     series: Series
     aggregate: str
-    pieces: list[Piece]
+    pieces: list[CurvePiece]
     step: Step
 
     @property
@@ -41,12 +41,12 @@ class Curve:
 
 def curves(
     log: Log, series: Sequence[Series], since_us: int, until_us: int, points: int, aggregate: str, zone: str
-) -> Iterator[Curve]:
+) -> Iterator[PlottedCurve]:
     """The curves of series. Raises ValueError for a question that cannot be answered."""
     names = ("mean", "min", "max") if aggregate == "mean" else (aggregate,)
     ask = Ask(since_us, until_us, None, points, names, zone, fill="null")
     for drawn, answer in log.buckets(series, ask):
-        pieces: list[Piece] = []
+        pieces: list[CurvePiece] = []
         joined = False
         half = answer.step.about_us // 2
         for row in answer.rows:
@@ -56,7 +56,7 @@ def curves(
                 joined = joined and row.coverage > 0
                 continue
             if not joined:
-                pieces.append(Piece())
+                pieces.append(CurvePiece())
                 joined = True
             piece = pieces[-1]
             piece.times.append(row.start_us + half)
@@ -64,4 +64,4 @@ def curves(
             if aggregate == "mean" and drawn.kind != "angle":
                 piece.low.append(float(row.values[1]))
                 piece.high.append(float(row.values[2]))
-        yield Curve(drawn, aggregate, pieces, answer.step)
+        yield PlottedCurve(drawn, aggregate, pieces, answer.step)

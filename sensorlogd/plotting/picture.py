@@ -12,13 +12,13 @@ import matplotlib
 matplotlib.use("Agg")  # a backend that needs no screen
 from matplotlib import dates, pyplot
 
-from sensorlogd.plotting.curves import Curve
+from sensorlogd.plotting.curves import PlottedCurve
 
 FORMATS = ("png", "svg", "pdf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def draw(found: Sequence[Curve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
+def draw(found: Sequence[PlottedCurve], since_us: int, until_us: int, form: str, zone: str, width: int, height: int) -> bytes:
     """The picture as bytes. ``form``: one of FORMATS. ``width``, ``height``: pixels, the height for each panel."""
     made = io.BytesIO()
     tz = ZoneInfo(zone)

@@ -10,14 +10,16 @@ import plotille  # type: ignore[import-untyped]  # it ships no types
 
 from sensorlogd.notation import numbers
 from sensorlogd.notation.microseconds import DAY_US
-from sensorlogd.plotting.curves import Curve
+from sensorlogd.plotting.curves import PlottedCurve
 
 COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "white")
 MARGIN = 22  # columns that the axis takes
 _EPOCH = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
 
 
-def draw(curves: Sequence[Curve], since_us: int, until_us: int, width: int, height: int, zone: str, *, colours: bool) -> str:
+def draw(
+    curves: Sequence[PlottedCurve], since_us: int, until_us: int, width: int, height: int, zone: str, *, colours: bool
+) -> str:
     """A figure as text, ``width`` columns wide. The curves share one axis: they have one unit."""
     figure = plotille.Figure()
     figure.width, figure.height = max(width - MARGIN, 20), max(height, 5)

@@ -94,7 +94,7 @@ class NoticeRow(NamedTuple):
     tries: int
 
 
-class Outcome(NamedTuple):
+class NotificationOutcome(NamedTuple):
     """What became of a notification."""
 
     identity: str
@@ -154,7 +154,7 @@ def add_notices(conn: sqlite3.Connection, notices: Iterable[NoticeRow]) -> None:
         conn.execute(_NOTICE, (*notice[:6], json.dumps(notice.body, ensure_ascii=False), *notice[7:]))
 
 
-def end_notices(conn: sqlite3.Connection, outcomes: Sequence[Outcome]) -> None:
+def end_notices(conn: sqlite3.Connection, outcomes: Sequence[NotificationOutcome]) -> None:
     """Note what became of notifications, and delete the oldest finished ones beyond the limit."""
     for outcome in outcomes:
         conn.execute(_OUTCOME, outcome)

@@ -12,7 +12,7 @@ IMPORTED = "import"  # the driver of a sensor that only ever came from files
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class WantedSeries:
     """A series as an import asks for it. ``unit``, ``kind`` and ``heartbeat_us`` None: as stored; a new series is then a
     gauge."""
 
@@ -27,7 +27,7 @@ class SeriesMismatch(Exception):
     """The series that is stored under that name has another unit or kind."""
 
 
-def ensure(conn: sqlite3.Connection, wanted: Wanted, now_us: int) -> int:
+def ensure(conn: sqlite3.Connection, wanted: WantedSeries, now_us: int) -> int:
     """The id of a series, made if there is none; the caller owns the transaction. Raises SeriesMismatch.
 
     One that is not configured counts as retired: its history stays, nobody waits for new readings. It goes on when the

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sensorlogd.alarms.judging import terms
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.plan import Plan
 from sensorlogd.counters import Counter
 from tests.alarms.rig import FAIL, GOOD, MISSING, NOW_US, SUSPECT, Bench, S, plan_of
@@ -386,7 +386,7 @@ def test_events_are_one_alarm_a_sensor_and_end_by_others_or_by_time() -> None:
     made.event(5, "web_down")
     assert {alarm.subject: alarm.raises for alarm in made.judge.alarms.values()} == {"s": 1, "": 1}
     made.event(6, "recovered")
-    assert made.alarm(subject="").state is State.RETURNED
+    assert made.alarm(subject="").state is AlarmState.RETURNED
     made.pass_(65)
     assert made.said()[-1] == (64, "returned")
 
@@ -402,8 +402,8 @@ def test_a_reload_that_leaves_an_alarm_as_it_is_does_not_touch_it() -> None:
         made.judge.use(plan, made.at, made.now_us)
 
     reload(plan_of({"a": when | {"severity": "critical", "when": ">30"}, "b": when | {"when": "> 29"}}))
-    assert made.alarm("a").state is State.PENDING
-    assert made.alarm("b").state is State.NORMAL
+    assert made.alarm("a").state is AlarmState.PENDING
+    assert made.alarm("b").state is AlarmState.NORMAL
     assert made.said() == [(5, "redefined")]
     made.pass_(10)
     assert made.said()[1:] == [(10, "raised")]
@@ -442,11 +442,11 @@ def test_an_end_of_silence_that_cannot_be_judged_costs_its_alarm(monkeypatch: py
     """The others of the series hear that it lives."""
     made = Bench({name: {"series": "s.x", "when": "missing"} for name in "ab"})
     made.pass_(11)
-    assert {alarm.state for alarm in made.judge.alarms.values()} == {State.UNACKNOWLEDGED}
+    assert {alarm.state for alarm in made.judge.alarms.values()} == {AlarmState.UNACKNOWLEDGED}
     _break_applying(monkeypatch, "a")
     for at in (12, 13):
         made.read(at, 1)
-    assert (made.alarm("a").state, made.alarm("b").state) == (State.UNACKNOWLEDGED, State.RETURNED)
+    assert (made.alarm("a").state, made.alarm("b").state) == (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED)
     assert len(made.judge.faults) == 1
 
 
@@ -467,14 +467,14 @@ def test_an_event_that_cannot_be_judged_costs_its_alarm(monkeypatch: pytest.Monk
     with monkeypatch.context() as broken:
         _break_applying(broken, "a")
         made.event(1, "dropped")
-        assert made.alarm("b", "").state is State.UNACKNOWLEDGED
+        assert made.alarm("b", "").state is AlarmState.UNACKNOWLEDGED
     made.event(2, "dropped")
     made.event(3, "recovered")
-    assert (made.alarm("a", "").state, made.alarm("b", "").state) == (State.NORMAL, State.RETURNED)
+    assert (made.alarm("a", "").state, made.alarm("b", "").state) == (AlarmState.NORMAL, AlarmState.RETURNED)
     assert len(made.judge.faults) == 1
     made.judge.use(plan_of(alarms), made.at, made.now_us)
     made.event(4, "dropped")
-    assert made.alarm("a", "").state is State.UNACKNOWLEDGED
+    assert made.alarm("a", "").state is AlarmState.UNACKNOWLEDGED
 
 
 def _break_applying(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

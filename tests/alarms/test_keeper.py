@@ -425,9 +425,9 @@ def test_what_was_not_sent_is_sent_by_the_next_run(make: Callable[..., Logger], 
 
 
 def outcome(identity: str) -> Any:
-    from sensorlogd.storage.alarms import SENT, Outcome
+    from sensorlogd.storage.alarms import SENT, NotificationOutcome
 
-    return Outcome(identity, SENT, 1, 5, "m", "")
+    return NotificationOutcome(identity, SENT, 1, 5, "m", "")
 
 
 def test_a_changed_definition_starts_anew_and_says_so(make: Callable[..., Logger], path: Path) -> None:

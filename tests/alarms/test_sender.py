@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sensorlogd.alarms.judging.alarm import Alarm, Announcement
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.notifying import notices, targets
 from sensorlogd.alarms.notifying import sender as sending
 from sensorlogd.alarms.notifying.quiet import is_quiet
@@ -278,7 +278,7 @@ def test_silence_is_waited_for_by_a_third_of_the_heartbeat(heartbeat_s: int, pat
     """Which is an interval, unless it is written otherwise."""
     (definition,) = plan_of({"a": {"series": "s.x", "when": "missing", "notify": "me"}}).definitions
     alarm = Alarm(definition, "s.x", replace(definition.series[0], heartbeat_us=heartbeat_s * 1_000_000))
-    announcement = Announcement(alarm, "raised", ("me",), NOON_US, NOON_US, State.UNACKNOWLEDGED, None, "")
+    announcement = Announcement(alarm, "raised", ("me",), NOON_US, NOON_US, AlarmState.UNACKNOWLEDGED, None, "")
     (row,) = notices.of(announcement, {"me": options()}, "UTC")
     assert row.body["patient"] == patience_s
 

@@ -80,11 +80,11 @@ def test_where_a_sensor_stands() -> None:
     assert lines[place.first - 1] == "  well:"
     assert lines[place.last - 1].startswith("      pump:")
     assert edits.place_of(STARTER, "nobody") is None
-    assert edits.place_of("sensors:\n  a:\n    x: |\n      text\n      more\n  # of b\n  b: {}\n", "a") == edits.Place(
+    assert edits.place_of("sensors:\n  a:\n    x: |\n      text\n      more\n  # of b\n  b: {}\n", "a") == edits.SensorLines(
         2, 5, alone=False
     )
-    assert edits.place_of("# head\nsensors:\n  a: {b: [1,\n    2]}\n", "a") == edits.Place(3, 4, alone=True)
-    assert edits.place_of("sensors: {a: {}}\ntemplates: {}\n", "a") == edits.Place(1, 1, alone=False)
+    assert edits.place_of("# head\nsensors:\n  a: {b: [1,\n    2]}\n", "a") == edits.SensorLines(3, 4, alone=True)
+    assert edits.place_of("sensors: {a: {}}\ntemplates: {}\n", "a") == edits.SensorLines(1, 1, alone=False)
 
 
 names = st.from_regex(r"[a-z][a-z0-9_-]{0,8}", fullmatch=True).filter(lambda name: name not in ("n", "y", "was"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sensorlogd.alarms.judging.states import ACTIVE, State
-from sensorlogd.alarms.plan import Definition, Series
+from sensorlogd.alarms.judging.states import ACTIVE, AlarmState
+from sensorlogd.alarms.plan import AlarmedSeries, Definition
 
 
 @dataclass(slots=True, eq=False)
@@ -20,8 +20,8 @@ class Alarm:
 
     definition: Definition
     subject: str
-    series: Series | None = None
-    state: State = State.NORMAL
+    series: AlarmedSeries | None = None
+    state: AlarmState = AlarmState.NORMAL
     since_us: int = 0
     held_at: int | None = None
     raised_at: int = 0
@@ -54,19 +54,19 @@ class Alarm:
         options = self.definition.options
         return options.severity, options.text or "", self.definition.words, "" if self.series is None else self.series.unit
 
-    def shown(self) -> State:
+    def shown(self) -> AlarmState:
         """The state for people."""
-        return State.SHELVED if self.is_shelved else self.state
+        return AlarmState.SHELVED if self.is_shelved else self.state
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """A change from one state to another; ``after`` may be a state that is only shown. ``kind``: the kind of the event, without
     ``alarm_``."""
 
     alarm: Alarm
     kind: str
-    before: State
-    after: State
+    before: AlarmState
+    after: AlarmState
     ts_us: int
     value: float | None
     detail: str
@@ -81,6 +81,6 @@ class Announcement(NamedTuple):
     targets: tuple[str, ...]
     ts_us: int
     raised_us: int
-    state: State
+    state: AlarmState
     value: float | None
     detail: str

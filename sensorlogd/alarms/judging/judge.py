@@ -15,10 +15,10 @@ import fnmatch
 import logging
 from collections.abc import Iterable
 
-from sensorlogd.alarms.judging.alarm import Alarm, Announcement, Change
-from sensorlogd.alarms.judging.states import ACTIVE, State, acknowledged, judged
+from sensorlogd.alarms.judging.alarm import Alarm, Announcement, StateChange
+from sensorlogd.alarms.judging.states import ACTIVE, AlarmState, acknowledged, judged
 from sensorlogd.alarms.judging.track import Track
-from sensorlogd.alarms.plan import Definition, Plan, Series
+from sensorlogd.alarms.plan import AlarmedSeries, Definition, Plan
 from sensorlogd.batch import Block
 from sensorlogd.config import conditions
 from sensorlogd.config.validation.alarm_checks import Subject
@@ -39,7 +39,7 @@ class Judge:
         self.plan = Plan()
         self.alarms: dict[tuple[str, str], Alarm] = {}
         self.tracks: dict[Subject, Track] = {}
-        self.changes: list[Change] = []
+        self.changes: list[StateChange] = []
         self.announced: list[Announcement] = []
         self.dirty: dict[Alarm, None] = {}
         self.gone: list[Alarm] = []  # alarms that are not configured any more and are to be removed
@@ -77,7 +77,7 @@ class Judge:
     def _place_alarm(
         self,
         definition: Definition,
-        series: Series,
+        series: AlarmedSeries,
         former: dict[tuple[str, str], Alarm],
         tracks: dict[Subject, Track],
         at: int,
@@ -101,7 +101,7 @@ class Judge:
         self.alarms[definition.name, subject] = alarm
         track.watch(alarm)
 
-    def _define(self, alarm: Alarm, definition: Definition, series: Series | None) -> None:
+    def _define(self, alarm: Alarm, definition: Definition, series: AlarmedSeries | None) -> None:
         """Give the alarm its present definition; the parts that people see are to be stored."""
         before = alarm.shown_of_it()
         alarm.definition, alarm.series = definition, series
@@ -112,15 +112,15 @@ class Judge:
         """Note that the alarm is judged by other conditions from now on, so that what it was is over."""
         self.dirty.pop(alarm, None)
         detail = "is defined otherwise now and begins anew"
-        self.changes.append(Change(alarm, "redefined", alarm.shown(), State.NORMAL, now_us, None, detail))
+        self.changes.append(StateChange(alarm, "redefined", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
 
     def _end_alarm(self, alarm: Alarm, now_us: int) -> None:
         """Note that the alarm is not configured any more; that is a change if it was not normal."""
         self.dirty.pop(alarm, None)
         self.gone.append(alarm)
-        if alarm.state is not State.NORMAL:
+        if alarm.state is not AlarmState.NORMAL:
             detail = "is not configured any more"
-            self.changes.append(Change(alarm, "removed", alarm.shown(), State.NORMAL, now_us, None, detail))
+            self.changes.append(StateChange(alarm, "removed", alarm.shown(), AlarmState.NORMAL, now_us, None, detail))
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
@@ -191,7 +191,7 @@ class Judge:
             ends = not holds
         else:
             return
-        if alarm.held_at is None and (alarm.state in ACTIVE if holds else alarm.state is State.NORMAL):
+        if alarm.held_at is None and (alarm.state in ACTIVE if holds else alarm.state is AlarmState.NORMAL):
             return
         if alarm.held_at is not None and alarm.state not in ACTIVE:
             full = alarm.held_at + definition.options.for_
@@ -277,7 +277,7 @@ class Judge:
                 self._apply(alarm, False, True, over, to_us + over, None)
             else:
                 due = min(due, over)
-        if alarm.state is State.UNACKNOWLEDGED:
+        if alarm.state is AlarmState.UNACKNOWLEDGED:
             due = min(due, self._escalate_and_repeat(alarm, at, to_us))
         return due
 
@@ -324,7 +324,7 @@ class Judge:
         before, alarm.shelved_until_at = alarm.shown(), until_at
         alarm.note = note or alarm.note
         self._touch(alarm)
-        self.changes.append(Change(alarm, "shelved", before, State.SHELVED, now_us, None, note))
+        self.changes.append(StateChange(alarm, "shelved", before, AlarmState.SHELVED, now_us, None, note))
 
     def unshelve(self, alarm: Alarm, at: int, now_us: int, note: str) -> None:
         """End the mute; if the alarm was raised meanwhile, it is announced now."""
@@ -332,8 +332,8 @@ class Judge:
             return
         alarm.shelved_until_at = 0
         self._touch(alarm)
-        self.changes.append(Change(alarm, "unshelved", State.SHELVED, alarm.state, now_us, None, note))
-        if alarm.state is State.UNACKNOWLEDGED:
+        self.changes.append(StateChange(alarm, "unshelved", AlarmState.SHELVED, alarm.state, now_us, None, note))
+        if alarm.state is AlarmState.UNACKNOWLEDGED:
             alarm.told_at = at
             self._announce(alarm, "raised", alarm.definition.options.notify, now_us)
 
@@ -370,7 +370,7 @@ class Judge:
         after = judged(state, holds=holds, ends=ends, long_enough=long_enough)
         if after is state:
             return
-        if after is State.UNACKNOWLEDGED:
+        if after is AlarmState.UNACKNOWLEDGED:
             alarm.held_at = None
             alarm.raised_at = alarm.told_at = at
             alarm.raised_us, alarm.raises = ts_us, alarm.raises + 1
@@ -388,11 +388,11 @@ class Judge:
             alarm.state, alarm.since_us = after, ts_us
             self._touch(alarm)
 
-    def _change_state(self, alarm: Alarm, after: State, ts_us: int, kind: str, detail: str) -> None:
+    def _change_state(self, alarm: Alarm, after: AlarmState, ts_us: int, kind: str, detail: str) -> None:
         before = alarm.state
         alarm.state, alarm.since_us = after, ts_us
         self._touch(alarm)
-        self.changes.append(Change(alarm, kind, before, after, ts_us, alarm.value, detail))
+        self.changes.append(StateChange(alarm, kind, before, after, ts_us, alarm.value, detail))
 
     def _touch(self, alarm: Alarm) -> None:
         """The alarm is to be stored, and looked at by the next ``tick``; what the database remembers of it is outdated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class State(Enum):
+class AlarmState(Enum):
     """The state of one alarm of one series. The values are stored: they are never renamed."""
 
     NORMAL = "normal"
@@ -16,29 +16,29 @@ class State(Enum):
     SHELVED = "shelved"  # muted for a while; only shown, the true state goes on changing beneath it
 
 
-ACTIVE = (State.UNACKNOWLEDGED, State.ACKNOWLEDGED)
+ACTIVE = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 
 
-def judged(state: State, *, holds: bool, ends: bool, long_enough: bool) -> State:
+def judged(state: AlarmState, *, holds: bool, ends: bool, long_enough: bool) -> AlarmState:
     """The next state after the condition was evaluated. ``holds``: the condition; ``ends``: the condition under ``clear``. If
     both are true, ``holds`` wins."""
     if holds:
         if state in ACTIVE:
             return state
         if long_enough:
-            return State.UNACKNOWLEDGED
-        return State.PENDING if state is State.NORMAL else state
-    if state is State.PENDING:
-        return State.NORMAL
-    if ends and state is State.UNACKNOWLEDGED:
-        return State.RETURNED
-    if ends and state is State.ACKNOWLEDGED:
-        return State.NORMAL
+            return AlarmState.UNACKNOWLEDGED
+        return AlarmState.PENDING if state is AlarmState.NORMAL else state
+    if state is AlarmState.PENDING:
+        return AlarmState.NORMAL
+    if ends and state is AlarmState.UNACKNOWLEDGED:
+        return AlarmState.RETURNED
+    if ends and state is AlarmState.ACKNOWLEDGED:
+        return AlarmState.NORMAL
     return state
 
 
-def acknowledged(state: State) -> State:
+def acknowledged(state: AlarmState) -> AlarmState:
     """The next state after somebody has acknowledged the alarm."""
-    if state is State.UNACKNOWLEDGED:
-        return State.ACKNOWLEDGED
-    return State.NORMAL if state is State.RETURNED else state
+    if state is AlarmState.UNACKNOWLEDGED:
+        return AlarmState.ACKNOWLEDGED
+    return AlarmState.NORMAL if state is AlarmState.RETURNED else state

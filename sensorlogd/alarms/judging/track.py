@@ -11,7 +11,7 @@ from sensorlogd.quality import FLAG_MASK, Flag
 
 if TYPE_CHECKING:
     from sensorlogd.alarms.judging.alarm import Alarm
-    from sensorlogd.alarms.plan import Series
+    from sensorlogd.alarms.plan import AlarmedSeries
 
 _USABLE = frozenset((Flag.GOOD, Flag.NOT_EVALUATED, Flag.SUSPECT))
 _BADNESS = {Flag.GOOD: 0, Flag.NOT_EVALUATED: 0, Flag.SUSPECT: 1, Flag.FAIL: 2, Flag.MISSING: 3}
@@ -23,7 +23,7 @@ class Track:
     """What is known of one series. ``seen_at``: when anything came last, late or not. ``at``: of the last judged reading.
     ``usable``: it has a value, and one that is not known to be wrong (flag fail); comparisons go by usable ones only."""
 
-    def __init__(self, series: Series, at: int) -> None:
+    def __init__(self, series: AlarmedSeries, at: int) -> None:
         self.series = series
         self.seen_at = at
         self.at = 0

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from sensorlogd.alarms.judging import watch
-from sensorlogd.alarms.judging.alarm import Alarm, Change
+from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.judge import Judge
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.judging.track import Track
-from sensorlogd.alarms.plan import Definition, Series
+from sensorlogd.alarms.plan import AlarmedSeries, Definition
 from sensorlogd.config import conditions
 from sensorlogd.config.alarms import AlarmOptions
 from sensorlogd.storage import alarms as kept
@@ -112,11 +112,11 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
     if alarm.definition.identity != row.definition:
         judge.dirty[alarm] = None
         detail = "is defined otherwise now and begins anew"
-        judge.changes.append(Change(alarm, "redefined", State(row.state), State.NORMAL, now_us, None, detail))
+        judge.changes.append(StateChange(alarm, "redefined", AlarmState(row.state), AlarmState.NORMAL, now_us, None, detail))
         return
     _restore(alarm, row, shift)
     is_same = row == row_of(alarm, row)
-    if is_same and alarm.state is State.NORMAL and alarm.held_at is None and not alarm.is_shelved:
+    if is_same and alarm.state is AlarmState.NORMAL and alarm.held_at is None and not alarm.is_shelved:
         judge.dirty.pop(alarm, None)
     else:  # the times are converted to this run's time watched
         judge.dirty[alarm] = None
@@ -124,7 +124,7 @@ def _recall_alarm(judge: Judge, key: tuple[str, str], row: AlarmRow, shift: int,
 
 def _restore(alarm: Alarm, row: AlarmRow, shift: int) -> None:
     """Give the alarm the state that the row says. ``shift``: from the time watched of the row to that of this process."""
-    alarm.state, alarm.since_us = State(row.state), row.since_us
+    alarm.state, alarm.since_us = AlarmState(row.state), row.since_us
     alarm.held_at = None if row.held_at is None else row.held_at + shift
     alarm.raised_at, alarm.told_at, alarm.last_at = row.raised_at + shift, row.told_at + shift, row.last_at + shift
     alarm.raised_us, alarm.raises, alarm.escalated = row.raised_us, row.raises, bool(row.escalated)
@@ -138,7 +138,7 @@ def alarm_of(row: AlarmRow) -> Alarm:
     said: dict[str, Any] = {"severity": row.severity, "text": row.text or None}
     options = AlarmOptions.model_construct(**said)  # it was valid once, perhaps for another release
     sensor, _, channel = row.subject.partition(".")
-    series = Series((sensor, channel), 0, None, row.unit) if channel else None
+    series = AlarmedSeries((sensor, channel), 0, None, row.unit) if channel else None
     alarm = Alarm(Definition(row.name, options, (), row.condition, row.definition, None, None), row.subject, series)
     _restore(alarm, row, 0)
     return alarm
@@ -163,9 +163,9 @@ def _remove_alarm(judge: Judge, row: AlarmRow, now_us: int) -> None:
     """Remove the stored alarm, which is not configured any more; that is a change if it was not normal."""
     former = alarm_of(row)
     judge.gone.append(former)
-    if row.state != State.NORMAL.value:
+    if row.state != AlarmState.NORMAL.value:
         judge.changes.append(
-            Change(former, "removed", State(row.state), State.NORMAL, now_us, None, "is not configured any more")
+            StateChange(former, "removed", AlarmState(row.state), AlarmState.NORMAL, now_us, None, "is not configured any more")
         )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from sensorlogd.alarms.judging.alarm import Alarm, Change
+from sensorlogd.alarms.judging.alarm import Alarm, StateChange
 from sensorlogd.alarms.judging.judge import Judge
-from sensorlogd.alarms.judging.states import State
+from sensorlogd.alarms.judging.states import AlarmState
 from sensorlogd.alarms.keeping import memory
 from sensorlogd.alarms.notifying.notices import sentence
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import alarms as kept
-from sensorlogd.storage.alarms import NoticeRow, Outcome
+from sensorlogd.storage.alarms import NoticeRow, NotificationOutcome
 from sensorlogd.storage.ingest import events
 
 MOST = 20_000  # of each, while the database takes nothing for days: the oldest give way
@@ -39,7 +39,7 @@ class Unstored:
     changes: list[kept.ChangeRow] = field(default_factory=list)
     events: list[tuple[int, EventKind, str | None, str]] = field(default_factory=list)
     notices: list[NoticeRow] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[NotificationOutcome] = field(default_factory=list)
     was_stored: bool = False
     faults: int = 0
 
@@ -104,11 +104,11 @@ class Unstored:
         self.was_stored, self.faults = False, 0
 
 
-def _sentence(change: Change) -> str:
+def _sentence(change: StateChange) -> str:
     alarm = change.alarm
     if change.kind in ("raised", "returned"):
         said = sentence(alarm, change.value, change.detail or alarm.detail, ended=change.kind == "returned")
         return f"{alarm.name} ({alarm.definition.options.severity}): {said}"
     detail = f": {change.detail}" if change.detail else ""
-    state = "" if change.after is State.SHELVED else f", {change.after.value}"
+    state = "" if change.after is AlarmState.SHELVED else f", {change.after.value}"
     return f"{alarm.name} of {alarm.subject or 'the daemon'} {change.kind}{state}{detail}"

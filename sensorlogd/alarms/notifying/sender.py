@@ -20,7 +20,7 @@ from typing import Any
 from sensorlogd.alarms.notifying import notices, quiet, targets
 from sensorlogd.config.alarms import TargetOptions
 from sensorlogd.event_kinds import Emit, EventKind
-from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, Outcome
+from sensorlogd.storage.alarms import GIVEN_UP, SENT, WAITING, NoticeRow, NotificationOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Sender:
 
     def __init__(self, settings: SenderSettings) -> None:
         self.settings = settings
-        self.outcomes: deque[Outcome] = deque()
+        self.outcomes: deque[NotificationOutcome] = deque()
         self._targets: dict[str, TargetSender] = {}
         self._taken: dict[str, None] = {}
         self._lock = threading.Lock()
@@ -109,8 +109,8 @@ class Sender:
             target.join(max(until - time.monotonic(), 0.0))
 
 
-def _without_target(row: NoticeRow, now_us: int) -> Outcome:
-    return Outcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
+def _without_target(row: NoticeRow, now_us: int) -> NotificationOutcome:
+    return NotificationOutcome(row.identity, GIVEN_UP, row.tries, now_us, "", f"there is no target {row.target!r} any more")
 
 
 def _report_target_gone(settings: SenderSettings, target: str, n: int) -> None:
@@ -130,7 +130,7 @@ class _Waiting:
 class TargetSender:
     """One target: what waits for it, and the thread that sends it, started when there is something to send."""
 
-    def __init__(self, name: str, options: TargetOptions, settings: SenderSettings, outcomes: deque[Outcome]) -> None:
+    def __init__(self, name: str, options: TargetOptions, settings: SenderSettings, outcomes: deque[NotificationOutcome]) -> None:
         self.name, self.options, self.settings = name, options, settings
         self.outcomes = outcomes
         self._changed = threading.Condition()
@@ -168,7 +168,9 @@ class TargetSender:
             self._changed.notify()
             settings = self.settings
         why = f"more than {MOST_WAITING} wait"
-        self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries, settings.now_us(), "", why) for row in dropped)
+        self.outcomes.extend(
+            NotificationOutcome(row.identity, GIVEN_UP, row.tries, settings.now_us(), "", why) for row in dropped
+        )
         if is_news:
             logger.error("notify.%s: %s; the oldest are given up", self.name, why)
             settings.emit(EventKind.NOTIFY_GIVEN_UP, None, f"{self.name}: {why}; the oldest are given up until it takes some")
@@ -280,7 +282,7 @@ class TargetSender:
             was_failing, self._failures, self._failing_since_us, self._last_error = self._failures, 0, 0, ""
             self._retry_at = 0.0
             self._is_overflowing = False
-        self.outcomes.extend(Outcome(row.identity, SENT, row.tries + 1, now_us, message, "") for row in rows)
+        self.outcomes.extend(NotificationOutcome(row.identity, SENT, row.tries + 1, now_us, message, "") for row in rows)
         if was_failing:
             logger.info("notify.%s: works again", self.name)
             settings.emit(EventKind.NOTIFY_RECOVERED, None, f"{self.name}: works again after {was_failing} failures")
@@ -304,8 +306,10 @@ class TargetSender:
                 if waiting.row.identity in tried:
                     waiting.row = waiting.row._replace(tries=waiting.row.tries + 1)
             first = self._failures == 1
-        self.outcomes.extend(Outcome(row.identity, GIVEN_UP, row.tries + 1, now_us, "", error) for row in lost)
-        self.outcomes.extend(Outcome(row.identity, WAITING, row.tries + 1, None, "", error) for row in rows if row not in lost)
+        self.outcomes.extend(NotificationOutcome(row.identity, GIVEN_UP, row.tries + 1, now_us, "", error) for row in lost)
+        self.outcomes.extend(
+            NotificationOutcome(row.identity, WAITING, row.tries + 1, None, "", error) for row in rows if row not in lost
+        )
         if first:
             logger.warning("notify.%s: %s; it is tried again", self.name, error)
             settings.emit(EventKind.NOTIFY_FAILING, None, f"{self.name}: {error}; it is tried again")

@@ -11,7 +11,7 @@ from sensorlogd.config.models import SensorOptions
 from sensorlogd.config.validation import alarm_checks
 
 
-class Alarms:
+class LoadedAlarms:
     """The valid alarms and targets by name, in ``alarms`` and ``targets``; the mistakes of the others are noted."""
 
     def __init__(self, document: Document, values: Values) -> None:

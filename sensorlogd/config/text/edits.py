@@ -21,7 +21,7 @@ INCLUDE = f"include: {FOLDER}"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SensorLines:
     """The lines that describe a sensor, counted from 1, both included. ``alone``: the file contains nothing but this sensor."""
 
     first: int
@@ -60,7 +60,7 @@ def with_include(text: str, entry: str = FOLDER) -> str | None:
     return None
 
 
-def place_of(text: str, sensor: str) -> Place | None:
+def place_of(text: str, sensor: str) -> SensorLines | None:
     """The lines that describe a sensor; None if it is not in this text."""
     top = _compose(text)
     sensors = _value_of(top, "sensors")
@@ -68,7 +68,7 @@ def place_of(text: str, sensor: str) -> Place | None:
     if found is None or not isinstance(top, yaml.MappingNode) or not isinstance(sensors, yaml.MappingNode):
         return None
     key, value = found
-    return Place(
+    return SensorLines(
         key.start_mark.line + 1, max(_last_line(value), key.start_mark.line + 1), len(top.value) == len(sensors.value) == 1
     )
 

@@ -10,7 +10,7 @@ from sensorlogd import __version__
 from sensorlogd.daemon.control import clock_request
 from sensorlogd.daemon.control.requests import Listen
 from sensorlogd.daemon.main.process.signals import Requested
-from sensorlogd.daemon.main.reloading.change import Change
+from sensorlogd.daemon.main.reloading.change import ConfigChange
 from sensorlogd.daemon.sensing.build import Sensor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
@@ -83,7 +83,7 @@ class Requests:
         outcome = self._requested.ask_reload()
         self._wake()
         came_of_it = outcome.result(ANSWER_S)
-        if isinstance(came_of_it, Change):
+        if isinstance(came_of_it, ConfigChange):
             return {
                 "ok": True, "errors": [], "outcome": came_of_it.message(), "restart_needed": list(came_of_it.restart_needed),
                 "problems": list(came_of_it.problems),

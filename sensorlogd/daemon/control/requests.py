@@ -30,7 +30,7 @@ from sensorlogd.daemon.control.answers import (
 )  # fmt: skip
 from sensorlogd.daemon.control.request import Request
 from sensorlogd.storage.ingest.upsert import Replace
-from sensorlogd.storage.series import Wanted
+from sensorlogd.storage.series import WantedSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +210,14 @@ class KnowSeries(Request[SeriesKnown]):
 
     name = "series"
     answer = SeriesKnown
-    specs: tuple[Wanted, ...]
+    specs: tuple[WantedSeries, ...]
 
     def encoded(self) -> Json:
         return {"specs": [asdict(wanted) for wanted in self.specs]}
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> KnowSeries:
-        return cls(tuple(Wanted(**_known_fields(Wanted, wanted)) for wanted in needed(said, "specs")))
+        return cls(tuple(WantedSeries(**_known_fields(WantedSeries, wanted)) for wanted in needed(said, "specs")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import __version__
-from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
@@ -39,7 +39,7 @@ class Status:
     pages: Pages
     parts: Parts
     lookout: Lookout
-    alarms: Alarms
+    alarms: AlarmParts
 
     def report(self) -> Report:
         """What the status tables are to say."""

@@ -30,7 +30,7 @@ from sensorlogd.daemon.control.answering import Requests
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.panel_requests import PanelRequests
-from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
@@ -101,7 +101,7 @@ class Supervisor:
         self._wake = wake
         self._began_us = self.clock.monotonic_us()
         self._status_line = ""
-        self.alarms = Alarms(config, self.clock, self._emit, self.inbox.wake)
+        self.alarms = AlarmParts(config, self.clock, self._emit, self.inbox.wake)
         # Before the writer: what is stored already may have something computed from it as soon as the database is open.
         self._computed = computed_sensors(config, self.clock, self._emit)
         self.computing = Computing(formulas(config, self._computed), self._emit)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
-from sensorlogd.daemon.rollups.messages import Channel
+from sensorlogd.daemon.rollups.messages import MessagePipe
 
 _LOOK_S = 0.005
 
@@ -30,7 +30,7 @@ class Process(Protocol):
 class Child:
     """A child process. ``channel``: to it and from it."""
 
-    def __init__(self, process: Process, channel: Channel) -> None:
+    def __init__(self, process: Process, channel: MessagePipe) -> None:
         self.channel = channel
         self._process = process
         self._reaped = False
@@ -95,4 +95,4 @@ def start(target: Callable[..., None], *arguments: Any, name: str) -> Child:
         raise
     finally:
         child_end.close()
-    return Child(process, Channel(parent_end))
+    return Child(process, MessagePipe(parent_end))

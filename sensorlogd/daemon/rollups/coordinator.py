@@ -30,9 +30,9 @@ from sensorlogd.daemon.rollups.aggregator import Aggregator, start_aggregator
 from sensorlogd.daemon.rollups.child import Child
 from sensorlogd.daemon.rollups.handover import Handover, Settled
 from sensorlogd.daemon.rollups.messages import Done, Failed, Message, Rows, Stored, Work
-from sensorlogd.daemon.rollups.rollup_run import Edge, Jobs, RollUpRun
+from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
-from sensorlogd.daemon.rollups.trouble import Trouble
+from sensorlogd.daemon.rollups.trouble import RunFailures
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
@@ -59,7 +59,7 @@ class Coordinator:
 
     def __init__(
         self,
-        writer: Jobs,
+        writer: JobQueue,
         path: Path,
         interval_s: float,
         zone: str,
@@ -82,7 +82,7 @@ class Coordinator:
         self._schedule = Schedule(interval_s, lambda: writer.stats().committed, monotonic())
         self._handover = Handover(writer, wake)
         self._writer = writer
-        self._trouble = Trouble(writer.emit, backoff or Backoff(first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0))
+        self._trouble = RunFailures(writer.emit, backoff or Backoff(first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0))
         self._run = RollUpRun(now_us, zone, BLOCK_US, over=True)
 
     # ---- how it stands ---------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from sensorlogd.daemon.rollups.rollup_run import Jobs, OpenDatabase, RollUpRun
-from sensorlogd.daemon.writing.recovery.failures import Damaged
+from sensorlogd.daemon.rollups.rollup_run import JobDatabase, JobQueue, RollUpRun
+from sensorlogd.daemon.writing.recovery.failures import DamageFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Settled:
 class Handover:
     """The way of a step to the writer and back; for the main thread. ``wake``: ends its wait; called on the writer thread."""
 
-    def __init__(self, writer: Jobs, wake: Callable[[], None]) -> None:
+    def __init__(self, writer: JobQueue, wake: Callable[[], None]) -> None:
         self._writer = writer
         self._wake = wake
         self._settled: deque[Settled] = deque()  # put by the writer thread
 
-    def submit(self, run: RollUpRun, step: str, job: Callable[[OpenDatabase], Any]) -> None:
+    def submit(self, run: RollUpRun, step: str, job: Callable[[JobDatabase], Any]) -> None:
         """``settled`` returns the step when the writer is done with it."""
         future = self._writer.submit(f"roll-up {step}", job, token=run.token)
         future.add_done_callback(functools.partial(self._note_settled, run, step))
@@ -50,7 +50,7 @@ class Handover:
     def report_damage(self, reason: str, token: int | None) -> None:
         """Have the writer treat the damage as if it had found it itself."""
 
-        def job(_: OpenDatabase) -> None:
-            raise Damaged(reason)
+        def job(_: JobDatabase) -> None:
+            raise DamageFound(reason)
 
         self._writer.submit("damage", job, token=token)

@@ -112,7 +112,7 @@ def _decode(body: bytes) -> Message:
     return message
 
 
-class Channel:
+class MessagePipe:
     """One end of the connection; never blocks and raises no OSError. For one thread.
 
     ``ended``: why nothing can be said or heard any more; empty while it can. ``heard``: bytes received so far.
@@ -216,7 +216,7 @@ class ChildEnd:
     """
 
     def __init__(self, connection: Connection, sentinel: int) -> None:
-        self._channel = Channel(connection)
+        self._channel = MessagePipe(connection)
         self._sentinel = sentinel
         self._arrived: deque[Message] = deque()
 

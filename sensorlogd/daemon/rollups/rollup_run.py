@@ -27,7 +27,7 @@ T = TypeVar("T")
 GRACE_US = 5_000_000  # readings this late still count as on time; later ones mark their minute dirty
 
 
-class OpenDatabase(Protocol):
+class JobDatabase(Protocol):
     """What the writer hands to a job."""
 
     @property
@@ -38,7 +38,7 @@ class OpenDatabase(Protocol):
     def token(self) -> int: ...  # another one each time the database is opened
 
 
-class Jobs(Protocol):
+class JobQueue(Protocol):
     """The part of the writer that is used. ``open_token``: the token of the opening that jobs meet now; None while no database is
     open."""
 
@@ -78,7 +78,7 @@ class RollUpRun:
 
     # ---- on the writer thread --------------------------------------------------------------------------------------
 
-    def take_edge(self, db: OpenDatabase) -> Edge | None:
+    def take_edge(self, db: JobDatabase) -> Edge | None:
         """Step 1: take the new edge, and mark days of another zone. None: the run is over."""
         if self.over:
             return None
@@ -91,7 +91,7 @@ class RollUpRun:
         db.frontier.edge_us = max(db.frontier.edge_us, new)
         return Edge(db.token, db.frontier, old, new, new < edge)
 
-    def store(self, message: Rows, db: OpenDatabase) -> float:
+    def store(self, message: Rows, db: JobDatabase) -> float:
         """Step 3: store one slice of what was computed, unless the run is over. Returns when it began (monotonic seconds)."""
         began = time.monotonic()
         if not self.over:
@@ -101,7 +101,7 @@ class RollUpRun:
             store.advance_outdated(db.conn, message.advances)
         return began
 
-    def finish(self, db: OpenDatabase) -> None:
+    def finish(self, db: JobDatabase) -> None:
         """Step 4: advance the stored edge, unless the run is over."""
         if not self.over:
             store.set_edge(db.conn, self.new_edge_us)

@@ -10,7 +10,7 @@ from sensorlogd.event_kinds import Emit, EventKind
 logger = logging.getLogger(__name__)
 
 
-class Trouble:
+class RunFailures:
     """What has failed since a run last succeeded. ``last_error``: empty if nothing has. ``emit``: records an event."""
 
     def __init__(self, emit: Emit, backoff: Backoff) -> None:

@@ -33,7 +33,7 @@ from typing import Any, cast
 from sensorlogd.batch import EXACT, Rounded
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.deadband import Deadband
-from sensorlogd.daemon.sensing.spikes import Held, Spikes
+from sensorlogd.daemon.sensing.spikes import HeldReading, Spikes
 from sensorlogd.quality import FLAG_MASK, GOOD, MISSING, NOT_EVALUATED, Flag, Test, combine
 from sensorlogd.scaling import divisor
 
@@ -110,7 +110,7 @@ class ChannelTreatment:
             number = self.curve.value(number)
         return (number / self.divisor if self.divisor is not None else number * self.scale) + self.offset
 
-    def treat_held(self, passed: list[Held]) -> tuple[Values, list[int]]:
+    def treat_held(self, passed: list[HeldReading]) -> tuple[Values, list[int]]:
         """As ``treat``, of readings that the spike test has passed on. A spike is no neighbour of the others."""
         others = [held for held in passed if not held.spike]
         values: Values = []

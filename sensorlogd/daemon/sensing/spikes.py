@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-class Held(NamedTuple):
+class HeldReading(NamedTuple):
     """A reading on its way. ``taken``: when it was taken or arrived; ``ts``: the time it is stored under; ``value``: scaled."""
 
     taken: int
@@ -32,12 +32,12 @@ class Spikes:
     def __init__(self, size: float, reach_us: int) -> None:
         self.size = size
         self.reach_us = reach_us
-        self.held: Held | None = None
-        self._before: Held | None = None  # the last one passed on that is a neighbour
+        self.held: HeldReading | None = None
+        self._before: HeldReading | None = None  # the last one passed on that is a neighbour
 
-    def take(self, arrived: Sequence[Held]) -> list[Held]:
+    def take(self, arrived: Sequence[HeldReading]) -> list[HeldReading]:
         """What can be passed on, in order."""
-        passed: list[Held] = []
+        passed: list[HeldReading] = []
         for reading in arrived:
             if not math.isfinite(reading.value):
                 passed += self.flush()
@@ -49,7 +49,7 @@ class Spikes:
             self.held = reading
         return passed
 
-    def flush(self) -> list[Held]:
+    def flush(self) -> list[HeldReading]:
         """Give up the reading that is held back, unjudged, because its successor will not come soon."""
         held, self.held = self.held, None
         if held is None:
@@ -57,7 +57,7 @@ class Spikes:
         self._before = held
         return [held]
 
-    def _judge(self, held: Held, after: Held) -> Held:
+    def _judge(self, held: HeldReading, after: HeldReading) -> HeldReading:
         """The reading that was held back, marked if it is a spike. If it is none it is the neighbour of those that follow."""
         before = self._before
         if before is not None and self._near(before, held) and self._near(held, after):
@@ -71,5 +71,5 @@ class Spikes:
         self._before = held
         return held
 
-    def _near(self, before: Held, other: Held) -> bool:
+    def _near(self, before: HeldReading, other: HeldReading) -> bool:
         return abs(other.taken - before.taken) <= self.reach_us

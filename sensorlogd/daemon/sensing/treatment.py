@@ -14,7 +14,7 @@ from typing import Any
 from sensorlogd.batch import Batch, Block, Column
 from sensorlogd.config.models import ChannelOptions
 from sensorlogd.daemon.sensing.channel_treatment import ChannelTreatment, Values, steps_of
-from sensorlogd.daemon.sensing.spikes import Held
+from sensorlogd.daemon.sensing.spikes import HeldReading
 from sensorlogd.quality import Test
 
 BAD_TIME = int(Test.BAD_TIME)  # a mark beside the flag, as the following
@@ -116,7 +116,7 @@ class Treatment:
     def _treat_column(self, channel: ChannelTreatment, rows: _Rows, raw: list[Any], mark: int) -> Column | None:
         if channel.spikes is not None:
             arrived = [
-                Held(taken, ts, value, mark, channel.value_of(value))
+                HeldReading(taken, ts, value, mark, channel.value_of(value))
                 for taken, ts, value in zip(rows.taken, rows.times, raw, strict=True)
             ]
             return self._treat_held_column(channel, channel.spikes.take(arrived))
@@ -125,7 +125,7 @@ class Treatment:
             quality = quality | mark if isinstance(quality, int) else [flags | mark for flags in quality]
         return self._thin_out(channel, rows.times, values, quality)
 
-    def _treat_held_column(self, channel: ChannelTreatment, passed: list[Held]) -> Column | None:
+    def _treat_held_column(self, channel: ChannelTreatment, passed: list[HeldReading]) -> Column | None:
         if not passed:
             return None
         values, qualities = channel.treat_held(passed)

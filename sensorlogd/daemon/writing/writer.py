@@ -38,7 +38,7 @@ from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import Flush, NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing
-from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.held import HeldFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals, WriterState, WriterStats
@@ -107,7 +107,7 @@ class Writer:
         self.lost_at_end = 0  # readings that could be stored nowhere
         space = Space(settings.path, settings.min_free_bytes)
         self._work = KeptWork(workers, space)
-        self._held = Held(self._work)
+        self._held = HeldFiles(self._work)
         self._growth = WalGrowth(self._notices.emit)
         self._trouble = Trouble(
             self._held,

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from sensorlogd import quality
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, reading, target_of
+from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.sqlite import columns
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
@@ -31,7 +31,7 @@ def is_one(names: list[str]) -> bool:
     return "states" in names and bool({"state_attributes", "statistics_meta", "recorder_runs"} & set(names))
 
 
-def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
     """Read the states or statistics. ``left_out`` is filled: entities that never were a number -> an example. Raises FileError."""
     if not columns(conn, table):
         raise FileError(name, 0, f"this recorder has no table {table!r}")
@@ -41,7 +41,7 @@ def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left
         raise FileError(name, 0, str(error)) from None
 
 
-def target(entity: str, options: Options, unit: str | None, kind: str | None) -> Target:
+def target(entity: str, options: Options, unit: str | None, kind: str | None) -> ImportTarget:
     """The target of an entity. With ``--sensor NAME`` it is a channel of that sensor, with the domain before its name unless that
     is ``sensor``."""
     domain, _, rest = re.sub(r"[^A-Za-z0-9_~.-]", "_", entity.replace(":", ".")).partition(".")
@@ -50,10 +50,10 @@ def target(entity: str, options: Options, unit: str | None, kind: str | None) ->
     return target_of(options.sensor, rest if domain == "sensor" else f"{domain}_{rest}", unit, kind)
 
 
-def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
     """The readings of all states. An entity that becomes unavailable, or anything else that is no number, gets a missing
     reading, once it had a number."""
-    known: dict[str, Target] = {}
+    known: dict[str, ImportTarget] = {}
     read = _reader()
     for entity, state, seconds, text, attributes in conn.execute(_sql_of_states(conn)):
         if entity is None or (seconds is None and text is None):
@@ -68,7 +68,7 @@ def _states(conn: sqlite3.Connection, options: Options, left_out: dict[str, str]
             known[entity] = target(entity, options, unit, "state" if state in SWITCHES else kind)
             left_out.pop(entity, None)
         ts = _time_us(seconds) if seconds is not None else read(text)
-        yield Found(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
+        yield FileReading(known[entity], ts, value, options.quality if value is not None else quality.MISSING)
 
 
 def _sql_of_states(conn: sqlite3.Connection) -> str:
@@ -131,7 +131,7 @@ def _described(attributes: str | None) -> tuple[str | None, str | None]:
     return unit if isinstance(unit, str) else None, kind
 
 
-def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Generator[Found]:
+def _statistics(conn: sqlite3.Connection, table: str, options: Options) -> Generator[FileReading]:
     """The readings of statistics. A mean gets the time at which its interval begins; the value of a meter (``state``) the time at
     which it ends, when it was read."""
     meta = set(columns(conn, "statistics_meta"))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Nulls, Options, Target, number, slug, target_of
+from sensorlogd.exchange.found import FileReading, ImportTarget, Nulls, Options, number, slug, target_of
 from sensorlogd.exchange.lines import FileError, Lines
 
 _LOOKS = re.compile(r"[^\s,#\"{]+(?:,[^\s=,]+=(?:\\.|[^\s,\\])+)* (?:\\.|[^\s=,\\])+=\S.* -?\d{10,19}\s*")
@@ -33,13 +33,13 @@ class Points:
         self._lines = lines
         self._options = options
         self._nulls = Nulls(options.nulls).texts
-        self._targets: dict[tuple[str, str, bool], Target] = {}
+        self._targets: dict[tuple[str, str, bool], ImportTarget] = {}
         self._keys: dict[str, str] = {}  # a series -> the measurement, tags and field that it comes from
         self.left_out: dict[str, str] = {}
         form = options.time_format if options.time_format in stamps.EPOCHS else None
         self._time = None if form is None else stamps.reader(form, "UTC")
 
-    def read(self) -> Iterator[Found]:
+    def read(self) -> Iterator[FileReading]:
         """The readings. Fields with words are left out, and their names noted."""
         in_schema = False
         self._lines.begin()
@@ -56,7 +56,7 @@ class Points:
                     yield from found
             self._lines.begin()
 
-    def _read_point(self, text: str) -> list[Found]:
+    def _read_point(self, text: str) -> list[FileReading]:
         """The readings of one line; fields with words are left out. Raises ValueError."""
         key, rest = _cut(text)
         position, fields = 0, []
@@ -78,7 +78,7 @@ class Points:
                 self.left_out.setdefault(name, value[1:41].rstrip('"'))
             elif value not in self._nulls:
                 found.append(
-                    Found(
+                    FileReading(
                         self._target(key, name, value in _TRUE or value in _FALSE), ts, _parse_value(value), self._options.quality
                     )
                 )
@@ -95,7 +95,7 @@ class Points:
             raise ValueError(f"{text[:40]!r} has too many digits for nanoseconds since 1970")
         return stamps.within(int(text) // 1_000, text)
 
-    def _target(self, key: str, field: str, is_state: bool) -> Target:
+    def _target(self, key: str, field: str, is_state: bool) -> ImportTarget:
         """The target of a field, known by its measurement and tags (``key``). Raises FileError if two of them would become one
         series, ValueError for names that are not allowed."""
         found = self._targets.get((key, field, is_state))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from sensorlogd.exchange import others, rows
-from sensorlogd.exchange.found import Options, Plan
+from sensorlogd.exchange.found import ImportPlan, Options
 from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.sources import homeassistant, influx, parquet, sqlite, table, weewx, workbook
 
@@ -19,7 +19,7 @@ _LOOK = 20  # lines that may be comments before the first point
 
 def opened(
     file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
-) -> tuple[Lines, Plan, str]:  # fmt: skip
+) -> tuple[Lines, ImportPlan, str]:  # fmt: skip
     """(lines, how they are read, the head above them, which is read already).
 
     ``path``: None for a pipe. ``chosen``: a table or sheet of the file. ``stack``: closes what is opened.
@@ -32,7 +32,7 @@ def opened(
 
 def _open_as_kind(
     file: IO[bytes], path: Path | None, name: str, encoding: str, options: Options, kind: str | None, chosen: str | None, stack: ExitStack
-) -> tuple[Lines, Plan]:  # fmt: skip
+) -> tuple[Lines, ImportPlan]:  # fmt: skip
     """(lines, how they are read): by the kind that was said, else by the first bytes, else by the first line. Raises FileError,
     ValueError."""
     begin = b""
@@ -57,7 +57,9 @@ def _open_as_kind(
         points = influx.Points(text, options)
         doubtful: list[int] = []
         understood_as = f"line protocol, times in {options.time_format if options.time_format != 'iso' else 'nanoseconds'}"
-        return text, Plan(True, understood_as, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful)
+        return text, ImportPlan(
+            True, understood_as, lambda: others.judged(points.read(), options, doubtful), points.left_out, doubtful
+        )
     return text, rows.plan(text, options)
 
 
@@ -74,13 +76,13 @@ def _is_influx(lines: Lines) -> bool:
     return influx.looks_like(first)
 
 
-def _plan_table(lines: Lines, options: Options, understood_as: str) -> Plan:
+def _plan_table(lines: Lines, options: Options, understood_as: str) -> ImportPlan:
     found = rows.plan(lines, replace(options, delimiter=table.DELIMITER, decimal="."))
     found.understood_as = f"{understood_as}: {found.understood_as}"
     return found
 
 
-def _open_database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, Plan]:
+def _open_database(path: Path, kind: str, options: Options, chosen: str | None, stack: ExitStack) -> tuple[Lines, ImportPlan]:
     """(lines, how they are read) of a SQLite file: those of weewx and Home Assistant are known by their tables unless a column is
     said. Raises FileError."""
     conn = sqlite.connect(path, stack)
@@ -96,7 +98,7 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
             )
         found = weewx.read(conn, str(path), options, left_out)
         stack.callback(found.close)
-        return nothing, Plan(True, "archive of weewx", lambda: others.judged(found, options, doubtful), left_out, doubtful)
+        return nothing, ImportPlan(True, "archive of weewx", lambda: others.judged(found, options, doubtful), left_out, doubtful)
     if kind == "homeassistant" or (
         kind == "sqlite" and not said and chosen in (None, *homeassistant.TABLES) and homeassistant.is_one(names)
     ):
@@ -107,6 +109,6 @@ def _open_database(path: Path, kind: str, options: Options, chosen: str | None, 
         stack.callback(found.close)
         more = "; 'statistics' reach back further: --table statistics" if chosen is None and "statistics" in names else ""
         understood_as = f"Home Assistant, table {of!r}{more}"
-        return nothing, Plan(True, understood_as, lambda: others.judged(found, options, doubtful), left_out, doubtful)
+        return nothing, ImportPlan(True, understood_as, lambda: others.judged(found, options, doubtful), left_out, doubtful)
     lines, understood_as = sqlite.lines(conn, str(path), chosen, stack)
     return lines, _plan_table(lines, options, understood_as)

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Generator
 
 from sensorlogd.exchange import stamps
-from sensorlogd.exchange.found import Found, Options, Target, reading, target_of
+from sensorlogd.exchange.found import FileReading, ImportTarget, Options, reading, target_of
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources import table
 from sensorlogd.exchange.sources.sqlite import columns, quoted
@@ -74,12 +74,12 @@ def unit_of(column: str, system: int) -> tuple[str | None, str | None]:
     return None, None
 
 
-def read(conn: sqlite3.Connection, name: str, options: Options, left_out: dict[str, str]) -> Generator[Found]:
+def read(conn: sqlite3.Connection, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
     """The readings of every row. NULL is no reading. ``left_out`` is filled: columns with words -> the first of them. Raises
     FileError."""
     channels = [column for column in columns(conn, TABLE) if column not in KEYS]
     wanted = ", ".join(map(quoted, ("dateTime", "usUnits", *channels)))
-    targets: dict[int, list[Target]] = {}
+    targets: dict[int, list[ImportTarget]] = {}
     for number, (at, system, *values) in enumerate(
         conn.execute(f"SELECT {wanted} FROM {TABLE} ORDER BY dateTime"), 1
     ):  # names of its columns

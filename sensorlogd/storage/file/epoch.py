@@ -24,7 +24,7 @@ _MAGIC = b"SQLite format 3\0"
 _AT = slice(60, 64)
 
 
-class Found(Enum):
+class FoundFile(Enum):
     """What lies at the path of the database, judged from its bytes before SQLite opens it."""
 
     NOTHING = "nothing"  # neither a file nor a log
@@ -41,7 +41,7 @@ def new() -> int:
     return secrets.randbelow((1 << 31) - 1) + 1
 
 
-def look(path: Path) -> Found:
+def look(path: Path) -> FoundFile:
     """What lies at ``path``; not to be called while this process has the file open (closing it here would drop SQLite's locks).
     Raises OSError."""
     try:
@@ -55,13 +55,13 @@ def look(path: Path) -> Found:
     first = wal_file.first_page_one(_wal_path(path)) if _has_frames(path) else None
     if not head:
         if _has_frames(path):
-            return Found.EMPTIED
-        return Found.EMPTY if there else Found.NOTHING
+            return FoundFile.EMPTIED
+        return FoundFile.EMPTY if there else FoundFile.NOTHING
     if first is not None and head.startswith(_MAGIC):  # otherwise the file is damaged, and the WAL may hold the only sound pages
         file_epoch, wal_epoch = head[_AT], first[_AT]
         if file_epoch != wal_epoch and any(file_epoch) and any(wal_epoch):
-            return Found.FOREIGN_WAL
-    return Found.USABLE
+            return FoundFile.FOREIGN_WAL
+    return FoundFile.USABLE
 
 
 def _wal_path(path: Path) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
 from sensorlogd.storage.file import epoch
-from sensorlogd.storage.file.epoch import Found
+from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.holder import holder
 
 BUSY_WITHIN_S = 2.0
@@ -105,12 +105,12 @@ def refuse_foreign_sides(path: Path) -> None:
     except OSError:
         return  # opening says why
     wal = size_of(side(path, "-wal"))
-    if found is Found.EMPTIED:
+    if found is FoundFile.EMPTIED:
         raise LogUnavailable(
             f"{path} is damaged: the database is empty or gone, its WAL beside it ({wal:,} bytes) is not; leave it,"
             " the daemon sets both aside at its start"
         )
-    if found is Found.FOREIGN_WAL:
+    if found is FoundFile.FOREIGN_WAL:
         raise LogUnavailable(
             f"{path}: the WAL beside the database ({wal:,} bytes) belongs to another file (was a backup copied over it?); leave"
             " it, the daemon sets it aside at its start"

@@ -28,7 +28,7 @@ FRAME = struct.Struct(">6I")
 _MASK = 0xFFFFFFFF
 
 
-class Frame(NamedTuple):
+class WalFrame(NamedTuple):
     """One page as a write-ahead log holds it. ``commit_size``: pages of the database after the commit that this frame ends; 0: it
     does not end one."""
 
@@ -38,7 +38,7 @@ class Frame(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class WalHeader:
     """What the first 32 bytes say, ``salts`` as they lie there. ``order``: of checksums, "<" or ">"."""
 
     page_size: int
@@ -47,7 +47,7 @@ class Header:
     checksum: tuple[int, int]
 
 
-def frames(path: Path) -> Iterator[Frame]:
+def frames(path: Path) -> Iterator[WalFrame]:
     """The frames up to the last commit, in the order written; none if there is no WAL, or nothing valid in it. Raises OSError.
 
     One page at a time is in memory. The file must not be written meanwhile.
@@ -67,7 +67,7 @@ def frames(path: Path) -> Iterator[Frame]:
         file.seek(HEADER.size)
         for _ in range(committed):
             page_number, commit_size, *_ = FRAME.unpack(file.read(FRAME.size))
-            yield Frame(page_number, commit_size, file.read(header.page_size))
+            yield WalFrame(page_number, commit_size, file.read(header.page_size))
 
 
 def page_one(path: Path) -> bytes | None:
@@ -117,7 +117,7 @@ def checksum(data: bytes, order: str, start: tuple[int, int] = (0, 0)) -> tuple[
     return one, two
 
 
-def _valid_frames_in(path: Path) -> Iterator[Frame]:
+def _valid_frames_in(path: Path) -> Iterator[WalFrame]:
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -128,7 +128,7 @@ def _valid_frames_in(path: Path) -> Iterator[Frame]:
             yield from _valid_frames(file, header)
 
 
-def _read_header(file: BinaryIO) -> Header | None:
+def _read_header(file: BinaryIO) -> WalHeader | None:
     """The header at the beginning of ``file``, if it is one."""
     raw = file.read(HEADER.size)
     if len(raw) < HEADER.size:
@@ -139,10 +139,10 @@ def _read_header(file: BinaryIO) -> Header | None:
         return None
     if checksum(raw[:24], order) != tuple(stored):
         return None
-    return Header(size, order, raw[16:24], (stored[0], stored[1]))
+    return WalHeader(size, order, raw[16:24], (stored[0], stored[1]))
 
 
-def _valid_frames(file: BinaryIO, header: Header) -> Iterator[Frame]:
+def _valid_frames(file: BinaryIO, header: WalHeader) -> Iterator[WalFrame]:
     """The frames from here on whose salts and checksums are right, committed or not."""
     running = header.checksum
     while True:
@@ -156,4 +156,4 @@ def _valid_frames(file: BinaryIO, header: Header) -> Iterator[Frame]:
         running = checksum(page, header.order, checksum(raw[:8], header.order, running))
         if running != tuple(stored):
             return
-        yield Frame(page_number, commit_size, page)
+        yield WalFrame(page_number, commit_size, page)

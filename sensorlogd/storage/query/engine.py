@@ -28,7 +28,7 @@ from sensorlogd.storage.query.reduce import Reduction
 from sensorlogd.storage.query.segments import COARSE_TO_FINE, Segment, Segments
 from sensorlogd.storage.query.units import Conversion
 from sensorlogd.storage.rollups import resolutions
-from sensorlogd.storage.rollups.compute import Held, Snapshot
+from sensorlogd.storage.rollups.compute import ReadingsAtHand, Snapshot
 
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")
@@ -135,7 +135,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
     if len(series) < 2 or since >= until:
         return snapshot
     rows = snapshot.readings.few_fresh(series, since, until, HELD_AT_MOST)
-    return snapshot if rows is None else replace(snapshot, held=Held(since, until, rows))
+    return snapshot if rows is None else replace(snapshot, held=ReadingsAtHand(since, until, rows))
 
 
 def _for_points(segments: Segments, since_us: int, until_us: int, max_points: int, zone: str) -> Step:

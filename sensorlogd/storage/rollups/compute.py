@@ -43,7 +43,7 @@ Minutes = dict[int, RollUp]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ReadingsAtHand:
     """All readings of some series in [since, until), which are fresh there.
 
     Those lie in the order of time: each series that is read costs a pass over all of them.
@@ -74,7 +74,7 @@ class Snapshot:
     rules: dict[int, Rules]  # of every series
     cuts_us: dict[tuple[int, int], int]  # (series, tier) -> retention: older arrivals are refused
     outdated_us: dict[tuple[int, int], int]  # (series, tier) -> buckets of it and of coarser tiers that end later do not count
-    held: Held | None = None  # readings at hand
+    held: ReadingsAtHand | None = None  # readings at hand
 
     @classmethod
     def of(cls, conn: sqlite3.Connection, zone: str) -> Snapshot:

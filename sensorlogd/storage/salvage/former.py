@@ -13,7 +13,7 @@ from typing import Any
 from sensorlogd.counters import DIP
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import meta
-from sensorlogd.storage.salvage.reading import Damaged, Row
+from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
 KINDS = ("gauge", "counter", "angle", "state")
@@ -22,7 +22,7 @@ _TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Sensor:
+class FormerSensor:
     """A row of ``sensor``. ``retired_us`` None: it was in use."""
 
     name: str
@@ -33,7 +33,7 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class FormerSeries:
     """A row of ``series``. ``sensor``: its id there."""
 
     sensor: int
@@ -56,8 +56,8 @@ class Former:
     (series, tier) -> roll-ups that end later did not count. ``dirty``: series -> minutes to be healed. ``has_cuts`` False: the
     table of cuts is damaged."""
 
-    sensors: dict[int, Sensor] = field(default_factory=dict)
-    series: dict[int, Series] = field(default_factory=dict)
+    sensors: dict[int, FormerSensor] = field(default_factory=dict)
+    series: dict[int, FormerSeries] = field(default_factory=dict)
     ids: list[int] = field(default_factory=list)
     mends: list[int] = field(default_factory=list)
     moved_until_us: int | None = None
@@ -80,7 +80,7 @@ class Former:
         return min((from_us for from_us in known if from_us is not None), default=None)
 
 
-def read(damaged: Damaged) -> Former:
+def read(damaged: DamagedLog) -> Former:
     """Raises NotNow."""
     former = Former()
     _read_names(damaged, former)
@@ -104,12 +104,12 @@ def read(damaged: Damaged) -> Former:
     return former
 
 
-def _read_names(damaged: Damaged, former: Former) -> None:
+def _read_names(damaged: DamagedLog, former: Former) -> None:
     """Fill ``sensors`` and ``series`` with all that have a name; what else is missing or makes no sense gets its default."""
     rows, _ = _read_table(damaged, "sensor", ("id", "name", "driver", "labels", "created_us", "retired_us"))
     for identity, name, driver, labels, created, retired in rows:
         if isinstance(name, str) and name:
-            former.sensors[identity] = Sensor(
+            former.sensors[identity] = FormerSensor(
                 name,
                 _text_or_none(driver) or "unknown",
                 _text_or_none(labels) or "{}",
@@ -123,7 +123,7 @@ def _read_names(damaged: Damaged, former: Former) -> None:
     rows, _ = _read_table(damaged, "series", columns)
     for identity, sensor, channel, unit, kind, heartbeat, wrap, dip, zero, labels, created, retired in rows:
         if type(sensor) is int and isinstance(channel, str) and channel and 0 < identity <= MOST_SERIES:
-            former.series[identity] = Series(
+            former.series[identity] = FormerSeries(
                 sensor,
                 channel,
                 _text_or_none(unit) or "",
@@ -138,7 +138,7 @@ def _read_names(damaged: Damaged, former: Former) -> None:
             )
 
 
-def _read_table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
+def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tuple[list[Row], list[tuple[int, int | None]]]:
     """The rows of a small table by id; NULL for columns that an older schema has not."""
     present = set(damaged.columns(table))
     if not present:
@@ -147,7 +147,7 @@ def _read_table(damaged: Damaged, table: str, columns: Sequence[str]) -> tuple[l
     return damaged.all(f"SELECT {wanted} FROM {table} WHERE id >= ? AND id <= ? ORDER BY id")
 
 
-def _read_meta(damaged: Damaged, former: Former) -> None:
+def _read_meta(damaged: DamagedLog, former: Former) -> None:
     try:
         former.moved_until_us = meta.get_int(damaged.conn, meta.MOVED_UNTIL)
         former.edge_us = meta.get_int(damaged.conn, meta.EDGE)
@@ -156,7 +156,7 @@ def _read_meta(damaged: Damaged, former: Former) -> None:
         return
 
 
-def _series_in_history(damaged: Damaged) -> set[int]:
+def _series_in_history(damaged: DamagedLog) -> set[int]:
     """The series that settled readings are of, whether or not their names can be read."""
     series_ids: set[int] = set()
     series, missed = 0, 0
@@ -173,7 +173,7 @@ def _series_in_history(damaged: Damaged) -> set[int]:
     return series_ids
 
 
-def _newest_event_id(damaged: Damaged) -> int:
+def _newest_event_id(damaged: DamagedLog) -> int:
     """The highest id of an event; 2 to the power of 40 where that cannot be read or makes no sense, and where there is none."""
     try:
         row = damaged.conn.execute("SELECT max(id) FROM event").fetchone()

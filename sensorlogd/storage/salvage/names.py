@@ -14,10 +14,10 @@ from sensorlogd.counters import DIP
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.salvage.former import Former, Sensor, Series
+from sensorlogd.storage.salvage.former import Former, FormerSensor, FormerSeries
 
 
-class Kept:
+class SalvageMemory:
     """What one salvage has to remember, beside its pointer: former series -> live series, former mends -> live mends, how
     ids of events are shifted. In one transaction of the caller's."""
 
@@ -44,13 +44,13 @@ class Kept:
         return json.dumps(facts, separators=(",", ":"))
 
 
-class Names:
+class LiveIds:
     """Live ids for former ones, made where there are none; the caller owns the transaction.
 
     ``apart``: sentences about series that could not go where their names say.
     """
 
-    def __init__(self, conn: sqlite3.Connection, former: Former, kept: Kept, incident: str, now_us: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, former: Former, kept: SalvageMemory, incident: str, now_us: int) -> None:
         self.conn = conn
         self.former = former
         self.kept = kept
@@ -82,18 +82,18 @@ class Names:
         self.kept.series[str(former_id)] = found
         return found
 
-    def _former_names(self, former_id: int) -> tuple[Sensor, Series]:
+    def _former_names(self, former_id: int) -> tuple[FormerSensor, FormerSeries]:
         """Its names; where they are lost, names that say so."""
         series = self.former.series.get(former_id)
         if series is None:
-            series = Series(0, f"series_{former_id}", "", "gauge", MINUTE_US, None, DIP, 0.0, "{}", self.now_us, None)
-            return Sensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
+            series = FormerSeries(0, f"series_{former_id}", "", "gauge", MINUTE_US, None, DIP, 0.0, "{}", self.now_us, None)
+            return FormerSensor(f"salvaged_{self.incident}", "unknown", "{}", self.now_us, None), series
         sensor = self.former.sensors.get(series.sensor)
         if sensor is None:
-            sensor = Sensor(f"salvaged_{self.incident}_{series.sensor}", "unknown", "{}", self.now_us, None)
+            sensor = FormerSensor(f"salvaged_{self.incident}_{series.sensor}", "unknown", "{}", self.now_us, None)
         return sensor, series
 
-    def _ensure_sensor(self, sensor: Sensor) -> int:
+    def _ensure_sensor(self, sensor: FormerSensor) -> int:
         """The id of the live sensor of that name; where there is none it is made, retired. The earlier
         of both dates of creation stays."""
         row = self.conn.execute("SELECT id, created_us FROM sensor WHERE name = ?", (sensor.name,)).fetchone()
@@ -108,7 +108,7 @@ class Names:
             self.conn.execute("UPDATE sensor SET created_us = ? WHERE id = ?", (sensor.created_us, row[0]))
         return int(row[0])
 
-    def _ensure_series(self, sensor_id: int, sensor: Sensor, series: Series) -> int:
+    def _ensure_series(self, sensor_id: int, sensor: FormerSensor, series: FormerSeries) -> int:
         """The series of that channel; another channel if its unit or kind is another one."""
         channel, number = series.channel, 0
         while True:
@@ -127,7 +127,7 @@ class Names:
             self.conn.execute("UPDATE series SET created_us = ? WHERE id = ?", (series.created_us, row[0]))
         return int(row[0])
 
-    def _insert_series(self, sensor_id: int, channel: str, series: Series) -> int:
+    def _insert_series(self, sensor_id: int, channel: str, series: FormerSeries) -> int:
         cursor = self.conn.execute(
             "INSERT INTO series(sensor_id, channel, unit, kind, heartbeat_us, wrap, dip, zero, labels, created_us, retired_us)"
             " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -140,6 +140,6 @@ class Names:
         return cursor.lastrowid
 
 
-def _agree(series: Series, unit: str, kind: str) -> bool:
+def _agree(series: FormerSeries, unit: str, kind: str) -> bool:
     """Whether readings of both may be in one series. Two spellings of a unit count as one unit."""
     return series.kind == kind and (series.unit == unit or conversion.conversion(series.unit, unit) == (1.0, 0.0))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.salvage import rebuilding
-from sensorlogd.storage.salvage.reading import Damaged, Unreadable
+from sensorlogd.storage.salvage.reading import DamagedLog, Unreadable
 
 
 class Way(IntEnum):
@@ -23,7 +23,7 @@ class Way(IntEnum):
     OTHER_SCHEMA = 2
 
 
-class Opening:
+class IncidentOpening:
     """One incident being opened. For one thread; ``close`` ends what it has begun.
 
     ``make_template``: makes an empty database of the current schema at a path.
@@ -37,7 +37,7 @@ class Opening:
         self._stop = threading.Event()
         self._made: Path | Exception | None = None
 
-    def poll(self) -> Damaged | None:
+    def poll(self) -> DamagedLog | None:
         """The open file; None while it is being rebuilt. Raises Unreadable, NotNow, OSError."""
         if self.way is Way.AS_IT_IS:
             if self.incident.main is None and self.incident.wal is None:
@@ -45,7 +45,7 @@ class Opening:
             if not rebuilding.needs_rebuilding(self.incident):
                 assert self.incident.main is not None
                 try:
-                    return Damaged(self.incident.main, alone=not rebuilding.holds_frames(self.incident))
+                    return DamagedLog(self.incident.main, alone=not rebuilding.holds_frames(self.incident))
                 except Unreadable:
                     self.way = Way.OTHER_SCHEMA
             else:
@@ -62,7 +62,7 @@ class Opening:
             raise made
         assert made is not None
         try:
-            return Damaged(made)
+            return DamagedLog(made)
         except Unreadable:
             if self.way is Way.OTHER_SCHEMA:
                 raise

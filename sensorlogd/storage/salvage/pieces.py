@@ -17,7 +17,7 @@ from sensorlogd.notation.microseconds import DAY_US
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import Former
-from sensorlogd.storage.salvage.reading import FAR, NOWHERE, Damaged, Row
+from sensorlogd.storage.salvage.reading import FAR, NOWHERE, DamagedLog, Row
 from sensorlogd.storage.stages import damaged
 
 _MARGIN_US = 3 * DAY_US  # a cut of the live log may have gone on a little
@@ -64,7 +64,7 @@ class Pointer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PieceSource:
     """One query. ``of``: the series (or the mend) there; 0: of all."""
 
     stage: Stage
@@ -80,34 +80,34 @@ class Source:
 
 
 @dataclass(slots=True)
-class Piece:
+class FetchedPiece:
     """What one fetch found. ``found``: (source, rows), in order; ``after``: the pointer when they are stored.
 
     ``stretches``: (source, from, to) of damage met on the way; to None: to the end of that source.
     """
 
     after: Pointer
-    found: list[tuple[Source, list[Row]]] = field(default_factory=list)
-    stretches: list[tuple[Source, int, int | None]] = field(default_factory=list)
+    found: list[tuple[PieceSource, list[Row]]] = field(default_factory=list)
+    stretches: list[tuple[PieceSource, int, int | None]] = field(default_factory=list)
 
 
 class Pieces:
     """The contents of one damaged file. ``holes``: series -> until when readings are missing there, see ``worker``."""
 
-    def __init__(self, damaged: Damaged, former: Former) -> None:
+    def __init__(self, damaged: DamagedLog, former: Former) -> None:
         self.damaged = damaged
         self.former = former
         self._columns: dict[str, set[str]] = {}
-        self._sources: list[Source] = []
+        self._sources: list[PieceSource] = []
         self._holes: Mapping[int, int] | None = None
 
-    def fetch(self, pointer: Pointer, holes: Mapping[int, int], budget: int, for_s: float) -> Piece:
+    def fetch(self, pointer: Pointer, holes: Mapping[int, int], budget: int, for_s: float) -> FetchedPiece:
         """Rows from the pointer on, worth about ``budget`` readings, in about ``for_s`` seconds. Raises NotNow."""
         if holes != self._holes:
             self._sources = self._plan_sources(holes)
             self._holes = dict(holes)
         deadline = time.perf_counter() + for_s
-        piece = Piece(pointer)
+        piece = FetchedPiece(pointer)
         first = bisect_left(self._sources, tuple(pointer[:3]), key=lambda source: source.rank)
         left = float(budget)
         for source in self._sources[first:]:
@@ -132,27 +132,27 @@ class Pieces:
 
     # ---- the order -------------------------------------------------------------------------------------------------
 
-    def _plan_sources(self, holes: Mapping[int, int]) -> list[Source]:
+    def _plan_sources(self, holes: Mapping[int, int]) -> list[PieceSource]:
         """All that is to be read, in order of rank. ``holes``: where readings are missing, roll-ups are wanted."""
         former = self.former
         sources = [_source_of_readings(series, former.moved_until_us) for series in former.ids]
         moved = former.moved_until_us
-        sources.append(Source(Stage.RECENT, 0, 0, damaged.FRESH, max(moved or 0, 0), FAR))
+        sources.append(PieceSource(Stage.RECENT, 0, 0, damaged.FRESH, max(moved or 0, 0), FAR))
         for stage, (table, columns, key) in _TABLES.items():
             if self._has_table(table):
                 query = f"SELECT {self._select_list(table, columns)} FROM {table} WHERE {key} >= ? AND {key} <= ? ORDER BY {key}"
-                sources.append(Source(stage, 0, 0, query, NOWHERE, FAR))
+                sources.append(PieceSource(stage, 0, 0, query, NOWHERE, FAR))
         for mend in former.mends if self._has_table("mended") else ():
             query = (
                 f"SELECT first_ts, n, before FROM mended WHERE mend_id = {mend} AND first_ts >= ? AND first_ts <= ?"
                 " ORDER BY first_ts"
             )
-            sources.append(Source(Stage.MENDED, mend, 0, query, NOWHERE, FAR))
+            sources.append(PieceSource(Stage.MENDED, mend, 0, query, NOWHERE, FAR))
         for series in former.ids:
             sources += self._sources_of_roll_ups(series, max(holes.get(series, NOWHERE), holes.get(0, NOWHERE)))
         return sorted(sources, key=lambda source: source.rank)
 
-    def _sources_of_roll_ups(self, series: int, hole_until: int) -> list[Source]:
+    def _sources_of_roll_ups(self, series: int, hole_until: int) -> list[PieceSource]:
         """Those that readings cannot give again: older than their cut, or up to the end of what is damaged."""
         kept_from = self.former.kept_from(series)
         until = max(NOWHERE if kept_from is None else kept_from + _MARGIN_US, hole_until)
@@ -162,7 +162,7 @@ class Pieces:
             return []
         columns = self._select_list("rollup", RollUp._fields)
         return [
-            Source(
+            PieceSource(
                 Stage.ROLLUP,
                 series,
                 tier,
@@ -191,8 +191,10 @@ class Pieces:
         return ", ".join(column if column.strip('"') in self._columns[table] else "NULL" for column in columns)
 
 
-def _source_of_readings(series: int, moved_until_us: int | None) -> Source:
-    return Source(Stage.HISTORY, series, 0, damaged.settled(series), 0, FAR if moved_until_us is None else moved_until_us - 1)
+def _source_of_readings(series: int, moved_until_us: int | None) -> PieceSource:
+    return PieceSource(
+        Stage.HISTORY, series, 0, damaged.settled(series), 0, FAR if moved_until_us is None else moved_until_us - 1
+    )
 
 
 def pointer_of(progress: Mapping[str, Any]) -> Pointer:

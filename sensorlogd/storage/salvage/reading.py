@@ -37,7 +37,7 @@ class NotNow(Exception):
 
 
 @dataclass(slots=True)
-class Batch:
+class RowBatch:
     """Some rows in order. ``low``: the key from which to go on. ``stretches``: (from, to) of damage, keys; to None: to the
     end. ``finished``: nothing comes after ``low``."""
 
@@ -47,7 +47,7 @@ class Batch:
     finished: bool = False
 
 
-class Damaged:
+class DamagedLog:
     """One damaged file, opened read-only; for one thread. ``alone``: without its WAL, which holds nothing."""
 
     def __init__(self, path: Path, *, alone: bool = False) -> None:
@@ -88,7 +88,7 @@ class Damaged:
 
     def all(self, query: str, most: int = 1_000_000) -> tuple[list[Row], list[tuple[int, int | None]]]:
         """(rows, damaged stretches) of a small table."""
-        batch = Batch(NOWHERE)
+        batch = RowBatch(NOWHERE)
         rows: list[Row] = []
         stretches: list[tuple[int, int | None]] = []
         while not batch.finished and len(rows) < most:
@@ -97,12 +97,12 @@ class Damaged:
             stretches += batch.stretches
         return rows, stretches
 
-    def batch(self, query: str, low: int, high: int = FAR, *, limit: int = 1_000, deadline: float = float("inf")) -> Batch:
+    def batch(self, query: str, low: int, high: int = FAR, *, limit: int = 1_000, deadline: float = float("inf")) -> RowBatch:
         """Up to about ``limit`` rows with keys from ``low`` on, up to and with ``high``; all rows of a key together.
 
         Ends early once ``deadline`` (of ``time.perf_counter``) has passed. Raises NotNow.
         """
-        batch = Batch(low)
+        batch = RowBatch(low)
         while not batch.finished and len(batch.rows) < limit:
             self._read_step(batch, query, high, limit - len(batch.rows))
             if time.perf_counter() >= deadline:
@@ -116,7 +116,7 @@ class Damaged:
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
-    def _read_step(self, batch: Batch, query: str, high: int, limit: int) -> None:
+    def _read_step(self, batch: RowBatch, query: str, high: int, limit: int) -> None:
         """Add to ``batch`` what one step finds: rows, or one stretch of damage."""
         rows, is_damaged = self._read_rows(query, batch.low, high, limit)
         if not is_damaged and len(rows) < limit:
@@ -132,7 +132,7 @@ class Damaged:
         else:
             self._add_damaged(batch, query, high, rows)
 
-    def _add_key(self, batch: Batch, query: str, rows: list[Row]) -> None:
+    def _add_key(self, batch: RowBatch, query: str, rows: list[Row]) -> None:
         """Add all rows of one key, which fills a batch alone."""
         key = rows[0][0]
         more, _ = self._read_rows(query, key, key, 1_000_000)
@@ -140,7 +140,7 @@ class Damaged:
         batch.low = key + 1
         batch.finished = batch.low > FAR
 
-    def _add_damaged(self, batch: Batch, query: str, high: int, rows: list[Row]) -> None:
+    def _add_damaged(self, batch: RowBatch, query: str, high: int, rows: list[Row]) -> None:
         """Add a stretch of damage. ``rows``: those of the first key that came before the error."""
         # A cursor steps on before it hands a row out, so the row before the damage is still to be had, with a limit.
         more, failed = self._read_rows(query, batch.low, high, len(rows) + 1)

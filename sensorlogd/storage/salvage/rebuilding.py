@@ -22,7 +22,7 @@ _PIECE = 1 << 20
 _LEAVES, _INNER = (0x0D, 0x0A), (0x05, 0x02)
 
 
-class Stopped(Exception):
+class RebuildingStopped(Exception):
     """The caller's ``enough`` asked for the end."""
 
 
@@ -106,7 +106,7 @@ def _copy_file(source: Path, target: BinaryIO, enough: Callable[[], bool]) -> No
     with source.open("rb") as file:
         while piece := file.read(_PIECE):
             if enough():
-                raise Stopped
+                raise RebuildingStopped
             target.write(piece)
 
 
@@ -123,7 +123,7 @@ def _apply_wal(wal: Path | None, file: BinaryIO, size: int, enough: Callable[[],
     pages = None
     for frame in wal_file.frames(wal) if wal is not None else ():
         if enough():
-            raise Stopped
+            raise RebuildingStopped
         _write_page(file, frame.page_number, size, frame.page)
         pages = frame.commit_size or pages
     return pages

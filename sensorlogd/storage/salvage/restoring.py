@@ -18,7 +18,7 @@ from sensorlogd.storage.ingest.append import Frontier, mark_dirty
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import MOST_SERIES, Former
-from sensorlogd.storage.salvage.names import Kept, Names
+from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
@@ -112,7 +112,7 @@ def _renew_what_follows(
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
 
 
-def calibrations(conn: sqlite3.Connection, names: Names, rows: Sequence[Row], made_us: int) -> int:
+def calibrations(conn: sqlite3.Connection, names: LiveIds, rows: Sequence[Row], made_us: int) -> int:
     """Returns how many are back."""
     stored = 0
     for series, valid_from, scale, offset, curve in rows:
@@ -141,7 +141,7 @@ def _is_curve(text: object) -> bool:
         return False
 
 
-def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row]) -> tuple[int, list[str]]:
+def mends(conn: sqlite3.Connection, names: LiveIds, kept: SalvageMemory, rows: Sequence[Row]) -> tuple[int, list[str]]:
     """(how many are back, sentences about those that were cut short). Their ids stay, unless they are taken."""
     stored, shortened = 0, []
     for row in rows:
@@ -170,7 +170,7 @@ def mends(conn: sqlite3.Connection, names: Names, kept: Kept, rows: Sequence[Row
     return stored, shortened
 
 
-def _free_mend(conn: sqlite3.Connection, kept: Kept, identity: int) -> int:
+def _free_mend(conn: sqlite3.Connection, kept: SalvageMemory, identity: int) -> int:
     """An id in the order in which mends were made, because later ones are taken back first: those here are all later."""
     restored = set(kept.mends.values())
     lowest = min((row[0] for row in conn.execute("SELECT id FROM mend") if row[0] not in restored), default=None)
@@ -181,7 +181,7 @@ def _free_mend(conn: sqlite3.Connection, kept: Kept, identity: int) -> int:
     return min(lowest or 0, 0) - (1 << 30) + identity
 
 
-def mended(conn: sqlite3.Connection, kept: Kept, mend: int, rows: Sequence[Row]) -> int:
+def mended(conn: sqlite3.Connection, kept: SalvageMemory, mend: int, rows: Sequence[Row]) -> int:
     """What readings were before; how many slices are back. One that is damaged is left out."""
     live = kept.mends.get(str(mend))
     if live is None:
@@ -203,7 +203,7 @@ def _can_be_unpacked(before: bytes) -> bool:
     return True
 
 
-def events(conn: sqlite3.Connection, kept: Kept, former: Former, rows: Sequence[Row]) -> int:
+def events(conn: sqlite3.Connection, kept: SalvageMemory, former: Former, rows: Sequence[Row]) -> int:
     """How many are back. Their ids are below those of the live log: whoever follows it does not take them for new."""
     if kept.event_shift is None:
         (lowest,) = conn.execute("SELECT coalesce(min(id), 1) FROM event").fetchone()

@@ -26,9 +26,9 @@ from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.salvage import former, messages, names, rebuilding, restoring
-from sensorlogd.storage.salvage.opening import Opening
-from sensorlogd.storage.salvage.pieces import Piece, Pieces, Pointer, Source, Stage, pointer_of
-from sensorlogd.storage.salvage.reading import FAR, Damaged, NotNow, Row, Unreadable
+from sensorlogd.storage.salvage.opening import IncidentOpening
+from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
+from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
 from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
 
 KIND = work.SALVAGE
@@ -57,7 +57,7 @@ def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | No
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class SalvageFailed:
     """The salvage cannot be done; the text says why."""
 
     reason: str
@@ -71,12 +71,12 @@ class Over:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPiece:
     """A piece, and what the file is about."""
 
     incident: Incident
     former: former.Former
-    piece: Piece
+    piece: FetchedPiece
 
 
 class Salvage:
@@ -105,8 +105,8 @@ class Salvage:
         self._make_template = make_template
         self._pace = Pace(slice_s, 1_000, 100, _MOST_ROWS)
         self._work: int | None = None
-        self._opening: Opening | None = None
-        self._damaged: Damaged | None = None
+        self._opening: IncidentOpening | None = None
+        self._damaged: DamagedLog | None = None
         self._pieces: Pieces | None = None
         self._pause_s, self._patience_s, self._monotonic = pause_s, patience_s, monotonic
         self._failing_since: float | None = None
@@ -122,7 +122,7 @@ class Salvage:
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
-    def fetch(self, work: Work) -> Found | Failed | Over | NotYet:
+    def fetch(self, work: Work) -> FoundPiece | SalvageFailed | Over | NotYet:
         """The next piece, the end, or why there is none. Where the file cannot be read now, NOT_YET until ``patience_s`` have
         passed."""
         if work.id != self._work:
@@ -133,22 +133,22 @@ class Salvage:
         try:
             found = self._fetch_next(work)
         except Unreadable as error:
-            return Failed(str(error))
-        except (NotNow, OSError, rebuilding.Stopped, database.DatabaseError) as error:
+            return SalvageFailed(str(error))
+        except (NotNow, OSError, rebuilding.RebuildingStopped, database.DatabaseError) as error:
             now = self._monotonic()
             self._failing_since = now if self._failing_since is None else self._failing_since
             self._again_at = now + self._pause_s
-            return Failed(str(error)) if now - self._failing_since >= self._patience_s else NOT_YET
+            return SalvageFailed(str(error)) if now - self._failing_since >= self._patience_s else NOT_YET
         if found is not None:
             self._failing_since = None
         return NOT_YET if found is None else found
 
-    def _fetch_next(self, work: Work) -> Found | Failed | Over | None:
+    def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailed | Over | None:
         """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow, Stopped,
         DatabaseError, OSError."""
         incident = incidents.find(self.path, str(work.request.get("incident")))
         if incident is None:
-            return Failed("its folder is not there any more")
+            return SalvageFailed("its folder is not there any more")
         pointer = pointer_of(work.progress)
         if pointer.stage == Stage.OVER:
             self.close()
@@ -159,15 +159,15 @@ class Salvage:
         if pieces is None:
             return None
         if pointer.stage == Stage.NAMES:
-            return Found(incident, pieces.former, _next_names(pieces.former, pointer))
+            return FoundPiece(incident, pieces.former, _next_names(pieces.former, pointer))
         piece = pieces.fetch(pointer, holes_of(work.progress), int(self._pace), self.slice_s)
-        return Found(incident, pieces.former, piece)
+        return FoundPiece(incident, pieces.former, piece)
 
     def _open_pieces(self, incident: Incident) -> Pieces | None:
         """The contents of the incident; None while its file is being rebuilt. Raises Unreadable, NotNow, OSError."""
         if self._damaged is None:
             if self._opening is None:
-                self._opening = Opening(incident, self._make_template)
+                self._opening = IncidentOpening(incident, self._make_template)
             self._damaged = self._opening.poll()
             if self._damaged is None:
                 return None
@@ -179,7 +179,7 @@ class Salvage:
     def store(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, fetched: Any, now_us: int) -> Slice:
         """Store what was fetched. With the end, or a failure, the work is over, and the next salvage is ordered. Raises
         sqlite3.Error."""
-        if isinstance(fetched, Found):
+        if isinstance(fetched, FoundPiece):
             began = time.perf_counter()
             done = self._store_piece(conn, frontier, work, fetched, now_us)
             took = time.perf_counter() - began
@@ -189,20 +189,20 @@ class Salvage:
             return done
         if fetched is None or fetched is NOT_YET:
             return Slice(work.progress, 0, True)
-        names.Kept(conn, work.id).forget()
+        names.SalvageMemory(conn, work.id).forget()
         if work.progress.get("other_days"):
             outdated.mark_days(conn, now_us)
         order(conn, self.path, now_us, ending=work.id)
         name = f"{incidents.FOLDER}/{work.request.get('incident')}"
         outcome = messages.outcome(name, work.progress)
-        if isinstance(fetched, Failed):
+        if isinstance(fetched, SalvageFailed):
             outcome = f"{outcome}, then: {fetched.reason}"
             return Slice(
                 work.progress, 0, False, outcome, failed=True, events=[(EventKind.SALVAGE_FAILED, None, outcome)], rolls_up=True
             )
         return Slice(work.progress, 0, False, outcome, events=[(EventKind.SALVAGED, None, outcome)], rolls_up=True)
 
-    def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> Slice:
+    def _store_piece(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> Slice:
         storing = _Storing(conn, frontier, work, found, now_us)
         for source, since, until in found.piece.stretches:
             storing.note_damage(source, since, until, _earliest_start(found.piece, source))
@@ -219,15 +219,15 @@ def holes_of(progress: Mapping[str, Any]) -> dict[int, int]:
     return {int(series): until for series, until in progress.get("holes", {}).items()}
 
 
-def _next_names(known: former.Former, pointer: Pointer) -> Piece:
+def _next_names(known: former.Former, pointer: Pointer) -> FetchedPiece:
     """Some series, by id: they are in memory."""
     waiting = [series for series in sorted(known.series) if series > pointer.key]
     if len(waiting) <= _NAMES_AT_ONCE:
-        return Piece(Pointer(Stage.HISTORY))
-    return Piece(Pointer(Stage.NAMES, key=waiting[_NAMES_AT_ONCE - 1]))
+        return FetchedPiece(Pointer(Stage.HISTORY))
+    return FetchedPiece(Pointer(Stage.NAMES, key=waiting[_NAMES_AT_ONCE - 1]))
 
 
-def _earliest_start(piece: Piece, source: Source) -> int:
+def _earliest_start(piece: FetchedPiece, source: PieceSource) -> int:
     """When the earliest roll-up of that series in this piece begins."""
     found = (rows[0][0] for other, rows in piece.found if rows and (other.stage, other.of) == (source.stage, source.of))
     return min((start for start in found if type(start) is int), default=FAR)
@@ -236,15 +236,15 @@ def _earliest_start(piece: Piece, source: Source) -> int:
 class _Storing:
     """What one slice of a salvage stores, and what the work has to remember of it."""
 
-    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: Found, now_us: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, frontier: Frontier, work: Work, found: FoundPiece, now_us: int) -> None:
         self.conn = conn
         self.frontier = frontier
         self.work = work
         self.found = found
         self.former = found.former
         self.now_us = now_us
-        self.kept = names.Kept(conn, work.id)
-        self.names = names.Names(conn, found.former, self.kept, found.incident.name, now_us)
+        self.kept = names.SalvageMemory(conn, work.id)
+        self.names = names.LiveIds(conn, found.former, self.kept, found.incident.name, now_us)
         stored = work.progress
         self.counts: dict[str, int] = dict(stored.get("counts", {}))
         self.holes = holes_of(stored)
@@ -272,7 +272,7 @@ class _Storing:
         }
         return progress | {name: value for name, value in named.items() if value}
 
-    def note_damage(self, source: Source, since: int, until: int | None, first: int) -> None:
+    def note_damage(self, source: PieceSource, since: int, until: int | None, first: int) -> None:
         """A stretch that could not be read, and what follows from it for roll-ups. ``first``: the earliest of the rows that were
         read with it and are not stored yet."""
         self.skipped += 1
@@ -303,7 +303,7 @@ class _Storing:
                 self.names.of(series)
         restoring.cuts(self.conn, self.frontier, cuts)
 
-    def store(self, source: Source, rows: list[Row]) -> None:
+    def store(self, source: PieceSource, rows: list[Row]) -> None:
         """Rows of one source."""
         if not rows:
             return
@@ -323,7 +323,7 @@ class _Storing:
         elif stage == Stage.ROLLUP:
             self._store_roll_ups(source, rows)
 
-    def _store_readings(self, source: Source, rows: list[Row]) -> None:
+    def _store_readings(self, source: PieceSource, rows: list[Row]) -> None:
         """Store readings under their live series, and count those that are there already, have expired, or make no sense."""
         if source.stage == Stage.HISTORY:
             found = [(source.of, *row) for row in rows]
@@ -351,7 +351,7 @@ class _Storing:
             ]
             restoring.cuts(self.conn, self.frontier, cuts)
 
-    def _store_roll_ups(self, source: Source, rows: list[Row]) -> None:
+    def _store_roll_ups(self, source: PieceSource, rows: list[Row]) -> None:
         """Store those roll-ups of one series and tier that its readings cannot give again."""
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)

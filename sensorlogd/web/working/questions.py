@@ -87,7 +87,7 @@ def _around_damage(log: Log, ask: ReadingsAsk, limit: int) -> tuple[list[Any], s
     return readings_found[:limit], following, lost
 
 
-def readings_page(log: Log, ask: ReadingsAsk, place: row_text.Place, form: str) -> row_text.Page:
+def readings_page(log: Log, ask: ReadingsAsk, place: row_text.StreamProgress, form: str) -> row_text.Page:
     return row_text.page(log, ask, place, form)
 
 

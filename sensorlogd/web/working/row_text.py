@@ -35,7 +35,7 @@ Line = tuple[int, int, str]  # (ts, series id, text)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StreamProgress:
     """How far a stream has got; a page holds all readings of a span of time. ``left``: how many rows may still be sent.
     ``enough``: how many make a page."""
 
@@ -51,7 +51,7 @@ class Page:
     read."""
 
     body: bytes
-    following: Place | None
+    following: StreamProgress | None
     lost: list[Lost]
 
 
@@ -59,7 +59,7 @@ class _TooMany(Exception):
     """A span holds more rows than fit in a page."""
 
 
-def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
+def page(log: Log, ask: ReadingsAsk, place: StreamProgress, form: str) -> Page:
     """The lines of the next page, in order of time and series. Raises ApiError, or sqlite3.Error if nothing can be read."""
     wanted = find_series(log, ask.patterns)
     stamps = _Stamps(ask.form, form)
@@ -84,13 +84,13 @@ def page(log: Log, ask: ReadingsAsk, place: Place, form: str) -> Page:
             width *= GROWS_BY
     lines = lines[: place.left]
     left = place.left - len(lines)
-    following = Place(since, width, left, place.enough) if since < ask.until_us and left else None
+    following = StreamProgress(since, width, left, place.enough) if since < ask.until_us and left else None
     return Page("".join([line[2] for line in lines]).encode(), following, lost)
 
 
-def begin(ask: ReadingsAsk, most: int, enough: int) -> Place:
+def begin(ask: ReadingsAsk, most: int, enough: int) -> StreamProgress:
     since = ask.since_us if ask.after is None else max(ask.since_us, ask.after[0])
-    return Place(since, FIRST_WIDTH_US, most, enough)
+    return StreamProgress(since, FIRST_WIDTH_US, most, enough)
 
 
 def _lines_of_span(snapshot: Snapshot, writers: list[_Writer], since_us: int, until_us: int, lost: list[Lost]) -> list[Line]:

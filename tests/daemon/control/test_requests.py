@@ -16,14 +16,14 @@ from sensorlogd.daemon.control import answers, requests
 from sensorlogd.daemon.control.alarm_requests import LONGEST_MUTE_US, AlarmAck, AlarmMute, AlarmTest
 from sensorlogd.daemon.control.request import Request
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
-from sensorlogd.storage.series import Wanted
+from sensorlogd.storage.series import WantedSeries
 
 INTS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(allow_nan=False)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 MAYBE = st.none()
 NAMES = st.lists(TEXTS).map(tuple)
-WANTED = st.builds(Wanted, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAYBE | INTS)
+WANTED = st.builds(WantedSeries, TEXTS, TEXTS, MAYBE | TEXTS, MAYBE | TEXTS, MAYBE | INTS)
 
 
 @st.composite
@@ -107,7 +107,7 @@ def test_an_answer_that_was_encoded_is_the_same_again(answer: Any) -> None:
             },
         ),
         (
-            requests.KnowSeries((Wanted("a", "t", "°C", "gauge", 5),)),
+            requests.KnowSeries((WantedSeries("a", "t", "°C", "gauge", 5),)),
             {"do": "series", "specs": [{"sensor": "a", "channel": "t", "unit": "°C", "kind": "gauge", "heartbeat_us": 5}]},
         ),
         (

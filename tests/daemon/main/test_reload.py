@@ -19,7 +19,7 @@ from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading import change as change_module
-from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, Change, ReloadRefused, prepare
+from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, ConfigChange, ReloadRefused, prepare
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.drivers.registry import options_for
@@ -65,7 +65,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
     wake.close()
 
 
-def reload(supervisor: Supervisor, to: Config, *waiting: Future[list[str] | Change]) -> None:
+def reload(supervisor: Supervisor, to: Config, *waiting: Future[list[str] | ConfigChange]) -> None:
     supervisor.reload.load = lambda: to
     supervisor.reload.run(list(waiting))
 
@@ -264,10 +264,10 @@ def test_whoever_asked_is_answered_whatever_happens(
         raise KeyError("ours")
 
     supervisor = daemon(a="1s")
-    good, bad = Future[list[str] | Change](), Future[list[str] | Change]()
+    good, bad = Future[list[str] | ConfigChange](), Future[list[str] | ConfigChange]()
     reload(supervisor, config(tmp_path, a="1s"), good)
     change = good.result(0)
-    assert isinstance(change, Change)
+    assert isinstance(change, ConfigChange)
     assert change.kept == 1
     monkeypatch.setattr(supervisor.pages, "use", broken)
     with pytest.raises(KeyError):

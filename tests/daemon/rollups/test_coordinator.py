@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from sensorlogd.daemon.rollups import aggregator, child, messages, process
 from sensorlogd.daemon.rollups.child import Child
 from sensorlogd.daemon.rollups.coordinator import Coordinator, CoordinatorState
-from sensorlogd.daemon.rollups.messages import Channel, Done, Exit, Failed, Message, Rows, Stored, Work
+from sensorlogd.daemon.rollups.messages import Done, Exit, Failed, Message, MessagePipe, Rows, Stored, Work
 from sensorlogd.daemon.rollups.rollup_run import GRACE_US
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
@@ -78,9 +78,9 @@ class Puppet:
     def __init__(self) -> None:
         ours, theirs = Pipe()
         self.process = Process()
-        self.child = Child(self.process, Channel(theirs))
+        self.child = Child(self.process, MessagePipe(theirs))
         self._connection = ours
-        self._channel = Channel(ours)
+        self._channel = MessagePipe(ours)
         self.heard: list[Message] = []
 
     def say(self, message: Message) -> None:

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from sensorlogd.daemon.rollups import messages
 from sensorlogd.daemon.rollups.messages import (
-    Channel,
     ChildEnd,
     Done,
     Exit,
     Failed,
     Message,
+    MessagePipe,
     ParentGone,
     Rows,
     Stored,
@@ -49,7 +49,7 @@ class Ends:
 
     def __init__(self) -> None:
         ours, self.theirs = Pipe()
-        self.channel = Channel(ours)
+        self.channel = MessagePipe(ours)
 
     def put(self, data: bytes) -> None:
         assert os.write(self.theirs.fileno(), data) == len(data)
@@ -114,7 +114,7 @@ def test_garbage_raises_nothing(data: bytes) -> None:
         assert ends.channel.ended
 
 
-@pytest.mark.parametrize("body", [os.system, Channel, {"not": "a message"}, ("work", 1, 2, "UTC")])
+@pytest.mark.parametrize("body", [os.system, MessagePipe, {"not": "a message"}, ("work", 1, 2, "UTC")])
 def test_only_messages_are_unpickled(ends: Ends, body: Any) -> None:
     """A pickle can name any function there is; ours names the classes of messages."""
     data = pickle.dumps(body)
@@ -129,7 +129,7 @@ def test_nobody_reads(ends: Ends) -> None:
     ends.channel.send(big)
     ends.channel.send(Exit())
     assert ends.channel.pending > 1_000_000
-    other = Channel(ends.theirs)
+    other = MessagePipe(ends.theirs)
     heard: list[Message] = []
     while len(heard) < 2:
         heard += other.receive()
@@ -220,7 +220,7 @@ def test_the_child_writes_all_of_a_large_message() -> None:
     """However slowly it is read."""
     big = Rows([(n, 60, n, f"{n}" * 300) for n in range(2_000)])
     with Parent() as parent:
-        channel = Channel(parent.ours)
+        channel = MessagePipe(parent.ours)
         heard: list[Message] = []
 
         def read() -> None:

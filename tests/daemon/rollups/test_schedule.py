@@ -17,7 +17,7 @@ from sensorlogd.daemon.rollups.schedule import (
     RUN_S,
     Schedule,
 )
-from sensorlogd.daemon.rollups.trouble import Trouble
+from sensorlogd.daemon.rollups.trouble import RunFailures
 from sensorlogd.daemon.sensing.backoff import Backoff
 
 INTERVAL_S = 60.0
@@ -100,10 +100,10 @@ def test_a_run_that_closed_all_there_was_says_nothing_of_the_size() -> None:
     assert it.block_us == BLOCK_US
 
 
-def trouble() -> tuple[Trouble, list[str]]:
+def trouble() -> tuple[RunFailures, list[str]]:
     details: list[str] = []
     backoff = Backoff(random.Random(1), first_s=1.0, quick_s=5.0, quick_for=5, cap_s=60.0)
-    return Trouble(lambda kind, sensor, detail: details.append(detail), backoff), details
+    return RunFailures(lambda kind, sensor, detail: details.append(detail), backoff), details
 
 
 def test_each_reason_is_told_once_until_a_run_succeeds() -> None:

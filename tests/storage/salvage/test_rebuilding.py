@@ -126,7 +126,7 @@ def test_rebuilding_is_done_once_and_can_be_stopped(crashed: Path, fresh: Path) 
     """Half a file is never taken for a whole one."""
     os.truncate(crashed, 0)
     incident = incidents.set_aside(crashed, rig.NOW, "test")
-    with pytest.raises(rebuilding.Stopped):
+    with pytest.raises(rebuilding.RebuildingStopped):
         rebuilding.rebuilt(incident, fresh, enough=lambda: True)
     made = rebuilding.rebuilt(incident, fresh)
     written = made.stat().st_mtime_ns

@@ -17,8 +17,8 @@ from sensorlogd.storage import catalog, database, work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.rollups.rollup import RollUp
-from sensorlogd.storage.salvage.pieces import Piece, Pointer, Source, Stage
-from sensorlogd.storage.salvage.worker import Failed, Found, Salvage
+from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
+from sensorlogd.storage.salvage.worker import FoundPiece, Salvage, SalvageFailed
 from tests.storage import salvage_rig as rig
 from tests.storage import working
 
@@ -401,13 +401,13 @@ def test_roll_ups_read_together_with_a_gap_behind_them_are_made_anew(fresh: Path
     with contextlib.closing(database.connect_writer(path)) as conn, contextlib.closing(made):
         waiting = work.waiting(conn)[0]
         found = rig.until_found(made, waiting)
-        source = Source(Stage.ROLLUP, 1, 60, "", first, first + rig.DAY)
+        source = PieceSource(Stage.ROLLUP, 1, 60, "", first, first + rig.DAY)
         gap = first + 5 * rig.MINUTE
         row = (first, *RollUp(1, 1.0, 0.0, 1.0, 1.0, first, 1.0, first, 1.0, 0.0, 0, n_not_evaluated=1))
-        piece = Piece(Pointer(Stage.OVER), [(source, [row])], [(source, gap, None)])
+        piece = FetchedPiece(Pointer(Stage.OVER), [(source, [row])], [(source, gap, None)])
         ordered = replace(waiting, progress={"pointer": [Stage.ROLLUP, 1, 60, first], "holes": {"1": first + rig.DAY}})
         with rig.transaction(conn):
-            made.store(conn, rig.frontier_of(conn), ordered, Found(found.incident, found.former, piece), rig.NOW)
+            made.store(conn, rig.frontier_of(conn), ordered, FoundPiece(found.incident, found.former, piece), rig.NOW)
         assert conn.execute("SELECT min(from_us) FROM stale WHERE tier = 60").fetchone()[0] <= first
         assert conn.execute("SELECT count(*) FROM rollup").fetchone() == (0,)
 
@@ -427,7 +427,7 @@ def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(made, "_fetch_next", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
         while (found := made.fetch(waiting)) is work.NOT_YET:
             now += 0.5
-        assert isinstance(found, Failed)
+        assert isinstance(found, SalvageFailed)
         made.close()
     assert 590 < now < 620
     assert 0 < len(tries) < 400

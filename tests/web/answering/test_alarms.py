@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sensorlogd.storage import alarms, database
-from sensorlogd.storage.alarms import AlarmRow, ChangeRow, NoticeRow, Outcome
+from sensorlogd.storage.alarms import AlarmRow, ChangeRow, NoticeRow, NotificationOutcome
 from sensorlogd.web.serving.settings import Settings
 from tests.web.conftest import T0, S, make_database, serving
 
@@ -35,7 +35,7 @@ def with_alarms(fresh: Path, path: Path) -> Path:
     alarms.save(conn, [raised, muted, replace(NORMAL, subject="lab.n", state="pending"), replace(NORMAL, name="cold")])
     rows = [NoticeRow(f"n{n}", "me", "raised", "hot", "lab.t", T0, {}, alarms.WAITING, 0) for n in range(3)]
     alarms.add_notices(conn, rows)
-    alarms.end_notices(conn, [Outcome("n0", alarms.SENT, 1, T0, "m", "")])
+    alarms.end_notices(conn, [NotificationOutcome("n0", alarms.SENT, 1, T0, "m", "")])
     conn.execute("COMMIT")
     conn.close()
     return path

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import FrameType
 
-from sensorlogd.daemon.main.reloading.change import Change
+from sensorlogd.daemon.main.reloading.change import ConfigChange
 
 
 @dataclass(slots=True)
@@ -24,20 +24,20 @@ class Requested:
     stop: bool = False
     stop_at: float = 0.0
     interrupts: int = 0
-    reloads: list[Future[list[str] | Change]] = field(default_factory=list)
+    reloads: list[Future[list[str] | ConfigChange]] = field(default_factory=list)
     reload_by_signal: bool = False
 
     @property
     def reload(self) -> bool:
         return self.reload_by_signal or bool(self.reloads)
 
-    def ask_reload(self) -> Future[list[str] | Change]:
+    def ask_reload(self) -> Future[list[str] | ConfigChange]:
         """Any thread."""
-        outcome: Future[list[str] | Change] = Future()
+        outcome: Future[list[str] | ConfigChange] = Future()
         self.reloads.append(outcome)
         return outcome
 
-    def take_reloads(self) -> list[Future[list[str] | Change]]:
+    def take_reloads(self) -> list[Future[list[str] | ConfigChange]]:
         """Called by the main thread before it reloads. Returns who waits for the outcome; a request that comes meanwhile is among
         them or in the next call."""
         waiting, self.reloads = self.reloads, []

@@ -33,7 +33,7 @@ class ReloadRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ConfigChange:
     """What leads from one configuration to the next. ``fresh``: sensor threads that are made and not started; ``leaving``: to be
     stopped."""
 
@@ -55,7 +55,7 @@ def prepare(
     load: Callable[[], Config],
     sensor_threads: Mapping[str, Sensor],
     make: Callable[[str, SensorOptions, Config], Sensor],
-) -> Change:
+) -> ConfigChange:
     """Read the file and make all that it needs. Raises ReloadRefused; then nothing is left of it."""
     try:
         new = load()
@@ -79,7 +79,7 @@ def prepare(
         raise ReloadRefused([f"{doing}: cannot be started: {error}"]) from error
     leaving = {name: thread for name, thread in sensor_threads.items() if name not in kept}
     restart = tuple(part for part in ("daemon", "storage") if getattr(old, part) != getattr(new, part))
-    return Change(new, fresh, leaving, len(kept), restart, tuple(units.problems(old, new, converts)))
+    return ConfigChange(new, fresh, leaving, len(kept), restart, tuple(units.problems(old, new, converts)))
 
 
 def _look_at_descriptors() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.main.components.alarms import Alarms
+from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.sdnotify import Notifier
-from sensorlogd.daemon.main.reloading.change import Change, ReloadRefused, prepare
+from sensorlogd.daemon.main.reloading.change import ConfigChange, ReloadRefused, prepare
 from sensorlogd.daemon.main.reloading.last_good import LastGood
 from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.sensing.build import formulas, retention_plan, sensor_specs
@@ -33,7 +33,7 @@ class Reload:
         sensors: SensorThreads,
         pages: Pages,
         writer: Writer,
-        alarms: Alarms,
+        alarms: AlarmParts,
         regular_tasks: RegularTasks,
         last_good: LastGood,
         notifier: Notifier,
@@ -50,10 +50,10 @@ class Reload:
         self._notifier = notifier
         self._summary = summary
 
-    def run(self, waiting: list[Future[list[str] | Change]]) -> None:
+    def run(self, waiting: list[Future[list[str] | ConfigChange]]) -> None:
         """Those who wait are answered whatever happens: what changed, or why nothing did."""
         self._notifier.reloading()
-        came_of_it: list[str] | Change = ["cut off by a fault; the daemon's log tells more"]
+        came_of_it: list[str] | ConfigChange = ["cut off by a fault; the daemon's log tells more"]
         try:
             change = prepare(self._running.config, self.load, self._sensors.running, self._sensors.make)
         except ReloadRefused as refused:
@@ -74,7 +74,7 @@ class Reload:
         logger.error("reload: rejected with %d errors; everything goes on as before", len(problems))
         self._running.refuse(problems)
 
-    def _make_change(self, change: Change) -> None:
+    def _make_change(self, change: ConfigChange) -> None:
         """Stop what leaves, hand the new configuration to every part, and start what is new."""
         for part in change.restart_needed:
             message = f"changes under '{part}:' take effect at the next restart"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.held import HeldFiles
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.storage.file.opened import OpenDatabase
@@ -108,7 +108,7 @@ class JobRunner:
     """Runs the queued jobs. Owned by the writer thread. ``ordered``: called after each job that has succeeded, since it may have
     ordered kept work."""
 
-    def __init__(self, jobs: Jobs, held: Held, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
+    def __init__(self, jobs: Jobs, held: HeldFiles, trouble: Trouble, totals: Totals, ordered: Callable[[], None]) -> None:
         self.paused_until = 0.0  # monotonic: a job that was refused is not tried again before
         self._jobs = jobs
         self._held = held

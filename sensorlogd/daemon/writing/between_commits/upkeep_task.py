@@ -11,7 +11,7 @@ from sensorlogd.daemon.writing.between_commits.kept_work import KeptWork
 from sensorlogd.daemon.writing.disk.wal_growth import WalGrowth
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.recovery.failures import Verdict
-from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.held import HeldFiles
 from sensorlogd.daemon.writing.recovery.trouble import Task
 from sensorlogd.event_kinds import EventKind
 
@@ -30,7 +30,7 @@ class UpkeepTask(Task):
 
     def __init__(
         self,
-        held: Held,
+        held: HeldFiles,
         work: KeptWork,
         growth: WalGrowth,
         clock: JudgedClock,

@@ -15,8 +15,8 @@ from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
-from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Outcome
-from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Remedy
+from sensorlogd.daemon.writing.recovery.held import HeldFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
@@ -35,7 +35,7 @@ class Storing:
 
     def __init__(
         self,
-        held: Held,
+        held: HeldFiles,
         pending: Pending,
         space: Space,
         times: Timetable,
@@ -222,7 +222,7 @@ class Storing:
             result = commit.run(db, self._totals, self._clock.now_us)
         except Exception as error:
             db.rollback()
-            if failures.decide(error, Failing()).outcome is not Outcome.HAND_BACK:
+            if failures.decide(error, Failing()).outcome is not Remedy.HAND_BACK:
                 raise
             logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:

@@ -22,7 +22,7 @@ REOPEN_EVERY = 4  # tries; the file may have come back under us
 STRANGE_LIMIT = 5  # errors in a row that SQLite has no clear code for: the file is taken for damaged
 
 
-class Outcome(Enum):
+class Remedy(Enum):
     """What is done about an error. Readings stay in memory in all of them."""
 
     TRY_AGAIN = "try again"  # try again soon and report nothing: another program writes for a moment
@@ -54,7 +54,7 @@ class Verdict:
     """What is decided about an error. ``delay_s``: until the next try. ``reason``: for people. ``event``: under which kind the
     owner is told."""
 
-    outcome: Outcome
+    outcome: Remedy
     delay_s: float
     reason: str
     event: EventKind = EventKind.DATABASE_BLOCKED
@@ -68,7 +68,7 @@ class LowSpace(Exception):
         super().__init__(f"only {free:,} bytes are free, min_free is {min_free:,}")
 
 
-class Damaged(Exception):
+class DamageFound(Exception):
     """The files say so before SQLite does. ``only_side_files``: the WAL is not this file's; the file itself is sound."""
 
     def __init__(self, reason: str, *, only_side_files: bool = False) -> None:
@@ -81,25 +81,25 @@ def decide(error: Exception, now: Failing) -> Verdict:
     delay = min(0.05 * 2 ** min(now.count, 8), LONGEST_DELAY_S)
     text = str(error)
     if isinstance(error, LowSpace):
-        return Verdict(Outcome.HOLD, 1.0, text, EventKind.DISK_LOW)
+        return Verdict(Remedy.HOLD, 1.0, text, EventKind.DISK_LOW)
     if isinstance(error, MemoryError) and not now.a_job:
-        return Verdict(Outcome.HOLD, delay, "out of memory")  # no fault of the readings: they must not be taken for poisoned
+        return Verdict(Remedy.HOLD, delay, "out of memory")  # no fault of the readings: they must not be taken for poisoned
     if isinstance(error, FileGone):
-        return Verdict(Outcome.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
+        return Verdict(Remedy.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
     if isinstance(error, FileMoves):
-        return Verdict(Outcome.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Outcome.HOLD, 0.25, text)
+        return Verdict(Remedy.TRY_AGAIN if now.for_s < BUSY_IS_NORMAL_S else Remedy.HOLD, 0.25, text)
     if isinstance(error, SidesGone):  # do not close the file before all of the log is in it
-        return Verdict(Outcome.REOPEN if error.is_saved else Outcome.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
+        return Verdict(Remedy.REOPEN if error.is_saved else Remedy.HOLD, min(delay, 0.1), text, EventKind.WAL_REMOVED)
     if isinstance(error, database.ForeignDatabase | database.NewerSchema):
         # While running the owner may put ours back: hold on. At a start nothing may be touched.
-        return Verdict(Outcome.REOPEN if now.was_open else Outcome.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
-    if isinstance(error, Damaged | FileCut | FileOverwritten | database.DatabaseCorrupt):
+        return Verdict(Remedy.REOPEN if now.was_open else Remedy.REFUSE, delay, text, EventKind.DATABASE_UNAVAILABLE)
+    if isinstance(error, DamageFound | FileCut | FileOverwritten | database.DatabaseCorrupt):
         return _decide_damage(text, delay, now)
     if isinstance(error, database.DatabaseUnavailable | LockHeld | OSError):
-        return Verdict(Outcome.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
+        return Verdict(Remedy.REOPEN, delay, text, EventKind.DATABASE_UNAVAILABLE)
     if isinstance(error, sqlite3.Error):
         return _decide_sqlite(error, delay, now)
-    return Verdict(Outcome.HAND_BACK, delay, text)
+    return Verdict(Remedy.HAND_BACK, delay, text)
 
 
 def _decide_sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
@@ -108,24 +108,24 @@ def _decide_sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
     if failure in (Failure.CORRUPT, Failure.NOTADB):
         return _decide_damage(str(error), delay, now)
     if failure is Failure.CONSTRAINT:
-        return Verdict(Outcome.HAND_BACK, delay, str(error))
+        return Verdict(Remedy.HAND_BACK, delay, str(error))
     if failure is Failure.BUSY:
         quiet = now.for_s < BUSY_IS_NORMAL_S
-        return Verdict(Outcome.TRY_AGAIN if quiet else Outcome.HOLD, delay, reason)
+        return Verdict(Remedy.TRY_AGAIN if quiet else Remedy.HOLD, delay, reason)
     if failure is Failure.FULL:
-        return Verdict(Outcome.HOLD, delay, reason)
+        return Verdict(Remedy.HOLD, delay, reason)
     if failure is Failure.OTHER and (now.a_job or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)):
-        return Verdict(Outcome.HAND_BACK, delay, str(error))
+        return Verdict(Remedy.HAND_BACK, delay, str(error))
     if failure is Failure.OTHER and now.count >= STRANGE_LIMIT:
         return _decide_damage(str(error), delay, now)
-    return Verdict(Outcome.REOPEN if now.count % REOPEN_EVERY == 0 else Outcome.HOLD, delay, reason)
+    return Verdict(Remedy.REOPEN if now.count % REOPEN_EVERY == 0 else Remedy.HOLD, delay, reason)
 
 
 def _decide_damage(reason: str, delay: float, now: Failing) -> Verdict:
     if now.sets_aside:
-        return Verdict(Outcome.SET_ASIDE, 0.0, reason, EventKind.CORRUPT)
+        return Verdict(Remedy.SET_ASIDE, 0.0, reason, EventKind.CORRUPT)
     return Verdict(
-        Outcome.REOPEN,
+        Remedy.REOPEN,
         delay,
         f"the database is damaged ({reason}); start the daemon: it sets the file aside and brings back what can be read",
         EventKind.DATABASE_UNAVAILABLE,

@@ -23,13 +23,13 @@ from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commits.commit import GIVEN_UP
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
-from sensorlogd.daemon.writing.recovery.failures import Damaged
+from sensorlogd.daemon.writing.recovery.failures import DamageFound
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage.file import epoch
-from sensorlogd.storage.file.epoch import Found
+from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
@@ -115,12 +115,12 @@ class Opening:
 
     def _refuse_unsound(self) -> None:
         found = epoch.look(self.path)
-        if found is Found.EMPTIED:
-            raise Damaged(f"{self.path} is empty, but beside it lies a write-ahead log with data")
-        if found is Found.EMPTY and self._remembered.was_opened:
-            raise Damaged(f"{self.path} is empty, and it was not: what was in it is gone")
-        if found is Found.FOREIGN_WAL:
-            raise Damaged(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
+        if found is FoundFile.EMPTIED:
+            raise DamageFound(f"{self.path} is empty, but beside it lies a write-ahead log with data")
+        if found is FoundFile.EMPTY and self._remembered.was_opened:
+            raise DamageFound(f"{self.path} is empty, and it was not: what was in it is gone")
+        if found is FoundFile.FOREIGN_WAL:
+            raise DamageFound(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
 
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
         """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.
@@ -215,7 +215,7 @@ class Opening:
         if missing:
             with db.transaction() as conn:
                 for sensor, channel in sorted(missing):
-                    ids[sensor, channel] = catalogued.ensure(conn, catalogued.Wanted(sensor, channel), self._now_us())
+                    ids[sensor, channel] = catalogued.ensure(conn, catalogued.WantedSeries(sensor, channel), self._now_us())
         return ids
 
     def _order_salvage(self, db: OpenDatabase) -> None:

@@ -17,8 +17,8 @@ from sensorlogd.daemon.writing.commits.commit import Timetable
 from sensorlogd.daemon.writing.intake.inbox import Inbox
 from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.recovery import failures
-from sensorlogd.daemon.writing.recovery.failures import Failing, Outcome, Verdict
-from sensorlogd.daemon.writing.recovery.held import Held
+from sensorlogd.daemon.writing.recovery.failures import Failing, Remedy, Verdict
+from sensorlogd.daemon.writing.recovery.held import HeldFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.totals import Totals, WriterState
 from sensorlogd.event_kinds import EventKind
@@ -61,7 +61,7 @@ class Trouble:
 
     def __init__(
         self,
-        held: Held,
+        held: HeldFiles,
         opening: Opening,
         inbox: Inbox,
         totals: Totals,
@@ -157,32 +157,32 @@ class Trouble:
     def _carry_out(self, task: Task, error: Exception, verdict: Verdict) -> None:
         """Do what the verdict on an error of a task says."""
         outcome = verdict.outcome
-        if outcome is Outcome.HAND_BACK:
+        if outcome is Remedy.HAND_BACK:
             self.failing = Failing(count=0)
             if task.failed(error):
                 self.retry_at = time.monotonic() + 1.0
             return
-        if task.aside and outcome in (Outcome.TRY_AGAIN, Outcome.HOLD, Outcome.REOPEN) and not verdict.is_damage:
+        if task.aside and outcome in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
             # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
             task.refused(error, verdict)
-            if outcome is Outcome.REOPEN:
+            if outcome is Remedy.REOPEN:
                 self._held.let_go()
             return
         self.retry_at = time.monotonic() + verdict.delay_s
-        if outcome is Outcome.TRY_AGAIN:
+        if outcome is Remedy.TRY_AGAIN:
             return
-        if outcome is Outcome.REFUSE:
+        if outcome is Remedy.REFUSE:
             self.refusal = error
             self.move(WriterState.REFUSED, verdict.reason)
             self.ready.set()
-        elif outcome is Outcome.SET_ASIDE:
+        elif outcome is Remedy.SET_ASIDE:
             cause = self._find_cause(error)
             self._set_aside(cause, verdict.reason if cause is error else f"{cause} ({verdict.reason})")
-        elif outcome is Outcome.RESCUE:
+        elif outcome is Remedy.RESCUE:
             self.rescue(verdict)
         else:
             self._report_blocked(task.name, verdict)
-            if outcome is Outcome.REOPEN:
+            if outcome is Remedy.REOPEN:
                 self._reopen()
 
     def _report_blocked(self, what: str, verdict: Verdict) -> None:

@@ -12,10 +12,10 @@ from sensorlogd.daemon.writing.recovery.failures import (
     LONGEST_DELAY_S,
     REOPEN_EVERY,
     STRANGE_LIMIT,
-    Damaged,
+    DamageFound,
     Failing,
     LowSpace,
-    Outcome,
+    Remedy,
     decide,
 )
 from sensorlogd.storage import database
@@ -33,7 +33,7 @@ A_JOB = Failing(a_job=True)
 HERE = Path("log.db")
 BLOCKED, GONE_AWAY = "database_blocked", "database_unavailable"
 
-TRY, HOLD, REOPEN, RESCUE, ASIDE, REFUSE, BACK = Outcome
+TRY, HOLD, REOPEN, RESCUE, ASIDE, REFUSE, BACK = Remedy
 
 
 def code(number: int) -> Exception:
@@ -53,8 +53,8 @@ TABLE = [
     (database.DatabaseCorrupt("x"), FIRST, ASIDE, "corrupt"),
     (database.DatabaseCorrupt("x"), AT_START, ASIDE, "corrupt"),
     (database.DatabaseCorrupt("x"), LOOKS_ON, REOPEN, GONE_AWAY),
-    (Damaged("x"), AT_START, ASIDE, "corrupt"),
-    (Damaged("x", only_side_files=True), LOOKS_ON, REOPEN, GONE_AWAY),
+    (DamageFound("x"), AT_START, ASIDE, "corrupt"),
+    (DamageFound("x", only_side_files=True), LOOKS_ON, REOPEN, GONE_AWAY),
     (FileCut("x"), FIRST, ASIDE, "corrupt"),
     (database.DatabaseUnavailable("x"), AT_START, REOPEN, GONE_AWAY),
     (PermissionError("x"), FIRST, REOPEN, GONE_AWAY),
@@ -104,7 +104,7 @@ def _name(value: object) -> str | None:
 
 
 @pytest.mark.parametrize(("error", "state", "outcome", "event"), TABLE, ids=_name)
-def test_what_an_error_means(error: Exception, state: Failing, outcome: Outcome, event: str | None) -> None:
+def test_what_an_error_means(error: Exception, state: Failing, outcome: Remedy, event: str | None) -> None:
     """Told by type and code; ``event`` None: nobody is told under a kind of its own."""
     verdict = decide(error, state)
     assert verdict.outcome is outcome
@@ -121,7 +121,7 @@ def test_nothing_waits_longer_than_two_seconds(error: Exception) -> None:
     assert delays == sorted(delays) or isinstance(error, sqlite3.Error)
     for count in (1, 2, 3, 50):
         verdict = decide(error, Failing(count=count, for_s=100.0))
-        if verdict.outcome in (Outcome.TRY_AGAIN, Outcome.HOLD, Outcome.REOPEN):
+        if verdict.outcome in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN):
             assert verdict.delay_s >= 0.1
 
 
