@@ -130,7 +130,7 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
     from sensorlogd.daemon.sensing.treatment import Treatment
     from sensorlogd.drivers.contract import DriverContext, DriverError, EndOfData
     from sensorlogd.drivers.registry import driver_class
-    from sensorlogd.wake_pipe import WakePipe
+    from sensorlogd.processes.wake_pipe import WakePipe
 
     options = config.sensors[name]
     units = {channel: entry.unit for channel, entry in options.channel_options().items()}

@@ -190,7 +190,7 @@ def _from_port(options: Any, stop: Stop, end: float | None) -> Iterator[Passed]:
     """What comes from the port, opened here. ``end``: a moment of the monotonic clock. Raises DriverError."""
     from sensorlogd.drivers.contract import DriverContext
     from sensorlogd.drivers.serial.transport import Transport
-    from sensorlogd.wake_pipe import WakePipe
+    from sensorlogd.processes.wake_pipe import WakePipe
 
     wake = WakePipe()
     context = DriverContext("listen", wake.read_end, stop.wait, lambda: time.time_ns() // 1000, lambda *_: None, lambda *_: None)

@@ -13,7 +13,7 @@ from sensorlogd.daemon.sensing.time_judge import TimeJudge
 from sensorlogd.daemon.sensing.treatment import Treatment
 from sensorlogd.drivers.contract import Driver, DriverContext
 from sensorlogd.drivers.registry import driver_class
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 
 class Live:

@@ -7,7 +7,7 @@ import select
 import signal
 from collections.abc import Iterator
 
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 
 class Stop:

@@ -23,7 +23,7 @@ from pathlib import Path
 from sensorlogd.alarms.notifying.targets import SendError, fetch
 from sensorlogd.config.care import BackupOptions, HeartbeatOptions
 from sensorlogd.event_kinds import Emit, EventKind
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 from sensorlogd.web.serving.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 from sensorlogd.storage import creation, meta
 
 if TYPE_CHECKING:

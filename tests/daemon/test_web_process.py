@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 import sensorlogd
-from sensorlogd import module_command
 from sensorlogd.daemon import web_process
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
+from sensorlogd.processes import module_command
 from sensorlogd.web.serving.settings import Settings
 from tests.daemon.control.test_control import descriptors_left
 from tests.rig import until

@@ -18,7 +18,7 @@ from sensorlogd.alarms import processes
 from sensorlogd.alarms.notifying import apprise_child
 from sensorlogd.alarms.secrecy import LEAST, SendError, redacted, secret
 from sensorlogd.config.alarms import TargetOptions
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 
 __all__ = ["SendError", "fetch", "send"]
 

@@ -23,10 +23,10 @@ from typing import Any
 
 from sensorlogd.calling import MOST_BYTES, short_path
 from sensorlogd.daemon.writing.between_commits.jobs import WriterStopped
+from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage.corrections.mend import MendError
 from sensorlogd.storage.ingest.upsert import UpsertError
 from sensorlogd.storage.series import SeriesMismatch
-from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from sensorlogd.daemon.main.process.lock import DatabaseLock, DataDirLock
 from sensorlogd.daemon.main.process.signals import Requested, take_signals
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 DESCRIPTORS = 16_384
 

@@ -53,11 +53,11 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.writer import Writer, WriterSettings
 from sensorlogd.event_kinds import EventKind, Kind
 from sensorlogd.notation.durations import format_duration
+from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.storage import database
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.maintenance.upkeep import Upkeep
-from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 

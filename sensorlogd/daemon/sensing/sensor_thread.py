@@ -28,8 +28,8 @@ from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndO
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
 from sensorlogd.notation.durations import format_duration
+from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.stamping.judging import TimeLimits
-from sensorlogd.wake_pipe import WakePipe
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 LEAK_GRACE_S = 1.0
 

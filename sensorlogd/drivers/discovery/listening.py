@@ -19,7 +19,7 @@ from typing import Any
 
 from sensorlogd.drivers.contract import DriverContext, DriverError
 from sensorlogd.drivers.ports import has_hung_up, holder, permission_hint
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 READ_BYTES = 65536
 LONGEST_BYTES = 64_000

@@ -22,7 +22,7 @@ from sensorlogd.drivers.serial.port import OnLine, OwnPort
 from sensorlogd.drivers.serial.port import Port as Port
 from sensorlogd.drivers.serial.transport import Transport
 from sensorlogd.drivers.transactions.line import Line
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 HELD_BYTES = 1_000_000  # for a sensor that does not fetch what arrived
 SILENT_HEARTBEATS = 3  # a port that gave nobody anything for so long is opened anew, as one that is not shared would be

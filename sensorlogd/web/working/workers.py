@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 from sensorlogd.web.working.kept import DamageReports, too_long
 from sensorlogd.web.working.refusal import ApiError
 from sensorlogd.web.working.worker import HEAD, PING, frame

@@ -23,7 +23,7 @@ from sensorlogd.daemon.main.reloading.change import SPARE_DESCRIPTORS, ConfigCha
 from sensorlogd.daemon.main.supervisor import Supervisor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.drivers.registry import options_for
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 SENSOR = "  {name}: {{driver: simulated, interval: {interval}, channels: {{x: {{signal: {{constant: {{value: 1}}}}}}}}}}\n"
 

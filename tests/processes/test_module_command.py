@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sensorlogd
-from sensorlogd.module_command import module_command
+from sensorlogd.processes.module_command import module_command
 
 
 @pytest.mark.parametrize("inherited", ["", "elsewhere"])

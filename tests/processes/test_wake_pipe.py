@@ -7,7 +7,7 @@ import select
 import signal
 import threading
 
-from sensorlogd.wake_pipe import WakePipe
+from sensorlogd.processes.wake_pipe import WakePipe
 
 
 def is_awake(pipe: WakePipe) -> bool:

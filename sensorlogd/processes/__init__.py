@@ -1,0 +1,1 @@
+"""What lets processes and threads of the daemon start and wake each other."""
