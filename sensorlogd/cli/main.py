@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sensorlogd import __version__
-from sensorlogd.cli import appearance, completion, guard, standard_streams
+from sensorlogd.cli import appearance, completion, exits, guard, standard_streams
 
 # verb -> (module, attribute, one line for --help)
 VERBS = {
@@ -74,6 +74,12 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # click would turn it into a failure
             sys.exit(guard.reader_left())
+        except KeyboardInterrupt:  # likewise
+            sys.exit(exits.INTERRUPTED)
+        except click.Abort as aborted:  # at a question: Ctrl-C, or the end of the input
+            if not isinstance(aborted.__context__, KeyboardInterrupt):
+                raise
+            sys.exit(exits.INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -115,7 +121,7 @@ Examples:
 \b
 The configuration is -c FILE, else $SENSORLOGD_CONFIG, else ./sensorlogd.yaml, else /etc/sensorlogd/sensorlogd.yaml.
 Completion for bash: eval "$(_SENSORLOGD_COMPLETE=bash_source sensorlogd)"  (zsh_source, fish_source likewise)
-Exit status: 0 ok; 1 failure; 2 usage; 3 no data; 4 stale; 78 bad configuration.
+Exit status: 0 ok; 1 failure; 2 usage; 3 no data; 4 stale; 78 bad configuration; 130 ended by Ctrl-C.
 """,
 )
 @click.version_option(__version__, message="sensorlogd %(version)s")
