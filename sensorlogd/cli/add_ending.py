@@ -15,17 +15,18 @@ from sensorlogd.cli.common import fail
 from sensorlogd.cli.config_to_change import configuration
 from sensorlogd.cli.free_names import taken
 from sensorlogd.cli.questions import Stopped, Talk
+from sensorlogd.processes import interrupts
 
 
 def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
     """Write the file of the sensor, have a running daemon load it, and wait for the first reading. Exits, with nothing changed,
     if it is refused."""
     from sensorlogd.cli import sensor_file_place
-    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time
 
     began = time.time_ns() // 1000
     try:
-        with one_at_a_time(path.absolute().parent), uninterrupted():
+        with one_at_a_time(path.absolute().parent), interrupts.blocked():
             config = configuration(path)[1]
             wrong = taken(config, file.parent, force=force)(name)
             if wrong is not None:  # the name was taken meanwhile

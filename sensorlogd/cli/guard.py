@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from sensorlogd.cli import exits, standard_streams
+from sensorlogd.processes import interrupts
 
 ENVIRONMENT = "SENSORLOGD_DEBUG"
 _OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -31,7 +32,9 @@ def wants_trace() -> bool:
 
 def run(call: Callable[[], object]) -> NoReturn:
     """Run ``call`` and exit with its status. If that is 0, all its output has been written."""
-    sys.exit(_flushed(_status_of(call)))
+    status = _status_of(call)
+    interrupts.end_at_once()  # from now on nothing would handle the exception
+    sys.exit(_flushed(status))
 
 
 def reader_left() -> int:

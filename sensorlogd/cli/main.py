@@ -10,6 +10,7 @@ import click
 
 from sensorlogd import __version__
 from sensorlogd.cli import appearance, completion, exits, guard, standard_streams
+from sensorlogd.processes import interrupts
 
 # verb -> (module, attribute, one line for --help)
 VERBS = {
@@ -64,6 +65,7 @@ class LazyGroup(click.Group):
         if module == "main":
             return version
         command: click.Command = getattr(importlib.import_module(f"sensorlogd.cli.{module}"), attribute)
+        interrupts.raise_again()
         _add_debug(command)
         appearance.add_color(command)
         completion.attach(command)

@@ -15,6 +15,7 @@ from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import config_option, fail
 from sensorlogd.cli.questions import Stopped, Talk, missing
 from sensorlogd.config.text.edits import SensorLines
+from sensorlogd.processes import interrupts
 
 REMOVED = ".removed"
 
@@ -187,11 +188,11 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
 
 def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
     """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
-    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time, uninterrupted
+    from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time
 
     change = FileChange(like=path)
     try:
-        with one_at_a_time(path.absolute().parent), uninterrupted():
+        with one_at_a_time(path.absolute().parent), interrupts.blocked():
             try:
                 change_it(change)
             except BaseException:

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
+from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
 from sensorlogd.web.serving.settings import Settings
 
@@ -224,7 +225,8 @@ def _spawn(command: list[str], environment: dict[str, str]) -> subprocess.Popen[
         input_r, input_w = _make_pipe(child_ends, parent_ends)
         output_r, output_w = _make_pipe(parent_ends, child_ends)
         os.set_blocking(output_r.fileno(), False)
-        process = subprocess.Popen(command, env=environment, stdin=input_r, stdout=output_w)
+        with interrupts.blocked():
+            process = subprocess.Popen(command, env=environment, stdin=input_r, stdout=output_w)
         process.stdin, process.stdout = input_w, output_r
         parent_ends.pop_all()
     return process

@@ -17,6 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
 from sensorlogd.storage import creation, meta
 
@@ -184,16 +185,22 @@ def _migrate_in_child(path: Path) -> None:
 
     command, environment = module_command("sensorlogd.storage.migrations", str(path))
     try:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
-            env=environment,
-        )  # fmt: skip
+        with interrupts.blocked():
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
+                env=environment,
+            )  # fmt: skip
     except OSError as error:
         raise DatabaseUnavailable(f"{path}: the migration could not be started: {error}") from error
     _children.add(child)
     with child:
-        _, said = child.communicate()
-    _children.discard(child)
+        try:
+            _, said = child.communicate()
+        except BaseException:
+            child.kill()  # SQLite undoes what it has begun
+            raise
+        finally:
+            _children.discard(child)
     if child.returncode == 0:
         return
     lines = [line for line in said.strip().splitlines() if line.strip()] or [f"exit status {child.returncode}"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 from sensorlogd.daemon.rollups.messages import MessagePipe
+from sensorlogd.processes import interrupts
 
 _LOOK_S = 0.005
 
@@ -89,7 +91,9 @@ def start(target: Callable[..., None], *arguments: Any, name: str) -> Child:
     parent_end, child_end = context.Pipe()
     try:
         process = context.Process(target=target, args=(child_end, *arguments), name=name, daemon=True)
-        process.start()
+        resource_tracker.ensure_running()  # to start it unblocks signals
+        with interrupts.blocked():
+            process.start()
     except BaseException:
         parent_end.close()
         raise

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
 from sensorlogd.web.working.kept import DamageReports, too_long
 from sensorlogd.web.working.refusal import ApiError
@@ -47,7 +48,8 @@ class _Worker:
         with child_end:
             try:
                 command, environment = module_command("sensorlogd.web.working.worker", str(database), str(memory_bytes))
-                self.process = subprocess.Popen(command, env=environment, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
+                with interrupts.blocked():
+                    self.process = subprocess.Popen(command, env=environment, stdin=child_end.fileno(), stdout=subprocess.DEVNULL)
             except BaseException:
                 parent_end.close()
                 raise

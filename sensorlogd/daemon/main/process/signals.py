@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from sensorlogd.daemon.main.reloading.change import ConfigChange
+from sensorlogd.processes import interrupts
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ def take_signals(requested: Requested, wake: Callable[[], None]) -> Callable[[],
         if number == signal.SIGINT:
             requested.interrupts += 1
             if requested.interrupts > 1:
-                os._exit(130)  # the second signal ends the process at once; what is committed is safe
+                os._exit(interrupts.STATUS)  # the second signal ends the process at once; what is committed is safe
         if not requested.stop:
             requested.stop_at = time.monotonic()
         requested.stop = True
