@@ -47,7 +47,8 @@ def remove(sensor: str, config_file: Path | None, yes: bool) -> None:
     aside = _free_path_aside(file)
     talk = Talk(yes=yes)
     _must_agree(talk, f"Stop logging {sensor}? Its data stay.")
-    _change(path, lambda change: change.move(file, aside), f"{sensor} is removed", "")
+    way_out = f"{sensor} is still needed there: take it out of these lines, then remove it"
+    _change(path, lambda change: change.move(file, aside), f"{sensor} is removed", "", way_out)
     click.echo(f"Its data stay: sensorlogd query '{sensor}.*' has them. Its file is now {aside}")
 
 
@@ -85,7 +86,11 @@ def rename(old: str, new: str, config_file: Path | None) -> None:
         if own:
             change.move(file, to)
 
-    _change(path, change_it, f"{old} is now {new}", "; its history follows then")
+    way_out = (
+        f"{old} is named there, too, and all of it must change at once: write {new} for {old} in these lines, and in {file}, line"
+        f" {place.first}, {new}: with 'was: {old}' below it, then: sensorlogd reload"
+    )
+    _change(path, change_it, f"{old} is now {new}", "; its history follows then", way_out)
     click.echo(f"'was: {old}' in {to if own else file} keeps its history with it; let it stay there")
 
 
@@ -186,8 +191,9 @@ def _must_be_free(config: Any, old: str, new: str) -> None:
             )
 
 
-def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str) -> None:
-    """Carry out a change, or leave everything as it was. Exits if it cannot be done."""
+def _change(path: Path, change_it: Callable[[Any], None], done: str, without: str, way_out: str) -> None:
+    """Carry out a change, or leave everything as it was. Exits if it cannot be done. ``way_out``: what to do where the
+    configuration would not be valid any more."""
     from sensorlogd.cli.config_change import ConfigRefused, FileChange, NotPutBack, carry_out, one_at_a_time
 
     change = FileChange(like=path)
@@ -202,7 +208,7 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
     except NotPutBack as error:
         fail(str(error))
     except ConfigRefused as error:
-        _fail_refused(error)
+        _fail_refused(error, way_out)
     except OSError as error:
         fail(f"{plain_errors.os_error(error)}; nothing was changed")
     click.echo(f"{done}; " + (f"the daemon has it: {outcome}" if outcome else f"the daemon learns of it when it starts{without}"))
@@ -210,7 +216,9 @@ def _change(path: Path, change_it: Callable[[Any], None], done: str, without: st
         fail(doubt)
 
 
-def _fail_refused(error: Any) -> NoReturn:
+def _fail_refused(error: Any, way_out: str) -> NoReturn:
     for problem in error.problems:
         click.echo(problem, err=True)
-    fail("nothing was changed", exits.BAD_CONFIG if error.broken else exits.FAILURE)
+    if error.broken:
+        fail(f"nothing was changed; {way_out}", exits.BAD_CONFIG)
+    fail("nothing was changed", exits.FAILURE)

@@ -344,6 +344,30 @@ def test_how_long_readings_are_kept_does_not_change_by_a_name(folder: Path) -> N
     assert (folder / "sensorlogd.yaml").read_text() == text
 
 
+def test_a_name_that_is_used_elsewhere_is_told_with_the_way_out(folder: Path) -> None:
+    """The lines that name the sensor, and what to write; remove likewise. Nothing is changed."""
+    text = CONFIG + "alarms: {hot: {series: lab.*, when: '> 5'}}\n"
+    (folder / "sensorlogd.yaml").write_text(text)
+    status, _, error = run(folder, "rename", "lab", "cellar")
+    assert status == 78
+    assert "alarms.hot.series: 'lab.*' meets no series" in error
+    assert "nothing was changed; lab is named there, too" in error
+    assert "cellar: with 'was: lab' below it, then: sensorlogd reload" in error
+    assert (folder / "sensorlogd.yaml").read_text() == text
+
+
+def test_a_sensor_that_is_used_elsewhere_is_not_removed(folder: Path) -> None:
+    """And the lines that name it are told."""
+    (folder / "conf.d").mkdir(exist_ok=True)
+    (folder / "conf.d/roof.yaml").write_text("sensors: {roof: {driver: simulated, channels: {t: {signal: noise}}}}\n")
+    (folder / "sensorlogd.yaml").write_text(CONFIG + "include: conf.d\nalarms: {hot: {series: roof.*, when: '> 5'}}\n")
+    status, _, error = run(folder, "remove", "roof", "--yes")
+    assert (status, "alarms.hot.series" in error, "take it out of these lines, then remove it" in error) == (78, True, True), (
+        error
+    )
+    assert (folder / "conf.d/roof.yaml").exists()
+
+
 def test_several_ports_and_several_that_fit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One free port is taken; of several one is asked for; without anybody to ask, options are named."""
     first, second = PortInfo("/dev/a", "/dev/by-id/a", "Arduino Uno", ""), PortInfo("/dev/b", "/dev/by-id/b", "", "cat (pid 1)")
