@@ -10,7 +10,16 @@ import pytest
 
 from sensorlogd import extras
 
-TOLD = [("mbus", "pymeterbus"), ("units", "pint"), ("frame", "pandas"), ("plot", "matplotlib"), ("prometheus", "promql-parser")]
+TOLD = [
+    ("excel", "openpyxl"),
+    ("parquet", "pyarrow"),
+    ("regex", "google-re2"),
+    ("mbus", "pymeterbus"),
+    ("units", "pint"),
+    ("frame", "pandas"),
+    ("plot", "matplotlib"),
+    ("prometheus", "promql-parser"),
+]
 
 
 @pytest.mark.parametrize(("extra", "package"), TOLD)

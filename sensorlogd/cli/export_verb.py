@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from sensorlogd import files, quality
+from sensorlogd import extras, files, quality
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.common import fail, now_us, reads_the_log, series_of, tz_option, zone_of
 from sensorlogd.cli.progress import Progress
@@ -123,7 +123,7 @@ def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | 
         fail("--decimal needs --excel: CSV for programs has a point", exits.USAGE)
     for name, library, extra in (("xlsx", "openpyxl", "excel"), ("parquet", "pyarrow", "parquet")):
         if chosen == name and not _is_installed(library):
-            fail(f"{name} needs {library}, which is not installed: it comes with sensorlogd's extra '{extra}'", exits.USAGE)
+            fail(f"{name} needs {library}, which is not installed; install it: {extras.advice(extra)}", exits.USAGE)
     if chosen in _BINARY and target is None and sys.stdout.isatty():
         fail(f"{chosen} is nothing for a terminal; name a file with -o", exits.USAGE)
     return "excel" if excel else chosen

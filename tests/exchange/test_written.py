@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import struct
+import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd import quality
-from sensorlogd.exchange.lines import Lines
+from sensorlogd import extras, quality
+from sensorlogd.cli import export_verb
+from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.rows import Options, plan
+from sensorlogd.exchange.sources import parquet, workbook
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Stamps, bare, guarded
 from sensorlogd.storage.query.rows import READING_COLUMNS, number
@@ -181,6 +186,21 @@ def test_what_the_verb_writes_it_reads(tmp_path: Path, db: str, options: tuple[s
 def test_what_does_not_go_together(tmp_path: Path, db: str, options: tuple[str, ...], message: str) -> None:
     assert message in run("export", "*.*", "--db", db, *options, cwd=tmp_path, check=2).stderr
     assert not (tmp_path / "x.parquet").exists()
+
+
+@pytest.mark.parametrize(("form", "extra", "library"), [("xlsx", "excel", "openpyxl"), ("parquet", "parquet", "pyarrow")])
+def test_a_form_whose_library_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, form: str, extra: str, library: str
+) -> None:
+    """The command that installs it is told, by export and by import."""
+    monkeypatch.setattr(export_verb, "_is_installed", lambda name: False)
+    with pytest.raises(SystemExit):
+        export_verb._form(None, Path(f"x.{form}"), excel=False, decimal=None)
+    told = f"needs {library}, which is not installed; install it: {extras.advice(extra)}"
+    assert told in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, library, None)
+    with ExitStack() as stack, pytest.raises(FileError, match=re.escape(told)):
+        workbook.lines(tmp_path / "x", None, stack) if form == "xlsx" else parquet.lines(tmp_path / "x", stack)
 
 
 def test_a_workbook(tmp_path: Path, db: str) -> None:

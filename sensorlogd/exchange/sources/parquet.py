@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sensorlogd import extras
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
 
@@ -18,7 +19,9 @@ def lines(path: Path, stack: ExitStack) -> TableLines:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise FileError(str(path), 0, "Parquet needs pyarrow, which comes with sensorlogd's extra 'parquet'") from None
+        raise FileError(
+            str(path), 0, f"Parquet needs pyarrow, which is not installed; install it: {extras.advice('parquet')}"
+        ) from None
     try:
         file = stack.enter_context(parquet.ParquetFile(path))
     except Exception as error:  # a damaged file can make the library raise anything

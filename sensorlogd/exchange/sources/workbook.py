@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sensorlogd import extras
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
 
@@ -20,7 +21,9 @@ def lines(path: Path, sheet: str | None, stack: ExitStack) -> tuple[TableLines, 
     try:
         from openpyxl import load_workbook
     except ImportError:
-        raise FileError(str(path), 0, "a workbook needs openpyxl, which comes with sensorlogd's extra 'excel'") from None
+        raise FileError(
+            str(path), 0, f"a workbook needs openpyxl, which is not installed; install it: {extras.advice('excel')}"
+        ) from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions, which do not matter here

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sensorlogd import extras
 from sensorlogd.drivers.serial.regex.ambiguity import degree
 
 # By how time grows with the length: the longest line to try it on. Some hundred thousand steps, a few milliseconds.
@@ -56,7 +57,8 @@ def expression(pattern: str) -> Expression:
         why = f"{steps} repeats in a row that can read the same characters"
     if steps not in SHORT_ENOUGH:
         raise ValueError(
-            f"could take for ever on an unlucky line ({why}); write it without, or install google-re2 (the extra 'regex'), which has no such lines"
+            f"could take for ever on an unlucky line ({why}); write it without, or install google-re2, which has no such lines:"
+            f" {extras.advice('regex')}"
         )
     limit = SHORT_ENOUGH[steps]
 
