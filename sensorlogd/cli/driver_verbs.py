@@ -160,7 +160,8 @@ def _try_sensor(name: str, config: Any, seconds: float, limit: int) -> bool:
         if ": busy" in problem and _daemon_runs(config):
             problem = f"the daemon is reading it; 'sensorlogd listen {name}' shows what it reads, live"
     except KeyboardInterrupt:
-        problem = "interrupted"
+        attempt.report()
+        raise
     except Exception as error:  # a driver may raise anything; that is the answer here
         if attempt.is_showing:
             raise

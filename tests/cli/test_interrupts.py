@@ -63,6 +63,13 @@ def test_a_verb_that_was_not_done(tmp_path: Path) -> None:
     assert (process.returncode, "Aborted" in said, "Traceback" in said) == (130, False, False), said
 
 
+def test_try_that_was_not_done(tmp_path: Path) -> None:
+    """It goes on to no other sensor, and has found nothing out about this one."""
+    (tmp_path / "x.yaml").write_text("sensors: {a: {driver: simulated, interval: 50ms, channels: {t: {signal: noise}}}}\n")
+    status, said = interrupted(["try", "a", "-c", "x.yaml", "--for", "1min", "--limit", "1000"], tmp_path, "t=")
+    assert (status, "Traceback" in said) == (130, False), said
+
+
 def test_a_verb_whose_end_is_the_interrupt(tmp_path: Path) -> None:
     """0: it goes on until then."""
     status, said = interrupted(["simulate", "csv"], tmp_path, "to log it")
