@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorlogd.alarms.judging import terms
+from sensorlogd.alarms.judging import judge, terms
 from sensorlogd.alarms.judging.alarm import Alarm
 from sensorlogd.alarms.judging.judge import Judge
 from sensorlogd.alarms.judging.states import AlarmState
@@ -485,3 +485,31 @@ def _break_applying(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         apply(self, alarm, *arguments)
 
     monkeypatch.setattr(Judge, "_apply", faulty)
+
+
+def test_alarms_of_series_leave_room_for_those_of_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "MOST_EVENT_ALARMS", 2)
+    alarms = {"a": {"series": "*.x", "when": "> 30"}, "b": {"events": ["dropped"]}}
+    made = Bench(alarms, sensors=[f"s{n}" for n in range(8)])
+    made.event(1, "dropped", "s1")
+    assert made.alarm("b", "s1").state is AlarmState.UNACKNOWLEDGED
+    assert made.judge.troubles == []
+
+
+def test_alarms_of_events_are_bounded_and_that_is_reported_once_a_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "MOST_EVENT_ALARMS", 2)
+    alarms = {"a": {"events": ["dropped"]}}
+    made = Bench(alarms)
+    for number in range(5):
+        made.event(number, "dropped", f"s{number}")
+    assert [subject for _, subject in made.judge.alarms] == ["s0", "s1"]
+    (trouble,) = made.judge.troubles
+    assert trouble.startswith("there are 2 alarms of events")
+    assert "a of s2" in trouble
+    made.event(6, "recovered", "s9")
+    made.judge.use(plan_of(alarms), made.at, made.now_us)
+    assert len(made.judge.troubles) == 1, "an event that raises nothing is not refused"
+    made.event(7, "dropped", "s1")
+    assert len(made.judge.troubles) == 1, "an alarm that is there goes on"
+    made.event(8, "dropped", "s7")
+    assert len(made.judge.troubles) == 2

@@ -198,6 +198,16 @@ def test_a_fault_of_the_judge_costs_alarms_and_no_commit(
     assert logger.rig.writer.stats().state is WriterState.WRITING
 
 
+def test_an_alarm_of_events_that_has_no_room_is_an_event(make: Callable[..., Logger], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sensorlogd.alarms.judging.judge.MOST_EVENT_ALARMS", 0)
+    logger = make({"a": {"events": ["dropped", "alarms_failed"]}})
+    for sensor in "ab":
+        logger.keeper.note((logger.rig.clock.now_us(), "dropped", sensor, ""))
+        logger.run(20)
+    logger.settle()
+    assert logger.rig.kinds().count("alarms_failed") == 1
+
+
 def test_what_the_database_refuses_of_alarms_costs_no_reading(make: Callable[..., Logger], path: Path, script: Script) -> None:
     """Its savepoint is undone, the commit goes on; in the end it is let go of, and what comes later is stored."""
     logger = make()

@@ -28,7 +28,7 @@ from sensorlogd.notation.microseconds import END_US
 logger = logging.getLogger(__name__)
 
 NEVER = END_US
-MOST_SUBJECTS = 10_000  # a key of alarms of events
+MOST_EVENT_ALARMS = 10_000  # alarms of events, one for each alarm and sensor; those of series are bounded by the configuration
 
 
 class Judge:
@@ -43,8 +43,11 @@ class Judge:
         self.announced: list[Announcement] = []
         self.dirty: dict[Alarm, None] = {}
         self.gone: list[Alarm] = []  # alarms that are not configured any more and are to be removed
-        self.faults: list[str] = []
+        self.faults: list[str] = []  # each of one alarm, which is judged no more
+        self.troubles: list[str] = []  # of no alarm that is there
         self._of_events: list[Definition] = []
+        self._series_alarms = 0  # how many of ``alarms`` are of series
+        self._is_full = False  # no alarm of events has room any more, which is reported once a plan
         self._timed: list[Alarm] = []
         self._stopped: set[Alarm] = set()  # they are judged no more, after a fault
         self._due_at = 0
@@ -60,6 +63,8 @@ class Judge:
         for definition in plan.definitions:
             for series in definition.series:
                 self._place_alarm(definition, series, former, tracks, at, now_us)
+        self._series_alarms = len(self.alarms)
+        self._is_full = False
         known = {definition.name: definition for definition in self._of_events}
         for key, alarm in former.items():
             if alarm.series is None and alarm.name in known and known[alarm.name].identity == alarm.definition.identity:
@@ -210,7 +215,7 @@ class Judge:
             key = (definition.name, sensor or "")
             alarm = self.alarms.get(key)
             raises = any(_is_meant(kind, glob) for glob in options.events or ())
-            if alarm is None and raises and len(self.alarms) <= MOST_SUBJECTS + len(self.plan.definitions):
+            if alarm is None and raises and self._has_room(definition.name, sensor or ""):
                 alarm = self.alarms[key] = Alarm(definition, sensor or "", since_us=now_us)
                 self._timed.append(alarm)
             if alarm is None or alarm in self._stopped:
@@ -225,6 +230,20 @@ class Judge:
                     self._apply(alarm, False, True, at, ts_us, None)
             except Exception as error:  # a fault in one alarm costs that alarm only
                 self._stop_judging(alarm, error)
+
+    def _has_room(self, name: str, subject: str) -> bool:
+        """Whether there may be one more alarm of events. Reports the first that may not."""
+        if len(self.alarms) - self._series_alarms < MOST_EVENT_ALARMS:
+            return True
+        if not self._is_full:
+            self._is_full = True
+            left_out = f"{name} of {subject}" if subject else name
+            trouble = (
+                f"there are {MOST_EVENT_ALARMS:,} alarms of events, the most there may be; others, as {left_out}, are not raised"
+            )
+            logger.error("alarms: %s", trouble)
+            self.troubles.append(trouble)
+        return False
 
     def adopt(self, alarm: Alarm) -> None:
         """Take over an alarm of events that the database remembers."""

@@ -178,6 +178,9 @@ class Keeper:
         for fault in judge.faults:
             self._emit(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
         judge.faults.clear()
+        for trouble in judge.troubles:
+            self._emit(EventKind.ALARMS_FAILED, None, trouble)
+        judge.troubles.clear()
         if not (judge.dirty or judge.changes or judge.announced or judge.gone):
             return
         for announcement in judge.announced:
