@@ -140,8 +140,8 @@ class Judge:
     def _judge_column(
         self, track: Track, times: list[int], values: list[float | None], quality: int | list[int], at: int, now_us: int
     ) -> None:
-        """Judge the readings of one series by its alarms, in their order; late ones only show that the series lives. Only a
-        column without readings leaves the alarms of silence as they are."""
+        """Judge the readings of one series by its alarms, in their order; late ones only show that the series lives. A column
+        without readings puts off the next alarm of silence, and ends none."""
         track.seen_at = at
         future = now_us + 1_000_000
         alike = quality if isinstance(quality, int) else None
@@ -330,7 +330,8 @@ class Judge:
     # ---- what people do --------------------------------------------------------------------------------------------
 
     def acknowledge(self, alarm: Alarm, now_us: int, note: str) -> bool:
-        """Whether there was anything to acknowledge."""
+        """Note that somebody has seen the alarm; it is repeated and escalated no more. ``note`` is kept with it. Returns False, and
+        changes nothing, if there was nothing to acknowledge."""
         after = acknowledged(alarm.state)
         if after is alarm.state:
             return False

@@ -378,7 +378,7 @@ class SensorThread:
                 self._last_error = reason
             self._change_state(SensorThreadState.STALE)
             self._put_held_back()
-            if self._outage.is_new(reason, self._heard_us):
+            if self._outage.note_cause(reason, self._heard_us):
                 self._report(EventKind.STALE, self._with_examples(reason))
         if quiet_us > self.heartbeat_us * REOPEN_AFTER_HEARTBEATS:
             self._outage.attempts += 1
@@ -398,7 +398,7 @@ class SensorThread:
         reason = _describe(error)
         with self._lock:
             self._last_error = reason
-        new = self._outage.is_new(reason, now_us)
+        new = self._outage.note_cause(reason, now_us)
         self._outage.attempts += 1
         if new:
             # The traceback is for the author of the driver.

@@ -1,4 +1,4 @@
-"""Something of this machine that does not fit the configuration."""
+"""What every look at this machine gives back."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ class Left:
     cells: int = CELLS_MAX
 
     def count(self, rows: Iterator[BucketRow]) -> Iterator[BucketRow]:
-        """Count a row that is about to be added to the answer. Raises ApiError 400 when the answer has become too large."""
+        """Pass the rows on, and count each as one of the answer. Raises ApiError 400 at the first that is too many."""
         width = self.aggregates + 3
         for row in rows:
             self.rows -= 1

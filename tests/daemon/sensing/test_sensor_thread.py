@@ -204,10 +204,10 @@ def test_each_cause_is_told_once_in_an_outage_and_again_in_the_next() -> None:
 
 def test_numbers_make_no_new_cause_and_there_is_an_end_to_causes() -> None:
     outage = Outage()
-    assert outage.is_new("no answer from 0x7f12ab after 3 s", 5)
-    assert not outage.is_new("no answer from 0x7e99 after 12 s", 6)
+    assert outage.note_cause("no answer from 0x7f12ab after 3 s", 5)
+    assert not outage.note_cause("no answer from 0x7e99 after 12 s", 6)
     assert outage.since_us == 5
-    news = [outage.is_new(f"cause {'x' * n}", 7) for n in range(50)]
+    news = [outage.note_cause(f"cause {'x' * n}", 7) for n in range(50)]
     assert sum(news) == CAUSES - 1
 
 

@@ -77,7 +77,8 @@ class DamageFound(Exception):
 
 
 def decide(error: Exception, now: Failing) -> Verdict:
-    """See the module. An error that is none of the database's (a fault of ours) is handed back."""
+    """What is to be done about ``error`` when things stand like this. One that is none of the database's (a fault of ours) is
+    handed back."""
     delay = min(0.05 * 2 ** min(now.count, 8), LONGEST_DELAY_S)
     text = str(error)
     if isinstance(error, LowSpace):
