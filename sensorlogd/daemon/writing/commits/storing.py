@@ -222,7 +222,7 @@ class Storing:
             result = commit.run(db, self._totals, self._clock.now_us)
         except Exception as error:
             db.rollback()
-            if failures.decide(error, Failing()).outcome is not Remedy.HAND_BACK:
+            if failures.decide(error, Failing()).remedy is not Remedy.HAND_BACK:
                 raise
             logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:

@@ -39,22 +39,22 @@ class Failing:
     """How things stand. ``count``: errors in a row, this one included; ``for_s``: since the first of them.
 
     ``was_open``: a database has been open since the start. ``sets_aside``: whether this process may set a file aside.
-    ``a_job``: what was tried is a job that somebody waits for, or upkeep; an error without a clear code is then its own.
+    ``own_faults``: an error that SQLite has no clear code for is the fault of what was tried, e.g. of a job or upkeep.
     """
 
     count: int = 1
     for_s: float = 0.0
     was_open: bool = True
     sets_aside: bool = True
-    a_job: bool = False
+    own_faults: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is decided about an error. ``delay_s``: until the next try. ``reason``: for people. ``event``: under which kind the
-    owner is told."""
+    """What is decided about an error. ``remedy``: what is done. ``delay_s``: until the next try. ``reason``: for people.
+    ``event``: under which kind the owner is told."""
 
-    outcome: Remedy
+    remedy: Remedy
     delay_s: float
     reason: str
     event: EventKind = EventKind.DATABASE_BLOCKED
@@ -83,7 +83,7 @@ def decide(error: Exception, now: Failing) -> Verdict:
     text = str(error)
     if isinstance(error, LowSpace):
         return Verdict(Remedy.HOLD, 1.0, text, EventKind.DISK_LOW)
-    if isinstance(error, MemoryError) and not now.a_job:
+    if isinstance(error, MemoryError) and not now.own_faults:
         return Verdict(Remedy.HOLD, delay, "out of memory")  # no fault of the readings: they must not be taken for poisoned
     if isinstance(error, FileGone):
         return Verdict(Remedy.RESCUE, 0.0, text, EventKind.DATABASE_REMOVED if error.removed else EventKind.DATABASE_REPLACED)
@@ -115,7 +115,7 @@ def _decide_sqlite(error: sqlite3.Error, delay: float, now: Failing) -> Verdict:
         return Verdict(Remedy.TRY_AGAIN if quiet else Remedy.HOLD, delay, reason)
     if failure is Failure.FULL:
         return Verdict(Remedy.HOLD, delay, reason)
-    if failure is Failure.OTHER and (now.a_job or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)):
+    if failure is Failure.OTHER and (now.own_faults or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError)):
         return Verdict(Remedy.HAND_BACK, delay, str(error))
     if failure is Failure.OTHER and now.count >= STRANGE_LIMIT:
         return _decide_damage(str(error), delay, now)

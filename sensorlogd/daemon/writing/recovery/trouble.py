@@ -110,7 +110,7 @@ class Trouble:
                 now - self._since,
                 was_open=self.ready.is_set(),
                 sets_aside=self._sets_aside,
-                a_job=task.own_faults,
+                own_faults=task.own_faults,
             )
             self._carry_out(task, error, failures.decide(error, self.failing))
 
@@ -156,33 +156,33 @@ class Trouble:
 
     def _carry_out(self, task: Task, error: Exception, verdict: Verdict) -> None:
         """Do what the verdict on an error of a task says."""
-        outcome = verdict.outcome
-        if outcome is Remedy.HAND_BACK:
+        remedy = verdict.remedy
+        if remedy is Remedy.HAND_BACK:
             self.failing = Failing(count=0)
             if task.failed(error):
                 self.retry_at = time.monotonic() + 1.0
             return
-        if task.aside and outcome in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
+        if task.aside and remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN) and not verdict.is_damage:
             # The next commit, which is due now, tells whether the database is in trouble. If it is not, this is the task's own.
             task.refused(error, verdict)
-            if outcome is Remedy.REOPEN:
+            if remedy is Remedy.REOPEN:
                 self._held.let_go()
             return
         self.retry_at = time.monotonic() + verdict.delay_s
-        if outcome is Remedy.TRY_AGAIN:
+        if remedy is Remedy.TRY_AGAIN:
             return
-        if outcome is Remedy.REFUSE:
+        if remedy is Remedy.REFUSE:
             self.refusal = error
             self.move(WriterState.REFUSED, verdict.reason)
             self.ready.set()
-        elif outcome is Remedy.SET_ASIDE:
+        elif remedy is Remedy.SET_ASIDE:
             cause = self._find_cause(error)
             self._set_aside(cause, verdict.reason if cause is error else f"{cause} ({verdict.reason})")
-        elif outcome is Remedy.RESCUE:
+        elif remedy is Remedy.RESCUE:
             self.rescue(verdict)
         else:
             self._report_blocked(task.name, verdict)
-            if outcome is Remedy.REOPEN:
+            if remedy is Remedy.REOPEN:
                 self._reopen()
 
     def _report_blocked(self, what: str, verdict: Verdict) -> None:

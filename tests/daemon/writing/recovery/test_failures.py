@@ -29,7 +29,7 @@ FOURTH = Failing(count=REOPEN_EVERY, for_s=3.0)
 STRANGE = Failing(count=STRANGE_LIMIT, for_s=3.0)
 AT_START = Failing(was_open=False)
 LOOKS_ON = Failing(sets_aside=False)
-A_JOB = Failing(a_job=True)
+A_JOB = Failing(own_faults=True)
 HERE = Path("log.db")
 BLOCKED, GONE_AWAY = "database_blocked", "database_unavailable"
 
@@ -103,12 +103,12 @@ def _name(value: object) -> str | None:
     return None
 
 
-@pytest.mark.parametrize(("error", "state", "outcome", "event"), TABLE, ids=_name)
-def test_what_an_error_means(error: Exception, state: Failing, outcome: Remedy, event: str | None) -> None:
+@pytest.mark.parametrize(("error", "state", "remedy", "event"), TABLE, ids=_name)
+def test_what_an_error_means(error: Exception, state: Failing, remedy: Remedy, event: str | None) -> None:
     """Told by type and code; ``event`` None: nobody is told under a kind of its own."""
     verdict = decide(error, state)
-    assert verdict.outcome is outcome
-    assert event is not None or outcome in (TRY, BACK, REFUSE)
+    assert verdict.remedy is remedy
+    assert event is not None or remedy in (TRY, BACK, REFUSE)
     if event is not None:
         assert verdict.event == event
 
@@ -121,7 +121,7 @@ def test_nothing_waits_longer_than_two_seconds(error: Exception) -> None:
     assert delays == sorted(delays) or isinstance(error, sqlite3.Error)
     for count in (1, 2, 3, 50):
         verdict = decide(error, Failing(count=count, for_s=100.0))
-        if verdict.outcome in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN):
+        if verdict.remedy in (Remedy.TRY_AGAIN, Remedy.HOLD, Remedy.REOPEN):
             assert verdict.delay_s >= 0.1
 
 
@@ -133,11 +133,11 @@ def test_people_are_told_what_was_raised(error: Exception) -> None:
 def test_text_decides_nothing() -> None:
     """A message that sounds like damage is no damage: SQLite's words change with its version and its language."""
     for text in ("database disk image is malformed", "database is locked", "disk full"):
-        assert decide(sqlite_error(sqlite3.SQLITE_READONLY, text), FIRST).outcome is HOLD
+        assert decide(sqlite_error(sqlite3.SQLITE_READONLY, text), FIRST).remedy is HOLD
 
 
 def test_damage_while_only_looking_on_says_what_to_do() -> None:
     """A verb without a daemon sets nothing aside; it says who does."""
     verdict = decide(sqlite_error(sqlite3.SQLITE_CORRUPT), LOOKS_ON)
-    assert verdict.outcome is not ASIDE
+    assert verdict.remedy is not ASIDE
     assert "start the daemon" in verdict.reason
