@@ -66,7 +66,7 @@ def _rehearse_series(
                 first_us = run[0][0]
             _pass_time(judge, BEGIN_AT + run[0][0] - first_us, run[0][0])
             last_us = run[-1][0]
-            judge.readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
+            judge.judge_readings(_block(series, run), BEGIN_AT + last_us - first_us, last_us)
             _count_changes(judge, rehearsed, began)
         for outcome in rehearsed.values():
             outcome.readings += len(chunk)

@@ -54,7 +54,7 @@ class Bench:
         """One reading, seen at ``at_s``; ``ts_s``: its stamp, if it is another time."""
         self.at = int(at_s * S)
         ts = self.now_us if ts_s is None else NOW_US + self.wall + int(ts_s * S)
-        self.judge.readings(Block(sensor, [Column("x", [ts], [value], quality)]), self.at, self.now_us)
+        self.judge.judge_readings(Block(sensor, [Column("x", [ts], [value], quality)]), self.at, self.now_us)
         self.judge.tick(self.at, self.now_us)
 
     def batch(self, at_s: float, readings: Sequence[tuple[float, float]], sensor: str = "s") -> None:
@@ -62,7 +62,9 @@ class Bench:
         self.at = int(at_s * S)
         if readings:
             times = [NOW_US + self.wall + int(ts * S) for ts, _ in readings]
-            self.judge.readings(Block(sensor, [Column("x", times, [value for _, value in readings], GOOD)]), self.at, self.now_us)
+            self.judge.judge_readings(
+                Block(sensor, [Column("x", times, [value for _, value in readings], GOOD)]), self.at, self.now_us
+            )
         self.judge.tick(self.at, self.now_us)
 
     def pass_(self, at_s: float) -> None:
@@ -71,7 +73,7 @@ class Bench:
 
     def event(self, at_s: float, kind: str, sensor: str | None = None) -> None:
         self.at = int(at_s * S)
-        self.judge.event(kind, sensor, "as told", self.now_us, self.at, self.now_us)
+        self.judge.judge_event(kind, sensor, "as told", self.now_us, self.at, self.now_us)
         self.judge.tick(self.at, self.now_us)
 
     def alarm(self, name: str = "a", subject: str = "s.x") -> Alarm:

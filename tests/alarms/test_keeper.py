@@ -190,7 +190,7 @@ def test_a_fault_of_the_judge_costs_alarms_and_no_commit(
 ) -> None:
     """And is an event."""
     logger = make()
-    monkeypatch.setattr("sensorlogd.alarms.judging.judge.Judge.readings", lambda *_: 1 / 0)
+    monkeypatch.setattr("sensorlogd.alarms.judging.judge.Judge.judge_readings", lambda *_: 1 / 0)
     logger.run(31, 32)
     logger.settle()
     assert values(path) == [31.0, 32.0]

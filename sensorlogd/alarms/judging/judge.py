@@ -129,7 +129,7 @@ class Judge:
 
     # ---- readings --------------------------------------------------------------------------------------------------
 
-    def readings(self, block: Block, at: int, now_us: int) -> None:
+    def judge_readings(self, block: Block, at: int, now_us: int) -> None:
         """Judge one block of a sensor's readings, which has arrived now."""
         sensor, tracks = block.sensor, self.tracks
         for column in block.columns:
@@ -206,7 +206,7 @@ class Judge:
 
     # ---- events ----------------------------------------------------------------------------------------------------
 
-    def event(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
+    def judge_event(self, kind: str, sensor: str | None, detail: str, ts_us: int, at: int, now_us: int) -> None:
         """Judge an event; each sensor that it happens to has an alarm of its own."""
         for definition in self._of_events:
             options = definition.options

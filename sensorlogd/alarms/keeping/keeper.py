@@ -166,10 +166,10 @@ class Keeper:
         for block in blocks:
             if block.rows and id(block) not in seen:
                 seen[id(block)] = block
-                self.judge.readings(block, at, now_us)
+                self.judge.judge_readings(block, at, now_us)
         while self._events:
             ts_us, kind, sensor, detail = self._events.popleft()
-            self.judge.event(kind, sensor, detail, ts_us, at, now_us)
+            self.judge.judge_event(kind, sensor, detail, ts_us, at, now_us)
         self.judge.tick(at, now_us)
 
     def _take_findings(self, now_us: int) -> None:

@@ -19,7 +19,7 @@ from sensorlogd.daemon.writing.writer import Writer
 ANSWER_S = 25.0
 
 
-class Requests:
+class DaemonRequests:
     """Called on the threads of the control socket. ``status``: gives the answer to ``status``. ``sensors``: the sensors that run,
     by name. ``requested``: takes requests for the main thread, whose wait ``wake`` ends."""
 
@@ -80,12 +80,12 @@ class Requests:
 
     def reload(self, _: dict[str, Any]) -> dict[str, Any]:
         """Answers with the outcome."""
-        outcome = self._requested.ask_reload()
+        pending = self._requested.ask_reload()
         self._wake()
-        came_of_it = outcome.result(ANSWER_S)
-        if isinstance(came_of_it, ConfigChange):
+        outcome = pending.result(ANSWER_S)
+        if isinstance(outcome, ConfigChange):
             return {
-                "ok": True, "errors": [], "outcome": came_of_it.message(), "restart_needed": list(came_of_it.restart_needed),
-                "problems": list(came_of_it.problems),
+                "ok": True, "errors": [], "outcome": outcome.message(), "restart_needed": list(outcome.restart_needed),
+                "problems": list(outcome.problems),
             }  # fmt: skip
-        return {"ok": False, "errors": came_of_it}
+        return {"ok": False, "errors": outcome}

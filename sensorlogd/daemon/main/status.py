@@ -15,7 +15,7 @@ from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.reloading import last_good
-from sensorlogd.daemon.main.reloading.running import Running
+from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.world.lookout import Lookout
@@ -31,7 +31,7 @@ class Status:
 
     started_us: int
     path: Path
-    running: Running
+    in_use: ConfigInUse
     clock: JudgedClock
     writer: Writer
     coordinator: Coordinator
@@ -65,7 +65,7 @@ class Status:
         """The rows of ``sensor_status``."""
         stored: Mapping[str, Mapping[str, int]] = self.writer.stats().per_sensor
         rows = []
-        for name, sensor in list(self.running.config.sensors.items()):
+        for name, sensor in list(self.in_use.config.sensors.items()):
             thread = self.sensors.running.get(name)
             if thread is None:
                 rows.append(status.SensorRow(name, "disabled" if not sensor.enabled else "stopped", 0, None, None, {}))
@@ -73,7 +73,7 @@ class Status:
             now = thread.status()
             counters = {**now.counters, **stored.get(name, {})}
             rows.append(status.SensorRow(name, now.state.value, now.since_us, now.last_reading_us, now.last_error, counters))
-        for name, reason in self.running.config.failed_sensors.items():
+        for name, reason in self.in_use.config.failed_sensors.items():
             rows.append(status.SensorRow(name, "failed", self.started_us, None, reason, {}))
         return rows
 
@@ -101,11 +101,11 @@ class Status:
         }
 
     def _configuration_facts(self) -> dict[str, Any]:
-        config = self.running.config
+        config = self.in_use.config
         return {
             "config_path": str(config.path),
-            "config_errors": self.running.problems,
-            "from_last_good": self.running.from_last_good,
+            "config_errors": self.in_use.problems,
+            "from_last_good": self.in_use.from_last_good,
             "findings": self.lookout.findings,
             "commit_interval_us": config.storage.commit_interval,
         }
@@ -138,7 +138,7 @@ class Status:
         text += f"; database {stats.state.value}"
         if stats.state_reason:
             text += f" ({stats.state_reason})"
-        if self.running.problems:
-            which = f"running from {last_good.NAME}" if self.running.from_last_good else "running as before the reload"
-            text += f"; {which}: {len(self.running.problems)} errors in the configuration"
+        if self.in_use.problems:
+            which = f"running from {last_good.NAME}" if self.in_use.from_last_good else "running as before the reload"
+            text += f"; {which}: {len(self.in_use.problems)} errors in the configuration"
         return text

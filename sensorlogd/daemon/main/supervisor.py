@@ -26,7 +26,7 @@ from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.recompute import RecomputeWorker
 from sensorlogd.daemon.control.alarm_acts import LiveAlarms
-from sensorlogd.daemon.control.answering import Requests
+from sensorlogd.daemon.control.answering import DaemonRequests
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.panel_requests import PanelRequests
@@ -38,9 +38,9 @@ from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.lock import DatabaseLock
 from sensorlogd.daemon.main.process.sdnotify import Notifier, Watchdog
 from sensorlogd.daemon.main.process.signals import Requested
+from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.main.reloading.last_good import LastGood
 from sensorlogd.daemon.main.reloading.reload import Reload
-from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.main.status import Status
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
@@ -90,12 +90,12 @@ class Supervisor:
         clock: JudgedClock | None = None,
         pages: bool = True,
     ) -> None:
-        self.running = Running(config, list(problems))
+        self.in_use = ConfigInUse(config, list(problems))
         self.clock = clock or JudgedClock()
         self.path = config.database_path()
         self.notifier = Notifier.from_environment()
         self.inbox = Inbox(config.storage.inbox_limit)
-        self.lookout = Lookout(lambda: self.running.config)
+        self.lookout = Lookout(lambda: self.in_use.config)
         self.last_good = LastGood(config.data_dir())
         self._requested = requested
         self._wake = wake
@@ -129,7 +129,7 @@ class Supervisor:
         opening = Opening(
             self.path,
             sensor_specs(config),
-            functools.partial(_make_upkeep, self.running, retention_plan(config)),
+            functools.partial(_make_upkeep, self.in_use, retention_plan(config)),
             self.clock,
             remembered=lock,
             min_free=config.storage.min_free,
@@ -158,7 +158,7 @@ class Supervisor:
         return Status(
             self.clock.now_us(),
             self.path,
-            self.running,
+            self.in_use,
             self.clock,
             self.writer,
             self.coordinator,
@@ -172,7 +172,7 @@ class Supervisor:
     def _make_reload(self, load: Callable[[], Config]) -> Reload:
         return Reload(
             load,
-            self.running,
+            self.in_use,
             self.sensors,
             self.pages,
             self.writer,
@@ -184,8 +184,10 @@ class Supervisor:
         )
 
     def _make_control_server(self, config: Config) -> ControlServer:
-        requests = Requests(self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake)
-        alarms = LiveAlarms(self.alarms.keeper, lambda: self.running.config)
+        requests = DaemonRequests(
+            self.writer, self.clock, self.sensors.running, self.status.answer, self._requested, self._wake.wake
+        )
+        alarms = LiveAlarms(self.alarms.keeper, lambda: self.in_use.config)
         acts = Operations(self.writer, self.coordinator, alarms.acts())
         views = PanelRequests(config.data_dir())
         return ControlServer(config.data_dir(), {**requests.handlers(), **acts.handlers(), **views.handlers()})
@@ -226,19 +228,19 @@ class Supervisor:
 
     def _report_start(self) -> None:
         self.writer.emit(EventKind.STARTED, None, f"sensorlogd {__version__}, pid {os.getpid()}")
-        for problem in self.running.problems:
+        for problem in self.in_use.problems:
             self.writer.emit(EventKind.CONFIG_REJECTED, None, problem)
-        for name, reason in self.running.config.failed_sensors.items():
+        for name, reason in self.in_use.config.failed_sensors.items():
             self.writer.emit(EventKind.FAILED, name, reason)
             logger.error("%s: %s", name, reason)
 
     def _start_parts(self) -> None:
-        config = self.running.config
+        config = self.in_use.config
         self.sensors.start_all(config, self._computed)
         self.parts.start("the control socket", self.control.start)
         self.regular_tasks.use(config)
         self.writer.ready.wait(OPENING_S)
-        if not self.running.problems:
+        if not self.in_use.problems:
             self.last_good.keep(config)
         self.notifier.ready(self.status.summary())
         logger.info("started: %s", self.status.summary())
@@ -325,9 +327,9 @@ class Supervisor:
         os._exit(1)
 
 
-def _make_upkeep(running: Running, plan: RetentionPlan) -> Upkeep:
+def _make_upkeep(in_use: ConfigInUse, plan: RetentionPlan) -> Upkeep:
     """Fresh for each opening of the database; on the writer thread. After a reload ``Opening`` gives it the newer plan,
     together with the sensors that it is for."""
-    retention = Retention(zone=running.config.daemon.timezone)
+    retention = Retention(zone=in_use.config.daemon.timezone)
     retention.plan(plan)
-    return Upkeep(Mover(), retention, when_full=running.config.storage.when_full)
+    return Upkeep(Mover(), retention, when_full=in_use.config.storage.when_full)

@@ -53,7 +53,7 @@ def daemon(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
             pages=False,
         )
         made.append(supervisor)
-        supervisor.sensors.start_all(supervisor.running.config)
+        supervisor.sensors.start_all(supervisor.in_use.config)
         return supervisor
 
     yield make_supervisor
@@ -88,7 +88,7 @@ def sensor_threads() -> list[str]:
 def test_only_what_changed_is_made_and_leaves(daemon: Callable[..., Supervisor], tmp_path: Path) -> None:
     supervisor = daemon(same="1s", other="1s", gone="1s")
     change = prepare(
-        supervisor.running.config,
+        supervisor.in_use.config,
         lambda: config(tmp_path, "storage: {commit_interval: 2s}\n", same="1s", other="2s", new="1s"),
         supervisor.sensors.running,
         supervisor.sensors.make,
@@ -107,7 +107,7 @@ def test_a_computed_sensor_that_stays_is_kept(daemon: Callable[..., Supervisor],
     computed = "computed: {c: {inputs: {t: a.x}, channels: {y: {formula: t + 1}}}}\n"
     supervisor = daemon(computed, a="1s", b="1s")
     change = prepare(
-        supervisor.running.config,
+        supervisor.in_use.config,
         lambda: config(tmp_path, computed, a="1s", b="2s"),
         supervisor.sensors.running,
         supervisor.sensors.make,
@@ -142,7 +142,7 @@ def test_a_file_that_cannot_be_read_refuses_with_all_its_errors(daemon: Callable
 
     supervisor = daemon(a="1s")
     with pytest.raises(ReloadRefused) as refused:
-        prepare(supervisor.running.config, load, supervisor.sensors.running, supervisor.sensors.make)
+        prepare(supervisor.in_use.config, load, supervisor.sensors.running, supervisor.sensors.make)
     assert refused.value.problems == ["one", "two"]
 
 
@@ -156,7 +156,7 @@ def test_short_of_descriptors_at_any_point_it_is_all_or_nothing(daemon: Callable
     for room in range(SPARE_DESCRIPTORS + 14):
         resource.setrlimit(resource.RLIMIT_NOFILE, (before + room - 1, hard))
         try:
-            change = prepare(supervisor.running.config, lambda: to, supervisor.sensors.running, supervisor.sensors.make)
+            change = prepare(supervisor.in_use.config, lambda: to, supervisor.sensors.running, supervisor.sensors.make)
             problems: list[str] = []
         except ReloadRefused as refused:
             problems = refused.problems
@@ -188,7 +188,7 @@ def test_short_of_descriptors_blames_no_sensor_that_is_not_there(
     monkeypatch.setattr(change_module, "_look_at_descriptors", short)
     reload(supervisor, config(tmp_path))
     assert list(supervisor.sensors.running) == ["a"]
-    assert "descriptors would be left" in supervisor.running.problems[0]
+    assert "descriptors would be left" in supervisor.in_use.problems[0]
 
 
 # ---- use ---------------------------------------------------------------------------------------------------------------
@@ -231,9 +231,9 @@ def test_a_sensor_that_could_not_start_before_a_reload_runs_once_after_it(
     supervisor = daemon(a="1s")
     with monkeypatch.context() as patch:
         patch.setattr(supervisor.sensors, "make", none_left)
-        sensors: Any = supervisor.running.config.sensors
+        sensors: Any = supervisor.in_use.config.sensors
         sensors["b"] = config(tmp_path, b="1s").sensors["b"]
-        supervisor.sensors.start("b", supervisor.running.config.sensors["b"], supervisor.running.config)
+        supervisor.sensors.start("b", supervisor.in_use.config.sensors["b"], supervisor.in_use.config)
     assert list(supervisor.parts.missing) == ["sensor b"]
     reload(supervisor, config(tmp_path, **after))
     supervisor.parts._again = dict.fromkeys(supervisor.parts._again, 0.0)
@@ -248,11 +248,11 @@ def test_a_refused_reload_changes_nothing(daemon: Callable[..., Supervisor], tmp
         raise ValueError("line 3: what")
 
     supervisor = daemon(a="1s")
-    before = (supervisor.running.config, dict(supervisor.sensors.running), supervisor.inbox._blocks.copy())
+    before = (supervisor.in_use.config, dict(supervisor.sensors.running), supervisor.inbox._blocks.copy())
     supervisor.reload.load = load
     supervisor.reload.run([])
-    assert (supervisor.running.config, supervisor.sensors.running) == before[:2]
-    assert supervisor.running.problems == ["line 3: what"]
+    assert (supervisor.in_use.config, supervisor.sensors.running) == before[:2]
+    assert supervisor.in_use.problems == ["line 3: what"]
     assert "config_rejected" in event_kinds(supervisor)
     assert not (tmp_path / "last-good.yaml").exists()
 

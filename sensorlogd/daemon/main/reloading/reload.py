@@ -13,8 +13,8 @@ from sensorlogd.daemon.main.components.regular_tasks import RegularTasks
 from sensorlogd.daemon.main.components.sensor_threads import SensorThreads
 from sensorlogd.daemon.main.process.sdnotify import Notifier
 from sensorlogd.daemon.main.reloading.change import ConfigChange, ReloadRefused, prepare
+from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.main.reloading.last_good import LastGood
-from sensorlogd.daemon.main.reloading.running import Running
 from sensorlogd.daemon.sensing.build import formulas, retention_plan, sensor_specs
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import EventKind
@@ -29,7 +29,7 @@ class Reload:
     def __init__(
         self,
         load: Callable[[], Config],
-        running: Running,
+        in_use: ConfigInUse,
         sensors: SensorThreads,
         pages: Pages,
         writer: Writer,
@@ -40,7 +40,7 @@ class Reload:
         summary: Callable[[], str],
     ) -> None:
         self.load = load
-        self._running = running
+        self._in_use = in_use
         self._sensors = sensors
         self._pages = pages
         self._writer = writer
@@ -55,7 +55,7 @@ class Reload:
         self._notifier.reloading()
         came_of_it: list[str] | ConfigChange = ["cut off by a fault; the daemon's log tells more"]
         try:
-            change = prepare(self._running.config, self.load, self._sensors.running, self._sensors.make)
+            change = prepare(self._in_use.config, self.load, self._sensors.running, self._sensors.make)
         except ReloadRefused as refused:
             came_of_it = refused.problems
             self._report_refusal(refused.problems)
@@ -72,7 +72,7 @@ class Reload:
             logger.error("reload: %s", problem)
             self._writer.emit(EventKind.CONFIG_REJECTED, None, problem)
         logger.error("reload: rejected with %d errors; everything goes on as before", len(problems))
-        self._running.refuse(problems)
+        self._in_use.refuse(problems)
 
     def _make_change(self, change: ConfigChange) -> None:
         """Stop what leaves, hand the new configuration to every part, and start what is new."""
@@ -83,8 +83,8 @@ class Reload:
         for problem in change.problems:
             logger.warning("reload: %s", problem)
         self._sensors.remove(change.leaving)
-        self._sensors.forget_unstarted(self._running.config)
-        self._running.use(change.config)
+        self._sensors.forget_unstarted(self._in_use.config)
+        self._in_use.use(change.config)
         self._pages.use(change.config)
         computed = formulas(change.config, {**self._sensors.running, **change.fresh})
         self._writer.use_specs(sensor_specs(change.config), retention_plan(change.config), computed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sensorlogd.config.models import Config
 
 
-class Running:
+class ConfigInUse:
     """The configuration in use; changed on the main thread, read by any.
 
     ``problems``: why the file was not taken, a line each: at the start (then ``from_last_good``), or by a reload.
