@@ -133,7 +133,7 @@ class Keeper:
         self._to_recall, self._loaded = None, True
         self.sender.put(waiting)
 
-    def look(self, blocks: Iterable[Block], *, well: bool) -> None:
+    def observe(self, blocks: Iterable[Block], *, well: bool) -> None:
         """Judge the blocks that were not judged before, the events noted since, and what time alone brings. ``well``: commits
         succeed; while they do not, notifications go to the sender at once. A fault is reported and costs alarms only."""
         steady = self.clocks.steady_us()

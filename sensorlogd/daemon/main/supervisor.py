@@ -66,7 +66,7 @@ LAST_WORDS_S = 4.5  # what the writer needs after its own deadline: to spill, to
 FIRST_OPENING_S = 1.0  # so long sensor threads wait for the database, because it knows what time it is
 OPENING_S = 4.0  # so long READY=1 waits for it: foreign or newer databases are found within milliseconds
 WRITER_HUNG_S = 120.0
-LOOK_EVERY_S = 0.9  # at sensors: there may be thousands
+WATCH_EVERY_S = 0.9  # the sensors: there may be thousands
 
 
 class Supervisor:
@@ -253,22 +253,22 @@ class Supervisor:
         itself."""
         watchdog = Watchdog(self.notifier, self._makes_progress)
         timeout = min(1.0, watchdog.every_s / 2) if watchdog.every_s else 1.0
-        look_at = 0.0
+        watch_at = 0.0
         while not self._requested.stop:
             wait([self._wake.read_end, *self.coordinator.waitables(), *self.pages.waitables()], timeout)
             self._wake.clear()
             self.coordinator.on_readable()
             self.coordinator.tick()
-            self.pages.look()
-            self._look_at_clock()
+            self.pages.tick()
+            self._poll_clock()
             self.parts.tick()
             if self._requested.reload:
                 self.reload.run(self._requested.take_reloads())
             now = time.monotonic()
             watchdog.feed(now)
-            if now >= look_at:
-                look_at = now + LOOK_EVERY_S
-                self._look_at_sensors()
+            if now >= watch_at:
+                watch_at = now + WATCH_EVERY_S
+                self._watch_sensors()
             if self.writer.refusal() is not None:
                 return
             if not self.writer.is_alive():
@@ -279,15 +279,15 @@ class Supervisor:
         """Whether writer and inbox move; a hung aggregator is ended by ``Coordinator`` itself."""
         return now - self.writer.stats().beat_monotonic_s < WRITER_HUNG_S
 
-    def _look_at_sensors(self) -> None:
+    def _watch_sensors(self) -> None:
         self.sensors.watch()
         line = self.status.summary()
         if line != self._status_line:
             self._status_line = line
             self.notifier.status(line)
 
-    def _look_at_clock(self) -> None:
-        changes = self.clock.look()
+    def _poll_clock(self) -> None:
+        changes = self.clock.poll()
         for change in changes:
             logger.warning("clock: %s", change.sentence)
             self.writer.emit(change.kind, None, change.sentence)

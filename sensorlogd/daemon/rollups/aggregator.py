@@ -1,4 +1,4 @@
-"""The coordinator's handle of the aggregator process: started, listened to, looked at, ended, and started again."""
+"""The coordinator's handle of the aggregator process: started, listened to, checked, ended, and started again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Aggregator:
     # ---- talking ---------------------------------------------------------------------------------------------------
 
     def send(self, message: Message) -> None:
-        """Send a message. If the process does not read any more, ``look`` finds that out."""
+        """Send a message. If the process does not read any more, ``check`` finds that out."""
         self._active_at = self._monotonic()
         if self._child is not None:
             self._child.channel.send(message)
@@ -86,7 +86,7 @@ class Aggregator:
         self.restarts += 1
         return ""
 
-    def look(self, *, computes: bool) -> str:
+    def check(self, *, computes: bool) -> str:
         """Why the process has to be replaced; empty while it is well. ``computes``: the process owes an answer."""
         self._forget_ended()
         if self._child is None:

@@ -147,7 +147,7 @@ class Coordinator:
         if not self._run.over and self._run.token not in (None, self._writer.open_token):
             self._end_superseded_run()
         computes = self.state is CoordinatorState.WORKING and not self._run.storing
-        if given_up := self._aggregator.look(computes=computes) or self._aggregator.start_if_due():
+        if given_up := self._aggregator.check(computes=computes) or self._aggregator.start_if_due():
             self._lose_process(given_up)
         now = self._monotonic()
         if self.state is CoordinatorState.IDLE and self._schedule.is_due(now):

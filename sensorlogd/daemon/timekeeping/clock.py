@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-STEP_US = 500_000  # a difference of half a second between two looks is a step, not drift (the kernel slews 0.5 ms a second)
+# A difference of half a second since the last comparison of both clocks is a step, not drift: the kernel slews 0.5 ms a second.
+STEP_US = 500_000
 ASK_EVERY_US = 10_000_000
 
 

@@ -26,7 +26,7 @@ class EarlyStamps:
         """Record what the wall clock shows now, and by how much it is ahead of the steady clock. ``stepped``: the wall clock was
         set."""
         if stepped and self._stretches:
-            begin, end, since = self._stretches[-1]  # it held until now, also for readings stamped after the last look
+            begin, end, since = self._stretches[-1]  # it held until now, also for readings stamped after the last poll
             self._stretches[-1] = (begin, max(end, wall_ns - difference_ns + since), since)
         if stepped or not self._stretches:
             self._stretches.append((wall_ns, wall_ns, difference_ns))

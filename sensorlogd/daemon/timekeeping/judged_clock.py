@@ -1,6 +1,6 @@
 """The clock that readings are stamped with: the wall clock as long as it can be believed (see ``belief``).
 
-Threads: ``now_us``, ``safe_us``, ``monotonic_us`` and the properties from any thread; ``look`` about once a second from the
+Threads: ``now_us``, ``safe_us``, ``monotonic_us`` and the properties from any thread; ``poll`` about once a second from the
 main thread; ``anchor`` from whoever opens the database. All that is known changes under one lock. ``now_us`` is asked at
 every reading and takes no lock: it reads one small tuple, and finds by it that nothing has changed since it was made, or
 that the wall clock was set this very moment; only then it judges anew, before it stamps anything.
@@ -25,7 +25,7 @@ from sensorlogd.daemon.timekeeping.early_stamps import EarlyStamps
 _STEP_NS = STEP_US * 1000
 _TIGHT_NS = 20_000  # two clocks read within this time count as read at once
 _TRIES = 5
-_MOST_CHANGES = 20  # changes reported at one look: two programs that fight over the clock must not fill the table of events
+_MOST_CHANGES = 20  # changes reported at one poll: two programs that fight over the clock must not fill the table of events
 
 Nanoseconds = Callable[[], int]
 _boottime_ns: Nanoseconds = functools.partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
@@ -167,8 +167,9 @@ class JudgedClock(Clock):
             if self._offset_ns is not None:
                 self._early.settle(self._steady_ns(), self._offset_ns, BEHIND_US * 1000)
 
-    def look(self) -> list[ClockStep | ClockJudged]:
-        """What changed since the last look, in order; each has a ``kind`` and a ``sentence`` for an event."""
+    def poll(self) -> list[ClockStep | ClockJudged]:
+        """Judge the clock again. Returns what has changed since the last call, in order; each has a ``kind`` and a
+        ``sentence`` for an event."""
         with self._lock:
             self._judge(ask=self._steady_ns() >= self._ask_at_ns)
             changes = list(self._changes)
@@ -199,7 +200,7 @@ class JudgedClock(Clock):
             self._changes.append(clock_words.step(step // 1000))
         if stepped or ask or not self._ask_at_ns:
             self._synchronised_by_kernel = self._ask()
-            # As long as it is not synchronised every look asks: a step and the end of the marks should come together.
+            # As long as it is not synchronised every poll asks: a step and the end of the marks should come together.
             self._ask_at_ns = steady + (ASK_EVERY_US * 1000 if self._synchronised_by_kernel is not False else 1)
         if not self._anchored:
             self._early.note(wall, difference, stepped=stepped)

@@ -273,9 +273,9 @@ class Writer:
 
     def _show_watcher(self) -> None:
         if self._trouble.is_well():
-            self._watcher.look(self._pending.blocks, well=True)
+            self._watcher.observe(self._pending.blocks, well=True)
         else:
-            self._watcher.look([*self._pending.blocks, *self.inbox.held()], well=False)
+            self._watcher.observe([*self._pending.blocks, *self.inbox.held()], well=False)
 
     def _wait_s(self) -> float:
         """How long to wait for readings, in seconds; while the database is in trouble, for the next try."""

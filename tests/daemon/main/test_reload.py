@@ -185,7 +185,7 @@ def test_short_of_descriptors_blames_no_sensor_that_is_not_there(
         raise OSError(24, "only 3 of 1024 descriptors would be left")
 
     supervisor = daemon(a="1s")
-    monkeypatch.setattr(change_module, "_look_at_descriptors", short)
+    monkeypatch.setattr(change_module, "_check_descriptors", short)
     reload(supervisor, config(tmp_path))
     assert list(supervisor.sensors.running) == ["a"]
     assert "descriptors would be left" in supervisor.in_use.problems[0]

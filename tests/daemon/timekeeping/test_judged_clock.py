@@ -55,7 +55,7 @@ class Machine:
 def anchored(machine: Machine, believed_us: int | None = T0) -> JudgedClock:
     clock = machine.clock()
     clock.anchor(believed_us)
-    clock.look()
+    clock.poll()
     return clock
 
 
@@ -103,21 +103,21 @@ def test_a_board_that_boots_in_the_past_stamps_what_is_expected_until_it_is_set_
     assert clock.now_us() == clock.safe_us() == T0 + 5 * S
     assert clock.state is BEHIND
     assert clock.flags_unsynced
-    [judged] = clock.look()
+    [judged] = clock.poll()
     assert isinstance(judged, ClockJudged)
     assert "60d behind" in judged.sentence
     assert "sensorlogd clock --believe" in judged.sentence
     machine.wall_us = T0 + 100 * S
     machine.synchronised = True
     assert clock.now_us() == T0 + 100 * S
-    step, judged = clock.look()
+    step, judged = clock.poll()
     assert isinstance(step, ClockStep)
     assert step.step_us == 60 * DAY + 95 * S
     assert isinstance(judged, ClockJudged)
     assert judged.state is BELIEVED
     assert "a time server" in judged.sentence
     assert not clock.flags_unsynced
-    assert clock.look() == []
+    assert clock.poll() == []
 
 
 def test_a_step_back_is_noticed_by_the_very_next_reading() -> None:
@@ -131,7 +131,7 @@ def test_a_step_back_is_noticed_by_the_very_next_reading() -> None:
     assert clock.now_us() == T0 + S + 1
     machine.wall_us += 3600 * S
     assert clock.now_us() == machine.wall_us
-    assert [change.kind for change in clock.look()] == ["clock_step", "clock_judged", "clock_step", "clock_judged"]
+    assert [change.kind for change in clock.poll()] == ["clock_step", "clock_judged", "clock_step", "clock_judged"]
 
 
 def test_ten_wrong_years_at_a_start_destroy_nothing() -> None:
@@ -153,11 +153,11 @@ def test_a_machine_that_was_off_for_two_months_goes_on_where_its_owner_says_so()
     assert clock.safe_us() == T0
     clock.believe()
     assert clock.safe_us() == clock.now_us() == machine.wall_us
-    [judged] = clock.look()
+    [judged] = clock.poll()
     assert "its owner says" in judged.sentence
     assert clock.flags_unsynced, "the kernel still says that no time server keeps it"
     machine.advance(10 * DAY)
-    assert clock.look() == []
+    assert clock.poll() == []
     machine.wall_us -= 20 * DAY
     assert clock.safe_us() == T0 + 70 * DAY, "the word does not hold beyond the next step"
     assert clock.state is BEHIND
@@ -171,7 +171,7 @@ def test_the_owner_may_say_so_before_the_database_is_open() -> None:
     clock.anchor(T0)
     assert clock.anchored
     assert clock.safe_us() == machine.wall_us
-    assert clock.look() == []
+    assert clock.poll() == []
 
 
 def test_a_clock_that_is_fought_over_is_told_of_in_bounds() -> None:
@@ -181,7 +181,7 @@ def test_a_clock_that_is_fought_over_is_told_of_in_bounds() -> None:
     for n in range(1001):
         machine.wall_us += (-1) ** n * 60 * DAY
         clock.now_us()
-    changes = clock.look()
+    changes = clock.poll()
     assert len(changes) == 20
     assert isinstance(changes[-1], ClockJudged)
     assert changes[-1].state is clock.state is AHEAD
@@ -193,7 +193,7 @@ def test_a_synchronised_clock_is_followed_back() -> None:
     clock = anchored(machine)
     machine.wall_us -= 3600 * S
     assert clock.now_us() == clock.safe_us() == T0 - 3600 * S
-    assert [change.kind for change in clock.look()] == ["clock_step"]
+    assert [change.kind for change in clock.poll()] == ["clock_step"]
 
 
 def test_setting_a_synchronised_clock_by_hand_asks_the_kernel_again() -> None:
@@ -226,18 +226,18 @@ def test_marks_follow_the_kernel_where_the_clock_is_believed(synchronised: bool 
     assert clock.synchronised is not marked
 
 
-def test_the_kernel_is_asked_every_look_until_it_is_synchronised_then_now_and_then() -> None:
+def test_the_kernel_is_asked_every_poll_until_it_is_synchronised_then_now_and_then() -> None:
     machine = Machine()
     clock = anchored(machine)
     before = machine.asked
     for _ in range(5):
         machine.advance(S)
-        clock.look()
+        clock.poll()
     assert machine.asked == before + 5
     machine.synchronised = True
     for _ in range(25):
         machine.advance(S)
-        clock.look()
+        clock.poll()
         clock.now_us(), clock.safe_us()
     assert machine.asked == before + 8
 
@@ -248,7 +248,7 @@ def test_slewing_is_not_a_step_however_far_it_goes() -> None:
     for _ in range(100):
         machine.advance(S)
         machine.wall_us += 83_000
-        assert clock.look() == []
+        assert clock.poll() == []
     assert clock.safe_us() == clock.now_us() == machine.wall_us
 
 
@@ -266,7 +266,7 @@ def test_a_thread_that_was_held_up_between_the_two_clocks_sees_no_step() -> None
     clock._steady_ns = steady
     assert clock.now_us() == T0 + 60 * S
     holds += [60 * S, 0, 0]
-    assert clock.look() == []
+    assert clock.poll() == []
     assert not holds
 
 
@@ -406,7 +406,7 @@ def test_early_readings_are_shifted_up_to_the_moment_when_the_clock_is_set_again
         machine.advance(S)
     if is_set_again:
         machine.wall_us += 4444 * DAY
-        clock.look()
+        clock.poll()
     clock.anchor(T0)
     assert [ts + clock.correction_us(ts) for ts in early] == [T0, T0 + S, T0 + 2 * S, T0 + 3 * S]
 
@@ -457,7 +457,7 @@ def test_the_first_readings_of_many_threads_after_a_step_do_not_show_it() -> Non
         machine.wall_us += -60 * DAY if n % 2 == 0 else 60 * DAY
         meet.wait(30)
         meet.wait(30)
-        clock.look()
+        clock.poll()
     for thread in threads:
         thread.join()
     assert len(stamps) == sensor_threads * rounds
@@ -484,7 +484,7 @@ class ClockStory(RuleBasedStateMachine):
         self.machine.advance(seconds * S)
         self.passed += seconds * S
         if look:
-            self.clock.look()
+            self.clock.poll()
 
     @rule(
         us=st.one_of(
@@ -507,8 +507,8 @@ class ClockStory(RuleBasedStateMachine):
         self.vouched = True
 
     @rule()
-    def look(self) -> None:
-        self.clock.look()
+    def poll(self) -> None:
+        self.clock.poll()
 
     @rule(reboots=st.booleans(), early_s=st.integers(0, 100))
     def restart(self, reboots: bool, early_s: int) -> None:
@@ -543,10 +543,10 @@ class ClockStory(RuleBasedStateMachine):
         """After any nonsense a right clock is believed again, at once, and without anybody's help."""
         if hasattr(self, "clock"):
             self.machine.synchronised = False
-            self.clock.look()
+            self.clock.poll()
             self.machine.wall_us = self.clock.safe_us() + DAY // 2
-            self.clock.look()
-            self.clock.look()
+            self.clock.poll()
+            self.clock.poll()
             assert self.clock.state is BELIEVED
             assert self.clock.now_us() == self.clock.safe_us() == self.machine.wall_us
 

@@ -29,7 +29,7 @@ def run(path: Path, now: JudgedClock) -> None:
     with DatabaseLock(path, None) as lock:
         opening = Opening(path, None, lambda: Upkeep(Mover(), Retention("UTC")), now, remembered=lock)
         db, _ = opening.open(first=True)
-        now.look()
+        now.poll()
         opening.note_time()
         with db.transaction() as conn:
             for key, value in now.stored().items():

@@ -26,7 +26,7 @@ class Pages:
         self._web: WebProcess | None = None
 
     def use(self, config: Config) -> None:
-        """Replace the process by one with this configuration; ``look`` starts it."""
+        """Replace the process by one with this configuration; ``tick`` starts it."""
         settings = Settings.of(config) if self._wanted and config.web.enabled else None
         if self._web is not None and self._web.settings != settings:
             self._web.stop(STOP_WITHIN_S)
@@ -38,7 +38,7 @@ class Pages:
         """What the loop should wait for."""
         return [] if self._web is None else self._web.waitables()
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Called at least every second."""
         if self._web is None:
             return
@@ -49,7 +49,7 @@ class Pages:
             self._changed()
 
     def stop(self) -> None:
-        """Idempotent; ``look`` starts nothing afterwards."""
+        """Idempotent; ``tick`` starts nothing afterwards."""
         if self._web is not None:
             self._web.stop(STOP_WITHIN_S)
 

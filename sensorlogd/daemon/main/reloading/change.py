@@ -72,7 +72,7 @@ def prepare(
                 doing = f"{sensor.written_below}.{name}"
                 fresh[name] = make(name, sensor, new)
         doing = f"{len(fresh)} sensors"
-        _look_at_descriptors()
+        _check_descriptors()
     except Exception as error:  # no descriptors, no memory, a driver that cannot be made
         for thread in fresh.values():
             thread.join()
@@ -82,7 +82,7 @@ def prepare(
     return ConfigChange(new, fresh, leaving, len(kept), restart, tuple(units.problems(old, new, converts)))
 
 
-def _look_at_descriptors() -> None:
+def _check_descriptors() -> None:
     """The database, the aggregator and whoever asks need some, too. Raises OSError."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     left = limit - len(os.listdir("/proc/self/fd"))

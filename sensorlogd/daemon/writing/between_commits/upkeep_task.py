@@ -67,7 +67,7 @@ class UpkeepTask(Task):
                 self._work.rolls_up = False
                 self._rolls_up()
         db.checkpoint_if_due()
-        self._growth.look(db)
+        self._growth.check(db)
         self.tries, self.hindrance = 0, ""
         if time.monotonic() >= self._note_at:
             self._note_at = time.monotonic() + NOTE_TIME_EVERY_S

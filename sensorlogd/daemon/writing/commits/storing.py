@@ -85,7 +85,7 @@ class Storing:
         """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
         db = self._held.opened()
         db.look_at_file()
-        self._look_at_space(db)
+        self._check_space(db)
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at
         self._note_dropped()
@@ -197,10 +197,10 @@ class Storing:
             self._times.postpone_status()
             return None
 
-    def _look_at_space(self, db: OpenDatabase) -> None:
+    def _check_space(self, db: OpenDatabase) -> None:
         """Raises LowSpace, unless old readings may give way and do."""
         try:
-            self._space.look()
+            self._space.check()
         except LowSpace:
             if not db.upkeep.make_room(db.conn, db.frontier):
                 raise

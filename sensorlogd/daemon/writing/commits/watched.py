@@ -28,7 +28,7 @@ class Watcher(Protocol):
     def opened(self, db: OpenDatabase) -> None:
         """Another file is open, or the same one anew. Outside a transaction."""
 
-    def look(self, blocks: Iterable[Block], *, well: bool) -> None:
+    def observe(self, blocks: Iterable[Block], *, well: bool) -> None:
         """All that is not committed, in order; most of it was seen before. ``well``: the next commit will probably succeed."""
 
     def record(self, conn: sqlite3.Connection) -> None:
@@ -48,7 +48,7 @@ class Nobody:
 
     def opened(self, db: OpenDatabase) -> None: ...
 
-    def look(self, blocks: Iterable[Block], *, well: bool) -> None: ...
+    def observe(self, blocks: Iterable[Block], *, well: bool) -> None: ...
 
     def record(self, conn: sqlite3.Connection) -> None: ...
 

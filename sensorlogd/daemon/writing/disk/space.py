@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sensorlogd.daemon.writing.recovery.failures import LowSpace
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 RESERVE = 8_000_000  # bytes that work which lets the file grow leaves free above min_free, for readings
 
 
@@ -18,7 +18,7 @@ class Space:
     def __init__(self, database: Path, min_free: int) -> None:
         self.folder = Path(os.path.realpath(database)).parent  # where SQLite writes, whatever link leads there
         self.min_free = min_free
-        self._look_at = 0.0
+        self._check_at = 0.0
 
     def free(self) -> int | None:
         """Bytes; None if the disk does not tell."""
@@ -28,20 +28,20 @@ class Space:
             return None
         return found.f_bavail * found.f_frsize
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Raises LowSpace. Every few seconds; while there is too little, at each call."""
         now = time.monotonic()
-        if not self.min_free or now < self._look_at:
+        if not self.min_free or now < self._check_at:
             return
         free = self.free()
         if free is not None and free < self.min_free:
-            self._look_at = 0.0
+            self._check_at = 0.0
             raise LowSpace(free, self.min_free)
-        self._look_at = now + LOOK_EVERY_S
+        self._check_at = now + CHECK_EVERY_S
 
     def made_room(self) -> None:
         """The file has free pages inside: it need not grow for a while."""
-        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._check_at = time.monotonic() + CHECK_EVERY_S
 
     def allows_growth(self) -> bool:
         """Whether work that lets the file grow may go on."""

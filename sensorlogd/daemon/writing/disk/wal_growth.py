@@ -10,7 +10,7 @@ from sensorlogd.notation.durations import format_size
 from sensorlogd.storage.file.opened import CHECKPOINT_FRAMES, OpenDatabase
 from sensorlogd.storage.file.wal_watch import holders
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 REPORT_FROM_FRAMES = 2 * CHECKPOINT_FRAMES  # longer than at any checkpoint that succeeds
 
 
@@ -19,7 +19,7 @@ class WalGrowth:
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit
-        self._look_at = 0.0
+        self._check_at = 0.0
         self._reported = False
         self._facts: dict[str, Any] = {"wal_bytes": 0, "wal_held_by": ""}
 
@@ -27,12 +27,12 @@ class WalGrowth:
         """``wal_bytes``, and ``wal_held_by``: who reads for so long, as far as it can be known; empty while nobody does."""
         return self._facts
 
-    def look(self, db: OpenDatabase) -> None:
+    def check(self, db: OpenDatabase) -> None:
         """Every few seconds. Raises nothing of the database's."""
         now = time.monotonic()
-        if now < self._look_at:
+        if now < self._check_at:
             return
-        self._look_at = now + LOOK_EVERY_S
+        self._check_at = now + CHECK_EVERY_S
         held = db.wal_is_held and db.wal.frames() >= REPORT_FROM_FRAMES
         who = _name_holders(db) if held else ""
         size = db.wal.file_bytes()
