@@ -64,10 +64,10 @@ def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: b
 def _print_warnings(config: Any, name: str) -> None:
     """Print the warnings of ``check`` about this sensor."""
     from sensorlogd.config.validation.warnings import warnings
-    from sensorlogd.daemon import world
+    from sensorlogd.daemon import machine
     from sensorlogd.drivers.ports import stable_name
 
-    for line in [*warnings(config, stable_name), *map(str, world.look(config))]:
+    for line in [*warnings(config, stable_name), *map(str, machine.check(config))]:
         if line.startswith((f"sensors.{name}.", f"sensors.{name}:")):
             click.echo(f"warning: {line}", err=True)
 

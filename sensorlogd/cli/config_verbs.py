@@ -36,7 +36,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
     """
     from sensorlogd.config.loader import ConfigErrors, load
     from sensorlogd.config.validation.warnings import warnings
-    from sensorlogd.daemon import world
+    from sensorlogd.daemon import machine
     from sensorlogd.drivers.ports import stable_name
     from sensorlogd.drivers.registry import options_for
     from sensorlogd.storage.corrections.conversion import converts
@@ -57,7 +57,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
     known = known_series(config.database_path())
     for warning in warnings(config, stable_name, known, converts, prices_in=conversion):
         click.echo(f"warning: {warning}", err=True)
-    for finding in [] if offline else world.look(config):
+    for finding in [] if offline else machine.check(config):
         click.echo(f"warning: {finding}", err=True)
     if quiet:
         return

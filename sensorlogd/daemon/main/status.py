@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd import __version__
+from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
@@ -18,7 +19,6 @@ from sensorlogd.daemon.main.reloading import last_good
 from sensorlogd.daemon.main.reloading.in_use import ConfigInUse
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.world.lookout import Lookout
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.storage.ingest import status

@@ -30,6 +30,7 @@ from sensorlogd.daemon.control.answering import DaemonRequests
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
 from sensorlogd.daemon.control.panel_requests import PanelRequests
+from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
 from sensorlogd.daemon.main.components.parts import Parts
@@ -45,7 +46,6 @@ from sensorlogd.daemon.main.status import Status
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.sensing.build import Sensor, computed_sensors, formulas, make_sensor, retention_plan, sensor_specs
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.world.lookout import Lookout
 from sensorlogd.daemon.writing.between_commits import work_kinds
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.intake.inbox import Inbox

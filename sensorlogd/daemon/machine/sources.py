@@ -13,8 +13,8 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.world.finding import Finding
-from sensorlogd.daemon.world.user import ENTER, READ, User
+from sensorlogd.daemon.machine.finding import Finding
+from sensorlogd.daemon.machine.user import ENTER, READ, User
 
 SCHEMES = ("socket", "rfc2217")  # which name a machine and a port
 LOCAL_SCHEMES = ("loop", "spy", "alt", "hwgrep", "cp2110")
@@ -23,7 +23,7 @@ _LOOK_UP_S = 3.0
 _UNKNOWN = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))  # not: no server answers now
 
 
-def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]:
+def check(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]:
     """``names``: whether machines are looked up by their names, which takes a moment and needs a network that is up."""
     for name, sensor in config.sensors.items():
         if not sensor.enabled:
@@ -31,22 +31,22 @@ def look(config: Config, user: User, *, names: bool = True) -> Iterator[Finding]
         where, options = f"sensors.{name}", cast(Any, sensor)  # of a driver that is told by its name: none is imported for this
         port = getattr(sensor, "port", None)
         if isinstance(port, str) and "://" in port:
-            yield from _look_at_url(f"{where}.port", port, names=names)
+            yield from _check_url(f"{where}.port", port, names=names)
         if sensor.driver == "command":
-            yield from _look_at_program(f"{where}.command", options.command, user, options.environment.get("PATH"))
+            yield from _check_program(f"{where}.command", options.command, user, options.environment.get("PATH"))
             if options.directory is not None:
-                yield from _look_at_path(f"{where}.directory", Path(options.directory), user, ENTER)
+                yield from _check_path(f"{where}.directory", Path(options.directory), user, ENTER)
         elif sensor.driver == "sysfs":
             for file in options.files:
-                yield from _look_at_kernel_file(f"{where}.files.{file}", options.file(file).path)
+                yield from _check_kernel_file(f"{where}.files.{file}", options.file(file).path)
         elif sensor.driver == "replay":
-            yield from _look_at_path(f"{where}.file", Path(options.file), user, READ)
+            yield from _check_path(f"{where}.file", Path(options.file), user, READ)
     for name, target in config.notify.items():
         if target.command:
-            yield from _look_at_program(f"notify.{name}.command", target.command, user)
+            yield from _check_program(f"notify.{name}.command", target.command, user)
 
 
-def _look_at_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
+def _check_url(where: str, port: str, *, names: bool) -> Iterator[Finding]:
     like = "write e.g. socket://192.168.1.20:4001 or rfc2217://192.168.1.20:4001"
     try:
         url = urlsplit(port)
@@ -85,12 +85,12 @@ def _why_unknown(host: str) -> str | None:
     return problem[0] if problem else None
 
 
-def _look_at_program(where: str, words: Sequence[str], user: User, search: str | None = None) -> Iterator[Finding]:
+def _check_program(where: str, words: Sequence[str], user: User, search: str | None = None) -> Iterator[Finding]:
     """``search``: the PATH that a program without a folder is looked for on; None: that of this process."""
     program = words[0]
     if "/" in program:
         path = Path(program)
-        found = list(_look_at_path(where, path, user, READ, "program"))
+        found = list(_check_path(where, path, user, READ, "program"))
         if found:
             yield from found
             return
@@ -115,7 +115,7 @@ def _programs_on_path(program: str, search: str) -> list[Path]:
     return [Path(path) for path in found if path is not None]
 
 
-def _look_at_path(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
+def _check_path(where: str, path: Path, user: User, wanted: int, what: str = "file") -> Iterator[Finding]:
     """A file, or with ENTER a folder, that is there and may be used."""
     what = "folder" if wanted == ENTER else what
     try:
@@ -133,7 +133,7 @@ def _look_at_path(where: str, path: Path, user: User, wanted: int, what: str = "
         yield Finding(where, f"{path}: cannot be looked at: {error.strerror}", f"its owner and mode decide: ls -ld {path}")
 
 
-def _look_at_kernel_file(where: str, path: str) -> Iterator[Finding]:
+def _check_kernel_file(where: str, path: str) -> Iterator[Finding]:
     from sensorlogd.drivers.sysfs.rules import folders
 
     kind, _, rest = path.partition(":")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sensorlogd.config.cost import estimate
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.world.finding import Finding
-from sensorlogd.daemon.world.user import ENTER, READ, WRITE, User, user_name
+from sensorlogd.daemon.machine.finding import Finding
+from sensorlogd.daemon.machine.user import ENTER, READ, WRITE, User, user_name
 from sensorlogd.notation.durations import format_size
 
 SOON_DAYS = 90
@@ -25,7 +25,7 @@ def folders(config: Config, user: User) -> Iterator[Finding]:
     elsewhere = folder("storage.url", database.parent, user, of=database) if database.parent != data else None
     if elsewhere is not None or found is not None:
         yield from filter(None, [elsewhere])
-    elif (file := _look_at_file(database, user)) is not None:
+    elif (file := _check_file(database, user)) is not None:
         yield file
 
 
@@ -66,7 +66,7 @@ def _cure_for_owner(place: Path, user: User) -> str:
     return f"name another folder, or give it to the user: sudo install -d -o {user.name} FOLDER"
 
 
-def _look_at_file(database: Path, user: User) -> Finding | None:
+def _check_file(database: Path, user: User) -> Finding | None:
     """Why ``user`` cannot use the file of the database; None if nothing is in the way, or it is not there yet."""
     try:
         if not database.exists():

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from sensorlogd.config.listen import split_listen
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.world.finding import Finding
+from sensorlogd.daemon.machine.finding import Finding
 
 _LISTENS = "0A"  # the state in /proc/net/tcp
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
-def look(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[Finding]:
+def check(config: Config, uid: int, own_pids: Collection[int] = ()) -> Iterator[Finding]:
     """``own_pids``: processes that may listen there."""
     if not config.web.enabled:
         return

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 from sensorlogd.config import profiles
 from sensorlogd.config.models import Config
+from sensorlogd.daemon.machine import addresses, places, ports, sources
+from sensorlogd.daemon.machine.finding import Finding
+from sensorlogd.daemon.machine.user import User
 from sensorlogd.daemon.timekeeping import sync_sources
-from sensorlogd.daemon.world import addresses, places, ports, sources
-from sensorlogd.daemon.world.finding import Finding
-from sensorlogd.daemon.world.user import User
 from sensorlogd.storage.file.holder import holder
 
 _NOT_BEFORE_US = 1_735_689_600_000_000  # 2025: a clock before that has lost its time
 
 
-def look(config: Config, *, user: User | None = None, now_us: int | None = None, names: bool = True) -> list[Finding]:
+def check(config: Config, *, user: User | None = None, now_us: int | None = None, names: bool = True) -> list[Finding]:
     """Everything of this machine that does not fit. ``user``: who is going to run the daemon; None: found out.
     ``names``: whether machines are looked up in the network.
 
@@ -30,11 +30,11 @@ def look(config: Config, *, user: User | None = None, now_us: int | None = None,
     own_pids = {os.getpid(), running}
     found = [] if running else list(places.folders(config, user))
     found += places.space(config, now)
-    found += addresses.look(config, user.uid, own_pids)
-    found += _look_at_clock(now)
-    found += ports.look(config, user, own_pids=own_pids)
-    found += sources.look(config, user, names=names)
-    found += _look_at_profiles(config)
+    found += addresses.check(config, user.uid, own_pids)
+    found += _check_clock(now)
+    found += ports.check(config, user, own_pids=own_pids)
+    found += sources.check(config, user, names=names)
+    found += _check_profiles(config)
     return found
 
 
@@ -55,7 +55,7 @@ def _user_of_service(config: Config) -> User:
     return me
 
 
-def _look_at_clock(now_us: int) -> Iterator[Finding]:
+def _check_clock(now_us: int) -> Iterator[Finding]:
     if now_us < _NOT_BEFORE_US:
         on = datetime.fromtimestamp(now_us / 1e6, UTC)
         yield Finding(
@@ -69,7 +69,7 @@ def _look_at_clock(now_us: int) -> Iterator[Finding]:
         )
 
 
-def _look_at_profiles(config: Config) -> Iterator[Finding]:
+def _check_profiles(config: Config) -> Iterator[Finding]:
     """Profiles of the user that stand before one of the package."""
     known: dict[str, profiles.Profile] | None = None
     for name, sensor in config.sensors.items():

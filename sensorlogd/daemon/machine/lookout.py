@@ -7,18 +7,18 @@ import threading
 from collections.abc import Callable
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.world.look import look
+from sensorlogd.daemon.machine.findings import check
 
 logger = logging.getLogger(__name__)
 
 
 class Lookout:
-    """Owns the thread ``world``, which looks once. ``findings``: what does not fit the configuration; empty until it has."""
+    """Owns the thread ``machine``, which checks once. ``findings``: what does not fit the configuration; empty until it has."""
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self.findings: list[str] = []
         self._config = config
-        self._thread = threading.Thread(target=self._run, name="world", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="machine", daemon=True)
 
     def start(self) -> None:
         """Raises RuntimeError: no thread to be had; it may be tried again."""
@@ -26,7 +26,7 @@ class Lookout:
 
     def _run(self) -> None:
         try:
-            found = [str(finding) for finding in look(self._config(), names=False)]  # at boot the network may come later
+            found = [str(finding) for finding in check(self._config(), names=False)]  # at boot the network may come later
         except Exception as error:
             logger.warning("this machine could not be looked at: %s", error)
             return

@@ -18,10 +18,10 @@ import pytest
 
 from sensorlogd.config.loader import load_text
 from sensorlogd.config.models import Config
-from sensorlogd.daemon import world as world_package
+from sensorlogd.daemon import machine
+from sensorlogd.daemon.machine import Finding, addresses, places, ports, sources
+from sensorlogd.daemon.machine.user import ENTER, READ, WRITE, User
 from sensorlogd.daemon.timekeeping import sync_sources
-from sensorlogd.daemon.world import Finding, addresses, places, ports, sources
-from sensorlogd.daemon.world.user import ENTER, READ, WRITE, User
 from sensorlogd.drivers import ports as drivers_ports
 from tests.ports import free_port
 
@@ -55,7 +55,7 @@ def tty() -> Iterator[str]:
 
 
 def found_of_ports(folder: Path, text: str, user: User = ME, there: tuple[str, ...] = ("/dev/serial/by-id/usb-a",)) -> list[str]:
-    return [str(finding) for finding in ports.look(config(folder, text), user, present=lambda: list(there))]
+    return [str(finding) for finding in ports.check(config(folder, text), user, present=lambda: list(there))]
 
 
 # ---- ports -------------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def test_a_port_that_another_program_has(tmp_path: Path, tty: str, monkeypatch: 
     monkeypatch.setattr(drivers_ports, "holder", lambda _: "minicom (pid 77)")
     (found,) = found_of_ports(tmp_path, scale(tty))
     assert f"{tty} is used by minicom (pid 77); stop that program" in found
-    assert not list(ports.look(config(tmp_path, scale(tty)), ME, own_pids={77}, present=list))
+    assert not list(ports.check(config(tmp_path, scale(tty)), ME, own_pids={77}, present=list))
 
 
 @pytest.mark.parametrize(("speed", "near"), [(9601, 9600), (57000, 57600), (115201, 115200), (13000, 14400)])
@@ -293,7 +293,7 @@ def test_a_disk_without_inodes(tmp_path: Path, disk: Callable[..., None]) -> Non
 
 
 def found_of_addresses(folder: Path, listen: str, uid: int = 1000, ours: tuple[int, ...] = ()) -> list[Finding]:
-    return list(addresses.look(config(folder, web=f"{{listen: '{listen}', auth: none}}"), uid, ours))
+    return list(addresses.check(config(folder, web=f"{{listen: '{listen}', auth: none}}"), uid, ours))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "localhost"])
@@ -345,7 +345,7 @@ def test_a_clock_that_has_lost_its_time(tmp_path: Path, monkeypatch: pytest.Monk
     of = config(tmp_path)
 
     def clock(now_us: int) -> list[str]:
-        return [finding.problem for finding in world_package.look(of, now_us=now_us) if finding.path == "clock"]
+        return [finding.problem for finding in machine.check(of, now_us=now_us) if finding.path == "clock"]
 
     monkeypatch.setattr(sync_sources, "synchronised", lambda: False)
     assert "1970-01-01" in clock(0)[0]
@@ -364,7 +364,7 @@ def test_a_profile_that_hides_one_of_the_package(tmp_path: Path) -> None:
     (tmp_path / "profiles" / f"{name}.yaml").write_text(
         "title: mine\nsource: me\nsensor: {driver: simulated, channels: {x: {signal: constant}}}\n"
     )
-    found = world_package.look(config(tmp_path, f"sensors: {{a: {{profile: {name}}}}}"), now_us=NOW_US)
+    found = machine.check(config(tmp_path, f"sensors: {{a: {{profile: {name}}}}}"), now_us=NOW_US)
     assert any(finding.path == "sensors.a.profile" and "not from the package" in finding.problem for finding in found)
 
 
@@ -414,10 +414,10 @@ def test_what_a_sensor_needs_and_is_not_there(
 
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     (tmp_path / "plain.txt").touch(0o644)
-    (found,) = sources.look(config(tmp_path, f"sensors: {{s: {{{sensor}}}}}"), ME)
+    (found,) = sources.check(config(tmp_path, f"sensors: {{s: {{{sensor}}}}}"), ME)
     assert found.path == f"sensors.s.{path}"
     assert problem in found.problem
-    assert list(sources.look(config(tmp_path, f"sensors: {{s: {{enabled: false, {sensor}}}}}"), ME)) == []
+    assert list(sources.check(config(tmp_path, f"sensors: {{s: {{enabled: false, {sensor}}}}}"), ME)) == []
 
 
 def test_what_a_sensor_needs_and_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,9 +437,9 @@ def test_what_a_sensor_needs_and_is_there(tmp_path: Path, monkeypatch: pytest.Mo
   e: {{driver: serial, port: 'socket://gateway.example:4001', {_CSV}}}
   f: {{driver: serial, port: 'loop://', {_CSV}}}
 notify: {{mail: {{command: [sh, -c, "true"]}}}}"""
-    assert list(sources.look(config(tmp_path, text), ME)) == []
+    assert list(sources.check(config(tmp_path, text), ME)) == []
     monkeypatch.setattr(socket, "getaddrinfo", pytest.fail)
-    assert list(sources.look(config(tmp_path, text), ME, names=False)) == []
+    assert list(sources.check(config(tmp_path, text), ME, names=False)) == []
 
 
 @pytest.fixture
@@ -464,12 +464,12 @@ def test_a_folder_that_keeps_the_user_of_the_daemon_out(entered: Path) -> None:
   a: {{driver: command, command: [./home/run.sh], directory: ./home/work, {_CSV}}}
   b: {{driver: replay, file: ./link.csv, channels: {{v: {{}}}}}}"""
     home.chmod(0o755)
-    assert list(sources.look(config(entered, text), NOBODY)) == []
+    assert list(sources.check(config(entered, text), NOBODY)) == []
     home.chmod(0o700)
-    found = list(sources.look(config(entered, text), NOBODY))
+    found = list(sources.check(config(entered, text), NOBODY))
     assert [finding.path for finding in found] == ["sensors.a.command", "sensors.a.directory", "sensors.b.file"]
     assert all(f"the user nobody may not enter {home}" in finding.problem for finding in found)
-    assert list(sources.look(config(entered, text), ME)) == []
+    assert list(sources.check(config(entered, text), ME)) == []
 
 
 @pytest.mark.parametrize("command", ["./run.sh", "run.sh"])
@@ -480,18 +480,18 @@ def test_a_program_that_the_user_of_the_daemon_may_not_run(entered: Path, comman
     for mode, may in ((0o755, True), (0o711, True), (0o700, False), (0o744, False)):
         program.touch()
         program.chmod(mode)
-        found = [str(finding) for finding in sources.look(config(entered, text), NOBODY)]
+        found = [str(finding) for finding in sources.check(config(entered, text), NOBODY)]
         name = program if "/" in command else command
         assert found == ([] if may else [
             f"sensors.s.command: {name}: the user nobody may not run it; its owner and mode decide: ls -ld {program}"
         ]), oct(mode)  # fmt: skip
-        assert list(sources.look(config(entered, text), ME)) == []
+        assert list(sources.check(config(entered, text), ME)) == []
 
 
 def test_a_program_of_a_notification_that_is_not_there(tmp_path: Path) -> None:
     wanted = config(tmp_path, "sensors: {}\nnotify: {mail: {command: [/absent/mail]}}")
-    (found,) = sources.look(wanted, ME)
-    assert found in world_package.look(wanted, user=ME, now_us=NOW_US), "the look at all of it leaves it out"
+    (found,) = sources.check(wanted, ME)
+    assert found in machine.check(wanted, user=ME, now_us=NOW_US), "the check of all of it leaves it out"
     assert str(found).startswith("notify.mail.command: /absent/mail: there is no such program")
 
 

@@ -1,4 +1,4 @@
-"""What every look at this machine gives back."""
+"""What every check of this machine gives back."""
 
 from __future__ import annotations
 

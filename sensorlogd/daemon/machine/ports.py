@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from sensorlogd.config.models import Config
-from sensorlogd.daemon.world.finding import Finding
-from sensorlogd.daemon.world.user import READ, WRITE, User
+from sensorlogd.daemon.machine.finding import Finding
+from sensorlogd.daemon.machine.user import READ, WRITE, User
 from sensorlogd.drivers import ports
 
 _WINDOWS = re.compile(r"(\\\\\.\\)?COM\d+:?", re.IGNORECASE)
@@ -23,7 +23,7 @@ SPEEDS = sorted(
 )
 
 
-def look(
+def check(
     config: Config, user: User, *, own_pids: Collection[int] = (), present: Callable[[], list[str]] | None = None
 ) -> Iterator[Finding]:
     """``own_pids``: processes that may hold the ports; ``present``: the stable names of the ports that are there."""
@@ -32,7 +32,7 @@ def look(
         if not sensor.enabled or not isinstance(port, str) or "://" in port:
             continue
         where = f"sensors.{name}"
-        found = _look_at_port(f"{where}.port", port, user, own_pids, present or _present)
+        found = _check_port(f"{where}.port", port, user, own_pids, present or _present)
         if found is not None:
             yield found
         speed = getattr(sensor, "baudrate", None)
@@ -49,9 +49,7 @@ def _present() -> list[str]:
     return [port.stable for port in ports.connected()]
 
 
-def _look_at_port(
-    where: str, port: str, user: User, own_pids: Collection[int], present: Callable[[], list[str]]
-) -> Finding | None:
+def _check_port(where: str, port: str, user: User, own_pids: Collection[int], present: Callable[[], list[str]]) -> Finding | None:
     """Why ``user`` cannot use a port, or who else has it open; None if nothing is in the way."""
     if _WINDOWS.fullmatch(port):
         return Finding(
