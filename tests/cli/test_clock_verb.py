@@ -12,7 +12,9 @@ from click.testing import CliRunner, Result
 
 from sensorlogd.cli.clock_verb import clock
 from sensorlogd.daemon.control import clock_request
+from sensorlogd.daemon.control.answers import Json
 from sensorlogd.daemon.control.control_socket import ControlServer
+from sensorlogd.daemon.control.requests import Clock
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.storage import database
 from sensorlogd.storage.ingest import status
@@ -38,7 +40,11 @@ def ahead(path: Path) -> Iterator[JudgedClock]:
     wall = T0 + 10 * YEAR
     judged = JudgedClock(wall_ns=lambda: wall * 1000, steady_ns=lambda: 10**9, ask=lambda: None, boot="one")
     judged.anchor(T0)
-    server = ControlServer(path.parent, {"clock": clock_request.handler(judged, wall_us=lambda: wall)})
+
+    def answer(said: Json) -> Json:
+        return clock_request.answer(judged, Clock.of(said), wall_us=lambda: wall)
+
+    server = ControlServer(path.parent, {"clock": answer})
     server.start()
     yield judged
     server.stop()

@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sensorlogd import __version__
-from sensorlogd.daemon.control import clock_request
-from sensorlogd.daemon.control.requests import Listen
+from sensorlogd.daemon.control import clock_request, requests
+from sensorlogd.daemon.control.answers import Json
+from sensorlogd.daemon.control.request import ANSWER_S, Request
 from sensorlogd.daemon.main.process.signals import Requested
 from sensorlogd.daemon.main.reloading.change import ConfigChange
 from sensorlogd.daemon.sensing.build import Sensor
 from sensorlogd.daemon.sensing.sensor_thread import SensorThread
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.writer import Writer
-
-ANSWER_S = 25.0
 
 
 class DaemonRequests:
@@ -28,7 +27,7 @@ class DaemonRequests:
         writer: Writer,
         clock: JudgedClock,
         sensors: Mapping[str, Sensor],
-        status: Callable[[], dict[str, Any]],
+        status: Callable[[], Json],
         requested: Requested,
         wake: Callable[[], None],
     ) -> None:
@@ -38,47 +37,51 @@ class DaemonRequests:
         self._status = status
         self._requested = requested
         self._wake = wake
-
-    def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """The handler of each request, by the name of the request."""
-        return {
-            "ping": self.ping,
-            "commit": self.commit,
-            "reload": self.reload,
-            "status": self.status,
-            "listen": self.listen,
-            "clock": self.clock,
+        self._known: Mapping[type[Request[Json]], Callable[[Any], Json]] = {
+            requests.Ping: self._ping,
+            requests.Commit: self._commit,
+            requests.Reload: self._reload,
+            requests.Status: self._answer_status,
+            requests.Listen: self._listen,
+            requests.Clock: self._answer_clock,
         }
 
-    def ping(self, _: dict[str, Any]) -> dict[str, Any]:
+    def handlers(self) -> Mapping[str, Callable[[Json], Json]]:
+        """The handlers of the control socket: name on the wire -> function from a decoded JSON object to one."""
+        return {request.name: self._answer for request in self._known}
+
+    def _answer(self, said: Json) -> Json:
+        request = requests.decode(said)
+        return self._known[type(request)](request)
+
+    def _ping(self, _: requests.Ping) -> Json:
         return {"pid": os.getpid(), "version": __version__}
 
-    def commit(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _commit(self, _: requests.Commit) -> Json:
         """Answers once everything received so far is committed."""
         self._writer.flush().result(ANSWER_S)
         return {"committed": self._writer.stats().committed}
 
-    def status(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _answer_status(self, _: requests.Status) -> Json:
         return self._status()
 
-    def clock(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _answer_clock(self, request: requests.Clock) -> Json:
         """What is thought of the clock; with ``believe`` its owner says that it is right, which is written down at once."""
-        answer = clock_request.handler(self._clock)(request)
-        if request.get("believe"):
+        answer = clock_request.answer(self._clock, request)
+        if request.believe:
             self._writer.status_changed()
             self._wake()
         return answer
 
-    def listen(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _listen(self, request: requests.Listen) -> Json:
         """What passed over a sensor's port since the place given (none: from now on); see ``drivers.tap``."""
-        listen = Listen.of(request)
-        sensor = self._sensors.get(listen.sensor)
+        sensor = self._sensors.get(request.sensor)
         if not isinstance(sensor, SensorThread):
-            raise ValueError(f"no sensor {listen.sensor!r} is running")
-        following, missed, passed = sensor.tap.since(listen.after)
+            raise ValueError(f"no sensor {request.sensor!r} is running")
+        following, missed, passed = sensor.tap.since(request.after)
         return {"next": following, "missed": missed, "passed": [[at, direction, data.hex()] for at, direction, data in passed]}
 
-    def reload(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _reload(self, _: requests.Reload) -> Json:
         """Answers with the outcome."""
         pending = self._requested.ask_reload()
         self._wake()

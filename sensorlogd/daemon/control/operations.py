@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sensorlogd import curves
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import Done, Freed, Json, MendOrdered, SeriesKnown, Upserted, WorkOrdered, WorkStands
-from sensorlogd.daemon.control.request import Request
+from sensorlogd.daemon.control.request import ANSWER_S, Request
 from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
@@ -31,7 +31,6 @@ from sensorlogd.storage.rollups import outdated
 
 T = TypeVar("T")
 A = TypeVar("A")
-ANSWER_S = 25.0
 LATEST_US = 253_402_300_800_000_000  # the year 10000
 SLICE_S = 0.03  # how long an act holds the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on

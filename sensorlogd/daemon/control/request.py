@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from sensorlogd.daemon.control.answers import Done, Json
 
 A = TypeVar("A")
+ANSWER_S = 25.0  # how long an answer waits for the writer or the main thread
 
 
 class Request(Generic[A]):
