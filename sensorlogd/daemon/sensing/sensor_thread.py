@@ -291,9 +291,7 @@ class SensorThread:
         empty = 0
         while not self._stop.is_set():
             began_us = self.clock.monotonic_us()
-            self._inside = ("read", began_us)
-            got = driver.read(READ_TIMEOUT_S)
-            self._note_return()
+            got = self._call_driver("read", lambda: driver.read(READ_TIMEOUT_S))
             batch = batch_of(driver, got, self.clock.now_us())
             if batch.times_us:
                 empty = 0
@@ -305,6 +303,7 @@ class SensorThread:
             self._note_silence()
 
     def _call_driver(self, call: str, run: Callable[[], T]) -> T:
+        """Call ``run``, a method ``call`` of the driver, so that one that does not return is noticed. Raises what it raises."""
         self._inside = (call, self.clock.monotonic_us())
         try:
             return run()
