@@ -53,19 +53,19 @@ class Reload:
     def run(self, waiting: list[Future[list[str] | ConfigChange]]) -> None:
         """Those who wait are answered whatever happens: what changed, or why nothing did."""
         self._notifier.reloading()
-        came_of_it: list[str] | ConfigChange = ["cut off by a fault; the daemon's log tells more"]
+        outcome: list[str] | ConfigChange = ["cut off by a fault; the daemon's log tells more"]
         try:
             change = prepare(self._in_use.config, self.load, self._sensors.running, self._sensors.make)
         except ReloadRefused as refused:
-            came_of_it = refused.problems
+            outcome = refused.problems
             self._report_refusal(refused.problems)
         else:
             self._make_change(change)
-            came_of_it = change
+            outcome = change
         finally:
             self._notifier.ready(self._summary())
-            for outcome in waiting:
-                outcome.set_result(came_of_it)
+            for pending in waiting:
+                pending.set_result(outcome)
 
     def _report_refusal(self, problems: list[str]) -> None:
         for problem in problems:
