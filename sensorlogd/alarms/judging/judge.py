@@ -330,8 +330,8 @@ class Judge:
     # ---- what people do --------------------------------------------------------------------------------------------
 
     def acknowledge(self, alarm: Alarm, now_us: int, note: str) -> bool:
-        """Note that somebody has seen the alarm; it is repeated and escalated no more. ``note`` is kept with it. Returns False, and
-        changes nothing, if there was nothing to acknowledge."""
+        """Note that somebody has seen the alarm; it is repeated and escalated no more. ``note`` is kept with it. Returns
+        False, and changes nothing, if there was nothing to acknowledge."""
         after = acknowledged(alarm.state)
         if after is alarm.state:
             return False

@@ -24,8 +24,9 @@ class Outage:
         self._causes: set[str] = set()
 
     def note_cause(self, cause: str, now_us: int) -> bool:
-        """Remember ``cause``, of ``now_us`` (monotonic); the first begins the outage. Returns whether it is to be reported: it was
-        not in this outage yet, and fewer than ``CAUSES`` were. Causes that differ in numbers or addresses only are the same."""
+        """Remember ``cause``, of ``now_us`` (monotonic); the first begins the outage. Returns whether it is to be reported: it
+        was not in this outage yet, and fewer than ``CAUSES`` were. Causes that differ in numbers or addresses only are the
+        same."""
         self.since_us = self.since_us or now_us
         plain = _VARYING.sub("#", cause)
         if plain in self._causes or len(self._causes) >= CAUSES:
