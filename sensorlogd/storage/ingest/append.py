@@ -99,7 +99,8 @@ def append(
     again is the same reading; another value never overwrites, it is counted in ``conflicts``.
 
     Raises sqlite3.Error when the database itself is in trouble (the transaction is then the caller's to roll back).
-    A row that the database refuses is set aside and counted, never the batch.
+    A row that the database refuses is set aside and counted, never the batch; so are all rows of a block in which the lengths
+    of one column differ.
     """
     result = Appended()
     careful = _Careful(conn, frontier, result, retrying)
@@ -116,6 +117,10 @@ def append(
             elif column.times_us:
                 known.append((series, column))
         if not known:
+            continue
+        if example := _unequal_lengths(known):
+            _add_count(result.poisoned, block.sensor, sum(len(column.times_us) for _, column in known))
+            result.poison_example = example
             continue
         try:
             is_plain = all(min(column.times_us) >= plain_from for _, column in _distinct_times(known))
@@ -140,6 +145,17 @@ def _distinct_times(known: Sequence[tuple[int, Column]]) -> list[tuple[int, Colu
     return list(known)
 
 
+def _unequal_lengths(known: Sequence[tuple[int, Column]]) -> str:
+    """The first column with more or fewer values, or qualities, than times, for people; empty: there is none. Which value
+    belongs to which time is then unknown, in the other columns of that block, too."""
+    for series, column in known:
+        times, values = len(column.times_us), len(column.values)
+        qualities = times if isinstance(column.quality, int) else len(column.quality)
+        if not times == values == qualities:
+            return f"series {series}: {times} times, {values} values, {qualities} qualities"
+    return ""
+
+
 def _add_count(counts: dict[str, int], sensor: str, n: int = 1) -> None:
     counts[sensor] = counts.get(sensor, 0) + n
 
@@ -154,15 +170,7 @@ class _Plain:
         self.owners: list[tuple[int, str, list[tuple[int, Column]]]] = []  # (first row, sensor, columns)
 
     def add(self, sensor: str, known: list[tuple[int, Column]]) -> None:
-        """Take in the columns of one block. If lengths differ in one of them, all of its readings are counted as poisoned."""
-        for series, column in known:
-            if len(column.times_us) != len(column.values) or (
-                not isinstance(column.quality, int) and len(column.quality) != len(column.times_us)
-            ):
-                result = self.careful.result
-                _add_count(result.poisoned, sensor, sum(len(other.times_us) for _, other in known))
-                result.poison_example = f"series {series}: {len(column.times_us)} times, {len(column.values)} values"
-                return
+        """Take in the columns of one block, each of equal lengths."""
         self.owners.append((len(self.flat) // 4, sensor, known))
         times = known[0][1].times_us
         if all(column.times_us is times for _, column in known):
@@ -256,6 +264,7 @@ class _Careful:
         self._taken_runs: dict[int, tuple[int, int]] = {}
 
     def store_columns(self, sensor: str, known: list[tuple[int, Column]], *, device_time: bool) -> None:
+        """Store the columns of one block, each of equal lengths."""
         for series, column in known:
             quality = column.quality
             qualities = [quality] * len(column.times_us) if isinstance(quality, int) else quality

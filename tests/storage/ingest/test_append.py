@@ -140,11 +140,18 @@ def test_a_poisoned_row_is_set_aside_never_the_batch(conn: sqlite3.Connection) -
     assert "series 1" in result.poison_example
 
 
-def test_columns_of_unequal_length_are_set_aside(conn: sqlite3.Connection) -> None:
-    """A faulty hand-over is counted; the next block is stored."""
-    result = store(conn, [block([T0, T0 + 1], [1.0]), block([T0], [4.0], sensor="b")])
+@pytest.mark.parametrize("frontier", [Frontier(), Frontier(edge_us=T0 + MINUTE_US)], ids=["fast", "careful"])
+@pytest.mark.parametrize(
+    "faulty",
+    [block([T0, T0 + 1], [1.0]), block([T0, T0 + 1], [1.0, 2.0, 3.0]), block([T0, T0 + 1], [1.0, 2.0], quality=[1])],
+    ids=["values missing", "too many values", "qualities missing"],
+)
+def test_columns_of_unequal_length_are_set_aside(conn: sqlite3.Connection, faulty: Block, frontier: Frontier) -> None:
+    """A faulty hand-over is counted, and nothing of it is stored; the next block is. Late or not: the result is the same."""
+    result = store(conn, [faulty, block([T0], [4.0], sensor="b")], frontier)
     assert table(conn, "recent") == [(3, T0, 4.0, 1)]
-    assert result.poisoned == {"a": 2}
+    assert (result.rows, result.stored, result.poisoned) == (3, 1, {"a": 2})
+    assert result.poison_example.startswith("series 1: 2 times")
 
 
 def test_a_channel_outside_the_catalog_is_counted(conn: sqlite3.Connection) -> None:
