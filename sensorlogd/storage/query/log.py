@@ -12,7 +12,7 @@ import fnmatch
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -163,29 +163,9 @@ class Log:
 
         Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
         """
-        rows = self.conn.execute(
-            "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
-            " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
-        ).fetchall()
-        places = meta.whole_numbers(self.conn, meta.DECIMALS)
-        seen = {series: n for series, n in decimals.seen(self.conn).items() if n <= numbers.LONG}
-        valid = {int(key.removeprefix(meta.VALID)): tuple(json.loads(text)) for key, text in meta.entries(self.conn, meta.VALID)}
-        known = [
-            Series(
-                i,
-                sensor,
-                channel,
-                unit,
-                kind,
-                heartbeat,
-                {**json.loads(outer), **json.loads(own)},
-                gone,
-                places.get(i),
-                seen.get(i),
-                valid.get(i),
-            )
-            for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
-        ]
+        # A series may be asked for while readings are streamed: then from the snapshot that the stream holds.
+        with nullcontext(self.conn) if self.conn.in_transaction else self._snapshot() as conn:
+            known = _all_series(conn)
         if not patterns:
             return [series for series in known if retired or series.retired_us is None]
         found: dict[int, Series] = {}
@@ -334,6 +314,33 @@ class Log:
                 " FROM sensor_status JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name"
             )
         ]
+
+
+def _all_series(conn: sqlite3.Connection) -> list[Series]:
+    """All series that there are, by name. Runs several selects: for a connection that holds a snapshot."""
+    rows = conn.execute(
+        "SELECT series.id, sensor.name, channel, unit, kind, heartbeat_us, series.labels, sensor.labels, series.retired_us"
+        " FROM series JOIN sensor ON sensor.id = sensor_id ORDER BY sensor.name, channel"
+    ).fetchall()
+    places = meta.whole_numbers(conn, meta.DECIMALS)
+    seen = {series: n for series, n in decimals.seen(conn).items() if n <= numbers.LONG}
+    valid = {int(key.removeprefix(meta.VALID)): tuple(json.loads(text)) for key, text in meta.entries(conn, meta.VALID)}
+    return [
+        Series(
+            i,
+            sensor,
+            channel,
+            unit,
+            kind,
+            heartbeat,
+            {**json.loads(outer), **json.loads(own)},
+            gone,
+            places.get(i),
+            seen.get(i),
+            valid.get(i),
+        )
+        for i, sensor, channel, unit, kind, heartbeat, own, outer, gone in rows
+    ]
 
 
 def conversions(series: Iterable[Series], unit: str, aggregates: Sequence[str] = ()) -> dict[int, Conversion | None]:
