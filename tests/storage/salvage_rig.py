@@ -124,7 +124,7 @@ def make_full(path: Path, seed: int = 1) -> None:
     roll_up(path, conn, NOW - MINUTE)
     retention = Retention(ZONE)
     retention.recover(conn)
-    retention.plan(RetentionPlan({0: KEPT_DAYS * DAY, 60: 20 * DAY}))
+    retention.use_plan(RetentionPlan({0: KEPT_DAYS * DAY, 60: 20 * DAY}))
     while retention.step(conn, NOW):
         pass
     for since, change in ((5 * DAY, mend.Change(quality=4)), (3 * HOUR, mend.Change(scale=2.0, offset=1.0))):

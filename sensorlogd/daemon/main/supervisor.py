@@ -331,5 +331,5 @@ def _make_upkeep(in_use: ConfigInUse, plan: RetentionPlan) -> Upkeep:
     """Fresh for each opening of the database; on the writer thread. After a reload ``Opening`` gives it the newer plan,
     together with the sensors that it is for."""
     retention = Retention(zone=in_use.config.daemon.timezone)
-    retention.plan(plan)
+    retention.use_plan(plan)
     return Upkeep(Mover(), retention, when_full=in_use.config.storage.when_full)

@@ -294,7 +294,7 @@ def _record_event(conn: sqlite3.Connection, mend: Mend, kind: EventKind, now_us:
     events.record(conn, now_us, kind, sensor, f"{channel}: mend {mend.id}, {mend.message()}{note}")
 
 
-def is_waiting(conn: sqlite3.Connection, series: int) -> str:
+def what_waits(conn: sqlite3.Connection, series: int) -> str:
     """What is still to be done to the readings of a series, for people; empty: nothing."""
     query = "SELECT kind, request FROM work WHERE series_id = ? AND state = ? ORDER BY id LIMIT 1"
     row = conn.execute(query, (series, State.WAITING)).fetchone()

@@ -120,5 +120,5 @@ def _refuse_changing_series(conn: sqlite3.Connection, series: int, *, is_replaci
         raise UpsertError("the series is not there any more: its unit was converted meanwhile; import again")
     if conversion.is_old(conn, series):
         raise UpsertError("the series is being converted to another unit; import again when that is done")
-    if is_replacing and (waits := mending.is_waiting(conn, series)):
+    if is_replacing and (waits := mending.what_waits(conn, series)):
         raise Busy(waits)

@@ -63,7 +63,7 @@ class RetentionPlan:
 
 
 class Retention:
-    """Deletes what has expired; ``step`` does one slice. Owned by the writer thread, but for ``plan``. ``zone``: of the day that
+    """Deletes what has expired; ``step`` does one slice. Owned by the writer thread, but for ``use_plan``. ``zone``: of the day that
     cuts fall on."""
 
     def __init__(self, zone: str = "UTC", slice_s: float = 0.03) -> None:
@@ -79,7 +79,7 @@ class Retention:
         self._delete_pace = Pace(slice_s, 2_000, _LEAST_ROWS, 50_000)
         self._page_pace = Pace(slice_s, 200, least=10, most=5_000)
 
-    def plan(self, plan: RetentionPlan) -> None:
+    def use_plan(self, plan: RetentionPlan) -> None:
         """Use ``plan`` from the next round on (any thread)."""
         self._plan = plan
 

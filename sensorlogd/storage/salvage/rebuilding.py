@@ -46,7 +46,7 @@ def rebuilt(incident: Incident, template: Path, *, own_schema: bool = True, enou
     It holds the pages of the main file as far as it reaches, and over them the committed frames of the WAL. Where the
     main file has no usable first page, that and what else it lacks comes from ``template``, an empty database of the
     current schema. ``own_schema`` False: its schema cannot be read, the template's stands in its place.
-    Raises OSError (ENOSPC: there is no room for it), Stopped.
+    Raises OSError (ENOSPC: there is no room for it), RebuildingStopped.
     """
     target = incident.folder / (NAME if own_schema else f"schema-{NAME}")
     if target.exists():

@@ -57,7 +57,7 @@ def order(conn: sqlite3.Connection, path: Path, now_us: int, *, ending: int | No
 
 
 @dataclass(frozen=True, slots=True)
-class SalvageFailed:
+class SalvageFailure:
     """The salvage cannot be done; the text says why."""
 
     reason: str
@@ -122,7 +122,7 @@ class Salvage:
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
-    def fetch(self, work: Work) -> FoundPiece | SalvageFailed | Over | NotYet:
+    def fetch(self, work: Work) -> FoundPiece | SalvageFailure | Over | NotYet:
         """The next piece, the end, or why there is none. Where the file cannot be read now, NOT_YET until ``patience_s`` have
         passed."""
         if work.id != self._work:
@@ -133,22 +133,22 @@ class Salvage:
         try:
             found = self._fetch_next(work)
         except Unreadable as error:
-            return SalvageFailed(str(error))
+            return SalvageFailure(str(error))
         except (NotNow, OSError, rebuilding.RebuildingStopped, database.DatabaseError) as error:
             now = self._monotonic()
             self._failing_since = now if self._failing_since is None else self._failing_since
             self._again_at = now + self._pause_s
-            return SalvageFailed(str(error)) if now - self._failing_since >= self._patience_s else NOT_YET
+            return SalvageFailure(str(error)) if now - self._failing_since >= self._patience_s else NOT_YET
         if found is not None:
             self._failing_since = None
         return NOT_YET if found is None else found
 
-    def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailed | Over | None:
-        """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow, Stopped,
-        DatabaseError, OSError."""
+    def _fetch_next(self, work: Work) -> FoundPiece | SalvageFailure | Over | None:
+        """The next piece, or the end. None: the file is still being rebuilt. Raises Unreadable, NotNow,
+        RebuildingStopped, DatabaseError, OSError."""
         incident = incidents.find(self.path, str(work.request.get("incident")))
         if incident is None:
-            return SalvageFailed("its folder is not there any more")
+            return SalvageFailure("its folder is not there any more")
         pointer = pointer_of(work.progress)
         if pointer.stage == Stage.OVER:
             self.close()
@@ -187,15 +187,13 @@ class Salvage:
             if took > self.slice_s or done.done:
                 self._pace.measured(took)
             return done
-        if fetched is None or fetched is NOT_YET:
-            return Slice(work.progress, 0, True)
         names.SalvageMemory(conn, work.id).forget()
         if work.progress.get("other_days"):
             outdated.mark_days(conn, now_us)
         order(conn, self.path, now_us, ending=work.id)
         name = f"{incidents.FOLDER}/{work.request.get('incident')}"
         outcome = messages.outcome(name, work.progress)
-        if isinstance(fetched, SalvageFailed):
+        if isinstance(fetched, SalvageFailure):
             outcome = f"{outcome}, then: {fetched.reason}"
             return Slice(
                 work.progress, 0, False, outcome, failed=True, events=[(EventKind.SALVAGE_FAILED, None, outcome)], rolls_up=True

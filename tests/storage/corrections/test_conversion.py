@@ -307,7 +307,7 @@ def test_nothing_expires_while_it_is_between_two_series(conn: sqlite3.Connection
     conn.execute("UPDATE meta SET value = ? WHERE key = 'moved_until_us'", (str(NOW + 100 * day_us),))
     conn.execute("DELETE FROM stale")  # as if the aggregator had been there
     retention = Retention()
-    retention.plan(RetentionPlan({0: day_us}))
+    retention.use_plan(RetentionPlan({0: day_us}))
     retention.step(conn, NOW + 100 * day_us)
     assert retention.cuts_us == {}
     assert retention._choose_day(conn) == []

@@ -24,7 +24,7 @@ def put_future_cuts(conn: sqlite3.Connection) -> Retention:
     catalog.sync(conn, specs, NOW)
     conn.executemany("INSERT INTO meta VALUES (?, ?)", [(key, str(NOW + 10 * YEAR)) for key in ("edge_us", "moved_until_us")])
     retention = Retention()
-    retention.plan(RetentionPlan({0: 90 * DAY, 60: 900 * DAY}))
+    retention.use_plan(RetentionPlan({0: 90 * DAY, 60: 900 * DAY}))
     while retention.step(conn, NOW + 10 * YEAR):
         pass
     assert min(retention.cuts_us.values()) > NOW

@@ -53,7 +53,7 @@ def oldest(conn: sqlite3.Connection, table: str = "history", series: int = 1, ti
 def retention(conn: sqlite3.Connection, plan: RetentionPlan | None = None, zone: str = "UTC") -> Retention:
     made = Retention(zone)
     made.recover(conn)
-    made.plan(plan or RetentionPlan({0: 3 * DAY}))
+    made.use_plan(plan or RetentionPlan({0: 3 * DAY}))
     return made
 
 

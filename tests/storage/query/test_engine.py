@@ -477,7 +477,7 @@ def test_answers_about_readings_that_have_expired(tmp_path: Path, fresh: Path) -
         for channel in ("counter",)
     }
     retention = Retention(machine.zone)
-    retention.plan(RetentionPlan({0: 24 * HOUR_US}))
+    retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
     while retention.step(machine.conn, end):
         pass
     cut = retention.cuts_us[machine.ids["s", "counter"]]
@@ -548,7 +548,7 @@ def test_a_counter_that_began_again_is_told_from_a_misread_when_the_readings_hav
     wanted = Ask(T0, T0 + 10 * HOUR_US, Step.parse("1h"), None, ("increase", "resets"))
     before = list(ask(machine, "counter", wanted).rows)
     retention = Retention(machine.zone)
-    retention.plan(RetentionPlan({0: 24 * HOUR_US}))
+    retention.use_plan(RetentionPlan({0: 24 * HOUR_US}))
     while retention.step(machine.conn, end):
         pass
     assert list(ask(machine, "counter", wanted).rows) == before

@@ -336,7 +336,7 @@ class Machine(RuleBasedStateMachine):
     def expire(self, steps: int, days: int, minutes: int, hours: int | None) -> None:
         """Some slices of retention."""
         before = {channel: self.frontier.cuts_us.get(series) for (_, channel), series in self.ids.items()}
-        self.retention.plan(RetentionPlan({0: days * DAY_US, 60: minutes * DAY_US, 900: minutes * DAY_US, 3600: hours}))
+        self.retention.use_plan(RetentionPlan({0: days * DAY_US, 60: minutes * DAY_US, 900: minutes * DAY_US, 3600: hours}))
         for _ in range(steps):
             if not self.retention.step(self.conn, self.now_us):
                 break

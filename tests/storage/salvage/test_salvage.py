@@ -18,7 +18,7 @@ from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.pieces import FetchedPiece, PieceSource, Pointer, Stage
-from sensorlogd.storage.salvage.worker import FoundPiece, Salvage, SalvageFailed
+from sensorlogd.storage.salvage.worker import FoundPiece, Salvage, SalvageFailure
 from tests.storage import salvage_rig as rig
 from tests.storage import working
 
@@ -427,7 +427,7 @@ def test_patience_ends(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(made, "_fetch_next", lambda ordered: tries.append(now) or ask(ordered))  # type: ignore[func-returns-value]  # None
         while (found := made.fetch(waiting)) is work.NOT_YET:
             now += 0.5
-        assert isinstance(found, SalvageFailed)
+        assert isinstance(found, SalvageFailure)
         made.close()
     assert 590 < now < 620
     assert 0 < len(tries) < 400

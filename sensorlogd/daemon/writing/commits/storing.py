@@ -178,7 +178,7 @@ class Storing:
 
     def use_new_sensors(self, db: OpenDatabase, new: NewSpecs) -> None:
         """The configured sensors are others from here on. Raises sqlite3.Error."""
-        db.upkeep.retention.plan(new.plan)
+        db.upkeep.retention.use_plan(new.plan)
         for kind, sensor, detail in use_specs(db, new.specs, self._clock.now_us()):
             self._notices.emit(kind, sensor, detail)
             logger.info("%s: %s: %s", sensor, kind, detail)

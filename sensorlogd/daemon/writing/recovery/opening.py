@@ -139,7 +139,7 @@ class Opening:
         """Make a database that was just opened know the sensors, the spills, the salvage to be done and what was lost;
         ``notes`` get what happened. Raises sqlite3.Error."""
         if self._plan is not None:
-            db.upkeep.retention.plan(self._plan)
+            db.upkeep.retention.use_plan(self._plan)
         if first and self.clean_start:
             self._report_unclean_end(db, notes)
         if db.is_new:
