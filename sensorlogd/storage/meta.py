@@ -1,7 +1,7 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
-All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The marks that say how far the stages of a reading have got are ``Marks``; other keys belong to whoever
-names them.
+All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The marks that say how
+far the stages of a reading have got are ``Marks``; other keys belong to whoever names them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _PUT = (
     "INSERT INTO meta(key, value) VALUES (?,?)"
     " ON CONFLICT(key) DO UPDATE SET value = excluded.value WHERE value <> excluded.value"
 )
+_WITH_PREFIX = "key >= ? AND key < ?"  # with ``_range``
 _MARKS = "SELECT key, value FROM meta WHERE key IN (?,?,?,?,?)"
 
 
@@ -64,22 +65,27 @@ def put(conn: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def keys(conn: sqlite3.Connection, prefix: str) -> list[str]:
-    """All keys that begin with ``prefix``."""
-    return [key for (key,) in conn.execute("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))]
+    """All keys that begin with ``prefix``, in order."""
+    return [key for (key,) in conn.execute(f"SELECT key FROM meta WHERE {_WITH_PREFIX} ORDER BY key", _range(prefix))]
 
 
 def entries(conn: sqlite3.Connection, prefix: str = "") -> list[tuple[str, str]]:
-    """(key, value) of all keys that begin with ``prefix``; of all there are if none is given."""
-    return conn.execute("SELECT key, value FROM meta WHERE key >= ? AND key < ?", (prefix, f"{prefix}\U0010ffff")).fetchall()
+    """(key, value) of all keys that begin with ``prefix``, in order; of all there are if none is given."""
+    return conn.execute(f"SELECT key, value FROM meta WHERE {_WITH_PREFIX} ORDER BY key", _range(prefix)).fetchall()
 
 
 def whole_numbers(conn: sqlite3.Connection, prefix: str) -> dict[int, int]:
     """Number behind the prefix -> value, of all keys that are ``prefix`` and a number. Read as one row: sqlite3 gives the
     interpreter's lock away for each row, and beside busy threads the writer gets it back 5 ms later."""
-    query = "SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE key >= ? AND key < ?"
-    (found,) = conn.execute(query, (len(prefix) + 1, prefix, f"{prefix}\U0010ffff")).fetchone()
+    query = f"SELECT group_concat(substr(key, ?) || ' ' || value) FROM meta WHERE {_WITH_PREFIX}"
+    (found,) = conn.execute(query, (len(prefix) + 1, *_range(prefix))).fetchone()
     pairs = (pair.split(" ") for pair in found.split(",")) if found else ()
     return {int(number): int(value) for number, value in pairs}
+
+
+def _range(prefix: str) -> tuple[str, str]:
+    """The bounds of all keys that begin with ``prefix``: letters, no pattern; its index finds them."""
+    return prefix, f"{prefix}\U0010ffff"
 
 
 def remove(conn: sqlite3.Connection, gone: Iterable[str]) -> None:

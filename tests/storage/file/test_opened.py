@@ -258,6 +258,7 @@ def test_meta_keeps_what_it_is_told(path: Path) -> None:
         assert meta.get_int(conn, "ab1") == 7
         assert meta.get_int(conn, "none") == 0
         assert meta.keys(conn, "a_") == ["a_1"]
+        assert meta.entries(conn, "a_") == [("a_1", "y")]
         meta.remove(conn, ["a_1", "none"])
         assert meta.keys(conn, "a") == ["ab1"]
 
