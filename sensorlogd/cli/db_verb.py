@@ -168,7 +168,7 @@ def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
 def _rewrite(path: Path) -> None:
     """Write the database anew, without free space. Raises Refused, LogUnavailable, sqlite3.Error."""
     from sensorlogd.daemon.main.process.lock import DatabaseLock, LockHeld
-    from sensorlogd.storage.database import DatabaseError, ensure_schema
+    from sensorlogd.storage.database import DatabaseCorrupt, DatabaseError, ensure_schema
     from sensorlogd.storage.maintenance import compact as compacting
 
     try:
@@ -180,6 +180,8 @@ def _rewrite(path: Path) -> None:
                 compacting.vacuum(path)
     except OSError as error:
         raise Refused(plain_errors.os_error(error)) from None
+    except DatabaseCorrupt as error:
+        raise Refused(f"{error}; start the daemon: it sets the file aside and salvages it") from None
     except (LockHeld, DatabaseError, compacting.NoRoom) as error:
         raise Refused(str(error)) from None
 

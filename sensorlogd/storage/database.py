@@ -122,7 +122,7 @@ def ensure_schema(path: Path) -> None:
             revision, written_by = _revision_of(path, conn)
     except sqlite3.Error as error:
         if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
-            raise DatabaseCorrupt(f"{path}: {error}") from error
+            raise DatabaseCorrupt(f"{path} cannot be read as a database: {error}") from error
         raise DatabaseUnavailable(explain(path, error)) from error
     if revision == REVISION:
         return
@@ -166,10 +166,10 @@ def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str 
             f"{', '.join(sorted(tables)[:5]) or 'none'}); it is left as it is; name another file under storage.url"
         )
     if "alembic_version" not in tables:
-        raise DatabaseCorrupt(f"{path}: the table alembic_version is missing")
+        raise DatabaseCorrupt(f"{path} has lost the table that says which schema it has (alembic_version)")
     row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:
-        raise DatabaseCorrupt(f"{path}: the table alembic_version is empty")
+        raise DatabaseCorrupt(f"{path} no longer says which schema it has: the table alembic_version is empty")
     written_by = None
     if "daemon_status" in tables:
         found = conn.execute("SELECT value FROM daemon_status WHERE key = 'version'").fetchone()
@@ -191,7 +191,10 @@ def _migrate_in_child(path: Path) -> None:
                 env=environment,
             )  # fmt: skip
     except OSError as error:
-        raise DatabaseUnavailable(f"{path}: the migration could not be started: {error}") from error
+        raise DatabaseUnavailable(
+            f"{path}: the process that creates or upgrades it could not be started: {error}; check free memory, the limit of"
+            f" processes, and that {command[0]} is still there"
+        ) from error
     _children.add(child)
     with child:
         try:

@@ -70,7 +70,7 @@ def test_the_configuration_leads_to_its_database_and_zone(path: Path, tmp_path: 
         ("none.yaml", r"none\.yaml: no such configuration file; name one that is there, or the database itself"),
         ("", "empty name"),
         (".", r"is a folder; name the database file in it, e\.g\. sensorlogd\.db"),
-        ("notes.txt", "is a damaged database|is not a sensorlogd database"),
+        ("notes.txt", "is a text file, not a database; name the file that the daemon writes"),
         ("other.db", r"other\.db is not a sensorlogd database \(application_id 0x0\)"),
         ("empty.db", "is empty: not a sensorlogd database, or not one yet"),
         ("pipe", "is not a file"),

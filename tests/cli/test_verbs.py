@@ -95,7 +95,10 @@ def test_a_question_that_cannot_be_answered_prints_no_head_of_an_answer(
     [
         (None, "no such database"),
         (b"", "not a sensorlogd database"),
-        (b"not a database at all, not at all" * 40, "file is not a database"),
+        (b"not a database at all, not at all" * 40, "is a text file, not a database; name the file that the daemon writes"),
+        (b"sensors: {}\n", "is a text file, not a database"),
+        ("# Größe\n".encode() * 600, "is a text file, not a database"),
+        (b"\x00 noise \xff" * 400, "is a damaged database (file is not a database)"),
     ],
 )
 def test_files_that_are_no_log(tmp_path: Path, content: bytes | None, message: str) -> None:

@@ -6,7 +6,9 @@ and an empty file makes SQLite delete the WAL. So the sides are looked at before
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -19,6 +21,8 @@ from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.holder import holder
 
 BUSY_WITHIN_S = 2.0
+_HEAD = 4096  # bytes that show whether a file holds text
+_TEXT_ONLY = re.compile(r"[^\x00-\x08\x0e-\x1f\x7f]+")
 
 
 class LogError(Exception):
@@ -43,8 +47,24 @@ def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
         return _connect_unchanging(path, uri, error, any_thread)
 
 
+_NAME_THE_LOG = "name the file that the daemon writes, e.g. sensorlogd.db"
+
+
+def holds_text(path: Path) -> bool:
+    """Whether the file holds text in UTF-8, as a configuration or a program does and no page of a database, damaged or not."""
+    try:
+        with open(path, "rb") as file:
+            head = codecs.getincrementaldecoder("utf-8")().decode(file.read(_HEAD))
+    except (OSError, UnicodeDecodeError):
+        return False
+    return _TEXT_ONLY.fullmatch(head) is not None
+
+
 def damaged(path: Path, error: object) -> str:
-    """What to say of a database that SQLite finds damaged."""
+    """What to say of a database that SQLite finds damaged, or takes for none."""
+    if holds_text(path):
+        configuration = " (a configuration is given with -c)" if path.suffix in (".yaml", ".yml") else ""
+        return f"{path} is a text file, not a database; {_NAME_THE_LOG}{configuration}"
     cure = "if it was a log, start or restart the daemon: it sets the file aside and salvages it"
     return f"{path} is a damaged database ({error}); {cure}"
 
@@ -87,7 +107,9 @@ def _look_at_file(path: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):
         raise LogUnavailable(no_database(path)) from None
     except OSError as error:
-        raise LogUnavailable(f"{path}: {error.strerror}") from error
+        raise LogUnavailable(
+            f"{path}: {error.strerror}; check the name, and owner and mode of the folders that lead to it"
+        ) from error
     if not stat.S_ISREG(status.st_mode):
         raise LogUnavailable(f"{path} is not a file, so it is not a sensorlogd database")
     if size_of(side(path, "-wal")) and not _is_held(path):
@@ -147,7 +169,9 @@ def _check_schema(conn: sqlite3.Connection, path: Path) -> None:
     """Raises LogUnavailable for a database of another program or another schema, LogDamaged for one without, sqlite3.Error."""
     (application,) = conn.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
-        raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x})")
+        if holds_text(path):  # so short that SQLite takes it for an empty database
+            raise LogUnavailable(damaged(path, "no database"))
+        raise LogUnavailable(f"{path} is not a sensorlogd database (application_id {application:#x}); {_NAME_THE_LOG}")
     row = conn.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:
         raise LogDamaged(damaged(path, "its schema has no version"))
@@ -162,7 +186,7 @@ def _connect_unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: 
     """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
-        raise LogDamaged(damaged(path, error)) from error
+        raise (LogUnavailable if holds_text(path) else LogDamaged)(damaged(path, error)) from error
     if not os.access(path, os.R_OK):
         raise LogUnavailable(f"{path}: permission denied; join the group that owns it (ls -l {path})") from error
     if failure is Failure.BUSY:

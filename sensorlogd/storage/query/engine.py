@@ -76,7 +76,8 @@ class Ask:
     def __post_init__(self) -> None:
         """Raises ValueError for whatever no database can answer."""
         if self.since_us >= self.until_us:
-            raise ValueError("the range ends before it begins")
+            since, until = format_time(self.since_us), format_time(self.until_us)
+            raise ValueError(f"the range begins at {since}, which is not before its end, {until}; give an earlier begin")
         if not (self.since_us >= grid.FIRST_US and self.until_us <= grid.LAST_US):
             raise ValueError(grid.OUTSIDE)
         if (self.step is None) == (self.max_points is None):

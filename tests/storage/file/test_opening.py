@@ -172,3 +172,37 @@ def test_damage_is_found_and_none_is_invented(log: Path) -> None:
     data[(page - 1) * 2048 : page * 2048] = b"\xa5" * 2048
     log.write_bytes(data)
     assert opening.found_damage(log) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "sensorlogd.yaml",
+            b"sensors:\n  a: {driver: line}\n" * 9,
+            "; name the file that the daemon writes, e.g. sensorlogd.db (a config",
+        ),
+        ("driver.py", "# Größe\n".encode() * 600, "; name the file that the daemon writes, e.g. sensorlogd.db"),
+        ("short", b"x", "; name the file that the daemon writes, e.g. sensorlogd.db"),
+    ],
+)
+def test_a_text_file_is_no_damaged_database(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """A configuration given as --db: nothing of it can be salvaged."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert f"{name} is a text file, not a database{said}" in refusal(path)
+
+
+@pytest.mark.parametrize("content", [bytes(8192), b"\xff\x00 noise" * 800])
+def test_what_is_no_text_is_a_damaged_database(tmp_path: Path, content: bytes) -> None:
+    """It may have been a log: the daemon looks what can be salvaged."""
+    path = tmp_path / "log.db"
+    path.write_bytes(content)
+    with pytest.raises(opening.LogDamaged, match="is a damaged database"):
+        open_reader(path)
+
+
+def test_a_name_that_cannot_be_looked_at_says_what_to_check(tmp_path: Path) -> None:
+    """A link that leads to itself."""
+    (tmp_path / "log.db").symlink_to("log.db")
+    assert "; check the name, and owner and mode of the folders that lead to it" in refusal(tmp_path / "log.db")

@@ -252,6 +252,15 @@ def test_parts_of_the_local_day(zone: str, day: str, step: str, begin: str) -> N
     assert [text[11:16] + text[-6:] for text in shown[: len(words)]] == words
 
 
+@pytest.mark.parametrize("until", [0, -1_000_000])
+def test_a_range_without_anything_in_it_is_refused_with_its_ends(until: int) -> None:
+    """Whoever asks sees which two times were understood."""
+    with pytest.raises(
+        ValueError, match=r"begins at 1970-01-01T00:00:00.*, which is not before its end, (1970|1969)-.*earlier begin"
+    ):
+        Ask(0, until, max_points=10)
+
+
 @given(st.integers(1, 5000), st.integers(1_000, 20 * 365 * 86_400_000_000), st.integers(0, 10**15))
 def test_a_picture_never_has_more_points_than_asked_for(points: int, span: int, since: int) -> None:
     """The ladder rounds up, and its finer neighbour would have been too many (but for the range's place in the grid)."""

@@ -36,7 +36,7 @@ class Space:
         free = self.free()
         if free is not None and free < self.min_free:
             self._check_at = 0.0
-            raise LowSpace(free, self.min_free)
+            raise LowSpace(self.folder, free, self.min_free)
         self._check_at = now + CHECK_EVERY_S
 
     def made_room(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.storage import database
@@ -64,8 +65,10 @@ class Verdict:
 class LowSpace(Exception):
     """The disk has less left than ``storage.min_free``."""
 
-    def __init__(self, free: int, min_free: int) -> None:
-        super().__init__(f"only {free:,} bytes are free, min_free is {min_free:,}")
+    def __init__(self, folder: Path, free: int, min_free: int) -> None:
+        super().__init__(
+            f"{folder}: its disk has only {free:,} bytes free, storage.min_free is {min_free:,}; make room, or set min_free lower"
+        )
 
 
 class DamageFound(Exception):

@@ -41,7 +41,7 @@ def code(number: int) -> Exception:
 
 
 TABLE = [
-    (LowSpace(1, 2), FIRST, HOLD, "disk_low"),
+    (LowSpace(HERE, 1, 2), FIRST, HOLD, "disk_low"),
     (FileGone(HERE, removed=True), FIRST, RESCUE, "database_removed"),
     (FileGone(HERE, removed=False), FIRST, RESCUE, "database_replaced"),
     (SidesGone(HERE, is_saved=True), FIRST, REOPEN, "wal_removed"),
