@@ -19,6 +19,7 @@ from sensorlogd.cli.common import database, fail, fail_if_damaged, said_by
 from sensorlogd.cli.progress import Progress
 from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.file import opening
+from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.file.holder import holder
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, LogUnavailable
@@ -248,7 +249,7 @@ def make_ready(path: Path) -> None:
     if opening.interrupted(path):
         with DatabaseLock(path, None):
             opening.undo_interrupted(path)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=opening.BUSY_WITHIN_S)) as conn:
+    with closing(connect_to_read(path, timeout_s=opening.BUSY_WITHIN_S)) as conn:
         fault = next(inspection.faults_of_small_tables(conn), None)
     if fault is not None:
         raise LogUnavailable(opening.damaged(path, fault))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command
 from sensorlogd.storage import creation, meta
+from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
 
 if TYPE_CHECKING:
     import subprocess
@@ -118,7 +119,7 @@ def ensure_schema(path: Path) -> None:
     try:
         if not _has_content(path) and creation.create(path, PAGE_SIZE):
             return
-        with contextlib.closing(_connect_existing(path)) as conn:
+        with contextlib.closing(connect_to_write(path, timeout_s=2.0)) as conn:
             revision, written_by = _revision_of(path, conn)
     except sqlite3.Error as error:
         if classify(error) in (Failure.CORRUPT, Failure.NOTADB):
@@ -148,10 +149,6 @@ def _has_content(path: Path) -> bool:
     if not stat.S_ISREG(status.st_mode):
         raise DatabaseUnavailable(f"{path} is not a file; name another one under storage.url")
     return status.st_size > 0
-
-
-def _connect_existing(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)
 
 
 def _revision_of(path: Path, conn: sqlite3.Connection) -> tuple[str | None, str | None]:
@@ -236,7 +233,7 @@ def connect_snapshots(path: Path) -> sqlite3.Connection:
     """A connection for a process that only reads, and says itself when a transaction begins. Raises sqlite3.Error, OSError."""
     if not path.stat().st_size:  # SQLite would delete the WAL beside an empty file, and it is all that is left
         raise OSError(f"{path} is empty")
-    conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+    conn = connect_to_read(path)
     conn.execute("PRAGMA query_only = 1")
     return conn
 
@@ -244,7 +241,7 @@ def connect_snapshots(path: Path) -> sqlite3.Connection:
 def zone_if_alone(path: Path) -> str | None:
     """The zone of the stored days, read under an exclusive lock: somebody who does not know of the lock file may have the
     database open, an older release perhaps. None: it has no zone yet. Raises sqlite3.Error, BUSY if somebody has it open."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.5)) as conn:
+    with closing(connect_to_write(path, timeout_s=0.5)) as conn:
         conn.execute("PRAGMA locking_mode = EXCLUSIVE").fetchone()
         conn.execute("BEGIN EXCLUSIVE")
         zone = meta.get(conn, meta.DAY_ZONE)
@@ -260,9 +257,7 @@ def use_wal(conn: sqlite3.Connection) -> None:
 
 def connect_for_writing(path: Path) -> sqlite3.Connection:
     """As ``connect_writer``, in whatever journal mode the file is, and without checkpoints of its own."""
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=1.0, cached_statements=64
-    )
+    conn = connect_to_write(path, timeout_s=1.0, cached_statements=64)
     try:
         conn.execute("PRAGMA synchronous = FULL")
         conn.execute("PRAGMA wal_autocheckpoint = 0")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.table import TableLines
+from sensorlogd.storage.file.connecting import connect_to_read
 
 MAGIC = b"SQLite format 3\0"
 
@@ -17,7 +18,7 @@ MAGIC = b"SQLite format 3\0"
 def connect(path: Path, stack: ExitStack) -> sqlite3.Connection:
     """Open a file to read it as a single snapshot, even while another program writes to it. Raises FileError."""
     try:
-        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        conn = connect_to_read(path)
         stack.callback(conn.close)
         conn.execute("BEGIN")
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -17,6 +17,7 @@ from pathlib import Path
 from sensorlogd.event_kinds import Kind
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.file.file_watch import FileWatch
 from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
@@ -27,10 +28,6 @@ from sensorlogd.storage.maintenance.upkeep import Upkeep
 _tokens = itertools.count(1)
 
 CHECKPOINT_FRAMES = database.CHECKPOINT_PAGES
-
-
-def _connect_reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
 
 
 @dataclass(slots=True)
@@ -63,7 +60,7 @@ class OpenDatabase:
     def guard(self) -> None:
         """Hold a second, read-only connection. Closing the last connection copies the WAL into the file and deletes it by
         name; with this one open the writer's can be closed without touching what lies there now."""
-        self._guard = _connect_reader(self.path)
+        self._guard = connect_to_read(self.path, timeout_s=1.0)
         self._guard.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
     def know_file(self) -> None:

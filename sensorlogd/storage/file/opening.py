@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sensorlogd.storage.database import APPLICATION_ID, REVISION, Failure, classify
 from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.holder import holder
 
@@ -40,11 +41,10 @@ class LogDamaged(LogUnavailable):
 def open_reader(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     """A connection that only reads. ``any_thread``: another thread may close it. Raises LogUnavailable."""
     _look_at_file(path)
-    uri = path.absolute().as_uri()
     try:
-        return _connect(f"{uri}?mode=ro", path, any_thread)
+        return _connect(path, any_thread)
     except sqlite3.Error as error:
-        return _connect_unchanging(path, uri, error, any_thread)
+        return _connect_unchanging(path, error, any_thread)
 
 
 _NAME_THE_LOG = "name the file that the daemon writes, e.g. sensorlogd.db"
@@ -149,13 +149,13 @@ def _is_held(path: Path) -> bool:
 def undo_interrupted(path: Path) -> None:
     """Play back the rollback journal of a change that was cut off. For the holder of the database's lock. Raises
     sqlite3.Error."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_WITHIN_S)) as conn:
+    with closing(connect_to_write(path, timeout_s=BUSY_WITHIN_S)) as conn:
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
 
-def _connect(uri: str, path: Path, any_thread: bool) -> sqlite3.Connection:
+def _connect(path: Path, any_thread: bool, *, unchanging: bool = False) -> sqlite3.Connection:
     """Raises sqlite3.Error, LogUnavailable."""
-    conn = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_WITHIN_S, check_same_thread=not any_thread)
+    conn = connect_to_read(path, timeout_s=BUSY_WITHIN_S, unchanging=unchanging, any_thread=any_thread)
     try:
         conn.execute("PRAGMA query_only = 1")
         _check_schema(conn, path)
@@ -182,7 +182,7 @@ def _check_schema(conn: sqlite3.Connection, path: Path) -> None:
         raise LogUnavailable(f"{path} has the older schema {revision}; start the daemon once, it upgrades the file")
 
 
-def _connect_unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
+def _connect_unchanging(path: Path, error: sqlite3.Error, any_thread: bool) -> sqlite3.Connection:
     """A file in WAL mode cannot be opened read-only in a folder we may not write, unless it is known not to change."""
     failure = classify(error)
     if failure in (Failure.CORRUPT, Failure.NOTADB):
@@ -198,7 +198,7 @@ def _connect_unchanging(path: Path, uri: str, error: sqlite3.Error, any_thread: 
         ) from error
     if not _is_held(path) and not size_of(side(path, "-wal")):
         try:
-            return _connect(f"{uri}?immutable=1", path, any_thread)
+            return _connect(path, any_thread, unchanging=True)
         except sqlite3.Error as again:
             if classify(again) in (Failure.CORRUPT, Failure.NOTADB):
                 raise LogDamaged(damaged(path, again)) from again

@@ -11,6 +11,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from sensorlogd.storage.file.connecting import connect_to_read, connect_to_write
+
 
 class NoRoom(Exception):
     """There is too little free disk; the text says how much is needed."""
@@ -19,7 +21,7 @@ class NoRoom(Exception):
 def bytes_to_write(path: Path) -> int:
     """About how much ``vacuum`` writes: a copy of what is used, the old pages into the journal, and the copy over them. Raises
     sqlite3.Error."""
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)) as conn:
+    with closing(connect_to_read(path, timeout_s=2.0)) as conn:
         pages, free, size = (
             conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
@@ -29,7 +31,7 @@ def bytes_to_write(path: Path) -> int:
 def vacuum(path: Path) -> None:
     """Raises NoRoom, sqlite3.Error."""
     folder = path.resolve().parent
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=2.0)) as conn:
+    with closing(connect_to_write(path, timeout_s=2.0)) as conn:
         conn.execute("PRAGMA journal_mode = DELETE").fetchone()  # what a WAL holds goes into the file first
         used = conn.execute("PRAGMA page_count").fetchone()[0] - conn.execute("PRAGMA freelist_count").fetchone()[0]
         needed = used * conn.execute("PRAGMA page_size").fetchone()[0] + path.stat().st_size  # the copy, and the journal

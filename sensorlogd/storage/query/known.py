@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.stages import survey
 
 _KNOWN = "SELECT series.id, name, channel, unit FROM series JOIN sensor ON sensor.id = sensor_id WHERE series.retired_us IS NULL"
@@ -28,7 +29,7 @@ def known_series(path: Path) -> Iterator[KnownSeries]:
     if not path.exists():
         return
     try:
-        conn = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        conn = connect_to_read(path, timeout_s=1.0)
     except sqlite3.Error:
         return
     with closing(conn):

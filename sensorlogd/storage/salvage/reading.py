@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation.microseconds import END_US
+from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.stages import KEYS
 
 FAR = END_US - 1  # the last key, be it a time or an id
@@ -53,9 +54,8 @@ class DamagedLog:
     def __init__(self, path: Path, *, alone: bool = False) -> None:
         """Raises Unreadable, NotNow."""
         self.path = path
-        mode = "immutable=1" if alone else "mode=ro"
         try:
-            self.conn = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, isolation_level=None, timeout=0.02)
+            self.conn = connect_to_read(path, timeout_s=0.02, unchanging=alone)
         except sqlite3.Error as error:
             raise NotNow(str(error)) from error
         self.conn.text_factory = lambda raw: raw.decode("utf-8", "replace")
