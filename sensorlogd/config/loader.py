@@ -99,6 +99,9 @@ def _config(document: Document, options_for: OptionsFor) -> Config:
     alarms.check(valid, all_known=whole)
     prices = Prices(document, values)
     prices.check(valid, all_known=whole)
+    if document.errors:  # whoever mends them wants to know this, too; by itself it is a warning, and costs its sensor only
+        for name, reason in sensors.failed.items():
+            document.error(("sensors", name, "driver"), reason)
     return Config(
         path=document.path,
         base_dir=document.base_dir,

@@ -12,6 +12,7 @@ import importlib.util
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
 from sensorlogd import extras
 from sensorlogd.config import light
@@ -85,10 +86,24 @@ def options_for(name: str, folder: Path) -> type[SensorOptions]:
 def _class_in_file(name: str, folder: Path) -> type[Driver]:
     text, _, attribute = name.rpartition(":")
     file = light.resolve(text, folder)
-    found = getattr(driver_files.load(file), attribute, None)
+    module = driver_files.load(file)
+    found = getattr(module, attribute, None)
     if found is None:
-        raise DriverUnavailable(f"driver file {file} has no class {attribute!r}")
+        drivers = _drivers_of(module)
+        others = (
+            f"{closest(attribute, drivers)}; its drivers: {', '.join(drivers)}" if drivers else ", nor any other that is a driver"
+        )
+        raise DriverUnavailable(f"driver file {file} has no class {attribute!r}{others}")
     return _check_class(name, found)
+
+
+def _drivers_of(module: ModuleType) -> list[str]:
+    """The names of the drivers that a file defines itself, as it names them; what it imports from sensorlogd does not count."""
+    return [
+        name
+        for name, member in vars(module).items()
+        if isinstance(member, type) and issubclass(member, Driver) and member.__module__ == module.__name__
+    ]
 
 
 def _class_with_options(name: str, folder: Path, options: type[SensorOptions]) -> type[Driver] | None:

@@ -270,6 +270,17 @@ def test_a_driver_that_cannot_be_loaded_fails_its_sensor_only(tmp_path: Path) ->
     assert "writable by others" in load(path, options_for).failed_sensors["bad"]
 
 
+def test_a_driver_that_cannot_be_loaded_is_listed_beside_other_mistakes(tmp_path: Path) -> None:
+    """All mistakes at once: who mends the others need not look a second time to find it."""
+    (tmp_path / "a.py").write_text("")
+    path = tmp_path / "c.yaml"
+    path.write_text("sensors:\n  bad:\n    driver: ./a.py:Foo\n    channels: {x: {}}\nnonsense: 1\n")
+    with pytest.raises(ConfigErrors) as raised:
+        load(path, options_for)
+    assert [(error.mark.line, error.path) for error in raised.value.errors] == [(3, "sensors.bad.driver"), (5, "nonsense")]
+    assert "has no class 'Foo'" in str(raised.value)
+
+
 def test_the_snapshot_is_one_file_that_means_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Includes inlined, templates kept, secrets not in it, wherever it is stored."""
     monkeypatch.setenv("SECRET", "hush")

@@ -60,7 +60,9 @@ def test_a_driver_is_one_file(tmp_path: Path) -> None:
     ("name", "reason"),
     [
         ("gone.py:X", "No such file"),
-        ("acme.py:Nope", "has no class 'Nope'"),
+        ("acme.py:Nope", "has no class 'Nope'; its drivers: Acme$"),
+        ("acme.py:Acne", r"has no class 'Acne' \(did you mean 'Acme'\?\); its drivers: Acme$"),
+        ("none.py:Acme", "has no class 'Acme', nor any other that is a driver"),
         ("acme.py:NotOne", "is not a subclass"),
         ("broken.py:X", "cannot be loaded: ZeroDivisionError"),
         ("open.py:Acme", "is writable by others than its owner; chmod go-w"),
@@ -70,6 +72,7 @@ def test_a_file_that_is_no_driver_says_why(tmp_path: Path, name: str, reason: st
     """The reason names the file and the cure."""
     (tmp_path / "acme.py").write_text(ACME)
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "none.py").write_text("from sensorlogd.drivers.contract import Driver\nclass NotOne: ...\n")
     (tmp_path / "open.py").write_text(ACME)
     (tmp_path / "open.py").chmod(0o666)
     with pytest.raises(DriverUnavailable, match=reason):
