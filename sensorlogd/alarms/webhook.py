@@ -25,7 +25,7 @@ def ask(url: str, headers: Mapping[str, str], body: bytes | None, timeout_s: flo
     """
     plain, authorization = _without_user(url)
     if urlsplit(plain).scheme not in ("http", "https"):
-        raise SendError("the address is none of the web")
+        raise SendError("the address does not begin with http:// or https://")
     said = dict(headers)
     if authorization and not any(name.lower() == "authorization" for name in said):
         said["Authorization"] = authorization

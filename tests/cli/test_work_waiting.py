@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,8 @@ from sensorlogd.cli.import_verb import _upsert
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control.answers import Upserted, WorkStands
 from sensorlogd.daemon.control.offline import Offline
+from sensorlogd.daemon.control.operations import OperationError
+from sensorlogd.daemon.control.requests import LookAtWork
 from sensorlogd.exchange.stage import Piece
 from sensorlogd.storage.work import State
 
@@ -49,6 +52,12 @@ def test_without_a_daemon_an_import_behind_such_work_ends_too() -> None:
     busy = Upserted(0, 0, 0, 0, 0, None, 0, "mend 7 of these readings is not finished", FULL)
     with pytest.raises(Refused, match=f"mend 7 of these readings is not finished; .*{FULL}"):
         list(_upsert(Actor(answering(busy), UNDER_THE_LOCK), 1, Piece([1], [2.0], [1]), None, print))
+
+
+def test_work_that_is_not_there_is_told_from_what_is(tmp_path: Path) -> None:
+    """As after damage: a fresh database knows nothing of the work that a verb waits for."""
+    with Offline(tmp_path / "log.db") as offline, pytest.raises(OperationError, match="the database has no work 7; it has none"):
+        offline.operations.do(LookAtWork(7))
 
 
 def test_an_answer_of_an_older_release_hinders_nothing() -> None:

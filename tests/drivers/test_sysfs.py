@@ -78,7 +78,7 @@ FOUND = {
     "{root}/class/hwmon/hwmon2/temp1_input": ("35.85", "°C"),
     "thermal:x86_pkg_temp/temp": ("47", "°C"),
     "w1:28-0316a2795aff/temperature": ("20.687", "°C"),
-    "w1:28-0316a2795aee/w1_slave": ("- (the 1-Wire CRC is wrong)", "°C"),
+    "w1:28-0316a2795aee/w1_slave": ("- (the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected)", "°C"),
     "iio:bme280/in_temp_input": ("21.5", "°C"),
     "iio:bme280/in_pressure_input": ("1013.25", "hPa"),
     "iio:bme280/in_humidityrelative_input": ("48.5", "%"),
@@ -172,6 +172,7 @@ def test_numbers_that_change_between_boots_can_be_left_open(lent: Lent, root: Pa
     ("name", "text", "problem"),
     [
         ("28-0316a2795aff/w1_slave", W1.replace("YES", "NO"), "CRC is wrong"),
+        ("28-0316a2795aff/w1_slave", "ff ff", r"'ff ff' is no reading of a 1-Wire sensor"),
         ("28-0316a2795aff/w1_slave", "00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n", "held low"),
         ("28-0316a2795aff/w1_slave", W1.replace("20687", "85000"), "just been powered"),
         ("28-0316a2795aff/temperature", "85000", "just been powered"),

@@ -146,7 +146,9 @@ class Operations:
     def _look_at_work(self, request: requests.LookAtWork) -> WorkStands:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
-            raise OperationError(f"there is no work {request.id}")
+            known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)
+            there = f"its work is numbered up to {known[-1].id}" if known else "it has none"
+            raise OperationError(f"the database has no work {request.id}; {there}")
         hindrance = self.writer.hindrance() if piece.state is work.State.WAITING else ""
         return WorkStands(piece.state, piece.done, piece.total, piece.outcome, hindrance)
 

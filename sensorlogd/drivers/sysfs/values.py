@@ -46,7 +46,7 @@ def _read_text(path: Path) -> str:
 
 def _parse_number(text: str) -> float:
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text[:40]!r} is not a number")
+        raise ValueError(f"{text[:40]!r} is not a number; one such as 21437, -3.5 or 1e3 is expected")
     return float(text)
 
 
@@ -54,8 +54,10 @@ def _w1_temperature(text: str) -> str:
     """The text of the temperature, in thousandths of a degree, in a ``w1_slave`` file. Raises ValueError if the sensor was not
     read well."""
     match = _W1.search(text)
-    if match is None or match[2] != "YES":
-        raise ValueError("the 1-Wire CRC is wrong")
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is no reading of a 1-Wire sensor: bytes, crc=, YES and t= with a number are expected")
+    if match[2] != "YES":
+        raise ValueError("the 1-Wire CRC is wrong: the kernel says NO behind crc=, where YES is expected")
     if not match[1].replace("00 ", ""):
         raise ValueError("nothing but zeros: the 1-Wire line is held low")  # whose CRC is zero, too
     return match[3]

@@ -194,7 +194,11 @@ def parse_cursor(text: str | None) -> tuple[int, int] | None:
         return None
     found = _CURSOR.fullmatch(text)
     if found is None:
-        raise bad_parameter("after", f"{text!r} is not the next of an answer")
+        raise bad_parameter(
+            "after",
+            f"{text!r} is not where a page begins; give what the answer before has as next,"
+            f" e.g. {cursor(1_774_648_800_000_000, 3)!r}",
+        )
     return int(found[1]), int(found[2])
 
 

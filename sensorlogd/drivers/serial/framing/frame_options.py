@@ -203,7 +203,7 @@ class FrameFormat(Section):
         if self.length == "silence" and self.escape != "none":
             raise ValueError("length: silence and escape: exclude each other; what is escaped has an end of its own")
         if isinstance(self.length, int) and not 2 <= self.length <= MAX_FRAME:
-            raise ValueError(f"length: must be between 2 and {MAX_FRAME}")
+            raise ValueError(f"length: {self.length} bytes; a frame has between 2 and {MAX_FRAME}")
         return self
 
     def field_names(self) -> list[str]:
