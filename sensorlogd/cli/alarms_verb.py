@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sensorlogd.cli import database_changes, exits, output
-from sensorlogd.cli.common import config_option, database, db_option, fail, now_us, said_by, tz_option, unreadable, zone_of
+from sensorlogd.cli.common import (
+    config_option,
+    database,
+    db_option,
+    fail,
+    now_us,
+    read_from_config,
+    tz_option,
+    unreadable,
+    zone_of,
+)
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import format_duration, parse_duration
 from sensorlogd.storage import alarm_rows
@@ -273,7 +283,7 @@ def _load_config(config_file: Path | None) -> Config:
     from sensorlogd.drivers.registry import options_for
 
     try:
-        return said_by(config_file, lambda path: load(path, options_for))
+        return read_from_config(config_file, lambda path: load(path, options_for))
     except ConfigErrors as errors:
         for mistake in errors.errors:
             click.echo(mistake, err=True)

@@ -61,11 +61,11 @@ def database(config_file: Path | None, db: str | None) -> Path:
         return path
     from sensorlogd.config import light
 
-    return said_by(config_file, light.database_path)
+    return read_from_config(config_file, light.database_path)
 
 
-def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
-    """What ``what`` reads from the configuration. Exits with a clear line if there is none or it cannot be read.
+def read_from_config(config_file: Path | None, read: Callable[[Path], T]) -> T:
+    """What ``read`` finds in the file of the configuration. Exits with a clear line if there is none or it cannot be read.
 
     A configuration that may not be read is an error, since its defaults could name another database.
     """
@@ -77,7 +77,7 @@ def said_by(config_file: Path | None, what: Callable[[Path], T]) -> T:
         path = light.find(config_file)
         if path.exists():
             readable_file(path)
-        return what(path)
+        return read(path)
     except light.ConfigNotFound as error:
         fail(f"{error}, or --db FILE", exits.BAD_CONFIG)
     except OSError as error:

@@ -15,7 +15,7 @@ import click
 
 from sensorlogd.cli import exits, plain_errors
 from sensorlogd.cli.blocked_writer import NotForEver
-from sensorlogd.cli.common import database, fail, fail_if_damaged, said_by
+from sensorlogd.cli.common import database, fail, fail_if_damaged, read_from_config
 from sensorlogd.cli.progress import Progress
 from sensorlogd.storage.database import Failure, classify, explain
 from sensorlogd.storage.file import opening
@@ -107,7 +107,7 @@ def data_dir(config_file: Path | None, db: str | None) -> Path:
         return database(None, db).absolute().parent
     from sensorlogd.config import light
 
-    return said_by(config_file, light.data_dir)
+    return read_from_config(config_file, light.data_dir)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sensorlogd.cli import exits, plain_errors
-from sensorlogd.cli.common import said_by
+from sensorlogd.cli.common import read_from_config
 from sensorlogd.config import light
 from sensorlogd.config.loader import ConfigErrors, load
 from sensorlogd.config.models import Config
@@ -43,7 +43,7 @@ def run(config_file: Path | None, strict: bool, log_level: str | None, no_web: b
 
     Logs every sensor of the configuration until SIGTERM or Ctrl-C. SIGHUP reloads the configuration.
     """
-    path = said_by(config_file, lambda path: path)
+    path = read_from_config(config_file, lambda path: path)
     config, problems = _load_or_last_good(path, strict)
     logs.setup(log_level or config.daemon.log_level)
     logs.trace_crashes()
@@ -68,7 +68,7 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
         click.echo(problem, err=True)
     found = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
     if not strict:
-        kept = said_by(path, light.data_dir) / last_good.NAME
+        kept = read_from_config(path, light.data_dir) / last_good.NAME
         if kept.exists():
             try:
                 config = load(kept, options_for)

@@ -26,7 +26,7 @@ from sensorlogd.web.working.refusal import ApiError
 logger = logging.getLogger(__name__)
 
 COOKIE = "sensorlogd"
-TELL_EVERY_S = 60.0
+COUNT_LOGGED_EVERY_S = 60.0
 OPEN = ("/health", "/ready", "/login", "/login.css")  # they tell whether it runs, and nothing of what is measured
 FORMS = ("/login", "/prometheus/")  # where a POST is a question, too
 MAX_URL = 16_384
@@ -51,11 +51,11 @@ class Denials:
 
     def __init__(self) -> None:
         self.count = 0
-        self._logged_at = -TELL_EVERY_S
+        self._logged_at = -COUNT_LOGGED_EVERY_S
 
     def add(self, reason: str, scope: Scope) -> None:
         self.count += 1
-        if time.monotonic() - self._logged_at >= TELL_EVERY_S:
+        if time.monotonic() - self._logged_at >= COUNT_LOGGED_EVERY_S:
             self._logged_at = time.monotonic()
             peer = (scope.get("client") or ("nobody",))[0]
             logger.warning("%s from %s; %d refused so far", reason, peer, self.count)

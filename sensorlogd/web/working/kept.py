@@ -15,7 +15,7 @@ from sensorlogd.web.working.refusal import ApiError
 
 logger = logging.getLogger(__name__)
 
-TELL_EVERY_S = 60.0
+SAME_MESSAGE_EVERY_S = 60.0
 
 
 class KeptLog:
@@ -65,7 +65,7 @@ class DamageReports:
         with self._lock:
             if message == self._last_message and now < self._again_at:
                 return
-            self._last_message, self._again_at = message, now + TELL_EVERY_S
+            self._last_message, self._again_at = message, now + SAME_MESSAGE_EVERY_S
         logger.warning("%s: %s", self.database, message)
 
 
