@@ -12,6 +12,7 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import ConfigNotFound, find
+from sensorlogd.notation.plurals import plural
 
 
 @click.command(
@@ -52,7 +53,7 @@ def check(file: Path | None, config_file: Path | None, quiet: bool, offline: boo
         for mistake in errors.errors:
             click.echo(mistake, err=True)
         many = len(errors.errors)
-        click.echo(f"{path}: {many} error{'s' if many > 1 else ''}", err=True)
+        click.echo(f"{path}: {many} {plural(many, 'error')}", err=True)
         sys.exit(exits.BAD_CONFIG)
     known = known_series(config.database_path())
     for warning in warnings(config, stable_name, known, converts, prices_in=conversion):
@@ -72,7 +73,10 @@ def _print_cost(config: object, path: Path) -> None:
 
     assert isinstance(config, Config)
     cost = estimate(config)
-    click.echo(f"{path}: valid, {len(config.sensors)} sensors, {cost.series} series, database {config.database_path()}")
+    click.echo(
+        f"{path}: valid, {len(config.sensors)} {plural(len(config.sensors), 'sensor')}"
+        f", {cost.series} series, database {config.database_path()}"
+    )
     click.echo(f"readings   {cost.readings_per_day:,.0f} a day")
     click.echo(f"storage    {format_size(cost.bytes_per_year)} in the first year")
     click.echo(f"written    {format_size(cost.written_per_day)} a day to the disk")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.holder import Holder, holder
 from sensorlogd.storage.query.health import daemon_state, is_verb
 from sensorlogd.storage.query.log import Log, SensorState
@@ -83,10 +84,16 @@ def remarks(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(label, sentence) of everything in ``facts`` that is out of the ordinary."""
     remarks_made = []
     if facts.get("given_up"):
-        remarks_made.append(("given up", f"{int(facts['given_up']):,} readings could not be stored and are lost"))
+        lost = int(facts["given_up"])
+        what = plural(lost, "reading could not be stored and is", "readings could not be stored and are")
+        remarks_made.append(("given up", f"{lost:,} {what} lost"))
     if facts.get("incidents"):
         remarks_made.append(
-            ("incidents", f"{int(facts['incidents']):,} times a damaged database was set aside; see the folder damaged")
+            (
+                "incidents",
+                f"{int(facts['incidents']):,} {plural(int(facts['incidents']), 'time')}"
+                " a damaged database was set aside; see the folder damaged",
+            )
         )
     for piece in _as_list(facts.get("work")):
         if isinstance(piece, Mapping):

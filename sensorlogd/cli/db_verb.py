@@ -30,6 +30,7 @@ from sensorlogd.cli.database_changes import Refused, acting, daemon_of, data_dir
 from sensorlogd.cli.incidents_verb import incidents
 from sensorlogd.cli.progress import BYTES, Progress, written_bytes
 from sensorlogd.notation import times
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.maintenance import inspection
 from sensorlogd.storage.query.log import Log, Series
@@ -75,12 +76,20 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
         ("file", f"{log.path}, schema {facts['schema']}"),
         ("size", f"{_mb(facts['file_bytes'])}, of it {_mb(facts['free_bytes'])} free; WAL {_mb(facts['wal_bytes'])}"),
         ("disk", f"{_mb(_free_bytes(log.path))} free"),
-        ("series", f"{facts['series']:,} of {facts['sensors']:,} sensors; {facts['events']:,} events, {facts['mends']:,} mends"),
+        (
+            "series",
+            f"{facts['series']:,} of {facts['sensors']:,} {plural(facts['sensors'], 'sensor')};"
+            f" {facts['events']:,} {plural(facts['events'], 'event')}, {facts['mends']:,} {plural(facts['mends'], 'mend')}",
+        ),
         ("readings", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
         *((name, f"{n:,}") for name, n in rows.items()),
         ("moved until", when(facts["moved_until_us"])),
         ("rolled up until", f"{when(facts['edge_us'])}, days of {facts['day_zone'] or 'no zone yet'}"),
-        ("to be healed", f"{facts['dirty_minutes']:,} minutes, {facts['stale_series']:,} series to be done anew"),
+        (
+            "to be healed",
+            f"{facts['dirty_minutes']:,} {plural(facts['dirty_minutes'], 'minute')}"
+            f", {facts['stale_series']:,} series to be done anew",
+        ),
         *(
             (f"expired {tier}", f"before {when(newest)}" + ("" if oldest == newest else f" (of some series {when(oldest)})"))
             for tier, oldest, newest in cuts
@@ -162,7 +171,7 @@ def _compact_in_slices(config_file: Path | None, db: str | None) -> None:
                 bar.reach(freed, freed + answer.left_pages)
 
             actor.go_on(Compact(), show)
-        click.echo(f"{freed:,} pages given back; the file follows at the next checkpoint", err=True)
+        click.echo(f"{freed:,} {plural(freed, 'page')} given back; the file follows at the next checkpoint", err=True)
 
 
 def _rewrite(path: Path) -> None:
@@ -275,7 +284,7 @@ def _copy(log: Log, target: Path) -> Backup:
 
 def _describe_backup(made: Backup, target: object) -> str:
     newest = "" if made.last_us is None else f", the newest of {times.format_time(made.last_us, usual_zone())}"
-    return f"{target}: {_mb(made.bytes)}, {made.readings:,} readings{newest}; verified"
+    return f"{target}: {_mb(made.bytes)}, {made.readings:,} {plural(made.readings, 'reading')}{newest}; verified"
 
 
 def _into_a_pipe(log: Log, target: Path | None) -> None:

@@ -21,6 +21,7 @@ from sensorlogd.cli.progress import Progress
 from sensorlogd.exchange.written import place, text
 from sensorlogd.exchange.written.cells import Rows, Stamps
 from sensorlogd.notation import times
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.query.log import Log, Reading, Series
@@ -109,7 +110,7 @@ def export(
             raise  # an error of standard output, which the outermost handler reports
         fail(f"{plain_errors.os_error(error, target)}; nothing was written")
     if target is not None:
-        click.echo(f"{target}: {written:,} rows", err=True)
+        click.echo(f"{target}: {written:,} {plural(written, 'row')}", err=True)
 
 
 def _form(form: str | None, target: Path | None, *, excel: bool, decimal: str | None) -> str:

@@ -20,6 +20,7 @@ from sensorlogd.exchange.lines import FileError, Lines
 from sensorlogd.exchange.sources import opened
 from sensorlogd.exchange.stage import Stage, Staged
 from sensorlogd.notation import numbers, times
+from sensorlogd.notation.plurals import plural
 
 FIRST_READINGS = 10  # shown by --dry-run
 MOST_TOLD = 20  # the most columns of words that are named
@@ -97,14 +98,22 @@ def _show_findings(
     if len(plan.left_out) > MOST_TOLD:
         click.echo(f"  left out: {len(plan.left_out) - MOST_TOLD:,} more that hold words", err=True)
     if lines.nuls:
-        click.echo(f"  left out: {len(lines.nuls):,} lines of nothing but NULs, the first is line {lines.nuls[0]}", err=True)
+        click.echo(
+            f"  left out: {len(lines.nuls):,} {plural(len(lines.nuls), 'line')} of nothing but NULs"
+            f", the first is line {lines.nuls[0]}",
+            err=True,
+        )
     if bad is not None and bad.lines:
-        click.echo(f"  left out: {bad.lines:,} of {lines.number:,} lines are bad", err=True)
+        click.echo(f"  left out: {bad.lines:,} of {lines.number:,} lines {plural(bad.lines, 'is', 'are')} bad", err=True)
         for example in bad.examples:
             click.echo(f"    {example}", err=True)
     for series in found:
         span = f"{times.format_time(series.first_us)} to {times.format_time(series.last_us)}"
-        click.echo(f"  {series.target.name}: {series.readings:,} readings, {span}", err=True)
+        click.echo(f"  {series.target.name}: {series.readings:,} {plural(series.readings, 'reading')}, {span}", err=True)
     if plan.doubtful:
         example = times.format_time(plan.doubtful[0])
-        click.echo(f"  {len(plan.doubtful):,} readings at times that cannot be, as {example}: marked bad_time", err=True)
+        click.echo(
+            f"  {len(plan.doubtful):,} {plural(len(plan.doubtful), 'reading')}"
+            f" at times that cannot be, as {example}: marked bad_time",
+            err=True,
+        )

@@ -26,6 +26,7 @@ from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.sources.opened import KINDS
 from sensorlogd.notation import times
 from sensorlogd.notation.durations import parse_duration
+from sensorlogd.notation.plurals import plural
 from sensorlogd.stamping.local import FOLDS
 from sensorlogd.stamping.repeats import KEEP, REPEATS
 from sensorlogd.storage.ingest.upsert import COUNTS, Replace
@@ -143,7 +144,11 @@ def _keep_bad(read: Read) -> str | None:
         path = read.keep_bad()
     except OSError as error:
         fail(f"the bad lines cannot be kept: {plain_errors.os_error(error, read.name)}; nothing was imported")
-    return None if path is None or read.bad is None else f"{read.bad.lines:,} bad lines left out, kept in {path}"
+    return (
+        None
+        if path is None or read.bad is None
+        else f"{read.bad.lines:,} bad {plural(read.bad.lines, 'line')} left out, kept in {path}"
+    )
 
 
 def _options(given: dict[str, Any]) -> rows.Options:

@@ -18,6 +18,7 @@ from sensorlogd.cli.database_changes import Actor, Refused, acting, confirm, rea
 from sensorlogd.cli.work_waiting import wait_for
 from sensorlogd.daemon.control import requests
 from sensorlogd.notation import numbers, times
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.query.log import Log, Series
 
@@ -174,9 +175,9 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         fail("no readings in this range", exits.NO_DATA)
     total = sum(preview.readings for preview in some)
     if options["dry_run"]:
-        click.echo(f"{total:,} readings of {len(some)} series; nothing was changed (--dry-run)")
+        click.echo(f"{total:,} {plural(total, 'reading')} of {len(some)} series; nothing was changed (--dry-run)")
         return
-    confirm(f"Change {total:,} readings of {len(some)} series?", yes=options["yes"])
+    confirm(f"Change {total:,} {plural(total, 'reading')} of {len(some)} series?", yes=options["yes"])
     with acting(options["config_file"], options["db"]) as actor:
         # All mends are ordered before the first is waited for: if this verb ends early, none of them does.
         ordered = [
@@ -190,7 +191,10 @@ def _mend(pattern: str, change: mend.Change, options: dict[str, Any]) -> None:
         ]  # fmt: skip
         for preview, answer in zip(some, ordered, strict=True):
             changed = _wait_for_mend(actor, f"mend {answer.id}", answer.work)
-            click.echo(f"{preview.series.name}: {changed:,} readings, mend {answer.id}; take it back with --undo {answer.id}")
+            click.echo(
+                f"{preview.series.name}: {changed:,} {plural(changed, 'reading')}"
+                f", mend {answer.id}; take it back with --undo {answer.id}"
+            )
         actor.roll_up()
 
 
@@ -235,7 +239,7 @@ def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
         return numbers.text(value, nothing, preview.series.decimals)
 
     flags = ", ".join(f"{n:,} {quality.describe(code)}" for code, n in preview.qualities.most_common())
-    click.echo(f"{name}: {preview.readings:,} readings ({flags})")
+    click.echo(f"{name}: {preview.readings:,} {plural(preview.readings, 'reading')} ({flags})")
     if change.quality is not None:
         click.echo(f"  become {quality.describe(change.quality)}:operator; their values stay")
         return
@@ -246,7 +250,8 @@ def _print_preview(preview: Preview, change: mend.Change, zone: str) -> None:
         )
     if preview.series.kind == "counter" and preview.falls:
         click.echo(
-            f"  it falls in this range ({preview.falls:,} times), and what a fall means is told by the wrap and offset of the"
+            f"  it falls in this range ({preview.falls:,} {plural(preview.falls, 'time')})"
+            ", and what a fall means is told by the wrap and offset of the"
             " configuration, which do not change with the values: look at its increase afterwards; --undo takes it back"
         )
     for ts, before, after in preview.examples:
@@ -285,15 +290,21 @@ def _handles_other_request(options: dict[str, Any]) -> bool:
         except mend.MendError as error:
             fail(str(error), exits.USAGE)
     if options["dry_run"]:
-        click.echo(f"mend {identity}: {request.readings:,} readings would become what they were (--dry-run)")
+        click.echo(
+            f"mend {identity}: {request.readings:,}"
+            f" {plural(request.readings, 'reading would become what it was', 'readings would become what they were')} (--dry-run)"
+        )
         return True
     with acting(options["config_file"], options["db"]) as actor:
         order = requests.Undo(identity) if requests_given == ["undo"] else requests.Resume(identity)
         changed = _wait_for_mend(actor, f"mend {identity}", actor.act(order).work)
         if requests_given == ["undo"]:
-            click.echo(f"mend {identity} is taken back: {changed:,} readings are what they were")
+            click.echo(
+                f"mend {identity} is taken back: {changed:,}"
+                f" {plural(changed, 'reading is what it was', 'readings are what they were')}"
+            )
         else:
-            click.echo(f"mend {identity}: {changed:,} readings; finished")
+            click.echo(f"mend {identity}: {changed:,} {plural(changed, 'reading')}; finished")
         actor.roll_up()
     return True
 

@@ -11,6 +11,7 @@ import click
 from sensorlogd.cli import exits
 from sensorlogd.cli.common import config_option, fail
 from sensorlogd.config import ConfigNotFound, find, light
+from sensorlogd.notation.plurals import plural
 
 WITHIN_S = 60.0  # the daemon itself gives up after less
 
@@ -116,6 +117,6 @@ def _fail_refused(answer: dict[str, Any]) -> NoReturn:
         fail(f"the daemon could not do it: {answer.get('error') or 'it does not say why'}")
     for problem in problems:
         click.echo(problem, err=True)
-    many = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
+    many = f"{len(problems)} {plural(len(problems), 'error')}"
     click.echo(f"sensorlogd: {many}: nothing was changed, the daemon goes on with the configuration it has", err=True)
     sys.exit(exits.BAD_CONFIG)

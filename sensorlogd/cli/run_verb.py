@@ -17,6 +17,7 @@ from sensorlogd.daemon.main.process.lock import LockHeld
 from sensorlogd.daemon.main.reloading import last_good
 from sensorlogd.daemon.main.run import run_daemon
 from sensorlogd.drivers.registry import options_for
+from sensorlogd.notation.plurals import plural
 
 
 @click.command(
@@ -66,7 +67,7 @@ def _load_or_last_good(path: Path, strict: bool) -> tuple[Config, list[str]]:
         problems = [str(error) for error in rejected.errors]
     for problem in problems:
         click.echo(problem, err=True)
-    found = f"{len(problems)} error{'s' if len(problems) > 1 else ''}"
+    found = f"{len(problems)} {plural(len(problems), 'error')}"
     if not strict:
         kept = read_from_config(path, light.data_dir) / last_good.NAME
         if kept.exists():

@@ -7,6 +7,7 @@ from typing import Any
 
 from sensorlogd.cli import daemon_condition
 from sensorlogd.cli.daemon_condition import Condition
+from sensorlogd.notation.plurals import plural
 
 WELL = ("reading", "finished", "disabled", "starting")
 SHORT = 80  # a reason that is longer stands in the table only
@@ -35,7 +36,10 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
         return f"{_all_sensors(rows)} read and stored; but see {_listed(list(dict.fromkeys(besides)))} below.", "warn"
     starting = sum(row["state"] == "starting" for row in rows)
     if starting:
-        return f"Starting: of {len(rows)} sensors {starting} are yet to be heard.", "warn"
+        return (
+            f"Starting: of {len(rows)} {plural(len(rows), 'sensor')} {starting} {plural(starting, 'is', 'are')} yet to be heard.",
+            "warn",
+        )
     if not rows:
         return "The daemon runs, and no sensor is configured.", "warn"
     return f"All is well: {_all_sensors(rows, capital=False)} read and stored.", "good"
@@ -44,7 +48,7 @@ def of(judged: Condition, rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
 def _without_daemon(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     if not rows:
         return "Nothing is logged yet: no daemon has run on this database. Start one: sensorlogd run", "warn"
-    what = "1 sensor" if len(rows) == 1 else f"{len(rows)} sensors"
+    what = f"{len(rows)} {plural(len(rows), 'sensor')}"
     return f"This log was imported: {what}, and no daemon that would add to it.", "good"
 
 
@@ -75,7 +79,8 @@ def _silence(rows: Sequence[Mapping[str, Any]], silent: Sequence[Mapping[str, An
         silence = f"{shown} {verb} silent"
     if len(silent) == len(rows):
         return f"Nothing is heard: {silence}."
-    return f"{silence}; {len(rows) - len(silent)} of {len(rows)} sensors are read and stored."
+    heard = len(rows) - len(silent)
+    return f"{silence}; {heard} of {len(rows)} sensors {plural(heard, 'is', 'are')} read and stored."
 
 
 def _all_sensors(rows: Sequence[Mapping[str, Any]], *, capital: bool = True) -> str:

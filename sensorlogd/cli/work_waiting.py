@@ -10,6 +10,7 @@ from sensorlogd.cli.database_changes import Actor, Refused
 from sensorlogd.cli.progress import Progress
 from sensorlogd.daemon.control import requests
 from sensorlogd.daemon.control.answers import WorkStands
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
 
 LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
@@ -46,7 +47,9 @@ def _wait_until_over(actor: Actor, label: str, identity: int, answer: WorkStands
     while answer.state == State.WAITING:
         bar.reach(answer.done)
         if actor.offline is not None:
-            refuse_if_hindered(f"{label}: {answer.done:,} readings are done", answer.hindrance)
+            refuse_if_hindered(
+                f"{label}: {answer.done:,} {plural(answer.done, 'reading is', 'readings are')} done", answer.hindrance
+            )
         if answer.hindrance and not said:
             bar.say(f"{label}: waiting: {answer.hindrance}; the daemon goes on as soon as it can, without this verb, too")
             said = True

@@ -9,6 +9,7 @@ from typing import IO
 
 from sensorlogd.exchange.lines import FileError
 from sensorlogd.exchange.stage import roomy
+from sensorlogd.notation.plurals import plural
 
 TOLD = 5
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
@@ -53,7 +54,10 @@ class Bad:
     def judge(self, name: str, lines: int) -> None:
         """Call this when all was read. Raises FileError if too many of the ``lines`` are bad."""
         if self.lines > self.share * lines:
-            found = f"{self.lines:,} of {lines:,} lines are bad ({100 * self.lines / max(lines, 1):.2g}%), more than {100 * self.share:g}%"
+            found = (
+                f"{self.lines:,} of {lines:,} lines {plural(self.lines, 'is', 'are')} bad"
+                f" ({100 * self.lines / max(lines, 1):.2g}%), more than {100 * self.share:g}%"
+            )
             raise FileError(name, 0, f"{found}; the first is {self.examples[0]}")
 
     def keep(self, beside: Path) -> Path:

@@ -31,6 +31,7 @@ from sensorlogd.exchange.found import (
 )
 from sensorlogd.exchange.lines import FileError, Lines, cells, split
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
+from sensorlogd.notation.plurals import plural
 from sensorlogd.quality import Flag, Test
 from sensorlogd.stamping.patterns import width_us
 from sensorlogd.stamping.repeats import SPREAD, evenly
@@ -103,7 +104,8 @@ def plan(names: list[str], delimiter: str, lines: Lines, options: Options, head:
     kind = f"{head.kind}, " if head.kind else ""
     label = " + ".join(options.times)
     understood_as = (
-        f"{kind}time from {label} ({options.time_format}, {options.zone}), {len(chosen)} columns, delimiter {delimiter!r}"
+        f"{kind}time from {label} ({options.time_format}, {options.zone})"
+        f", {len(chosen)} {plural(len(chosen), 'column')}, delimiter {delimiter!r}"
     )
     understood_as += f"; guessed, so to import it say {options.guessed}" if options.guessed else ""
     left_out: dict[str, str] = {}

@@ -288,7 +288,7 @@ def test_a_counter_that_falls_is_told_of_before_it_is_recalibrated(rolled: Path)
     both = run(
         "recalibrate", "s.x", "--scale", "2", "--since", "2026-03-01", "--until", "2026-03-03", "--db", str(rolled), "--dry-run"
     )
-    assert "it falls in this range (1 times)" in both.stdout
+    assert "it falls in this range (1 time)" in both.stdout
 
 
 def test_mending_through_the_daemon(tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ def test_the_verb_tells_counts_and_keeps(tmp_path: Path, file: Path) -> None:
     kept = tmp_path / "f.csv.bad"
     dry = run("import", *common, "--skip-bad", "1%", "--dry-run")
     assert "  read: 2026-01-01T00:00:00Z  s.x = 0\n" in dry.stderr
-    assert "left out: 1 of 1,002 lines are bad" in dry.stderr
+    assert "left out: 1 of 1,002 lines is bad" in dry.stderr
     assert not kept.exists()
     done = run("import", *common, "--skip-bad", "1%")
-    assert done.stdout == f"{file}: 999 new, 0 there already, 1 bad lines left out, kept in {kept}\n"
+    assert done.stdout == f"{file}: 999 new, 0 there already, 1 bad line left out, kept in {kept}\n"
     assert kept.read_text() == "# made by hand\nt,x\n2026-01-01T08:20,5.5.5\n"
     assert "0 new, 999 there already" in run("import", *common, "--skip-bad", "1%").stdout
     assert sorted(tmp_path.glob("*.bad*")) == [kept]
@@ -139,5 +139,5 @@ def test_the_verb_tells_counts_and_keeps(tmp_path: Path, file: Path) -> None:
     run("import", *common, "--skip-bad", "1%")
     assert kept.with_name("f.csv.bad2").exists()
     too_many = run("import", *common, "--skip-bad", "0.01%", check=1)
-    assert "1 of 1,002 lines are bad (0.1%), more than 0.01%" in too_many.stderr
+    assert "1 of 1,002 lines is bad (0.1%), more than 0.01%" in too_many.stderr
     assert "write how many in a hundred" in run("import", *common, "--skip-bad", "5", check=2).stderr

@@ -392,7 +392,7 @@ def test_line_protocol_is_known_by_its_first_point(tmp_path: Path) -> None:
     assert read(path, "influx") == [("w_1.v", None, None, "2026-03-28T00:00:00Z", 1.5)]
     path.write_text("w,a=1 v=1.5 1774656000000000000\nbad\nw,a=1 v=2.5 1774656060000000000\n")
     done = run("import", str(path), "--db", str(tmp_path / "log.db"), "--skip-bad", "40%")
-    assert "2 new, 0 there already, 1 bad lines left out" in done.stdout
+    assert "2 new, 0 there already, 1 bad line left out" in done.stdout
     path.write_text("time value\n1774656000 1\n")
     with pytest.raises(FileError, match="this is not our format"):
         read(path)

@@ -17,6 +17,7 @@ from sensorlogd.config.validation import price_checks, units
 from sensorlogd.config.validation.names import nearest
 from sensorlogd.curves import Curve
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.plurals import plural
 
 _RENUMBERS = re.compile(r"/dev/tty(USB|ACM)\d+")
 
@@ -169,7 +170,8 @@ def _about_history(config: Config, stored: Iterable[Stored], converts: units.Con
             and series.sensor not in config.failed_sensors
         ):
             yield (
-                f"{series.sensor}.{series.channel}: is in the database and not configured any more: {series.readings} readings"
+                f"{series.sensor}.{series.channel}: is in the database and not configured any more"
+                f": {series.readings} {plural(series.readings, 'reading')}"
                 f" retire (they stay readable); if it was renamed, write was:"
                 f" {series.sensor if series.sensor not in config.sensors else series.channel}"
             )

@@ -22,6 +22,7 @@ from sensorlogd.daemon.computing.live import Computing
 from sensorlogd.daemon.computing.sensor import fresh_treatments, treated, unscaled
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import END_US
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import series as catalogued
 from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing
@@ -146,7 +147,10 @@ def _why_refused(sensor: str, channels: Sequence[Channel], wanted: Any) -> str:
 
 def _outcome(progress: dict[str, Any]) -> str:
     undo = ", ".join(f"--undo {mend}" for mend in progress["mends"].values() if mend is not None)
-    outcome = f"{progress['new']:,} readings are new, {progress['changed']:,} others than they were"
+    outcome = (
+        f"{progress['new']:,} {plural(progress['new'], 'reading is', 'readings are')} new"
+        f", {progress['changed']:,} others than they were"
+    )
     return outcome + (f"; to take that back: sensorlogd flag {undo}" if undo else "")
 
 

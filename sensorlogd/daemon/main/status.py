@@ -21,6 +21,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
 from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.writer import Writer
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
 
@@ -140,5 +141,5 @@ class Status:
             text += f" ({stats.state_reason})"
         if self.in_use.problems:
             which = f"running from {last_good.NAME}" if self.in_use.from_last_good else "running as before the reload"
-            text += f"; {which}: {len(self.in_use.problems)} errors in the configuration"
+            text += f"; {which}: {len(self.in_use.problems)} {plural(len(self.in_use.problems), 'error')} in the configuration"
         return text

@@ -28,6 +28,7 @@ from sensorlogd.drivers.contract import Driver, DriverContext, DriverError, EndO
 from sensorlogd.drivers.tap import Tap
 from sensorlogd.event_kinds import Emit, EventKind, Kind, Severity, kind_of, severity_of
 from sensorlogd.notation.durations import format_duration
+from sensorlogd.notation.plurals import plural
 from sensorlogd.processes.wake_pipe import WakePipe
 from sensorlogd.stamping.judging import TimeLimits
 
@@ -221,7 +222,10 @@ class SensorThread:
         if withheld is None:
             return
         if withheld:
-            detail = f"{detail} ({withheld} events before this one were too many to record)".strip()
+            detail = (
+                f"{detail} ({withheld}"
+                f" {plural(withheld, 'event before this one was', 'events before this one were')} too many to record)"
+            ).strip()
         level = logging.INFO if severity_of(kind) is Severity.INFO else logging.WARNING
         logger.log(level, "%s: %s", self.name, detail or kind, exc_info=fault)
         self.emit(kind, self.name, detail)
@@ -366,7 +370,7 @@ class SensorThread:
         attempts = self._outage.attempts
         self._outage = Outage()
         after = f"readings again after {format_duration(round(away_us / 1000) * 1000)}"
-        self._report(EventKind.CONNECTED, after + (f", {attempts} attempts" if attempts else ""))
+        self._report(EventKind.CONNECTED, after + (f", {attempts} {plural(attempts, 'attempt')}" if attempts else ""))
 
     def _note_silence(self) -> None:
         """Nothing arrived. Stale after one heartbeat; after some more the port is opened anew."""

@@ -13,6 +13,7 @@ from sensorlogd.daemon.writing.commits.commit import Report
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import decimals, latest, status
@@ -30,13 +31,20 @@ def give_up(left: Sequence[Block], events: EventQueue, database: Path, now_us: i
     if not readings and not waiting:
         return True
     try:
-        event = Event(now_us, EventKind.SPILLED, None, f"{readings} readings could not be stored before the end")
+        event = Event(
+            now_us, EventKind.SPILLED, None, f"{readings} {plural(readings, 'reading')} could not be stored before the end"
+        )
         path = spill.write(database, left, [*waiting, event], now_us)
     except OSError as error:
         logger.critical(
             "writer: %d readings are lost: the database takes none, and neither does %s: %s", readings, database.parent, error
         )
-        print(f"sensorlogd: {readings} readings are lost: they could be stored nowhere ({error})", file=sys.stderr, flush=True)
+        print(
+            f"sensorlogd: {readings}"
+            f" {plural(readings, 'reading is lost: it', 'readings are lost: they')} could be stored nowhere ({error})",
+            file=sys.stderr,
+            flush=True,
+        )
         note_lost(readings)
         return False
     if readings:

@@ -19,6 +19,7 @@ from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US, HOUR_US
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, Linear
 from sensorlogd.storage.ingest import decimals
@@ -171,4 +172,4 @@ class _Move:
             conn.execute(f"DELETE FROM {table} WHERE series_id = ?", (old,))
         conn.execute("DELETE FROM series WHERE id = ?", (old,))
         decimals.forget(conn, old)
-        return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} readings"
+        return sensor, f"{channel}: convert from {before!r} to {after!r}, {readings:,} {plural(readings, 'reading')}"

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from typing import Any
 
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import originals
 from sensorlogd.storage.corrections.mend import Mend, MendError
@@ -61,7 +62,7 @@ class MendWorker:
             "UPDATE mend SET at_us = ?, readings = readings + ?, done_us = ? WHERE id = ?",
             (at_us, changed, None if more else mend.done_us or now_us, mend.id),
         )
-        outcome = failure or f"{mend.readings + changed:,} readings changed"
+        outcome = failure or f"{mend.readings + changed:,} {plural(mend.readings + changed, 'reading')} changed"
         return Slice(
             {}, changed, more and not failure, "" if more and not failure else outcome, failed=bool(failure),
             rolls_up=rolls_up, touched=[mend.series] if changed else [],
@@ -111,7 +112,8 @@ class UndoWorker:
             if 2 * time.perf_counter() - began - started > self.slice_s:  # another round would take as long
                 break
         more = bool(rows)
-        outcome = "" if more else f"{work.done + restored:,} readings are what they were"
+        total = work.done + restored
+        outcome = "" if more else f"{total:,} {plural(total, 'reading is what it was', 'readings are what they were')}"
         return Slice({}, restored, more, outcome, rolls_up=rolls_up, touched=[mend.series] if restored else [])
 
     def close(self) -> None:

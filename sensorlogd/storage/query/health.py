@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation import times
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.holder import Holder, holder
 from sensorlogd.storage.query.log import Log
 
@@ -74,7 +75,7 @@ def _state_without_daemon(facts: dict[str, Any], now: int, database: Path) -> tu
     if facts.get("state") == "blocked":
         sentences.append(f"it could not write: {facts.get('state_reason') or 'no reason was given'}")
     if facts.get("given_up"):
-        sentences.append(f"{int(facts['given_up']):,} readings were given up")
+        sentences.append(f"{int(facts['given_up']):,} {plural(int(facts['given_up']), 'reading was', 'readings were')} given up")
     return "stopped", "; ".join(sentences)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sensorlogd.notation import times
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.rollups import resolutions
 from sensorlogd.storage.salvage.pieces import Stage
 
@@ -16,15 +17,15 @@ _AT_ONCE = 10
 def outcome(name: str, progress: Mapping[str, Any]) -> str:
     """One sentence: what is back, from where, and what is not."""
     counts: Mapping[str, int] = progress.get("counts", {})
-    back = [f"{counts.get('readings', 0)} readings"]
-    back += [f"{n} {word} roll-ups" for tier, word in _TIERS.items() if (n := counts.get(f"rollups_{tier}"))]
-    back += [f"{n} {word}" for word in ("calibrations", "mends", "events") if (n := counts.get(word))]
-    text = f"{', '.join(back)} from {name} are back; the file is kept"
+    back = [f"{(readings := counts.get('readings', 0))} {plural(readings, 'reading')}"]
+    back += [f"{n} {word} {plural(n, 'roll-up')}" for tier, word in _TIERS.items() if (n := counts.get(f"rollups_{tier}"))]
+    back += [f"{n} {plural(n, word)}" for word in ("calibration", "mend", "event") if (n := counts.get(f"{word}s"))]
+    text = f"{', '.join(back)} from {name} {'is' if back == ['1 reading'] else 'are'} back; the file is kept"
     if counts.get("there"):
-        text += f"; {counts['there']} readings were there already"
+        text += f"; {counts['there']} {plural(counts['there'], 'reading was', 'readings were')} there already"
     skipped, stretches = progress.get("skipped", 0), progress.get("stretches", [])
     if skipped:
-        text += f"; {skipped} damaged stretches: {'; '.join(stretches[:_AT_ONCE])}"
+        text += f"; {skipped} damaged {plural(skipped, 'stretch', 'stretches')}: {'; '.join(stretches[:_AT_ONCE])}"
         if skipped > _AT_ONCE:
             text += f"; and {skipped - min(len(stretches), _AT_ONCE)} more"
     for sentence in (*progress.get("apart", []), *progress.get("cut_short", [])):

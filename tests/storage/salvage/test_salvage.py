@@ -164,7 +164,7 @@ def test_lost_readings_leave_their_roll_ups(
     assert rig.same_rollups(rig.contents(path).rollups, before.rollups)
     done = rig.outcome(path)
     assert done.state is work.State.DONE
-    assert "damaged stretches: " in done.outcome
+    assert "damaged stretch" in done.outcome
 
 
 @pytest.mark.parametrize("note", ["dirty", "stale"])
@@ -189,7 +189,7 @@ def test_roll_ups_that_were_known_to_be_wrong_are_made_anew(
     rig.spoil(damaged, {late[0]: garbage("noise", 1)})
     rig.set_aside(damaged, fresh, rig.SPECS)
     assert rig.run(damaged, fresh)
-    assert "damaged stretches: readings of one.a" in rig.outcome(damaged).outcome
+    assert "1 damaged stretch: readings of one.a" in rig.outcome(damaged).outcome
     rig.heal(damaged, rig.NOW - rig.MINUTE)
     before, found = rig.contents(full).rollups, rig.contents(damaged).rollups
     if note == "stale":  # what was to be made anew behind it is made of the readings there are
@@ -302,7 +302,7 @@ def test_what_is_there_already_stays(fresh: Path, tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path)) as conn:
         assert conn.execute("SELECT ts FROM latest").fetchall() == [(T,)]
     assert "2 readings from" in rig.outcome(path).outcome
-    assert "1 readings were there already" in rig.outcome(path).outcome
+    assert "1 reading was there already" in rig.outcome(path).outcome
 
 
 def test_nothing_below_a_cut_comes_back(fresh: Path, tmp_path: Path) -> None:

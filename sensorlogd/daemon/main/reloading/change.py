@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sensorlogd.config.models import Config, SensorOptions
 from sensorlogd.config.validation import units
 from sensorlogd.daemon.sensing.build import Sensor, driver_of
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections.conversion import converts
 
 logger = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def prepare(
             if name not in kept and sensor.enabled:
                 doing = f"{sensor.written_below}.{name}"
                 fresh[name] = make(name, sensor, new)
-        doing = f"{len(fresh)} sensors"
+        doing = f"{len(fresh)} {plural(len(fresh), 'sensor')}"
         _check_descriptors()
     except Exception as error:  # no descriptors, no memory, a driver that cannot be made
         for thread in fresh.values():

@@ -13,6 +13,7 @@ from sensorlogd.daemon.writing.commits.watched import Watcher
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage import meta
 from sensorlogd.storage.file.opened import OpenDatabase
 from sensorlogd.storage.ingest import decimals, latest, status
@@ -88,7 +89,7 @@ class Commit:
         ):
             for sensor, n in counts.items():
                 if not totals.counts_already(sensor, name):
-                    detail = f"{n} readings; further ones are counted in status"
+                    detail = f"{n} {plural(n, 'reading')}; further ones are counted in status"
                     if kind is EventKind.POISONED:
                         detail += f"; {result.poison_example}"
                     stored_events.record(db.conn, now_us, kind, sensor, detail)

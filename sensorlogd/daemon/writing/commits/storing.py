@@ -21,6 +21,7 @@ from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
 from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.opened import OpenDatabase, use_specs
 from sensorlogd.storage.ingest.append import Appended
 
@@ -132,7 +133,7 @@ class Storing:
             return
         self._pending.committed(1)
         for block in blocks:
-            self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} readings: {error!r}")
+            self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} {plural(block.rows, 'reading')}: {error!r}")
             self._totals.count("poisoned", {block.sensor: block.rows})
 
     def isolate_batch(self) -> None:
@@ -209,7 +210,7 @@ class Storing:
     def _note_dropped(self) -> None:
         for sensor, n in self._pending.inbox.drain_dropped().items():
             self._dropped[sensor] = self._dropped.get(sensor, 0) + n
-            self._notices.emit(EventKind.DROPPED, sensor, f"{n} readings: the inbox was full")
+            self._notices.emit(EventKind.DROPPED, sensor, f"{n} {plural(n, 'reading')}: the inbox was full")
             logger.error("%s: %d readings dropped: the inbox was full", sensor, n)
             self._totals.count("dropped", {sensor: n})
 
@@ -226,7 +227,7 @@ class Storing:
                 raise
             logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:
-                self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} readings: {error!r}")
+                self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} {plural(block.rows, 'reading')}: {error!r}")
             rows = sum(block.rows for block in blocks)
             result = Appended(rows=rows, poisoned={block.sensor: block.rows for block in blocks})
             commit.wrote_latest, commit.newest = False, db.newest

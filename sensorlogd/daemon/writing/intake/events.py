@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sensorlogd.event_kinds import EventKind, Kind
+from sensorlogd.notation.plurals import plural
 
 MOST = 10_000
 
@@ -52,7 +53,10 @@ class EventQueue:
         it was known what to believe of the clock."""
         with self._lock:
             if self._withheld and len(self._events) <= self._most:
-                detail = f"{self._withheld} events were too many to keep while the database accepted none"
+                detail = (
+                    f"{self._withheld} {plural(self._withheld, 'event was', 'events were')}"
+                    " too many to keep while the database accepted none"
+                )
                 self._events.append(Event(now_us, EventKind.EVENTS_DROPPED, None, detail))
                 self._withheld = 0
             return [event._replace(ts_us=event.ts_us + correction_us(event.ts_us)) for event in self._events]

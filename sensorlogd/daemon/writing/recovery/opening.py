@@ -25,6 +25,7 @@ from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import DamageFound
 from sensorlogd.event_kinds import EventKind
+from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta
 from sensorlogd.storage import series as catalogued
@@ -201,7 +202,9 @@ class Opening:
             _, result = taken
             notes.after.append(
                 self._event_now(
-                    EventKind.SPILL_TAKEN_UP, f"{result.stored} of {spilled.readings} readings of {path.name} are stored now"
+                    EventKind.SPILL_TAKEN_UP,
+                    f"{result.stored} of {spilled.readings} {plural(spilled.readings, 'reading')} of {path.name}"
+                    f" {plural(result.stored, 'is', 'are')} stored now",
                 )
             )
             logger.warning("writer: %d of %d readings of %s are stored now", result.stored, spilled.readings, path)
@@ -238,7 +241,8 @@ class Opening:
             self._remembered.forget_lost()
             notes.after.append(
                 self._event_now(
-                    EventKind.DROPPED, f"{lost} readings of the run before could be stored nowhere: the disk took none at its end"
+                    EventKind.DROPPED,
+                    f"{lost} {plural(lost, 'reading')} of the run before could be stored nowhere: the disk took none at its end",
                 )
             )
 
