@@ -81,7 +81,7 @@ def info(log: Log, count: bool, form: str, tz: str | None) -> None:
             f"{facts['series']:,} of {facts['sensors']:,} {plural(facts['sensors'], 'sensor')};"
             f" {facts['events']:,} {plural(facts['events'], 'event')}, {facts['mends']:,} {plural(facts['mends'], 'mend')}",
         ),
-        ("readings", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
+        ("span", f"from {when(facts['first_us'])} to {when(facts['last_us'])}"),
         *((name, f"{n:,}") for name, n in rows.items()),
         ("moved until", when(facts["moved_until_us"])),
         ("rolled up until", f"{when(facts['edge_us'])}, days of {facts['day_zone'] or 'no zone yet'}"),

@@ -89,7 +89,7 @@ def _facts(log: Log, seen: Condition) -> Iterator[tuple[str, str, str]]:
     )
     if facts:
         yield (
-            "queue",
+            "inbox",
             f"{facts.get('inbox_depth', 0):,} of {facts.get('inbox_limit', 0):,} readings; last commit took"
             f" {facts.get('last_commit_ms', 0):.1f} ms; {facts.get('committed', 0):,} stored since start",
             "plain",

@@ -491,10 +491,10 @@ def screen(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.mark.parametrize("how", ["q", "interrupt"])
 def test_the_live_screen(screen: Any, how: str) -> None:
-    """It shows daemon, queue and sensors, survives a resize, and ends with q or Ctrl-C with status 0."""
+    """It shows daemon, inbox and sensors, survives a resize, and ends with q or Ctrl-C with status 0."""
     process, look, leader = screen
     until(lambda: "running" in look() and "reading" in look(), "the screen")
-    assert "queue" in look()
+    assert "inbox" in look()
     ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", 5, 40, 0, 0))
     os.kill(process.pid, signal.SIGWINCH)
     if how == "q":
