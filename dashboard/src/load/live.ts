@@ -1,8 +1,9 @@
 // What every page needs: sensors, newest values, the state of the daemon. Asked for at the start, kept current by the stream.
 
-import type { LogEvent, Sensor, State, Store } from "../state/model";
+import type { LogEvent, Sensor, Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, ask } from "./api";
+import { extended } from "./curves";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
@@ -10,7 +11,6 @@ const SHORTLY_MS = 300;
 const PATIENCE_MS = 1000;
 const STATUS_AFTER_S = 30;
 const SILENCE_S = 10;
-const HOUR = 3600;
 const KEPT_EVENTS = 500;
 
 type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
@@ -171,17 +171,4 @@ export class Live {
 
 function pick(report: SensorState | undefined): Partial<Sensor> {
   return report ? { state: report.state, health: report.health, error: report.error } : {};
-}
-
-const CURVE_STEP = 60;
-
-/** The curve of the last hour, extended by a reading from the stream: one point a minute. */
-export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, reading: Reading): typeof curve {
-  const slot = Math.floor(reading.time / CURVE_STEP) * CURVE_STEP;
-  const from = reading.time - HOUR;
-  const first = curve.time.findIndex((at) => at >= from && at < slot);
-  const end = curve.time.findIndex((at) => at >= slot);
-  const stop = end < 0 ? curve.time.length : end;
-  const keep = first < 0 ? [stop, stop] : [first, stop];
-  return { time: [...curve.time.slice(keep[0], keep[1]), slot], value: [...curve.value.slice(keep[0], keep[1]), reading.value] };
 }

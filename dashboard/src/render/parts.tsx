@@ -51,16 +51,13 @@ export function Age({ state, channel }: { state: State; channel: Channel }) {
   return <span class={`age${old ? " old" : ""}`}>{age(since)}</span>;
 }
 
-/** Of a counter: by how much it rose in the last hour. */
+/** Of a counter: by how much it rose in the last hour, as the API counts that. */
 export function Rise({ curve, channel }: { curve: Curve | undefined; channel: Channel }) {
-  if (channel.kind !== "counter" || !curve) return null;
-  const values = curve.value.filter((value): value is number => value !== null);
-  let sum = 0;
-  for (let at = 1; at < values.length; at += 1) sum += Math.max((values[at] as number) - (values[at - 1] as number), 0);
-  if (values.length < 2) return null;
+  const increase = curve?.increase ?? null;
+  if (channel.kind !== "counter" || increase === null) return null;
   return (
     <span class="rise">
-      {" · "}+{computed(sum, resolution([Math.round(sum * 100) / 100]))} {channel.unit} in 1 h
+      {" · "}+{computed(increase, resolution([Math.round(increase * 100) / 100]))} {channel.unit} in 1 h
     </span>
   );
 }

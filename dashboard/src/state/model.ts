@@ -78,10 +78,15 @@ export interface State {
   marking: Range | null;
 }
 
-/** Points of a small curve: seconds since 1970, and a value or null for a gap. */
+/** A small curve of the last hour. */
 export interface Curve {
+  /** Its points: seconds since 1970, and a value or null for a gap. */
   time: number[];
   value: (number | null)[];
+  /** By how much a counter rose in it, as the API counts: without wraps, offsets and glitches. Null: no counter, or not known. */
+  increase: number | null;
+  /** When that was asked for, in seconds since 1970 of the server; null: of no counter. */
+  counted: number | null;
 }
 
 const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
