@@ -7,10 +7,14 @@ import { extended } from "./curves";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
+/** The state of the daemon is asked for so long after an event. */
 const SHORTLY_MS = 300;
-const PATIENCE_MS = 1000;
-const STATUS_AFTER_S = 30;
-const SILENCE_S = 10;
+/** The stream is opened after so long, even if the page's first answer is not there yet. */
+const STREAM_AFTER_MS = 1000;
+/** The state of the daemon is asked for so often while readings come. */
+const STATUS_EACH_S = 30;
+/** No readings for so long, although the stream is open: the state of the daemon is asked for as often as that. */
+const NO_READINGS_S = 10;
 const KEPT_EVENTS = 500;
 
 type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
@@ -31,7 +35,7 @@ export class Live {
 
   begin(): void {
     void this.sensors();
-    window.setTimeout(this.follow, PATIENCE_MS);
+    window.setTimeout(this.follow, STREAM_AFTER_MS);
   }
 
   /** Asks for the state of the daemon, and for all that follows. Called once what the page shows first is there. */
@@ -57,7 +61,7 @@ export class Live {
     this.store.change(() => ({ now: now / 1000 + this.ahead }));
     if (document.hidden) return;
     // When no readings come, ask soon whether the daemon lives; otherwise refresh its figures now and then.
-    const due = now - this.readingAt > SILENCE_S * 1000 ? SILENCE_S : STATUS_AFTER_S;
+    const due = now - this.readingAt > NO_READINGS_S * 1000 ? NO_READINGS_S : STATUS_EACH_S;
     if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
   }
 

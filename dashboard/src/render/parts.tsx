@@ -73,7 +73,7 @@ export function InAlarm({ state, channel }: { state: State; channel: Channel }) 
 const WIDTH = 140;
 const HEIGHT = 34;
 
-function path(curve: Curve, patience: number): string {
+function path(curve: Curve, maxGap: number): string {
   const values = curve.value.filter((value): value is number => value !== null);
   if (!values.length) return "";
   const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -86,7 +86,7 @@ function path(curve: Curve, patience: number): string {
     if (value === null || value === undefined) return;
     const x = (((at - since) / (until - since || 1)) * (WIDTH - 4) + 2).toFixed(1);
     const y = (high === low ? HEIGHT / 2 : HEIGHT - 4 - ((value - low) / (high - low)) * (HEIGHT - 8)).toFixed(1);
-    const gap = before === null || at - before > patience;
+    const gap = before === null || at - before > maxGap;
     drawn += `${gap ? "M" : "L"}${x} ${y}${gap ? "h.01" : ""}`;
     before = at;
   });
