@@ -7,7 +7,10 @@ import { matches } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
 import { Raised } from "./alarms";
-import { Age, Breakable, Choice, Empty, InAlarm, Pill, Rise, Spark, Value } from "./parts";
+import { Choice } from "./parts/fields";
+import { Spark } from "./parts/spark";
+import { Breakable, Empty, Pill } from "./parts/texts";
+import { Age, InAlarm, Rise, Value } from "./parts/values";
 
 const MANY = 12;
 const SHOWN = 3; // channels of a row

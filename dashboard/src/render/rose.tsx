@@ -1,12 +1,13 @@
 // A wind rose: how often it came from where, and how fast.
 
 import { type Rose, rose, SECTORS } from "../state/figures";
-import type { State } from "../state/model";
+import { everyChannel, type State } from "../state/model";
 import { PRESETS } from "../state/route";
 import { sensorOf, seriesOf } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, everyChannel } from "./parts";
+import { Choice } from "./parts/fields";
+import { Empty } from "./parts/texts";
 
 const [SIZE, MIDDLE, REACH] = [420, 210, 170];
 

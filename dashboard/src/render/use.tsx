@@ -1,11 +1,12 @@
 // Consumption and rain: the increase of counters by hour, day or month, as bars; with a price, the cost.
 
 import { type Bar, BYS, type By, barsOf, costs, nice, period, title } from "../state/figures";
-import type { State } from "../state/model";
+import { everyChannel, type State } from "../state/model";
 import { axis, computed, NOTHING } from "../state/numbers";
 import type { Act } from "./act";
 import { COLOURS } from "./chart/palette";
-import { Choice, Empty, everyChannel, Written } from "./parts";
+import { Choice, Written } from "./parts/fields";
+import { Empty } from "./parts/texts";
 
 const [HEIGHT, LEFT, FOOT] = [230, 50, 22];
 

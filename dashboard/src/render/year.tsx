@@ -1,13 +1,14 @@
 // A year of days: one square a day, coloured by its mean, or by how much a counter rose.
 
 import { share } from "../state/figures";
-import type { State } from "../state/model";
+import { everyChannel, type State } from "../state/model";
 import { computed } from "../state/numbers";
 import { to } from "../state/route";
 import { seriesOf } from "../state/series";
 import { day, MONTHS } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, everyChannel } from "./parts";
+import { Choice } from "./parts/fields";
+import { Empty } from "./parts/texts";
 
 const SIZE = 13;
 const DAYS = ["Mon", "", "Wed", "", "Fri", "", "Sun"];

@@ -1,6 +1,6 @@
 // All that the page knows. It changes in one place (`change`), and everything that is seen is drawn from it.
 
-import type { Alarm, AlarmPeriod, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
+import type { Alarm, AlarmPeriod, Channel, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
 import type { Buckets } from "./frame";
 import { type Route, START } from "./route";
 
@@ -88,6 +88,10 @@ export interface Curve {
   /** When that was asked for, in seconds since 1970 of the server; null: of no counter. */
   counted: number | null;
 }
+
+/** The channels of all sensors, former ones at the end. */
+export const everyChannel = (state: State): Channel[] =>
+  [...(state.sensors ?? []), ...state.former].flatMap((sensor) => sensor.channels);
 
 const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
 
