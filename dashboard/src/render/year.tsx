@@ -7,6 +7,7 @@ import { to } from "../state/route";
 import { seriesOf } from "../state/series";
 import { day, MONTHS } from "../state/words";
 import type { Act } from "./act";
+import { useInstead } from "./instead";
 import { Choice } from "./parts/fields";
 import { Empty } from "./parts/texts";
 
@@ -22,10 +23,8 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
   const [only] = channels;
-  if (route.series.length !== 1 && only) {
-    queueMicrotask(() => act.go({ ...route, series: [route.series[0] ?? only.series] }, true));
-    return null;
-  }
+  const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
+  if (useInstead(act, single)) return null;
   const buckets = state.figures.data?.[0];
   const column = buckets?.kind === "counter" ? buckets.increase : buckets?.mean;
   const values = new Map((buckets?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));
