@@ -1,4 +1,5 @@
-// The small curves of the last hour: asked for when they come into sight, extended by the stream; what counters rose by is asked again.
+// The small curves of the last hour: asked for when they come into sight, extended by the stream. What counters rose by is asked
+// for again.
 
 import type { Buckets } from "../state/frame";
 import type { Curve, Store } from "../state/model";
@@ -26,7 +27,7 @@ export class Curves {
     if (!this.store.state.curves.has(series)) this.together([series], TOGETHER_MS);
   };
 
-  /** Readings have come: by how much their counters rose does not follow from them alone, so it is asked for again each minute. */
+  /** Readings have come; by how much counters rose does not follow from them alone: asked for again, each minute at most. */
   readonly news = (series: ReadonlySet<string>): void => {
     const { route, curves, now } = this.store.state;
     if (document.hidden || (route.page !== "overview" && route.page !== "sensor")) return;

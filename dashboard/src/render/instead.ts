@@ -4,7 +4,7 @@ import { useLayoutEffect } from "preact/hooks";
 import type { Route } from "../state/route";
 import type { Act } from "./act";
 
-/** Goes to `route` once the page is drawn, in place of the present address; null: stays. Returns whether it goes: then draw nothing. */
+/** Goes to `route` once the page is drawn, in place of the present address; null: stays. True: it goes, so draw nothing. */
 export function useInstead(act: Act, route: Route | null): boolean {
   useLayoutEffect(() => {
     if (route) act.go(route, true);
