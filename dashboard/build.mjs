@@ -9,7 +9,7 @@ await build({
   entryPoints: [
     { in: "src/first.ts", out: "first" },
     { in: "src/app.tsx", out: "app" },
-    { in: "src/render/app.css", out: "app" },
+    { in: "src/render/style/app.css", out: "app" },
   ],
   outdir: target,
   bundle: true,

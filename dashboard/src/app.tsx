@@ -1,6 +1,7 @@
 // Begins: state, then what loads into it, then what is drawn from it.
 
 import { render } from "preact";
+import { Curves } from "./load/curves";
 import { Live } from "./load/live";
 import { Questions } from "./load/questions";
 import type { Act } from "./render/act";
@@ -10,7 +11,11 @@ import { type Route, read, write } from "./state/route";
 
 const store = new Store((act) => (document.hidden ? window.setTimeout(act, 250) : requestAnimationFrame(act)));
 const questions = new Questions(store);
-const live = new Live(store, questions.news);
+const curves = new Curves(store);
+const live = new Live(store, (series) => {
+  questions.news(series);
+  curves.news(series);
+});
 const root = document.getElementById("app") as HTMLElement;
 const spoken = document.getElementById("spoken") as HTMLElement;
 
@@ -20,7 +25,7 @@ const act: Act = {
     else history.pushState(null, "", write(route));
     arrive();
   },
-  curve: questions.curve,
+  curve: curves.want,
   cursor: (at) => store.change((state) => (state.cursor === at ? null : { cursor: at })),
   toggle: (series) =>
     store.change(({ hidden }) => ({

@@ -42,7 +42,7 @@ function lab(rgb: Three): Three {
   return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
 }
 
-const css = readFileSync("src/render/app.css", "utf8");
+const css = readFileSync("src/render/style/colours.css", "utf8");
 const schemes = css.split("@media (prefers-color-scheme: dark)");
 const named = (part: string, name: string): string => new RegExp(`--${name}: (#[0-9a-f]+)`).exec(part)?.[1] ?? "";
 const long = (hex: string): string => (hex.length === 4 ? `#${[...hex.slice(1)].map((one) => one + one).join("")}` : hex);

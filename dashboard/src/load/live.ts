@@ -1,16 +1,20 @@
 // What every page needs: sensors, newest values, the state of the daemon. Asked for at the start, kept current by the stream.
 
-import type { LogEvent, Sensor, State, Store } from "../state/model";
+import type { LogEvent, Sensor, Store } from "../state/model";
 import { seriesOf } from "../state/series";
 import { ApiError, ask } from "./api";
+import { extended } from "./curves";
 import { listen } from "./stream";
 import type { Latest, Reading } from "./types";
 
+/** The state of the daemon is asked for so long after an event. */
 const SHORTLY_MS = 300;
-const PATIENCE_MS = 1000;
-const STATUS_AFTER_S = 30;
-const SILENCE_S = 10;
-const HOUR = 3600;
+/** The stream is opened after so long, even if the page's first answer is not there yet. */
+const STREAM_AFTER_MS = 1000;
+/** The state of the daemon is asked for so often while readings come. */
+const STATUS_EACH_S = 30;
+/** No readings for so long, although the stream is open: the state of the daemon is asked for as often as that. */
+const NO_READINGS_S = 10;
 const KEPT_EVENTS = 500;
 
 type SensorState = { sensor: string; state: string; health: Sensor["health"]; error: string | null };
@@ -31,7 +35,7 @@ export class Live {
 
   begin(): void {
     void this.sensors();
-    window.setTimeout(this.follow, PATIENCE_MS);
+    window.setTimeout(this.follow, STREAM_AFTER_MS);
   }
 
   /** Asks for the state of the daemon, and for all that follows. Called once what the page shows first is there. */
@@ -57,7 +61,7 @@ export class Live {
     this.store.change(() => ({ now: now / 1000 + this.ahead }));
     if (document.hidden) return;
     // When no readings come, ask soon whether the daemon lives; otherwise refresh its figures now and then.
-    const due = now - this.readingAt > SILENCE_S * 1000 ? SILENCE_S : STATUS_AFTER_S;
+    const due = now - this.readingAt > NO_READINGS_S * 1000 ? NO_READINGS_S : STATUS_EACH_S;
     if (now - this.statusAt > due * 1000 && this.store.state.stream.state === "open") void this.status();
   }
 
@@ -171,17 +175,4 @@ export class Live {
 
 function pick(report: SensorState | undefined): Partial<Sensor> {
   return report ? { state: report.state, health: report.health, error: report.error } : {};
-}
-
-const CURVE_STEP = 60;
-
-/** The curve of the last hour, extended by a reading from the stream: one point a minute. */
-export function extended(curve: State["curves"] extends Map<string, infer C> ? C : never, reading: Reading): typeof curve {
-  const slot = Math.floor(reading.time / CURVE_STEP) * CURVE_STEP;
-  const from = reading.time - HOUR;
-  const first = curve.time.findIndex((at) => at >= from && at < slot);
-  const end = curve.time.findIndex((at) => at >= slot);
-  const stop = end < 0 ? curve.time.length : end;
-  const keep = first < 0 ? [stop, stop] : [first, stop];
-  return { time: [...curve.time.slice(keep[0], keep[1]), slot], value: [...curve.value.slice(keep[0], keep[1]), reading.value] };
 }

@@ -13,7 +13,6 @@ import type { Cost } from "./types";
 const EVENTS_AT_ONCE = 200;
 const SOONEST_MS = 1000;
 const LATEST_MS = 60_000;
-const CURVES_AT_ONCE = 40;
 
 type Kind = "chart" | "chartEvents" | "events" | "figures" | "database" | "costs";
 
@@ -22,8 +21,6 @@ export class Questions {
   private readonly running = new Map<Kind, AbortController>();
   private refreshed = 0;
   private again = 0;
-  private wantedCurves = new Set<string>();
-  private curvesSoon = 0;
   private known: () => void = () => undefined;
   private readonly knowing = new Promise<void>((resolve) => {
     this.known = resolve;
@@ -243,48 +240,6 @@ export class Questions {
     const [since, until] = period(by, Number(route.more["at"]) || Date.now() / 1000 + ahead);
     const query = { series: route.series, since: iso(since), until: iso(until), every: by, tz: ZONE };
     return (await ask("cost", query, signal)).series;
-  }
-
-  // ---- curves of the overview ------------------------------------------------------------------------------------------
-
-  /** A curve has come into sight; it is asked for together with the others that have. */
-  readonly curve = (series: string): void => {
-    if (this.store.state.curves.has(series)) return;
-    this.wantedCurves.add(series);
-    window.clearTimeout(this.curvesSoon);
-    this.curvesSoon = window.setTimeout(() => void this.curves(), 30);
-  };
-
-  private async curves(): Promise<void> {
-    const names = [...this.wantedCurves];
-    this.wantedCurves.clear();
-    const now = Date.now() / 1000 + this.store.state.ahead;
-    for (let at = 0; at < names.length; at += CURVES_AT_ONCE) {
-      const some = names.slice(at, at + CURVES_AT_ONCE);
-      try {
-        const hour = (
-          await ask("buckets", {
-            series: some,
-            since: iso(now - 3600),
-            until: iso(now),
-            every: "1min",
-            shape: "columns",
-            agg: "mean",
-          })
-        ).series as Buckets[];
-        this.store.change((state) => {
-          const curves = new Map(state.curves);
-          for (const buckets of hour) curves.set(seriesOf(buckets), { time: buckets.time, value: buckets.mean ?? [] });
-          return { curves };
-        });
-      } catch (error) {
-        if (!(error instanceof ApiError)) console.error(error);
-        for (const name of some) this.wantedCurves.add(name); // with the next that come into sight
-        window.clearTimeout(this.curvesSoon);
-        this.curvesSoon = window.setTimeout(() => void this.curves(), 5000);
-        return;
-      }
-    }
   }
 }
 

@@ -1,7 +1,6 @@
 // The live stream: one connection for each page. It resumes where it stopped, also after sleep, and connects anew when nothing
 // arrives.
 
-import { SILENT_S } from "../state/health";
 import { address, signIn } from "./api";
 
 /** Who listens to the stream. */
@@ -13,6 +12,9 @@ export interface Heard {
 }
 
 const SLOWEST_MS = 15_000;
+
+/** A stream from which nothing at all has come for so long is taken for dead: the server says something every 15 s. */
+const STREAM_DEAD_S = 40;
 
 /** Messages of a text/event-stream, as far as they are complete; what is left over is returned. */
 export function parse(text: string, message: (id: string, kind: string, data: string) => void): string {
@@ -81,9 +83,9 @@ export function listen(heard: Heard): void {
     failures = 0;
     void open();
   };
-  // The server says something every 15 s. A connection that has died in its sleep never says that it did.
+  // A connection that has died in its sleep never says that it did.
   const look = () => {
-    if (Date.now() - at > SILENT_S * 1000) again();
+    if (Date.now() - at > STREAM_DEAD_S * 1000) again();
   };
   window.setInterval(look, 5000);
   document.addEventListener("visibilitychange", look);

@@ -6,7 +6,7 @@ import { acknowledge } from "../load/changes";
 import { isWaiting, nameOf } from "../state/alarms";
 import type { Alarm, State } from "../state/model";
 import { plural } from "../state/words";
-import { Choice } from "./parts";
+import { Choice } from "./parts/fields";
 import { remember, useYourName, YourName } from "./yourname";
 
 const ALL = "all";

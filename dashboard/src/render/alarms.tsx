@@ -6,7 +6,7 @@ import { text } from "../state/numbers";
 import { to } from "../state/route";
 import { plural, time } from "../state/words";
 import { Acknowledging } from "./acknowledging";
-import { Breakable, Empty, Pill } from "./parts";
+import { Breakable, Empty, Pill } from "./parts/texts";
 
 /** For the head. */
 export function AlarmTally({ state }: { state: State }) {

@@ -6,7 +6,7 @@ import { to } from "../state/route";
 import { duration, plural, size, time } from "../state/words";
 import type { Act } from "./act";
 import { levelOf } from "./events";
-import { Empty } from "./parts";
+import { Empty } from "./parts/texts";
 
 type Facts = Record<string, unknown>;
 

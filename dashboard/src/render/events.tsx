@@ -6,7 +6,8 @@ import { to } from "../state/route";
 import { matches } from "../state/series";
 import { time, ZONE } from "../state/words";
 import type { Act } from "./act";
-import { Breakable, Choice, Empty, Written } from "./parts";
+import { Choice, Written } from "./parts/fields";
+import { Breakable, Empty } from "./parts/texts";
 
 const BAD = /(failed|lost|corrupt|dropped|damaged|down|error|killed|disk_|full|unreadable|gave|refused|stale|alarm_raised)/;
 const GOOD = /(connected|recovered|returned|salvaged)/;

@@ -1,13 +1,16 @@
 // All sensors: trouble first, then groups. Cards while they are few, rows when they are many.
 
-import { counts, groupings, groupOf, levelOf, ordered, type View } from "../state/health";
+import { counts, groupings, groupOf, levelOf, ordered, type SensorView } from "../state/health";
 import type { State } from "../state/model";
 import { to } from "../state/route";
 import { matches } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
 import { Raised } from "./alarms";
-import { Age, Breakable, Choice, Empty, InAlarm, Pill, Rise, Spark, Value } from "./parts";
+import { Choice } from "./parts/fields";
+import { Spark } from "./parts/spark";
+import { Breakable, Empty, Pill } from "./parts/texts";
+import { Age, InAlarm, Rise, Value } from "./parts/values";
 
 const MANY = 12;
 const SHOWN = 3; // channels of a row
@@ -25,13 +28,13 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   const trouble = matching.filter((view) => view.level === "bad" || view.level === "warn");
   const rest = matching.filter((view) => !trouble.includes(view));
   const choose = (name: string, value: string) => act.go({ ...route, more: { ...route.more, [name]: value } }, true);
-  const groups = new Map<string, View[]>();
+  const groups = new Map<string, SensorView[]>();
   for (const view of rest) {
     const name = by && by !== "none" ? groupOf(view.sensor, by) : "";
     groups.set(name, [...(groups.get(name) ?? []), view]);
   }
   const narrow = window.innerWidth < 600;
-  const list = (shown: View[]) =>
+  const list = (shown: SensorView[]) =>
     rows ? <Rows views={shown} state={state} act={act} /> : <Cards views={shown} state={state} act={act} />;
   return (
     <>
@@ -101,13 +104,13 @@ export function Overview({ state, act }: { state: State; act: Act }) {
   );
 }
 
-function summary(views: readonly View[]): string {
+function summary(views: readonly SensorView[]): string {
   const byHealth = new Map<string, number>();
   for (const view of views) byHealth.set(view.health, (byHealth.get(view.health) ?? 0) + 1);
   return [...byHealth].map(([health, count]) => `${count} ${health}`).join(", ");
 }
 
-function meant(view: View, search: string): boolean {
+function meant(view: SensorView, search: string): boolean {
   const words = [
     view.sensor.sensor,
     view.health,
@@ -120,9 +123,9 @@ function meant(view: View, search: string): boolean {
   );
 }
 
-const page = (view: View): string => to("sensor", { sensor: view.sensor.sensor });
+const page = (view: SensorView): string => to("sensor", { sensor: view.sensor.sensor });
 
-function Cards({ views, state, act }: { views: View[]; state: State; act: Act }) {
+function Cards({ views, state, act }: { views: SensorView[]; state: State; act: Act }) {
   return (
     <div class="cards">
       {views.map((view) => (
@@ -169,7 +172,7 @@ function Cards({ views, state, act }: { views: View[]; state: State; act: Act })
   );
 }
 
-function Rows({ views, state, act }: { views: View[]; state: State; act: Act }) {
+function Rows({ views, state, act }: { views: SensorView[]; state: State; act: Act }) {
   return (
     <ul class="rows">
       {views.map((view) => {

@@ -13,7 +13,7 @@ import { Overview, Tally } from "./overview";
 import { Panels } from "./panels";
 import { Rosette } from "./rose";
 import { SensorPage } from "./sensor";
-import { Use } from "./use";
+import { Use } from "./use/page";
 import { Year } from "./year";
 
 /** A page, its name in the head, and the pages during which that link is the current one. */

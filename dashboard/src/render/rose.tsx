@@ -1,14 +1,19 @@
 // A wind rose: how often it came from where, and how fast.
 
 import { type Rose, rose, SECTORS } from "../state/figures";
-import type { State } from "../state/model";
+import { everyChannel, type State } from "../state/model";
 import { PRESETS } from "../state/route";
 import { sensorOf, seriesOf } from "../state/series";
 import { plural } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, everyChannel } from "./parts";
+import { useInstead } from "./instead";
+import { Choice } from "./parts/fields";
+import { Empty } from "./parts/texts";
 
 const [SIZE, MIDDLE, REACH] = [420, 210, 170];
+
+/** Thirty days, in seconds: what a rose shows if nothing else was chosen. */
+const MONTH = 2_592_000;
 
 /** The page of the wind rose. */
 export function Rosette({ state, act }: { state: State; act: Act }) {
@@ -23,13 +28,9 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
     ) ?? channels.find((channel) => sensorOf(channel.series) === sensorOf(of) && /m\/s|km\/h|kn|mph/.test(channel.unit));
   const choose = (more: Partial<typeof route>) => act.go({ ...route, ...more });
   const [first] = angles;
-  if (route.series.length !== 2 && first) {
-    const beside = fast(first.series);
-    if (beside) {
-      queueMicrotask(() => act.go({ ...route, series: [beside.series, first.series], range: 2592000 }, true));
-      return null;
-    }
-  }
+  const beside = route.series.length !== 2 && first ? fast(first.series) : undefined;
+  const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH } : null;
+  if (useInstead(act, pair)) return null;
   const find = (name: string) => state.figures.data?.find((buckets) => seriesOf(buckets) === name);
   const [speeds, directions] = [find(speed), find(direction)];
   const gauges = channels.filter((channel) => channel.kind === "gauge");

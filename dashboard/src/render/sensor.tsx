@@ -8,7 +8,9 @@ import { age, duration, plural, time } from "../state/words";
 import type { Act } from "./act";
 import { AlarmTable } from "./alarms";
 import { EventTable, merged } from "./events";
-import { Age, Breakable, Empty, InAlarm, Pill, Rise, Spark, Value } from "./parts";
+import { Spark } from "./parts/spark";
+import { Breakable, Empty, Pill } from "./parts/texts";
+import { Age, InAlarm, Rise, Value } from "./parts/values";
 
 /** The page of the sensor that the route names. */
 export function SensorPage({ state, act }: { state: State; act: Act }) {

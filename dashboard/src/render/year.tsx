@@ -1,13 +1,15 @@
 // A year of days: one square a day, coloured by its mean, or by how much a counter rose.
 
 import { share } from "../state/figures";
-import type { State } from "../state/model";
+import { everyChannel, type State } from "../state/model";
 import { computed } from "../state/numbers";
 import { to } from "../state/route";
 import { seriesOf } from "../state/series";
 import { day, MONTHS } from "../state/words";
 import type { Act } from "./act";
-import { Choice, Empty, everyChannel } from "./parts";
+import { useInstead } from "./instead";
+import { Choice } from "./parts/fields";
+import { Empty } from "./parts/texts";
 
 const SIZE = 13;
 const DAYS = ["Mon", "", "Wed", "", "Fri", "", "Sun"];
@@ -21,10 +23,8 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const choose = (more: Record<string, string>, series = route.series.slice(0, 1)) =>
     act.go({ ...route, series, more: { ...route.more, ...more } });
   const [only] = channels;
-  if (route.series.length !== 1 && only) {
-    queueMicrotask(() => act.go({ ...route, series: [route.series[0] ?? only.series] }, true));
-    return null;
-  }
+  const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
+  if (useInstead(act, single)) return null;
   const buckets = state.figures.data?.[0];
   const column = buckets?.kind === "counter" ? buckets.increase : buckets?.mean;
   const values = new Map((buckets?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));

@@ -172,7 +172,7 @@ export function range(lines: readonly Line[], limits: readonly number[] = []): [
 /** Columns of all lines on one time: mid, low, high, before of each; null where a series was silent for longer than its heartbeat. */
 export function align(
   lines: readonly Line[],
-  patience: readonly number[],
+  maxGaps: readonly number[],
 ): { time: number[]; columns: (number | null | undefined)[][] } {
   const times = new Set<number>();
   const gaps: Set<number>[] = lines.map(() => new Set());
@@ -181,7 +181,7 @@ export function align(
     line.time.forEach((at, row) => {
       if (line.mid[row] === null && line.high[row] === null && !line.before) return;
       const spoke = typeof line.mid[row] === "number";
-      if (spoke && last !== null && at - last > (patience[index] ?? 60)) {
+      if (spoke && last !== null && at - last > (maxGaps[index] ?? 60)) {
         const between = (at + last) / 2;
         times.add(between);
         gaps[index]?.add(between);

@@ -25,11 +25,8 @@ export const levelOf = (health: string): Level => LEVELS[health] ?? "warn";
 /** Whether a flag makes a value doubtful: its text begins with suspect, fail or missing. */
 export const isFlagged = (quality: string): boolean => /^(suspect|fail|missing)/.test(quality);
 
-/** A stream from which nothing has come for so many seconds is taken for dead. */
-export const SILENT_S = 40;
-
-/** A sensor as it is shown. */
-export interface View {
+/** A sensor as it is shown; what people save is in views.ts. */
+export interface SensorView {
   sensor: Sensor;
   health: string;
   level: Level;
@@ -39,20 +36,20 @@ export interface View {
 }
 
 /** A sensor as it is now: what the daemon said last, corrected by the time that has passed since. */
-export function viewOf(state: State, sensor: Sensor): View {
+export function viewOf(state: State, sensor: Sensor): SensorView {
   let last = sensor.last;
   let flagged = 0;
-  let patience = 0;
+  let heartbeat = 0;
   for (const channel of sensor.channels) {
     const newest = state.latest.get(channel.series);
     if (newest && (last === null || newest.time > last)) last = newest.time;
     if (newest && isFlagged(newest.quality)) flagged += 1;
-    patience = Math.max(patience, channel.heartbeat_s);
+    heartbeat = Math.max(heartbeat, channel.heartbeat_s);
   }
   let health: string = sensor.health;
   const silent = last === null ? 0 : state.now - last;
-  if (health === "ok" && patience > 0 && silent > patience + 2 && state.stream.state === "open") health = "stale";
-  if (health === "stale" && silent <= patience) health = "ok";
+  if (health === "ok" && heartbeat > 0 && silent > heartbeat + 2 && state.stream.state === "open") health = "stale";
+  if (health === "stale" && silent <= heartbeat) health = "ok";
   let level = levelOf(health);
   if (level === "good" && flagged) level = "warn";
   const error = level === "good" || level === "off" ? "" : (sensor.error ?? "");
@@ -67,7 +64,7 @@ export function viewOf(state: State, sensor: Sensor): View {
 }
 
 /** All sensors, the worst first, then by name. */
-export function ordered(state: State): View[] {
+export function ordered(state: State): SensorView[] {
   return (state.sensors ?? [])
     .map((sensor) => viewOf(state, sensor))
     .sort((a, b) => ORDER[a.level] - ORDER[b.level] || a.sensor.sensor.localeCompare(b.sensor.sensor, "en", { numeric: true }));
@@ -99,14 +96,14 @@ export function verdict(state: State): Verdict {
 }
 
 /** The number of sensors at each level. */
-export function counts(views: readonly View[]): Record<Level, number> {
+export function counts(views: readonly SensorView[]): Record<Level, number> {
   const levels: Record<Level, number> = { good: 0, warn: 0, bad: 0, off: 0 };
   for (const view of views) levels[view.level] += 1;
   return levels;
 }
 
 /** What to do now about a sensor that is not well. */
-export function advice(view: View, now: number): string {
+export function advice(view: SensorView, now: number): string {
   const { sensor } = view;
   const name = sensor.sensor;
   switch (view.health) {

@@ -1,6 +1,6 @@
 // All that the page knows. It changes in one place (`change`), and everything that is seen is drawn from it.
 
-import type { Alarm, AlarmPeriod, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
+import type { Alarm, AlarmPeriod, Channel, Cost, Database, Event, Latest, Sensor, Status } from "../load/types";
 import type { Buckets } from "./frame";
 import { type Route, START } from "./route";
 
@@ -78,11 +78,20 @@ export interface State {
   marking: Range | null;
 }
 
-/** Points of a small curve: seconds since 1970, and a value or null for a gap. */
+/** A small curve of the last hour. */
 export interface Curve {
+  /** Its points: seconds since 1970, and a value or null for a gap. */
   time: number[];
   value: (number | null)[];
+  /** By how much a counter rose in it, as the API counts: without wraps, offsets and glitches. Null: no counter, or not known. */
+  increase: number | null;
+  /** When that was asked for, in seconds since 1970 of the server; null: of no counter. */
+  counted: number | null;
 }
+
+/** The channels of all sensors, former ones at the end. */
+export const everyChannel = (state: State): Channel[] =>
+  [...(state.sensors ?? []), ...state.former].flatMap((sensor) => sensor.channels);
 
 const nothing = <T>(): Answered<T> => ({ key: "", data: null, busy: false });
 

@@ -4,7 +4,7 @@ import { type Line, rowAt } from "../../state/frame";
 import type { State } from "../../state/model";
 import { computed, NOTHING, text } from "../../state/numbers";
 import type { Act } from "../act";
-import { Breakable } from "../parts";
+import { Breakable } from "../parts/texts";
 import { COLOURS } from "./palette";
 
 /** The table below a picture: one row for each line, which a click hides or shows. */

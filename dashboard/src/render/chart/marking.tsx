@@ -8,7 +8,7 @@ import type { ChartData, Range, State } from "../../state/model";
 import { seriesOf } from "../../state/series";
 import { plural, span, time } from "../../state/words";
 import type { Act } from "../act";
-import { Choice } from "../parts";
+import { Choice } from "../parts/fields";
 import { remember, useYourName, YourName } from "../yourname";
 import { Moment } from "./tools";
 

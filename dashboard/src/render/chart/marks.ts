@@ -158,7 +158,7 @@ export function marked(plot: uPlot, { since, until }: Range): void {
 }
 
 /** A band for each series of states: one colour a state, its value in it where there is room; half height where it changed within a step. */
-export function bands(plot: uPlot, lines: readonly Line[], patience: readonly number[], first: number): void {
+export function bands(plot: uPlot, lines: readonly Line[], maxGaps: readonly number[], first: number): void {
   const { ctx, bbox } = plot;
   const height = bbox.height / lines.length;
   ctx.save();
@@ -174,7 +174,7 @@ export function bands(plot: uPlot, lines: readonly Line[], patience: readonly nu
       if (typeof value !== "number") return;
       const mixed = line.low[row] !== line.high[row];
       const next = line.time.slice(row + 1).find((_, more) => typeof line.mid[row + 1 + more] === "number");
-      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (patience[index] ?? 60));
+      const until = Math.min(next ?? Number.POSITIVE_INFINITY, at + (maxGaps[index] ?? 60));
       const last = runs.at(-1);
       if (last && last.value === value && last.mixed === mixed && at - last.until < 1) last.until = until;
       else runs.push({ from: at, until, value, mixed });

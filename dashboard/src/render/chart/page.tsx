@@ -4,15 +4,15 @@ import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { periodsOf, thresholds } from "../../state/alarms";
 import { type Buckets, type Line, line, panels } from "../../state/frame";
-import type { AlarmPeriod, ChartData, LogEvent, State } from "../../state/model";
+import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";
 import { plural, span, time, ZONE } from "../../state/words";
 import type { Act } from "../act";
 import { levelOf } from "../events";
-import { Empty, everyChannel } from "../parts";
+import { Empty } from "../parts/texts";
 import { save } from "./file";
-import type { Wishes } from "./hand";
+import type { Gestures } from "./gestures";
 import { Legend } from "./legend";
 import { Marking } from "./marking";
 import { Picker } from "./picker";
@@ -47,7 +47,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
     0,
     ...shown.map((group) => new Set(group.filter((line) => line.kind !== "state").map((line) => line.unit)).size - 1),
   );
-  const wishes: Wishes = {
+  const gestures: Gestures = {
     zoom: (since, until) => (state.marking ? act.mark({ since, until }) : act.go(between(route, since, until))),
     pan: (share) => act.go(moved(route, state.now, share)),
     scale: (factor, around) => act.go(zoomed(route, state.now, factor, around)),
@@ -88,7 +88,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
             <Picture
               lines={group}
               colours={group.map((line) => lines.indexOf(line))}
-              patience={group.map((line) => patienceOf(line, known, data))}
+              maxGaps={group.map((line) => maxGapOf(line, known, data))}
               since={data?.since ?? 0}
               until={data?.until ?? 1}
               events={loud}
@@ -99,7 +99,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
               rights={rights}
               dark={dark}
               now={state.now}
-              wishes={wishes}
+              gestures={gestures}
             />
             <Legend lines={group} all={lines} state={state} act={act} step={seconds(first?.step ?? "")} />
           </section>
@@ -164,7 +164,8 @@ function linesOf(data: ChartData, known: readonly Channel[], totals: boolean): L
   });
 }
 
-function patienceOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
+/** Seconds between two points that are not yet a gap: the heartbeat of the channel and a step. */
+function maxGapOf(line: Line, known: readonly Channel[], data: ChartData | null): number {
   const step = seconds(data?.series.find((buckets) => seriesOf(buckets) === line.name)?.step ?? "");
   return Math.max(known.find((channel) => channel.series === line.name)?.heartbeat_s ?? 60, 0) + step * 1.01;
 }

@@ -5,7 +5,7 @@ import { MOST_SERIES } from "../../load/charted";
 import type { State } from "../../state/model";
 import { type Channel, chosen, matches } from "../../state/series";
 import type { Act } from "../act";
-import { Breakable } from "../parts";
+import { Breakable } from "../parts/texts";
 
 const LISTED = 150;
 

@@ -4,22 +4,22 @@ import { Component, createRef } from "preact";
 import uPlot from "uplot";
 import { align } from "../../state/frame";
 import type { AlarmPeriod, LogEvent, Range } from "../../state/model";
-import { pointed, pressed, type Spoken, selected, type Wishes, wheeled } from "./hand";
+import { type Gestures, pointed, pressed, type Spoken, selected, wheeled } from "./gestures";
 import { bands, eventLines, flags, marked, shades, thresholds } from "./marks";
 import { areStates, optionsOf, type Shown, scaleOf, unitsOf } from "./options";
 import { touch } from "./touch";
 
 interface Props extends Shown, Spoken {
-  /** Of each line: for so many seconds after a point nothing is missed. */
-  patience: readonly number[];
+  /** Of each line: seconds between two points that are not yet a gap. */
+  maxGaps: readonly number[];
   events: readonly LogEvent[];
   periods: readonly AlarmPeriod[];
   marking: Range | null;
   dark: boolean;
-  wishes: Wishes;
+  gestures: Gestures;
 }
 
-/** Draws lines with uPlot, on canvas, and passes on what the hand asks for. Draws again only when what it draws has changed. */
+/** Draws lines with uPlot, on canvas, and passes on gestures. Draws again only when what it draws has changed. */
 export class Picture extends Component<Props> {
   private readonly place = createRef<HTMLDivElement>();
   private plot: uPlot | null = null;
@@ -94,19 +94,19 @@ export class Picture extends Component<Props> {
   }
 
   private make(): void {
-    const { lines, since, until, patience, dark, hidden } = this.props;
+    const { lines, since, until, maxGaps, dark, hidden } = this.props;
     const wanted = JSON.stringify([
       lines.map((line) => [line.name, line.unit, line.kind, line.before !== null]),
       dark,
       [...hidden],
     ]);
-    const { time: times, columns } = align(lines, patience);
+    const { time: times, columns } = align(lines, maxGaps);
     const data = [times, ...columns] as unknown as uPlot.AlignedData;
     if (wanted !== this.drawn || !this.plot) {
       this.plot?.destroy();
       this.drawn = wanted;
       this.plot = new uPlot(this.options(this.width(), this.height()), data, this.element());
-      touch(this.plot, () => this.props.wishes);
+      touch(this.plot, () => this.props.gestures);
       this.plot.setScale("x", { min: since, max: until });
     } else
       this.plot.batch(() => {
@@ -128,8 +128,8 @@ export class Picture extends Component<Props> {
         bind: { dblclick: () => () => this.wider() },
       },
       hooks: {
-        setSelect: [(plot) => selected(plot, this.props.wishes)],
-        setCursor: [(plot) => pointed(plot, this.props.wishes)],
+        setSelect: [(plot) => selected(plot, this.props.gestures)],
+        setCursor: [(plot) => pointed(plot, this.props.gestures)],
         drawAxes: [
           (plot) => {
             this.element().dataset["periods"] = String(shades(plot, this.props.periods));
@@ -142,16 +142,16 @@ export class Picture extends Component<Props> {
   }
 
   private wider(): null {
-    this.props.wishes.scale(2);
+    this.props.gestures.scale(2);
     return null;
   }
 
   private marks(plot: uPlot): void {
-    const { lines, patience, events, limits, hidden, colours } = this.props;
+    const { lines, maxGaps, events, limits, hidden, colours } = this.props;
     const shown = lines.filter((line) => !hidden.has(line.name));
     const element = this.element();
     const units = unitsOf(lines);
-    if (areStates(lines)) bands(plot, lines, patience, colours[0] ?? 0);
+    if (areStates(lines)) bands(plot, lines, maxGaps, colours[0] ?? 0);
     else
       element.dataset["limits"] = thresholds(
         plot,
@@ -165,10 +165,10 @@ export class Picture extends Component<Props> {
   }
 
   private readonly wheel = (event: WheelEvent): void => {
-    if (this.plot) wheeled(event, this.plot, this.props.wishes);
+    if (this.plot) wheeled(event, this.plot, this.props.gestures);
   };
 
   private readonly key = (event: KeyboardEvent): void => {
-    if (this.plot) pressed(event, this.plot, this.props, this.props.wishes);
+    if (this.plot) pressed(event, this.plot, this.props, this.props.gestures);
   };
 }

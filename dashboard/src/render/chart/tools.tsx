@@ -4,7 +4,7 @@ import type { State } from "../../state/model";
 import { between, bounds, moved, PRESETS, type Route, zoomed } from "../../state/route";
 import { clock, day } from "../../state/words";
 import type { Act } from "../act";
-import { Written } from "../parts";
+import { Written } from "../parts/fields";
 
 /** The row of controls above the pictures. `csv`: the address of the file; undefined while there is none. */
 export function Tools({ state, act, csv, png }: { state: State; act: Act; csv: string | undefined; png: () => void }) {

@@ -1,10 +1,10 @@
 // One finger moves in time, two zoom. A tap moves the cursor, which is uPlot's.
 
 import type uPlot from "uplot";
-import type { Wishes } from "./hand";
+import type { Gestures } from "./gestures";
 
-/** `wishes`: as they are at that moment; the picture lives longer than what is shown in it. */
-export function touch(plot: uPlot, wishes: () => Wishes): void {
+/** `gestures`: as they are at that moment; the picture lives longer than what is shown in it. */
+export function touch(plot: uPlot, gestures: () => Gestures): void {
   const over = plot.over;
   const down = new Map<number, number>();
   let began: { left: number; spread: number } | null = null;
@@ -30,8 +30,8 @@ export function touch(plot: uPlot, wishes: () => Wishes): void {
     down.delete(event.pointerId);
     const alone = down.size === 0 && began.spread === 0;
     began = null;
-    if (Math.abs(grown - 1) > 0.1) wishes().scale(grown, centre);
-    else if (alone && Math.abs(by) > 0.05) wishes().pan(-by);
+    if (Math.abs(grown - 1) > 0.1) gestures().scale(grown, centre);
+    else if (alone && Math.abs(by) > 0.05) gestures().pan(-by);
   });
   over.addEventListener("pointercancel", (event) => down.delete(event.pointerId));
 }

@@ -1,12 +1,12 @@
-// The hand on a picture: what a key, the wheel, the pointer and a selection ask for. Fingers are in touch.ts.
+// Gestures on a picture: what a key, the wheel, the pointer and a selection do to it. Those of fingers are in touch.ts.
 
 import type uPlot from "uplot";
 import { type Line, rowAt } from "../../state/frame";
 import { computed, text } from "../../state/numbers";
 import { time } from "../../state/words";
 
-/** What the hand on a picture asks for. */
-export interface Wishes {
+/** What a gesture on a picture can do. */
+export interface Gestures {
   zoom(since: number, until: number): void;
   pan(share: number): void;
   scale(factor: number, around?: number): void;
@@ -23,30 +23,30 @@ export interface Spoken {
 }
 
 /** A part was selected by dragging: zoom to it. */
-export function selected(plot: uPlot, wishes: Wishes): void {
+export function selected(plot: uPlot, gestures: Gestures): void {
   const { left, width } = plot.select;
   if (width < 5) return;
-  wishes.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
+  gestures.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
   plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
 }
 
 /** The pointer has moved, or has left the picture. */
-export function pointed(plot: uPlot, wishes: Wishes): void {
+export function pointed(plot: uPlot, gestures: Gestures): void {
   const { left, idx } = plot.cursor;
-  if (left === undefined || left < 0 || idx === null || idx === undefined) wishes.cursor(null);
-  else wishes.cursor(plot.data[0][idx] ?? null);
+  if (left === undefined || left < 0 || idx === null || idx === undefined) gestures.cursor(null);
+  else gestures.cursor(plot.data[0][idx] ?? null);
 }
 
 /** With the control key the wheel zooms around the pointer; without it the page scrolls, as pages do. */
-export function wheeled(event: WheelEvent, plot: uPlot, wishes: Wishes): void {
+export function wheeled(event: WheelEvent, plot: uPlot, gestures: Gestures): void {
   if (!event.ctrlKey) return;
   event.preventDefault();
   const left = event.clientX - plot.over.getBoundingClientRect().left;
-  wishes.scale(event.deltaY < 0 ? 0.7 : 1.4, plot.posToVal(left, "x"));
+  gestures.scale(event.deltaY < 0 ? 0.7 : 1.4, plot.posToVal(left, "x"));
 }
 
 /** Arrows, Home and End move the cursor and speak; plus and minus zoom; page up and down move in time. Other keys are left alone. */
-export function pressed(event: KeyboardEvent, plot: uPlot, spoken: Spoken, wishes: Wishes): void {
+export function pressed(event: KeyboardEvent, plot: uPlot, spoken: Spoken, gestures: Gestures): void {
   const times = plot.data[0];
   const last = times.length - 1;
   const now = plot.cursor.idx ?? (event.key === "ArrowLeft" ? last + 1 : -1);
@@ -57,12 +57,12 @@ export function pressed(event: KeyboardEvent, plot: uPlot, spoken: Spoken, wishe
     const at = times[index] ?? 0;
     const where = { left: plot.valToPos(at, "x"), top: plot.over.clientHeight / 2 };
     (plot.setCursor as (where: object, fire: boolean, publish: boolean) => void)(where, true, true); // the other charts follow
-    wishes.cursor(at);
-    wishes.say(valuesAt(at, spoken));
-  } else if (event.key === "+" || event.key === "=") wishes.scale(0.5, times[plot.cursor.idx ?? -1]);
-  else if (event.key === "-") wishes.scale(2, times[plot.cursor.idx ?? -1]);
-  else if (event.key === "PageUp") wishes.pan(-0.5);
-  else if (event.key === "PageDown") wishes.pan(0.5);
+    gestures.cursor(at);
+    gestures.say(valuesAt(at, spoken));
+  } else if (event.key === "+" || event.key === "=") gestures.scale(0.5, times[plot.cursor.idx ?? -1]);
+  else if (event.key === "-") gestures.scale(2, times[plot.cursor.idx ?? -1]);
+  else if (event.key === "PageUp") gestures.pan(-0.5);
+  else if (event.key === "PageDown") gestures.pan(0.5);
   else return;
   event.preventDefault();
 }

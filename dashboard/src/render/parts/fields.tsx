@@ -1,0 +1,49 @@
+// What is chosen from and written into.
+
+import type { InputHTMLAttributes } from "preact";
+import { useState } from "preact/hooks";
+
+/** A choice of a few words. */
+export function Choice({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  options: readonly (readonly [string, string])[];
+  onChange: (value: string) => void;
+}) {
+  return (
+    <label class="choice">
+      <span>{label}</span>
+      <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+        {options.map(([name, shown]) => (
+          <option key={name} value={name} selected={name === value}>
+            {shown}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+type Plain = Omit<InputHTMLAttributes<HTMLInputElement>, "value" | "onInput" | "onChange" | "onBlur">;
+
+/** What is being written stays, although the page is drawn anew each second; it counts once it is left, or after Enter. */
+export function Written({ value, onWritten, ...more }: Plain & { value: string; onWritten: (value: string) => void }) {
+  const [draft, setDraft] = useState<string | null>(null);
+  return (
+    <input
+      {...more}
+      value={draft ?? value}
+      onInput={(event) => setDraft(event.currentTarget.value)}
+      onChange={(event) => {
+        setDraft(null);
+        onWritten(event.currentTarget.value);
+      }}
+      onBlur={() => setDraft(null)}
+    />
+  );
+}

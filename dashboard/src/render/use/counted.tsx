@@ -1,0 +1,84 @@
+// What was counted in a period and what that cost: a sum, bars, a table.
+
+import type { Cost } from "../../load/types";
+import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/figures";
+import type { Buckets } from "../../state/frame";
+import { computed, NOTHING } from "../../state/numbers";
+import { Bars } from "./bars";
+
+const PLACES = 3;
+
+interface CountedProps {
+  counted: readonly Buckets[];
+  by: By;
+  since: number;
+  until: number;
+  /** That was written on the page; 0: none. It counts instead of those of the configuration. */
+  price: number;
+  /** By the prices of the configuration. */
+  cost: Cost | undefined;
+}
+
+/** The panel of [since, until). */
+export function Counted({ counted, by, since, until, price, cost }: CountedProps) {
+  const bars = barsOf(counted, by, since, until);
+  const unit = counted[0]?.unit ?? "";
+  const sum = bars.reduce((sofar, bar) => sofar + (bar.values[0] ?? 0), 0);
+  const priced = price ? undefined : cost;
+  const paid = costs(priced, by);
+  const total = (): string => {
+    if (price) return ` (${(sum * price).toFixed(2)})`;
+    if (!priced) return "";
+    const rest = paid.unpriced > 0 ? `, ${computed(paid.unpriced, PLACES)} ${priced.unit} without a price` : "";
+    return ` (${paid.sum.toFixed(2)} ${priced.currency}${rest})`;
+  };
+  const costOf = (bar: Bar): string => {
+    if (bar.values[0] === null || bar.values[0] === undefined) return NOTHING;
+    return price ? (bar.values[0] * price).toFixed(2) : (paid.known.get(bar.label)?.toFixed(2) ?? NOTHING);
+  };
+  const head = `cost${priced ? ` ${priced.currency}` : ""}`;
+  return (
+    <section class="panel">
+      <h3>
+        {title(by, since)}: {computed(sum, PLACES)} {unit}
+        <span data-cost={priced ? paid.sum : undefined}>{total()}</span>
+      </h3>
+      <Bars bars={bars} unit={unit} />
+      <details>
+        <summary>Data table</summary>
+        <Table bars={bars} by={by} unit={unit} cost={price || priced ? { head, of: costOf } : null} />
+      </details>
+    </section>
+  );
+}
+
+interface TableProps {
+  bars: readonly Bar[];
+  by: By;
+  unit: string;
+  /** The column of costs; null: no price is known. */
+  cost: { head: string; of: (bar: Bar) => string } | null;
+}
+
+function Table({ bars, by, unit, cost }: TableProps) {
+  return (
+    <table>
+      <thead>
+        <tr>
+          <th scope="col">{BYS.find(([name]) => name === by)?.[1]}</th>
+          <th scope="col">{unit || "count"}</th>
+          {cost ? <th scope="col">{cost.head}</th> : null}
+        </tr>
+      </thead>
+      <tbody>
+        {bars.map((bar) => (
+          <tr key={bar.at}>
+            <th scope="row">{bar.label}</th>
+            <td>{computed(bar.values[0], PLACES)}</td>
+            {cost ? <td>{cost.of(bar)}</td> : null}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
