@@ -63,7 +63,9 @@ def test_a_glob_may_be_for_a_sensor_whose_driver_is_missing(tmp_path: Path) -> N
     missing = SENSORS + f"  other: {{driver: '{tmp_path}/none.py:X', channels: {{}}}}\n"
     config = load_text(missing + "prices:\n" + written("['*.power', other.x]"), Path("test.yaml"), options_for)
     assert [line for line in warnings(config, lambda port: (port, False)) if line.startswith("prices")] == []
-    assert "prices.p.series: 'meter.power' is a gauge" in errors(written("meter.power"), sensors=missing)[0]
+    driver, price = errors(written("meter.power"), sensors=missing)
+    assert "sensors.other.driver" in driver  # beside other mistakes it is one, so that all are told at once
+    assert "prices.p.series: 'meter.power' is a gauge" in price
 
 
 @dataclass

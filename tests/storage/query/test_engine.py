@@ -334,7 +334,7 @@ def test_previous_looks_before_the_range(tmp_path: Path, fresh: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((5, 5, Step.parse("1h")), "ends before it begins"),
+        ((5, 5, Step.parse("1h")), "is not before its end"),
         ((0, 10**15, Step(1000)), "at most 1,000,000"),
         ((0, 10**15, None), "either a step or max_points"),
         ((0, 10**15, None, 0), "at least 1"),
