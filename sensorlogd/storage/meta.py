@@ -1,6 +1,6 @@
 """The table ``meta``: one text value a key. Progress marks and notes that outlive the process.
 
-All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself. The marks that say how
+All access is here, but for the view ``readings`` (``schema``), which looks up ``moved_until_us`` itself, and for ``backup``. The marks that say how
 far the stages of a reading have got are ``Marks``; other keys belong to whoever names them.
 """
 

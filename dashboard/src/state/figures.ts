@@ -50,16 +50,19 @@ export interface Bar {
   values: (number | null)[];
 }
 
+/** The same for a bar and the bucket that it shows; of the hour that comes twice in autumn the two differ. */
+const keyOf = (by: By, at: number): string => `${label(by, at)} ${by === "1h" ? new Date(at * 1000).getTimezoneOffset() : ""}`;
+
 /** A bar a step, whether something was counted in it or not. */
 export function barsOf(counted: readonly Buckets[], by: By, since: number, until: number): Bar[] {
   const columns = counted.map(
-    (buckets) => new Map(buckets.time.map((time, row) => [label(by, time), buckets.increase?.[row] ?? null])),
+    (buckets) => new Map(buckets.time.map((time, row) => [keyOf(by, time), buckets.increase?.[row] ?? null])),
   );
   const bars: Bar[] = [];
   let at = since;
   while (at < until && bars.length < 62) {
-    const name = label(by, at);
-    bars.push({ at, label: name, values: columns.map((column) => column.get(name) ?? null) });
+    const key = keyOf(by, at);
+    bars.push({ at, label: label(by, at), values: columns.map((column) => column.get(key) ?? null) });
     const date = new Date(at * 1000);
     const next =
       by === "1h"
@@ -74,11 +77,14 @@ export function barsOf(counted: readonly Buckets[], by: By, since: number, until
   return bars;
 }
 
-/** What each bar cost, by its label, in money. */
-export function costs(of: Cost | undefined, by: By): { known: Map<string, number>; sum: number; unpriced: number } {
-  const known = new Map((of?.time ?? []).map((at, row) => [label(by, at), of?.cost[row] ?? 0]));
+/** What each bar cost, in money, by the time that it begins `at`. */
+export function costs(
+  of: Cost | undefined,
+  by: By,
+): { at: (begin: number) => number | undefined; sum: number; unpriced: number } {
+  const known = new Map((of?.time ?? []).map((at, row) => [keyOf(by, at), of?.cost[row] ?? 0]));
   const total = (column: readonly number[] | undefined) => (column ?? []).reduce((sum, item) => sum + item, 0);
-  return { known, sum: total(of?.cost), unpriced: total(of?.unpriced) };
+  return { at: (begin) => known.get(keyOf(by, begin)), sum: total(of?.cost), unpriced: total(of?.unpriced) };
 }
 
 /** The sixteen directions of a rose, clockwise from north. */

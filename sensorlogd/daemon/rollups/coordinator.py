@@ -1,6 +1,6 @@
 """The coordinator of roll-ups, in the main process: the edge protocol between the writer and the aggregator process.
 
-Everything here runs on the main thread (children are started from there) but ``request``. ``on_readable`` and ``tick`` are
+Everything here runs on the main thread (children are started from there), but for what says "Any thread". ``on_readable`` and ``tick`` are
 called by the supervisor's loop, never block, and raise nothing that the process, the writer or a lack of descriptors and
 memory may cause.
 

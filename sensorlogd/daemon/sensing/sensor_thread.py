@@ -342,14 +342,16 @@ class SensorThread:
     def _put_or_count(self, block: Block | None) -> None:
         if block is not None and not self._put(block):
             self.count("refused_at_stop", block.rows, "")
-            logger.warning("%s: %d readings came too late to be stored: the daemon is stopping", self.name, block.rows)
+            logger.warning(
+                "%s: %d readings came too late to be stored: the daemon, or this sensor, is stopping", self.name, block.rows
+            )
 
     def _put_held_back(self) -> None:
         """Hand over the reading that the spike test holds back until the next one, because none will come soon."""
         self._put_or_count(self.treatment.flush())
 
     def _put(self, block: Block) -> bool:
-        """False: refused, because the daemon is stopping."""
+        """False: refused, because the inbox is closed, or because this sensor is stopping and the inbox has no room."""
         if not self._source_waits:
             return self.inbox.put(block)
         while not self.inbox.put(block, 0.2, drop=False):

@@ -240,7 +240,8 @@ def order_undo(conn: sqlite3.Connection, identity: int, now_us: int) -> tuple[in
 
 
 def check_undo(conn: sqlite3.Connection, identity: int) -> Mend:
-    """Raises MendError if it was undone, or if something later stands on it."""
+    """Raises MendError if it was taken back already, if what was there before was lost to damage, if the unit was converted since,
+    or if something later stands on it."""
     mend = find(conn, identity)
     kept = originals.kept(conn, identity)
     if mend.undone_us is not None:

@@ -72,7 +72,7 @@ class OpenDatabase:
         return [] if self._file is None else self._file.sides()
 
     def look_at_file(self) -> None:
-        """Whether it is still the same, see ``file_watch``."""
+        """Raises what ``FileWatch.look`` raises if the file is not the one that was opened any more."""
         if self._file is not None:
             self._file.look(self.conn)
 

@@ -79,10 +79,11 @@ class Upkeep:
             self.due = 0.0
 
     def slice(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
-        """Do at most one slice (about 40 ms) of whatever is due, in its own transaction.
+        """Do a slice (about 40 ms) of moving; once nothing is to be moved, one each of expiring and trimming, as far as they are
+        due. Each is a transaction of its own.
 
-        While more than a few blocks wait to be moved (a flat-out source), several slices a turn, so that the mover keeps
-        up and fresh readings stay few; sources that can wait do so meanwhile.
+        While more than a few blocks wait to be moved (a flat-out source), several slices a turn, for 70 ms, so that the mover
+        keeps up and fresh readings stay few; sources that can wait do so meanwhile.
         """
         now = time.monotonic()
         if not self.busy and now < self.due:

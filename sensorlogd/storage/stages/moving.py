@@ -30,7 +30,7 @@ _BRING_BACK = (
 )
 _TAKE_AWAY = "DELETE FROM history WHERE series_id IN (SELECT id FROM series) AND ts >= ? AND ts < ?"
 _OLDEST = "SELECT ts FROM history WHERE series_id = ? AND ts < ? ORDER BY ts LIMIT 1"
-# A reading at an instant that is taken already is the same reading again: the first one stays.
+# A reading at an instant that is taken already is the same reading again, carried by a slice that was cut off: it is written over.
 _CARRY = (
     "INSERT INTO {into}(series_id, ts, value, quality) SELECT :new, ts, value * :factor + :shift, quality FROM {table}"
     " WHERE series_id = :old AND ts >= :since AND ts < :until"

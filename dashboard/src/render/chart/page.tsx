@@ -20,7 +20,7 @@ import { Picture } from "./picture";
 import { Table } from "./table";
 import { Tools } from "./tools";
 
-const QUIET = new Set(["connected", "started", "stopped", "config_reloaded", "rollups_rebuilt"]);
+const QUIET = new Set(["connected", "started", "stopped", "config_reloaded"]);
 const WIDE = 900;
 
 /** The page itself; it computes what is drawn, and hands it to the pictures. */

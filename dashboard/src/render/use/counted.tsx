@@ -34,7 +34,7 @@ export function Counted({ counted, by, since, until, price, cost }: CountedProps
   };
   const costOf = (bar: Bar): string => {
     if (bar.values[0] === null || bar.values[0] === undefined) return NOTHING;
-    return price ? (bar.values[0] * price).toFixed(2) : (paid.known.get(bar.label)?.toFixed(2) ?? NOTHING);
+    return price ? (bar.values[0] * price).toFixed(2) : (paid.at(bar.at)?.toFixed(2) ?? NOTHING);
   };
   const head = `cost${priced ? ` ${priced.currency}` : ""}`;
   return (

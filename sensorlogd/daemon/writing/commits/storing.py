@@ -111,8 +111,8 @@ class Storing:
         self._note_commit(db, commit, result, began)
 
     def isolate(self) -> None:
-        """A batch raised a fault of ours: store its blocks one by one, then its events; one that raises again is counted as
-        poisoned. The status, which may be at fault, too, waits for its next time."""
+        """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
+        are counted as poisoned; an event that does is logged. The status, which may be at fault, too, waits for its next time."""
         db = self._held.opened()
         self._times.postpone_status()
         while (blocks := self._pending.first()) and self._held.db is db:
