@@ -13,9 +13,8 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits, plain_errors
-from sensorlogd.cli.common import config_option, fail
+from sensorlogd.cli.common import config_option, fail, listening_s
 from sensorlogd.cli.questions import Stopped, Talk
-from sensorlogd.notation.durations import parse_duration
 
 LIVE_S = 10.0  # how long a first value is waited for without a terminal
 
@@ -73,12 +72,7 @@ def add(config_file: Path | None, duration: str, yes: bool, **options: Any) -> N
     """Log what is plugged in at PORT (default: the port that is there): find out what it is, name it, begin."""
     from sensorlogd.drivers.contract import DriverError
 
-    try:
-        seconds = parse_duration(duration) / 1e6
-        if not 0.1 <= seconds <= 3600:
-            raise ValueError(f"--for {duration} is not between 100ms and 1h")
-    except ValueError as error:
-        fail(str(error), exits.USAGE)
+    seconds = listening_s(duration)
     talk = Talk(yes=yes)
     try:
         _add(talk, config_file, AddOptions(seconds=seconds, **options))

@@ -50,6 +50,19 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def listening_s(duration: str) -> float:
+    """``--for`` of verbs that listen to a port, in seconds. Exits if it is no duration from 100ms to 1h."""
+    from sensorlogd.notation.durations import parse_duration
+
+    try:
+        seconds = parse_duration(duration) / 1e6
+        if not 0.1 <= seconds <= 3600:
+            raise ValueError(f"--for {duration} is not between 100ms and 1h")
+    except ValueError as error:
+        fail(str(error), exits.USAGE)
+    return seconds
+
+
 def database(config_file: Path | None, db: str | None) -> Path:
     """The database that -c, --db or the usual places name. Exits with a clear line if there is none."""
     if db is not None:

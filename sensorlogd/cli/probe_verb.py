@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from sensorlogd.cli import exits
-from sensorlogd.cli.common import fail
-from sensorlogd.notation.durations import parse_duration
+from sensorlogd.cli.common import fail, listening_s
 
 
 @click.command(
@@ -33,12 +32,7 @@ def probe(port: str, duration: str, baudrates: tuple[int, ...], active: bool) ->
     from sensorlogd.cli.device_recognition import hear
     from sensorlogd.drivers.contract import DriverError
 
-    try:
-        seconds = parse_duration(duration) / 1e6
-        if not 0.1 <= seconds <= 3600:
-            raise ValueError(f"--for {duration} is not between 100ms and 1h")
-    except ValueError as error:
-        fail(str(error), exits.USAGE)
+    seconds = listening_s(duration)
     try:
         found = hear(port, baudrates, seconds, active=active, show=lambda line: click.echo(line, err=True))
     except DriverError as error:

@@ -127,6 +127,14 @@ def test_probe_says_what_it_did_not_find(tmp_path: Path) -> None:
     assert run("probe", "/dev/null", "--for", "soon").returncode == 2
 
 
+@pytest.mark.parametrize("verb", ["probe", "add"])
+@pytest.mark.parametrize(("duration", "message"), [("99ms", "not between 100ms and 1h"), ("2h", "not between"), ("x", "'x'")])
+def test_a_time_to_listen_that_is_none_is_refused(tmp_path: Path, verb: str, duration: str, message: str) -> None:
+    """Before a port is opened: here there is none."""
+    done = run(verb, str(tmp_path / "tty"), "--for", duration, cwd=tmp_path)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
 def test_probe_writes_nothing_unless_told_to(tmp_path: Path) -> None:
     """A device that only answers hears no question from a passive probe, and is found by an active one."""
     with simulated(tmp_path, "mhz19b", "--interval", "50ms", patient=False) as link:
