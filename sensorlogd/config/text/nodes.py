@@ -34,11 +34,6 @@ def _refuse_too_deep(text: str, loader: Any) -> None:
             depth -= 1
 
 
-def of_file(path: Path) -> Any:
-    """``compose`` for a file in UTF-8; bytes that are not UTF-8 are replaced. Raises OSError, UNREADABLE."""
-    return compose(text_of(path))
-
-
 def text_of(path: Path) -> str:
     """The text of a file in UTF-8; bytes that are not UTF-8 are replaced. Raises OSError."""
     return path.read_text("utf-8-sig", errors="replace")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from sensorlogd.counters import Law, rise, steps
-from sensorlogd.web.prometheus.promql.statistics import divided, mean, quantile, total, variance
+from sensorlogd.web.prometheus.promql.statistics import divided, mean, total, variance
 
 Times = Sequence[int]
 Values = Sequence[float]
@@ -125,11 +125,6 @@ def _changes(_: Times, values: Values, __: int, ___: int) -> float:
 
 def _resets(_: Times, values: Values, __: int, ___: int) -> float:
     return float(sum(b < a for a, b in pairwise(values)))
-
-
-def _mad(_: Times, values: Values, __: int, ___: int) -> float:
-    middle = quantile(0.5, values)
-    return quantile(0.5, [abs(value - middle) for value in values])
 
 
 FUNCTIONS: dict[str, Function] = {
