@@ -49,7 +49,7 @@ class Made(NamedTuple):
 
 def _readings(rng: random.Random, channel: str) -> Readings:
     """Every seven seconds or so, with gaps; counters begin again now and then, and ``up`` never does. ``o`` has an offset; it
-    wobbles, and is misread."""
+    wobbles, and is misread. ``m`` is misread once, at the end of a minute."""
     found: Readings = []
     second, value = 0.0, OFFSET if channel == "o" else 100.0
     while second < SPAN_S:
@@ -66,6 +66,9 @@ def _readings(rng: random.Random, channel: str) -> Readings:
         if channel == "o" and rng.random() < 0.02:
             shown = rng.choice((OFFSET, value - 0.5, 0.0))
         found.append((T0 + round(second * S), shown))
+    if channel == "m":
+        at = next(n for n in range(len(found) // 2, len(found)) if found[n][0] // MINUTE < found[n + 1][0] // MINUTE)
+        found[at] = (found[at][0], 0.0)
     return found
 
 
@@ -75,7 +78,7 @@ def made(fresh: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     path = tmp_path_factory.mktemp("rolled") / "log.db"
     path.write_bytes(fresh.read_bytes())
     rng = random.Random(15)
-    readings = {channel: _readings(rng, channel) for channel in ("g", "c", "up", "o")}
+    readings = {channel: _readings(rng, channel) for channel in ("g", "c", "up", "o", "m")}
     late = {channel: set(rng.sample(range(1, len(found) - 1), 12)) for channel, found in readings.items()}
     edge = T0 + EDGE_S * S
     with closing(database.connect_writer(path)) as conn:
@@ -166,6 +169,18 @@ def test_what_roll_ups_answer_is_what_readings_answer(
             assert value == other
         else:
             assert value == pytest.approx(other, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["increase", "rate"])
+def test_a_window_that_ends_on_a_misread_value(made: Made, log: Log, name: str) -> None:
+    """Though the hours around it look as if the counter only rose."""
+    (misread,) = [ts for ts, value in made.readings["m"] if value == 0.0]
+    first = misread - misread % MINUTE - 2 * MINUTE
+    tiles = tiles_of([first + step * MINUTE for step in range(90)], 1800 * S)
+    assert tiles is not None
+    [series] = [labelled for labelled, labels in LogSource(log).all_labels() if labels["__name__"] == "m"]
+    found = rolled.Rolled(LogSource(log).snapshot, series.id, tiles, lambda _: None).values(name)
+    assert found == pytest.approx([_expected(name, "m", made.readings["m"], tiles, window) for window in range(90)])
 
 
 @given(start=st.integers(0, 10**6), length=st.integers(60, 10**6), step=st.integers(60, 10**6), steps=st.integers(1, 30))
