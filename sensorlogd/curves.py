@@ -27,14 +27,15 @@ class Curve:
 
     def __post_init__(self) -> None:
         if bool(self.terms) == bool(self.points):
-            raise ValueError("either a polynomial or a table")
-        if not all(map(math.isfinite, (*self.terms, *(number for point in self.points for number in point)))):
-            raise ValueError("all numbers must be finite")
+            raise ValueError(f"a curve is either a polynomial or a table; this one is {'both' if self.terms else 'neither'}")
+        for number in (*self.terms, *itertools.chain.from_iterable(self.points)):
+            if not math.isfinite(number):
+                raise ValueError(f"all numbers must be finite; {number} is not")
         if self.terms and (len(self.terms) > MOST_TERMS or not any(self.terms[1:])):
             raise ValueError(f"a polynomial has 2 to {MOST_TERMS} terms, [c0, c1, c2 ...], of which one beyond c0 is not 0")
         if self.points:
             if not 2 <= len(self.points) <= MOST_POINTS:
-                raise ValueError(f"a table has 2 to {MOST_POINTS} points")
+                raise ValueError(f"a table has 2 to {MOST_POINTS} points; this one has {len(self.points)}")
             xs = [x for x, _ in self.points]
             for before, after in itertools.pairwise(xs):
                 if before >= after:

@@ -47,7 +47,7 @@ def panel(name: str, view: str, now_us: int) -> Panel:
     if len(view) > MOST_VIEW:
         raise PanelsError(f"the address of a view has at most {MOST_VIEW} characters; this one has {len(view)}")
     if not _VIEW.fullmatch(view):
-        raise PanelsError("a view is the part of the address that begins with #/")
+        raise PanelsError(f"a view is the part of the address that begins with #/, not {view[:50]!a}")
     return Panel(named, view, now_us)
 
 
@@ -61,7 +61,7 @@ def read(path: Path) -> list[Panel]:
         return []
     try:
         if len(content) > MOST_BYTES:
-            raise ValueError("it is too long")
+            raise ValueError(f"it is over {MOST_BYTES} bytes long")
         found = json.loads(content)["panels"][:MOST]
         return [panel(row["name"], row["view"], int(row["saved_us"])) for row in found]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

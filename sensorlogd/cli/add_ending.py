@@ -16,6 +16,7 @@ from sensorlogd.cli.config_to_change import configuration
 from sensorlogd.cli.free_names import taken
 from sensorlogd.cli.questions import Stopped, Talk
 from sensorlogd.processes import interrupts
+from sensorlogd.processes.module_command import module_command
 
 
 def finish(talk: Talk, path: Path, file: Path, name: str, text: str, *, force: bool, run: bool) -> None:
@@ -87,7 +88,8 @@ def _begin_logging(talk: Talk, path: Path, name: str, *, run: bool) -> None:
     click.echo(f"Logging; Ctrl-C stops. Elsewhere: sensorlogd latest {name}")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "sensorlogd", "run", "-c", str(path)])
+    command, environment = module_command("sensorlogd", "run", "-c", str(path))
+    os.execve(sys.executable, command, environment)
 
 
 def _show_first_reading(talk: Talk, config: Any, name: str, since_us: int) -> None:

@@ -21,14 +21,14 @@ def power3(voltage: float, current: float, factor: float = 1.0) -> float:
 def clamp(value: float, low: float, high: float) -> float:
     """``value``, but no less than ``low`` and no more than ``high``."""
     if low > high:
-        raise ValueError("the lowest is above the highest")
+        raise ValueError(f"the lowest, {low:g}, is above the highest, {high:g}")
     return min(max(value, low), high)
 
 
 def rounded(value: float, places: float = 0.0) -> float:
     """To so many places behind the point, at most 15."""
     if not -15 <= places <= 15:
-        raise ValueError("-15 to 15 places")
+        raise ValueError(f"places are -15 to 15, not {places:g}")
     return round(value, int(places))
 
 

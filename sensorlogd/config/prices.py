@@ -52,7 +52,7 @@ class RateOptions(Section):
     @model_validator(mode="after")
     def _check_price(self) -> RateOptions:
         if (self.price is None) == (self.by is None):
-            raise ValueError("say either price: or by:")
+            raise ValueError(f"say either price: or by:; {'neither' if self.price is None else 'both'} is given")
         if self.hours and self.price is None:
             raise ValueError("hours: goes with price:, which holds in all others")
         return self

@@ -50,7 +50,7 @@ def _read_rate(value: Any) -> Any:
 
 def _check_finite(value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError("must be a finite number")
+        raise ValueError(f"must be a finite number, not {value}")
     return value
 
 
@@ -91,8 +91,10 @@ def _resolve_path(value: str, info: ValidationInfo) -> str:
 
 
 def _check_text(value: str) -> str:
-    if len(value) > 200 or any(ord(character) < 32 for character in value):
-        raise ValueError("must be at most 200 characters without control characters")
+    if len(value) > 200:
+        raise ValueError(f"must be at most 200 characters; this has {len(value)}")
+    if control := next((character for character in value if ord(character) < 32), None):
+        raise ValueError(f"must be without control characters; this has {control!a}")
     return micro(value)
 
 

@@ -61,5 +61,5 @@ class AlarmTest(Request[Tested]):
 def _alarm_names(said: Mapping[str, Any]) -> tuple[str, ...]:
     names = said.get("alarms") or ()
     if not isinstance(names, (list, tuple)):
-        raise ValueError("alarms is a list of names")
+        raise ValueError(f"alarms is a list of names, not {type(names).__name__}")
     return tuple(map(str, names))

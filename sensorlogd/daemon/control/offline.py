@@ -92,7 +92,10 @@ class Offline:
             if stats.state is WriterState.BLOCKED:
                 raise OfflineError(stats.state_reason)
             if time.monotonic() > until:
-                raise OfflineError(f"{self.path}: it could not be opened within {OPEN_WITHIN_S:.0f} s")
+                raise OfflineError(
+                    f"{self.path}: it could not be opened within {OPEN_WITHIN_S:.0f} s; see whether another program holds it"
+                    " or the disk is slow, and try again"
+                )
         refusal = self.writer.refusal()
         if refusal is not None:
             raise OfflineError(str(refusal))

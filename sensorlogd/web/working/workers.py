@@ -234,7 +234,7 @@ class Workers:
     def _take_worker(self) -> _Worker:
         """An idle worker, or a new one. Raises OSError."""
         if self._closed:
-            raise OSError("it ends")
+            raise OSError("the web server is ending; ask again when it has started")
         while self._idle:
             worker = self._idle.pop()
             if worker.process.poll() is None:

@@ -1,4 +1,4 @@
-"""Kept work, a slice at a time between commits: salvage, mends, undos, conversions (see ``storage.work``).
+"""Kept work, a slice at a time between commits: salvage, mends, undos, conversions, recomputing (see ``storage.work``).
 
 Owned by the writer thread. Nothing is kept here that the table does not hold: what is lost with the process is time.
 """
