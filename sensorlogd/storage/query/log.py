@@ -1,7 +1,7 @@
 """``Log``: a log opened read-only, and the questions that it answers. Plain sqlite3; never writes, never waits for the writer.
 
 ``Log`` is for one thread. Every method reads one consistent snapshot; those that stream hold it until they are exhausted
-or closed, so read on or let go: a forgotten snapshot lets the WAL grow.
+or closed, so read on or let go: a forgotten snapshot lets the WAL grow. What is asked while one is held is answered from it.
 
 What only questions over time need is imported when the first is asked: it would be a fifth of the time that ``latest`` takes.
 """
@@ -12,7 +12,7 @@ import fnmatch
 import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -107,6 +107,7 @@ class Log:
     def __init__(self, path: Path, conn: sqlite3.Connection) -> None:
         self.path = path
         self.conn = conn
+        self._holders = 0  # how many methods, streams among them, share the snapshot
 
     @classmethod
     def open(cls, path: Path, *, any_thread: bool = False) -> Log:
@@ -148,12 +149,20 @@ class Log:
 
     @contextmanager
     def _snapshot(self) -> Iterator[sqlite3.Connection]:
-        self.conn.execute("BEGIN")
+        """One that is held already is shared, and the last of its holders ends it: SQLite has one a connection. A transaction
+        that the caller has begun on ``conn`` is shared too, and his to end."""
+        if not self._holders and self.conn.in_transaction:
+            yield self.conn
+            return
+        if not self.conn.in_transaction:
+            self.conn.execute("BEGIN")
+        self._holders += 1
         try:
             yield self.conn
         finally:
+            self._holders -= 1
             with suppress(sqlite3.ProgrammingError):  # an answer that was not read to its end before the log was closed
-                if self.conn.in_transaction:
+                if not self._holders and self.conn.in_transaction:
                     self.conn.execute("ROLLBACK")
 
     # ---- what there is ---------------------------------------------------------------------------------------------
@@ -163,8 +172,7 @@ class Log:
 
         Without patterns all that are configured now; with ``retired`` the former ones too. Raises UnknownSeries.
         """
-        # A series may be asked for while readings are streamed: then from the snapshot that the stream holds.
-        with nullcontext(self.conn) if self.conn.in_transaction else self._snapshot() as conn:
+        with self._snapshot() as conn:
             known = _all_series(conn)
         if not patterns:
             return [series for series in known if retired or series.retired_us is None]
