@@ -79,7 +79,7 @@ def sync(conn: sqlite3.Connection, specs: Sequence[SensorSpec], now_us: int) -> 
     conversion.tidy(conn)
     _rename_sensors(conn, specs, catalog)
     for spec in specs:
-        sensor_id = _ensure_sensor(conn, spec, now_us, catalog)
+        sensor_id = _ensure_sensor(conn, spec, now_us)
         catalog.sensor_ids[spec.name] = sensor_id
         _rename_channels(conn, sensor_id, spec, catalog)
         for series in spec.series:
@@ -128,7 +128,7 @@ def _renames_in_order(renames: Mapping[str, str], known: set[str]) -> list[tuple
         taken.add(found[0])
 
 
-def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int, catalog: Catalog) -> int:
+def _ensure_sensor(conn: sqlite3.Connection, spec: SensorSpec, now_us: int) -> int:
     """The id of the sensor, made or brought up to date. One that is ``unread`` keeps what is stored of it."""
     labels = json.dumps(dict(spec.labels), sort_keys=True, ensure_ascii=False)
     row = conn.execute("SELECT id FROM sensor WHERE name = ?", (spec.name,)).fetchone()

@@ -123,26 +123,6 @@ class Log:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def events_between(
-        self,
-        since_us: int | None,
-        until_us: int | None,
-        kind: str | None,
-        sensor: str | None,
-        *,
-        after: int,
-        before: int,
-        limit: int,
-    ) -> list[Event]:
-        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
-        rows = self.conn.execute(
-            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
-            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
-            " ORDER BY id DESC LIMIT ?7",
-            (since_us, until_us, kind, sensor, after, before, limit),
-        ).fetchall()
-        return [Event(*row) for row in rows]
-
     def has_series(self) -> bool:
         """Whether anything has ever been logged into it."""
         return self.conn.execute("SELECT 1 FROM series LIMIT 1").fetchone() is not None
@@ -299,14 +279,29 @@ class Log:
 
     # ---- what happened, how it is ----------------------------------------------------------------------------------
 
+    def events_between(
+        self,
+        since_us: int | None,
+        until_us: int | None,
+        kind: str | None,
+        sensor: str | None,
+        *,
+        after: int,
+        before: int,
+        limit: int,
+    ) -> list[Event]:
+        """The newest first. ``kind``, ``sensor``: globs; ``after``, ``before``: ids that bound it, 0: none."""
+        rows = self.conn.execute(
+            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR ts < ?2)"
+            " AND (?3 IS NULL OR kind GLOB ?3) AND (?4 IS NULL OR sensor GLOB ?4) AND id > ?5 AND (?6 = 0 OR id < ?6)"
+            " ORDER BY id DESC LIMIT ?7",
+            (since_us, until_us, kind, sensor, after, before, limit),
+        ).fetchall()
+        return [Event(*row) for row in rows]
+
     def events(self, since_us: int | None = None, limit: int = 100, sensor: str | None = None, after_id: int = 0) -> list[Event]:
         """The newest ``limit`` events, oldest of them first."""
-        rows = self.conn.execute(
-            "SELECT id, ts, kind, sensor, detail FROM event WHERE (?1 IS NULL OR ts >= ?1) AND (?2 IS NULL OR sensor GLOB ?2)"
-            " AND id > ?3 ORDER BY id DESC LIMIT ?4",
-            (since_us, sensor, after_id, limit),
-        ).fetchall()
-        return [Event(*row) for row in reversed(rows)]
+        return self.events_between(since_us, None, None, sensor, after=after_id, before=0, limit=limit)[::-1]
 
     def daemon(self) -> dict[str, Any]:
         """What the daemon last wrote about itself; empty if it never ran on this file."""
