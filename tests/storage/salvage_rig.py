@@ -18,7 +18,6 @@ from sensorlogd.event_kinds import OtherKind
 from sensorlogd.storage import catalog, database, work
 from sensorlogd.storage.corrections import mend
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.pace import Pace
@@ -26,6 +25,7 @@ from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
 from sensorlogd.storage.rollups import store
 from sensorlogd.storage.salvage import worker
 from sensorlogd.storage.salvage.worker import Salvage
+from sensorlogd.storage.watermarks import Frontier
 from tests.storage import working
 
 SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000

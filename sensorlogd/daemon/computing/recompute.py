@@ -28,10 +28,10 @@ from sensorlogd.storage import work
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.corrections.recomputing import Result
 from sensorlogd.storage.ingest import upsert
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import together
 from sensorlogd.storage.stages.readings import Reading, Stamped
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.02

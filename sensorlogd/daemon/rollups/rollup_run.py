@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sensorlogd.daemon.rollups.messages import Done, Rows
 from sensorlogd.event_kinds import Kind
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 
 if TYPE_CHECKING:
     from sensorlogd.daemon.writing.totals import WriterStats

@@ -23,12 +23,12 @@ from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.corrections import conversion, originals
 from sensorlogd.storage.corrections.conversion import CONVERT, Linear
 from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import moving
 from sensorlogd.storage.stages.moving import Carried, Carry
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import Slice, Work
 
 SLICE_S = 0.015  # beside it the commit takes its time

@@ -14,9 +14,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import mark_dirty
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading
+from sensorlogd.storage.watermarks import Frontier
 
 
 def remember(conn: sqlite3.Connection, mend: int, rows: Sequence[Reading]) -> None:

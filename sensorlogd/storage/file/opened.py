@@ -21,9 +21,9 @@ from sensorlogd.storage.file.connecting import connect_to_read
 from sensorlogd.storage.file.file_watch import FileWatch
 from sensorlogd.storage.file.transaction import rollback, transaction
 from sensorlogd.storage.file.wal_watch import WalWatch
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance.scrub import Scrub
 from sensorlogd.storage.maintenance.upkeep import Upkeep
+from sensorlogd.storage.watermarks import Frontier
 
 _tokens = itertools.count(1)
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.stages import storing
+from sensorlogd.storage.watermarks import Frontier
 
 _MARK = (
     "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
@@ -35,33 +36,6 @@ _ROW_ERRORS = (
     TypeError,
     ValueError,
 )
-
-
-@dataclass(slots=True)
-class Frontier:
-    """The times that decide where a reading goes. Owned by the writer thread.
-
-    moved_until_us  below: the reading is settled; from it on: fresh (see ``stages``)
-    copying         the block [a, b) the mover is copying now: a reading inside is stored in both places
-    edge_us         below: the minute is (or is being) rolled up; it is marked dirty with ``generation``
-    cuts_us         series id -> readings older than this were expired by retention; older arrivals are refused
-    generation      grows with every transaction that marks, so that a mark newer than a snapshot is told apart
-    """
-
-    moved_until_us: int = 0
-    copying: tuple[int, int] | None = None
-    edge_us: int = 0
-    cuts_us: dict[int, int] = field(default_factory=dict)
-    generation: int = 0
-
-    def plain_from_us(self) -> int:
-        """Readings at or after this time need no care at all."""
-        floor = max(self.moved_until_us, self.edge_us)
-        if self.copying is not None:
-            floor = max(floor, self.copying[1])
-        if self.cuts_us:
-            floor = max(floor, max(self.cuts_us.values()))
-        return floor
 
 
 @dataclass(slots=True)

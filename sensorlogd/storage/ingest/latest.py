@@ -1,7 +1,7 @@
 """The newest arrival of every series, kept in a small table so that ``latest`` needs no scan.
 
 Written every few seconds rather than with every commit, because it would cost a page write per commit on an SD card.
-Queries therefore read the table and then the fresh readings from ``meta.latest_written_us`` on, so their answer is current.
+Queries therefore read the table and then the fresh readings from ``Marks.latest_written_us`` on, so their answer is current.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.readings import Reading
 
@@ -36,7 +36,7 @@ def save(conn: sqlite3.Connection, newest: Mapping[int, tuple[int, float | None,
         while len(flat) - start >= 5 * size:
             conn.execute(_UPSERT[size], flat[start : start + 5 * size])
             start += 5 * size
-    meta.put(conn, meta.LATEST_WRITTEN, str(now_us - back_us))
+    meta.put(conn, watermarks.LATEST_WRITTEN, str(now_us - back_us))
 
 
 def saved(conn: sqlite3.Connection, series: Collection[int]) -> dict[int, Reading]:

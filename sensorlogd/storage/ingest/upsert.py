@@ -15,8 +15,9 @@ from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage.corrections import conversion, replacing
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.ingest import decimals
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import mark_dirty
 from sensorlogd.storage.stages import storing
+from sensorlogd.storage.watermarks import Frontier
 
 _LATEST = (
     "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.rollups import resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -44,7 +44,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
     """Sizes in bytes, counts, and how far moving, rolling up and expiring have got (times in microseconds)."""
     single_value = _single_value(conn)
     page = single_value("PRAGMA page_size")
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     wal = path.with_name(path.name + "-wal")
     first, last = survey.extent(conn)
     return {
@@ -69,7 +69,7 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
 
 def counted(conn: sqlite3.Connection) -> dict[str, int]:
     """Rows of each kind. Reads the whole file: seconds for a gigabyte."""
-    settled, fresh = survey.count_all(conn, meta.marks(conn).moved_until_us)
+    settled, fresh = survey.count_all(conn, watermarks.marks(conn).moved_until_us)
     rows = {"readings": settled + fresh, "readings not moved yet": fresh}
     for resolution, n in conn.execute("SELECT resolution, count(*) FROM rollup GROUP BY resolution ORDER BY resolution"):
         rows[f"roll-ups of {resolutions.NAMES.get(resolution, f'{resolution}s')}"] = n
@@ -78,7 +78,7 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
-    stale = survey.outdated_us(conn, meta.marks(conn).edge_us)
+    stale = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
     (minutes,) = conn.execute("SELECT count(*) FROM dirty").fetchone()
     return int(stale / HOUR_US + minutes / 60)
 
@@ -125,7 +125,7 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     None: how many have outlived their readings, if there are any, and how many were compared.
 
     Those that are known to be out of date (dirty, outdated) or whose readings have expired are not looked at."""
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     zone, edge = marks.day_zone or "UTC", marks.edge_us
     snapshot = Snapshot.of(conn, zone)
     names = {row[0]: f"{row[1]}.{row[2]}" for row in conn.execute(

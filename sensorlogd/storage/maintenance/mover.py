@@ -24,7 +24,7 @@ import time
 from enum import Enum
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.stages import moving
@@ -87,7 +87,7 @@ class Mover:
 
     def recover(self, conn: sqlite3.Connection) -> None:
         """Know where things stand in a database that was just opened. Reads only."""
-        marks = meta.marks(conn)
+        marks = watermarks.marks(conn)
         self.moved_until_us = marks.moved_until_us
         self._counted = self._counted_until_us = 0
         if moving.is_left_over(conn, self.moved_until_us):

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sensorlogd.notation.microseconds import HOUR_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
@@ -276,7 +276,7 @@ def _delete_before(conn: sqlite3.Connection, series: int, tier: int, until_us: i
 
 def _settled_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
-    marks = meta.marks(conn)
+    marks = watermarks.marks(conn)
     return min(marks.edge_us, marks.moved_until_us)
 
 

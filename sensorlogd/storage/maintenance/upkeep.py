@@ -12,13 +12,13 @@ import time
 from typing import Literal
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.ingest import events
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
 from sensorlogd.storage.stages import survey
+from sensorlogd.storage.watermarks import Frontier
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Upkeep:
         edge. Own transactions."""
         self.mover.recover(conn)
         future_cuts.take_back(conn, now_us, self.retention.zone)
-        marks = meta.marks(conn)
+        marks = watermarks.marks(conn)
         frontier.moved_until_us = self.mover.moved_until_us
         frontier.copying = self.mover.copying_range
         edge = marks.edge_us
@@ -57,7 +57,7 @@ class Upkeep:
             first = survey.first_fresh(conn)
             edge = min(now_us, now_us if first is None else first)
             edge -= edge % MINUTE_US
-            meta.put(conn, meta.EDGE, str(edge))
+            meta.put(conn, watermarks.EDGE, str(edge))
         frontier.edge_us = edge
         self.retention.recover(conn)
         frontier.cuts_us = self.retention.cuts_us

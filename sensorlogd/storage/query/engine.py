@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query import aggregates as aggs
 from sensorlogd.storage.query import grid
 from sensorlogd.storage.query.aggregates import BASE, QUALITIES, Aggregate, compass, turn
@@ -131,7 +131,7 @@ def hold_recent(snapshot: Snapshot, series: Sequence[int], ask: Ask) -> Snapshot
         step = grid.for_points(since, until, ask.max_points, ask.zone)
         since, until = step.bucket(since, ask.zone)[0], step.bucket(until - 1, ask.zone)[1]
     if step.about_us >= MINUTE_US:  # roll-ups answer behind the edge
-        since = max(since, meta.marks(snapshot.conn).edge_us or since)
+        since = max(since, watermarks.marks(snapshot.conn).edge_us or since)
     since = max(since, snapshot.readings.moved_until_us)
     if len(series) < 2 or since >= until:
         return snapshot

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sensorlogd.notation import numbers
 from sensorlogd.notation.symbols import micro
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
 from sensorlogd.storage.ingest import decimals
@@ -181,7 +181,7 @@ class Log:
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
             stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
-            since = meta.marks(conn).latest_written_us
+            since = watermarks.marks(conn).latest_written_us
             for identity, ts, value, quality in Readings.of(conn).fresh_from(since):
                 known = stored.get(identity)
                 if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
@@ -225,7 +225,7 @@ class Log:
         """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
         with self._snapshot() as conn:
             rows = conn.execute("SELECT series_id, start, generation FROM dirty WHERE start >= ?", (since_us,)).fetchall()
-            return meta.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
+            return watermarks.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
 
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:
         """When the first and the last reading of these series was."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import BEGINNING_US, END_US
 from sensorlogd.quality import FLAG_MASK, UNUSABLE
-from sensorlogd.storage import meta
+from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
 from sensorlogd.storage.rollups import resolutions, rollup
@@ -44,7 +44,7 @@ class Segments:
         # Buckets in which everything failed matter to those only who count failures.
         some = "" if set(fields) & set(QUALITIES) else " AND n > 0"
         self._stored = f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ?{some} ORDER BY start"
-        marks = meta.marks(snapshot.conn)
+        marks = watermarks.marks(snapshot.conn)
         self.edge_us = marks.edge_us
         self.day_zone = marks.day_zone
         self.dirty = array(

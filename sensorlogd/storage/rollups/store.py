@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from sensorlogd.notation.microseconds import MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -44,12 +44,12 @@ def clear_marks(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
 
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
-    return meta.marks(conn).edge_us
+    return watermarks.marks(conn).edge_us
 
 
 def set_edge(conn: sqlite3.Connection, edge_us: int) -> None:
     """Advance the edge; the last step of a run."""
-    meta.put(conn, meta.EDGE, str(edge_us))
+    meta.put(conn, watermarks.EDGE, str(edge_us))
 
 
 def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int, int]:
@@ -77,9 +77,9 @@ def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> N
 def use_day_zone(conn: sqlite3.Connection, zone: str, now_us: int) -> None:
     """Note the zone of days. If it has changed, the days are other buckets, so those whose readings are kept are marked to be
     computed again."""
-    stored = meta.get(conn, meta.DAY_ZONE)
+    stored = meta.get(conn, watermarks.DAY_ZONE)
     if stored == zone:
         return
     if stored is not None:
         outdated.mark_days(conn, now_us)
-    meta.put(conn, meta.DAY_ZONE, zone)
+    meta.put(conn, watermarks.DAY_ZONE, zone)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sensorlogd.counters import DIP
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.salvage.reading import DamagedLog, Row
 from sensorlogd.storage.stages import damaged as statements
 
@@ -149,9 +149,9 @@ def _read_table(damaged: DamagedLog, table: str, columns: Sequence[str]) -> tupl
 
 def _read_meta(damaged: DamagedLog, former: Former) -> None:
     try:
-        former.moved_until_us = meta.get_int(damaged.conn, meta.MOVED_UNTIL)
-        former.edge_us = meta.get_int(damaged.conn, meta.EDGE)
-        former.zone = str(meta.get(damaged.conn, meta.DAY_ZONE) or "UTC")
+        former.moved_until_us = meta.get_int(damaged.conn, watermarks.MOVED_UNTIL)
+        former.edge_us = meta.get_int(damaged.conn, watermarks.EDGE)
+        former.zone = str(meta.get(damaged.conn, watermarks.DAY_ZONE) or "UTC")
     except (sqlite3.Error, ValueError, TypeError):
         return
 

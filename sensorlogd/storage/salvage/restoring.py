@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage.ingest.append import Frontier, mark_dirty
+from sensorlogd.storage.ingest.append import mark_dirty
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import MOST_SERIES, Former
@@ -22,6 +22,7 @@ from sensorlogd.storage.salvage.names import LiveIds, SalvageMemory
 from sensorlogd.storage.salvage.reading import Row
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
+from sensorlogd.storage.watermarks import Frontier
 
 _LATEST = (
     "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"

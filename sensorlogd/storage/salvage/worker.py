@@ -19,8 +19,7 @@ from typing import Any
 
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.microseconds import MINUTE_US, SECOND_US
-from sensorlogd.storage import database, meta, work
-from sensorlogd.storage.ingest.append import Frontier
+from sensorlogd.storage import database, meta, watermarks, work
 from sensorlogd.storage.maintenance import incidents
 from sensorlogd.storage.maintenance.incidents import Incident
 from sensorlogd.storage.maintenance.pace import Pace
@@ -29,6 +28,7 @@ from sensorlogd.storage.salvage import former, messages, names, rebuilding, rest
 from sensorlogd.storage.salvage.opening import IncidentOpening
 from sensorlogd.storage.salvage.pieces import FetchedPiece, Pieces, PieceSource, Pointer, Stage, pointer_of
 from sensorlogd.storage.salvage.reading import FAR, DamagedLog, NotNow, Row, Unreadable
+from sensorlogd.storage.watermarks import Frontier
 from sensorlogd.storage.work import NOT_YET, NotYet, Slice, Work
 
 KIND = work.SALVAGE
@@ -354,7 +354,7 @@ class _Storing:
         self._cut_nameless({source.of})
         series, live = source.of, self.names.of(source.of)
         if source.tier == resolutions.DAY:
-            zone = meta.get(self.conn, meta.DAY_ZONE)
+            zone = meta.get(self.conn, watermarks.DAY_ZONE)
             self.other_days |= zone is not None and zone != self.former.zone
         hole = max((until for until in (self.holes.get(series), self.holes.get(0)) if until is not None), default=None)
         if series in self.torn:

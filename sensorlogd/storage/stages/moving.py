@@ -8,7 +8,7 @@ import sqlite3
 from typing import NamedTuple
 
 from sensorlogd.notation.microseconds import END_US
-from sensorlogd.storage import meta
+from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.stages.storing import Border
 
 _COPY = (
@@ -44,18 +44,18 @@ _CARRIED = "DELETE FROM {table} WHERE series_id = :old AND ts >= :since AND ts <
 
 def begin(conn: sqlite3.Connection, until_us: int) -> None:
     """Store where the block ends that is copied from now on."""
-    meta.put(conn, meta.MOVING_UNTIL, str(until_us))
+    meta.put(conn, watermarks.MOVING_UNTIL, str(until_us))
 
 
 def advance(conn: sqlite3.Connection, until_us: int) -> None:
     """Store that the block is copied: from this commit on readers find it in ``history``."""
     leap(conn, until_us)
-    meta.remove(conn, [meta.MOVING_UNTIL])
+    meta.remove(conn, [watermarks.MOVING_UNTIL])
 
 
 def leap(conn: sqlite3.Connection, until_us: int) -> None:
     """Store another border between settled and fresh. Readings between the two must be where they belong then."""
-    meta.put(conn, meta.MOVED_UNTIL, str(until_us))
+    meta.put(conn, watermarks.MOVED_UNTIL, str(until_us))
 
 
 # ---- a block -----------------------------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ def begun(conn: sqlite3.Connection, machine: Any = None) -> tuple[int, int]:
 
 @pytest.fixture
 def frontier() -> Any:
-    from sensorlogd.storage.ingest.append import Frontier
+    from sensorlogd.storage.watermarks import Frontier
 
     return Frontier(moved_until_us=NOW + 2)
 

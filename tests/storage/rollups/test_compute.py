@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.rollups import compute, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.watermarks import Frontier
 
 # The day on which Berlin loses an hour, and the one before.
 T0 = 1_774_656_000_000_000  # 2026-03-28T00:00Z

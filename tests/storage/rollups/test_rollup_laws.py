@@ -23,7 +23,7 @@ from sensorlogd.daemon.rollups import process
 from sensorlogd.notation.microseconds import DAY_US, HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.corrections import conversion
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.pace import Pace
 from sensorlogd.storage.maintenance.retention import Retention, RetentionPlan
@@ -32,6 +32,7 @@ from sensorlogd.storage.query.engine import Ask
 from sensorlogd.storage.query.grid import Step
 from sensorlogd.storage.rollups import compute, outdated, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
+from sensorlogd.storage.watermarks import Frontier
 from tests.storage import truth, working
 from tests.storage.query.test_engine import OF_KIND, close, local_edges
 

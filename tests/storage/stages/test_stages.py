@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.stages import KEYS, moving, storing, survey, together
 from sensorlogd.storage.stages.readings import Readings
 from sensorlogd.storage.tables import metadata
+from sensorlogd.storage.watermarks import Frontier
 
 Stored = dict[tuple[int, int], tuple[float | None, int]]  # (series, ts) -> (value, quality)
 SERIES = (1, 2)
