@@ -19,13 +19,10 @@ from typing import Any, NamedTuple
 
 from sensorlogd.batch import Block, Column
 from sensorlogd.notation.microseconds import MINUTE_US
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import storing
 from sensorlogd.storage.watermarks import Frontier
 
-_MARK = (
-    "INSERT INTO dirty(series_id, start, generation) VALUES (?,?,?) "
-    "ON CONFLICT(series_id, start) DO UPDATE SET generation = max(generation + 1, excluded.generation)"
-)
 # What a single bad row can raise: constraint failures (IntegrityError) and values that cannot be bound. Anything else
 # (full, locked, corrupt) concerns the database, not the row, and is the caller's to handle.
 _ROW_ERRORS = (
@@ -310,11 +307,4 @@ class _Careful:
         return found is not None and found[0] == value
 
     def mark_dirty(self) -> None:
-        mark_dirty(self.conn, self.frontier, sorted(self.marks))
-
-
-def mark_dirty(conn: sqlite3.Connection, frontier: Frontier, minutes: Sequence[tuple[int, int]]) -> None:
-    """Mark minutes (series, start) as to be rolled up again. Call it in the transaction that changed their readings."""
-    if minutes:
-        frontier.generation += 1
-        conn.executemany(_MARK, [(series, start, frontier.generation) for series, start in minutes])
+        outdated.mark_minutes(self.conn, self.frontier, sorted(self.marks))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US
 from sensorlogd.storage import watermarks
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import KEYS, survey
@@ -60,8 +60,8 @@ def facts(conn: sqlite3.Connection, path: Path) -> dict[str, Any]:
         "moved_until_us": marks.moved_until_us or None,
         "edge_us": marks.edge_us or None,
         "day_zone": marks.day_zone,
-        "dirty_minutes": single_value("SELECT count(*) FROM dirty"),
-        "stale_series": single_value("SELECT count(DISTINCT series_id) FROM stale"),
+        "dirty_minutes": outdated.count_minutes(conn),
+        "stale_series": outdated.count_series(conn),
         "events": single_value("SELECT count(*) FROM event"),
         "mends": single_value("SELECT count(*) FROM mend"),
     }
@@ -78,9 +78,8 @@ def counted(conn: sqlite3.Connection) -> dict[str, int]:
 
 def hours_to_roll_up(conn: sqlite3.Connection) -> int:
     """About how many hours of series wait to be computed anew; cheap. Raises sqlite3.Error."""
-    stale = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
-    (minutes,) = conn.execute("SELECT count(*) FROM dirty").fetchone()
-    return int(stale / HOUR_US + minutes / 60)
+    in_bulk_us = survey.outdated_us(conn, watermarks.marks(conn).edge_us)
+    return int(in_bulk_us / HOUR_US + outdated.count_minutes(conn) / 60)
 
 
 def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
@@ -189,9 +188,7 @@ def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: i
     valid_until = snapshot.valid_until(series, tier)
     if valid_until is not None and end > valid_until:
         return False
-    return not conn.execute(
-        "SELECT 1 FROM dirty WHERE series_id = ? AND start >= ? AND start < ?", (series, start, end)
-    ).fetchone()
+    return not outdated.has_minute(conn, series, start, end)
 
 
 def _differing_columns(stored: RollUp, expected: RollUp | None) -> str:

@@ -24,7 +24,7 @@ from sensorlogd.storage import watermarks
 from sensorlogd.storage.corrections import conversion
 from sensorlogd.storage.file.transaction import transaction
 from sensorlogd.storage.maintenance.pace import Pace
-from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.stages import moving, survey
 
 TIERS = (0, *resolutions.DEFAULT_RESOLUTIONS)  # 0: readings; else the resolution in seconds of a roll-up tier
@@ -120,7 +120,7 @@ class Retention:
         stored = conn.execute("SELECT series_id, tier, cut_us FROM retention_cut").fetchall()
         cuts = {(series, tier): cut for series, tier, cut in stored}
         if not plan.is_forever():
-            settled, dirty = _settled_until(conn), _oldest_dirty(conn)
+            settled, dirty = _settled_until(conn), outdated.first_of_each(conn)
             days: dict[int, int] = {}
             held = conversion.held(conn)
             for series, sensor in conn.execute(
@@ -217,7 +217,7 @@ class Retention:
 
     def _choose_day(self, conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
         """Cut every series after the oldest day there is; stored, and returned as work."""
-        settled, dirty, held = _settled_until(conn), _oldest_dirty(conn), conversion.held(conn)
+        settled, dirty, held = _settled_until(conn), outdated.first_of_each(conn), conversion.held(conn)
         firsts = {series: first for series, first in survey.firsts_kept(conn, settled).items() if series not in held}
         latest_cut = resolutions.bucket(settled, resolutions.DAY, self.zone)[0]
         # Series with dirty minutes in that day come last: their roll-ups are not exact yet.
@@ -238,14 +238,7 @@ class Retention:
                 conn.executemany(_CUT, work)
                 # Marks below the cut could only be healed from the readings that expire now, so they go; the roll-ups stay as
                 # they are.
-                conn.executemany(
-                    "DELETE FROM dirty WHERE series_id = ? AND start < ?",
-                    [(identity, _begin_of_hour(cut)) for identity in chosen],
-                )
-                conn.executemany(
-                    "UPDATE stale SET from_us = max(from_us, ?) WHERE series_id = ?",
-                    [(_begin_of_hour(cut), identity) for identity in chosen],
-                )
+                outdated.expire(conn, chosen, _begin_of_hour(cut))
             self.read_cuts(conn)
             return work
         return []
@@ -278,13 +271,3 @@ def _settled_until(conn: sqlite3.Connection) -> int:
     """The time before which all readings are rolled up and settled."""
     marks = watermarks.marks(conn)
     return min(marks.edge_us, marks.moved_until_us)
-
-
-def _oldest_dirty(conn: sqlite3.Connection) -> dict[int, int]:
-    """Series -> from where on its roll-ups are not right yet."""
-    return dict(
-        conn.execute(
-            "SELECT series_id, min(start) FROM (SELECT series_id, start FROM dirty UNION ALL SELECT series_id, from_us FROM stale)"
-            " GROUP BY series_id"
-        ).fetchall()
-    )

@@ -17,6 +17,7 @@ from sensorlogd.storage.ingest import events
 from sensorlogd.storage.maintenance import future_cuts
 from sensorlogd.storage.maintenance.mover import Mover
 from sensorlogd.storage.maintenance.retention import Retention
+from sensorlogd.storage.rollups import outdated
 from sensorlogd.storage.stages import survey
 from sensorlogd.storage.watermarks import Frontier
 
@@ -61,8 +62,7 @@ class Upkeep:
         frontier.edge_us = edge
         self.retention.recover(conn)
         frontier.cuts_us = self.retention.cuts_us
-        (generation,) = conn.execute("SELECT coalesce(max(generation), 0) FROM dirty").fetchone()
-        frontier.generation = generation
+        frontier.generation = outdated.newest_generation(conn)
 
     def use_catalog(self, conn: sqlite3.Connection, frontier: Frontier) -> None:
         """Take over changed sensors: begin a new round of retention, and read the cuts that a conversion of units has stored."""

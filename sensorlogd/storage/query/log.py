@@ -23,7 +23,7 @@ from sensorlogd.notation.symbols import micro
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.file.opening import LogError, open_reader
 from sensorlogd.storage.file.opening import LogUnavailable as LogUnavailable  # part of what a reader must know
-from sensorlogd.storage.ingest import decimals
+from sensorlogd.storage.ingest import decimals, latest
 from sensorlogd.storage.stages.readings import Readings
 
 if TYPE_CHECKING:
@@ -180,9 +180,8 @@ class Log:
         """
         wanted = {each.id: each for each in series}
         with self._snapshot() as conn:
-            stored = {row[0]: row[1:] for row in conn.execute("SELECT series_id, ts, value, quality FROM latest")}
-            since = watermarks.marks(conn).latest_written_us
-            for identity, ts, value, quality in Readings.of(conn).fresh_from(since):
+            stored = latest.saved(conn)
+            for identity, ts, value, quality in latest.arrived_since(conn):
                 known = stored.get(identity)
                 if known is None or known[0] <= ts <= now_us + 1_000_000 or known[0] > now_us + 1_000_000:
                     stored[identity] = (ts, value, quality)
@@ -223,8 +222,10 @@ class Log:
 
     def marked(self, since_us: int) -> tuple[int, dict[tuple[int, int], int]]:
         """The edge of the roll-ups, and the minutes behind it that are to be made anew, (series id, start) -> generation."""
+        from sensorlogd.storage.rollups import outdated
+
         with self._snapshot() as conn:
-            rows = conn.execute("SELECT series_id, start, generation FROM dirty WHERE start >= ?", (since_us,)).fetchall()
+            rows = outdated.minutes_since(conn, since_us)
             return watermarks.marks(conn).edge_us, {(series, start): generation for series, start, generation in rows}
 
     def span(self, series: Sequence[Series]) -> tuple[int | None, int | None]:

@@ -18,7 +18,7 @@ from sensorlogd.quality import FLAG_MASK, UNUSABLE
 from sensorlogd.storage import watermarks
 from sensorlogd.storage.query.aggregates import BASE, LIMIT_PERCENTILE, QUALITIES
 from sensorlogd.storage.query.sorted_runs import SortedRuns
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
 from sensorlogd.storage.rollups.compute import Snapshot
 from sensorlogd.storage.rollups.resolutions import DAY, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp
@@ -49,7 +49,7 @@ class Segments:
         self.day_zone = marks.day_zone
         self.dirty = array(
             "q",
-            (row[0] for row in snapshot.conn.execute("SELECT start FROM dirty WHERE series_id = ? ORDER BY start", (series,))),
+            outdated.minutes_of(snapshot.conn, series),
         )
 
     def cut_us(self, tier: int) -> int | None:

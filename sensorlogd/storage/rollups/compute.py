@@ -19,7 +19,8 @@ from operator import itemgetter
 from typing import Any
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
-from sensorlogd.storage.rollups import resolutions, rollup
+from sensorlogd.storage.rollups import outdated, resolutions, rollup
+from sensorlogd.storage.rollups.outdated import Mark
 from sensorlogd.storage.rollups.resolutions import DAY, FIXED, HOUR, MINUTE, QUARTER
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.stages.readings import Reading, Readings
@@ -32,13 +33,9 @@ SNAPSHOT_S = 5.0  # seconds: an older snapshot is renewed, because the WAL grows
 
 _FIELDS = ", ".join(RollUp._fields)
 STORED = f"SELECT start, {_FIELDS} FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ? AND start < ? ORDER BY start"
-_MARKS = "SELECT series_id, start, generation FROM dirty ORDER BY series_id, start LIMIT ?"
-OUTDATED = "SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier"
 
 Row = tuple[Any, ...]  # (series_id, resolution, start, *RollUp)
 Key = tuple[int, int, int]  # (series_id, resolution, start)
-Mark = tuple[int, int, int]  # (series_id, start, generation)
-Advance = tuple[int, int, int, int | None]  # the arguments of outdated.advance
 Minutes = dict[int, RollUp]
 
 
@@ -86,7 +83,7 @@ class Snapshot:
             zone,
             {identity: Rules(*settings) for identity, *settings in series},
             {(identity, tier): cut for identity, tier, cut in cuts},
-            {(identity, tier): from_us for identity, tier, from_us, _ in conn.execute(OUTDATED)},
+            {(identity, tier): from_us for identity, tier, from_us, _ in outdated.in_bulk(conn)},
         )
 
     def rules_of(self, series: int) -> Rules:
@@ -94,8 +91,8 @@ class Snapshot:
 
     def valid_until(self, series: int, tier: int) -> int | None:
         """Stored buckets of ``tier`` that end later do not count; None: all do."""
-        outdated = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
-        return min((from_us for from_us in outdated if from_us is not None), default=None)
+        begins = [self.outdated_us.get((series, finer)) for finer in (MINUTE, DAY) if finer <= tier]
+        return min((from_us for from_us in begins if from_us is not None), default=None)
 
     def kept_from(self, series: int, tier: int) -> int | None:
         """Nothing that begins earlier is there any more (tier 0: readings). On the hour, so that every bucket of an hour or
@@ -299,7 +296,7 @@ def compute_dirty(
     """
     snapshot = Snapshot.of(conn, zone)
     # A mark above the edge (the clock was set back) needs nothing: its minute is computed when the edge gets there.
-    marks: list[Mark] = conn.execute(_MARKS, (limit,)).fetchall()
+    marks = outdated.first_minutes(conn, limit)
     fresh = _fresh_dirty(snapshot, [(series, start) for series, start, _ in marks if start + MINUTE_US <= edge_us])
     rollups: SeriesRollups | None = None
     begin = 0

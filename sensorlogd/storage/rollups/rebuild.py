@@ -11,11 +11,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from sensorlogd.notation.microseconds import BEGINNING_US, DAY_US, END_US, MINUTE_US, SECOND_US
-from sensorlogd.storage.rollups import resolutions
+from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.compute import (
-    OUTDATED,
     STORED,
-    Advance,
     Key,
     Minutes,
     Row,
@@ -32,7 +30,7 @@ DAYS_AT_ONCE = 64
 
 def compute_outdated(
     conn: sqlite3.Connection, edge_us: int, zone: str, enough: Callable[[], bool] = lambda: False
-) -> Iterator[tuple[list[Row], list[Key], list[Advance]]]:
+) -> Iterator[tuple[list[Row], list[Key], list[outdated.Advance]]]:
     """Compute outdated roll-ups anew, the oldest of each series first, until none is left or ``enough()`` returns True.
 
     Yields (rows that differ from the stored ones, keys to delete, what is right again thereby). Rows and deletions may be
@@ -40,7 +38,7 @@ def compute_outdated(
     """
     snapshot = Snapshot.of(conn, zone)
     fresh: defaultdict[int, Minutes] | None = None
-    for series, tier, from_us, generation in conn.execute(OUTDATED).fetchall():
+    for series, tier, from_us, generation in outdated.in_bulk(conn):
         if enough():
             return
         if tier == DAY:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import meta, watermarks
 from sensorlogd.storage.rollups import outdated
-from sensorlogd.storage.rollups.compute import Advance, Key, Mark, Row
+from sensorlogd.storage.rollups.compute import Key, Row
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.stages import survey
 
@@ -37,11 +37,6 @@ def delete_rows(conn: sqlite3.Connection, keys: Sequence[Key]) -> None:
     conn.executemany("DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", keys)
 
 
-def clear_marks(conn: sqlite3.Connection, marks: Sequence[Mark]) -> None:
-    """Remove dirty marks, unless a reading that arrived after the snapshot has renewed them."""
-    conn.executemany("DELETE FROM dirty WHERE series_id = ? AND start = ? AND generation <= ?", marks)
-
-
 def edge(conn: sqlite3.Connection) -> int:
     """The stored edge: every bucket that ends at or before it is rolled up (or marked dirty)."""
     return watermarks.marks(conn).edge_us
@@ -68,7 +63,7 @@ def take_edge(conn: sqlite3.Connection, edge_us: int, most_us: int) -> tuple[int
     return stored, edge_us - edge_us % MINUTE_US
 
 
-def advance_outdated(conn: sqlite3.Connection, advances: Sequence[Advance]) -> None:
+def advance_outdated(conn: sqlite3.Connection, advances: Sequence[outdated.Advance]) -> None:
     """Outdated roll-ups are right again up to the given times, unless they became outdated again after the snapshot."""
     for advance in advances:
         outdated.advance(conn, *advance)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sensorlogd import curves
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
 from sensorlogd.quality import FLAG_MASK, Flag
-from sensorlogd.storage.ingest.append import mark_dirty
+from sensorlogd.storage.ingest import latest
 from sensorlogd.storage.rollups import outdated, resolutions
 from sensorlogd.storage.rollups.rollup import RollUp
 from sensorlogd.storage.salvage.former import MOST_SERIES, Former
@@ -24,11 +24,6 @@ from sensorlogd.storage.stages import storing
 from sensorlogd.storage.stages.storing import SeriesFirst
 from sensorlogd.storage.watermarks import Frontier
 
-_LATEST = (
-    "INSERT INTO latest(series_id, ts, value, quality, arrived_us) VALUES (?,?,?,?,?) ON CONFLICT(series_id) DO UPDATE SET"
-    " ts = excluded.ts, value = excluded.value, quality = excluded.quality, arrived_us = excluded.arrived_us"
-    " WHERE excluded.ts > latest.ts AND excluded.arrived_us >= latest.arrived_us"
-)
 _CUT = (
     "INSERT INTO retention_cut(series_id, tier, cut_us) VALUES (?,?,?) ON CONFLICT(series_id, tier) DO UPDATE SET"
     " cut_us = excluded.cut_us WHERE excluded.cut_us > retention_cut.cut_us"
@@ -107,7 +102,7 @@ def _renew_what_follows(
         if series not in newest or ts > newest[series][1]:
             newest[series] = row
     outdated.mark_each(conn, first, now_us)
-    conn.executemany(_LATEST, [(*row, min(row[1], made_us - 1)) for row in newest.values()])
+    latest.save_salvaged(conn, newest.values(), made_us)
 
 
 # ---- calibrations, mends, events ---------------------------------------------------------------------------------------
@@ -231,13 +226,9 @@ def begin_rollups(conn: sqlite3.Connection, frontier: Frontier, former: Former, 
     only later ones are computed anew, and before it the minutes that were to be healed there. May be repeated."""
     valid_until = former.valid_until(series)
     until = hole_until if valid_until is None else min(hole_until, valid_until)
-    changed = conn.execute(
-        "UPDATE stale SET from_us = ?1, generation = generation + 1 WHERE series_id = ?2 AND tier = ?3 AND from_us < ?1",
-        (until, live, resolutions.MINUTE),
-    ).rowcount
-    if changed:
+    if outdated.pass_over(conn, live, until):
         minutes = sorted({start for start in former.dirty.get(series, ()) if start < until})
-        mark_dirty(conn, frontier, [(live, start) for start in minutes])
+        outdated.mark_minutes(conn, frontier, [(live, start) for start in minutes])
 
 
 def rollups(

@@ -17,7 +17,7 @@ from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.maintenance.mover import Mover
-from sensorlogd.storage.rollups import compute, rebuild, resolutions, rollup, store
+from sensorlogd.storage.rollups import compute, outdated, rebuild, resolutions, rollup, store
 from sensorlogd.storage.rollups.rollup import RollUp, Rules
 from sensorlogd.storage.watermarks import Frontier
 
@@ -104,7 +104,7 @@ class Machine:
                     if phase is afresh:
                         store.advance_outdated(self.conn, marks)
                     else:
-                        store.clear_marks(self.conn, marks)
+                        outdated.clear_minutes(self.conn, marks)
                     self.conn.execute("COMMIT")
                     sent += 1
                 reader.execute("COMMIT")

@@ -79,7 +79,7 @@ class Direct(process._Sender):
         conn.execute("BEGIN IMMEDIATE")
         store.apply_rows(conn, rows)
         store.delete_rows(conn, deletes)
-        store.clear_marks(conn, marks)
+        outdated.clear_minutes(conn, marks)
         store.advance_outdated(conn, advances)
         conn.execute("COMMIT")
 
