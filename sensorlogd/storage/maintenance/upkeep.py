@@ -109,7 +109,7 @@ class Upkeep:
 
     def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""
-        self.mover.leap(conn, now_us)
+        self.mover.raise_border(conn, now_us)
         frontier.moved_until_us = self.mover.moved_until_us
 
     def make_room(self, conn: sqlite3.Connection | None, frontier: Frontier) -> bool:

@@ -1,4 +1,4 @@
-"""The query engine: readings as they are, or aggregated into buckets. CLI, HTTP and Python all ask here.
+"""The query engine: readings aggregated into buckets. CLI, HTTP and Python all ask here; readings as they are come from ``stream``.
 
 A range is [since, until); a bucket is stamped at its start. Every answer says where it came from: ``source`` (readings,
 rollups or both) and ``resolution`` (the stored tier that answered for most of it), and every bucket how much of it is
@@ -11,10 +11,9 @@ The law, tested as a property: an answer equals what a plain computation from th
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 from sensorlogd.notation.microseconds import HOUR_US, MINUTE_US, SECOND_US
@@ -33,7 +32,6 @@ from sensorlogd.storage.rollups.compute import ReadingsAtHand, Snapshot
 Fill = Literal["none", "null", "previous", "linear"]
 FILLS: tuple[Fill, ...] = ("none", "null", "previous", "linear")
 SEGMENTS_AT_ONCE = 20_000
-FRESH_AT_ONCE = 5_000
 HELD_AT_MOST = 200_000  # readings: some 25 MB
 Source = Literal["readings", "rollups", "rollups+readings"]
 
@@ -257,54 +255,3 @@ def _converted(rows: Iterable[BucketRow], names: Sequence[str], conversion: Conv
                 for value, change in zip(row.values, functions, strict=True)
             )
         )
-
-
-# ---- readings ----------------------------------------------------------------------------------------------------------
-
-
-class Point(NamedTuple):
-    """A reading in a stream of several series; ordered by time, then series."""
-
-    ts_us: int
-    series: int
-    value: float | None
-    quality: int
-
-
-def readings(
-    snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int, after: tuple[int, int] | None = None
-) -> Iterator[Point]:
-    """All readings in [since, until) in order of (time, series), in constant memory.
-
-    ``after``: continue behind this (time, series): the key of the last row of the page before. What arrives late behind
-    that key is not seen by later pages; every row that was there when paging began is given once.
-    """
-    if after is not None:
-        since_us = max(since_us, after[0])
-    merged: Iterable[Point] = ()
-    if len(series) == 1:
-        merged = _points_of(snapshot, series[0], since_us, until_us)
-    else:
-        settled, fresh = snapshot.readings.spans(since_us, until_us)
-        if settled is not None:
-            merged = heapq.merge(*(_points_of(snapshot, identity, *settled) for identity in sorted(series)))
-        if fresh is not None:
-            merged = chain(merged, _fresh_points(snapshot, series, *fresh))
-    for point in merged:
-        if after is None or (point.ts_us, point.series) > after:
-            yield point
-
-
-def _fresh_points(snapshot: Snapshot, series: Sequence[int], since_us: int, until_us: int) -> Iterator[Point]:
-    """Fresh readings lie in the order of the answer, so one pass reads all series."""
-    wanted = frozenset(series)
-    for rows in snapshot.readings.fresh_stamped(since_us, until_us, FRESH_AT_ONCE):
-        for row in rows:
-            if row[1] in wanted:
-                yield Point._make(row)
-
-
-def _points_of(snapshot: Snapshot, series: int, since_us: int, until_us: int) -> Iterator[Point]:
-    for rows in Segments(snapshot, series, BASE).chunks(since_us, until_us):
-        for ts, value, quality in rows:
-            yield Point(ts, series, value, quality)

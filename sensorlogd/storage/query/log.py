@@ -194,7 +194,7 @@ class Log:
 
         ``after``: (time, series id) of the last row of the page before.
         """
-        from sensorlogd.storage.query import engine
+        from sensorlogd.storage.query.stream import points
         from sensorlogd.storage.rollups.compute import Snapshot
 
         by_id = {each.id: each for each in series}
@@ -207,7 +207,7 @@ class Log:
                         yield new(Reading, (only, ts, value, flag))
                 return
             snapshot = Snapshot.of(conn, "UTC")
-            for ts, identity, value, flag in engine.readings(snapshot, list(by_id), since_us, until_us, after):
+            for ts, identity, value, flag in points(snapshot, list(by_id), since_us, until_us, after):
                 yield new(Reading, (by_id[identity], ts, value, flag))
 
     def page(

@@ -346,7 +346,7 @@ class MoverStory(RuleBasedStateMachine):
     @rule()
     def leap(self) -> None:
         """Many old readings are expected."""
-        self.mover.leap(self.conn, self.now)
+        self.mover.raise_border(self.conn, self.now)
         self.follow()
 
     @rule(seconds=st.sampled_from([100, 1000, 100_000]), slices=st.integers(1, 12))

@@ -51,7 +51,7 @@ def filled(conn: sqlite3.Connection, rows: Stored, moved_us: int, until_us: int)
     for (series, ts), (value, quality) in rows.items():
         assert storing.insert(conn, Frontier(), series, ts, value, quality)
     moving.copy(conn, (0, moved_us), 1, 2)
-    moving.leap(conn, moved_us)
+    moving.set_border(conn, moved_us)
     conn.execute("UPDATE recent SET value = -99.0 WHERE ts < ?", (moved_us,))  # left over: nobody may see it
     if until_us > moved_us:
         moving.begin(conn, until_us)
