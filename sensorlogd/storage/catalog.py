@@ -219,7 +219,7 @@ def _has_readings(conn: sqlite3.Connection, series_id: int) -> bool:
 def _change_unit(
     conn: sqlite3.Connection, series_id: int, old: str, sensor: str, spec: SeriesSpec, now_us: int, catalog: Catalog
 ) -> tuple[bool, Linear | None]:
-    """Apply ``unit_change``. (False, ...): the series was set aside, a new one is to be made and, if there is a Linear,
+    """Apply ``unit_change``. (False, ...): the series was retired under another name, a new one is to be made and, if there is a Linear,
     filled."""
     what = spec.unit_change
     if what in (None, "convert") and not _has_readings(conn, series_id):
@@ -230,20 +230,20 @@ def _change_unit(
         catalog.notes.append((EventKind.UNIT_CHANGED, sensor, f"{spec.channel}: {what} from {old!r} to {spec.unit!r}"))
         return True, None
     if linear is not None:
-        aside = _set_aside(conn, series_id, f"{spec.channel}~converting", now_us)
+        aside = _retire_as(conn, series_id, f"{spec.channel}~converting", now_us)
         detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; until all is converted the rest is {aside}"
         catalog.notes.append((EventKind.UNIT_CHANGE_BEGUN, sensor, detail))
         return False, linear
     if what == "convert":
         detail = f"{spec.channel}: no exact conversion from {old!r} to {spec.unit!r} is known"
         catalog.notes.append((EventKind.UNIT_CHANGE_REFUSED, sensor, f"{detail}; a new series was begun"))
-    aside = _set_aside(conn, series_id, spec.channel, now_us)
+    aside = _retire_as(conn, series_id, spec.channel, now_us)
     detail = f"{spec.channel}: from {old!r} to {spec.unit!r}; the old readings are {aside} now"
     catalog.notes.append((EventKind.UNIT_CHANGED, sensor, detail))
     return False, None
 
 
-def _set_aside(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
+def _retire_as(conn: sqlite3.Connection, series_id: int, name: str, now_us: int) -> str:
     """Its new name: ``name`` if that is free, else ~1, ~2 and so on behind it."""
     query = "SELECT channel FROM series WHERE sensor_id = (SELECT sensor_id FROM series WHERE id = ?)"
     taken = {channel for (channel,) in conn.execute(query, (series_id,))}

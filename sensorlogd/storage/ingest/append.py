@@ -46,7 +46,7 @@ class Appended:
     repeated: int = 0  # the same reading again: nothing to do
     conflicts: dict[str, int] = field(default_factory=dict)  # sensor -> same time, other value: the first stays
     too_old: dict[str, int] = field(default_factory=dict)  # sensor -> older than the retention cut
-    poisoned: dict[str, int] = field(default_factory=dict)  # sensor -> rows the database cannot hold, set aside
+    poisoned: dict[str, int] = field(default_factory=dict)  # sensor -> rows the database cannot hold, left out
     poison_example: str = ""
     unknown: dict[str, int] = field(default_factory=dict)  # sensor -> readings of a channel that is not in the catalog
     by_sensor: dict[str, int] = field(default_factory=dict)  # sensor -> stored
@@ -70,7 +70,7 @@ def append(
     again is the same reading; another value never overwrites, it is counted in ``conflicts``.
 
     Raises sqlite3.Error when the database itself is in trouble (the transaction is then the caller's to roll back).
-    A row that the database refuses is set aside and counted, never the batch; so are all rows of a block in which the lengths
+    A row that the database refuses is left out and counted, never the batch; so are all rows of a block in which the lengths
     of one column differ.
     """
     result = Appended()
@@ -95,7 +95,7 @@ def append(
             continue
         try:
             is_plain = all(min(column.times_us) >= plain_from for _, column in _distinct_times(known))
-        except TypeError:  # a time that is no number: the careful way finds and sets aside that row
+        except TypeError:  # a time that is no number: the careful way finds and leaves out that row
             is_plain = False
         target = device if block.device_time else host
         if is_plain:

@@ -23,7 +23,7 @@ from sensorlogd.storage.watermarks import Frontier
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 5.0
+CHECK_EVERY_S = 5.0
 EXPIRE_EVERY_S = 300.0
 TRIM_EVERY_S = 600.0
 BACKLOG_BLOCKS = 3
@@ -32,7 +32,7 @@ CATCH_UP_S = 0.07
 
 class Upkeep:
     """Moves, expires and trims what is stored, a slice at a time. ``busy``: another slice is waiting. ``due``: monotonic time of
-    the next look when not busy."""
+    the next check when not busy."""
 
     def __init__(self, mover: Mover, retention: Retention, *, when_full: Literal["stop", "drop_oldest"] = "stop") -> None:
         self.mover = mover
@@ -71,7 +71,7 @@ class Upkeep:
         frontier.cuts_us = self.retention.cuts_us
 
     def stored(self, rows: int) -> None:
-        """Count committed readings; once they are a good part of a block, the next look at the mover is due at once."""
+        """Count committed readings; once they are a good part of a block, the next check of the mover is due at once."""
         self.backlog += rows
         self._stored += rows
         if self._stored >= self.mover.block_rows // 3:
@@ -105,7 +105,7 @@ class Upkeep:
             if not self.busy:
                 self._trim_due = now + TRIM_EVERY_S
         if not self.busy:
-            self.due = now + LOOK_EVERY_S
+            self.due = now + CHECK_EVERY_S
 
     def expect_the_past(self, conn: sqlite3.Connection, frontier: Frontier, now_us: int) -> None:
         """Many old readings are about to be stored: they go where they belong at once. Its own transaction."""

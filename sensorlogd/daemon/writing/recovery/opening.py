@@ -113,7 +113,7 @@ class Opening:
             raise
 
     def _refuse_unsound(self) -> None:
-        found = epoch.look(self.path)
+        found = epoch.examine(self.path)
         if found is FoundFile.EMPTIED:
             raise DamageFound(f"{self.path} is empty, but beside it lies a write-ahead log with data")
         if found is FoundFile.EMPTY and self._remembered.was_opened:
