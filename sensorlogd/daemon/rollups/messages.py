@@ -43,7 +43,7 @@ class Work:
 
     old_edge_us: int
     new_edge_us: int
-    zone: str  # of the 1d tier
+    zone: str  # of the 1d resolution
 
 
 @dataclass(frozen=True, slots=True)

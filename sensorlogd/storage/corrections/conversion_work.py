@@ -124,12 +124,12 @@ class _Move:
         cut = self.conn.execute("SELECT cut_us FROM retention_cut WHERE series_id = ? AND tier = 0", (self.old,)).fetchone()
         kept_from = BEGINNING_US if cut is None else cut[0] - cut[0] % HOUR_US
         query = "SELECT start FROM rollup WHERE series_id = ? AND resolution = ? ORDER BY start LIMIT 1 OFFSET ?"
-        for tier in resolutions.DEFAULT_RESOLUTIONS:
-            row = self.conn.execute(query, (self.old, tier, most)).fetchone()
+        for resolution in resolutions.DEFAULT_RESOLUTIONS:
+            row = self.conn.execute(query, (self.old, resolution, most)).fetchone()
             until = END_US if row is None else row[0]
-            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": tier, "until": min(until, kept_from)})
+            self.conn.execute(_ROLL_UPS, self._carry._asdict() | {"tier": resolution, "until": min(until, kept_from)})
             done = self.conn.execute(
-                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, tier, until)
+                "DELETE FROM rollup WHERE series_id = ? AND resolution = ? AND start < ?", (self.old, resolution, until)
             ).rowcount
             if done:
                 return done

@@ -83,7 +83,7 @@ def hours_to_roll_up(conn: sqlite3.Connection) -> int:
 
 
 def cuts(conn: sqlite3.Connection) -> list[tuple[int, int, int]]:
-    """(tier, oldest cut, newest cut) of every tier that something has expired of; tier 0: readings."""
+    """(resolution, oldest cut, newest cut) of every resolution that something has expired of; resolution 0: readings."""
     return conn.execute("SELECT tier, min(cut_us), max(cut_us) FROM retention_cut GROUP BY tier ORDER BY tier").fetchall()
 
 
@@ -134,12 +134,12 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
     damaged = bool(
         conn.execute("SELECT 1 FROM work WHERE kind = 'salvage' AND outcome LIKE '%damaged stretch%' LIMIT 1").fetchone()
     )
-    for series, tier, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
-        end = resolutions.bucket(start, tier, zone)[1]
-        if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, tier, start, end):
+    for series, resolution, start in _random_roll_ups(conn, snapshot, sample, random.Random(seed)):
+        end = resolutions.bucket(start, resolution, zone)[1]
+        if end > edge or not snapshot.is_kept(series, 0, start) or not _is_valid(snapshot, conn, series, resolution, start, end):
             continue
         stored = conn.execute(
-            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, tier, start)
+            f"SELECT {columns} FROM rollup WHERE series_id = ? AND resolution = ? AND start = ?", (series, resolution, start)
         ).fetchone()
         rules = snapshot.rules_of(series)
         parts = [rollup.of(times, values, qualities, rules) for times, values, qualities in snapshot.columns(series, start, end)]
@@ -148,10 +148,11 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
         if damaged and (expected is None or stored[0] > expected.n):
             outlived += 1  # some of its readings were lost with a page, and it came back: it knows more than is left
             continue
+        name = resolutions.NAMES.get(resolution, resolution)
         different = _differing_columns(RollUp(*stored), expected)
         if different:
             yield (
-                f"{names.get(series, series)}: the {resolutions.NAMES.get(tier, tier)} roll-up at {start} differs in {different}",
+                f"{names.get(series, series)}: the {name} roll-up at {start} differs in {different}",
                 series,
             )
     if outlived:
@@ -162,30 +163,30 @@ def wrong_rollups(conn: sqlite3.Connection, sample: int, seed: int = 0) -> Itera
 def _random_roll_ups(
     conn: sqlite3.Connection, snapshot: Snapshot, sample: int, chance: random.Random
 ) -> Iterator[tuple[int, int, int]]:
-    """Roll-ups at random times of random series, the coarse tiers as often as the fine ones."""
+    """Roll-ups at random times of random series, the coarse resolutions as often as the fine ones."""
     spans = [
         row
         for series in snapshot.rules
-        for tier in resolutions.DEFAULT_RESOLUTIONS
+        for resolution in resolutions.DEFAULT_RESOLUTIONS
         for row in conn.execute(
             "SELECT ?1, ?2, (SELECT min(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2),"
             " (SELECT max(start) FROM rollup WHERE series_id = ?1 AND resolution = ?2)",
-            (series, tier),
+            (series, resolution),
         )
         if row[2] is not None
     ]
     for _ in range(sample if spans else 0):
-        series, tier, first, last = chance.choice(spans)
+        series, resolution, first, last = chance.choice(spans)
         at_us = chance.randint(first, last)
         (start,) = conn.execute(
-            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, tier, at_us)
+            "SELECT min(start) FROM rollup WHERE series_id = ? AND resolution = ? AND start >= ?", (series, resolution, at_us)
         ).fetchone()
-        yield series, tier, start
+        yield series, resolution, start
 
 
-def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, tier: int, start: int, end: int) -> bool:
+def _is_valid(snapshot: Snapshot, conn: sqlite3.Connection, series: int, resolution: int, start: int, end: int) -> bool:
     """Whether the roll-up is valid: neither outdated nor with a dirty minute."""
-    valid_until = snapshot.valid_until(series, tier)
+    valid_until = snapshot.valid_until(series, resolution)
     if valid_until is not None and end > valid_until:
         return False
     return not outdated.has_minute(conn, series, start, end)

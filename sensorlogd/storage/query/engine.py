@@ -1,7 +1,7 @@
 """The query engine: readings aggregated into buckets. CLI, HTTP and Python all ask here; readings as they are come from ``stream``.
 
 A range is [since, until); a bucket is stamped at its start. Every answer says where it came from: ``source`` (readings,
-rollups or both) and ``resolution`` (the stored tier that answered for most of it), and every bucket how much of it is
+rollups or both) and ``resolution`` (the stored resolution that answered for most of it), and every bucket how much of it is
 covered by readings. With an explicit step the borders of the range are exact (a bucket that is cut by the range holds
 only what is inside it); with ``max_points`` the range grows to whole buckets, so that zooming and scrolling show the
 same buckets.
@@ -143,18 +143,18 @@ def _for_points(segments: Segments, since_us: int, until_us: int, max_points: in
     cut = segments.cut_us(0)
     if cut is None or since_us >= cut:
         return step
-    for tier in reversed(COARSE_TO_FINE):
-        kept = segments.cut_us(tier)
+    for resolution in reversed(COARSE_TO_FINE):
+        kept = segments.cut_us(resolution)
         if kept is None or since_us >= kept:
-            width = tier * SECOND_US
+            width = resolution * SECOND_US
             return next((rung for rung in grid.LADDER if rung.about_us >= max(width, step.about_us)), step)
     return step
 
 
-def _usable_tiers(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
+def _usable_resolutions(segments: Segments, step: Step, zone: str, edges: list[tuple[int, int]]) -> list[int]:
     if step.about_us < MINUTE_US:
         return []
-    return [tier for tier in COARSE_TO_FINE if step.nests(tier, zone, segments.day_zone, edges)]
+    return [resolution for resolution in COARSE_TO_FINE if step.nests(resolution, zone, segments.day_zone, edges)]
 
 
 def _source_and_resolution(
@@ -164,11 +164,11 @@ def _source_and_resolution(
     if all(ranked):
         return "readings", "raw"
     edges = list(islice(step.edges(since_us, until_us, ask.zone), 100))
-    for tier in _usable_tiers(segments, step, ask.zone, edges):
-        whole = segments.whole_buckets(since_us, until_us, tier)
+    for resolution in _usable_resolutions(segments, step, ask.zone, edges):
+        whole = segments.whole_buckets(since_us, until_us, resolution)
         if whole is not None:
             exact = whole == (since_us, until_us) and not segments.is_dirty(since_us, until_us)
-            return "rollups" if exact and not any(ranked) else "rollups+readings", resolutions.NAMES[tier]
+            return "rollups" if exact and not any(ranked) else "rollups+readings", resolutions.NAMES[resolution]
     return "readings", "raw"
 
 
@@ -190,7 +190,7 @@ def _bucket_rows(
     reduction = Reduction(segments, needs_before="increase" in segments.fields or "states" in segments.fields)
     for edges in _buckets_in_chunks(step, since_us, until_us, ask.zone):
         begin, end = max(edges[0][0], since_us), min(edges[-1][1], until_us)
-        usable = _usable_tiers(segments, step, ask.zone, edges)
+        usable = _usable_resolutions(segments, step, ask.zone, edges)
         found: list[Segment] = segments.collect(begin, end, usable, edges)
         for (start, _), span in zip(edges, reduction.spans(found, edges, begin, end), strict=True):
             empty = span.i == span.j

@@ -4,9 +4,9 @@ a join with the readings (``stages.survey``) and the tables of a damaged file (`
 A row of table ``dirty`` says: a reading in this minute of this series came late or was changed. The minute and all buckets around it
 do not count.
 
-A row of table ``stale`` says: buckets of this series, of ``tier`` and coarser, that end after ``from_us`` do not count, because
-the settings of the series changed or because somebody requested it. The aggregator computes them anew from ``from_us`` on and
-advances it. One row for years of roll-ups, where dirty minutes would be one a minute.
+A row of table ``stale`` says: buckets of this series, of resolution ``tier`` (in seconds) and coarser, that end after ``from_us``
+do not count, because the settings of the series changed or because somebody requested it. The aggregator computes them anew
+from ``from_us`` on and advances it. One row for years of roll-ups, where dirty minutes would be one a minute.
 
 Queries answer for both from what is finer, in the end from readings. ``generation`` grows each time a row is marked again: what
 was computed before that does not clear it. The caller of what writes owns the transaction.
@@ -93,7 +93,7 @@ def forget_first_minutes(conn: sqlite3.Connection, series: int, most: int) -> in
 
 
 def in_bulk(conn: sqlite3.Connection) -> list[tuple[int, int, int, int]]:
-    """(series, tier, from_us, generation) of all roll-ups that are outdated in bulk, in order of series and tier."""
+    """(series, resolution, from_us, generation) of all roll-ups that are outdated in bulk, in order of series and resolution."""
     return conn.execute("SELECT series_id, tier, from_us, generation FROM stale ORDER BY series_id, tier").fetchall()
 
 
@@ -119,16 +119,17 @@ def mark_each(conn: sqlite3.Connection, since_us: Mapping[int, int], now_us: int
 def mark_days(conn: sqlite3.Connection, now_us: int) -> None:
     """Mark as outdated the days of all series, as far back as anything is kept from which they can be computed."""
     oldest: dict[int, int] = {}
-    tiers = (0, *FIXED)  # 0: readings
-    cuts = {(series, tier): cut for series, tier, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")}
+    cuts = {
+        (series, resolution): cut for series, resolution, cut in conn.execute("SELECT series_id, tier, cut_us FROM retention_cut")
+    }
     for (series,) in conn.execute("SELECT id FROM series").fetchall():
-        oldest[series] = min(cuts.get((series, tier), BEGINNING_US) for tier in tiers)
+        oldest[series] = min(cuts.get((series, resolution), BEGINNING_US) for resolution in (0, *FIXED))  # 0: readings
     conn.executemany(_MARK, [(series, DAY, since_us, now_us) for series, since_us in oldest.items()])
 
 
-def advance(conn: sqlite3.Connection, series: int, tier: int, generation: int, until_us: int | None) -> None:
+def advance(conn: sqlite3.Connection, series: int, resolution: int, generation: int, until_us: int | None) -> None:
     """Buckets that end at or before ``until_us`` are right again; None: all are. Unless they have become outdated again since."""
-    key = (series, tier, generation)
+    key = (series, resolution, generation)
     if until_us is None:
         conn.execute("DELETE FROM stale WHERE series_id = ? AND tier = ? AND generation = ?", key)
     else:

@@ -140,15 +140,15 @@ class Machine:
                 )
             }
             wanted = {
-                (tier, *resolutions.bucket(ts, tier, self.zone))
+                (resolution, *resolutions.bucket(ts, resolution, self.zone))
                 for ts, *_ in self.raw(series)
-                for tier in resolutions.DEFAULT_RESOLUTIONS
+                for resolution in resolutions.DEFAULT_RESOLUTIONS
             }
-            wanted |= {(tier, start, resolutions.bucket(start, tier, self.zone)[1]) for tier, start in stored}
-            for tier, start, end in wanted:
+            wanted |= {(resolution, start, resolutions.bucket(start, resolution, self.zone)[1]) for resolution, start in stored}
+            for resolution, start, end in wanted:
                 if end > edge or any(s == series and start <= minute < end for s, minute in dirty):
                     continue
-                same(stored.get((tier, start)), self.expected(series, channel, start, end), (tier, start))
+                same(stored.get((resolution, start)), self.expected(series, channel, start, end), (resolution, start))
 
     def close(self) -> None:
         self.conn.close()
