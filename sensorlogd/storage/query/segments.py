@@ -59,7 +59,7 @@ class Segments:
     # ---- segments -----------------------------------------------------------------------------------------------------
 
     def collect(self, start_us: int, end_us: int, usable: Sequence[int], edges: Edges) -> list[Segment]:
-        """Segments of [start, end) in order, none over an edge. ``usable``: resolutions that nest in ``edges``, coarsest first."""
+        """Segments of [start, end) in order, none over an edge. ``usable``: resolutions that nest in ``edges``, coarse first."""
         if start_us >= end_us:
             return []
         for index, resolution in enumerate(usable):
