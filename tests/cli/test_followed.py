@@ -14,8 +14,9 @@ from sensorlogd.batch import Block, Column
 from sensorlogd.cli.followed import Followed
 from sensorlogd.storage import catalog, database
 from sensorlogd.storage.ingest import latest
-from sensorlogd.storage.ingest.append import Frontier, append
+from sensorlogd.storage.ingest.append import append
 from sensorlogd.storage.query.log import Log
+from sensorlogd.storage.watermarks import Frontier
 
 S = 1_000_000
 T0 = 1_800_000_000 * S

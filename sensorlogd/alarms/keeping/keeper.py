@@ -223,7 +223,7 @@ class Keeper:
         conn.execute("RELEASE alarms")
 
     def recorded(self, blocks: Iterable[Block], *, kept: bool) -> None:
-        """These blocks were committed (or set aside): forget them. ``kept``: what ``record`` stored was committed with them, so its
+        """These blocks were committed (or left out): forget them. ``kept``: what ``record`` stored was committed with them, so its
         notifications may be sent."""
         for block in blocks:
             self._seen.pop(id(block), None)

@@ -20,8 +20,7 @@ from sensorlogd.daemon.rollups.coordinator import Coordinator
 from sensorlogd.daemon.writing.writer import Writer
 from sensorlogd.event_kinds import kind_of
 from sensorlogd.notation.microseconds import BEGINNING_US
-from sensorlogd.storage import series as catalogued
-from sensorlogd.storage import work
+from sensorlogd.storage import unconfigured_series, work
 from sensorlogd.storage.corrections import mend as mending
 from sensorlogd.storage.corrections import recomputing
 from sensorlogd.storage.ingest import events, latest, upsert
@@ -157,7 +156,9 @@ class Operations:
     def _know_series(self, request: requests.KnowSeries) -> SeriesKnown:
         now = self.writer.now_us()
         self._run_on_writer("import", lambda db: db.upkeep.expect_the_past(db.conn, db.frontier, now), transaction=False)
-        ids = self._run_on_writer("series", lambda db: [catalogued.ensure(db.conn, wanted, now) for wanted in request.specs])
+        ids = self._run_on_writer(
+            "series", lambda db: [unconfigured_series.ensure(db.conn, wanted, now) for wanted in request.specs]
+        )
         return SeriesKnown(tuple(ids))
 
     def _upsert(self, request: requests.Upsert) -> Upserted:

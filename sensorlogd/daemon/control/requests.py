@@ -30,7 +30,7 @@ from sensorlogd.daemon.control.answers import (
 )  # fmt: skip
 from sensorlogd.daemon.control.request import Request
 from sensorlogd.storage.ingest.upsert import Replace
-from sensorlogd.storage.series import WantedSeries
+from sensorlogd.storage.unconfigured_series import WantedSeries
 
 
 @dataclass(frozen=True, slots=True)

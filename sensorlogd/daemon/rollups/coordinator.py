@@ -52,7 +52,7 @@ class CoordinatorState(Enum):
 class Coordinator:
     """Owns the aggregator process (through ``Aggregator``) and the run in progress.
 
-    ``interval_s``: how often buckets are closed. ``zone``: of the 1d tier. ``now_us``: the wall clock that edges follow.
+    ``interval_s``: how often buckets are closed. ``zone``: of the 1d resolution. ``now_us``: the wall clock that edges follow.
     ``wake``: ends the loop's wait; called from any thread. ``patience``: so many times longer may storing roll-ups hold the
     writer; more where no readings wait. ``start_child``, ``monotonic``, ``backoff``: for tests.
     """

@@ -350,7 +350,7 @@ class Writer:
         self._pending.give_up("the writer stopped")
         if self._held.db is not None:
             try:
-                self._held.db.look_at_file()
+                self._held.db.check_file()
                 ending.last_words(
                     self._held.db, self._storing.report(), clean=complete, now_us=self.now_us(), marks=self.clock.stored()
                 )

@@ -36,8 +36,8 @@ from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 from sensorlogd.daemon.writing.totals import WriterStats
 from sensorlogd.notation.microseconds import MINUTE_US
 from sensorlogd.storage import database
-from sensorlogd.storage.ingest.append import Frontier
 from sensorlogd.storage.rollups import store
+from sensorlogd.storage.watermarks import Frontier
 from tests.rig import until
 
 T0 = 1_735_689_600_000_000  # 2025-01-01T00:00Z

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder, lock_path, parse, render
 
@@ -161,7 +162,7 @@ class DatabaseLock(_Lock):
     def _time_line(self) -> bytes:
         if not self.believed:
             return b""
-        return f"time {self.believed['believed_us']} {self.believed['believed_boot']}".encode().ljust(_TIME_BYTES, b"\n")
+        return f"time {self.believed[meta.BELIEVED_US]} {self.believed[meta.BELIEVED_BOOT]}".encode().ljust(_TIME_BYTES, b"\n")
 
     def _path(self) -> Path:
         return lock_path(self._guarded)
@@ -197,7 +198,7 @@ def _parse_time(text: bytes) -> dict[str, str]:
     word, _, rest = text.decode("ascii", "replace").rstrip("\n").partition(" ")
     believed_us, _, boot = rest.partition(" ")
     sensible = word == "time" and believed_us.isdecimal() and len(believed_us) <= 16  # microseconds, until 2286
-    return {"believed_us": believed_us, "believed_boot": boot} if sensible else {}
+    return {meta.BELIEVED_US: believed_us, meta.BELIEVED_BOOT: boot} if sensible else {}
 
 
 def _flocked(descriptor: int, how: int) -> bool:

@@ -85,7 +85,7 @@ class Storing:
     def commit(self) -> None:
         """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
         db = self._held.opened()
-        db.look_at_file()
+        db.check_file()
         self._check_space(db)
         began = time.monotonic()
         with_status = self._notices.take_status() or began >= self._times.status_at
@@ -126,7 +126,7 @@ class Storing:
         return len(self._pending.blocks)
 
     def isolate_failed(self, error: Exception, before: int) -> None:
-        """Storing block by block has failed, too. If none of the ``before`` blocks is stored by now, the first one is set aside and
+        """Storing block by block has failed, too. If none of the ``before`` blocks is stored by now, the first one is left out and
         its readings are counted as poisoned, to save the others."""
         blocks = self._pending.first()[:1]
         if self.pending_blocks() < before or not blocks:
@@ -215,7 +215,7 @@ class Storing:
             self._totals.count("dropped", {sensor: n})
 
     def _store_alone(self, db: OpenDatabase, blocks: Sequence[Block], events: Sequence[Event]) -> None:
-        """Commit a block, or an event, by itself. If the fault lies in it, it is set aside and its readings are counted as
+        """Commit a block, or an event, by itself. If the fault lies in it, it is left out and its readings are counted as
         poisoned."""
         began = time.monotonic()
         commit = Commit(blocks, events, True, None, {})
@@ -225,7 +225,7 @@ class Storing:
             db.rollback()
             if failures.decide(error, Failing()).remedy is not Remedy.HAND_BACK:
                 raise
-            logger.exception("writer: this cannot be stored and is set aside: %s %s", [block.sensor for block in blocks], events)
+            logger.exception("writer: this cannot be stored and is left out: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:
                 self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} {plural(block.rows, 'reading')}: {error!r}")
             rows = sum(block.rows for block in blocks)

@@ -20,15 +20,13 @@ from pathlib import Path
 from typing import Protocol
 
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commits.commit import GIVEN_UP
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import DamageFound
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
-from sensorlogd.storage import catalog, meta
-from sensorlogd.storage import series as catalogued
+from sensorlogd.storage import catalog, meta, unconfigured_series
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
@@ -115,7 +113,7 @@ class Opening:
             raise
 
     def _refuse_unsound(self) -> None:
-        found = epoch.look(self.path)
+        found = epoch.examine(self.path)
         if found is FoundFile.EMPTIED:
             raise DamageFound(f"{self.path} is empty, but beside it lies a write-ahead log with data")
         if found is FoundFile.EMPTY and self._remembered.was_opened:
@@ -126,9 +124,9 @@ class Opening:
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
         """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.
         One that is begun anew knows nothing: then what the lock file remembers."""
-        believed, boot = meta.get_int(conn, "believed_us"), meta.get(conn, "believed_boot") or ""
+        believed, boot = meta.get_int(conn, meta.BELIEVED_US), meta.get(conn, meta.BELIEVED_BOOT) or ""
         if not believed and self._remembered.believed:
-            believed, boot = int(self._remembered.believed["believed_us"]), self._remembered.believed["believed_boot"]
+            believed, boot = int(self._remembered.believed[meta.BELIEVED_US]), self._remembered.believed[meta.BELIEVED_BOOT]
         self._clock.anchor(believed or status.last_heartbeat_us(conn) or None, boot)
         return self._clock.safe_us()
 
@@ -218,7 +216,9 @@ class Opening:
         if missing:
             with db.transaction() as conn:
                 for sensor, channel in sorted(missing):
-                    ids[sensor, channel] = catalogued.ensure(conn, catalogued.WantedSeries(sensor, channel), self._now_us())
+                    ids[sensor, channel] = unconfigured_series.ensure(
+                        conn, unconfigured_series.WantedSeries(sensor, channel), self._now_us()
+                    )
         return ids
 
     def _order_salvage(self, db: OpenDatabase) -> None:
@@ -233,11 +233,11 @@ class Opening:
     def _take_over_lost(self, db: OpenDatabase, notes: Notes) -> None:
         """Add the readings that earlier runs could store nowhere to those given up for good."""
         lost = self._remembered.lost
-        notes.given_up = meta.get_int(db.conn, GIVEN_UP)
+        notes.given_up = meta.get_int(db.conn, meta.GIVEN_UP)
         if lost:
             notes.given_up += lost
             with db.transaction() as conn:
-                meta.put(conn, GIVEN_UP, str(notes.given_up))
+                meta.put(conn, meta.GIVEN_UP, str(notes.given_up))
             self._remembered.forget_lost()
             notes.after.append(
                 self._event_now(
@@ -279,6 +279,6 @@ def _channels_of(spilled: spill.Spill) -> set[tuple[str, str]]:
 def _stored_ids(db: OpenDatabase) -> dict[tuple[str, str], int]:
     """(sensor, channel) -> series id, of all series; none if they cannot be read."""
     try:
-        return catalogued.all_ids(db.conn)
+        return unconfigured_series.all_ids(db.conn)
     except sqlite3.Error:
         return {}

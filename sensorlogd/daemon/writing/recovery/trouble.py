@@ -201,7 +201,7 @@ class Trouble:
         open."""
         try:
             if self._held.db is not None:
-                self._held.db.look_at_file()
+                self._held.db.check_file()
         except FileGone as error:
             self.rescue(failures.decide(error, self.failing))
             return
@@ -214,7 +214,7 @@ class Trouble:
         first may not know."""
         try:
             if self._held.db is not None:
-                self._held.db.look_at_file()
+                self._held.db.check_file()
         except (FileCut, FileOverwritten) as cause:
             return cause
         except Exception as other:
