@@ -26,6 +26,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.aggregator import Aggregator, start_aggregator
 from sensorlogd.daemon.rollups.child import Child
 from sensorlogd.daemon.rollups.handover import Handover, Settled
@@ -33,7 +34,6 @@ from sensorlogd.daemon.rollups.messages import Done, Failed, Message, Rows, Stor
 from sensorlogd.daemon.rollups.rollup_run import Edge, JobQueue, RollUpRun
 from sensorlogd.daemon.rollups.schedule import BLOCK_US, Schedule
 from sensorlogd.daemon.rollups.trouble import RunFailures
-from sensorlogd.daemon.sensing.backoff import Backoff
 from sensorlogd.daemon.writing.between_commits.jobs import Superseded
 
 STOP_WITHIN_S = 2.0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.rollups.schedule import (
     BLOCK_US,
     FIRST_WITHIN_S,
@@ -18,7 +19,6 @@ from sensorlogd.daemon.rollups.schedule import (
     Schedule,
 )
 from sensorlogd.daemon.rollups.trouble import RunFailures
-from sensorlogd.daemon.sensing.backoff import Backoff
 
 INTERVAL_S = 60.0
 
