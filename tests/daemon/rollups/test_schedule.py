@@ -40,7 +40,7 @@ def test_the_first_run_is_due_soon_and_each_other_after_an_interval() -> None:
 def test_one_that_is_wanted_at_once_leaves_a_second_between_two() -> None:
     it = schedule()
     it.begun(10.0)
-    it.wanted = True
+    it.want()
     assert not it.is_due(10.9)
     assert it.is_due(11.0)
     it.begun(11.0)

@@ -346,7 +346,7 @@ def test_computed_anew_after_harm_is_what_it_should_be(computer: Computer) -> No
     right = computer.read("e.work") | {}
     spoil(computer)
     assert computer.read("e.work") != right
-    db = computer.rig.writer._held.db
+    db = computer.rig.writer._files.db
     assert db is not None
     db.frontier.edge_us = T0 + 200 * S
     done = finish(computer, order(computer, since=-5))
