@@ -15,7 +15,7 @@ import time
 from enum import Enum
 from typing import IO, Any
 
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.event_kinds import Emit, EventKind
 from sensorlogd.processes import interrupts
 from sensorlogd.processes.module_command import module_command

@@ -13,7 +13,7 @@ import pytest
 
 import sensorlogd
 from sensorlogd.daemon import web_process
-from sensorlogd.daemon.sensing.backoff import Backoff
+from sensorlogd.daemon.backoff import Backoff
 from sensorlogd.daemon.web_process import WebProcess, WebState
 from sensorlogd.processes import module_command
 from sensorlogd.web.serving.settings import Settings

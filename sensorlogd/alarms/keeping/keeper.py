@@ -147,7 +147,7 @@ class Keeper:
             self._answer_requests(at, now_us)
             if not self._loaded and steady - self._began_us < BLIND_AFTER_US:
                 return
-            if not self.judge.plan and not self._unstored and not self.judge.gone:
+            if not self.judge.plan and not self._unstored and not self.judge.found.gone:
                 self._events.clear()
                 return
             held = list(blocks)
@@ -174,19 +174,18 @@ class Keeper:
 
     def _take_findings(self, now_us: int) -> None:
         """Take over what the judge has found, to be stored with the next commit."""
-        judge = self.judge
-        for fault in judge.faults:
+        found = self.judge.take_findings()
+        for fault in found.faults:
             self._emit(EventKind.ALARM_FAILED, None, f"{fault}; it is judged no more until the configuration is read again")
-        judge.faults.clear()
-        for trouble in judge.troubles:
+        for trouble in found.troubles:
             self._emit(EventKind.ALARMS_FAILED, None, trouble)
-        judge.troubles.clear()
-        if not (judge.dirty or judge.changes or judge.announced or judge.gone):
+        if not found.is_to_be_stored():
             return
-        for announcement in judge.announced:
-            self._unstored.notices += notices.of(announcement, judge.plan.targets, judge.plan.zone)
-        self._unstored.take(judge)
-        self._facts = memory.facts(judge)
+        plan = self.judge.plan
+        for announcement in found.announced:
+            self._unstored.notices += notices.of(announcement, plan.targets, plan.zone)
+        self._unstored.add(found)
+        self._facts = memory.facts(self.judge)
 
     def _answer_requests(self, at: int, now_us: int) -> None:
         """Call what was put by ``ask``; each caller gets the result or the error."""

@@ -1,6 +1,6 @@
 """What verbs may have the one writer do: rebuild, give back space, mend, import.
 
-Every act is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
+Every operation is small: one transaction on the writer thread, some tens of milliseconds, so that readings are never kept
 waiting; the verb asks again until nothing is left. All may be repeated: a verb that is interrupted is called again.
 The daemon answers them over its control socket; with the daemon down the verb holds its lock and runs the same code
 (``daemon.control.offline``).
@@ -31,7 +31,7 @@ from sensorlogd.storage.rollups import outdated
 T = TypeVar("T")
 A = TypeVar("A")
 LATEST_US = 253_402_300_800_000_000  # the year 10000
-SLICE_S = 0.03  # how long an act holds the writer
+SLICE_S = 0.03  # how long an operation occupies the writer
 REQUEST_S = 0.3  # how long a request that has more to do goes on
 
 

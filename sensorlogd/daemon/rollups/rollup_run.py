@@ -112,3 +112,19 @@ class RollUpRun:
         """Use ``edge`` from now on; its transaction has been committed."""
         edge.frontier.edge_us = edge.new_us
         self.token, self.new_edge_us, self.behind = edge.token, edge.new_us, edge.behind
+
+    def rows_sent(self) -> None:
+        """Rows are on their way to the writer."""
+        self.storing = True
+
+    def rows_stored(self) -> None:
+        """The writer has stored them."""
+        self.storing = False
+
+    def computed(self, done: Done) -> None:
+        """Everything is computed, and its rows are stored."""
+        self.done = done
+
+    def end(self) -> None:
+        """Nothing of it is stored any more. Idempotent."""
+        self.over = True

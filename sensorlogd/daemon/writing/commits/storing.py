@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 
 from sensorlogd.batch import Block
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commits.commit import Commit, Report, Timetable
+from sensorlogd.daemon.writing.bookkeeping import Bookkeeping
+from sensorlogd.daemon.writing.commits.commit import Commit, Report
 from sensorlogd.daemon.writing.commits.watched import Watcher
 from sensorlogd.daemon.writing.disk.space import Space
 from sensorlogd.daemon.writing.intake.events import Event
-from sensorlogd.daemon.writing.intake.notices import Notices
 from sensorlogd.daemon.writing.intake.pending import NewSpecs, Pending
 from sensorlogd.daemon.writing.recovery import failures
 from sensorlogd.daemon.writing.recovery.failures import Failing, LowSpace, Remedy
-from sensorlogd.daemon.writing.recovery.held import HeldFiles
+from sensorlogd.daemon.writing.recovery.open_files import OpenFiles
 from sensorlogd.daemon.writing.recovery.opening import Opening
 from sensorlogd.daemon.writing.recovery.trouble import Task, Trouble
-from sensorlogd.daemon.writing.totals import Totals
 from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.file.opened import OpenDatabase, use_specs
@@ -36,29 +35,25 @@ class Storing:
 
     def __init__(
         self,
-        held: HeldFiles,
-        pending: Pending,
-        space: Space,
-        times: Timetable,
-        totals: Totals,
-        notices: Notices,
+        files: OpenFiles,
+        books: Bookkeeping,
         trouble: Trouble,
+        pending: Pending,
+        *,
+        space: Space,
         opening: Opening,
         clock: JudgedClock,
         watcher: Watcher,
-        *,
         report: Callable[[], Report],
         ordered: Callable[[], None],
         latest_back_us: int,
     ) -> None:
         self.report = report
-        self._held = held
+        self._files = files
+        self._totals, self._notices, self._times = books.totals, books.notices, books.times
+        self._trouble = trouble
         self._pending = pending
         self._space = space
-        self._times = times
-        self._totals = totals
-        self._notices = notices
-        self._trouble = trouble
         self._opening = opening
         self._clock = clock
         self._watcher = watcher
@@ -84,7 +79,7 @@ class Storing:
 
     def commit(self) -> None:
         """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
-        db = self._held.opened()
+        db = self._files.opened()
         db.check_file()
         self._check_space(db)
         began = time.monotonic()
@@ -113,12 +108,12 @@ class Storing:
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
         are counted as poisoned; an event that does is logged. The status, which may be at fault, too, waits for its next time."""
-        db = self._held.opened()
+        db = self._files.opened()
         self._times.postpone_status()
-        while (blocks := self._pending.first()) and self._held.db is db:
+        while (blocks := self._pending.first()) and self._files.db is db:
             self._store_alone(db, blocks[:1], ())
         for event in self._waiting_events():
-            if self._held.db is db:
+            if self._files.db is db:
                 self._store_alone(db, (), [event])
 
     def pending_blocks(self) -> int:
