@@ -80,7 +80,7 @@ def _rehearse_series(
 
 
 def _patience_us(series: AlarmedSeries, definitions: Sequence[Definition]) -> int:
-    """A gap between two readings that is no longer needs no look in between."""
+    """A gap between two readings that is no longer needs no observation in between."""
     return min(
         [
             definition.when.over_us or series.heartbeat_us

@@ -109,7 +109,7 @@ def test_one_that_is_killed_by_the_loop_is_not_waited_for(make: Make, monkeypatc
     process = make(STOPPED)
     pid = _serving(process)
     monkeypatch.setattr(web_process, "resident_bytes", lambda _: 10**12)
-    process._look_at = 0.0
+    process._check_at = 0.0
     began = time.monotonic()
     process.tick()
     assert time.monotonic() - began < 1.0

@@ -57,7 +57,7 @@ class Operations:
             requests.Undo: self._undo,
             requests.Resume: self._resume,
             requests.Recompute: self._recompute,
-            requests.LookAtWork: self._look_at_work,
+            requests.AskWork: self._work_progress,
             requests.KnowSeries: self._know_series,
             requests.Upsert: self._upsert,
             requests.Note: self._note,
@@ -142,7 +142,7 @@ class Operations:
         identity, ordered = self._run_on_writer("mend", run)
         return MendOrdered(identity, ordered)
 
-    def _look_at_work(self, request: requests.LookAtWork) -> WorkStands:
+    def _work_progress(self, request: requests.AskWork) -> WorkStands:
         piece = self._run_on_writer("work", lambda db: work.find(db.conn, request.id), transaction=False)
         if piece is None:
             known = self._run_on_writer("work", lambda db: work.everything(db.conn), transaction=False)

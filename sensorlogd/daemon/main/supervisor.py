@@ -244,7 +244,7 @@ class Supervisor:
             self.last_good.keep(config)
         self.notifier.ready(self.status.summary())
         logger.info("started: %s", self.status.summary())
-        self.parts.start("a look at this machine", self.lookout.start)
+        self.parts.start("the check of this machine", self.lookout.start)
 
     # ---- the loop --------------------------------------------------------------------------------------------------
 

@@ -145,7 +145,7 @@ class ChannelTreatment:
         return quality
 
     def _common_quality(self, times: list[int], values: list[float], shortest_us: int, longest_us: int) -> int | None:
-        """The one quality of all values, or None if some need a closer look. State moves on only if it is not None."""
+        """The one quality of all values, or None if some must be tested one by one. State moves on only if it is not None."""
         low, high = min(values), max(values)
         if not (self.low <= low and high <= self.high and math.isfinite(low) and math.isfinite(high)):
             return None

@@ -76,7 +76,7 @@ class OpenDatabase:
         if self._file is not None:
             self._file.check(self.conn)
 
-    def look_for_damage(self, for_s: float) -> None:
+    def check_for_damage(self, for_s: float) -> None:
         """Read on in what is stored, see ``scrub``. Raises sqlite3.Error."""
         if self._guard is not None:
             self.scrub.read_on(self._guard, for_s)

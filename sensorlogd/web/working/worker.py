@@ -29,7 +29,7 @@ from sensorlogd.storage.query.log import Log
 from sensorlogd.web.working.kept import KeptLog, is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
 
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 STEPS_BETWEEN_LOOKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
@@ -60,7 +60,7 @@ class Worker:
             return "ok", None
         self._cancelled = False
         self._until = time.monotonic() + seconds
-        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
+        signal.setitimer(signal.ITIMER_REAL, CHECK_EVERY_S, CHECK_EVERY_S)
         self._asking = True
         try:
             try:

@@ -45,7 +45,7 @@ EACH: dict[type[Request[Any]], st.SearchStrategy[Any]] = {
     requests.Undo: st.builds(requests.Undo, INTS),
     requests.Resume: st.builds(requests.Resume, INTS),
     requests.Recompute: st.builds(requests.Recompute, TEXTS, INTS, st.dictionaries(TEXTS, TEXTS)),
-    requests.LookAtWork: st.builds(requests.LookAtWork, INTS),
+    requests.AskWork: st.builds(requests.AskWork, INTS),
     requests.KnowSeries: st.builds(requests.KnowSeries, st.lists(WANTED).map(tuple)),
     requests.Upsert: upserts(),
     requests.Note: st.builds(requests.Note, TEXTS, MAYBE | TEXTS, TEXTS),

@@ -318,13 +318,13 @@ def holder_of_index(path: Path) -> int:
     return int(done.stdout)
 
 
-def test_a_look_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
+def test_a_check_for_damage_does_not_drop_the_locks_of_the_open_file(db: OpenDatabase, path: Path, tmp_path: Path) -> None:
     """Neither as it is nor while another file lies at the path, beside the index of the open one."""
     add(db, 10)
     shutil.copy(killed(path, tmp_path / "copy"), tmp_path / "other.db")
     for _ in ("as it is", "replaced"):
         assert holder_of_index(path) == os.getpid()
-        db.look_for_damage(0.01)
+        db.check_for_damage(0.01)
         assert holder_of_index(path) == os.getpid()
         if (tmp_path / "other.db").exists():
             (tmp_path / "other.db").replace(path)

@@ -1,4 +1,4 @@
-"""What the writer does for the database between commits: upkeep, kept work, the write-ahead log, a look for damage."""
+"""What the writer does for the database between commits: upkeep, kept work, the write-ahead log, a check for damage."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from sensorlogd.event_kinds import EventKind
 
 logger = logging.getLogger(__name__)
 
-LOOK_FOR_DAMAGE_EVERY_S = 10.0
-LOOK_FOR_DAMAGE_S = 0.01  # at each look: a gigabyte is read once in some hours
+DAMAGE_CHECK_EVERY_S = 10.0
+DAMAGE_CHECK_S = 0.01  # at each check: a gigabyte is read once in some hours
 NOTE_TIME_EVERY_S = 3600.0  # seconds; rarely is enough, because within one boot a single note tells the time
 REPORTED_AFTER = 4  # failures in a row before the owner is told
 LONGEST_PAUSE_S = 60.0
@@ -49,7 +49,7 @@ class UpkeepTask(Task):
         self._notices = notices
         self._rolls_up = rolls_up
         self._note_time = note_time
-        self._look_at = self._note_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
+        self._damage_check_at = self._note_at = time.monotonic() + DAMAGE_CHECK_EVERY_S
 
     def due_at(self) -> float:
         """When the next slice is due (monotonic seconds); in the past if at once."""
@@ -58,8 +58,8 @@ class UpkeepTask(Task):
         return max(aside, self.paused_until)
 
     def _do_slice(self) -> None:
-        """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a look at
-        the log, the note of the time, a look for damage. Raises sqlite3.Error."""
+        """One slice of upkeep, and one of kept work if that has its turn; then what is due of these: a checkpoint, a check of
+        the log, the note of the time, a check for damage. Raises sqlite3.Error."""
         db = self._files.opened()
         db.upkeep.slice(db.conn, db.frontier, self._clock.safe_us())
         if not db.upkeep.busy or self._work.busy:
@@ -73,9 +73,9 @@ class UpkeepTask(Task):
         if time.monotonic() >= self._note_at:
             self._note_at = time.monotonic() + NOTE_TIME_EVERY_S
             self._note_time()
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + LOOK_FOR_DAMAGE_EVERY_S
-            db.look_for_damage(LOOK_FOR_DAMAGE_S)
+        if time.monotonic() >= self._damage_check_at:
+            self._damage_check_at = time.monotonic() + DAMAGE_CHECK_EVERY_S
+            db.check_for_damage(DAMAGE_CHECK_S)
 
     def refused(self, error: Exception, verdict: Verdict) -> None:
         """Upkeep was refused: wait before the next try, longer each time."""

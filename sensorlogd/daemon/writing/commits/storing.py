@@ -78,7 +78,7 @@ class Storing:
         self._trouble.attempt(_Store(self))
 
     def commit(self) -> None:
-        """Raises what ``Commit.run`` raises, LowSpace, and what the look at the file raises."""
+        """Raises what ``Commit.run`` raises, LowSpace, and what the check of the file raises."""
         db = self._files.opened()
         db.check_file()
         self._check_space(db)

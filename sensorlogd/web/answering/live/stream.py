@@ -38,7 +38,7 @@ from sensorlogd.web.working.texts import dumps
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
 LINGER_S = 60.0  # looking goes on so long after the last viewer left, for those who come back
 KEPT_READINGS = 20_000
@@ -177,7 +177,7 @@ class Hub:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
                     viewer.push(b": \n\n")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each wish."""
