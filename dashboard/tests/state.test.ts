@@ -9,7 +9,7 @@ import { barsOf, costs, nice, period, rose } from "../src/state/figures";
 import type { Buckets } from "../src/state/frame";
 import { ordered, verdict } from "../src/state/health";
 import { beginning, type Curve, type Sensor, type State, Store } from "../src/state/model";
-import { read, START, write } from "../src/state/route";
+import { bounds, read, START, write } from "../src/state/route";
 import { type Channel, chosen, matches, rate, seconds, sensorOf } from "../src/state/series";
 import { age, duration, ticks } from "../src/state/words";
 
@@ -29,6 +29,17 @@ test("an address restores what was shown", () => {
   assert.deepEqual(read(write({ ...START, page: "sensor", sensor: "a/b c" })).sensor, "a/b c");
   assert.equal(read("#/chart?since=5&until=2").range, START.range); // nonsense is the usual
   assert.equal(read("#/nowhere").page, "overview");
+});
+
+test("an address with an end and no beginning is as long as its range says, and never begins in 1970", () => {
+  const shown = (hash: string) => bounds(read(hash), 1.8e9);
+  assert.deepEqual(shown("#/chart?until=1700000000"), [1700000000 - START.range, 1700000000]);
+  assert.deepEqual(shown("#/chart?since=&until=1700000000"), [1700000000 - START.range, 1700000000]);
+  assert.deepEqual(shown("#/chart?range=3600&until=1700000000"), [1700000000 - 3600, 1700000000]);
+  assert.deepEqual(shown("#/chart?since=1699990000&range=60&until=1700000000"), [1699990000, 1700000000]);
+  for (const none of ["until=", "until=x", "since=x&until=", "since=&until=&range="])
+    assert.deepEqual(shown(`#/chart?${none}`), [1.8e9 - START.range, 1.8e9], none);
+  assert.equal(read("#/chart?since=0&until=3600").range, 3600); // 1970 for those who ask for it
 });
 
 test("globs mean series, a bare sensor all of its channels", () => {
