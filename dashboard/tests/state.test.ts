@@ -110,6 +110,8 @@ test("the head is green only while the log answers and logs", () => {
   } as unknown as State["status"];
   assert.equal(verdict({ ...state, status }).level, "good");
   assert.equal(verdict({ ...state, status, stream: { state: "lost", heard: 990, reason: "gone" } }).level, "bad");
+  const silent = { ...status, daemon: { state_now: "running", explanation: "pid 7" } } as unknown as State["status"];
+  assert.deepEqual(verdict({ ...state, status: silent }), { level: "bad", word: "starting", says: "pid 7" });
   const dead = { ...status, daemon: { state_now: "crashed", explanation: "pid 1 is gone" } } as unknown as State["status"];
   assert.deepEqual(verdict({ ...state, status: dead }), { level: "bad", word: "crashed", says: "pid 1 is gone" });
 });

@@ -113,7 +113,6 @@ function Shown({ state, act }: { state: State; act: Act }) {
 
 function Head({ state }: { state: State }) {
   const health = verdict(state);
-  const facts = (state.status?.daemon ?? {}) as Record<string, unknown>;
   const sound = health.level === "good" && state.status;
   return (
     <div id="health" role="status" data-level={health.level}>
@@ -126,7 +125,7 @@ function Head({ state }: { state: State }) {
           <a class="plainly" href={to("database")} title={state.status.database.path}>
             {size(state.status.database.bytes + state.status.database.wal_bytes)}
           </a>
-          <span title="readings waiting to be stored">{`queue ${Number(facts["inbox_depth"] ?? 0)}`}</span>
+          <span title="readings waiting to be stored">{`queue ${state.status.daemon.inbox_depth ?? 0}`}</span>
         </>
       ) : null}
     </div>

@@ -85,11 +85,9 @@ export function verdict(state: State): Verdict {
     return { level: "bad", word: "no answer", says: `${stream.reason || "sensorlogd does not answer"}${since}. Trying again.` };
   }
   if (!status) return { level: "off", word: "opening", says: "" };
-  const facts = status.daemon as Record<string, unknown>;
-  const now = status.daemon.state_now;
-  if (now !== "running") return { level: "bad", word: now, says: status.daemon.explanation };
-  if (facts["state"] !== "writing")
-    return { level: "bad", word: String(facts["state"]), says: String(facts["state_reason"] ?? "") };
+  const { state_now: now, explanation, state: writer = "", state_reason: reason = "" } = status.daemon;
+  if (now !== "running") return { level: "bad", word: now, says: explanation };
+  if (writer !== "writing") return { level: "bad", word: writer || "starting", says: reason || explanation };
   const wrong = status.config_errors[0];
   if (wrong) return { level: "warn", word: "logging", says: `the configuration was refused: ${wrong}` };
   return { level: "good", word: "logging", says: "" };
