@@ -1,7 +1,7 @@
 // A wind rose: how often it came from where, and how fast.
 
-import { type Rose, rose, SECTORS } from "../state/figures";
 import { everyChannel, type State } from "../state/model";
+import { type Rose, rose, SECTORS } from "../state/rose";
 import { PRESETS } from "../state/route";
 import { sensorOf, seriesOf } from "../state/series";
 import { plural } from "../state/words";
@@ -31,7 +31,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
   const beside = route.series.length !== 2 && first ? fast(first.series) : undefined;
   const pair = first && beside ? { ...route, series: [beside.series, first.series], range: MONTH } : null;
   if (useInstead(act, pair)) return null;
-  const find = (name: string) => state.figures.data?.find((buckets) => seriesOf(buckets) === name);
+  const find = (name: string) => state.buckets.data?.find((buckets) => seriesOf(buckets) === name);
   const [speeds, directions] = [find(speed), find(direction)];
   const gauges = channels.filter((channel) => channel.kind === "gauge");
   return (
@@ -62,7 +62,7 @@ export function Rosette({ state, act }: { state: State; act: Act }) {
       {!angles.length ? <Empty>There is no direction in this log (kind: angle).</Empty> : null}
       {speeds && directions ? (
         <Petals shown={rose(speeds, directions)} unit={speeds.unit} />
-      ) : state.figures.busy ? (
+      ) : state.buckets.busy ? (
         <Empty>Asking sensorlogd …</Empty>
       ) : null}
     </>

@@ -1,9 +1,9 @@
 // A year of days: one square a day, coloured by its mean, or by how much a counter rose.
 
-import { share } from "../state/figures";
 import { everyChannel, type State } from "../state/model";
 import { computed } from "../state/numbers";
 import { to } from "../state/route";
+import { share } from "../state/scale";
 import { seriesOf } from "../state/series";
 import { day, MONTHS } from "../state/words";
 import type { Act } from "./act";
@@ -25,7 +25,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
   const [only] = channels;
   const single = route.series.length !== 1 && only ? { ...route, series: [route.series[0] ?? only.series] } : null;
   if (useInstead(act, single)) return null;
-  const buckets = state.figures.data?.[0];
+  const buckets = state.buckets.data?.[0];
   const column = buckets?.kind === "counter" ? buckets.increase : buckets?.mean;
   const values = new Map((buckets?.time ?? []).map((time, row) => [day(time + 3600), column?.[row] ?? null]));
   const known = [...values.values()].filter((value): value is number => value !== null);
@@ -55,7 +55,7 @@ export function Year({ state, act }: { state: State; act: Act }) {
         <b>{year}</b>
       </div>
       {!buckets || !known.length ? (
-        <Empty>{state.figures.busy ? "Asking sensorlogd …" : "There are no readings in this year."}</Empty>
+        <Empty>{state.buckets.busy ? "Asking sensorlogd …" : "There are no readings in this year."}</Empty>
       ) : (
         <section class="panel">
           {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}

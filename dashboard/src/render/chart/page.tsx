@@ -1,9 +1,9 @@
-// The page of charts: which series, which time, a picture for each few units, a legend with figures.
+// The page of charts: which series, which time, a picture for each few units, a legend.
 
 import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
-import { periodsOf, thresholds } from "../../state/alarms";
-import { type Buckets, type Line, line, panels } from "../../state/frame";
+import { limitsOf, periodsOf } from "../../state/alarms";
+import { type BucketColumns, type Line, line, panels } from "../../state/frame";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";
@@ -21,7 +21,10 @@ import { Table } from "./table";
 import { Tools } from "./tools";
 
 const QUIET = new Set(["connected", "started", "stopped", "config_reloaded"]);
+/** From this width of the window on, in CSS pixels, a picture has room for a third axis. */
 const WIDE = 900;
+/** Rows for each series of the file that *CSV* saves, at most: the file stays small, whatever the range. `sensorlogd export` gives all. */
+const CSV_POINTS = 2000;
 
 /** The page itself; it computes what is drawn, and hands it to the pictures. */
 export function ChartPage({ state, act }: { state: State; act: Act }) {
@@ -34,7 +37,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
   const limits = useKept(
     useMemo(
       () =>
-        thresholds(
+        limitsOf(
           lines.filter((line) => !state.hidden.has(line.name)),
           state.alarms,
         ),
@@ -171,7 +174,7 @@ function maxGapOf(line: Line, known: readonly Channel[], data: ChartData | null)
 }
 
 function caption(data: ChartData | null, state: State): string {
-  const first: Buckets | undefined = data?.series[0];
+  const first: BucketColumns | undefined = data?.series[0];
   if (!data || !first) return "";
   const tier = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
   return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${tier}${state.route.compare ? ", dotted: the period before" : ""}`;
@@ -184,7 +187,7 @@ function csv(route: Route, data: ChartData | null): string | undefined {
     series,
     since: iso(data.since),
     until: iso(data.until),
-    max_points: 2000,
+    max_points: CSV_POINTS,
     format: "csv",
     ...(route.totals ? { agg: "last" } : {}),
   });

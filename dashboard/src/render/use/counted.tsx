@@ -1,15 +1,15 @@
 // What was counted in a period and what that cost: a sum, bars, a table.
 
 import type { Cost } from "../../load/types";
-import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/figures";
-import type { Buckets } from "../../state/frame";
+import { type Bar, BYS, type By, barsOf, costs, title } from "../../state/consumption";
+import type { BucketColumns } from "../../state/frame";
 import { computed, NOTHING } from "../../state/numbers";
 import { Bars } from "./bars";
 
 const PLACES = 3;
 
 interface CountedProps {
-  counted: readonly Buckets[];
+  counted: readonly BucketColumns[];
   by: By;
   since: number;
   until: number;
