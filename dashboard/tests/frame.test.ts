@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { align, type BucketColumns, joined, line, panels, range, rowAt } from "../src/state/frame";
+import { align, type BucketColumns, joined, line, pictures, range, rowAt } from "../src/state/frame";
 
 const STEP = 60;
 
@@ -87,7 +87,7 @@ test("the row at a time, within a step", () => {
 
 test("units share a picture up to so many, states have their own", () => {
   const of = (unit: string, kind = "gauge") => ({ ...drawn(buckets([1])), unit, kind });
-  const groups = panels([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
+  const groups = pictures([of("a"), of("b"), of("a"), of("", "state"), of("c")], 2);
   assert.deepEqual(
     groups.map((group) => group.map((one) => one.unit)),
     [["a", "b", "a"], ["c"], [""]],

@@ -9,12 +9,13 @@ import { Alarms, AlarmTally } from "./alarms";
 import { ChartPage } from "./chart/page";
 import { DatabasePage } from "./database";
 import { Events } from "./events";
-import { Overview, Tally } from "./overview";
-import { Panels } from "./panels";
-import { Rosette } from "./rose";
+import { Overview } from "./overview/page";
+import { Tally } from "./overview/tally";
+import { Rosette } from "./rose/page";
+import { SavedViews } from "./savedviews";
 import { SensorPage } from "./sensor";
 import { Use } from "./use/page";
-import { Year } from "./year";
+import { Year } from "./year/page";
 
 /** A page, its name in the head, and the pages during which that link is the current one. */
 const LINKS: readonly (readonly [PageName, string, readonly PageName[]])[] = [
@@ -81,7 +82,7 @@ export function Page({ state, act }: { state: State; act: Act }) {
             ))}
           </nav>
         ) : null}
-        {charts && !route.kiosk ? <Panels state={state} /> : null}
+        {charts && !route.kiosk ? <SavedViews state={state} /> : null}
         <Shown state={state} act={act} />
       </main>
     </>

@@ -233,16 +233,16 @@ export function rowAt(line: Line, at: number, step: number): number | null {
 }
 
 /** Lines that share a picture: by unit, at most `axes` units in one; all states together in one of their own, the last. */
-export function panels(lines: readonly Line[], axes: number): Line[][] {
+export function pictures(lines: readonly Line[], axes: number): Line[][] {
   const units = [...new Set(lines.filter((line) => line.kind !== "state").map((line) => line.unit))];
-  const pictures: Line[][] = [];
+  const groups: Line[][] = [];
   for (let at = 0; at < units.length; at += axes) {
     const own = units.slice(at, at + axes);
-    pictures.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
+    groups.push(lines.filter((line) => line.kind !== "state" && own.includes(line.unit)));
   }
   const states = lines.filter((line) => line.kind === "state");
-  if (states.length) pictures.push(states);
-  return pictures;
+  if (states.length) groups.push(states);
+  return groups;
 }
 
 /** The series from `since` on, with its last steps replaced by those in `tail`. */

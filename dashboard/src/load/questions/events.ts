@@ -8,7 +8,7 @@ import { ask, knows, type Query } from "../api";
 const EVENTS_AT_ONCE = 200;
 
 /** Events on the page of a sensor: its newest ones. */
-const EVENTS_OF_A_SENSOR = 50;
+export const EVENTS_OF_A_SENSOR = 50;
 
 /** One page of events, the newest first, as the address filters them. Throws ApiError. */
 export async function eventsOf(route: Route, signal: AbortSignal): Promise<EventsData> {

@@ -3,7 +3,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import { address, iso } from "../../load/api";
 import { limitsOf, periodsOf } from "../../state/alarms";
-import { type BucketColumns, type Line, line, panels } from "../../state/frame";
+import { type BucketColumns, type Line, line, pictures } from "../../state/frame";
 import { type AlarmPeriod, type ChartData, everyChannel, type LogEvent, type State } from "../../state/model";
 import { between, moved, type Route, zoomed } from "../../state/route";
 import { type Channel, seconds, seriesOf } from "../../state/series";
@@ -45,7 +45,7 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
     ),
   );
   const periods = useKept(useMemo(() => periodsOf(state.chartEvents.data?.periods ?? [], lines), [state.chartEvents, lines]));
-  const shown = useMemo(() => panels(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
+  const shown = useMemo(() => pictures(lines, window.innerWidth < WIDE ? 2 : 3), [lines]);
   const rights = Math.max(
     0,
     ...shown.map((group) => new Set(group.filter((line) => line.kind !== "state").map((line) => line.unit)).size - 1),
@@ -81,10 +81,10 @@ export function ChartPage({ state, act }: { state: State; act: Act }) {
       <p class="span">
         {state.cursor === null ? caption(data, state) : `${time(state.cursor, state.now, route.range < 120)} ${ZONE}`}
       </p>
-      <div class="panels" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
+      <div class="pictures" data-step={first?.step ?? ""} data-busy={chart.busy ? "1" : undefined}>
         {shown.map((group) => (
           <section
-            class="panel"
+            class="picture"
             key={group.map((line) => line.name).join()}
             aria-label={group.map((line) => line.name).join(", ")}
           >

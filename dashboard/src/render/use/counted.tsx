@@ -19,7 +19,7 @@ interface CountedProps {
   cost: Cost | undefined;
 }
 
-/** The panel of [since, until). */
+/** What was counted in [since, until). */
 export function Counted({ counted, by, since, until, price, cost }: CountedProps) {
   const bars = barsOf(counted, by, since, until);
   const unit = counted[0]?.unit ?? "";
@@ -38,7 +38,7 @@ export function Counted({ counted, by, since, until, price, cost }: CountedProps
   };
   const head = `cost${priced ? ` ${priced.currency}` : ""}`;
   return (
-    <section class="panel">
+    <section class="picture">
       <h3>
         {title(by, since)}: {computed(sum, PLACES)} {unit}
         <span data-cost={priced ? paid.sum : undefined}>{total()}</span>
