@@ -126,6 +126,8 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
+        """Below the daemon (``beat``) only SIGTERM ends this process: Ctrl-C reaches the whole group, and the daemon
+        decides."""
         if self.beat is None:
             with super().capture_signals():
                 yield

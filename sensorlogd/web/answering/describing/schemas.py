@@ -22,6 +22,7 @@ CELL: Schema = {"type": ["number", "object", "null"], "description": "an object 
 
 
 def nullable(schema: Schema) -> Schema:
+    """The same schema, null allowed. ``schema`` must have a ``type``."""
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     return schema | {"type": [*kinds, "null"]}
 
@@ -38,10 +39,12 @@ def closed(properties: dict[str, Schema], *, optional: tuple[str, ...] = (), mor
 
 
 def listed(schema: Schema) -> Schema:
+    """The schema of an array whose items are of this schema."""
     return {"type": "array", "items": schema}
 
 
 def ref(name: str) -> Schema:
+    """A reference to one of SCHEMAS, by its name."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

@@ -56,6 +56,7 @@ class Wish:
     form: TimeForm
 
     def wants(self, series: Series) -> bool:
+        """Whether a pattern means the series. Without patterns: any series that is still configured."""
         if not self.patterns:
             return series.retired_us is None
         return any(fnmatch.fnmatchcase(series.name, p if "." in p else f"{p}.*") for p in self.patterns)
@@ -71,6 +72,8 @@ class Viewer:
     gone: bool = False
 
     def push(self, message: bytes) -> None:
+        """Let a message wait to be sent. A viewer for whom too many wait already is let go; he resumes when he connects
+        anew."""
         if len(self.waiting) >= WAITING_MAX:
             self.waiting.clear()
             self.gone = True
@@ -79,6 +82,7 @@ class Viewer:
         self.wake.set()
 
     def leave(self) -> None:
+        """End the stream: the response sends what waits, and closes."""
         self.gone = True
         self.wake.set()
 
@@ -117,6 +121,7 @@ class Hub:
             await asyncio.wait_for(self._looked.wait(), 10.0)
 
     def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer, whether it was known or not."""
         self.viewers.discard(viewer)
 
     def close(self) -> None:
@@ -130,6 +135,8 @@ class Hub:
     # ---- resuming --------------------------------------------------------------------------------------------------
 
     def identity(self, number: int, seen_us: int) -> str:
+        """The id of a message: this process, its number, and the time (microseconds since 1970) up to which the log was
+        read."""
         return f"{self._boot}-{number}-{seen_us}"
 
     def now(self) -> str:
@@ -232,6 +239,7 @@ class Hub:
 
 
 def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
+    """A reading as the API gives it, in the unit in which it is stored."""
     row = reading_row(reading, form.zone)
     if form.kind != "rfc3339":
         row["time"] = form(reading.ts_us)
@@ -239,6 +247,7 @@ def reading_as_row(reading: Reading, form: TimeForm) -> dict[str, Any]:
 
 
 def message(kind: str, data: Any, identity: str | None = None) -> bytes:
+    """A server-sent event: its kind, and ``data`` as one line of JSON."""
     head = f"id: {identity}\n" if identity is not None else ""
     return f"{head}event: {kind}\ndata: ".encode() + dumps(data) + b"\n\n"
 
