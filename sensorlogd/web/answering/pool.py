@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 WAITING_PER_THREAD = 16
 WAITING_S = 15.0  # whoever asked longer ago has given up
-STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
+STEPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some tenths of a millisecond
 
 
 class Pool:
@@ -95,7 +95,7 @@ class Pool:
         def is_over() -> int:
             return time.monotonic() > until or self._closed.is_set()
 
-        log.conn.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS)
+        log.conn.set_progress_handler(is_over, STEPS_BETWEEN_CHECKS)
         try:
             return question(log)
         except ApiError:

@@ -30,8 +30,8 @@ from sensorlogd.web.working.current_log import CurrentLog
 from sensorlogd.web.working.failures import is_damage, is_interrupt, too_long, unreadable
 from sensorlogd.web.working.refusal import ApiError
 
-LOOK_EVERY_S = 0.1
-STEPS_BETWEEN_LOOKS = 20_000
+CHECK_EVERY_S = 0.1
+STEPS_BETWEEN_CHECKS = 20_000
 HEAD = 8  # bytes
 PING = "ping"
 FUNCTIONS = "sensorlogd.web."  # nothing else is called
@@ -61,7 +61,7 @@ class Worker:
             return "ok", None
         self._cancelled = False
         self._until = time.monotonic() + seconds
-        signal.setitimer(signal.ITIMER_REAL, LOOK_EVERY_S, LOOK_EVERY_S)
+        signal.setitimer(signal.ITIMER_REAL, CHECK_EVERY_S, CHECK_EVERY_S)
         self._asking = True
         try:
             try:
@@ -102,7 +102,7 @@ class Worker:
         assert module.startswith(FUNCTIONS)
         call = getattr(importlib.import_module(module), function)
         log = self.current.get()
-        log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_LOOKS)
+        log.conn.set_progress_handler(self._is_over, STEPS_BETWEEN_CHECKS)
         try:
             return call(log, *arguments)
         finally:

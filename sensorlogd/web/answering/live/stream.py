@@ -1,4 +1,4 @@
-"""Live readings as server-sent events: one look at the database serves all viewers, encoded once for all who want the same.
+"""Live readings as server-sent events: one check of the database serves all viewers, encoded once for all who want the same.
 
     event: latest     at the beginning: the rows of /api/v1/latest
     event: readings   what was committed since: rows of /api/v1/readings
@@ -38,9 +38,9 @@ from sensorlogd.web.working.texts import dumps
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 QUIET_S = 15.0  # then a comment, so that proxies keep the connection
-LINGER_S = 60.0  # looking goes on so long after the last viewer left, for those who come back
+LINGER_S = 60.0  # checking goes on so long after the last viewer left, for those who come back
 KEPT_READINGS = 20_000
 KEPT_S = 300.0
 VIEWERS_MAX = 500
@@ -88,7 +88,7 @@ class Viewer:
 
 
 class Hub:
-    """Looks at the log while there are viewers. To be used on the event loop's thread; ``pool`` has one thread, which belongs to
+    """Checks the log while there are viewers. To be used on the event loop's thread; ``pool`` has one thread, which belongs to
     the hub."""
 
     def __init__(self, pool: Pool) -> None:
@@ -102,7 +102,7 @@ class Hub:
         self._kept_readings = 0
         self._wanted: dict[tuple[Wish, int], bool] = {}
         self._closed = False
-        self._looked = asyncio.Event()  # what was there when the looking began is known: all that comes later is pushed
+        self._checked = asyncio.Event()  # what was there when the checking began is known: all that comes later is pushed
 
     def join(self, wish: Wish) -> Viewer:
         """Add a viewer. Raises ApiError 503 when there are too many."""
@@ -111,14 +111,14 @@ class Hub:
         viewer = Viewer(wish)
         self.viewers.add(viewer)
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._keep_looking(), name="stream")
+            self._task = asyncio.get_running_loop().create_task(self._keep_checking(), name="stream")
         return viewer
 
-    async def looked(self) -> None:
-        """Wait until the hub has begun to look. Whatever is read from the log after that, together with what is pushed, has no
+    async def first_check(self) -> None:
+        """Wait until the hub has begun to check the log. Whatever is read from the log after that, together with what is pushed, has no
         gap."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._looked.wait(), 10.0)
+            await asyncio.wait_for(self._checked.wait(), 10.0)
 
     def leave(self, viewer: Viewer) -> None:
         """Forget a viewer, whether it was known or not."""
@@ -156,10 +156,10 @@ class Hub:
             return None, at_us
         return [(kept, seen) for kept, _, seen in self._kept if kept > after], at_us
 
-    # ---- looking ---------------------------------------------------------------------------------------------------
+    # ---- checking --------------------------------------------------------------------------------------------------
 
-    async def _keep_looking(self) -> None:
-        """Look at the log and push what is new, until nobody has been watching for a while. A look that fails does not end it."""
+    async def _keep_checking(self) -> None:
+        """Check the log and push what is new, until nobody has been watching for a while. A check that fails does not end it."""
         quiet_at = time.monotonic() + QUIET_S
         idle_at = None
         while True:
@@ -170,21 +170,21 @@ class Hub:
                 idle_at = now + LINGER_S
             elif now >= idle_at:
                 self._watch = Watch()  # whoever comes now begins anew
-                self._looked.clear()
+                self._checked.clear()
                 return
             try:
-                self._share(await self.pool.run(lambda found: self._watch.look(found, time.time_ns() // 1000)))
+                self._share(await self.pool.run(lambda found: self._watch.check(found, time.time_ns() // 1000)))
             except ApiError as error:  # no database at this moment: looked for again
                 logger.debug("stream: %s", error)
-            except Exception:  # whatever it is: the viewers stay, and the next look may succeed
-                logger.exception("stream: a look at the database failed")
+            except Exception:  # whatever it is: the viewers stay, and the next check may succeed
+                logger.exception("stream: a check of the database failed")
                 await asyncio.sleep(5.0)
-            self._looked.set()
+            self._checked.set()
             if now >= quiet_at:
                 quiet_at = now + QUIET_S
                 for viewer in self.viewers:
                     viewer.push(b": \n\n")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     def _share(self, seen: Seen) -> None:
         """Push what was seen to every viewer who wants it, encoded once for each wish."""
@@ -319,7 +319,7 @@ async def open_stream(request: Request, pool: Pool, patterns: Sequence[str], for
             return b"".join(hub.encode(number, seen, wish) for number, seen in missed)
         if last is not None:
             return await _missed_in_database(pool, wish, at_us, identity)
-        await hub.looked()
+        await hub.first_check()
         now_us = time.time_ns() // 1000
         rows = await pool.run(lambda found: answers.latest(found, list(patterns), now_us, form)["latest"])
         return message("latest", rows, identity)
