@@ -13,7 +13,7 @@ from sensorlogd.daemon.control.answers import WorkStands
 from sensorlogd.notation.plurals import plural
 from sensorlogd.storage.work import State
 
-LONGEST_PAUSE_S = 0.25  # between two looks at how far it is
+LONGEST_PAUSE_S = 0.25  # between two questions how far it is
 
 
 def wait_for(actor: Actor, label: str, identity: int, *, total_is_known: bool = True, see: str) -> WorkStands:

@@ -41,7 +41,7 @@ def has_points(tab: Tab, at_least: int = 2) -> None:
 
 
 def step(tab: Tab) -> str:
-    return str(tab.page.locator(".panels").get_attribute("data-step") or "")
+    return str(tab.page.locator(".pictures").get_attribute("data-step") or "")
 
 
 def values_at(tab: Tab) -> str:
@@ -317,7 +317,7 @@ def test_what_was_only_imported_can_be_looked_at(site: Site, open_page: Open, tm
     run("import", str(tmp_path / "old.csv"), "-c", str(site.config), "--time", "t", "--time-format", "epoch", "--sensor", "attic")
     tab = open_page("#/chart?s=attic.x&s=nobody.y&range=7200")
     has_points(tab)
-    assert "There is no series nobody.y." in tab.page.locator(".panels").text_content()
+    assert "There is no series nobody.y." in tab.page.locator(".pictures").text_content()
     tab.page.locator("details.picker summary").click()
     assert "attic.x (former)" in tab.page.locator(".choices").text_content()
     tab.troubles = [text for text in tab.troubles if "status of 404" not in text]  # the first question, with both series in it

@@ -47,7 +47,7 @@ class Rig:
     def look(self, now_us: int) -> list[tuple[str, int]]:
         self.work = 0
         self.log.conn.set_progress_handler(self._count, STEPS_AT_ONCE)
-        return [(reading.series.channel, reading.ts_us) for reading in self.followed.look(now_us)]
+        return [(reading.series.channel, reading.ts_us) for reading in self.followed.new_readings(now_us)]
 
     def close(self) -> None:
         self.log.close()

@@ -79,18 +79,18 @@ export function listen(heard: Heard): void {
     }
   }
 
-  const again = () => {
+  const reconnect = () => {
     failures = 0;
     void open();
   };
   // A connection that has died in its sleep never says that it did.
-  const look = () => {
-    if (Date.now() - at > STREAM_DEAD_S * 1000) again();
+  const checkAlive = () => {
+    if (Date.now() - at > STREAM_DEAD_S * 1000) reconnect();
   };
-  window.setInterval(look, 5000);
-  document.addEventListener("visibilitychange", look);
-  window.addEventListener("pageshow", look);
-  window.addEventListener("online", again);
+  window.setInterval(checkAlive, 5000);
+  document.addEventListener("visibilitychange", checkAlive);
+  window.addEventListener("pageshow", checkAlive);
+  window.addEventListener("online", reconnect);
   window.addEventListener("offline", () => {
     connection?.abort();
     heard.lost("this device is not connected to a network");

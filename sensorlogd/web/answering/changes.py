@@ -60,14 +60,14 @@ async def flag(request: Request) -> Response:
     note = _note_text(body)
     names = body.texts("series", MOST_SERIES)
 
-    def look(log: Log) -> list[Series]:
+    def find(log: Log) -> list[Series]:
         found = _series(log, names)
         wanted = [series for series in found if next(iter(log.readings([series], since, until)), None) is not None]
         if not wanted:
             raise ApiError(409, "no_readings", "there are no readings in this range")
         return wanted
 
-    wanted = await _pool(request).run(look)
+    wanted = await _pool(request).run(find)
 
     def order(ask: Ask) -> list[dict[str, Any]]:
         made = [
@@ -200,7 +200,7 @@ class Ask:
         try:
             answer = calling.ask(self._control_folder, request, ASK_S)
         except (OSError, ValueError) as error:
-            reason = f"the daemon does not answer: {error}; look before you do it again"
+            reason = f"the daemon does not answer: {error}; check whether it was done before you do it again"
             raise ApiError(503, "no_daemon", reason, headers={"Retry-After": "10"}) from None
         if answer.get("busy"):
             raise ApiError(503, "busy", "the daemon has too much to do", headers={"Retry-After": "2"})

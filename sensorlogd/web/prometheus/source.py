@@ -81,6 +81,7 @@ class LogSource:
         return [known for known in self._series if matches(known.labels)]
 
     def all_labels(self) -> list[tuple[LogSeries, Labels]]:
+        """Every series of the log, retired ones too, with its labels as Prometheus names them."""
         return [(known.series, known.labels) for known in self._series]
 
     def spend(self, readings: int) -> None:

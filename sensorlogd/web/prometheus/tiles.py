@@ -30,10 +30,12 @@ class Tiles:
 
     @property
     def width_us(self) -> int:
+        """The length of a bucket."""
         return self.tier * SECOND_US
 
     @property
     def step_us(self) -> int:
+        """From the end of one window to the end of the next; of a single window its length."""
         return self.ends[1] - self.ends[0] if len(self.ends) > 1 else self.length_us
 
     @property
@@ -48,6 +50,7 @@ class Tiles:
 
     @property
     def count(self) -> int:
+        """How many tiles all windows have together."""
         return self.run(len(self.ends) - 1)[1]
 
     def run(self, window: int) -> tuple[int, int]:
@@ -79,6 +82,7 @@ class Tiles:
         return (us + self.width_us // 2) // self.width_us * self.width_us
 
     def borders(self, window: int) -> tuple[int, int]:
+        """Beginning and end of a window (by its index), each moved to the grid of the tier; microseconds since 1970."""
         end = self.ends[window]
         return self.border(end - self.length_us), self.border(end)
 

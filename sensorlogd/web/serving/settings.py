@@ -74,6 +74,7 @@ class Settings:
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
+        """The settings that ``to_json`` wrote. Raises ValueError or KeyError for any other text."""
         found = json.loads(text)
         found["database"] = Path(found["database"])
         found["token_file"] = Path(found["token_file"]) if found["token_file"] else None

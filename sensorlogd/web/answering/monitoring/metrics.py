@@ -61,6 +61,7 @@ class _Collected:
         self.families = families
 
     def collect(self) -> list[Metric]:
+        """For prometheus_client, which asks for it once for each exposition."""
         return self.families
 
 
