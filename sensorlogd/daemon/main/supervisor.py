@@ -29,7 +29,7 @@ from sensorlogd.daemon.control.alarm_operations import LiveAlarms
 from sensorlogd.daemon.control.answering import DaemonRequests
 from sensorlogd.daemon.control.control_socket import ControlServer
 from sensorlogd.daemon.control.operations import Operations
-from sensorlogd.daemon.control.panel_requests import PanelRequests
+from sensorlogd.daemon.control.saved_view_requests import SavedViewOperations
 from sensorlogd.daemon.machine.lookout import Lookout
 from sensorlogd.daemon.main.components.alarms import AlarmParts
 from sensorlogd.daemon.main.components.pages import Pages
@@ -189,7 +189,7 @@ class Supervisor:
         )
         alarms = LiveAlarms(self.alarms.keeper, lambda: self.in_use.config)
         operations = Operations(self.writer, self.coordinator, alarms.handlers())
-        views = PanelRequests(config.data_dir())
+        views = SavedViewOperations(config.data_dir())
         return ControlServer(config.data_dir(), {**requests.handlers(), **operations.handlers(), **views.handlers()})
 
     def _emit(self, kind: Kind, sensor: str | None, detail: str) -> None:

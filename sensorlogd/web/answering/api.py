@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sensorlogd import panels
+from sensorlogd import saved_views
 from sensorlogd.storage.query.rows import READING_COLUMNS
 from sensorlogd.web.answering import answers, looked_after
 from sensorlogd.web.answering.answers import BucketsAsk, EventsAsk, ReadingsAsk
@@ -122,21 +122,20 @@ async def mends(request: Request) -> Response:
     return json_answer(request, await pool.run(lambda log: looked_after.mends(log, patterns, since, until, form)))
 
 
-async def saved_views(request: Request) -> Response:
+async def list_saved_views(request: Request) -> Response:
     """GET /api/v1/panels: the saved views, read from the daemon's file on a thread. Raises ApiError 422 if it cannot be
     read."""
     _, _, form = _common_parameters(request, "panels")
-    path = request.app.state.settings.panels_file
+    path = request.app.state.settings.saved_views_file
     try:
-        found = [] if path is None else await run_in_threadpool(lambda: panels.read(path))
-    except (OSError, panels.PanelsError) as error:
+        found = [] if path is None else await run_in_threadpool(lambda: saved_views.read(path))
+    except (OSError, saved_views.SavedViewError) as error:
         raise ApiError(422, "unreadable", str(error)) from None
     return json_answer(
         request,
         {
             "panels": [
-                {"name": panel.name, "view": panel.view, "saved": form(panel.saved_us), "saved_us": panel.saved_us}
-                for panel in found
+                {"name": view.name, "view": view.view, "saved": form(view.saved_us), "saved_us": view.saved_us} for view in found
             ]
         },
     )
@@ -221,7 +220,7 @@ routes = [
     Route("/alarms", alarms),
     Route("/alarm_periods", alarm_periods),
     Route("/mends", mends),
-    Route("/panels", saved_views),
+    Route("/panels", list_saved_views),
     Route("/cost", cost),
     Route("/database", database),
     Route("/status", status),
