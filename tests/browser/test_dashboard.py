@@ -271,9 +271,11 @@ def test_when_the_server_is_away_it_says_so_and_comes_back(site: Site, open_page
     tab = open_page()
     tab.page.locator(".curve path").first.wait_for(state="attached")
     until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "a green head")
+    tab.page.locator(".value[data-value]").first.wait_for(state="attached")  # brought by the stream
     tab.page.context.set_offline(True)
     until(lambda: tab.page.locator("#health[data-level=bad]").is_visible(), "word of the trouble")
-    assert "what is shown is of" in tab.page.locator("#health").text_content()
+    head = tab.page.locator("#health").text_content()
+    assert "not connected to a network, what is shown is of" in head
     assert tab.page.locator(".card").count() == 2
     tab.page.context.set_offline(False)
     until(lambda: tab.page.locator("#health[data-level=good]").is_visible(), "the end of it")

@@ -11,6 +11,9 @@ export interface Heard {
   lost(reason: string): void;
 }
 
+const NO_NETWORK = "this device is not connected to a network";
+
+/** Attempts to connect come at last so far apart. */
 const SLOWEST_MS = 15_000;
 
 /** A stream from which nothing at all has come for so long is taken for dead: the server says something every 15 s. */
@@ -92,8 +95,8 @@ export function listen(heard: Heard): void {
   window.addEventListener("pageshow", checkAlive);
   window.addEventListener("online", reconnect);
   window.addEventListener("offline", () => {
-    connection?.abort();
-    heard.lost("this device is not connected to a network");
+    connection?.abort(new Error(NO_NETWORK)); // with a reason of its own, because the head of the page says it
+    heard.lost(NO_NETWORK);
   });
   void open();
 }
