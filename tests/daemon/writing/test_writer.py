@@ -17,8 +17,9 @@ from sensorlogd.daemon.writing.commits.storing import Storing
 from sensorlogd.daemon.writing.commits.watched import Nobody
 from sensorlogd.daemon.writing.intake.events import Event, EventQueue
 from sensorlogd.daemon.writing.totals import WriterState
-from sensorlogd.event_kinds import OtherKind
+from sensorlogd.event_kinds import EventKind, Kind, OtherKind
 from sensorlogd.storage import meta
+from sensorlogd.storage.ingest import events as stored_events
 from tests.daemon.writing.rig import T0, Rig, Script, events, sqlite_error, values, values_by_series
 
 
@@ -173,6 +174,27 @@ def test_a_block_that_is_given_up_is_counted(make: Callable[..., Rig], path: Pat
     assert values(path) == put
     assert rig.writer.stats().per_sensor["a"]["poisoned"] == 2
     assert "poisoned" in rig.kinds()
+
+
+def test_an_event_that_cannot_be_stored_is_an_event(rig: Rig, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours in one event costs neither readings nor other events, and the log shows that one is missing."""
+    rig.turn(3)
+    record = stored_events.record
+
+    def fails(conn: sqlite3.Connection, ts_us: int, kind: Kind, sensor: str | None, detail: str) -> None:
+        if detail == "broken":
+            raise KeyError("broken")
+        record(conn, ts_us, kind, sensor, detail)
+
+    monkeypatch.setattr(stored_events, "record", fails)
+    rig.writer.emit(EventKind.NOTE, "a", "broken")
+    rig.writer.emit(EventKind.NOTE, "a", "whole")
+    put = rig.put(3)
+    rig.turn(60, 0.5)
+    assert values(path) == put
+    assert [detail for kind, detail in events(path) if kind == "note"] == ["whole"]
+    (dropped,) = [detail for kind, detail in events(path) if kind == "events_dropped"]
+    assert dropped.startswith("1 event, note, could not be stored: KeyError")
 
 
 def _fails_for_many(run: Callable[..., Any]) -> Callable[..., Any]:

@@ -107,7 +107,7 @@ class Storing:
 
     def isolate(self) -> None:
         """A batch raised a fault of ours: store its blocks one by one, then its events. The readings of a block that raises again
-        are counted as poisoned; an event that does is logged. The status, which may be at fault, too, waits for its next time."""
+        are counted as poisoned; of an event that does, another event says so. The status, which may be at fault, too, waits for its next time."""
         db = self._files.opened()
         self._times.postpone_status()
         while (blocks := self._pending.first()) and self._files.db is db:
@@ -223,6 +223,10 @@ class Storing:
             logger.exception("writer: this cannot be stored and is left out: %s %s", [block.sensor for block in blocks], events)
             for block in blocks:
                 self._notices.emit(EventKind.POISONED, block.sensor, f"{block.rows} {plural(block.rows, 'reading')}: {error!r}")
+            for event in events:
+                if event.kind is not EventKind.EVENTS_DROPPED:  # else each one that fails would be followed by another
+                    detail = f"1 event, {event.kind}, could not be stored: {error!r}"
+                    self._notices.emit(EventKind.EVENTS_DROPPED, event.sensor, detail)
             rows = sum(block.rows for block in blocks)
             result = Appended(rows=rows, poisoned={block.sensor: block.rows for block in blocks})
             commit.wrote_latest, commit.newest = False, db.newest
