@@ -72,7 +72,7 @@ class Actor:
         try:
             with Progress("rolling up", None) as bar:
                 left = RollUpsLeft(self.offline.path, bar)
-                self.offline.roll_up(left.look)
+                self.offline.roll_up(left.update)
         except OfflineError as error:
             raise Refused(str(error)) from None
 
@@ -84,7 +84,7 @@ class RollUpsLeft:
         self._path, self._bar = path, bar
         self._most, self._again = 0, 0.0
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Update the progress; cheap enough to be called all the time."""
         if time.monotonic() < self._again or not sys.stderr.isatty():
             return

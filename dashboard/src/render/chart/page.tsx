@@ -176,8 +176,8 @@ function maxGapOf(line: Line, known: readonly Channel[], data: ChartData | null)
 function caption(data: ChartData | null, state: State): string {
   const first: BucketColumns | undefined = data?.series[0];
   if (!data || !first) return "";
-  const tier = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
-  return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${tier}${state.route.compare ? ", dotted: the period before" : ""}`;
+  const rollUps = first.resolution === "raw" ? "" : `, from ${first.resolution} roll-ups`;
+  return `${span(data.since, data.until, state.now)} ${ZONE}, steps of ${first.step}${rollUps}${state.route.compare ? ", dotted: the period before" : ""}`;
 }
 
 function csv(route: Route, data: ChartData | null): string | undefined {
