@@ -292,6 +292,7 @@ class _Floats(ast.NodeTransformer):
     """Turns numbers into floats, and ``a ** b`` into a call that knows floats only (Python's own gives complex numbers, too)."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """An integer beyond the range of a float becomes inf, whose result is no reading, and not an error at each reading."""
         try:
             number = float(node.value)  # type: ignore[arg-type]  # checked: an int or a float
         except OverflowError:
@@ -299,6 +300,7 @@ class _Floats(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(number), node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """Replace ``a ** b`` by ``_power(a, b)``."""
         self.generic_visit(node)
         if not isinstance(node.op, ast.Pow):
             return node

@@ -58,6 +58,8 @@ class RateOptions(Section):
         return self
 
     def rate(self) -> Rate:
+        """The rate as answers compute with it: ``hours`` as (first hour, hour after the last, price), 0 to 24, in the order of the
+        configuration; 22-6 stays (22, 6, price), over midnight."""
         ranges = [(found[1], found[2], price) for text, price in self.hours.items() if (found := _HOURS.fullmatch(text))]
         return Rate(self.since.isoformat(), self.price, tuple((int(a), int(b), price) for a, b, price in ranges), self.by)
 

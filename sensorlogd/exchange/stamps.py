@@ -144,6 +144,7 @@ class _Near:
         self.last_us, self._is_year = last_us, False
 
     def read(self, text: str) -> datetime:
+        """The time in ``text``, without a zone. Raises ValueError if it does not have the form."""
         if not self._is_year:
             return self._completed.read(text, self.last_us)
         year = (_EPOCH + timedelta(microseconds=self.last_us)).year

@@ -108,6 +108,7 @@ class Keeper:
 
     @property
     def urgent(self) -> bool:
+        """Whether there is something that should be committed now, and not with the next readings."""
         return self._unstored.is_urgent or bool(self.sender.outcomes)
 
     def opened(self, db: OpenDatabase) -> None:

@@ -48,6 +48,7 @@ class Unstored:
 
     @property
     def is_urgent(self) -> bool:
+        """Whether people wait for it: changes, notifications and what became of them. States alone can wait for the next commit."""
         return bool(self.changes or self.notices or self.outcomes)
 
     def take(self, judge: Judge) -> None:

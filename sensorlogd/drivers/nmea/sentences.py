@@ -31,6 +31,7 @@ class Cells(list[str]):
     """The fields of a sentence, its address first. Fields behind the last one are empty."""
 
     def text(self, index: int) -> str:
+        """A field without the blanks around it. "" for a field behind the last one: older receivers send shorter sentences."""
         return self[index].strip() if index < len(self) else ""
 
     def number(self, index: int, factor: float = 1.0) -> float | None:

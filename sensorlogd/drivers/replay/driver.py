@@ -38,6 +38,8 @@ class ReplayDriver(Driver):
         self._lap_began = 0.0
 
     def open(self) -> None:
+        """Read the file's first item. Raises DriverError for a file that is not there, is no ordinary file or cannot be understood, and
+        for one that does not say when it was recorded although ``times: original`` asks for it."""
         path = Path(self.options.file)
         if not path.exists():
             raise DriverError(f"{path}: no such file", "a relative path is relative to the configuration")
@@ -79,6 +81,8 @@ class ReplayDriver(Driver):
             raise DriverError(str(error)) from error
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """The items that are due, at most BATCH bytes or rows of them, in one batch. What the silence behind the last byte completes comes
+        with it. Raises EndOfData after the last item unless ``loop:`` is set, DriverError for an item that cannot be understood."""
         if self._next is None:
             self._begin_again()
         assert self._next is not None

@@ -87,10 +87,12 @@ class ReplayOptions(ReplayKeys):
 
     @classmethod
     def variants(cls) -> tuple[type[SensorOptions], ...]:
+        """All models that the keys of a sensor with this driver may belong to; see ``variant``."""
         return (ReplayOptions, ReplaySerialOptions, ReplayNmeaOptions)
 
     @classmethod
     def variant(cls, keys: Mapping[str, Any]) -> type[SensorOptions]:
+        """The model for these keys: what ``as:`` says; without it bytes of a serial sensor where ``format:`` is given, else rows."""
         chosen = keys.get("as")
         if chosen == "nmea":
             return ReplayNmeaOptions

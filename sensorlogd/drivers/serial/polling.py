@@ -200,6 +200,7 @@ class PolledAnswer:
         self._last = b""
 
     def feed(self, data: bytes, now_us: int) -> Any | None:
+        """The readings that the decoder makes of ``data``; None while it makes none."""
         self._last = data[-1:] or self._last
         return self._decode(data, now_us)
 

@@ -60,6 +60,7 @@ class SimulatedDriver(Driver):
         self.options: SimulatedOptions = options
 
     def open(self) -> None:
+        """Begin all signals and faults anew from ``seed``: two openings with one ``start:`` give the same values."""
         options = self.options
         self.sent = 0
         start_us = options.start if options.start is not None else self.context.now_us()
@@ -75,6 +76,8 @@ class SimulatedDriver(Driver):
         self.due = time.monotonic()
 
     def read(self, timeout_s: float) -> Batch | Sequence[Sample]:
+        """One batch of ``batch`` samples, when the last of them is due. What a pause longer than a
+        batch (a suspended machine) has held up is not made up for in a burst. Raises EndOfData after ``count`` samples."""
         options = self.options
         n = options.batch
         if options.count is not None:
