@@ -58,9 +58,9 @@ def _of_the_daemon(folder: Path, believe: bool) -> dict[str, Any] | None:
     except (ConnectionError, FileNotFoundError):
         return None
     except OSError as error:
-        fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}")
+        fail(f"the daemon does not answer: {plain_errors.os_error(error, folder)}; see 'sensorlogd status'")
     except ValueError as error:
-        fail(f"the daemon does not answer: {error}")
+        fail(f"the daemon does not answer: {error}; see 'sensorlogd status'")
     if not answer.pop("ok", False):
         fail(f"the daemon refuses it: {answer.get('error')}")
     return {"running": True, **answer}

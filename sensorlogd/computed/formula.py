@@ -185,10 +185,13 @@ class _Reading:
         try:
             reading._check(node)
         except FormulaError:
-            raise self._refused(node, "a unit of time is second, minute, hour, day or a number of seconds") from None
+            found_text = ast.unparse(node)
+            raise self._refused(
+                node, f"{found_text} is no unit of time; write second, minute, hour, day or a number of seconds"
+            ) from None
         found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
-            raise self._refused(node, "a unit of time is more than 0 seconds")
+            raise self._refused(node, f"{ast.unparse(node)} is no unit of time; write one of more than 0 seconds")
         return found
 
     # ---- every node ------------------------------------------------------------------------------------------------

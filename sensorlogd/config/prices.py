@@ -54,7 +54,7 @@ class RateOptions(Section):
         if (self.price is None) == (self.by is None):
             raise ValueError(f"say either price: or by:; {'neither' if self.price is None else 'both'} is given")
         if self.hours and self.price is None:
-            raise ValueError("hours: goes with price:, which holds in all others")
+            raise ValueError("hours: goes with price:, which holds in all others, and by: is given; leave hours: out")
         return self
 
     def rate(self) -> Rate:
@@ -83,8 +83,9 @@ class PriceOptions(Section):
         if not value:
             raise ValueError("there is no price; write e.g. - {from: 2026-01-01, price: 0.34}")
         days = [rate.since for rate in value]
-        if len(set(days)) != len(days):
-            raise ValueError("two prices begin on the same day")
+        twice = next((day for index, day in enumerate(days) if day in days[:index]), None)
+        if twice is not None:
+            raise ValueError(f"two prices begin on {twice}; leave one of them out, or change its from:")
         return value
 
 

@@ -133,7 +133,7 @@ def number(text: str, decimal: str = ".") -> float:
     if decimal != ".":
         grouped = point(plain)
         if "." in plain and "," in grouped:
-            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction")
+            raise ValueError(f"{text!r} is no number with {decimal!r} before the fraction; is --decimal right?")
         plain = grouped
     elif _POINTED.fullmatch(plain):
         plain = plain.replace(",", "")

@@ -88,7 +88,7 @@ def reader(
             if near is not None:
                 near.begin(local_us(at, local.zone))
         elif not has_offset and form != "iso":
-            raise ValueError(f"{text!r} has an offset")
+            raise ValueError(f"{text!r} has an offset, which --time-format {form!r} does not; put %z at its place")
         return _to_us(at, text)
 
     return read

@@ -112,7 +112,10 @@ class PortListener:
             termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
             termios.tcflush(self._fd, termios.TCIFLUSH)
         except termios.error as error:
-            raise DriverError(f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}") from None
+            raise DriverError(
+                f"{self.port}: cannot be set to {baudrate} baud: {error.args[-1]}",
+                "the adapter may not know this speed; try another",
+            ) from None
 
     def listen(self, seconds: float) -> tuple[bytes, int]:
         """The bytes that arrive within the time, and how many characters were damaged. Raises DriverError."""

@@ -113,13 +113,15 @@ class ReplayDriver(Driver):
         if not self.options.loop:
             raise EndOfData
         if not self._number:
-            raise DriverError(f"{self.options.file}: holds nothing to replay")
+            raise DriverError(f"{self.options.file}: holds nothing to replay", "loop: needs a file with one reading at least")
         pause_us = (self._last_us - self._first_us) / (self._number - 1) if self._number > 1 else LAP_PAUSE_US
         ended = self._lap_began + (self._last_us - self._first_us) / 1e6 / self.options.pace
         self._begin_lap()
         self._lap_began = max(ended, self._lap_began) + max(pause_us, 0) / 1e6 / self.options.pace
         if self._next is None:
-            raise DriverError(f"{self.options.file}: holds nothing to replay any longer")
+            raise DriverError(
+                f"{self.options.file}: holds nothing to replay any longer", "something has emptied the file; see what"
+            )
 
     def _due(self, item: PlayedBytes | Row) -> float:
         """When the next item is due, on the monotonic clock."""

@@ -35,7 +35,7 @@ def is_one(names: list[str]) -> bool:
 def read(conn: sqlite3.Connection, table: str, name: str, options: Options, left_out: dict[str, str]) -> Generator[FileReading]:
     """Read the states or statistics. ``left_out`` is filled: entities that never were a number -> an example. Raises FileError."""
     if not columns(conn, table):
-        raise FileError(name, 0, f"this recorder has no table {table!r}")
+        raise FileError(name, 0, f"this recorder has no table {table!r}; say --table with one of {', '.join(TABLES)} that it has")
     try:
         yield from _states(conn, options, left_out) if table == "states" else _statistics(conn, table, options)
     except ValueError as error:

@@ -70,7 +70,9 @@ class Points:
         if not fields or (stamp and not rest[position:].startswith(" ")):
             raise ValueError(f"{text[:60]!r} is no line protocol: measurement,tags fields time")
         if not stamp:
-            raise ValueError(f"{text[:60]!r} has no time; a server would take the time of arrival, a file has none")
+            raise ValueError(
+                f"{text[:60]!r} has no time, which a file needs: write it behind the fields, in nanoseconds since 1970"
+            )
         ts = self._time_us(stamp)
         found = []
         for name, value in fields:
@@ -138,6 +140,6 @@ def _parse_value(text: str) -> float:
         return float(text in _TRUE)
     if text[-1:] in "iu":
         if not re.fullmatch(r"-?\d+[iu]", text, re.ASCII):
-            raise ValueError(f"{text[:40]!r} is no value")
+            raise ValueError(f"{text[:40]!r} is no value: a whole number is expected before i or u")
         text = text[:-1]
     return number(text)
