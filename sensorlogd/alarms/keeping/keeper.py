@@ -213,7 +213,7 @@ class Keeper:
         try:
             self._unstored.outcomes += [self.sender.outcomes.popleft() for _ in range(outcomes)]
             self._unstored.store(conn, at, now_us)
-            meta.put(conn, stored.WATCHED, mark(at, now_us))
+            meta.put(conn, meta.ALARMS_WATCHED, mark(at, now_us))
             self._marked_at = at
         except Exception as error:
             if _is_trouble(error) or not conn.in_transaction:

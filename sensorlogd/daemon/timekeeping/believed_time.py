@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sensorlogd.storage import meta
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -22,7 +24,7 @@ def boot_id(file: Path = BOOT_ID) -> str:
 
 def to_store(believed_us: int, boot: str, steady_us: int) -> dict[str, str]:
     """Keys and values for ``meta``."""
-    return {"believed_us": str(believed_us), "believed_boot": f"{boot} {steady_us}"}
+    return {meta.BELIEVED_US: str(believed_us), meta.BELIEVED_BOOT: f"{boot} {steady_us}"}
 
 
 def elapsed_us(believed_boot: str, boot: str, steady_us: int, begun_us: int) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sensorlogd.storage import meta
 from sensorlogd.storage.database import file_identity
 from sensorlogd.storage.file.holder import CONTENT_MAX, Holder, LockHeld, holder, lock_path, parse, render
 
@@ -197,7 +198,7 @@ def _parse_time(text: bytes) -> dict[str, str]:
     word, _, rest = text.decode("ascii", "replace").rstrip("\n").partition(" ")
     believed_us, _, boot = rest.partition(" ")
     sensible = word == "time" and believed_us.isdecimal() and len(believed_us) <= 16  # microseconds, until 2286
-    return {"believed_us": believed_us, "believed_boot": boot} if sensible else {}
+    return {meta.BELIEVED_US: believed_us, meta.BELIEVED_BOOT: boot} if sensible else {}
 
 
 def _flocked(descriptor: int, how: int) -> bool:

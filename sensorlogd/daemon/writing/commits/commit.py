@@ -20,8 +20,6 @@ from sensorlogd.storage.ingest import decimals, latest, status
 from sensorlogd.storage.ingest import events as stored_events
 from sensorlogd.storage.ingest.append import Appended, append
 
-GIVEN_UP = "given_up"  # key in meta: readings lost for good, over all restarts
-
 
 class Report(NamedTuple):
     """What the status tables are to say."""
@@ -96,8 +94,8 @@ class Commit:
                     if watcher is not None:
                         watcher.note(Event(now_us, kind, sensor, detail))
         if self.dropped:
-            lost = meta.get_int(db.conn, GIVEN_UP) + sum(self.dropped.values())
-            meta.put(db.conn, GIVEN_UP, str(lost))
+            lost = meta.get_int(db.conn, meta.GIVEN_UP) + sum(self.dropped.values())
+            meta.put(db.conn, meta.GIVEN_UP, str(lost))
 
 
 @dataclass(slots=True)

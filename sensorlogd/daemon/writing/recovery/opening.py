@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Protocol
 
 from sensorlogd.daemon.timekeeping.judged_clock import JudgedClock
-from sensorlogd.daemon.writing.commits.commit import GIVEN_UP
 from sensorlogd.daemon.writing.disk import spill
 from sensorlogd.daemon.writing.intake.events import Event
 from sensorlogd.daemon.writing.recovery.failures import DamageFound
@@ -138,9 +137,9 @@ class Opening:
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
         """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.
         One that is begun anew knows nothing: then what the lock file remembers."""
-        believed, boot = meta.get_int(conn, "believed_us"), meta.get(conn, "believed_boot") or ""
+        believed, boot = meta.get_int(conn, meta.BELIEVED_US), meta.get(conn, meta.BELIEVED_BOOT) or ""
         if not believed and self._remembered.believed:
-            believed, boot = int(self._remembered.believed["believed_us"]), self._remembered.believed["believed_boot"]
+            believed, boot = int(self._remembered.believed[meta.BELIEVED_US]), self._remembered.believed[meta.BELIEVED_BOOT]
         self._clock.anchor(believed or status.last_heartbeat_us(conn) or None, boot)
         return self._clock.safe_us()
 
@@ -245,11 +244,11 @@ class Opening:
     def _take_over_lost(self, db: OpenDatabase, notes: Notes) -> None:
         """Add the readings that earlier runs could store nowhere to those given up for good."""
         lost = self._remembered.lost
-        notes.given_up = meta.get_int(db.conn, GIVEN_UP)
+        notes.given_up = meta.get_int(db.conn, meta.GIVEN_UP)
         if lost:
             notes.given_up += lost
             with db.transaction() as conn:
-                meta.put(conn, GIVEN_UP, str(notes.given_up))
+                meta.put(conn, meta.GIVEN_UP, str(notes.given_up))
             self._remembered.forget_lost()
             notes.after.append(
                 self._event_now(
