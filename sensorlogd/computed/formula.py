@@ -182,16 +182,16 @@ class _Reading:
         """The value of a constant argument, a unit of time, in seconds."""
         reading = _Reading("0", ())
         reading.text = self.text
+        written = ast.get_source_segment(self.text, node)
         try:
             reading._check(node)
         except FormulaError:
-            found_text = ast.unparse(node)
             raise self._refused(
-                node, f"{found_text} is no unit of time; write second, minute, hour, day or a number of seconds"
+                node, f"{written} is no unit of time; write second, minute, hour, day or a number of seconds"
             ) from None
         found = Formula("", (), _evaluate=_compiled(node, ())).value(())
         if found is None or found <= 0:
-            raise self._refused(node, f"{ast.unparse(node)} is no unit of time; write one of more than 0 seconds")
+            raise self._refused(node, f"{written} is no unit of time; write one of more than 0 seconds")
         return found
 
     # ---- every node ------------------------------------------------------------------------------------------------

@@ -107,8 +107,10 @@ def read(path: Path) -> Spill:
     content = path.read_bytes()
     body, _, last = content.rstrip(b"\n").rpartition(b"\n")
     body += b"\n"
-    if last != f"crc32 {zlib.crc32(body):08x}".encode():
-        raise SpillDamaged(f"{path}: its checksum is wrong")
+    expected = f"crc32 {zlib.crc32(body):08x}"
+    if last != expected.encode():
+        end = last[:24].decode("ascii", "backslashreplace")
+        raise SpillDamaged(f"{path}: it was cut or changed: its last line should be {expected!r}, and begins with {end!r}")
     try:
         first, *rest = [json.loads(line) for line in body.splitlines()]
         blocks = [_decode_block(line) for line in rest if "sensor" in line]
