@@ -106,6 +106,7 @@ class Unstored:
 
 
 def _sentence(change: StateChange) -> str:
+    """The detail of the event that belongs to a change."""
     alarm = change.alarm
     if change.kind in ("raised", "returned"):
         said = sentence(alarm, change.value, change.detail or alarm.detail, ended=change.kind == "returned")

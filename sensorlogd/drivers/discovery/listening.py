@@ -183,6 +183,7 @@ def unmarked(marked: bytes) -> tuple[bytes, int]:
 
 
 def _driver_error(port: str, error: OSError | termios.error) -> DriverError:
+    """The error with its cause in words and what to do; ``error``: as open, ioctl or tcsetattr gave it."""
     number, text = error.args
     if number == errno.ENOENT or not Path(port).exists():
         return DriverError(f"{port}: no such port", "plug the device in; 'sensorlogd ports' lists what is there")

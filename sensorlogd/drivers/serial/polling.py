@@ -63,6 +63,8 @@ class Poller:
         self.device = self.port.line.recall(key, self._new_backoff)
 
     def _make_question(self) -> Question:
+        """The question that is asked each time. A sensor that has the line for itself takes whatever comes as its own; others are told
+        apart by time."""
         poll, options = self.options.poll, self.options
         assert poll is not None
         command = poll.payload()

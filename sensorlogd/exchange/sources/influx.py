@@ -87,6 +87,7 @@ class Points:
         return found
 
     def _time_us(self, text: str) -> int:
+        """µs of a time in nanoseconds, or in the form of --time-format. Raises ValueError."""
         if not re.fullmatch(r"-?\d+", text, re.ASCII):
             raise ValueError(
                 f"{text[:40]!r} is not a time: a whole number of nanoseconds since 1970 (or say --time-format epoch)"
@@ -136,6 +137,7 @@ def _unescaped(text: str) -> str:
 
 
 def _parse_value(text: str) -> float:
+    """Of InfluxDB's line protocol: a float, an integer (``1i``, ``1u``), or a truth value as 1.0 or 0.0. Raises ValueError."""
     if text in _TRUE or text in _FALSE:
         return float(text in _TRUE)
     if text[-1:] in "iu":
