@@ -101,9 +101,11 @@ def recalibrate(
         raise click.UsageError("which SERIES?")
     curve = _curve(polynomial, table)
     if (scale, offset) == (1.0, 0.0) and curve is None:
-        raise click.UsageError("--scale 1 --offset 0 changes nothing")
+        raise click.UsageError("--scale 1 --offset 0 changes nothing; give --scale, --offset, --polynomial or --table")
     if not (math.isfinite(scale) and math.isfinite(offset)) or scale == 0:
-        raise click.UsageError("--scale and --offset are finite numbers, the scale not 0 (all values would be the same)")
+        raise click.UsageError(
+            f"--scale {scale:g} --offset {offset:g}: they are finite numbers, the scale not 0 (all values would be the same)"
+        )
     _mend(series, mend.Change(None, scale, offset, curve), options)
 
 

@@ -129,7 +129,7 @@ def test_columns_by_number_and_padding() -> None:
         ("t;x\n2026-01-01;1,013\n", FOREIGN, "f.csv:2: '1,013' is no number; if its comma stands before the fraction, say --decimal ,"),
         ("t;x\n2026-01-01;1'13\n", FOREIGN, "f.csv:2: .* is no number"),
         ("t,x\n2026-01-01,NA\n2026-01-02,1\n", FOREIGN, "f.csv:3: column 'x' holds '1', and 'NA' before.*--null NA"),
-        ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers"),
+        ("t,x\n2026-01-01,a\n2026-01-02,b\n", FOREIGN, "f.csv: no column holds numbers; its columns are 't', 'x': is --delimiter right"),
         ("t,x,x\n2026-01-01,1,2\n", FOREIGN, "f.csv:1: a column is named twice: 'x'"),
         ("t,x\n2026-03-29 02:30,1\n", Options(times=("t",), sensor="s", zone="Europe/Berlin"), "f.csv:2: there is no 2026-03-29 02:30:00 in Europe/Berlin"),
         ("time,s.x,s.x\n2026-01-01,1,2\n", Options(), "f.csv:1: two columns belong to one series: 's.x'"),

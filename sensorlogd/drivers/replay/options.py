@@ -58,7 +58,7 @@ class ReplayKeys(SensorOptions):
         if self.loop and (self.times == "original" or self.start is not None):
             raise ValueError("loop: every round would be the same readings again; leave out start: and write times: now")
         if self.times == "now" and self.start is not None:
-            raise ValueError("start: is for times: original")
+            raise ValueError("start: is for times: original, and times: is now; leave start: out")
         return self
 
 
@@ -103,5 +103,5 @@ class ReplayOptions(ReplayKeys):
     @model_validator(mode="after")
     def _interval_above_zero(self) -> Self:
         if self.interval is not None and not self.interval:
-            raise ValueError("interval: between rows of a file without times; must be more than 0")
+            raise ValueError("interval: 0s between rows of a file without times would make all of them one; write more, e.g. 1s")
         return self

@@ -187,7 +187,7 @@ class LineFormat(Section):
         if self.device is not None and self.identity is None:
             raise ValueError("device: needs identity:, a regular expression for what tells devices apart")
         if self.type == "regex" and self.pattern is None:
-            raise ValueError("type: regex needs pattern:")
+            raise ValueError("type: regex needs pattern:, a regular expression with a group (?P<channel>...) for each value")
         if self.type == "csv":
             names = [name for name in self.fields if name not in (None, "_", "")]
             if not names:
@@ -198,7 +198,7 @@ class LineFormat(Section):
             if not self.separator:
                 raise ValueError("separator: must not be empty; 'whitespace' is runs of blanks")
             if self.decimal_comma and self.separator == ",":
-                raise ValueError("decimal_comma: needs another separator than ','")
+                raise ValueError("decimal_comma: needs another separator than ','; write e.g. separator: ';'")
         return self
 
 

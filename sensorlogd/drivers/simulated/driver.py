@@ -43,7 +43,7 @@ class SimulatedOptions(SensorOptions):
         if self.pace == "fast" and self.start is None:
             raise ValueError("pace: fast needs start:, or the samples would all be now; interval: 0s is as fast as possible")
         if self.start is not None and not self.interval:
-            raise ValueError("start: needs an interval above 0s")
+            raise ValueError("start: needs an interval above 0s, or all samples would have one time; write e.g. interval: 1s")
         return self
 
 
