@@ -163,7 +163,7 @@ def mute(names: tuple[str, ...], for_: str | None, end: bool, note: str, config_
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--for") from None
     if for_ is not None and for_us <= 0:
-        raise click.BadParameter("must be more than 0s", param_hint="--for")
+        raise click.BadParameter(f"{for_} is not more than 0s; --end ends it", param_hint="--for")
     from sensorlogd.daemon.control.alarm_requests import AlarmMute
 
     done = _act_on_alarms(config_file, db, AlarmMute(names, for_us, note))

@@ -67,7 +67,7 @@ def database(config_file: Path | None, db: str | None) -> Path:
     """The database that -c, --db or the usual places name. Exits with a clear line if there is none."""
     if db is not None:
         if not db.removeprefix("sqlite:///"):
-            fail("--db names no file", exits.USAGE)
+            fail(f"--db {db!r} names no file; write its path, e.g. --db /var/lib/sensorlogd/sensorlogd.db", exits.USAGE)
         path = Path(db.removeprefix("sqlite:///"))
         if os.path.isdir(path):
             fail(f"{path} is a folder; name the database file in it, e.g. {path / 'sensorlogd.db'}")
@@ -114,7 +114,7 @@ def zone_of(tz: str | None) -> str:
     ctx = click.get_current_context(silent=True)
     if ctx is not None and ctx.meta.get(UTC_ASKED):
         if tz not in (None, "UTC"):
-            fail("--utc and --tz exclude each other", exits.USAGE)
+            fail(f"--utc and --tz {tz} exclude each other; leave one out", exits.USAGE)
         return "UTC"
     try:
         return times.zone(tz) if tz is not None else usual_zone()

@@ -311,7 +311,7 @@ def test_wide_files(tmp_path: Path) -> None:
         "--wide takes one aggregate"
         in run("export", "s.*", "--db", str(db), "--wide", "--every", "1h", "--agg", "min,max", check=2).stderr
     )
-    assert "--agg needs --every" in run("export", "s.*", "--db", str(db), "--agg", "min", check=2).stderr
+    assert "--agg min needs --every" in run("export", "s.*", "--db", str(db), "--agg", "min", check=2).stderr
 
 
 def test_through_the_daemon(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 What happens at an opening, in this order, and what would break if it were another:
 0. The lock is taken anew if its file went with the folder: two daemons would else write one database.
 1. An incident that was cut off half way is completed: its files would else meet those of a fresh database.
-2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, and applies a foreign one.
+2. The bytes are looked at before SQLite sees them: it deletes a WAL beside an empty file, applies a foreign one, and takes a
+   short text for an empty database.
 3. The file is opened, upgraded, given its epoch; the frontier is read.
 4. What a former run could not store is taken up under the names of that run; only then the catalog learns new names.
 5. Salvage is ordered for every incident that was never salvaged, also by a database that has been lost since.
@@ -27,7 +28,9 @@ from sensorlogd.event_kinds import EventKind
 from sensorlogd.notation.plurals import plural
 from sensorlogd.notation.times import format_time
 from sensorlogd.storage import catalog, meta, unconfigured_series
+from sensorlogd.storage.database import ForeignDatabase
 from sensorlogd.storage.file import epoch
+from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
 from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
@@ -97,7 +100,7 @@ class Opening:
         self.specs, self._plan = specs, plan
 
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
-        """``first``: of this process. Raises LockHeld, Damaged, DatabaseError, sqlite3.Error, OSError; nothing is left open
+        """``first``: of this process. Raises LockHeld, DamageFound, DatabaseError, sqlite3.Error, OSError; nothing is left open
         then."""
         self._remembered.hold()
         incidents.finish_unfinished(self.path)
@@ -120,6 +123,15 @@ class Opening:
             raise DamageFound(f"{self.path} is empty, and it was not: what was in it is gone")
         if found is FoundFile.FOREIGN_WAL:
             raise DamageFound(f"the write-ahead log beside {self.path} belongs to another file", only_side_files=True)
+        if not self._has_history() and (kind := never_a_database(self.path)) is not None:
+            raise ForeignDatabase(
+                f"{self.path} is {kind}, and nothing shows that it was ever a database; it is left as it is; name another file"
+                " under storage.url, or move this one away"
+            )
+
+    def _has_history(self) -> bool:
+        """Whether a daemon has had a database at this path: then whatever lies there now is what is left of it, or in its way."""
+        return self._remembered.was_opened or bool(incidents.all_incidents(self.path)) or bool(spill.found(self.path))
 
     def _anchored_us(self, conn: sqlite3.Connection) -> int:
         """The clock learns what the last run believed of the time; in a log of an older release, when it last wrote its status.

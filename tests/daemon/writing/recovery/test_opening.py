@@ -113,6 +113,27 @@ def test_what_is_no_database_beside_a_wal_is_set_aside_with_it(
         assert [piece.kind for piece in work.everything(conn)] == ["salvage"]
 
 
+@pytest.mark.parametrize("content", [b"garbage " * 500, b"\x89PNG" * 500], ids=["a text", "a picture"])
+def test_what_was_never_a_database_is_refused_unless_one_was_here(
+    make: Callable[..., Rig], path: Path, tmp_path: Path, content: bytes
+) -> None:
+    """The name of a wrong file costs nobody that file. Where a database was once, it has been overwritten: logging goes on."""
+    named = tmp_path / "letter"
+    named.write_bytes(content)
+    refused = make(named)
+    refused.turn(2)
+    assert "nothing shows that it was ever a database" in str(refused.writer.refusal())
+    assert named.read_bytes() == content
+    assert incidents.all_incidents(named) == []
+    refused.kill()
+    again = make(named, remembered=Remembered(was_opened=True))
+    put = store(again, 2)
+    assert values(named) == put
+    (incident,) = incidents.all_incidents(named)
+    assert incident.main is not None
+    assert incident.main.read_bytes() == content
+
+
 def test_an_incident_that_was_cut_off_is_completed_before_anything_is_opened(
     make: Callable[..., Rig], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,11 +195,11 @@ def test_setting_aside_that_fails_is_tried_again(make: Callable[..., Rig], path:
         tries.append(1)
         raise OSError(28, "No space left on device")
 
-    path.write_bytes(b"garbage " * 500)
+    path.write_bytes(b"\x80garbage" * 512)
     monkeypatch.setattr(incidents, "set_aside", full)
     put = rig.put(3)
     rig.turn(100)
-    assert path.read_bytes() == b"garbage " * 500
+    assert path.read_bytes() == b"\x80garbage" * 512
     assert 3 <= len(tries) <= 20
     assert rig.writer.stats().state is WriterState.BLOCKED
     monkeypatch.setattr(incidents, "set_aside", real)
