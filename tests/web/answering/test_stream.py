@@ -248,7 +248,8 @@ def statements_of_a_look(fresh: Path, path: Path, series: int) -> int:
         conn.execute("BEGIN IMMEDIATE")
         ids = catalog.sync(conn, [catalog.SensorSpec("many", "simulated", series=specs)], 1).ids
         conn.execute("COMMIT")
-        watch, now_us, asked = Watch(), time.time_ns() // 1000, []
+        watch, now_us = Watch(), time.time_ns() // 1000
+        asked: list[str] = []
         for second in range(3):
             conn.execute("BEGIN IMMEDIATE")
             columns = [Column(spec.channel, [now_us + second * S], [1.0], 1) for spec in specs]
