@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from sensorlogd.cli import exits
 from sensorlogd.storage.database import Failure, classify
 from sensorlogd.storage.file import opening
 from sensorlogd.storage.query.log import Log, LogUnavailable, Series, UnknownSeries
+
+if TYPE_CHECKING:
+    from sensorlogd.config.models import Config
 
 T = TypeVar("T")
 UTC_ASKED = "sensorlogd.utc"
@@ -97,6 +100,19 @@ def read_from_config(config_file: Path | None, read: Callable[[Path], T]) -> T:
         fail(f"the configuration cannot be read: {plain_errors.os_error(error, path)}", exits.BAD_CONFIG)
     except RuntimeError as error:  # a path with ~ in it, of a user without a home
         fail(f"{path}: {str(error).rstrip('.').lower()}; write the folder in full instead of ~", exits.BAD_CONFIG)
+
+
+def load_config(config_file: Path | None) -> Config:
+    """The whole configuration. Exits 78, with its mistakes printed, if it is not valid."""
+    from sensorlogd.config.loader import ConfigErrors, load
+    from sensorlogd.drivers.registry import options_for
+
+    try:
+        return read_from_config(config_file, lambda path: load(path, options_for))
+    except ConfigErrors as errors:
+        for mistake in errors.errors:
+            click.echo(mistake, err=True)
+        sys.exit(exits.BAD_CONFIG)
 
 
 def readable_file(path: Path) -> None:

@@ -32,6 +32,7 @@ from sensorlogd.storage.database import ForeignDatabase
 from sensorlogd.storage.file import epoch
 from sensorlogd.storage.file.content import never_a_database
 from sensorlogd.storage.file.epoch import FoundFile
+from sensorlogd.storage.file.holder import LockHeld
 from sensorlogd.storage.file.opened import OpenDatabase, open_file, use_specs
 from sensorlogd.storage.ingest import status
 from sensorlogd.storage.maintenance import incidents
@@ -54,14 +55,19 @@ class Notes:
     given_up: int = 0
 
 
-class Remembered(Protocol):
+class Held(Protocol):
+    """A lock on a file that somebody may remove (``daemon.main.process.lock``)."""
+
+    def hold(self) -> bool: ...  # the lock is on the file that has the name now; True: on another than before. LockHeld, OSError
+
+
+class Remembered(Held, Protocol):
     """What outlives the process beside the database, in its lock file (``daemon.main.process.lock.DatabaseLock``)."""
 
     lost: int  # readings that a run without any room could store nowhere
     was_opened: bool  # a database was open here once
     believed: dict[str, str]  # the time believed last, as ``believed_time.to_store`` gave it
 
-    def hold(self) -> bool: ...  # the lock is on the file that has the name now; raises LockHeld, OSError
     def forget_lost(self) -> None: ...
     def note_opened(self) -> None: ...
     def note_time(self, believed: dict[str, str]) -> None: ...
@@ -70,8 +76,8 @@ class Remembered(Protocol):
 class Opening:
     """Opens the log at ``path``. ``specs``: the configured sensors; None: no readings will come, the catalog stays as it is.
 
-    ``make_upkeep``: a fresh one for each opening. ``remembered``: what the lock file says. ``clock``: the first opening gives it the
-    time that was believed last."""
+    ``make_upkeep``: a fresh one for each opening. ``remembered``: the lock of the database, and what its file says. ``folder``: the
+    lock of the data directory, if this process has one. ``clock``: the first opening gives it the time that was believed last."""
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class Opening:
         clock: JudgedClock,
         *,
         remembered: Remembered,
+        folder: Held | None = None,
         min_free: int = 0,
     ) -> None:
         self.path = path
@@ -92,12 +99,35 @@ class Opening:
         self._clock = clock
         self._now_us = clock.now_us
         self._remembered = remembered
+        self._folder = folder
+        self._folder_trouble = ""
         self._min_free = min_free
 
     def use_specs(self, specs: Sequence[catalog.SensorSpec], plan: RetentionPlan) -> None:
         """Use these from the next opening on. Both together: a plan names sensors, and must not meet those of another
         configuration."""
         self.specs, self._plan = specs, plan
+
+    def hold_locks(self) -> list[str]:
+        """While the database is open: take the locks anew whose files were removed. What to report of it.
+
+        Raises LockHeld if another process has the lock of the database by now: then only that may write. One that has the data
+        directory, for another database, is reported once and hinders nothing. A file that cannot be made is tried again.
+        """
+        found = []
+        with contextlib.suppress(OSError):
+            if self._remembered.hold():
+                found.append(f"the lock file of {self.path} was removed; it is locked anew")
+        try:
+            with contextlib.suppress(OSError):
+                if self._folder is not None and self._folder.hold():
+                    found.append("the lock file of the data directory was removed; it is locked anew")
+            self._folder_trouble = ""
+        except LockHeld as error:
+            if str(error) != self._folder_trouble:
+                found.append(f"the lock file of the data directory was removed: {error}")
+            self._folder_trouble = str(error)
+        return found
 
     def open(self, *, first: bool) -> tuple[OpenDatabase, Notes]:
         """``first``: of this process. Raises LockHeld, DamageFound, DatabaseError, sqlite3.Error, OSError; nothing is left open

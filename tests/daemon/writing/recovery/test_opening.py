@@ -10,14 +10,53 @@ from pathlib import Path
 
 import pytest
 
+from sensorlogd.daemon.main.process.lock import NAME, DatabaseLock, DataDirLock
 from sensorlogd.daemon.writing.totals import WriterState
 from sensorlogd.notation.microseconds import SECOND_US
 from sensorlogd.storage import work
-from sensorlogd.storage.file.holder import LockHeld
+from sensorlogd.storage.file.holder import LockHeld, lock_path
 from sensorlogd.storage.maintenance import backup, incidents
 from sensorlogd.storage.maintenance.retention import RetentionPlan
 from sensorlogd.storage.rollups.resolutions import DAY
 from tests.daemon.writing.rig import SPECS, Remembered, Rig, Script, events, plan_forever, sqlite_error, values
+
+
+def test_locks_whose_files_are_removed_while_it_runs_are_taken_anew(make: Callable[..., Rig], path: Path) -> None:
+    """With the next commit, and said; a second daemon cannot come."""
+    with DataDirLock(path.parent) as folder, DatabaseLock(path, None) as lock:
+        rig = make(remembered=lock, folder=folder)
+        put = store(rig, 2)
+        lock_path(path).unlink()
+        (path.parent / NAME).unlink()
+        put += store(rig, 2)
+        for second in (DataDirLock(path.parent), DatabaseLock(path, None)):
+            with pytest.raises(LockHeld):
+                second.acquire()
+        put += store(rig, 2)
+        rig.turn_until(lambda: rig.kinds().count("lock_removed") == 2, "the events")
+        assert values(path) == put
+
+
+def test_who_took_the_lock_meanwhile_writes_alone(make: Callable[..., Rig], path: Path) -> None:
+    """Readings are held until that process has ended. One that has the data directory only hinders nothing."""
+    with DataDirLock(path.parent) as folder, DatabaseLock(path, None) as lock:
+        rig = make(remembered=lock, folder=folder)
+        put = store(rig, 2)
+        lock_path(path).unlink()
+        (path.parent / NAME).unlink()
+        with DataDirLock(path.parent):
+            with DatabaseLock(path, None):
+                held = rig.put(2)
+                rig.turn_until(lambda: rig.writer._files.db is None, "the file to be let go of")
+                rig.turn(10)
+                assert values(path) == put
+                assert "is in use" in rig.writer.stats().state_reason
+            rig.turn_until(rig.is_idle, "rest")
+            put += held + store(rig, 2)
+            assert values(path) == put
+            store(rig, 1)
+        told = [detail for kind, detail in events(path) if kind == "lock_removed"]
+        assert ["data directory" in detail and "is in use" in detail for detail in told] == [True]
 
 
 def killed(rig: Rig, to: Path) -> Path:
